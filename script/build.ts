@@ -1,0 +1,26 @@
+// Bundles the daemon and the administrator's command into one file each, so that an installed dockersh
+// needs no node_modules. The banner gives bundled CommonJS dependencies the `require` that ESM lacks.
+
+import path from 'node:path';
+import { build } from 'esbuild';
+
+const root = path.resolve(import.meta.dirname, '..');
+
+await build({
+  absWorkingDir: root,
+  entryPoints: { dockershd: 'src/daemon/main.ts', dockershctl: 'src/cli/main.ts' },
+  outdir: 'dist',
+  bundle: true,
+  platform: 'node',
+  target: 'node24',
+  format: 'esm',
+  keepNames: true,
+  legalComments: 'eof',
+  logLevel: 'warning',
+  banner: {
+    js: [
+      "import { createRequire as dockershCreateRequire } from 'node:module';",
+      'const require = dockershCreateRequire(import.meta.url);',
+    ].join('\n'),
+  },
+});
