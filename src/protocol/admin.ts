@@ -20,7 +20,8 @@ const count = z.int().nonnegative();
 const bytes = z.int().nonnegative();
 const timestamp = z.iso.datetime();
 const userName = z.string().min(1).max(256);
-const imageName = z.string().min(1).max(256);
+// A reference with host, path, tag and digest (src/lib/image-name.ts) fits.
+const imageName = z.string().min(1).max(544);
 /** A path on the host, absolute because the daemon's working directory is not the caller's. */
 const hostPath = z
   .string()
@@ -49,10 +50,7 @@ export const adminRequest = z.discriminatedUnion('verb', [
   request('image.import', z.strictObject({ name: imageName, path: hostPath })),
   request('image.ls', noParams),
   request('image.rm', z.strictObject({ name: imageName })),
-  request(
-    'logins',
-    z.strictObject({ id: loginId.optional(), limit: z.int().min(1).max(1000).optional() }),
-  ),
+  request('logins', z.strictObject({ id: loginId.optional(), limit: z.int().min(1).max(1000).optional() })),
 ]);
 export type AdminRequest = z.infer<typeof adminRequest>;
 export type AdminVerb = AdminRequest['verb'];

@@ -1,0 +1,152 @@
+// dockershctl's end of the admin protocol: one connection, one request, its answers.
+//
+// Runs as whoever called dockershctl; the daemon's socket is root's, so the kernel decides who gets
+// through. What the daemon sends is checked against the protocol's schemas before anything uses it.
+
+import { connect, type Socket } from 'node:net';
+import { z } from 'zod';
+import { DockershError, hasErrno, sysexits } from '../lib/errors.ts';
+import {
+  type AdminAnswer,
+  type AdminParams,
+  type AdminProgress,
+  type AdminResult,
+  type AdminVerb,
+  adminAnswer,
+  adminMaxLineBytes,
+  adminProtocolVersion,
+  adminResults,
+} from '../protocol/admin.ts';
+import { CliFailure } from './failure.ts';
+
+export interface CallOptions {
+  socketPath: string;
+  /** How long the daemon may be silent; every progress line starts the wait anew. */
+  silenceMs?: number;
+  onProgress?: (progress: AdminProgress) => void;
+}
+
+const defaultSilenceMs = 60_000;
+
+/**
+ * Asks the daemon for one thing.
+ * Throws CliFailure with what the daemon answered, DockershError E_DAEMON_DOWN or E_PROTOCOL, and
+ * CliFailure E_ACCESS where the caller may not use the socket.
+ */
+export async function callAdmin<Verb extends AdminVerb>(
+  verb: Verb,
+  params: AdminParams<Verb>,
+  options: CallOptions,
+): Promise<AdminResult<Verb>> {
+  const socket = open(options);
+  try {
+    socket.end(`${JSON.stringify({ version: adminProtocolVersion, verb, params })}\n`);
+    return await lastAnswer(socket, verb, options);
+  } catch (error) {
+    throw explain(error, options);
+  } finally {
+    socket.destroy();
+  }
+}
+
+function open(options: CallOptions): Socket {
+  const { socketPath, silenceMs = defaultSilenceMs } = options;
+  const socket = connect({ path: socketPath });
+  socket.setTimeout(silenceMs, () => {
+    socket.destroy(
+      new CliFailure({
+        code: 'E_TIMEOUT',
+        message: `dockershd has been silent for ${silenceMs / 1000} s`,
+        exitCode: sysexits.tempFail,
+      }),
+    );
+  });
+  return socket;
+}
+
+async function lastAnswer<Verb extends AdminVerb>(
+  socket: Socket,
+  verb: Verb,
+  options: CallOptions,
+): Promise<AdminResult<Verb>> {
+  for await (const line of linesOf(socket)) {
+    const answer = parseAnswer(line);
+    if ('progress' in answer) {
+      options.onProgress?.(answer.progress);
+    } else if (answer.ok) {
+      return parseResult(verb, answer.result);
+    } else {
+      throw new CliFailure(answer.error);
+    }
+  }
+  throw new DockershError('E_PROTOCOL', { what: 'dockershd closed the connection without an answer' });
+}
+
+async function* linesOf(socket: Socket): AsyncGenerator<string> {
+  let parts: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of socket as AsyncIterable<Buffer>) {
+    let start = 0;
+    for (let end = chunk.indexOf(10); end >= 0; end = chunk.indexOf(10, start)) {
+      yield Buffer.concat([...parts, chunk.subarray(start, end)]).toString();
+      parts = [];
+      length = 0;
+      start = end + 1;
+    }
+    parts.push(chunk.subarray(start));
+    length += chunk.length - start;
+    if (length > adminMaxLineBytes) {
+      throw new DockershError('E_PROTOCOL', { what: 'dockershd sent a line that is too long' });
+    }
+  }
+}
+
+function parseAnswer(line: string): AdminAnswer {
+  let value: unknown;
+  try {
+    value = JSON.parse(line);
+  } catch (cause) {
+    // SyntaxError is the only thing that JSON.parse throws.
+    throw new DockershError('E_PROTOCOL', { what: 'dockershd sent a line that is not JSON', cause });
+  }
+  return check(adminAnswer, value);
+}
+
+function parseResult<Verb extends AdminVerb>(verb: Verb, value: unknown): AdminResult<Verb> {
+  // The table's entry for `verb` is this schema; the compiler sees only the union of all of them.
+  return check(adminResults[verb], value) as AdminResult<Verb>;
+}
+
+function check<Schema extends z.ZodType>(schema: Schema, value: unknown): z.infer<Schema> {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const why = z.prettifyError(parsed.error);
+  throw new DockershError('E_PROTOCOL', { what: "dockershd's answer is not understood", why });
+}
+
+function explain(error: unknown, { socketPath }: CallOptions): unknown {
+  if (hasErrno(error, 'ENOENT', 'ECONNREFUSED')) {
+    return new DockershError('E_DAEMON_DOWN', {
+      what: 'dockershd is not running',
+      why: `nothing listens on ${socketPath}`,
+      hint: 'Start dockershd, or name its socket with --socket.',
+      cause: error,
+    });
+  }
+  if (hasErrno(error, 'EACCES', 'EPERM')) {
+    return new CliFailure(
+      {
+        code: 'E_ACCESS',
+        message: `no access to ${socketPath}`,
+        hint: 'Run dockershctl as root.',
+        exitCode: sysexits.noPerm,
+      },
+      { cause: error },
+    );
+  }
+  if (hasErrno(error, 'ECONNRESET', 'EPIPE')) {
+    const what = 'dockershd closed the connection without an answer';
+    return new DockershError('E_PROTOCOL', { what, cause: error });
+  }
+  return error;
+}

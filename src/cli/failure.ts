@@ -1,0 +1,42 @@
+// What ends a command of dockershctl unsuccessfully, and the exit status that goes with it.
+
+import { DockershError, type ErrorCode, LOGIN_FAILURE_EXIT, sysexits } from '../lib/errors.ts';
+import type { AdminError } from '../protocol/admin.ts';
+
+/** A failure that the administrator reads; its exit status is one of sysexits(3h). */
+export class CliFailure extends Error {
+  override readonly name = 'CliFailure';
+  readonly code: string;
+  readonly exitCode: number;
+  readonly hint: string | undefined;
+
+  constructor(error: AdminError, options: { cause?: unknown } = {}) {
+    super(error.message, options);
+    this.code = error.code;
+    this.exitCode = error.exitCode;
+    this.hint = error.hint;
+  }
+}
+
+// Codes of the login path have exit status 125, which says nothing to a script that calls us.
+const exitCodes: Partial<Record<ErrorCode, number>> = {
+  E_DAEMON_DOWN: sysexits.unavailable,
+  E_PROTOCOL: sysexits.protocol,
+  E_DISK_FULL: sysexits.ioErr,
+  E_BUSY: sysexits.tempFail,
+  E_STOPPING: sysexits.tempFail,
+  E_INTERNAL: sysexits.software,
+  E_KERNEL: sysexits.osErr,
+};
+
+export function toCliFailure(error: unknown): CliFailure {
+  if (error instanceof CliFailure) return error;
+  if (error instanceof DockershError) {
+    const { code, message, hint } = error;
+    const exitCode =
+      error.exitCode === LOGIN_FAILURE_EXIT ? (exitCodes[code] ?? sysexits.unavailable) : error.exitCode;
+    return new CliFailure({ code, message, hint, exitCode }, { cause: error });
+  }
+  const message = error instanceof Error ? error.message : String(error);
+  return new CliFailure({ code: 'E_INTERNAL', message, exitCode: sysexits.software }, { cause: error });
+}

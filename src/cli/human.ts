@@ -1,0 +1,29 @@
+// Sizes and durations as people read them: rounded, where src/lib/units.ts is exact.
+
+import { formatDuration } from '../lib/units.ts';
+
+const units = ['B', 'K', 'M', 'G', 'T'];
+
+/** "0B", "980K", "1.5G": at most one digit after the point, written as a policy file would have it. */
+export function humanSize(bytes: number): string {
+  let value = bytes;
+  let unit = 0;
+  // 1023.5 and more would be shown as 1024 of its unit.
+  while (value >= 1023.5 && unit < units.length - 1) {
+    value /= 1024;
+    unit += 1;
+  }
+  const whole = unit === 0 || value >= 9.95 || Number.isInteger(value);
+  return `${value.toFixed(whole ? 0 : 1)}${units[unit] ?? ''}`;
+}
+
+const second = 1000;
+const minute = 60 * second;
+const hour = 60 * minute;
+const day = 24 * hour;
+
+/** "42s", "5m10s", "3h20m", "12d4h": two units at the most; 0 for what is over already. */
+export function humanDuration(ms: number): string {
+  const step = ms >= day ? hour : ms >= hour ? minute : second;
+  return formatDuration(Math.max(0, Math.floor(ms / step) * step));
+}

@@ -1,0 +1,71 @@
+// The commands of dockershctl and what they have in common: global options, failures, exit status.
+
+import { Command, CommanderError } from 'commander';
+import { sysexits } from '../lib/errors.ts';
+import { type CliEnvironment, Console, type GlobalOptions } from './console.ts';
+import { addExec } from './exec.ts';
+import { toCliFailure } from './failure.ts';
+import { addImageImport } from './image-import.ts';
+import { addImageLs } from './image-ls.ts';
+import { addImageRm } from './image-rm.ts';
+import { addLogins } from './logins.ts';
+import { addPolicyCheck } from './policy-check.ts';
+import { addPs } from './ps.ts';
+import { addStop } from './stop.ts';
+import { addVersion } from './version.ts';
+
+const defaultSocket = '/run/dockersh/admin.sock';
+
+/** Runs one command line (without the program's name); returns the exit status, never throws. */
+export async function runCli(
+  args: readonly string[],
+  environment: CliEnvironment,
+  version: string,
+): Promise<number> {
+  let status = 0;
+  const program = buildProgram(environment, version, (value) => {
+    status = value;
+  });
+  try {
+    await program.parseAsync(args, { from: 'user' });
+    return status;
+  } catch (error) {
+    // Commander has printed its message, or the help that was asked for.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : sysexits.usage;
+    const failure = toCliFailure(error);
+    new Console(environment, program.opts<GlobalOptions>()).fail(failure);
+    return failure.exitCode;
+  }
+}
+
+function buildProgram(
+  environment: CliEnvironment,
+  version: string,
+  setStatus: (status: number) => void,
+): Command {
+  const program = new Command('dockershctl')
+    .description("look after the sandboxes of this host's users")
+    .option('--json', 'print JSON', false)
+    .option('--socket <path>', "the daemon's admin socket", defaultSocket)
+    .version(version)
+    .showHelpAfterError('(dockershctl --help shows the usage)')
+    .configureOutput({
+      writeOut: (text) => void environment.stdout.write(text),
+      writeErr: (text) => void environment.stderr.write(text),
+    })
+    .exitOverride();
+  const console = (): Console => new Console(environment, program.opts<GlobalOptions>());
+
+  addPs(program, console);
+  addStop(program, console);
+  addExec(program, setStatus);
+  const image = program.command('image').description('manage images');
+  addImageImport(image, console);
+  addImageLs(image, console);
+  addImageRm(image, console);
+  const policy = program.command('policy').description('work with policy files');
+  addPolicyCheck(policy, console, setStatus);
+  addLogins(program, console);
+  addVersion(program, console, version);
+  return program;
+}
