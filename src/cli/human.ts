@@ -13,8 +13,8 @@ export function humanSize(bytes: number): string {
     value /= 1024;
     unit += 1;
   }
-  const whole = unit === 0 || value >= 9.95 || Number.isInteger(value);
-  return `${value.toFixed(whole ? 0 : 1)}${units[unit] ?? ''}`;
+  const digits = value >= 9.95 ? value.toFixed(0) : value.toFixed(1).replace(/\.0$/, '');
+  return `${digits}${units[unit] ?? ''}`;
 }
 
 const second = 1000;

@@ -58,7 +58,7 @@ export type AdminParams<Verb extends AdminVerb> = Extract<AdminRequest, { verb: 
 
 // ---- results, one schema a verb ----
 
-export const adminSession = z.strictObject({
+const adminSession = z.strictObject({
   id: loginId,
   /** The session leader's pid as the host sees it; null until it has been started. */
   pid: count.nullable(),
@@ -68,7 +68,6 @@ export const adminSession = z.strictObject({
   /** Where the login came from (an address), when the login said so. Shown, never trusted. */
   from: z.string().nullable(),
 });
-export type AdminSession = z.infer<typeof adminSession>;
 
 export const adminSandbox = z.strictObject({
   uid: count,

@@ -1,0 +1,28 @@
+import { expect, it } from 'vitest';
+import { humanDuration, humanSize } from '../../../src/cli/human.ts';
+
+it.each([
+  [0, '0B'],
+  [1023, '1023B'],
+  [1024, '1K'],
+  [1536, '1.5K'],
+  [10_188, '9.9K'],
+  [10_189, '10K'],
+  [1024 * 1024 - 1, '1M'],
+  [13_529_088, '13M'],
+  [1.5 * 1024 ** 3, '1.5G'],
+  [3000 * 1024 ** 4, '3000T'],
+])('%d bytes are shown as %s', (bytes, text) => {
+  expect(humanSize(bytes)).toBe(text);
+});
+
+it.each([
+  [-5, '0s'],
+  [999, '0s'],
+  [42_300, '42s'],
+  [310_000, '5m10s'],
+  [3 * 3_600_000 + 20 * 60_000 + 59_000, '3h20m'],
+  [12 * 86_400_000 + 4 * 3_600_000 + 1, '12d4h'],
+])('%d ms are shown as %s', (ms, text) => {
+  expect(humanDuration(ms)).toBe(text);
+});

@@ -1,0 +1,227 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import type { AdminLogin, AdminSandbox } from '../../../src/protocol/admin.ts';
+import { answerOk, cli, FakeDaemon } from './fake-daemon.ts';
+
+const minute = 60_000;
+const sandbox = {
+  uid: 1000,
+  user: 'ada',
+  state: 'running',
+  image: 'host',
+  imageDigest: 'virtual:host:0011',
+  initPid: 4711,
+  sessions: [{ id: 's1', pid: 4712, tty: 'pts/0', startedAt: '2026-01-02T03:04:05Z', from: '192.0.2.1' }],
+  memoryBytes: 13_529_088,
+  memoryLimitBytes: 2 * 1024 ** 3,
+  pids: 3,
+  pidsLimit: null,
+  cpus: 1.5,
+  startedAt: new Date(Date.now() - 90 * minute).toISOString(),
+  lingerUntil: null,
+} satisfies AdminSandbox;
+
+const login = {
+  id: 'k3x9',
+  user: 'ada',
+  uid: 1000,
+  at: '2026-01-02T03:04:05Z',
+  kind: 'warm',
+  tty: null,
+  outcome: 'exit 0',
+  steps: [
+    { name: 'policy', us: 12.4 },
+    { name: 'spawn', us: 700 },
+  ],
+} satisfies AdminLogin;
+
+async function ask(result: unknown, args: string[], terminal?: { columns: number }) {
+  await using daemon = await FakeDaemon.start(answerOk(result));
+  const run = await cli(['--socket', daemon.socketPath, ...args], terminal);
+  return { ...run, requests: daemon.requests };
+}
+
+describe('ps', () => {
+  it('prints a table', async () => {
+    const { status, stdout } = await ask({ sandboxes: [sandbox] }, ['ps']);
+    expect(status).toBe(0);
+    expect(stdout.split('\n')).toEqual([
+      'USER   UID  STATE    IMAGE  SESSIONS    MEMORY  PROCESSES  CPUS     UP  STOPS IN',
+      'ada   1000  running  host          1  13M / 2G          3   1.5  1h30m         -',
+      '',
+    ]);
+  });
+
+  it('prints what the daemon answered with --json, before or after the verb', async () => {
+    for (const args of [
+      ['--json', 'ps'],
+      ['ps', '--json'],
+    ]) {
+      const { stdout } = await ask({ sandboxes: [sandbox] }, args);
+      expect(JSON.parse(stdout)).toEqual({ sandboxes: [sandbox] });
+    }
+  });
+
+  it('fits a terminal', async () => {
+    const { stdout } = await ask({ sandboxes: [sandbox] }, ['ps'], { columns: 30 });
+    expect(stdout.split('\n').map((line) => line.length)).toEqual([30, 30, 0]);
+  });
+});
+
+describe('stop', () => {
+  it.each([
+    [true, 'stopped the sandbox of ada\n'],
+    [false, 'ada has no sandbox\n'],
+  ])('says what it did (%s)', async (stopped, text) => {
+    expect((await ask({ user: 'ada', stopped }, ['stop', 'ada'])).stdout).toBe(text);
+  });
+});
+
+describe('image', () => {
+  it('imports a path as seen from here', async () => {
+    const result = { name: 'base', digest: 'sha256:00ff', sizeBytes: 2048, files: 7 };
+    const { stdout, requests } = await ask(result, ['image', 'import', 'base', 'some/../rootfs.tar']);
+    expect(stdout).toBe('imported base: 7 files, 2K, sha256:00ff\n');
+    expect(requests[0]?.params).toEqual({ name: 'base', path: join(process.cwd(), 'rootfs.tar') });
+  });
+
+  it('lists images', async () => {
+    const base = {
+      name: 'base',
+      digest: `sha256:${'0123456789abcdef'.repeat(4)}`,
+      layers: 1,
+      virtual: false,
+    };
+    const host = { name: 'host', digest: 'virtual:host:0123456789abcdef', layers: 1, virtual: true };
+    const images = [
+      { ...host, sizeBytes: 4096, createdAt: null },
+      { ...base, sizeBytes: 100 * 1024 ** 2, createdAt: '2026-01-02T03:04:05Z' },
+    ];
+    expect((await ask({ images }, ['image', 'ls'])).stdout.split('\n')).toEqual([
+      'NAME  DIGEST                     LAYERS  SIZE  CREATED',
+      'host  virtual:host:0123456789ab       1     -  -',
+      'base  sha256:0123456789ab             1  100M  2026-01-02 03:04',
+      '',
+    ]);
+  });
+
+  it('removes one', async () => {
+    const { stdout } = await ask({ name: 'base', removed: true }, ['image', 'rm', 'base']);
+    expect(stdout).toBe('removed base\n');
+  });
+});
+
+describe('logins', () => {
+  it('lists them', async () => {
+    const { stdout, requests } = await ask({ logins: [login] }, ['logins', '--limit', '5']);
+    expect(stdout).toMatch(/^ID +USER +AT +KIND +TTY +TOOK \(µs\) +OUTCOME\nk3x9 +ada .* 712 +exit 0\n$/);
+    expect(requests[0]?.params).toEqual({ limit: 5 });
+  });
+
+  it('shows one step by step', async () => {
+    const { stdout, requests } = await ask({ logins: [login] }, ['logins', 'k3x9']);
+    expect(requests[0]?.params).toEqual({ id: 'k3x9' });
+    expect(stdout.split('\n').slice(1)).toEqual([
+      '',
+      'STEP    MICROSECONDS',
+      'policy            12',
+      'spawn            700',
+      'total            712',
+      '',
+    ]);
+  });
+
+  it('shows the last one', async () => {
+    const { stdout, requests } = await ask({ logins: [login] }, ['logins', '--last']);
+    expect(requests[0]?.params).toEqual({ limit: 1 });
+    expect(stdout).toContain('total            712');
+  });
+
+  it('fails where there is none', async () => {
+    const { status, stderr } = await ask({ logins: [] }, ['logins', 'nope']);
+    expect(status).toBe(66);
+    expect(stderr).toContain('no login nope');
+  });
+});
+
+describe('version', () => {
+  it('names both programs', async () => {
+    const daemon = { version: '1.0.0', node: 'v26.0.0', kernel: '6.18.0', cgroup: 'v2' };
+    const { stdout } = await ask(daemon, ['version']);
+    expect(stdout).toContain('dockershctl 1.2.3\ndockershd   1.0.0\n');
+    expect(JSON.parse((await ask(daemon, ['version', '--json'])).stdout)).toEqual({
+      dockershctl: '1.2.3',
+      dockershd: daemon,
+    });
+  });
+});
+
+describe('policy check', () => {
+  async function check(text: string, ...args: string[]) {
+    const folder = await mkdtemp('/tmp/dockersh-test-');
+    try {
+      await writeFile(join(folder, 'dockersh.ini'), text);
+      return await cli(['policy', 'check', ...args, join(folder, 'dockersh.ini')]);
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  }
+
+  it('accepts a valid file without a daemon', async () => {
+    const { status, stdout } = await check('[defaults]\nimage = host\n');
+    expect(stdout).toMatch(/dockersh\.ini: valid\n$/);
+    expect(status).toBe(0);
+  });
+
+  it('names file, line and key of what is wrong', async () => {
+    const { status, stdout } = await check('[defaults]\nimage = host\nmemroy = 1G\n');
+    expect(status).toBe(78);
+    expect(stdout).toMatch(/dockersh\.ini:3:\d+: error: .*memroy/);
+    expect(stdout).toMatch(/dockersh\.ini: not valid\n$/);
+  });
+
+  it('prints the problems as JSON', async () => {
+    const result = JSON.parse((await check('[defaults]\npids = many\n', '--json')).stdout);
+    expect(result).toMatchObject({ valid: false, problems: [{ severity: 'error', line: 2 }] });
+  });
+
+  it('fails for a file that is not there', async () => {
+    const { status, stdout } = await cli(['policy', 'check', '/nonexistent/dockersh.ini']);
+    expect(status).toBe(66);
+    expect(stdout).toContain('not valid');
+  });
+});
+
+describe('failures', () => {
+  const nowhere = ['--socket', '/tmp/dockersh-test-none/admin.sock'];
+
+  it('end with a message, a hint and a status of sysexits', async () => {
+    const run = await cli([...nowhere, 'ps']);
+    expect(run.status).toBe(69);
+    expect(run.stdout).toBe('');
+    expect(run.stderr).toMatch(
+      /^dockershctl: dockershd is not running: .*\ndockershctl: .* \[E_DAEMON_DOWN\]\n$/,
+    );
+  });
+
+  it('are JSON on stderr with --json', async () => {
+    const { stderr } = await cli([...nowhere, 'ps', '--json']);
+    expect(JSON.parse(stderr)).toMatchObject({ error: { code: 'E_DAEMON_DOWN' } });
+  });
+
+  it.each([[['nonsense']], [['stop']], [['ps', '--nope']], [['logins', '--limit', '0']], [['image']]])(
+    'of usage end with 64: %j',
+    async (args) => {
+      const { status, stderr } = await cli(args);
+      expect(status).toBe(64);
+      expect(stderr).not.toBe('');
+    },
+  );
+
+  it('help is no failure', async () => {
+    const { status, stdout } = await cli(['--help']);
+    expect(status).toBe(0);
+    expect(stdout).toContain('Usage: dockershctl');
+  });
+});
