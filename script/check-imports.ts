@@ -29,7 +29,8 @@ function problemWith(file: string, imported: string): string | undefined {
   const to = areaOf(imported);
   if (imported === 'package.json') return undefined;
   if (!imported.startsWith('src/')) return `${file} imports ${imported}, which does not ship`;
-  if (imported === addonLoader && from !== 'isolation') return `${file} imports the addon; only isolation may`;
+  if (imported === addonLoader && from !== 'isolation')
+    return `${file} imports the addon; only isolation may`;
   if (from === to || allowed[from]?.includes(to) === true) return undefined;
   return `${file} imports ${imported}; ${from} may import only: ${(allowed[from] ?? []).join(', ') || 'nothing'}`;
 }

@@ -52,7 +52,10 @@ function returnsPromise(checker: Checker, node: AstNode): boolean {
 function isVoidCallback(checker: Checker, argument: AstNode): boolean {
   const wanted = checker.getContextualType(argument as Parameters<Checker['getContextualType']>[0]);
   if (wanted === undefined) return false;
-  const signatures = checker.getSignaturesOfType(checker.getNonNullableType(wanted) ?? wanted, SignatureKind.Call);
+  const signatures = checker.getSignaturesOfType(
+    checker.getNonNullableType(wanted) ?? wanted,
+    SignatureKind.Call,
+  );
   return (
     signatures.length > 0 &&
     signatures.every((signature) => {
@@ -78,7 +81,8 @@ function problemsOf(checker: Checker, file: SourceFile): string[] {
     if (isCallExpression(node) || isNewExpression(node)) {
       for (const argument of node.arguments ?? []) {
         if (!functionKinds.has(argument.kind) || !returnsPromise(checker, argument)) continue;
-        if (isVoidCallback(checker, argument)) report(argument, 'async function passed where its promise is ignored');
+        if (isVoidCallback(checker, argument))
+          report(argument, 'async function passed where its promise is ignored');
       }
     }
     node.forEachChild(visit);

@@ -57,14 +57,19 @@ const steps: readonly Step[] = [
     command: 'codespell',
     args: [...globSync([written, '*.md'], { cwd: root, withFileTypes: true })]
       .filter((item) => typeof item === 'string' || item.isFile())
-      .map((item) => (typeof item === 'string' ? item : path.relative(root, path.join(item.parentPath, item.name))))
+      .map((item) =>
+        typeof item === 'string' ? item : path.relative(root, path.join(item.parentPath, item.name)),
+      )
       .sort(),
   },
 ];
 
 /** A step with no file to look at ends at once: clang-format and shellcheck would read standard input. */
 function hasWork(step: Step): boolean {
-  return !['clang-format', 'shellcheck'].includes(step.name) || step.args.some((arg) => existsSync(path.join(root, arg)));
+  return (
+    !['clang-format', 'shellcheck'].includes(step.name) ||
+    step.args.some((arg) => existsSync(path.join(root, arg)))
+  );
 }
 
 async function run(step: Step): Promise<Outcome> {
@@ -87,7 +92,9 @@ async function run(step: Step): Promise<Outcome> {
 function report({ step, state, ms, output }: Outcome): boolean {
   const bad = state === 'failed' || (state === 'missing' && mustRun);
   const label = state === 'missing' ? `${step.command} is not installed` : `${Math.round(ms)} ms`;
-  console.log(`${bad ? 'FAILED' : state === 'missing' ? 'skipped' : 'ok'.padEnd(6)}  ${step.name.padEnd(13)} ${label}`);
+  console.log(
+    `${bad ? 'FAILED' : state === 'missing' ? 'skipped' : 'ok'.padEnd(6)}  ${step.name.padEnd(13)} ${label}`,
+  );
   if (state === 'failed') console.log(output.replace(/^/gm, '    '));
   return bad;
 }
@@ -95,7 +102,9 @@ function report({ step, state, ms, output }: Outcome): boolean {
 const wanted = process.argv.slice(2);
 const unknown = wanted.filter((name) => !steps.some((step) => step.name === name));
 if (unknown.length > 0) {
-  console.error(`no such check: ${unknown.join(' ')} (there are: ${steps.map((step) => step.name).join(' ')})`);
+  console.error(
+    `no such check: ${unknown.join(' ')} (there are: ${steps.map((step) => step.name).join(' ')})`,
+  );
   process.exitCode = 64;
 } else {
   const chosen = wanted.length === 0 ? steps : steps.filter((step) => wanted.includes(step.name));

@@ -47,7 +47,10 @@ const admin = (exitCode: number, message: string, hint: string): CatalogueEntry 
 const askAdmin = 'Ask the administrator of this host';
 
 export const errorCatalogue = {
-  E_NO_POLICY: login('no sandbox is configured for this account', `${askAdmin} to give the account an image.`),
+  E_NO_POLICY: login(
+    'no sandbox is configured for this account',
+    `${askAdmin} to give the account an image.`,
+  ),
   E_ROOT_LOGIN: login(
     'root cannot be given a sandbox',
     'Give root an ordinary login shell: dockersh is for the other accounts.',
@@ -57,14 +60,23 @@ export const errorCatalogue = {
     `${askAdmin} to use an account with another user id.`,
   ),
   E_IMAGE_MISSING: login('the image of this sandbox is not on this host', `${askAdmin} to import it.`),
-  E_IMAGE_BROKEN: login('the image of this sandbox is damaged or incomplete', `${askAdmin} to import it again.`),
+  E_IMAGE_BROKEN: login(
+    'the image of this sandbox is damaged or incomplete',
+    `${askAdmin} to import it again.`,
+  ),
   E_DISK_FULL: login('the disk of this host is full', `Free some space, or ask the administrator to.`),
   E_LIMIT_REFUSED: login(
     'this host cannot enforce the limits of this sandbox',
     `${askAdmin}: the log names the limit and the controller that is missing.`,
   ),
-  E_SANDBOX_START: login('the sandbox could not be started', `Try again; if it fails again, ask the administrator.`),
-  E_SESSION_START: login('the session could not be started', `Try again; if it fails again, ask the administrator.`),
+  E_SANDBOX_START: login(
+    'the sandbox could not be started',
+    `Try again; if it fails again, ask the administrator.`,
+  ),
+  E_SESSION_START: login(
+    'the session could not be started',
+    `Try again; if it fails again, ask the administrator.`,
+  ),
   E_STOPPING: login('the sandbox is being stopped', 'Log in again in a few seconds.'),
   E_BUSY: login('too many logins at once', 'Log in again in a few seconds.'),
   E_DAEMON_DOWN: login('the sandbox service is not running', `${askAdmin} to start dockershd.`),
@@ -133,7 +145,10 @@ export class DockershError extends Error {
     const entry = errorCatalogue[code];
     const what = options.what ?? entry.message;
     const why = options.why ?? describeNative(options.native);
-    super(why === undefined ? what : `${what}: ${why}`, options.cause === undefined ? {} : { cause: options.cause });
+    super(
+      why === undefined ? what : `${what}: ${why}`,
+      options.cause === undefined ? {} : { cause: options.cause },
+    );
     this.code = code;
     this.exitCode = entry.exitCode;
     this.what = what;

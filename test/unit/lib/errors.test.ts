@@ -1,0 +1,103 @@
+import { describe, expect, test } from 'vitest';
+import {
+  DockershError,
+  type ErrorCode,
+  errorCatalogue,
+  hasErrno,
+  isErrorCode,
+  nativeFailureOf,
+  toAdminMessage,
+  toDockershError,
+  toUserMessage,
+} from '../../../src/lib/errors.ts';
+
+const codes = Object.keys(errorCatalogue).filter(isErrorCode);
+
+function errno(code: string): NodeJS.ErrnoException {
+  return Object.assign(new Error(`${code}: mount /var/lib/dockersh/7`), {
+    code,
+    syscall: 'mount',
+    path: '/var/lib/dockersh/7',
+  });
+}
+
+describe('the catalogue', () => {
+  test.each(codes)('%s has an exit code of its audience and texts without paths', (code) => {
+    const { audience, exitCode, message, hint } = errorCatalogue[code];
+    if (audience === 'login') expect(exitCode).toBe(125);
+    else expect(exitCode).toBeGreaterThanOrEqual(64);
+    expect(`${message} ${hint}`).not.toMatch(/(^|\s)\//);
+    expect(hint).toMatch(/\.$/);
+  });
+
+  test('keeps its promise of permanent codes', () => {
+    const permanent: ErrorCode[] = [
+      'E_NO_POLICY',
+      'E_IMAGE_MISSING',
+      'E_DISK_FULL',
+      'E_STOPPING',
+      'E_ROOT_LOGIN',
+    ];
+    expect(codes).toEqual(expect.arrayContaining(permanent));
+    expect(isErrorCode('constructor')).toBe(false);
+    expect(isErrorCode('__proto__')).toBe(false);
+  });
+});
+
+describe('messages', () => {
+  const failure = new DockershError('E_SANDBOX_START', {
+    what: 'sandbox of uid 1000',
+    native: { syscall: 'mount', object: '/var/lib/dockersh/7', errno: 'EINVAL' },
+  });
+
+  test('an administrator reads everything', () => {
+    expect(failure.message).toBe('sandbox of uid 1000: mount /var/lib/dockersh/7: EINVAL');
+    expect(toAdminMessage(failure, 'dockershd')).toContain('EINVAL');
+  });
+
+  test.each(codes)('a user reads no path of the host: %s', (code) => {
+    const detailed = new DockershError(code, {
+      what: '/var/lib/x',
+      why: '/etc/x',
+      hint: 'look at /run/x',
+      cause: failure,
+    });
+    const text = toUserMessage(detailed, '7f3a');
+    expect(text).not.toMatch(/\/(var|etc|run)/);
+    expect(text).toContain(code);
+    expect(text).toContain('session 7f3a');
+    expect(text.endsWith('\n')).toBe(true);
+  });
+
+  test('a detail for the user is shown, and no id is made up', () => {
+    const text = toUserMessage(new DockershError('E_IMAGE_MISSING', { userDetail: 'image base' }), undefined);
+    expect(text).toContain('(image base)');
+    expect(text).not.toContain('session');
+  });
+});
+
+describe('errors of others', () => {
+  test('a full disk is recognised wherever it comes from', () => {
+    expect(toDockershError(errno('ENOSPC')).code).toBe('E_DISK_FULL');
+    expect(toDockershError(errno('EDQUOT'), 'E_SANDBOX_START').code).toBe('E_DISK_FULL');
+    expect(toDockershError(errno('EINVAL'), 'E_SANDBOX_START').code).toBe('E_SANDBOX_START');
+  });
+
+  test('anything thrown becomes an internal error that keeps its cause', () => {
+    const cause = new TypeError('x is undefined');
+    expect(toDockershError(cause)).toMatchObject({ code: 'E_INTERNAL', exitCode: 125, cause });
+    expect(toDockershError('text').code).toBe('E_INTERNAL');
+    expect(toUserMessage(cause, 'id')).not.toContain('undefined');
+  });
+
+  test('what the kernel said is kept', () => {
+    expect(nativeFailureOf(errno('EPERM'))).toEqual({
+      syscall: 'mount',
+      errno: 'EPERM',
+      object: '/var/lib/dockersh/7',
+    });
+    expect(nativeFailureOf(new Error('no'))).toBeUndefined();
+    expect(hasErrno(errno('EPERM'), 'ENOENT', 'EPERM')).toBe(true);
+    expect(hasErrno('EPERM', 'EPERM')).toBe(false);
+  });
+});

@@ -1,0 +1,31 @@
+import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
+import path from 'node:path';
+import { expect, test } from 'vitest';
+import { DockershError } from '../../../src/lib/errors.ts';
+import { createLogger, loggerTo } from '../../../src/lib/log.ts';
+
+test('a line is in the file when the call returns', async () => {
+  const folder = await mkdtemp('/tmp/dockersh-test-');
+  try {
+    const file = path.join(folder, 'log');
+    const logger = createLogger({ file, level: 'info' });
+    logger.debug('not this');
+    logger.info({ uid: 1000 }, 'ready');
+    const lines = (await readFile(file, 'utf8')).trimEnd().split('\n');
+    expect(lines).toHaveLength(1);
+    const line: unknown = JSON.parse(lines[0] ?? '');
+    expect(line).toMatchObject({ level: 'info', msg: 'ready', uid: 1000, pid: process.pid });
+    expect((await stat(file)).mode & 0o077).toBe(0);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+});
+
+test('an error keeps its code and what the kernel said', () => {
+  const lines: string[] = [];
+  const logger = loggerTo({ write: (line) => void lines.push(line) }, 'info');
+  const native = { syscall: 'mount', errno: 'EINVAL', object: '/x' };
+  logger.error({ err: new DockershError('E_SANDBOX_START', { native }) }, 'start failed');
+  const line: unknown = JSON.parse(lines[0] ?? '');
+  expect(line).toMatchObject({ level: 'error', err: { code: 'E_SANDBOX_START', native } });
+});
