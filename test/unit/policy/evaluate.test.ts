@@ -1,0 +1,73 @@
+import { describe, expect, test } from 'vitest';
+import { evaluate } from '../../../src/policy/evaluate.ts';
+import { parsePolicy } from '../../../src/policy/parse.ts';
+import type { EffectivePolicy, Policy } from '../../../src/policy/policy.ts';
+
+function policyOf(text: string): Policy {
+  const { policy, problems } = parsePolicy(text, 'p.ini');
+  if (policy === undefined) throw new Error(JSON.stringify(problems));
+  return policy;
+}
+
+function effective(text: string, user: string): EffectivePolicy {
+  const result = evaluate(policyOf(text), user);
+  if (result.kind !== 'ok') throw new Error(result.code);
+  return result.policy;
+}
+
+test('the built-in defaults', () => {
+  const { origins, ...values } = effective('[defaults]\nimage = host\n', 'alice');
+  expect(values).toEqual({
+    image: 'host',
+    memoryBytes: 2 * 1024 ** 3,
+    cpus: null,
+    pids: 1024,
+    tmpBytes: 1024 ** 3,
+    home: 'private',
+    network: 'none',
+    lingerMs: 600_000,
+    background: 'keep',
+    hangupGraceMs: 5000,
+    stopGraceMs: 2000,
+  });
+  expect(origins.image).toEqual({ kind: 'file', file: 'p.ini', line: 2, section: 'defaults' });
+  expect(origins.memory).toEqual({ kind: 'default' });
+  expect(origins.shell).toEqual({ kind: 'default' });
+});
+
+describe('a section of the user', () => {
+  const text =
+    '[user:alice]\nmemory = none\nlinger = forever\n[defaults]\nimage = host\nmemory = 1G\nshell = /bin/zsh\n';
+
+  test('overrides [defaults] key by key, wherever it stands', () => {
+    expect(effective(text, 'alice')).toMatchObject({
+      image: 'host',
+      shell: '/bin/zsh',
+      memoryBytes: null,
+      lingerMs: Number.POSITIVE_INFINITY,
+      origins: {
+        memory: { kind: 'file', line: 2, section: 'user:alice' },
+        shell: { kind: 'file', line: 7, section: 'defaults' },
+      },
+    });
+  });
+
+  test('is for that user alone', () => {
+    for (const name of ['bob', 'Alice', 'alice ', '', '__proto__', 'constructor', 'toString']) {
+      expect(effective(text, name).memoryBytes).toBe(1024 ** 3);
+    }
+  });
+});
+
+describe('no image', () => {
+  test.each(['', '[defaults]\nmemory = 1G\n', '[user:bob]\nimage = host\n', '[user:alice]\nmemory = 1G\n'])(
+    'is no login: %j',
+    (text) => {
+      expect(evaluate(policyOf(text), 'alice')).toEqual({ kind: 'refused', code: 'E_NO_POLICY' });
+    },
+  );
+
+  test('but a user may have one of their own', () => {
+    expect(effective('[user:bob]\nimage = base\n', 'bob').image).toBe('base');
+  });
+});

@@ -1,0 +1,140 @@
+import { describe, expect, test } from 'vitest';
+import { parsePolicy } from '../../../src/policy/parse.ts';
+import { formatProblem, type Problem } from '../../../src/policy/problem.ts';
+
+const file = '/etc/dockersh/dockersh.ini';
+
+/** The problems as an administrator reads them, without the file's name. */
+function problemsOf(text: string): string[] {
+  return parsePolicy(text, file).problems.map((problem) => formatProblem(problem).replace(`${file}:`, ''));
+}
+
+describe('accepted', () => {
+  test('comments, blank lines, a byte order mark, DOS line ends, quotes and blanks', () => {
+    const text =
+      '\uFEFF; one\r\n# two\r\n\r\n[defaults] ; all\r\n  image = "host" \r\n memory=\'4G\' \r\nlinger = 1h ; a while\r\n';
+    const { policy, problems } = parsePolicy(text, file);
+    expect(problems).toEqual([]);
+    expect(policy?.defaults?.values).toEqual({ image: 'host', memory: 4 * 1024 ** 3, linger: 3_600_000 });
+    expect(policy?.defaults?.lines.get('linger')).toBe(7);
+  });
+
+  test('user names with dots, @, backslash, UTF-8, blanks inside, and of object properties', () => {
+    const names = [
+      'j.doe',
+      'jdoe@lab.example',
+      'LAB\\jdoe',
+      'LAB\\new',
+      'müller',
+      'domain users',
+      '__proto__',
+      'constructor',
+      'a;b',
+      'x#y',
+    ];
+    const text = names.map((name, index) => `[user:${name}]\nimage = host\npids = ${index + 16}\n`).join('');
+    const { policy, problems } = parsePolicy(text, file);
+    expect(problems).toEqual([]);
+    expect([...(policy?.users.keys() ?? [])]).toEqual(names);
+    expect(policy?.users.get('LAB\\new')?.values.pids).toBe(19);
+    expect(Object.getPrototypeOf({})).not.toHaveProperty('image');
+  });
+
+  test('an empty file, with a warning that nobody can log in', () => {
+    const { policy, problems } = parsePolicy('', file);
+    expect(policy?.users.size).toBe(0);
+    expect(problems).toEqual([expect.objectContaining({ severity: 'warning', line: 0 })]);
+  });
+});
+
+describe('refused with its place', () => {
+  test.each([
+    ['[defaults]\nmemroy = 2G\n', '2:1: error: no such key: memroy (did you mean memory?)'],
+    ['[defaults]\n  volumes = x\n', '2:3: error: no such key: volumes'],
+    ['[defaults]\nmemory =   12X\n', '2:12: error: memory: "12X" is not a size'],
+    ['[defaults]\nmemory = 1M\n', '2:10: error: memory: "1M" is too little: at least 16M'],
+    ['[defaults]\nmemory =\n', '2:9: error: memory: nothing is not a size'],
+    ['[defaults]\npids = 8\n', '2:8: error: pids: "8" is too little'],
+    ['[defaults]\npids = 1e3\n', 'is not a whole number'],
+    ['[defaults]\ncpus = 0\n', 'at least 0.01'],
+    ['[defaults]\ncpus = -1\n', 'is not a number of CPUs'],
+    ['[defaults]\nlinger = 60d\n', 'at most 24d, or forever'],
+    ['[defaults]\nhangup_grace = forever\n', 'at most 10m'],
+    ['[defaults]\nhome = hosts\n', 'is none of: private, host; did you mean host?'],
+    ['[defaults]\nimage = ../etc\n', 'is not the name of an image'],
+    ['[defaults]\nshell = bash\n', 'is not an absolute path'],
+    ['[defaults]\nshell = /bin/../x\n', 'is not an absolute path'],
+    ['[defaults]\nimage = a\nimage = b\n', '3:1: error: image is set twice in [defaults] (first in line 2)'],
+    ['[defaults]\n[user:a]\n[defaults]\n', '3:1: error: [defaults] is there twice (first in line 1)'],
+    ['[user:a]\n[user:a]\n', '2:1: error: [user:a] is there twice (first in line 1)'],
+    ['[default]\n', 'no such section: [default] (did you mean [defaults]?)'],
+    ['[usr:alice]\n', '(did you mean [user:alice]?)'],
+    ['[alice]\n', '(sections are [defaults] and [user:NAME])'],
+    ['[__proto__]\nimage = x\n', 'no such section: [__proto__]'],
+    ['[defaults]\n__proto__ = x\n', 'no such key: __proto__'],
+    ['[defaults]\nconstructor = x\n', 'no such key: constructor'],
+    ['[defaults]\nimage[] = host\n', '2:1: error: "image[]": settings are no lists'],
+    ['[user:]\n', 'cannot be the name of a user'],
+    ['[user: alice]\n', 'cannot be the name of a user'],
+    ['[user:a/../b]\n', 'cannot be the name of a user'],
+    ['[user:alice\nimage = x\n', '1:1: error: a section header that is not of the form [NAME]'],
+    ['[]\n', '1:1: error: a section header'],
+    ['image = host\n', '1:1: error: "image" stands before the first section'],
+    ['[defaults]\nimage\n', '2:1: error: this line is neither'],
+    ['[defaults]\n= host\n', '2:1: error: a setting without a name'],
+    ['[defaults]\nimage = ho\0st\n', '2:11: error: a control character'],
+  ])('%j', (text, expected) => {
+    expect(parsePolicy(text, file).policy).toBeUndefined();
+    expect(problemsOf(text).join('\n')).toContain(expected);
+  });
+
+  test('values that ini would turn into something else than text', () => {
+    for (const value of ["'5'", "'true'", 'null', "'{}'", "'[1]'"]) {
+      expect(parsePolicy(`[defaults]\nmemory = ${value}\n`, file).policy, value).toBeUndefined();
+    }
+  });
+
+  test('every problem is reported at once, in the order of lines', () => {
+    const lines = problemsOf('[user:a]\npids = x\nfoo = 1\n[bar]\nimage = host\n[defaults]\ncpus = x\n');
+    expect(lines.map((line) => Number.parseInt(line, 10))).toEqual([2, 3, 4, 7]);
+  });
+
+  test('a broken header does not lend its settings to the section before', () => {
+    expect(problemsOf('[defaults]\nimage = host\n[user:alice\nimage = other\n')).toHaveLength(1);
+  });
+});
+
+test('a section for root is a warning', () => {
+  const { policy, problems } = parsePolicy('[defaults]\nimage = host\n[user:root]\n', file);
+  expect(policy).toBeDefined();
+  expect(problems).toMatchObject([{ severity: 'warning', line: 3 }] satisfies Partial<Problem>[]);
+});
+
+test('random text never throws and never pollutes', () => {
+  const alphabet = [
+    '[',
+    ']',
+    '=',
+    '\n',
+    '"',
+    "'",
+    '\\',
+    ';',
+    '#',
+    ' ',
+    'user:',
+    'image',
+    '__proto__',
+    '[]',
+    'ö',
+    '\0',
+    '{',
+    '}',
+  ];
+  for (let round = 0; round < 500; round += 1) {
+    const pick = () => alphabet[Math.floor(Math.random() * alphabet.length)] ?? '';
+    const text = Array.from({ length: 60 }, pick).join('');
+    expect(() => parsePolicy(text, file), JSON.stringify(text)).not.toThrow();
+  }
+  expect(Object.keys(Object.prototype)).toEqual([]);
+});
