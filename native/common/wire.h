@@ -1,0 +1,147 @@
+// The messages between client, daemon and supervisor: docs/protocol.md describes them field by
+// field, src/protocol/wire.ts is the other side. One message is one SOCK_SEQPACKET datagram: a
+// header, then a list of fields. Every integer is little-endian (the host's own order: the socket
+// never leaves the machine, and only little-endian machines are supported).
+//
+//   header  u32 magic+version, u16 type, u16 number of fds, u32 length of what follows
+//   field   u32 tag, u32 length, then `length` bytes
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "err.h"
+
+#define WIRE_MAGIC 0x01485344u // "DSH" and version 1
+#define WIRE_HEADER_BYTES 12
+#define WIRE_FIELD_BYTES 8
+// Below the default send buffer of a unix socket (212992), so that a message always fits, and above
+// what one argument of execve() can hold (131072): no command that ssh can carry is too long.
+#define WIRE_MAX_BYTES (196 * 1024)
+#define WIRE_MAX_FDS 8
+
+enum wire_type {
+    // login client -> daemon
+    MSG_LOGIN = 1,
+    // daemon or supervisor -> login client
+    MSG_STARTED = 2,
+    MSG_EXIT = 3,
+    MSG_ERROR = 4,
+    MSG_NOTICE = 5,
+    // login client -> supervisor
+    MSG_SIGNAL = 6,
+    // daemon -> supervisor
+    MSG_PREPARE = 16,
+    MSG_SANDBOX = 17,
+    MSG_SESSION = 18,
+    MSG_STOP = 19,
+    MSG_HELLO = 20,
+    // supervisor -> daemon
+    MSG_READY = 32,
+    MSG_FAILED = 33,
+    MSG_ACCEPTED = 34,
+    MSG_REFUSED = 35,
+    MSG_SESSION_ENDED = 36,
+    MSG_STATE = 37,
+    MSG_STOPPING = 38,
+    // daemon -> launcher
+    MSG_FORK = 48,
+    // inside the supervisor: supervisor <-> spawner and init
+    MSG_BUILD = 64,
+    MSG_ENTER = 65,
+    MSG_STEP = 66,
+};
+
+enum wire_tag {
+    TAG_ARG = 1,
+    TAG_ENV = 2,
+    TAG_UMASK = 3,
+    TAG_TIME = 4,
+    TAG_EXEC_PATH = 5,
+    TAG_USER = 6,
+    TAG_TEXT = 10,
+    TAG_CODE = 11,
+    TAG_KIND = 12,
+    TAG_TTY = 13,
+    TAG_SIGNAL = 14,
+    TAG_ID = 20,
+    TAG_SHELL = 21,
+    TAG_CWD = 22,
+    TAG_UID = 23,
+    TAG_GID = 24,
+    TAG_GROUPS = 25,
+    TAG_RLIMIT = 26,
+    TAG_SLOT = 27,
+    TAG_PID = 28,
+    TAG_STEPS = 29,
+    TAG_NAME = 30,
+    TAG_UID_MAP = 31,
+    TAG_GID_MAP = 32,
+    TAG_LAYER = 33,
+    TAG_PLAIN_LAYER = 34,
+    TAG_UPPER = 35,
+    TAG_BIND = 37,
+    TAG_HOSTNAME = 38,
+    TAG_NETWORK = 39,
+    TAG_TMP_BYTES = 40,
+    TAG_LINGER_MS = 41,
+    TAG_HANGUP_GRACE_MS = 42,
+    TAG_STOP_GRACE_MS = 43,
+    TAG_BACKGROUND_KILL = 44,
+    TAG_CONTROL = 45,
+    TAG_CGROUP = 46,
+    TAG_CGROUP_WRITE = 47,
+    TAG_CGROUP_KIND = 48,
+    TAG_SESSION = 49,
+    TAG_STATE = 50,
+    TAG_ROOT_IDS = 51,
+    TAG_MOUNTPOINT = 52,
+};
+
+struct wire_writer {
+    uint8_t *bytes;
+    size_t size;
+    size_t used;
+    bool overflow;
+};
+
+// Starts a message in `bytes`; wire_finish() returns its length, or 0 where it did not fit.
+void wire_start(struct wire_writer *writer, uint8_t *bytes, size_t size, enum wire_type type);
+void wire_put(struct wire_writer *writer, enum wire_tag tag, const void *value, size_t length);
+void wire_put_text(struct wire_writer *writer, enum wire_tag tag, const char *text);
+void wire_put_u32(struct wire_writer *writer, enum wire_tag tag, uint32_t value);
+void wire_put_u64(struct wire_writer *writer, enum wire_tag tag, uint64_t value);
+size_t wire_finish(struct wire_writer *writer, unsigned fd_count);
+
+struct wire_field {
+    uint32_t tag;
+    uint32_t length;
+    const uint8_t *value;
+};
+
+struct wire_reader {
+    uint16_t type;
+    uint16_t fd_count;
+    const uint8_t *at;
+    const uint8_t *end;
+};
+
+// Checks the header and that the fields fill the message exactly. False: not a message of ours.
+bool wire_open(struct wire_reader *reader, const uint8_t *bytes, size_t length);
+// The next field, or false at the end.
+bool wire_next(struct wire_reader *reader, struct wire_field *field);
+// The value as a number; false where its length is another.
+bool wire_u32(const struct wire_field *field, uint32_t *value);
+bool wire_u64(const struct wire_field *field, uint64_t *value);
+// A fresh NUL-terminated copy, or NULL where the value holds a NUL or memory is short.
+char *wire_text(const struct wire_field *field);
+
+// Sends one message with descriptors. Returns 0, or -1 with errno.
+int wire_send(int socket, const uint8_t *bytes, size_t length, const int *fds, unsigned fd_count);
+
+// Receives one message; the descriptors arrive close-on-exec. Returns its length, 0 at the peer's
+// end, -1 with errno (EAGAIN where nothing is there; EBADMSG where the message was truncated or the
+// descriptors are not as many as the header declares: all of them have been closed by then).
+ssize_t wire_receive(int socket, uint8_t *bytes, size_t size, int *fds, unsigned *fd_count);

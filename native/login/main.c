@@ -1,0 +1,253 @@
+// dockersh, the login client: the program named in /etc/passwd or by sshd's ForceCommand.
+//
+// Runs as the user who logs in, with no privilege and no setuid bit. It hands its own arguments,
+// environment and descriptors 0, 1, 2 to the daemon and waits for the exit status; where one of the
+// three is a terminal it also pumps that terminal. It decides nothing: who the user is, the daemon
+// asks the kernel; what may run, root's policy says. It runs nothing on the host, ever.
+//
+// Built a second time with -DDOCKERSH_EXEC it is dockersh-exec, root's way to run a command in a
+// user's sandbox: `dockersh-exec USER [COMMAND [ARG …]]`, over a socket that only root can reach.
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "environ.h"
+#include "pump.h"
+#include "terminal.h"
+#include "wire.h"
+
+#ifndef RUN_DIR
+#define RUN_DIR "/run/dockersh"
+#endif
+
+#ifdef DOCKERSH_EXEC
+#define PROGRAM "dockersh-exec"
+#define SOCKET_PATH RUN_DIR "/exec.sock"
+#else
+#define PROGRAM "dockersh"
+#define SOCKET_PATH RUN_DIR "/login.sock"
+#endif
+
+#define EXIT_OURS 125
+#define RETRY_MS 50
+#define RETRY_ATTEMPTS 60 // 3 s: as long as a daemon takes to be started again, with room to spare
+
+extern char **environ;
+
+static uint8_t message[WIRE_MAX_BYTES];
+
+static void say(const char *text) {
+    char line[1200];
+    int length = snprintf(line, sizeof line, "dockersh: %s\n", text);
+    if (length > 0)
+        (void)!write(2, line, (size_t)length < sizeof line ? (size_t)length : sizeof line - 1);
+}
+
+static _Noreturn void fail(const char *text) {
+    say(text);
+    _exit(EXIT_OURS);
+}
+
+static uint64_t monotonic_ns(void) {
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+// Descriptors 0, 1, 2 must exist: a socket opened later would otherwise become one of them.
+static void fill_standard_descriptors(void) {
+    for (int fd = 0; fd < 3; fd++) {
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd)
+            _exit(EXIT_OURS);
+    }
+}
+
+static size_t login_message(int argc, char **argv, uint64_t started) {
+    struct wire_writer writer;
+    wire_start(&writer, message, sizeof message, MSG_LOGIN);
+    wire_put_u64(&writer, TAG_TIME, started);
+    mode_t mask = umask(0);
+    (void)umask(mask);
+    wire_put_u32(&writer, TAG_UMASK, mask);
+#ifdef DOCKERSH_EXEC
+    wire_put_text(&writer, TAG_USER, argv[1]);
+    argc -= 1;
+    argv += 1;
+#else
+    const char *path = (const char *)getauxval(AT_EXECFN); // NOLINT: the kernel's own string
+    wire_put_text(&writer, TAG_EXEC_PATH, path != NULL ? path : "");
+#endif
+    for (int index = 0; index < argc; index++)
+        wire_put_text(&writer, TAG_ARG, argv[index]);
+    for (char **entry = environ; *entry != NULL; entry++) {
+        if (environ_allowed(*entry))
+            wire_put_text(&writer, TAG_ENV, *entry);
+    }
+    return wire_finish(&writer, 3);
+}
+
+// A connected socket with the login sent, or -1 with errno.
+static int submit(size_t length) {
+    cleanup_fd int connection = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    if (connection < 0)
+        return -1;
+    struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = SOCKET_PATH};
+    if (connect(connection, (struct sockaddr *)&address, sizeof address) != 0)
+        return -1;
+    static const int standard[] = {0, 1, 2};
+    if (wire_send(connection, message, length, standard, 3) != 0)
+        return -1;
+    return take_fd(&connection);
+}
+
+// Prints a refusal or a remark; the exit status to leave with is in `code`.
+static void show_text(struct wire_reader *reader, int *code) {
+    struct wire_field field;
+    char text[1024] = "";
+    while (wire_next(reader, &field)) {
+        uint32_t number;
+        if (field.tag == TAG_TEXT && field.length < sizeof text) {
+            memcpy(text, field.value, field.length);
+            text[field.length] = '\0';
+        } else if (field.tag == TAG_CODE && wire_u32(&field, &number)) {
+            *code = (int)(number & 0xff);
+        }
+    }
+    if (text[0] != '\0')
+        say(text);
+}
+
+// Waits for the session to start. Returns the PTY's master, -1 where the session has none, or -2
+// where the connection ended first: then nothing was run, and the login may be sent again.
+static int wait_for_start(int connection) {
+    static uint8_t answer[8192];
+    for (;;) {
+        int fds[WIRE_MAX_FDS];
+        unsigned fd_count;
+        ssize_t length = wire_receive(connection, answer, sizeof answer, fds, &fd_count);
+        if (length <= 0)
+            return -2;
+        struct wire_reader reader;
+        if (!wire_open(&reader, answer, (size_t)length))
+            fail("the daemon's answer is not understood: is another version of dockershd running?");
+        if (reader.type == MSG_STARTED)
+            return fd_count > 0 ? fds[0] : -1;
+        for (unsigned index = 0; index < fd_count; index++)
+            close_fd(fds[index]);
+        int code = EXIT_OURS;
+        show_text(&reader, &code);
+        if (reader.type == MSG_ERROR)
+            _exit(code);
+    }
+}
+
+static int start(size_t length, int *ptm) {
+    for (int attempt = 0; attempt < RETRY_ATTEMPTS; attempt++) {
+        int connection = submit(length);
+        if (connection >= 0) {
+            *ptm = wait_for_start(connection);
+            if (*ptm != -2)
+                return connection;
+            close_fd(connection);
+        } else if (errno != ECONNREFUSED && errno != EAGAIN && errno != EPIPE && errno != ECONNRESET) {
+            break; // no socket, or no access to it: waiting does not help
+        }
+        struct timespec pause = {.tv_nsec = RETRY_MS * 1000000L};
+        (void)nanosleep(&pause, NULL);
+    }
+    if (errno == EACCES || errno == EPERM)
+        fail("no access to the login service; tell your administrator (the socket of dockershd)");
+    fail("the login service is not running, so you can't be logged in; tell your administrator (dockershd)");
+}
+
+// From here on signals are read, not delivered, so that the terminal is put back at every way out.
+static int watch_signals(void) {
+    static const int watched[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGWINCH, SIGCONT};
+    sigset_t set;
+    (void)sigemptyset(&set);
+    for (size_t index = 0; index < sizeof watched / sizeof watched[0]; index++)
+        (void)sigaddset(&set, watched[index]);
+    (void)sigprocmask(SIG_BLOCK, &set, NULL);
+    (void)signal(SIGPIPE, SIG_IGN);
+    (void)signal(SIGTTOU, SIG_IGN);
+    return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+// Gives up our copies of the streams that the session now has, so that a reader sees the end of
+// file when the session closes them and not later. A socket on 0 is kept: sshd's, whose end is how
+// a dropped connection shows. Descriptor 2 is kept for what we may have to say.
+static int release_streams(void) {
+    struct stat info;
+    int watched = -1;
+    if (!isatty(0)) {
+        if (fstat(0, &info) == 0 && S_ISSOCK(info.st_mode))
+            watched = 0;
+        else
+            (void)close(0);
+    }
+    if (!isatty(1))
+        (void)close(1);
+    return watched;
+}
+
+static _Noreturn void leave(const struct outcome *outcome) {
+    if (outcome->text[0] != '\0')
+        say(outcome->text);
+    if (outcome->kind == OUTCOME_EXIT)
+        _exit(outcome->code & 0xff);
+    if (outcome->kind == OUTCOME_LOST)
+        fail("the sandbox was ended while the session was running");
+    // Die of the same signal, without a core file: sshd and su then report it as they would have.
+    struct rlimit none = {0, 0};
+    (void)setrlimit(RLIMIT_CORE, &none);
+    (void)prctl(PR_SET_DUMPABLE, 0);
+    sigset_t set;
+    (void)sigemptyset(&set);
+    (void)sigaddset(&set, outcome->code);
+    (void)signal(outcome->code, SIG_DFL);
+    (void)sigprocmask(SIG_UNBLOCK, &set, NULL);
+    (void)raise(outcome->code);
+    _exit(128 + outcome->code);
+}
+
+int main(int argc, char **argv) {
+    uint64_t started = monotonic_ns();
+    fill_standard_descriptors();
+#ifdef DOCKERSH_EXEC
+    if (argc < 2)
+        fail("usage: " PROGRAM " USER [COMMAND [ARG …]]");
+#else
+    // Kernels before 5.18 allow a program with no argv[0], which has been used to confuse others.
+    if (argc < 1 || argv[0] == NULL || argv[0][0] == '\0')
+        fail("called without a name (argc 0): refused");
+#endif
+    size_t length = login_message(argc, argv, started);
+    if (length == 0)
+        fail("the command and its arguments are too long (together at most 196 KiB)");
+
+    int ptm = -1;
+    int connection = start(length, &ptm);
+    int signals = watch_signals();
+    struct terminal terminal = {.input = -1, .output = -1};
+    if (ptm >= 0 && terminal_find(&terminal)) {
+        terminal_raw(&terminal);
+        terminal_copy_size(&terminal, ptm);
+    }
+    int watched = release_streams();
+    struct outcome outcome = pump(connection, signals, ptm, watched, &terminal);
+    terminal_restore(&terminal);
+    leave(&outcome);
+}

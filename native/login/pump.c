@@ -1,0 +1,198 @@
+#include "pump.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "wire.h"
+
+#define BUFFER_BYTES (64 * 1024)
+#define CHUNK_BYTES 512 // what a blocking terminal takes without making us wait for long
+
+struct buffer {
+    size_t start, end;
+    char bytes[BUFFER_BYTES];
+};
+
+struct session {
+    int connection, signals, ptm, watched;
+    struct terminal *terminal;
+    bool ended; // the outcome is known; what the PTY still holds is being written out
+    bool done;
+    struct outcome outcome;
+};
+
+static struct buffer to_screen;
+static struct buffer to_session;
+
+static bool empty(const struct buffer *buffer) {
+    return buffer->start == buffer->end;
+}
+
+static void finish(struct session *session, int kind, int code) {
+    session->outcome.kind = kind;
+    session->outcome.code = code;
+    session->done = true;
+}
+
+// Fills an empty buffer. 1: something was read, 0: nothing there now, -1: the end of the file.
+static int fill(struct buffer *buffer, int fd) {
+    ssize_t got = read(fd, buffer->bytes, sizeof buffer->bytes);
+    if (got > 0) {
+        buffer->start = 0;
+        buffer->end = (size_t)got;
+        return 1;
+    }
+    if (got < 0 && (errno == EAGAIN || errno == EINTR))
+        return 0;
+    return -1; // a PTY's end of file is EIO (pty(7)); a hung-up terminal's is 0
+}
+
+// Writes what fits. False: the other side is gone.
+static bool drain(struct buffer *buffer, int fd, size_t most) {
+    while (!empty(buffer)) {
+        size_t length = buffer->end - buffer->start;
+        ssize_t put = write(fd, buffer->bytes + buffer->start, length < most ? length : most);
+        if (put < 0)
+            return errno == EAGAIN || errno == EINTR;
+        buffer->start += (size_t)put;
+        if (most < BUFFER_BYTES)
+            return true; // a blocking descriptor: ask poll() again before the next piece
+    }
+    return true;
+}
+
+static void read_message(struct session *session) {
+    static uint8_t bytes[4096];
+    int fds[WIRE_MAX_FDS];
+    unsigned fd_count;
+    ssize_t length = wire_receive(session->connection, bytes, sizeof bytes, fds, &fd_count);
+    if (length < 0 && errno == EAGAIN)
+        return;
+    for (unsigned index = 0; length > 0 && index < fd_count; index++)
+        close_fd(fds[index]);
+    struct wire_reader reader;
+    if (length <= 0 || !wire_open(&reader, bytes, (size_t)length)) {
+        session->outcome.kind = OUTCOME_LOST;
+        session->ended = true;
+        return;
+    }
+    if (reader.type != MSG_EXIT)
+        return;
+    uint32_t kind = 0, code = 0;
+    struct wire_field field;
+    while (wire_next(&reader, &field)) {
+        if (field.tag == TAG_KIND)
+            (void)wire_u32(&field, &kind);
+        else if (field.tag == TAG_CODE)
+            (void)wire_u32(&field, &code);
+        else if (field.tag == TAG_TEXT && field.length < sizeof session->outcome.text)
+            memcpy(session->outcome.text, field.value, field.length);
+    }
+    session->outcome.kind = kind == 1 ? OUTCOME_SIGNAL : OUTCOME_EXIT;
+    session->outcome.code = (int)code;
+    session->ended = true;
+}
+
+static void read_signal(struct session *session) {
+    struct signalfd_siginfo info;
+    if (read(session->signals, &info, sizeof info) != sizeof info)
+        return;
+    int number = (int)info.ssi_signo;
+    if (number == SIGWINCH || number == SIGCONT) {
+        if (session->ptm < 0)
+            return;
+        if (number == SIGCONT && session->terminal->raw)
+            terminal_raw(session->terminal);
+        terminal_copy_size(session->terminal, session->ptm);
+        return;
+    }
+    if (number == SIGHUP) {
+        finish(session, OUTCOME_HANGUP, SIGHUP);
+        return;
+    }
+    uint8_t bytes[64];
+    struct wire_writer writer;
+    wire_start(&writer, bytes, sizeof bytes, MSG_SIGNAL);
+    wire_put_u32(&writer, TAG_SIGNAL, (uint32_t)number);
+    (void)wire_send(session->connection, bytes, wire_finish(&writer, 0), NULL, 0);
+}
+
+static void write_screen(struct session *session) {
+    struct terminal *terminal = session->terminal;
+    if (terminal->output < 0) // a terminal that can only be read: there is nowhere to write to
+        to_screen.start = to_screen.end;
+    else if (!drain(&to_screen, terminal->output, terminal->chunked ? CHUNK_BYTES : BUFFER_BYTES))
+        finish(session, OUTCOME_HANGUP, SIGHUP);
+}
+
+static void pump_terminal(struct session *session, short keys, short screen, short ptm) {
+    struct terminal *terminal = session->terminal;
+    if (ptm != 0 && empty(&to_screen) && fill(&to_screen, session->ptm) > 0 && !terminal->chunked)
+        screen = POLLOUT; // most often there is room: try at once
+    if (screen != 0)
+        write_screen(session);
+    if (keys != 0 && empty(&to_session) && fill(&to_session, terminal->input) < 0)
+        finish(session, OUTCOME_HANGUP, SIGHUP);
+    if (!empty(&to_session))
+        (void)drain(&to_session, session->ptm, BUFFER_BYTES);
+}
+
+// After the session's end: everything that was written to the PTY before it is in the kernel's
+// buffer, and a read that finds nothing has looked there (n_tty flushes pending work first). So the
+// first empty read is the end; nothing has to be waited for but the user's own terminal.
+static void finish_screen(struct session *session) {
+    if (session->ptm < 0 || (empty(&to_screen) && fill(&to_screen, session->ptm) <= 0)) {
+        session->done = true;
+        return;
+    }
+    struct outcome outcome = session->outcome;
+    write_screen(session);
+    session->outcome = outcome; // a terminal that hangs up now changes nothing about the status
+    if (empty(&to_screen) || session->done)
+        return;
+    struct pollfd polled = {.fd = session->terminal->output, .events = POLLOUT};
+    (void)poll(&polled, 1, -1);
+}
+
+static void wait_and_pump(struct session *session) {
+    struct terminal *terminal = session->terminal;
+    bool screen_waits = session->ptm >= 0 && !empty(&to_screen);
+    bool session_waits = session->ptm >= 0 && !empty(&to_session);
+    bool reads_keys = session->ptm >= 0 && !session_waits && terminal->input >= 0;
+    short ptm_events = (short)((screen_waits ? 0 : POLLIN) | (session_waits ? POLLOUT : 0));
+    struct pollfd polled[] = {
+        {.fd = session->connection, .events = POLLIN},
+        {.fd = session->signals, .events = POLLIN},
+        {.fd = session->watched, .events = 0},
+        {.fd = reads_keys ? terminal->input : -1, .events = POLLIN},
+        {.fd = screen_waits ? terminal->output : -1, .events = POLLOUT},
+        {.fd = ptm_events != 0 ? session->ptm : -1, .events = ptm_events},
+    };
+    if (poll(polled, sizeof polled / sizeof polled[0], -1) < 0)
+        return;
+    if (polled[1].revents != 0)
+        read_signal(session);
+    if (session->ptm >= 0)
+        pump_terminal(session, polled[3].revents, polled[4].revents, polled[5].revents);
+    if (polled[0].revents != 0)
+        read_message(session);
+    if ((polled[2].revents & (POLLHUP | POLLERR)) != 0)
+        finish(session, OUTCOME_HANGUP, SIGHUP);
+}
+
+struct outcome pump(int connection, int signals, int ptm, int watched, struct terminal *terminal) {
+    struct session session = {
+        .connection = connection, .signals = signals, .ptm = ptm, .watched = watched, .terminal = terminal};
+    while (!session.done) {
+        if (session.ended)
+            finish_screen(&session);
+        else
+            wait_and_pump(&session);
+    }
+    return session.outcome;
+}

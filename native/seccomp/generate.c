@@ -1,0 +1,122 @@
+// Writes the sandbox's system call filter as C source, at build time: the supervisor then needs
+// neither libseccomp nor the milliseconds it takes to compile a filter. Reasons stand beside each
+// group. What is not named is allowed: the sandbox's walls are its namespaces, ids and missing
+// capabilities; the filter takes away what reaches past them into the kernel.
+#include <errno.h>
+#include <seccomp.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static scmp_filter_ctx filter;
+
+static void check(int result, const char *what) {
+    if (result < 0) {
+        (void)fprintf(stderr, "seccomp: %s: error %d\n", what, -result);
+        exit(1);
+    }
+}
+
+static void refuse(const char *const *names, int number) {
+    for (; *names != NULL; names++) {
+        int call = seccomp_syscall_resolve_name(*names);
+        if (call == __NR_SCMP_ERROR)
+            (void)fprintf(stderr, "seccomp: this libseccomp does not know %s; left out\n", *names);
+        else
+            check(seccomp_rule_add(filter, SCMP_ACT_ERRNO(number), call, 0), *names);
+    }
+}
+
+// A system call with `mask` bits set in one of its arguments.
+static void refuse_bits(const char *name, unsigned argument, uint64_t mask) {
+    struct scmp_arg_cmp compare = {.arg = argument, .op = SCMP_CMP_MASKED_EQ, .datum_a = mask, .datum_b = mask};
+    check(seccomp_rule_add_array(filter, SCMP_ACT_ERRNO(EPERM), seccomp_syscall_resolve_name(name), 1, &compare),
+          name);
+}
+
+static void refuse_value(const char *name, unsigned argument, uint64_t value, int number) {
+    // The kernel looks at 32 bits of these arguments, so the filter must not look at more.
+    struct scmp_arg_cmp compare = {
+        .arg = argument, .op = SCMP_CMP_MASKED_EQ, .datum_a = 0xffffffff, .datum_b = value};
+    check(seccomp_rule_add_array(filter, SCMP_ACT_ERRNO(number), seccomp_syscall_resolve_name(name), 1, &compare),
+          name);
+}
+
+// The whole machine's: only its administrator may, and none of them is divided by namespaces.
+static const char *const machine[] = {
+    "acct",          "add_key",         "bpf",           "clock_adjtime",    "clock_settime", "create_module",
+    "delete_module", "finit_module",    "get_kernel_syms", "init_module",    "ioperm",        "iopl",
+    "kexec_file_load", "kexec_load",    "keyctl",        "lookup_dcookie",   "nfsservctl",    "open_by_handle_at",
+    "perf_event_open", "query_module",  "quotactl",      "quotactl_fd",      "reboot",        "request_key",
+    "settimeofday",  "stime",           "swapoff",       "swapon",           "syslog",        "sysfs",
+    "uselib",        "ustat",           "vhangup",       "vm86",             "vm86old",       "_sysctl",
+    NULL};
+// Mounts and namespaces: nothing a user here could do with them succeeds, much of it has gone wrong.
+static const char *const mounts[] = {"mount",       "umount",   "umount2",       "pivot_root", "chroot",
+                                     "fsopen",      "fsmount",  "fsconfig",      "fspick",     "move_mount",
+                                     "open_tree",   "setns",    "mount_setattr", NULL};
+// Where most of the kernel's recent privilege escalations were.
+static const char *const risky[] = {"userfaultfd", "io_uring_setup", "io_uring_enter", "io_uring_register", NULL};
+// Its flags are behind a pointer that a filter can't follow; ENOSYS makes every libc use clone().
+static const char *const hidden[] = {"clone3", NULL};
+
+static const uint64_t namespaces[] = {
+    0x00020000 /* NEWNS */,  0x02000000 /* NEWCGROUP */, 0x04000000 /* NEWUTS */, 0x08000000 /* NEWIPC */,
+    0x10000000 /* NEWUSER */, 0x20000000 /* NEWPID */,   0x40000000 /* NEWNET */, 0x00000080 /* NEWTIME */,
+};
+// Protocols that nobody logs in for and whose modules a socket() call would load.
+static const uint64_t families[] = {3,  4,  5,  6,  9,  11, 12, 19, 21, 23, 24, 26, 27, 28, 29, 30,
+                                    31, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44};
+
+static void add_architectures(void) {
+#if defined(__x86_64__)
+    check(seccomp_arch_add(filter, SCMP_ARCH_X86), "arch x86"); // 32-bit programs, under the same rules
+#elif defined(__aarch64__)
+    check(seccomp_arch_add(filter, SCMP_ARCH_ARM), "arch arm");
+#endif
+    check(seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_ERRNO(ENOSYS)), "bad arch");
+}
+
+static void add_rules(void) {
+    refuse(machine, EPERM);
+    refuse(mounts, EPERM);
+    refuse(risky, ENOSYS);
+    refuse(hidden, ENOSYS);
+    for (size_t index = 0; index < sizeof namespaces / sizeof namespaces[0]; index++) {
+        refuse_bits("unshare", 0, namespaces[index]);
+        if (namespaces[index] != 0x80) // for clone() these bits are the exit signal
+            refuse_bits("clone", 0, namespaces[index]);
+    }
+    refuse_value("ioctl", 1, 0x5412, EPERM); // TIOCSTI: keys pushed into somebody's terminal
+    refuse_value("ioctl", 1, 0x541c, EPERM); // TIOCLINUX: the same, on a console
+    refuse_value("ioctl", 1, 0x5423, EPERM); // TIOCSETD: loads line disciplines
+    for (size_t index = 0; index < sizeof families / sizeof families[0]; index++)
+        refuse_value("socket", 0, families[index], EAFNOSUPPORT);
+}
+
+int main(void) {
+    filter = seccomp_init(SCMP_ACT_ALLOW);
+    if (filter == NULL)
+        return 1;
+    check(seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2), "optimize"); // a tree, not a list
+    add_architectures();
+    add_rules();
+    FILE *binary = tmpfile();
+    if (binary == NULL)
+        return 1;
+    check(seccomp_export_bpf(filter, fileno(binary)), "export");
+    rewind(binary);
+    (void)printf("// Made by native/seccomp/generate.c; see there.\n"
+                 "static const struct sock_filter seccomp_filter[] = {\n");
+    struct {
+        uint16_t code;
+        uint8_t jt, jf;
+        uint32_t k;
+    } instruction;
+    while (fread(&instruction, sizeof instruction, 1, binary) == 1)
+        (void)printf("    {0x%x, %u, %u, 0x%x},\n", instruction.code, instruction.jt, instruction.jf,
+                     (unsigned)instruction.k);
+    (void)printf("};\n");
+    return 0;
+}

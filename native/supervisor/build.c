@@ -1,0 +1,131 @@
+// From a specification to a running sandbox. The order, and who does it:
+//
+//   supervisor               spawner (in the cgroup)      PID 1 (new user and PID namespace)
+//   limits into the cgroup
+//   MSG_BUILD with the spec > clone() PID 1              > waits
+//   uid_map, gid_map         <  MSG_STEP
+//   "mapped" ------------------------------------------ > network, UTS, IPC, cgroup namespace
+//   layers, overlay, /dev, binds   (at the same time)
+//   "mounted" ----------------------------------------- > mount namespace, proc … pivot_root, lockdown
+//   keeps devpts             <--------------------------  MSG_STEP with devpts; exec dockersh-init
+//   MSG_ENTER with pidfd ---- > setns, lockdown
+//   ready                    <  MSG_STEP
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "rootfs.h"
+#include "spawner.h"
+#include "step.h"
+#include "supervisor.h"
+#include "sys.h"
+
+static int write_map(pid_t pid, const char *file, const char *map, struct err *err) {
+    char path[64];
+    (void)snprintf(path, sizeof path, "/proc/%d/%s", (int)pid, file);
+    cleanup_fd int fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (fd < 0 || write(fd, map, strlen(map)) < 0)
+        return err_sys(err, "map ids", file);
+    return 0;
+}
+
+// The other process's own error tells more than that it has gone.
+static int explain(const struct err *theirs, struct err *err) {
+    if (theirs->what[0] != '\0')
+        *err = *theirs;
+    return -1;
+}
+
+static int wait_spawner(struct supervisor *supervisor, struct err *err) {
+    if (step_wait(supervisor->spawner, MSG_STEP, err) != 0)
+        return explain(&supervisor->shared->spawner_err, err);
+    return 0;
+}
+
+static int map_and_mount(struct supervisor *supervisor, int init, struct err *err) {
+    struct shared *shared = supervisor->shared;
+    if (write_map(shared->init_pid, "gid_map", supervisor->spec.gid_map, err) != 0 ||
+        write_map(shared->init_pid, "uid_map", supervisor->spec.uid_map, err) != 0)
+        return -1;
+    char path[64];
+    (void)snprintf(path, sizeof path, "/proc/%d/ns/user", (int)shared->init_pid);
+    cleanup_fd int userns = open(path, O_RDONLY | O_CLOEXEC);
+    if (userns < 0)
+        return err_sys(err, "open user namespace", NULL);
+    if (step_send(init, MSG_BUILD, -1, err) != 0)
+        return explain(&shared->init_err, err);
+    shared->steps_ns[STEP_CLONE] = monotonic_ns();
+    if (rootfs_build(&supervisor->spec, userns, err) != 0)
+        return -1;
+    shared->steps_ns[STEP_ROOTFS] = monotonic_ns();
+    if (step_send(init, MSG_BUILD, -1, err) != 0)
+        return explain(&shared->init_err, err);
+    return 0;
+}
+
+static int join_spawner(struct supervisor *supervisor, struct err *err) {
+    if (step_send(supervisor->spawner, MSG_ENTER, supervisor->init_pidfd, err) != 0)
+        return -1;
+    return wait_spawner(supervisor, err);
+}
+
+static int prepare_cgroup(struct supervisor *supervisor, int init_end, struct err *err) {
+    struct cgroups *cgroups = &supervisor->cgroups;
+    if (cgroups->version == 1) { // made and joined ahead of time
+        if (cgroups_rename(cgroups, supervisor->spec.name, err) != 0)
+            return -1;
+        return cgroups_apply(cgroups, &supervisor->spec, err);
+    }
+    if (cgroups_make(cgroups, supervisor->spec.name, err) != 0 ||
+        cgroups_apply(cgroups, &supervisor->spec, err) != 0)
+        return -1;
+    return spawner_start(supervisor, init_end, err);
+}
+
+int build_sandbox(struct supervisor *supervisor, struct wire_reader *reader, const uint8_t *bytes,
+                  size_t length, struct err *err) {
+    supervisor->received_ns = monotonic_ns();
+    if (spec_parse(&supervisor->spec, reader, err) != 0)
+        return -1;
+    cleanup_fd int init = take_fd(&supervisor->devpts); // until now it holds the end towards PID 1
+    cleanup_fd int init_end = take_fd(&supervisor->init_pidfd);
+    if (prepare_cgroup(supervisor, init_end, err) != 0)
+        return -1;
+    close_fd_at(&init_end);
+    supervisor->shared->steps_ns[STEP_CGROUP] = monotonic_ns();
+    uint8_t build[WIRE_MAX_BYTES];
+    memcpy(build, bytes, length);
+    build[4] = MSG_BUILD; // the same fields, for the spawner and PID 1
+    build[5] = 0;
+    if (wire_send(supervisor->spawner, build, length, NULL, 0) != 0)
+        return err_sys(err, "ask the spawner", NULL);
+    if (wait_spawner(supervisor, err) != 0)
+        return -1;
+    supervisor->init_pid = supervisor->shared->init_pid;
+    supervisor->init_pidfd = sys_pidfd_open(supervisor->init_pid);
+    if (supervisor->init_pidfd < 0)
+        return err_sys(err, "open pidfd", NULL);
+    if (map_and_mount(supervisor, init, err) != 0)
+        return -1;
+    if (step_wait_fd(init, MSG_STEP, &supervisor->devpts, err) != 0)
+        return explain(&supervisor->shared->init_err, err);
+    if (join_spawner(supervisor, err) != 0)
+        return -1;
+    rootfs_detach(&supervisor->spec);
+    return 0;
+}
+
+int replace_spawner(struct supervisor *supervisor, struct err *err) {
+    close_fd_at(&supervisor->spawner);
+    if (spawner_start(supervisor, CLOSED_FD, err) != 0)
+        return -1;
+    return join_spawner(supervisor, err);
+}

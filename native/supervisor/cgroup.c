@@ -1,0 +1,114 @@
+#include "cgroup.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+
+static void path_of(const struct cgroups *cgroups, size_t index, const char *name, char *path, size_t size) {
+    (void)snprintf(path, size, "%s/%s", cgroups->parents[index], name);
+}
+
+int cgroups_parse(struct cgroups *cgroups, struct wire_reader *reader, struct err *err) {
+    memset(cgroups, 0, sizeof *cgroups);
+    struct wire_field field;
+    while (wire_next(reader, &field)) {
+        uint32_t version;
+        if (field.tag == TAG_CGROUP_KIND && wire_u32(&field, &version)) {
+            cgroups->version = (int)version;
+        } else if (field.tag == TAG_CGROUP && cgroups->count < MAX_HIERARCHIES) {
+            char *parent = wire_text(&field);
+            if (parent == NULL)
+                return err_plain(err, "a cgroup's path is broken", NULL);
+            cgroups->parents[cgroups->count++] = parent;
+        }
+    }
+    if (cgroups->count == 0 || (cgroups->version != 1 && cgroups->version != 2))
+        return err_plain(err, "no cgroup hierarchy was given", NULL);
+    return 0;
+}
+
+int cgroups_make(struct cgroups *cgroups, const char *name, struct err *err) {
+    (void)snprintf(cgroups->name, sizeof cgroups->name, "%s", name);
+    for (size_t index = 0; index < cgroups->count; index++) {
+        char path[512];
+        path_of(cgroups, index, name, path, sizeof path);
+        if (mkdir(path, 0755) != 0 && errno != EEXIST)
+            return err_sys(err, "make cgroup", path);
+    }
+    return 0;
+}
+
+int cgroups_rename(struct cgroups *cgroups, const char *name, struct err *err) {
+    for (size_t index = 0; index < cgroups->count; index++) {
+        char from[512], to[512];
+        path_of(cgroups, index, cgroups->name, from, sizeof from);
+        path_of(cgroups, index, name, to, sizeof to);
+        if (rename(from, to) != 0)
+            return err_sys(err, "rename cgroup", to);
+    }
+    (void)snprintf(cgroups->name, sizeof cgroups->name, "%s", name);
+    return 0;
+}
+
+static int write_file(const char *path, const char *value, struct err *err) {
+    cleanup_fd int fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (fd < 0)
+        return err_sys(err, "open limit", path);
+    if (write(fd, value, strlen(value)) < 0)
+        return err_sys(err, "set limit", path);
+    return 0;
+}
+
+int cgroups_apply(const struct cgroups *cgroups, const struct spec *spec, struct err *err) {
+    for (size_t index = 0; index < spec->write_count; index++) {
+        const struct cgroup_write *wanted = &spec->writes[index];
+        if (wanted->hierarchy >= cgroups->count)
+            return err_plain(err, "a limit names no cgroup hierarchy", wanted->file);
+        char path[768];
+        (void)snprintf(path, sizeof path, "%s/%s/%s", cgroups->parents[wanted->hierarchy], cgroups->name,
+                       wanted->file);
+        if (write_file(path, wanted->value, err) != 0)
+            return -1;
+    }
+    return 0;
+}
+
+int cgroups_attach(const struct cgroups *cgroups, pid_t pid, struct err *err) {
+    char number[16];
+    (void)snprintf(number, sizeof number, "%d", (int)pid);
+    for (size_t index = 0; index < cgroups->count; index++) {
+        char path[768];
+        (void)snprintf(path, sizeof path, "%s/%s/cgroup.procs", cgroups->parents[index], cgroups->name);
+        if (write_file(path, number, err) != 0)
+            return -1;
+    }
+    return 0;
+}
+
+int cgroups_open(const struct cgroups *cgroups, struct err *err) {
+    char path[512];
+    path_of(cgroups, 0, cgroups->name, path, sizeof path);
+    int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    return fd >= 0 ? fd : err_sys(err, "open cgroup", path);
+}
+
+void cgroups_remove(struct cgroups *cgroups) {
+    if (cgroups->name[0] == '\0')
+        return;
+    for (size_t index = 0; index < cgroups->count; index++) {
+        char path[512];
+        path_of(cgroups, index, cgroups->name, path, sizeof path);
+        // EBUSY: a process of ours is dead but not yet taken off the cgroup's list.
+        for (int attempt = 0; attempt < 200 && rmdir(path) != 0 && errno == EBUSY; attempt++) {
+            struct timespec pause = {.tv_nsec = 1000000};
+            (void)nanosleep(&pause, NULL);
+        }
+    }
+    cgroups->name[0] = '\0';
+}

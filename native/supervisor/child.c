@@ -1,0 +1,191 @@
+#include "child.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "sys.h"
+
+#define MAX_STRINGS 4096
+#define MAX_GROUPS 256
+#define EXIT_OURS 125
+
+extern char **environ;
+
+struct plan {
+    char *arguments[MAX_STRINGS + 1];
+    char *environment[MAX_STRINGS + 1];
+    size_t argument_count, environment_count, group_count;
+    gid_t groups[MAX_GROUPS];
+    uint32_t uid, gid, mask, tty, direct;
+    char *program; // the user's shell, or with `direct` the program itself
+    char *folder;
+};
+
+static _Noreturn void give_up(struct slot *slot, const char *what, const char *object) {
+    (void)err_sys(&slot->err, what, object);
+    _exit(EXIT_OURS);
+}
+
+static bool add_string(char **list, size_t *count, const struct wire_field *field) {
+    if (*count == MAX_STRINGS)
+        return false;
+    list[*count] = wire_text(field);
+    return list[(*count)++] != NULL;
+}
+
+static bool read_groups(struct plan *plan, const struct wire_field *field) {
+    plan->group_count = field->length / sizeof(uint32_t);
+    if (plan->group_count > MAX_GROUPS)
+        return false;
+    memcpy(plan->groups, field->value, plan->group_count * sizeof(uint32_t));
+    return true;
+}
+
+static bool set_limit(const struct wire_field *field) {
+    uint64_t values[3]; // resource, soft, hard
+    if (field->length != sizeof values)
+        return false;
+    memcpy(values, field->value, sizeof values);
+    struct rlimit current, wanted = {.rlim_cur = values[1], .rlim_max = values[2]};
+    if (getrlimit((int)values[0], &current) != 0)
+        return false;
+    // Without the privilege to raise a hard limit, the one in force is the most there can be.
+    if (wanted.rlim_max > current.rlim_max)
+        wanted.rlim_max = current.rlim_max;
+    if (wanted.rlim_cur > wanted.rlim_max)
+        wanted.rlim_cur = wanted.rlim_max;
+    return setrlimit((int)values[0], &wanted) == 0;
+}
+
+static bool read_field(struct plan *plan, const struct wire_field *field) {
+    switch (field->tag) {
+    case TAG_ARG:
+        return add_string(plan->arguments, &plan->argument_count, field);
+    case TAG_ENV:
+        return add_string(plan->environment, &plan->environment_count, field);
+    case TAG_SHELL:
+        return (plan->program = wire_text(field)) != NULL;
+    case TAG_CWD:
+        return (plan->folder = wire_text(field)) != NULL;
+    case TAG_GROUPS:
+        return read_groups(plan, field);
+    case TAG_UID:
+        return wire_u32(field, &plan->uid);
+    case TAG_GID:
+        return wire_u32(field, &plan->gid);
+    case TAG_UMASK:
+        return wire_u32(field, &plan->mask);
+    case TAG_TTY:
+        return wire_u32(field, &plan->tty);
+    case TAG_KIND:
+        return wire_u32(field, &plan->direct);
+    case TAG_RLIMIT:
+        return set_limit(field);
+    default:
+        return true;
+    }
+}
+
+static void take_descriptors(const int *fds, struct slot *slot) {
+    for (int index = 0; index < 3; index++) {
+        if (dup2(fds[index], index) < 0)
+            give_up(slot, "pass descriptors", NULL);
+    }
+    if (sys_close_range(3, ~0u, 0) != 0)
+        give_up(slot, "close descriptors", NULL);
+}
+
+// Groups, then gid, then uid: each needs the privilege that the last one gives up (credentials(7)).
+// Leaving uid 0 clears the permitted, effective and ambient capabilities; the bounding set is empty
+// since the spawner's lockdown, so no exec brings any back.
+static void become_user(const struct plan *plan, struct slot *slot) {
+    if (setgroups(plan->group_count, plan->groups) != 0)
+        give_up(slot, "set groups", NULL);
+    if (setresgid(plan->gid, plan->gid, plan->gid) != 0)
+        give_up(slot, "set gid", NULL);
+    if (plan->uid == 0 || setresuid(plan->uid, plan->uid, plan->uid) != 0)
+        give_up(slot, "set uid", NULL);
+}
+
+static void default_signals(void) {
+    for (int number = 1; number < NSIG; number++)
+        (void)signal(number, SIG_DFL);
+    sigset_t none;
+    (void)sigemptyset(&none);
+    (void)sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+// What stands before the user's own output is said on the user's own descriptor 2.
+static void notice(const char *program, const char *what) {
+    char line[PATH_MAX + 128];
+    int length = snprintf(line, sizeof line, "dockersh: %s: %s\n", program, what);
+    if (length > 0)
+        (void)!write(2, line, strnlen(line, sizeof line));
+}
+
+static const char *base_name(const char *path) {
+    const char *slash = strrchr(path, '/');
+    return slash != NULL ? slash + 1 : path;
+}
+
+// argv[0] as login does it: the shell's name, with a dash in front for a login shell.
+static char *named(const char *path, bool login) {
+    static char name[NAME_MAX + 2];
+    (void)snprintf(name, sizeof name, "%s%s", login ? "-" : "", base_name(path));
+    return name;
+}
+
+static _Noreturn void run(struct plan *plan, struct slot *slot) {
+    environ = plan->environment;
+    if (plan->direct != 0) {
+        (void)execvp(plan->program, plan->arguments);
+        int status = errno == ENOENT ? 127 : 126;
+        notice(plan->program, strerror(errno));
+        _exit(status);
+    }
+    bool login = plan->arguments[0][0] == '-';
+    plan->arguments[0] = named(plan->program, login);
+    (void)execv(plan->program, plan->arguments);
+    if (strcmp(plan->program, "/bin/sh") != 0) {
+        notice(plan->program, "this shell can't be run in the image; using /bin/sh");
+        plan->arguments[0] = named("/bin/sh", login);
+        (void)execv("/bin/sh", plan->arguments);
+    }
+    give_up(slot, "run /bin/sh", NULL);
+}
+
+_Noreturn void child_run(struct wire_reader *reader, const int *fds, struct slot *slot) {
+    static struct plan plan;
+    struct wire_field field;
+    while (wire_next(reader, &field)) {
+        if (!read_field(&plan, &field))
+            give_up(slot, "read the session's specification", NULL);
+    }
+    if (plan.argument_count == 0 || plan.program == NULL)
+        give_up(slot, "read the session's specification", NULL);
+    take_descriptors(fds, slot);
+    if (setsid() < 0)
+        give_up(slot, "start a session", NULL);
+    if (plan.tty != 0 && ioctl(__builtin_ctz(plan.tty), TIOCSCTTY, 0) != 0)
+        give_up(slot, "take the terminal", NULL);
+    become_user(&plan, slot);
+    (void)umask(plan.mask & 0777);
+    default_signals();
+    if (plan.folder != NULL && chdir(plan.folder) != 0) {
+        notice(plan.folder, "can't enter the home folder; starting in /");
+        (void)chdir("/");
+    }
+    slot->exec_ns = monotonic_ns();
+    run(&plan, slot);
+}

@@ -1,0 +1,10 @@
+// Signals to what a session left: its process group, or every process of its terminal session.
+#pragma once
+
+#include <sys/types.h>
+
+#include "cgroup.h"
+
+void group_signal(pid_t leader, int number);
+// Finds the processes through the sandbox's cgroup, so that no other sandbox's can be meant.
+void session_signal(const struct cgroups *cgroups, pid_t leader, int number);

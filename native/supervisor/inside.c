@@ -1,0 +1,154 @@
+#include "inside.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <net/if.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "lockdown.h"
+#include "rootfs.h"
+#include "step.h"
+#include "sys.h"
+
+static int become_root(struct err *err) {
+    // Only an id that is mapped can own what is made from now on; otherwise EOVERFLOW.
+    if (setgroups(0, NULL) != 0 || setresgid(0, 0, 0) != 0 || setresuid(0, 0, 0) != 0)
+        return err_sys(err, "become root of the user namespace", NULL);
+    // After the ids: changing them clears it (prctl(2)). The sandbox never outlives its supervisor.
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
+        return err_sys(err, "prctl", NULL);
+    return 0;
+}
+
+static int raise_loopback(struct err *err) {
+    cleanup_fd int socket_fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    struct ifreq request = {.ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING};
+    if (socket_fd < 0 || ioctl(socket_fd, SIOCSIFFLAGS, &request) != 0)
+        return err_sys(err, "raise loopback", NULL);
+    return 0;
+}
+
+static int own_namespaces(const struct spec *spec, struct err *err) {
+    int flags = CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWCGROUP | (spec->host_network ? 0 : CLONE_NEWNET);
+    if (unshare(flags) != 0)
+        return err_sys(err, "make namespaces", NULL);
+    if (sethostname(spec->hostname, strlen(spec->hostname)) != 0)
+        return err_sys(err, "set host name", spec->hostname);
+    return spec->host_network ? 0 : raise_loopback(err);
+}
+
+static int mount_sysfs(const struct spec *spec, int root, struct err *err) {
+    if (!spec->host_network)
+        return mount_in_root(root, "sys", "sysfs", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL, err);
+    // sysfs belongs to the network namespace's owner; in the host's network only a bind is allowed.
+    cleanup_fd int target = open_in_root(root, "sys", err);
+    if (target < 0)
+        return -1;
+    char link[32];
+    (void)snprintf(link, sizeof link, "/proc/self/fd/%d", target);
+    if (mount("/sys", link, NULL, MS_BIND | MS_REC, NULL) != 0)
+        return err_sys(err, "bind /sys", NULL);
+    struct sys_mount_attr attr = {.attr_set = SYS_MOUNT_ATTR_RDONLY | SYS_MOUNT_ATTR_NOSUID |
+                                              SYS_MOUNT_ATTR_NODEV};
+    cleanup_fd int mounted = open_in_root(root, "sys", err);
+    if (mounted < 0)
+        return -1;
+    if (sys_mount_setattr(mounted, "", AT_EMPTY_PATH | SYS_AT_RECURSIVE, &attr) != 0)
+        return err_sys(err, "make /sys read-only", NULL);
+    return 0;
+}
+
+static int fill_run(const struct spec *spec, int root, struct err *err) {
+    cleanup_fd int run = open_in_root(root, "run", err);
+    if (run < 0)
+        return -1;
+    char name[32];
+    (void)snprintf(name, sizeof name, "user/%u", spec->uid);
+    if (mkdirat(run, "lock", 01777) != 0 || fchmodat(run, "lock", 01777, 0) != 0 ||
+        mkdirat(run, "user", 0755) != 0 || mkdirat(run, name, 0700) != 0 ||
+        fchownat(run, name, spec->uid, spec->gid, 0) != 0)
+        return err_sys(err, "fill /run", NULL);
+    return 0;
+}
+
+static int own_mounts(const struct spec *spec, int root, struct err *err) {
+    const unsigned long plain = MS_NOSUID | MS_NODEV;
+    char size[64];
+    (void)snprintf(size, sizeof size, "mode=1777,size=%llu", (unsigned long long)spec->tmp_bytes);
+    if (mount_in_root(root, "proc", "proc", plain | MS_NOEXEC, NULL, err) != 0 ||
+        mount_sysfs(spec, root, err) != 0 ||
+        mount_in_root(root, "dev/pts", "devpts", MS_NOSUID | MS_NOEXEC,
+                      "newinstance,ptmxmode=0666,mode=0620,gid=5,max=1024", err) != 0 ||
+        mount_in_root(root, "dev/mqueue", "mqueue", plain | MS_NOEXEC, NULL, err) != 0 ||
+        mount_in_root(root, "dev/shm", "tmpfs", plain, size, err) != 0 ||
+        mount_in_root(root, "tmp", "tmpfs", plain, size, err) != 0 ||
+        mount_in_root(root, "run", "tmpfs", plain, "mode=0755,size=16m", err) != 0)
+        return -1;
+    return fill_run(spec, root, err);
+}
+
+static int own_root(const struct spec *spec, struct err *err) {
+    char path[256];
+    (void)snprintf(path, sizeof path, "%s/r", spec->mountpoint);
+    if (unshare(CLONE_NEWNS) != 0)
+        return err_sys(err, "make mount namespace", NULL);
+    // Inherited mounts are locked together in a namespace of another owner, and pivot_root refuses
+    // one of them as its new root: the tree is bound onto itself first (mount_namespaces(7)).
+    if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+        mount(path, path, NULL, MS_BIND | MS_REC, NULL) != 0)
+        return err_sys(err, "bind root", path);
+    cleanup_fd int root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (root < 0)
+        return err_sys(err, "open root", path);
+    (void)umask(022);
+    // proc first of all while the host's is in sight: the kernel lets a user namespace mount it only
+    // where a whole one can be seen already.
+    if (own_mounts(spec, root, err) != 0)
+        return -1;
+    // pivot_root(".", ".") stacks the old root over the new one; detaching it leaves no name of it.
+    if (fchdir(root) != 0 || sys_pivot_root(".", ".") != 0 || umount2(".", MNT_DETACH) != 0 || chdir("/") != 0)
+        return err_sys(err, "pivot_root", path);
+    return 0;
+}
+
+static int build(const struct spec *spec, struct shared *shared, int peer, struct err *err) {
+    if (step_wait(peer, MSG_BUILD, err) != 0) // the ids are mapped
+        return -1;
+    if (become_root(err) != 0 || own_namespaces(spec, err) != 0)
+        return -1;
+    shared->steps_ns[STEP_NETWORK] = monotonic_ns();
+    if (step_wait(peer, MSG_BUILD, err) != 0) // the root filesystem is mounted
+        return -1;
+    if (own_root(spec, err) != 0)
+        return -1;
+    cleanup_fd int pts = open("/dev/pts", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (pts < 0)
+        return err_sys(err, "open devpts", NULL);
+    if (lockdown(err) != 0)
+        return -1;
+    shared->steps_ns[STEP_PIVOT] = monotonic_ns();
+    return step_send(peer, MSG_STEP, pts, err);
+}
+
+_Noreturn void inside_run(const struct spec *spec, struct shared *shared, int peer, int init_binary) {
+    if (build(spec, shared, peer, &shared->init_err) != 0)
+        _exit(1);
+    (void)setsid();
+    // Everything but the three standard descriptors, which are /dev/null, goes at exec.
+    (void)sys_close_range(3, ~0u, SYS_CLOSE_RANGE_CLOEXEC);
+    char *const argv[] = {"init", NULL};
+    char *const envp[] = {NULL};
+    (void)sys_execveat(init_binary, "", argv, envp, AT_EMPTY_PATH);
+    _exit(1);
+}

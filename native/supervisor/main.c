@@ -1,0 +1,457 @@
+// dockersh-supervisor: one process per sandbox, as root, outside of it. Builds the sandbox, starts
+// sessions in it, reaps and reports. The daemon may come and go; the sandbox lives as long as this
+// process does, and no longer: PID 1 inside dies with it.
+//
+// Started once by the daemon as a launcher, which forks a supervisor for every request: forking this
+// small program takes a tenth of a millisecond, forking the daemon takes several. Supervisors are
+// started ahead of time and wait for their sandbox.
+//
+//   dockersh-supervisor INIT_BINARY     the launcher; requests come on descriptor 3
+//
+// Trusts the daemon (root, over descriptors it inherited or a socket in a folder that only root can
+// enter), nobody else. What comes from a login client is passed on, never interpreted.
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "spawner.h"
+#include "supervisor.h"
+#include "sys.h"
+
+#define LAUNCHER_FD 3
+#define FIXED_POLLS 4
+
+static struct supervisor self;
+static uint8_t message[WIRE_MAX_BYTES];
+
+// ---- the spawner -----------------------------------------------------------------------------
+
+int spawner_start(struct supervisor *supervisor, int init_end, struct err *err) {
+    int pair[2];
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
+        return err_sys(err, "make a socket pair", NULL);
+    cleanup_fd int ours = pair[0];
+    cleanup_fd int theirs = pair[1];
+    struct sys_clone_args args = {.exit_signal = SIGCHLD};
+    cleanup_fd int cgroup = CLOSED_FD;
+    if (supervisor->cgroups.version == 2) {
+        cgroup = cgroups_open(&supervisor->cgroups, err);
+        if (cgroup < 0)
+            return -1;
+        args.flags = SYS_CLONE_INTO_CGROUP;
+        args.cgroup = (uint64_t)cgroup;
+    }
+    pid_t pid = sys_clone3(&args);
+    if (pid == 0) {
+        close_fd(supervisor->control);
+        close_fd(supervisor->listener);
+        close_fd(supervisor->signals);
+        close_fd(ours);
+        for (size_t index = 0; index < MAX_SESSIONS; index++) {
+            if (supervisor->sessions[index].used) {
+                close_fd(supervisor->sessions[index].connection);
+                close_fd(supervisor->sessions[index].pts);
+            }
+        }
+        sigset_t none;
+        (void)sigemptyset(&none);
+        (void)sigprocmask(SIG_SETMASK, &none, NULL);
+        struct spawner_ends ends = {
+            .supervisor = theirs, .init = init_end, .init_binary = supervisor->init_binary};
+        spawner_run(supervisor->shared, ends);
+    }
+    if (pid < 0)
+        return err_sys(err, "start the spawner", NULL);
+    supervisor->spawner_pid = pid;
+    supervisor->spawner = take_fd(&ours);
+    if (supervisor->cgroups.version == 1)
+        return cgroups_attach(&supervisor->cgroups, pid, err);
+    return 0;
+}
+
+// ---- messages to the daemon --------------------------------------------------------------------
+
+static void send_control(struct wire_writer *writer) {
+    if (self.control >= 0)
+        (void)wire_send(self.control, writer->bytes, wire_finish(writer, 0), NULL, 0);
+}
+
+static void send_ready(void) {
+    uint8_t bytes[512];
+    struct wire_writer writer;
+    uint64_t steps[STEP_COUNT + 1];
+    steps[0] = self.received_ns;
+    memcpy(steps + 1, self.shared->steps_ns, sizeof self.shared->steps_ns);
+    wire_start(&writer, bytes, sizeof bytes, MSG_READY);
+    wire_put_u32(&writer, TAG_PID, (uint32_t)self.init_pid);
+    wire_put(&writer, TAG_STEPS, steps, sizeof steps);
+    send_control(&writer);
+}
+
+static void send_failed(const struct err *err) {
+    uint8_t bytes[1024];
+    char text[400];
+    struct wire_writer writer;
+    err_text(err, text, sizeof text);
+    wire_start(&writer, bytes, sizeof bytes, MSG_FAILED);
+    wire_put_text(&writer, TAG_TEXT, text);
+    wire_put_text(&writer, TAG_STATE, err->what);
+    wire_put_u32(&writer, TAG_CODE, (uint32_t)err->number);
+    send_control(&writer);
+}
+
+static void send_state(void) {
+    struct wire_writer writer;
+    wire_start(&writer, message, sizeof message, MSG_STATE);
+    wire_put_text(&writer, TAG_STATE, self.state == STATE_RUNNING ? "running" : "stopping");
+    wire_put_u32(&writer, TAG_PID, (uint32_t)self.init_pid);
+    for (size_t index = 0; index < MAX_SESSIONS; index++) {
+        const struct session *session = &self.sessions[index];
+        if (session->used && !session->ended)
+            wire_put_text(&writer, TAG_SESSION, session->id);
+    }
+    send_control(&writer);
+    session_report_all(&self);
+}
+
+// ---- the end -------------------------------------------------------------------------------------
+
+static void reap_until_gone(void) {
+    while (waitpid(-1, NULL, 0) > 0 || errno == EINTR)
+        ;
+}
+
+// Everything inside dies with PID 1, and the kernel waits for it. The control connection is closed
+// last of all: its end tells the daemon that nothing of this sandbox is left.
+static _Noreturn void leave(void) {
+    if (self.init_pid > 0)
+        (void)kill(self.init_pid, SIGKILL);
+    if (self.spawner_pid > 0)
+        (void)kill(self.spawner_pid, SIGKILL);
+    reap_until_gone();
+    if (self.spec.mountpoint != NULL)
+        (void)umount2(self.spec.mountpoint, MNT_DETACH);
+    cgroups_remove(&self.cgroups);
+    if (self.listener >= 0 && self.spec.control_path != NULL)
+        (void)unlink(self.spec.control_path);
+    _exit(0);
+}
+
+static void begin_stop(void) {
+    if (self.state != STATE_RUNNING)
+        return;
+    self.state = STATE_STOPPING;
+    self.linger_at_ns = NEVER;
+    self.kill_at_ns = monotonic_ns() + self.spec.stop_grace_ms * 1000000u;
+    struct wire_writer writer;
+    uint8_t bytes[64];
+    wire_start(&writer, bytes, sizeof bytes, MSG_STOPPING);
+    send_control(&writer);
+    for (size_t index = 0; index < MAX_SESSIONS; index++) {
+        if (self.sessions[index].used && self.sessions[index].started && !self.sessions[index].ended)
+            (void)kill(-self.shared->slots[index].pid, SIGHUP);
+    }
+    (void)kill(self.init_pid, SIGTERM);
+}
+
+// ---- children --------------------------------------------------------------------------------------
+
+static void spawner_died(void) {
+    self.spawner_pid = 0;
+    close_fd_at(&self.spawner);
+    for (size_t index = 0; index < MAX_SESSIONS; index++) {
+        struct session *session = &self.sessions[index];
+        struct slot *slot = &self.shared->slots[index];
+        if (session->used && session->started && !session->ended && slot->pid == 0) {
+            (void)err_plain(&slot->err, "start: the sandbox was short of memory", NULL);
+            (void)session_exited(&self, 0, CLD_EXITED, 0);
+        }
+    }
+}
+
+static void children_exited(void) {
+    struct signalfd_siginfo ignored;
+    while (read(self.signals, &ignored, sizeof ignored) == sizeof ignored) {
+        if (ignored.ssi_signo == SIGTERM)
+            begin_stop();
+    }
+    // Zombies that a session still needs stay; they must not hide the ones behind them, so each
+    // child of ours is asked for by its own pid.
+    for (size_t index = 0; index < MAX_SESSIONS; index++) {
+        siginfo_t info = {.si_pid = 0};
+        pid_t pid = self.sessions[index].used && !self.sessions[index].ended ? self.shared->slots[index].pid : 0;
+        if (pid <= 0 || waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid == 0)
+            continue;
+        if (session_exited(&self, pid, info.si_code, info.si_status))
+            (void)waitpid(pid, NULL, WNOHANG);
+        if (self.state == STATE_STOPPING)
+            (void)kill(self.init_pid, SIGTERM); // asks it to look again whether it is alone
+    }
+    if (self.spawner_pid > 0 && waitpid(self.spawner_pid, NULL, WNOHANG) == self.spawner_pid)
+        spawner_died();
+    if (self.init_pid > 0 && waitpid(self.init_pid, NULL, WNOHANG) == self.init_pid) {
+        self.init_pid = 0;
+        leave();
+    }
+}
+
+// ---- messages from the daemon ------------------------------------------------------------------------
+
+static int listen_for_daemons(struct err *err) {
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    if (strlen(self.spec.control_path) >= sizeof address.sun_path)
+        return err_plain(err, "the control socket's path is too long", self.spec.control_path);
+    (void)strcpy(address.sun_path, self.spec.control_path);
+    (void)unlink(address.sun_path); // the folder is root's, and the daemon starts one of us at a time
+    self.listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (self.listener < 0 || bind(self.listener, (struct sockaddr *)&address, sizeof address) != 0 ||
+        listen(self.listener, 4) != 0)
+        return err_sys(err, "listen on the control socket", NULL);
+    return 0;
+}
+
+static void start_sandbox(struct wire_reader *reader, size_t length) {
+    struct err err = {0};
+    if (self.state != STATE_IDLE)
+        return;
+    if (build_sandbox(&self, reader, message, length, &err) != 0 || listen_for_daemons(&err) != 0) {
+        send_failed(&err);
+        leave();
+    }
+    self.state = STATE_RUNNING;
+    // The first session is on its way; if it never comes, the sandbox must not stay for ever.
+    self.linger_at_ns = monotonic_ns() + 10u * 1000000000u;
+    send_ready();
+}
+
+static void handle_control(void) {
+    int fds[WIRE_MAX_FDS];
+    unsigned count;
+    struct wire_reader reader;
+    ssize_t length = wire_receive(self.control, message, sizeof message, fds, &count);
+    if (length < 0 && (errno == EAGAIN || errno == EBADMSG))
+        return;
+    if (length <= 0) {
+        close_fd_at(&self.control);
+        if (self.state == STATE_IDLE)
+            leave(); // the daemon has gone before it had a use for us
+        return;
+    }
+    if (wire_open(&reader, message, (size_t)length)) {
+        switch (reader.type) {
+        case MSG_SANDBOX:
+            start_sandbox(&reader, (size_t)length);
+            break;
+        case MSG_SESSION:
+            session_start(&self, &reader, fds, count);
+            break;
+        case MSG_STOP:
+            begin_stop();
+            break;
+        case MSG_HELLO:
+            send_state();
+            break;
+        default:
+            break;
+        }
+    }
+    for (unsigned index = 0; index < count; index++)
+        close_fd(fds[index]);
+}
+
+// A new daemon: it takes the old one's place.
+static void accept_daemon(void) {
+    int fd = accept4(self.listener, NULL, NULL, SOCK_CLOEXEC);
+    if (fd < 0)
+        return;
+    close_fd_at(&self.control);
+    self.control = fd;
+}
+
+// ---- the loop ------------------------------------------------------------------------------------------
+
+static int milliseconds_until(uint64_t deadline) {
+    uint64_t now = monotonic_ns();
+    if (deadline <= now)
+        return 0;
+    uint64_t left = (deadline - now) / 1000000u + 1;
+    return left > 1000000u ? 1000000 : (int)left;
+}
+
+static uint64_t next_deadline(void) {
+    uint64_t next = self.linger_at_ns < self.kill_at_ns ? self.linger_at_ns : self.kill_at_ns;
+    for (size_t index = 0; index < MAX_SESSIONS; index++) {
+        if (self.sessions[index].used && self.sessions[index].kill_at_ns < next)
+            next = self.sessions[index].kill_at_ns;
+    }
+    return next;
+}
+
+static void pass_deadlines(void) {
+    uint64_t now = monotonic_ns();
+    for (size_t index = 0; index < MAX_SESSIONS; index++) {
+        if (self.sessions[index].used && self.sessions[index].kill_at_ns <= now)
+            session_deadline(&self, &self.sessions[index]);
+    }
+    if (self.kill_at_ns <= now)
+        leave();
+    if (self.linger_at_ns <= now)
+        begin_stop();
+}
+
+static void wait_and_handle(void) {
+    struct pollfd polled[FIXED_POLLS + MAX_SESSIONS] = {{.fd = self.control, .events = POLLIN},
+                                                        {.fd = self.signals, .events = POLLIN},
+                                                        {.fd = self.listener, .events = POLLIN},
+                                                        {.fd = self.spawner, .events = POLLIN}};
+    struct session *owners[MAX_SESSIONS];
+    nfds_t count = FIXED_POLLS;
+    if (self.state == STATE_IDLE)
+        polled[3].fd = -1; // build_sandbox() talks to it in its own order
+    for (size_t index = 0; index < MAX_SESSIONS; index++) {
+        if (!self.sessions[index].used || self.sessions[index].connection < 0)
+            continue;
+        owners[count - FIXED_POLLS] = &self.sessions[index];
+        polled[count++] = (struct pollfd){.fd = self.sessions[index].connection, .events = POLLIN};
+    }
+    uint64_t deadline = next_deadline();
+    if (poll(polled, count, deadline == NEVER ? -1 : milliseconds_until(deadline)) < 0)
+        return;
+    // Exits first: a session's slot must be known to be free, and its client told, before the rest.
+    if (polled[1].revents != 0)
+        children_exited();
+    if (polled[3].revents != 0 && self.spawner >= 0)
+        session_failed_starts(&self);
+    for (nfds_t index = FIXED_POLLS; index < count; index++) {
+        struct session *owner = owners[index - FIXED_POLLS];
+        if (polled[index].revents != 0 && owner->used && owner->connection == polled[index].fd)
+            session_message(&self, owner);
+    }
+    if (polled[0].revents != 0)
+        handle_control();
+    if (polled[2].revents != 0)
+        accept_daemon();
+    pass_deadlines();
+}
+
+// ---- start ---------------------------------------------------------------------------------------------
+
+static int own_mount_namespace(struct err *err) {
+    // A slave: what is mounted here stays here, and what the host unmounts is not kept alive here.
+    if (unshare(CLONE_NEWNS) != 0 || mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) != 0)
+        return err_sys(err, "make a mount namespace", NULL);
+    return 0;
+}
+
+static int prepare(struct err *err) {
+    int fds[WIRE_MAX_FDS];
+    unsigned count;
+    struct wire_reader reader;
+    ssize_t length = wire_receive(self.control, message, sizeof message, fds, &count);
+    if (length <= 0 || !wire_open(&reader, message, (size_t)length) || reader.type != MSG_PREPARE)
+        return err_plain(err, "the daemon has gone", NULL);
+    if (cgroups_parse(&self.cgroups, &reader, err) != 0)
+        return -1;
+    int pair[2];
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
+        return err_sys(err, "make a socket pair", NULL);
+    // Until the sandbox is built, these two hold the ends of the conversation with PID 1.
+    self.devpts = pair[0];
+    self.init_pidfd = pair[1];
+    if (self.cgroups.version == 2)
+        return 0;
+    char name[32];
+    (void)snprintf(name, sizeof name, "ready-%d", (int)getpid());
+    if (cgroups_make(&self.cgroups, name, err) != 0)
+        return -1;
+    int init_end = self.init_pidfd;
+    if (spawner_start(&self, init_end, err) != 0)
+        return -1;
+    close_fd_at(&self.init_pidfd);
+    return 0;
+}
+
+static int watch_children(struct err *err) {
+    sigset_t set;
+    (void)sigemptyset(&set);
+    (void)sigaddset(&set, SIGCHLD);
+    (void)sigaddset(&set, SIGTERM);
+    (void)sigprocmask(SIG_BLOCK, &set, NULL);
+    (void)signal(SIGHUP, SIG_IGN);
+    (void)signal(SIGINT, SIG_IGN);
+    self.signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    return self.signals >= 0 ? 0 : err_sys(err, "watch children", NULL);
+}
+
+static _Noreturn void supervise(int control, int init_binary) {
+    struct err err = {0};
+    self = (struct supervisor){.control = control,
+                               .listener = CLOSED_FD,
+                               .signals = CLOSED_FD,
+                               .spawner = CLOSED_FD,
+                               .init_binary = init_binary,
+                               .devpts = CLOSED_FD,
+                               .init_pidfd = CLOSED_FD,
+                               .linger_at_ns = NEVER,
+                               .kill_at_ns = NEVER};
+    (void)setsid();
+    (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+    self.shared = mmap(NULL, sizeof *self.shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (self.shared == MAP_FAILED)
+        (void)err_sys(&err, "map memory", NULL);
+    if (err.what[0] != '\0' || watch_children(&err) != 0 || own_mount_namespace(&err) != 0 || prepare(&err) != 0) {
+        send_failed(&err);
+        leave();
+    }
+    for (;;)
+        wait_and_handle();
+}
+
+// The launcher: forks, and does nothing else. Supervisors are not its children in the end (it ends
+// with the daemon, they don't); their parent becomes whoever reaps orphans on this host.
+int main(int argc, char **argv) {
+    if (argc != 2) {
+        (void)fprintf(stderr, "dockersh-supervisor is started by dockershd, not by hand\n");
+        return 64;
+    }
+    int init_binary = open(argv[1], O_PATH | O_CLOEXEC);
+    if (init_binary < 0) {
+        perror(argv[1]);
+        return 66;
+    }
+    (void)fcntl(LAUNCHER_FD, F_SETFD, FD_CLOEXEC);
+    (void)signal(SIGCHLD, SIG_IGN); // no zombies of supervisors that end before the launcher
+    for (;;) {
+        int fds[WIRE_MAX_FDS];
+        unsigned count;
+        ssize_t length = wire_receive(LAUNCHER_FD, message, sizeof message, fds, &count);
+        if (length == 0 || (length < 0 && errno != EBADMSG))
+            return 0;
+        if (length > 0 && count == 1 && fork() == 0) {
+            close_fd(LAUNCHER_FD);
+            int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+            for (int fd = 0; null >= 0 && fd < 3; fd++)
+                (void)dup2(null, fd);
+            close_fd(null);
+            (void)signal(SIGCHLD, SIG_DFL);
+            supervise(fds[0], init_binary);
+        }
+        for (unsigned index = 0; length > 0 && index < count; index++)
+            close_fd(fds[index]);
+    }
+}

@@ -1,0 +1,172 @@
+#include "rootfs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "sys.h"
+
+int open_in_root(int root, const char *path, struct err *err) {
+    struct open_how how = {.flags = O_PATH | O_DIRECTORY | O_CLOEXEC,
+                           .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};
+    int fd = (int)syscall(SYS_openat2, root, path, &how, sizeof how);
+    return fd >= 0 ? fd : err_sys(err, "find folder in the image", path);
+}
+
+int mount_in_root(int root, const char *path, const char *type, unsigned long flags, const char *options,
+                  struct err *err) {
+    cleanup_fd int target = open_in_root(root, path, err);
+    if (target < 0)
+        return -1;
+    char link[32];
+    (void)snprintf(link, sizeof link, "/proc/self/fd/%d", target);
+    if (mount(type, link, type, flags, options) != 0)
+        return err_sys(err, "mount", path);
+    return 0;
+}
+
+// A detached copy of a folder's mount. `userns` < 0: ids as they are.
+static int clone_tree(const char *source, bool writable, int userns, struct err *err) {
+    unsigned recursive = userns < 0 ? SYS_AT_RECURSIVE : 0;
+    cleanup_fd int tree = sys_open_tree(AT_FDCWD, source, SYS_OPEN_TREE_CLONE | O_CLOEXEC | recursive);
+    if (tree < 0)
+        return err_sys(err, "open tree", source);
+    struct sys_mount_attr attr = {.attr_set = SYS_MOUNT_ATTR_NOSUID | SYS_MOUNT_ATTR_NODEV |
+                                              (writable ? 0 : SYS_MOUNT_ATTR_RDONLY)};
+    if (userns >= 0) {
+        attr.attr_set |= SYS_MOUNT_ATTR_IDMAP;
+        attr.userns_fd = (uint64_t)userns;
+    }
+    if (sys_mount_setattr(tree, "", AT_EMPTY_PATH | recursive, &attr) != 0)
+        return err_sys(err, "set mount attributes", source);
+    return take_fd(&tree);
+}
+
+static int attach(int tree, const char *target, struct err *err) {
+    if (sys_move_mount(tree, "", AT_FDCWD, target, SYS_MOVE_MOUNT_F_EMPTY_PATH) != 0)
+        return err_sys(err, "attach", target);
+    return 0;
+}
+
+// The layers are attached under short names beside the overlay and named relative to the current
+// directory: mount(2) takes one page of options, whatever the image store's path and the number of
+// layers are, and no path of ours can hold a character that overlayfs would read as a separator.
+static int mount_overlay(const struct spec *spec, int userns, struct err *err) {
+    char options[4096];
+    size_t used = (size_t)snprintf(options, sizeof options, "lowerdir=");
+    for (size_t index = 0; index < spec->layer_count; index++) {
+        char name[16];
+        (void)snprintf(name, sizeof name, "%zu", index);
+        const struct layer *layer = &spec->layers[index];
+        cleanup_fd int tree = clone_tree(layer->path, false, layer->idmapped ? userns : -1, err);
+        if (tree < 0)
+            return -1;
+        if (mkdir(name, 0700) != 0)
+            return err_sys(err, "make folder", name);
+        if (attach(tree, name, err) != 0)
+            return -1;
+        used += (size_t)snprintf(options + used, sizeof options - used, "%s%s", index > 0 ? ":" : "", name);
+    }
+    cleanup_fd int upper = clone_tree(spec->upper_dir, true, -1, err);
+    if (upper < 0)
+        return -1;
+    if (mkdir("u", 0700) != 0 || mkdir("r", 0700) != 0)
+        return err_sys(err, "make folder", spec->mountpoint);
+    if (attach(upper, "u", err) != 0)
+        return -1;
+    // No option whose effect on disk a later layer diff would have to know of.
+    (void)snprintf(options + used, sizeof options - used,
+                   ",upperdir=u/upper,workdir=u/work,index=off,metacopy=off,redirect_dir=off");
+    if (mount("overlay", "r", "overlay", MS_NOSUID | MS_NODEV, options) != 0)
+        return err_sys(err, "mount overlay", spec->upper_dir);
+    return 0;
+}
+
+static int make_device(int dev, const char *name, unsigned major, unsigned minor, const struct spec *spec,
+                       struct err *err) {
+    if (mknodat(dev, name, S_IFCHR | 0666, makedev(major, minor)) != 0)
+        return err_sys(err, "make device", name);
+    if (fchmodat(dev, name, 0666, 0) != 0)
+        return err_sys(err, "set mode of device", name);
+    if (fchownat(dev, name, spec->root_uid, spec->root_gid, 0) != 0)
+        return err_sys(err, "set owner of device", name);
+    return 0;
+}
+
+// /dev is a tmpfs of the host's root, because only there device nodes work; the sandbox's user
+// namespace can neither add to it nor unlock it.
+static int build_dev(const struct spec *spec, int root, struct err *err) {
+    static const struct {
+        const char *name;
+        unsigned minor;
+        unsigned major;
+    } devices[] = {{"null", 3, 1}, {"zero", 5, 1}, {"full", 7, 1}, {"random", 8, 1}, {"urandom", 9, 1}, {"tty", 0, 5}};
+    static const struct {
+        const char *name, *target;
+    } links[] = {{"fd", "/proc/self/fd"},   {"stdin", "/proc/self/fd/0"}, {"stdout", "/proc/self/fd/1"},
+                 {"stderr", "/proc/self/fd/2"}, {"ptmx", "pts/ptmx"},     {"core", "/proc/kcore"}};
+    static const char *const folders[] = {"pts", "shm", "mqueue"};
+    char options[96];
+    (void)snprintf(options, sizeof options, "mode=0755,size=64k,nr_inodes=64,uid=%u,gid=%u", spec->root_uid,
+                   spec->root_gid);
+    if (mount_in_root(root, "dev", "tmpfs", MS_NOSUID | MS_NOEXEC, options, err) != 0)
+        return -1;
+    cleanup_fd int dev = open_in_root(root, "dev", err);
+    if (dev < 0)
+        return -1;
+    for (size_t index = 0; index < sizeof devices / sizeof devices[0]; index++) {
+        if (make_device(dev, devices[index].name, devices[index].major, devices[index].minor, spec, err) != 0)
+            return -1;
+    }
+    for (size_t index = 0; index < sizeof links / sizeof links[0]; index++) {
+        if (symlinkat(links[index].target, dev, links[index].name) != 0)
+            return err_sys(err, "make link in /dev", links[index].name);
+    }
+    for (size_t index = 0; index < sizeof folders / sizeof folders[0]; index++) {
+        if (mkdirat(dev, folders[index], 0755) != 0)
+            return err_sys(err, "make folder in /dev", folders[index]);
+    }
+    return 0;
+}
+
+static int add_binds(const struct spec *spec, int root, struct err *err) {
+    for (size_t index = 0; index < spec->bind_count; index++) {
+        const struct bind *bind = &spec->binds[index];
+        cleanup_fd int tree = clone_tree(bind->source, bind->writable, -1, err);
+        if (tree < 0)
+            return -1;
+        cleanup_fd int target = open_in_root(root, bind->target, err);
+        if (target < 0)
+            return -1;
+        if (sys_move_mount(tree, "", target, "", SYS_MOVE_MOUNT_F_EMPTY_PATH | SYS_MOVE_MOUNT_T_EMPTY_PATH) != 0)
+            return err_sys(err, "attach bind", bind->target);
+    }
+    return 0;
+}
+
+int rootfs_build(const struct spec *spec, int userns, struct err *err) {
+    if (mount("tmpfs", spec->mountpoint, "tmpfs", MS_NOSUID | MS_NODEV, "mode=0700,size=1m") != 0)
+        return err_sys(err, "mount staging folder", spec->mountpoint);
+    if (chdir(spec->mountpoint) != 0)
+        return err_sys(err, "enter staging folder", spec->mountpoint);
+    if (mount_overlay(spec, userns, err) != 0)
+        return -1;
+    cleanup_fd int root = open("r", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (root < 0)
+        return err_sys(err, "open root", spec->mountpoint);
+    if (build_dev(spec, root, err) != 0)
+        return -1;
+    return add_binds(spec, root, err);
+}
+
+void rootfs_detach(const struct spec *spec) {
+    (void)chdir("/");
+    (void)umount2(spec->mountpoint, MNT_DETACH);
+}

@@ -1,0 +1,19 @@
+// The sandbox's root filesystem, put together by the supervisor with the host's privileges and in
+// its own mount namespace: idmapped read-only layers under an overlay, /dev, and binds. What needs
+// the sandbox's own namespaces (proc, sysfs, devpts, tmpfs) is mounted by PID 1: inside.c.
+#pragma once
+
+#include "err.h"
+#include "spec.h"
+
+// Builds the tree at <mountpoint>/r. `userns` is a descriptor of the sandbox's user namespace.
+int rootfs_build(const struct spec *spec, int userns, struct err *err);
+// Takes the supervisor's own view of it away again; the sandbox keeps its own.
+void rootfs_detach(const struct spec *spec);
+
+// Opens a folder of the tree without ever leaving it, whatever symbolic links the image or the user
+// put there (openat2 RESOLVE_IN_ROOT). Returns a descriptor, or -1 with `err`.
+int open_in_root(int root, const char *path, struct err *err);
+// mount(2) on a folder that was opened that way.
+int mount_in_root(int root, const char *path, const char *type, unsigned long flags, const char *options,
+                  struct err *err);

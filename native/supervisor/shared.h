@@ -1,0 +1,45 @@
+// The page that supervisor, spawner and a session's process share until the session's exec(): who
+// runs in which slot, what went wrong on the way, and when each step was done. Written by our own
+// code only; the mapping is gone the moment a user's program starts.
+#pragma once
+
+#include <stdint.h>
+#include <sys/types.h>
+#include <time.h>
+
+#include "err.h"
+
+#define MAX_SESSIONS 256
+
+struct slot {
+    // Stored by the kernel before the process runs (CLONE_PARENT_SETTID), so that the supervisor
+    // finds the slot of an exited child however quickly it was.
+    pid_t pid;
+    uint64_t forked_ns;
+    uint64_t exec_ns;
+    struct err err; // what[0] != 0: the session's program was never run
+};
+
+enum build_step {
+    STEP_CGROUP,  // limits are in force
+    STEP_CLONE,   // PID 1 exists, in its user namespace
+    STEP_ROOTFS,  // overlay and binds are mounted
+    STEP_NETWORK, // (in parallel) network, UTS, IPC and cgroup namespaces
+    STEP_PIVOT,   // the sandbox's own mounts, pivot_root
+    STEP_ENTER,   // the spawner is inside
+    STEP_COUNT
+};
+
+struct shared {
+    pid_t init_pid;
+    struct err init_err;
+    struct err spawner_err;
+    uint64_t steps_ns[STEP_COUNT];
+    struct slot slots[MAX_SESSIONS];
+};
+
+static inline uint64_t monotonic_ns(void) {
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}

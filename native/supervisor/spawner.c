@@ -1,0 +1,113 @@
+#include "spawner.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "child.h"
+#include "cleanup.h"
+#include "inside.h"
+#include "lockdown.h"
+#include "spec.h"
+#include "step.h"
+#include "sys.h"
+
+static uint8_t message[WIRE_MAX_BYTES];
+
+// CLONE_PARENT: the new process is the supervisor's child, who reaps it; the spawner never waits for
+// anybody. The pid is stored in the shared page before the process can run.
+static pid_t spawn(unsigned long flags, pid_t *pid) {
+    return (pid_t)syscall(SYS_clone, flags | CLONE_PARENT | CLONE_PARENT_SETTID | SIGCHLD, NULL, pid, NULL, 0);
+}
+
+static int make_init(struct wire_reader *reader, struct shared *shared, struct spawner_ends *ends,
+                     struct err *err) {
+    static struct spec spec;
+    if (spec_parse(&spec, reader, err) != 0)
+        return -1;
+    pid_t pid = spawn(CLONE_NEWUSER | CLONE_NEWPID, &shared->init_pid);
+    if (pid == 0) {
+        close_fd(ends->supervisor);
+        inside_run(&spec, shared, ends->init, ends->init_binary);
+    }
+    if (pid < 0)
+        return err_sys(err, "make PID 1", NULL);
+    close_fd_at(&ends->init);
+    return 0;
+}
+
+// Joins every namespace of PID 1 at once. From here on /proc, paths and ids are the sandbox's.
+static int enter(int pidfd, struct err *err) {
+    const int flags = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWUTS | CLONE_NEWIPC |
+                      CLONE_NEWCGROUP;
+    if (setns(pidfd, flags) != 0)
+        return err_sys(err, "enter the sandbox", NULL);
+    if (setgroups(0, NULL) != 0 || setresgid(0, 0, 0) != 0 || setresuid(0, 0, 0) != 0)
+        return err_sys(err, "become root of the user namespace", NULL);
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
+        return err_sys(err, "prctl", NULL);
+    return lockdown(err);
+}
+
+static void start_session(struct wire_reader *reader, int *fds, struct shared *shared, int supervisor) {
+    struct wire_reader probe = *reader;
+    struct wire_field field;
+    uint32_t slot = MAX_SESSIONS;
+    while (wire_next(&probe, &field)) {
+        if (field.tag == TAG_SLOT)
+            (void)wire_u32(&field, &slot);
+    }
+    if (slot >= MAX_SESSIONS)
+        return;
+    struct slot *place = &shared->slots[slot];
+    pid_t pid = spawn(0, &place->pid);
+    if (pid == 0) {
+        close_fd(supervisor);
+        child_run(reader, fds, place);
+    }
+    if (pid < 0) {
+        (void)err_sys(&place->err, "start another process", NULL);
+        (void)step_send(supervisor, MSG_STEP, -1, &place->err);
+        return;
+    }
+    place->forked_ns = monotonic_ns();
+}
+
+static void handle(struct wire_reader *reader, int *fds, unsigned count, struct shared *shared,
+                   struct spawner_ends *ends) {
+    struct err *err = &shared->spawner_err;
+    int done = 0;
+    if (reader->type == MSG_BUILD)
+        done = make_init(reader, shared, ends, err);
+    else if (reader->type == MSG_ENTER && count == 1)
+        done = enter(fds[0], err);
+    if (reader->type == MSG_SESSION && count == 3) {
+        start_session(reader, fds, shared, ends->supervisor);
+        return;
+    }
+    if (done == 0 && reader->type == MSG_ENTER)
+        shared->steps_ns[STEP_ENTER] = monotonic_ns();
+    if (done != 0 || step_send(ends->supervisor, MSG_STEP, -1, err) != 0)
+        _exit(1);
+}
+
+_Noreturn void spawner_run(struct shared *shared, struct spawner_ends ends) {
+    // Not before: a signal mask or handler of the supervisor must not reach a user's program.
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+    for (;;) {
+        int fds[WIRE_MAX_FDS];
+        unsigned count;
+        ssize_t length = wire_receive(ends.supervisor, message, sizeof message, fds, &count);
+        struct wire_reader reader;
+        if (length <= 0 || !wire_open(&reader, message, (size_t)length))
+            _exit(0);
+        handle(&reader, fds, count, shared, &ends);
+        for (unsigned index = 0; index < count; index++)
+            close_fd(fds[index]);
+    }
+}

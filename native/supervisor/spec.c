@@ -1,0 +1,158 @@
+#include "spec.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+// "a NUL b [NUL c]": splits a value with embedded NULs into fresh strings.
+static int split(const struct wire_field *field, char **parts, size_t count) {
+    const uint8_t *at = field->value;
+    size_t left = field->length;
+    for (size_t index = 0; index < count; index++) {
+        const uint8_t *end = memchr(at, '\0', left);
+        size_t length = end != NULL && index + 1 < count ? (size_t)(end - at) : left;
+        if ((end == NULL) != (index + 1 == count))
+            return -1;
+        parts[index] = strndup((const char *)at, length);
+        if (parts[index] == NULL)
+            return -1;
+        at += length + 1;
+        left -= index + 1 < count ? length + 1 : length;
+    }
+    return 0;
+}
+
+static int parse_groups(struct spec *spec, const struct wire_field *field) {
+    size_t count = field->length / sizeof(uint32_t);
+    if (field->length % sizeof(uint32_t) != 0 || count > MAX_GROUPS)
+        return -1;
+    for (size_t index = 0; index < count; index++) {
+        uint32_t gid;
+        memcpy(&gid, field->value + index * sizeof gid, sizeof gid);
+        spec->groups[index] = gid;
+    }
+    spec->group_count = count;
+    return 0;
+}
+
+static int parse_bind(struct spec *spec, const struct wire_field *field) {
+    if (spec->bind_count == MAX_BINDS)
+        return -1;
+    char *parts[3];
+    if (split(field, parts, 3) != 0)
+        return -1;
+    spec->binds[spec->bind_count++] =
+        (struct bind){.source = parts[0], .target = parts[1], .writable = strcmp(parts[2], "rw") == 0};
+    free(parts[2]);
+    return 0;
+}
+
+static int parse_cgroup_write(struct spec *spec, const struct wire_field *field) {
+    if (spec->write_count == MAX_CGROUP_WRITES)
+        return -1;
+    char *parts[3];
+    if (split(field, parts, 3) != 0)
+        return -1;
+    spec->writes[spec->write_count++] = (struct cgroup_write){
+        .hierarchy = (uint32_t)strtoul(parts[0], NULL, 10), .file = parts[1], .value = parts[2]};
+    free(parts[0]);
+    return 0;
+}
+
+static int parse_layer(struct spec *spec, const struct wire_field *field) {
+    if (spec->layer_count == MAX_LAYERS)
+        return -1;
+    struct layer *layer = &spec->layers[spec->layer_count++];
+    layer->idmapped = field->tag == TAG_LAYER;
+    layer->path = wire_text(field);
+    return layer->path != NULL ? 0 : -1;
+}
+
+static int parse_text(char **text, const struct wire_field *field) {
+    free(*text);
+    *text = wire_text(field);
+    return *text != NULL ? 0 : -1;
+}
+
+static int parse_flag(bool *flag, const struct wire_field *field) {
+    uint32_t value;
+    if (!wire_u32(field, &value))
+        return -1;
+    *flag = value != 0;
+    return 0;
+}
+
+static int parse_ids(struct spec *spec, const struct wire_field *field) {
+    if (field->length != 2 * sizeof(uint32_t))
+        return -1;
+    memcpy(&spec->root_uid, field->value, sizeof spec->root_uid);
+    memcpy(&spec->root_gid, field->value + sizeof spec->root_uid, sizeof spec->root_gid);
+    return 0;
+}
+
+static int parse_field(struct spec *spec, const struct wire_field *field) {
+    switch (field->tag) {
+    case TAG_NAME:
+        return parse_text(&spec->name, field);
+    case TAG_UID:
+        return wire_u32(field, &spec->uid) ? 0 : -1;
+    case TAG_GID:
+        return wire_u32(field, &spec->gid) ? 0 : -1;
+    case TAG_GROUPS:
+        return parse_groups(spec, field);
+    case TAG_ROOT_IDS:
+        return parse_ids(spec, field);
+    case TAG_UID_MAP:
+        return parse_text(&spec->uid_map, field);
+    case TAG_GID_MAP:
+        return parse_text(&spec->gid_map, field);
+    case TAG_LAYER:
+    case TAG_PLAIN_LAYER:
+        return parse_layer(spec, field);
+    case TAG_UPPER:
+        return parse_text(&spec->upper_dir, field);
+    case TAG_BIND:
+        return parse_bind(spec, field);
+    case TAG_MOUNTPOINT:
+        return parse_text(&spec->mountpoint, field);
+    case TAG_HOSTNAME:
+        return parse_text(&spec->hostname, field);
+    case TAG_NETWORK:
+        return parse_flag(&spec->host_network, field);
+    case TAG_TMP_BYTES:
+        return wire_u64(field, &spec->tmp_bytes) ? 0 : -1;
+    case TAG_CONTROL:
+        return parse_text(&spec->control_path, field);
+    case TAG_LINGER_MS:
+        return wire_u64(field, &spec->linger_ms) ? 0 : -1;
+    case TAG_HANGUP_GRACE_MS:
+        return wire_u64(field, &spec->hangup_grace_ms) ? 0 : -1;
+    case TAG_STOP_GRACE_MS:
+        return wire_u64(field, &spec->stop_grace_ms) ? 0 : -1;
+    case TAG_BACKGROUND_KILL:
+        return parse_flag(&spec->kill_background, field);
+    case TAG_CGROUP_WRITE:
+        return parse_cgroup_write(spec, field);
+    default:
+        return -1;
+    }
+}
+
+int spec_parse(struct spec *spec, struct wire_reader *reader, struct err *err) {
+    memset(spec, 0, sizeof *spec);
+    struct wire_field field;
+    while (wire_next(reader, &field)) {
+        if (parse_field(spec, &field) != 0) {
+            char tag[16] = {(char)('0' + field.tag / 10 % 10), (char)('0' + field.tag % 10), '\0'};
+            return err_plain(err, "the sandbox's specification is broken: field", tag);
+        }
+    }
+    const char *const required[] = {spec->name,       spec->uid_map,  spec->gid_map,     spec->upper_dir,
+                                    spec->mountpoint, spec->hostname, spec->control_path};
+    for (size_t index = 0; index < sizeof required / sizeof required[0]; index++) {
+        if (required[index] == NULL)
+            return err_plain(err, "the sandbox's specification is incomplete", NULL);
+    }
+    if (spec->layer_count == 0 || spec->uid == 0)
+        return err_plain(err, "the sandbox's specification has no layer or no user", NULL);
+    return 0;
+}

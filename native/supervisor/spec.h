@@ -1,0 +1,60 @@
+// A sandbox's specification as the daemon sends it (MSG_SANDBOX, docs/protocol.md), parsed. The
+// daemon is trusted; lengths and counts are checked all the same.
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "err.h"
+#include "wire.h"
+
+#define MAX_LAYERS 128
+#define MAX_BINDS 32
+#define MAX_CGROUP_WRITES 32
+#define MAX_GROUPS 256
+
+struct layer {
+    char *path;
+    bool idmapped;
+};
+
+struct bind {
+    char *source;
+    char *target;
+    bool writable;
+};
+
+struct cgroup_write {
+    uint32_t hierarchy; // index into the prepared parents
+    char *file;
+    char *value;
+};
+
+struct spec {
+    char *name; // of the sandbox's cgroup
+    uint32_t uid, gid;
+    gid_t groups[MAX_GROUPS];
+    size_t group_count;
+    uint32_t root_uid, root_gid; // what 0 inside is on the host
+    char *uid_map, *gid_map;
+    struct layer layers[MAX_LAYERS]; // top first
+    size_t layer_count;
+    char *upper_dir; // holds "upper" and "work"
+    struct bind binds[MAX_BINDS];
+    size_t bind_count;
+    char *mountpoint; // an empty directory to build on, in the supervisor's own mount namespace
+    char *hostname;
+    bool host_network;
+    uint64_t tmp_bytes;
+    char *control_path;
+    uint64_t linger_ms; // UINT64_MAX: for ever
+    uint64_t hangup_grace_ms, stop_grace_ms;
+    bool kill_background;
+    struct cgroup_write writes[MAX_CGROUP_WRITES];
+    size_t write_count;
+};
+
+// Parses every field after the header. 0, or -1 with `err`.
+int spec_parse(struct spec *spec, struct wire_reader *reader, struct err *err);

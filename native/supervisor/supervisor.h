@@ -1,0 +1,80 @@
+// The state of one supervisor: one sandbox, its sessions, and the daemon's connection, if there is
+// one just now.
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "cgroup.h"
+#include "shared.h"
+#include "spec.h"
+
+#define NEVER UINT64_MAX
+#define ID_BYTES 40
+#define MAX_REPORTS 64
+
+struct session {
+    bool used;
+    bool started; // the spawner has been asked for it; its pid appears in the shared slot
+    bool hung_up; // its client is gone: its process group ends after the grace
+    bool ended;   // its leader has exited and its client has been told
+    char id[ID_BYTES];
+    int connection; // to the login client
+    int pts;        // kept open so that the master's end of file means the session's end
+    uint64_t received_ns;
+    uint64_t sent_ns;
+    uint64_t kill_at_ns; // when what is left of it is killed
+    bool tty;
+};
+
+// How a session ended, kept while no daemon is connected to hear it.
+struct report {
+    char id[ID_BYTES];
+    uint32_t kind, code;
+    uint64_t steps[4];
+    char text[256];
+};
+
+enum state { STATE_IDLE, STATE_RUNNING, STATE_STOPPING };
+
+struct supervisor {
+    enum state state;
+    int control;  // to the daemon; CLOSED_FD while there is none
+    int listener; // where a later daemon connects
+    int signals;
+    int spawner;     // to the spawner
+    int init_binary; // what PID 1 will run
+    int devpts;      // the sandbox's own /dev/pts
+    int init_pidfd;
+    pid_t spawner_pid;
+    pid_t init_pid;
+    struct shared *shared;
+    struct cgroups cgroups;
+    struct spec spec;
+    uint64_t received_ns;
+    uint64_t linger_at_ns; // when an idle sandbox stops
+    uint64_t kill_at_ns;   // when a stopping one is killed
+    struct session sessions[MAX_SESSIONS];
+    struct report reports[MAX_REPORTS];
+    size_t report_count;
+};
+
+// The spawner (main.c: the process that forks it owns what it inherits).
+int spawner_start(struct supervisor *supervisor, int init_end, struct err *err);
+
+// build.c
+int build_sandbox(struct supervisor *supervisor, struct wire_reader *reader, const uint8_t *bytes,
+                  size_t length, struct err *err);
+// A spawner that died (the kernel's OOM killer may choose it) is replaced by a new one.
+int replace_spawner(struct supervisor *supervisor, struct err *err);
+
+// session.c
+void session_start(struct supervisor *supervisor, struct wire_reader *reader, const int *fds, unsigned count);
+void session_message(struct supervisor *supervisor, struct session *session);
+// A child of ours has exited; it is still a zombie. True: it may be reaped now.
+bool session_exited(struct supervisor *supervisor, pid_t pid, int wait_code, int wait_status);
+void session_deadline(struct supervisor *supervisor, struct session *session);
+void session_failed_starts(struct supervisor *supervisor);
+size_t session_count(const struct supervisor *supervisor);
+void session_report_all(struct supervisor *supervisor);
