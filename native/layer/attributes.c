@@ -1,0 +1,68 @@
+#define _GNU_SOURCE
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include "attributes.h"
+
+static const char CAPABILITY[] = "security.capability";
+
+int attributes_check_ids(const struct tar_entry *entry, struct err *err) {
+    const char *which = entry->uid > ATTRIBUTES_MAX_ID ? "uid" : "gid";
+    uint64_t id = entry->uid > ATTRIBUTES_MAX_ID ? entry->uid : entry->gid;
+    if (id <= ATTRIBUTES_MAX_ID)
+        return 0;
+    char text[40];
+    (void)snprintf(text, sizeof text, "%s %llu", which, (unsigned long long)id);
+    return err_plain(err, "an id above 65535", text);
+}
+
+bool attributes_may_keep(const char *name) {
+    static const char user[] = "user.";
+    static const char overlay[] = "user.overlay.";
+    if (strcmp(name, CAPABILITY) == 0)
+        return true;
+    return strncmp(name, user, sizeof user - 1) == 0 && strncmp(name, overlay, sizeof overlay - 1) != 0;
+}
+
+// linux/capability.h, struct vfs_ns_cap_data: version 3 ends in the id of the user namespace's root that
+// it holds for, which is an id like any other.
+static bool capability_is_sound(const struct tar_xattr *xattr) {
+    if (xattr->length == 20)
+        return xattr->value[3] == 2;
+    if (xattr->length != 24 || xattr->value[3] != 3)
+        return false;
+    uint32_t root;
+    memcpy(&root, xattr->value + 20, sizeof root); // little-endian, as every machine supported
+    return root <= ATTRIBUTES_MAX_ID;
+}
+
+static int set_xattr(int fd, const struct tar_xattr *xattr, struct err *err) {
+    if (strcmp(xattr->name, CAPABILITY) == 0 && !capability_is_sound(xattr))
+        return err_plain(err, "malformed attribute", CAPABILITY);
+    if (fsetxattr(fd, xattr->name, xattr->value, xattr->length, 0) < 0)
+        return err_sys(err, "set the attribute", xattr->name);
+    return 0;
+}
+
+// Owner first: changing it clears set-id bits and file capabilities (chown(2)). Then the mode, then the
+// attributes.
+int attributes_set(int fd, const struct tar_entry *entry, uint64_t *skipped, struct err *err) {
+    if (fchown(fd, (uid_t)entry->uid, (gid_t)entry->gid) < 0)
+        return err_sys(err, "set the owner", "");
+    if (fchmod(fd, entry->mode) < 0)
+        return err_sys(err, "set the mode", "");
+    for (size_t index = 0; index < entry->xattr_count; index++) {
+        const struct tar_xattr *xattr = &entry->xattrs[index];
+        if (!attributes_may_keep(xattr->name))
+            ++*skipped;
+        else if (set_xattr(fd, xattr, err) < 0)
+            return -1;
+    }
+    return 0;
+}

@@ -1,0 +1,20 @@
+// Owner, mode and extended attributes: what of an archive's word about a file is believed.
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "err.h"
+#include "tar_entry.h"
+
+// Ids above 65535 have no place in the range of ids that a sandbox maps.
+#define ATTRIBUTES_MAX_ID 65535
+
+int attributes_check_ids(const struct tar_entry *entry, struct err *err);
+
+// True for the attributes that an image may carry: user.* (but not overlay's own) and file capabilities.
+// Everything else (security labels, trusted.*, access lists) belongs to a host, and is left out.
+bool attributes_may_keep(const char *name);
+
+// Sets owner, mode and attributes of an open file or folder, counting the attributes left out.
+int attributes_set(int fd, const struct tar_entry *entry, uint64_t *skipped, struct err *err);

@@ -1,0 +1,101 @@
+#define _GNU_SOURCE
+
+#include "marker.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+
+#include "cleanup.h"
+
+enum marker_kind { MARKER_OPAQUE = 1, MARKER_RESULT = 2 };
+
+struct marker_message {
+    uint32_t kind;
+    struct unpack_result result;
+};
+
+union fd_space {
+    struct cmsghdr align;
+    char bytes[CMSG_SPACE(sizeof(int))];
+};
+
+int marker_ask_opaque(int socket, int folder, struct err *err) {
+    struct marker_message request = {.kind = MARKER_OPAQUE};
+    struct iovec iov = {.iov_base = &request, .iov_len = sizeof request};
+    union fd_space control;
+    memset(&control, 0, sizeof control);
+    struct msghdr message = {.msg_iov = &iov,
+                             .msg_iovlen = 1,
+                             .msg_control = control.bytes,
+                             .msg_controllen = sizeof control.bytes};
+    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(sizeof(int));
+    memcpy(CMSG_DATA(header), &folder, sizeof folder);
+    int32_t answer;
+    if (sendmsg(socket, &message, MSG_NOSIGNAL) < 0 ||
+        recv(socket, &answer, sizeof answer, 0) != sizeof answer)
+        return err_sys(err, "ask for an opaque folder", "");
+    errno = answer;
+    return answer == 0 ? 0 : err_sys(err, "mark the folder as opaque", "");
+}
+
+int marker_send_result(int socket, const struct unpack_result *result, struct err *err) {
+    struct marker_message message = {.kind = MARKER_RESULT, .result = *result};
+    if (send(socket, &message, sizeof message, MSG_NOSIGNAL) < 0)
+        return err_sys(err, "report the result", "");
+    return 0;
+}
+
+// Receives one message, with the descriptor in it if there is one. Returns its length, 0 at the end.
+static ssize_t receive(int socket, struct marker_message *message, int *fd) {
+    struct iovec iov = {.iov_base = message, .iov_len = sizeof *message};
+    union fd_space control;
+    struct msghdr received = {.msg_iov = &iov,
+                              .msg_iovlen = 1,
+                              .msg_control = control.bytes,
+                              .msg_controllen = sizeof control.bytes};
+    ssize_t length;
+    do {
+        length = recvmsg(socket, &received, MSG_CMSG_CLOEXEC);
+    } while (length < 0 && errno == EINTR);
+    struct cmsghdr *header = length > 0 ? CMSG_FIRSTHDR(&received) : NULL;
+    if (header != NULL && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS &&
+        header->cmsg_len == CMSG_LEN(sizeof(int)))
+        memcpy(fd, CMSG_DATA(header), sizeof *fd);
+    return length;
+}
+
+static int32_t mark_opaque(int folder) {
+    struct stat info;
+    if (fstat(folder, &info) < 0)
+        return errno;
+    if (!S_ISDIR(info.st_mode))
+        return ENOTDIR;
+    return fsetxattr(folder, "trusted.overlay.opaque", "y", 1, 0) < 0 ? errno : 0;
+}
+
+int marker_serve(int socket, struct unpack_result *result, struct err *err) {
+    for (;;) {
+        struct marker_message message;
+        cleanup_fd int folder = CLOSED_FD;
+        ssize_t length = receive(socket, &message, &folder);
+        if (length < 0)
+            return err_sys(err, "hear from the unpacking process", "");
+        if (length == 0)
+            return 0;
+        if (length != sizeof message)
+            return err_plain(err, "a message of a wrong size from the unpacking process", "");
+        if (message.kind == MARKER_RESULT) {
+            *result = message.result;
+            return 1;
+        }
+        int32_t answer = mark_opaque(folder);
+        if (send(socket, &answer, sizeof answer, MSG_NOSIGNAL) < 0)
+            return err_sys(err, "answer the unpacking process", "");
+    }
+}

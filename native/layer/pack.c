@@ -1,0 +1,322 @@
+#define _GNU_SOURCE
+
+#include "pack.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include "attributes.h"
+#include "cleanup.h"
+#include "links.h"
+#include "tar_write.h"
+
+enum { READ_BYTES = 256 * 1024 };
+
+struct job {
+    struct tar_writer writer;
+    struct link_table links;
+    const struct limits *limits;
+    struct pack_result *result;
+    dev_t device; // the file system that is packed; mounts in it are left out
+    char *path;   // of the current file, below the folder; PATH_MAX bytes
+    uint8_t *buffer;
+};
+
+static int pack_children(struct job *job, int folder, size_t length, unsigned depth, struct err *err);
+
+// What is opened may be changed or replaced by somebody else meanwhile: a name that is gone, or is a
+// link by now, is no failure.
+static bool vanished(void) {
+    return errno == ENOENT || errno == ELOOP || errno == ENOTDIR;
+}
+
+static int by_name(const void *left, const void *right) {
+    return strcmp(*(char *const *)left, *(char *const *)right);
+}
+
+static int by_xattr_name(const void *left, const void *right) {
+    return strcmp(((const struct tar_xattr *)left)->name, ((const struct tar_xattr *)right)->name);
+}
+
+static int add_xattr(struct job *job, int fd, const char *name, struct tar_entry *entry, struct err *err) {
+    if (!attributes_may_keep(name)) {
+        job->result->skipped_xattrs++;
+        return 0;
+    }
+    char value[65536]; // XATTR_SIZE_MAX
+    ssize_t length = fgetxattr(fd, name, value, sizeof value);
+    if (length < 0)
+        return errno == ENODATA ? 0 : err_sys(err, "read the attribute", name);
+    if (tar_entry_add_xattr(entry, name, strlen(name), value, (size_t)length) < 0)
+        return err_sys(err, "remember the attribute", name);
+    return 0;
+}
+
+static int add_xattrs(struct job *job, int fd, struct tar_entry *entry, struct err *err) {
+    char names[65536]; // XATTR_LIST_MAX
+    ssize_t length = flistxattr(fd, names, sizeof names);
+    if (length < 0)
+        return errno == ENOTSUP ? 0 : err_sys(err, "list the attributes", "");
+    for (ssize_t at = 0; at < length; at += (ssize_t)strlen(names + at) + 1)
+        if (add_xattr(job, fd, names + at, entry, err) < 0)
+            return -1;
+    if (entry->xattr_count > 1)
+        qsort(entry->xattrs, entry->xattr_count, sizeof *entry->xattrs, by_xattr_name);
+    return 0;
+}
+
+static int fill(struct job *job, const struct stat *info, enum tar_kind kind, struct tar_entry *entry,
+                struct err *err) {
+    entry->kind = kind;
+    entry->mode = info->st_mode & 07777;
+    entry->uid = info->st_uid;
+    entry->gid = info->st_gid;
+    entry->mtime = info->st_mtim;
+    entry->path = strdup(job->path);
+    if (entry->path == NULL)
+        return err_sys(err, "remember a path", "");
+    return attributes_check_ids(entry, err);
+}
+
+static int write_entry(struct job *job, const struct tar_entry *entry, struct err *err) {
+    if (++job->result->entries > job->limits->max_entries)
+        return err_plain(err, "the folder has more entries than the limit allows", "");
+    return tar_write_entry(&job->writer, entry, err);
+}
+
+// Writes the entry's data, exactly as long as its header says: a file that shrank is filled up with
+// zeros, and what a file grew is left out.
+static int write_data(struct job *job, int fd, uint64_t size, struct err *err) {
+    uint64_t left = size;
+    while (left > 0) {
+        ssize_t got = read(fd, job->buffer, left < READ_BYTES ? (size_t)left : READ_BYTES);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return err_sys(err, "read", "");
+        if (got == 0) {
+            job->result->changed++;
+            break;
+        }
+        if (tar_write_bytes(&job->writer, job->buffer, (size_t)got, err) < 0)
+            return -1;
+        left -= (uint64_t)got;
+    }
+    if (tar_write_zeros(&job->writer, left, err) < 0)
+        return -1;
+    return tar_write_padding(&job->writer, size, err);
+}
+
+// 1: written as a link to a name the file already has in the archive.
+static int write_link(struct job *job, const struct stat *info, struct err *err) {
+    if (info->st_nlink < 2)
+        return 0;
+    int failed = 0;
+    const char *first = links_first(&job->links, info->st_dev, info->st_ino, job->path, &failed);
+    if (failed != 0)
+        return err_sys(err, "remember a hard link", "");
+    if (first == NULL)
+        return 0;
+    struct tar_entry entry __attribute__((cleanup(tar_entry_clear))) = {0};
+    entry.link = strdup(first);
+    if (entry.link == NULL)
+        return err_sys(err, "remember a hard link", "");
+    if (fill(job, info, TAR_HARDLINK, &entry, err) < 0 || write_entry(job, &entry, err) < 0)
+        return -1;
+    return 1;
+}
+
+// O_NONBLOCK: what was a file a moment ago may be a pipe by now, and opening must not wait for a writer.
+static int pack_file(struct job *job, int parent, const char *name, struct err *err) {
+    cleanup_fd int fd = openat(parent, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    if (fd < 0)
+        return vanished() ? 0 : err_sys(err, "open", "");
+    struct stat info;
+    if (fstat(fd, &info) < 0)
+        return err_sys(err, "stat", "");
+    if (!S_ISREG(info.st_mode))
+        return 0;
+    int linked = write_link(job, &info, err);
+    if (linked != 0)
+        return linked < 0 ? -1 : 0;
+    struct tar_entry entry __attribute__((cleanup(tar_entry_clear))) = {0};
+    if (fill(job, &info, TAR_FILE, &entry, err) < 0 || add_xattrs(job, fd, &entry, err) < 0)
+        return -1;
+    entry.size = (uint64_t)info.st_size;
+    if (write_entry(job, &entry, err) < 0)
+        return -1;
+    return write_data(job, fd, entry.size, err);
+}
+
+// Links and pipes: everything the header can say.
+static int pack_special(struct job *job, int parent, const char *name, const struct stat *info,
+                        struct err *err) {
+    int linked = write_link(job, info, err);
+    if (linked != 0)
+        return linked < 0 ? -1 : 0;
+    struct tar_entry entry __attribute__((cleanup(tar_entry_clear))) = {0};
+    if (S_ISLNK(info->st_mode)) {
+        char target[PATH_MAX];
+        ssize_t length = readlinkat(parent, name, target, sizeof target - 1);
+        if (length < 0)
+            return vanished() || errno == EINVAL ? 0 : err_sys(err, "read the symbolic link", "");
+        target[length] = '\0';
+        entry.link = strdup(target);
+        if (entry.link == NULL)
+            return err_sys(err, "remember a symbolic link", "");
+    }
+    if (fill(job, info, S_ISLNK(info->st_mode) ? TAR_SYMLINK : TAR_FIFO, &entry, err) < 0)
+        return -1;
+    return write_entry(job, &entry, err);
+}
+
+static int write_folder(struct job *job, int folder, const struct stat *info, struct err *err) {
+    struct tar_entry entry __attribute__((cleanup(tar_entry_clear))) = {0};
+    if (fill(job, info, TAR_DIRECTORY, &entry, err) < 0 || add_xattrs(job, folder, &entry, err) < 0)
+        return -1;
+    return write_entry(job, &entry, err);
+}
+
+// A folder on another file system is a mount point: the folder is kept, what is mounted on it is not.
+static int pack_folder(struct job *job, int parent, const char *name, size_t length, unsigned depth,
+                       struct err *err) {
+    cleanup_fd int folder = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    struct stat info;
+    if (folder < 0)
+        return vanished() ? 0 : err_sys(err, "open the folder", "");
+    if (fstat(folder, &info) < 0)
+        return err_sys(err, "stat the folder", "");
+    if (depth > job->limits->max_depth)
+        return err_plain(err, "the path is deeper than the limit allows", "");
+    job->path[length++] = '/';
+    job->path[length] = '\0';
+    if (write_folder(job, folder, &info, err) < 0)
+        return -1;
+    return info.st_dev == job->device ? pack_children(job, folder, length, depth + 1, err) : 0;
+}
+
+// `length`: of the folder's path in job->path, its slash included.
+static int pack_child(struct job *job, int folder, const char *name, size_t length, unsigned depth,
+                      struct err *err) {
+    size_t name_length = strlen(name);
+    if (length + name_length > job->limits->max_path || length + name_length + 2 > PATH_MAX)
+        return err_plain(err, "the path is longer than the limit allows", "");
+    memcpy(job->path + length, name, name_length + 1);
+    if (strncmp(name, ".wh.", 4) == 0)
+        return err_plain(err, "a name that means a deleted file in image layers (it begins with '.wh.')", "");
+    struct stat info;
+    if (fstatat(folder, name, &info, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) < 0)
+        return vanished() ? 0 : err_sys(err, "stat", "");
+    switch (info.st_mode & S_IFMT) {
+    case S_IFDIR:
+        return pack_folder(job, folder, name, length + name_length, depth, err);
+    case S_IFREG:
+        return pack_file(job, folder, name, err);
+    case S_IFLNK:
+    case S_IFIFO:
+        return pack_special(job, folder, name, &info, err);
+    case S_IFSOCK:
+        job->result->skipped_sockets++;
+        return 0;
+    default:
+        job->result->skipped_devices++;
+        return 0;
+    }
+}
+
+static void free_names(char **names, size_t count) {
+    for (size_t index = 0; index < count; index++)
+        free(names[index]);
+    free(names);
+}
+
+// The names in a folder, sorted by their bytes. Returns how many, or -1.
+static ssize_t read_names(int folder, char ***names, struct err *err) {
+    int copy = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *stream = copy < 0 ? NULL : fdopendir(copy);
+    if (stream == NULL) {
+        close_fd(copy);
+        return err_sys(err, "read the folder", "");
+    }
+    size_t count = 0;
+    struct dirent *entry;
+    int failed = 0;
+    *names = NULL;
+    while (failed == 0 && (errno = 0, entry = readdir(stream)) != NULL) {
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+            continue;
+        if ((count & (count - 1)) == 0) {
+            char **grown = reallocarray(*names, count == 0 ? 1 : count * 2, sizeof *grown);
+            failed = grown == NULL ? err_sys(err, "remember names", "") : 0;
+            *names = grown != NULL ? grown : *names;
+        }
+        char *name = failed == 0 ? strdup(entry->d_name) : NULL;
+        if (failed == 0 && name == NULL)
+            failed = err_sys(err, "remember names", "");
+        if (failed == 0)
+            (*names)[count++] = name;
+    }
+    if (failed == 0 && errno != 0)
+        failed = err_sys(err, "read the folder", "");
+    (void)closedir(stream);
+    if (failed != 0) {
+        free_names(*names, count);
+        return -1;
+    }
+    if (count > 1)
+        qsort(*names, count, sizeof **names, by_name);
+    return (ssize_t)count;
+}
+
+static int pack_children(struct job *job, int folder, size_t length, unsigned depth, struct err *err) {
+    char **names = NULL;
+    ssize_t count = read_names(folder, &names, err);
+    if (count < 0)
+        return -1;
+    int result = 0;
+    for (ssize_t index = 0; index < count && result == 0; index++)
+        result = pack_child(job, folder, names[index], length, depth, err);
+    free_names(names, (size_t)count);
+    return result;
+}
+
+static int pack_tree(struct job *job, int root, struct err *err) {
+    struct stat info;
+    if (fstat(root, &info) < 0)
+        return err_sys(err, "stat the folder", "");
+    job->device = info.st_dev;
+    memcpy(job->path, "./", 3);
+    if (write_folder(job, root, &info, err) < 0)
+        return -1;
+    if (pack_children(job, root, 0, 1, err) < 0)
+        return -1;
+    return tar_write_end(&job->writer, err);
+}
+
+int pack(const char *path, int out, const struct limits *limits, struct pack_result *result, char *place,
+         struct err *err) {
+    struct job job = {.limits = limits, .result = result, .path = place};
+    place[0] = '\0';
+    cleanup_fd int root = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (root < 0)
+        return err_sys(err, "open the folder", path);
+    job.buffer = malloc(READ_BYTES);
+    int done = job.buffer == NULL ? err_sys(err, "allocate a buffer", "") : 0;
+    if (done == 0)
+        done = tar_writer_open(&job.writer, out, err);
+    if (done == 0)
+        done = pack_tree(&job, root, err);
+    result->bytes = job.writer.offset;
+    tar_writer_close(&job.writer);
+    links_clear(&job.links);
+    free(job.buffer);
+    return done;
+}

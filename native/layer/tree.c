@@ -1,0 +1,265 @@
+#define _GNU_SOURCE
+
+#include "tree.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+
+// linux/openat2.h
+struct open_how_v0 {
+    uint64_t flags;
+    uint64_t mode;
+    uint64_t resolve;
+};
+enum { NO_MAGICLINKS = 0x02, NO_SYMLINKS = 0x04, IN_ROOT = 0x10 };
+
+static int open_in_root(int root, const char *path, int flags, uint64_t resolve) {
+    struct open_how_v0 how = {.flags = (uint64_t)(flags | O_CLOEXEC),
+                              .resolve = resolve | IN_ROOT | NO_MAGICLINKS};
+    return (int)syscall(SYS_openat2, root, path[0] != '\0' ? path : ".", &how, sizeof how);
+}
+
+void tree_open(struct tree *tree, int root, const struct limits *limits) {
+    *tree = (struct tree){.root = root, .limits = limits, .parent = CLOSED_FD};
+}
+
+static void forget_parent(struct tree *tree) {
+    close_fd_at(&tree->parent);
+    free(tree->parent_path);
+    free(tree->parent_real);
+    tree->parent_path = NULL;
+    tree->parent_real = NULL;
+}
+
+void tree_close(struct tree *tree) {
+    forget_parent(tree);
+    for (size_t index = 0; index < tree->time_count; index++)
+        free(tree->times[index].path);
+    free(tree->times);
+}
+
+void tree_path_clear(struct tree_path *path) {
+    free(path->path);
+    *path = (struct tree_path){0};
+}
+
+int tree_clean(const struct tree *tree, const char *path, struct tree_path *clean, struct err *err) {
+    size_t length = strlen(path);
+    if (length > tree->limits->max_path)
+        return err_plain(err, "the path is longer than the limit allows", "");
+    clean->path = malloc(length + 1);
+    if (clean->path == NULL)
+        return err_sys(err, "remember a path", "");
+    size_t used = 0;
+    uint64_t depth = 0;
+    clean->name = clean->path;
+    for (const char *at = path; *at != '\0';) {
+        size_t part = strcspn(at, "/");
+        if (part == 2 && at[0] == '.' && at[1] == '.')
+            return err_plain(err, "the path holds '..'", "");
+        if (part > NAME_MAX)
+            return err_plain(err, "a component of the path is longer than 255 bytes", "");
+        if (part > 0 && !(part == 1 && at[0] == '.')) {
+            if (used > 0)
+                clean->path[used++] = '/';
+            clean->name = clean->path + used;
+            memcpy(clean->path + used, at, part);
+            used += part;
+            depth++;
+        }
+        at += part;
+        at += strspn(at, "/");
+    }
+    clean->path[used] = '\0';
+    if (depth > tree->limits->max_depth)
+        return err_plain(err, "the path is deeper than the limit allows", "");
+    return 0;
+}
+
+int tree_count(struct tree *tree, struct err *err) {
+    if (++tree->entries > tree->limits->max_entries)
+        return err_plain(err, "the archive has more entries than the limit allows", "");
+    return 0;
+}
+
+static char *parent_of(const struct tree_path *path) {
+    size_t length = (size_t)(path->name - path->path);
+    return strndup(path->path, length > 0 ? length - 1 : 0);
+}
+
+// Makes every folder of `path` that is missing. What stands in the way (a file, a link to nowhere) is
+// left alone: opening the path again then says what it is.
+static int make_folders(struct tree *tree, char *path, struct err *err) {
+    cleanup_fd int folder = open_in_root(tree->root, "", O_PATH | O_DIRECTORY, 0);
+    if (folder < 0)
+        return err_sys(err, "open the root of the tree", "");
+    for (char *at = path; *at != '\0';) {
+        size_t part = strcspn(at, "/");
+        char separator = at[part];
+        at[part] = '\0';
+        if (mkdirat(folder, at, 0755) == 0) {
+            if (tree_count(tree, err) < 0)
+                return -1;
+        } else if (errno != EEXIST) {
+            return err_sys(err, "make the folder", path);
+        }
+        close_fd_at(&folder);
+        folder = open_in_root(tree->root, path, O_PATH | O_DIRECTORY, 0);
+        if (folder < 0)
+            return err_sys(err, "open the folder", path);
+        at[part] = separator;
+        at += part;
+        at += strspn(at, "/");
+    }
+    return 0;
+}
+
+// Where the folder really is. Links can make a short path lead deep down, and such a tree could
+// neither be walked nor removed by path: its real path obeys the limit as well.
+static char *real_path(const struct tree *tree, int folder, struct err *err) {
+    char path[PATH_MAX];
+    if (fchdir(folder) < 0 || getcwd(path, sizeof path) == NULL) {
+        (void)err_sys(err, "find the real path of the folder", "");
+        return NULL;
+    }
+    uint64_t depth = 0;
+    for (const char *at = path; *at != '\0'; at++)
+        depth += *at == '/' ? 1 : 0;
+    if (strlen(path) > tree->limits->max_path || depth > tree->limits->max_depth) {
+        (void)err_plain(err, "the path is longer or deeper than the limits allow once its links are followed",
+                        "");
+        return NULL;
+    }
+    char *real = strdup(path[0] == '/' ? path + 1 : path);
+    if (real == NULL)
+        (void)err_sys(err, "remember a path", "");
+    return real;
+}
+
+int tree_parent(struct tree *tree, const struct tree_path *path, struct err *err) {
+    cleanup_free char *wanted = parent_of(path);
+    if (wanted == NULL)
+        return err_sys(err, "remember a path", "");
+    if (!tree->stale && tree->parent_path != NULL && strcmp(tree->parent_path, wanted) == 0)
+        return tree->parent;
+    forget_parent(tree);
+    tree->stale = false;
+    cleanup_fd int folder = open_in_root(tree->root, wanted, O_PATH | O_DIRECTORY, 0);
+    if (folder < 0 && errno == ENOENT) {
+        if (make_folders(tree, wanted, err) < 0)
+            return -1;
+        folder = open_in_root(tree->root, wanted, O_PATH | O_DIRECTORY, 0);
+    }
+    if (folder < 0)
+        return err_sys(err, "open the folder", wanted);
+    tree->parent_real = real_path(tree, folder, err);
+    if (tree->parent_real == NULL)
+        return -1;
+    tree->parent_path = wanted;
+    wanted = NULL;
+    tree->parent = take_fd(&folder);
+    return tree->parent;
+}
+
+int tree_find_parent(const struct tree *tree, const struct tree_path *path, struct err *err) {
+    cleanup_free char *wanted = parent_of(path);
+    if (wanted == NULL)
+        return err_sys(err, "remember a path", "");
+    int folder = open_in_root(tree->root, wanted, O_PATH | O_DIRECTORY, 0);
+    return folder >= 0 ? folder : err_sys(err, "open the folder", wanted);
+}
+
+int tree_remove(struct tree *tree, int parent, const char *name, struct err *err) {
+    // What goes may be a link, or hold one, that the remembered parent was found through.
+    tree->stale = true;
+    if (unlinkat(parent, name, 0) == 0)
+        return 0;
+    if (errno != EISDIR)
+        return err_sys(err, "replace", name);
+    return tree_remove_all(parent, name, err);
+}
+
+int tree_remember_time(struct tree *tree, const char *name, struct timespec mtime, struct err *err) {
+    if ((tree->time_count & (tree->time_count - 1)) == 0) {
+        size_t room = tree->time_count == 0 ? 1 : tree->time_count * 2;
+        struct tree_time *grown = reallocarray(tree->times, room, sizeof *grown);
+        if (grown == NULL)
+            return err_sys(err, "remember the time of a folder", "");
+        tree->times = grown;
+    }
+    size_t length = strlen(tree->parent_real) + 1 + strlen(name) + 1;
+    char *path = malloc(length);
+    if (path == NULL)
+        return err_sys(err, "remember the time of a folder", "");
+    const char *slash = tree->parent_real[0] != '\0' && name[0] != '\0' ? "/" : "";
+    (void)strcat(strcat(strcpy(path, tree->parent_real), slash), name);
+    tree->times[tree->time_count++] = (struct tree_time){path, mtime};
+    return 0;
+}
+
+int tree_set_times(struct tree *tree, struct err *err) {
+    for (size_t index = 0; index < tree->time_count; index++) {
+        const struct tree_time *time = &tree->times[index];
+        cleanup_fd int folder =
+            open_in_root(tree->root, time->path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, NO_SYMLINKS);
+        // A later entry may have put something else in the folder's place.
+        if (folder < 0 && (errno == ENOENT || errno == ENOTDIR || errno == ELOOP))
+            continue;
+        struct timespec times[2] = {time->mtime, time->mtime};
+        if (folder < 0 || futimens(folder, times) < 0)
+            return err_sys(err, "set the time of the folder", time->path);
+    }
+    return 0;
+}
+
+// Removes what is in one folder, going down into the folders in it: one descriptor a level, and the
+// limit on depth bounds the levels of whatever this program made. Takes `folder_fd`.
+static int empty_folder(int folder_fd, struct err *err) {
+    DIR *folder = fdopendir(folder_fd);
+    if (folder == NULL) {
+        close_fd(folder_fd);
+        return err_sys(err, "read a folder", "");
+    }
+    int result = 0;
+    struct dirent *entry;
+    while (result == 0 && (errno = 0, entry = readdir(folder)) != NULL) {
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+            continue;
+        bool is_folder = entry->d_type == DT_DIR;
+        if (!is_folder && unlinkat(dirfd(folder), entry->d_name, 0) < 0) {
+            is_folder = errno == EISDIR;
+            if (!is_folder && errno != ENOENT)
+                result = err_sys(err, "remove", entry->d_name);
+        }
+        if (is_folder)
+            result = tree_remove_all(dirfd(folder), entry->d_name, err);
+    }
+    if (result == 0 && errno != 0)
+        result = err_sys(err, "read a folder", "");
+    (void)closedir(folder);
+    return result;
+}
+
+int tree_remove_all(int parent, const char *name, struct err *err) {
+    // Some file systems skip entries of a folder that shrinks while it is read: look again.
+    for (int round = 0;; round++) {
+        int folder = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (folder < 0)
+            return errno == ENOENT ? 0 : err_sys(err, "open the folder", name);
+        if (empty_folder(folder, err) < 0)
+            return -1;
+        if (unlinkat(parent, name, AT_REMOVEDIR) == 0 || errno == ENOENT)
+            return 0;
+        if (errno != ENOTEMPTY || round == 3)
+            return err_sys(err, "remove the folder", name);
+    }
+}
