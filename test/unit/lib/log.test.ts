@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { expect, test } from 'vitest';
@@ -28,4 +30,27 @@ test('an error keeps its code and what the kernel said', () => {
   logger.error({ err: new DockershError('E_SANDBOX_START', { native }) }, 'start failed');
   const line: unknown = JSON.parse(lines[0] ?? '');
   expect(line).toMatchObject({ level: 'error', err: { code: 'E_SANDBOX_START', native } });
+});
+
+test('a program goes on when nobody reads its standard error any more', async () => {
+  const module = new URL('../../../src/lib/log.ts', import.meta.url).href;
+  const program = `
+    const { createLogger } = await import(${JSON.stringify(module)});
+    const logger = createLogger();
+    process.stdin.on('data', () => {
+      for (let i = 0; i < 10; i += 1) logger.info('to nobody');
+      setTimeout(() => console.log('alive'), 10);
+      process.stdin.pause();
+    });
+    console.log('ready');
+  `;
+  const child = spawn(process.execPath, ['--input-type=module', '-e', program]);
+  child.stdout.setEncoding('utf8');
+  expect(await once(child.stdout, 'data')).toEqual(['ready\n']);
+  child.stderr.destroy();
+  await once(child.stderr, 'close');
+  child.stdin.write('go\n');
+  expect(await once(child.stdout, 'data')).toEqual(['alive\n']);
+  child.stdin.end();
+  expect(await once(child, 'close')).toEqual([0, null]);
 });
