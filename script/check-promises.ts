@@ -6,6 +6,7 @@
 import path from 'node:path';
 import { SyntaxKind } from 'typescript/unstable/ast';
 import {
+  isBinaryExpression,
   isCallExpression,
   isExpressionStatement,
   isNewExpression,
@@ -37,6 +38,13 @@ function endsInCatch(node: AstNode): boolean {
     node.expression.name.text === 'catch' &&
     node.arguments.length > 0
   );
+}
+
+/** An assignment: the promise is stored. No other operator hands a promise on as a statement of its own. */
+function isStored(node: AstNode): boolean {
+  if (!isBinaryExpression(node)) return false;
+  const { kind } = node.operatorToken;
+  return kind >= SyntaxKind.FirstAssignment && kind <= SyntaxKind.LastAssignment;
 }
 
 function returnsPromise(checker: Checker, node: AstNode): boolean {
@@ -72,7 +80,7 @@ function problemsOf(checker: Checker, file: SourceFile): string[] {
     problems.push(`${path.relative(root, file.fileName)}:${line + 1}:${character + 1}: ${message}`);
   };
   const visit = (node: AstNode): void => {
-    if (isExpressionStatement(node) && !endsInCatch(node.expression)) {
+    if (isExpressionStatement(node) && !endsInCatch(node.expression) && !isStored(node.expression)) {
       const type = checker.getTypeAtLocation(node.expression);
       if (type !== undefined && isPromise(checker, type)) {
         report(node, 'promise is neither awaited nor discarded with void');
