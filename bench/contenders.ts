@@ -1,0 +1,55 @@
+// Who takes part: a plain shell as the floor, dockersh, and what else of its kind is installed.
+
+import type { Command } from './spawner.ts';
+
+export interface Contender {
+  name: string;
+  /** What is special about it, for the reader of the table. */
+  note?: string;
+  /** A shell command in a container that runs already. */
+  warm?: (script: string, terminal?: boolean) => Command;
+  /** The same in one that has to be made first. */
+  cold?: (script: string, terminal?: boolean) => Command;
+  /** Brings about the state that `cold` needs; not timed. */
+  beforeCold?: () => Promise<void>;
+  /** An interactive login. */
+  prompt?: () => Command;
+}
+
+export const floorName = 'plain sh';
+export const ourName = 'dockersh';
+
+export interface Account {
+  name: string;
+  uid: number;
+  gid: number;
+  home: string;
+}
+
+export function as(account: Account, file: string, args: readonly string[], argv0?: string): Command {
+  const { uid, gid, name, home } = account;
+  return { uid, gid, name, home, file, args, ...(argv0 === undefined ? {} : { argv0 }) };
+}
+
+export const root: Account = { name: 'root', uid: 0, gid: 0, home: '/root' };
+
+export function plain(account: Account): Contender {
+  const shell = (script: string): Command => as(account, '/bin/sh', ['-c', script], 'sh');
+  return {
+    name: floorName,
+    warm: shell,
+    cold: shell,
+    prompt: () => as(account, '/bin/bash', [], '-bash'),
+  };
+}
+
+export function ours(account: Account, client: string, stop: () => Promise<void>): Contender {
+  const login = (script: string): Command => as(account, client, ['-c', script], 'dockersh');
+  return {
+    name: ourName,
+    warm: login,
+    cold: login,
+    beforeCold: stop,
+    prompt: () => as(account, client, [], '-dockersh'),
+  };
+}

@@ -1,0 +1,99 @@
+// What all benchmarks of one run share: a throw-away daemon, users, and the contenders.
+
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { callAdmin } from '../src/cli/client.ts';
+import { Host } from '../test/fixtures/host.ts';
+import { processesOf } from '../test/fixtures/leaks.ts';
+import { waitUntil } from '../test/fixtures/process.ts';
+import { TestUser } from '../test/fixtures/users.ts';
+import { type Account, type Contender, ours, plain } from './contenders.ts';
+import { installedOthers } from './others.ts';
+
+export class Field implements AsyncDisposable {
+  readonly host: Host;
+  readonly account: Account;
+  readonly #stack: AsyncDisposableStack;
+  /** Part of the stack, below the host: a user can go only when nothing runs as that user. */
+  readonly #users: AsyncDisposableStack;
+  #others: { contenders: Contender[]; absent: string[] } | undefined;
+
+  private constructor(
+    host: Host,
+    account: Account,
+    users: AsyncDisposableStack,
+    stack: AsyncDisposableStack,
+  ) {
+    this.host = host;
+    this.account = account;
+    this.#users = users;
+    this.#stack = stack;
+  }
+
+  static async create(): Promise<Field> {
+    await using stack = new AsyncDisposableStack();
+    const policy = { defaults: { image: 'host', linger: 'forever' } };
+    const users = stack.use(new AsyncDisposableStack());
+    const host = stack.use(await Host.start({ policy }));
+    // Tests want a log of everything; what is measured is a daemon as it is installed.
+    await host.killDaemon('SIGTERM');
+    await host.startDaemon('--log-level', 'info');
+    const account = await addUser(host, users, '/bin/bash');
+    return new Field(host, account, users, stack.move());
+  }
+
+  /** Users whose login shell is this program; they are gone with the field. */
+  async users(count: number, shell: string): Promise<Account[]> {
+    const accounts: Account[] = [];
+    for (let index = 0; index < count; index++) {
+      accounts.push(await addUser(this.host, this.#users, shell));
+    }
+    return accounts;
+  }
+
+  async contenders(): Promise<{ contenders: Contender[]; absent: string[] }> {
+    this.#others ??= await installedOthers(this.account, this.#stack);
+    const { contenders, absent } = this.#others;
+    const own = [plain(this.account), ours(this.account, this.host.client, () => this.stop([this.account]))];
+    return { contenders: [...own, ...contenders], absent };
+  }
+
+  /** Stops the users' sandboxes and waits until nothing of them is left. */
+  async stop(accounts: readonly Account[]): Promise<void> {
+    const socketPath = join(this.host.runFolder, 'admin.sock');
+    await Promise.all(accounts.map(({ name }) => callAdmin('stop', { user: name }, { socketPath })));
+    const names = new Set(accounts.map(({ name }) => name));
+    await waitUntil(async () => {
+      const { sandboxes } = await callAdmin('ps', {}, { socketPath });
+      return !sandboxes.some(({ user }) => names.has(user));
+    }, 'the sandboxes to be gone');
+  }
+
+  /** Memory, in KiB (PSS), of our processes that serve sandboxes; the daemon is not one of them. */
+  sandboxMemory(): { pssKiB: number; processes: number } {
+    const own = processesOf(this.host.scope).filter(({ exe }) => exe.startsWith('dockersh-'));
+    const pssKiB = own.reduce((sum, { pid }) => sum + pssOf(pid), 0);
+    return { pssKiB, processes: own.length };
+  }
+
+  daemonMemory(): number {
+    return pssOf(this.host.daemonPid);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#stack.disposeAsync();
+  }
+}
+
+async function addUser(host: Host, stack: AsyncDisposableStack, shell: string): Promise<Account> {
+  const user = stack.use(await TestUser.create({ shell }));
+  host.uids.push(user.uid);
+  const { name, uid, gid, home } = user;
+  return { name, uid, gid, home };
+}
+
+/** Proportional set size, proc_pid_smaps_rollup(5). */
+function pssOf(pid: number): number {
+  const rollup = readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8');
+  return Number(/^Pss:\s+(\d+) kB$/m.exec(rollup)?.[1] ?? Number.NaN);
+}

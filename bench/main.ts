@@ -1,0 +1,81 @@
+// script/bench: measures, prints tables, and writes everything as JSON when asked.
+
+import { writeFile } from 'node:fs/promises';
+import { cpus, release, totalmem } from 'node:os';
+import { parseArgs } from 'node:util';
+import { version } from '../src/lib/version.ts';
+import { type Benchmark, cold, pipeIn, pipeOut, prompt, terminal, warm } from './benchmarks.ts';
+import { Field } from './field.ts';
+import { formatResult, type Result } from './figures.ts';
+import { memory } from './memory.ts';
+import { sshCold, sshWarm } from './ssh.ts';
+
+const benchmarks: Record<string, Benchmark> = {
+  warm,
+  cold,
+  prompt,
+  'pipe-out': pipeOut,
+  'pipe-in': pipeIn,
+  terminal,
+  memory,
+  'ssh-warm': sshWarm,
+  'ssh-cold': sshCold,
+};
+
+const usage = `Usage: sudo script/bench [options] [benchmark …]
+
+Benchmarks, all by default: ${Object.keys(benchmarks).join(' ')}
+
+  --rounds N    rounds of each benchmark instead of its own number
+  --quick       less data in the throughput benchmarks
+  --json FILE   write the figures there as well ("-": to stdout instead of the tables)
+  --strict      end with status 1 when a goal is missed
+`;
+
+async function main(): Promise<number> {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      rounds: { type: 'string' },
+      quick: { type: 'boolean', default: false },
+      json: { type: 'string' },
+      strict: { type: 'boolean', default: false },
+      help: { type: 'boolean', short: 'h', default: false },
+    },
+  });
+  if (values.help) {
+    process.stdout.write(usage);
+    return 0;
+  }
+  const rounds = values.rounds === undefined ? undefined : Number(values.rounds);
+  const unknown = positionals.filter((name) => !Object.hasOwn(benchmarks, name));
+  if (unknown.length > 0 || (rounds !== undefined && !(Number.isInteger(rounds) && rounds > 0))) {
+    process.stderr.write(usage);
+    return 64;
+  }
+
+  const results: Result[] = [];
+  const print = (text: string): void => void (values.json === '-' || process.stdout.write(text));
+  {
+    await using field = await Field.create();
+    for (const [name, benchmark] of Object.entries(benchmarks)) {
+      if (positionals.length > 0 && !positionals.includes(name)) continue;
+      const result = await benchmark(field, { rounds, quick: values.quick });
+      results.push(result);
+      print(formatResult(result));
+    }
+  }
+  const machine = {
+    kernel: release(),
+    cpus: cpus().length,
+    model: cpus()[0]?.model,
+    memoryBytes: totalmem(),
+  };
+  const report = `${JSON.stringify({ version, at: new Date().toISOString(), machine, results }, null, 2)}\n`;
+  if (values.json === '-') process.stdout.write(report);
+  else if (values.json !== undefined) await writeFile(values.json, report);
+  const missed = results.flatMap(({ goals }) => goals).filter(({ met }) => !met);
+  return values.strict && missed.length > 0 ? 1 : 0;
+}
+
+process.exitCode = await main();
