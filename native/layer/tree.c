@@ -253,6 +253,8 @@ int tree_remove_all(int parent, const char *name, struct err *err) {
     // Some file systems skip entries of a folder that shrinks while it is read: look again.
     for (int round = 0;; round++) {
         int folder = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (folder < 0 && (errno == ENOTDIR || errno == ELOOP))
+            return unlinkat(parent, name, 0) == 0 || errno == ENOENT ? 0 : err_sys(err, "remove", name);
         if (folder < 0)
             return errno == ENOENT ? 0 : err_sys(err, "open the folder", name);
         if (empty_folder(folder, err) < 0)

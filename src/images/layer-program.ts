@@ -1,0 +1,133 @@
+// Starts dockersh-layer, which turns archives into folders and back (native/layer). Never on the path of a
+// login. The program gets no environment; what it says on stderr becomes the reason of a DockershError.
+
+import { type ChildProcess, type ChildProcessByStdio, spawn } from 'node:child_process';
+import type { Readable, Writable } from 'node:stream';
+import { DockershError, type ErrorCode } from '../lib/errors.ts';
+
+/** Limits of one archive; absent ones are the program's own defaults (native/layer/limits.h). */
+export interface ArchiveLimits {
+  /** Files, folders and links. */
+  readonly maxEntries?: number | undefined;
+  /** Of the uncompressed archive. */
+  readonly maxBytes?: number | undefined;
+  /** Folders above a file. */
+  readonly maxDepth?: number | undefined;
+  /** Bytes of a path. */
+  readonly maxPath?: number | undefined;
+}
+
+export interface LayerProgram {
+  /** Absolute path of dockersh-layer. */
+  readonly path: string;
+  readonly limits: ArchiveLimits;
+}
+
+/** A running dockersh-layer. `ended` settles when it has; nothing need be awaited before. */
+export interface LayerProcess<Child extends ChildProcess> {
+  readonly child: Child;
+  readonly ended: Promise<LayerExit>;
+}
+
+interface LayerExit {
+  readonly status: number | undefined;
+  /** The signal that ended it, if one did. */
+  readonly signal: NodeJS.Signals | undefined;
+  readonly stderr: string;
+  readonly stdout: string;
+}
+
+const maxOutput = 16 * 1024;
+
+const optionNames = {
+  maxEntries: '--max-entries',
+  maxBytes: '--max-bytes',
+  maxDepth: '--max-depth',
+  maxPath: '--max-path',
+} as const satisfies Record<keyof ArchiveLimits, string>;
+
+function limitArgs(limits: ArchiveLimits): string[] {
+  return Object.entries(optionNames).flatMap(([key, option]) => {
+    const value = limits[key as keyof ArchiveLimits];
+    return value === undefined ? [] : [option, String(value)];
+  });
+}
+
+function follow<Child extends ChildProcess>(child: Child, readStdout: boolean): LayerProcess<Child> {
+  const text = { stdout: '', stderr: '' };
+  const collect = (name: 'stdout' | 'stderr') => (chunk: Buffer) => {
+    if (text[name].length < maxOutput) text[name] += chunk.toString('utf8').slice(0, maxOutput);
+  };
+  child.stderr?.on('data', collect('stderr'));
+  if (readStdout) child.stdout?.on('data', collect('stdout'));
+  const ended = new Promise<LayerExit>((resolve, reject) => {
+    child.once('error', reject);
+    child.once('close', (status, signal) =>
+      resolve({ status: status ?? undefined, signal: signal ?? undefined, ...text }),
+    );
+  });
+  // Whoever starts the program awaits this later; a failure to start must not count as unhandled till then.
+  ended.catch(() => undefined);
+  return { child, ended };
+}
+
+export function startUnpack(
+  program: LayerProgram,
+  folder: string,
+  signal: AbortSignal | undefined,
+): LayerProcess<ChildProcessByStdio<Writable, Readable, Readable>> {
+  const args = ['unpack', ...limitArgs(program.limits), folder];
+  const child = spawn(program.path, args, {
+    env: {},
+    stdio: ['pipe', 'pipe', 'pipe'],
+    killSignal: 'SIGKILL',
+    ...(signal === undefined ? {} : { signal }),
+  });
+  return follow(child, true);
+}
+
+export function startPack(
+  program: LayerProgram,
+  folder: string,
+  signal: AbortSignal | undefined,
+): LayerProcess<ChildProcessByStdio<null, Readable, Readable>> {
+  const args = ['pack', ...limitArgs(program.limits), folder];
+  const child = spawn(program.path, args, {
+    env: {},
+    stdio: ['ignore', 'pipe', 'pipe'],
+    killSignal: 'SIGKILL',
+    ...(signal === undefined ? {} : { signal }),
+  });
+  return follow(child, false);
+}
+
+/** Removes a folder with all that is in it. In a process of its own: layers have ten thousands of files. */
+export async function removeFolder(program: LayerProgram, folder: string): Promise<void> {
+  const child = spawn(program.path, ['remove', folder], { env: {}, stdio: ['ignore', 'ignore', 'pipe'] });
+  const exit = await follow(child, false).ended;
+  if (exit.status !== 0) throw layerFailure(`remove ${folder}`, exit);
+}
+
+/** What a failed dockersh-layer means: `what` is what was attempted, with the object. */
+export function layerFailure(what: string, exit: LayerExit): DockershError {
+  const lines = exit.stderr.trim().split('\n');
+  const why =
+    (lines[0] ?? '').replace(/^dockersh-layer: /, '') ||
+    `dockersh-layer ended with ${exit.signal ?? exit.status}`;
+  return new DockershError(codeOf(exit.status, why), { what, why, hint: hintOf(why) });
+}
+
+const sysexitsDataErr = 65;
+
+function codeOf(status: number | undefined, why: string): ErrorCode {
+  if (/\(errno (28|122)\)/.test(why)) return 'E_DISK_FULL'; // ENOSPC, EDQUOT
+  if (status === sysexitsDataErr || why.startsWith("entry '")) return 'E_IMAGE_BROKEN';
+  return 'E_INTERNAL';
+}
+
+function hintOf(why: string): string {
+  if (/\(errno (28|122)\)/.test(why)) return 'Free some space on the file system of the image store.';
+  if (why.includes('id above 65535')) return 'Change the owner of the file: sandboxes have ids up to 65535.';
+  if (why.includes('limit')) return 'The archive is larger than this host accepts.';
+  return 'Make the archive again, or check it with "tar -tf".';
+}

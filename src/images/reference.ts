@@ -1,0 +1,46 @@
+// What an administrator calls an image, and what the store calls it. Pure.
+
+import { DockershError } from '../lib/errors.ts';
+import { hostImageName, parseImageName } from '../lib/image-name.ts';
+import { type Digest, digestSchema } from './digest.ts';
+
+export type Reference =
+  | { readonly kind: 'host' }
+  /** `key` is the name in index.json, "name:tag". */
+  | { readonly kind: 'tag'; readonly key: string }
+  | { readonly kind: 'digest'; readonly digest: Digest };
+
+const defaultTag = 'latest';
+
+/** Undefined where the text is no image name. `host` and `host:latest` are the virtual image. */
+export function parseReference(text: string): Reference | undefined {
+  const name = parseImageName(text);
+  if (name === undefined) return undefined;
+  if (name.name === hostImageName) {
+    const plain = (name.tag === undefined || name.tag === defaultTag) && name.digest === undefined;
+    return plain ? { kind: 'host' } : undefined;
+  }
+  if (name.digest !== undefined) {
+    const digest = digestSchema.safeParse(name.digest);
+    return digest.success ? { kind: 'digest', digest: digest.data } : undefined;
+  }
+  return { kind: 'tag', key: `${name.name}:${name.tag ?? defaultTag}` };
+}
+
+/** The key of a name that the store may make or remove. Throws E_USAGE for every other one. */
+export function writableKey(text: string): string {
+  const reference = parseReference(text);
+  if (reference?.kind === 'tag') return reference.key;
+  if (reference?.kind === 'host') {
+    throw new DockershError('E_USAGE', {
+      what: `image name '${text}'`,
+      why: 'this name is reserved for the image that is made of the host itself',
+      hint: 'Choose another name.',
+    });
+  }
+  throw new DockershError('E_USAGE', {
+    what: `image name '${text}'`,
+    why: 'it is not NAME or NAME:TAG',
+    hint: 'Names are lower case, as in debian:trixie or registry.example/lab/base:2.',
+  });
+}

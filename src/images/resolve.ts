@@ -1,0 +1,95 @@
+// From a name to what a sandbox needs of an image. On the path of every login: while index.json has not
+// changed, an answer costs one stat.
+
+import type { Digest } from './digest.ts';
+import { indexKey, readIndex, refNameOf } from './index-file.ts';
+import type { Layout } from './layout.ts';
+import type { ImageIndex } from './oci.ts';
+import type { Reference } from './reference.ts';
+import { readRootfsText } from './rootfs-text.ts';
+import { readStoredImage } from './stored-image.ts';
+
+export interface ResolvedLayer {
+  /** Absolute path of the unpacked tree. Read-only, root's, never to be changed. */
+  readonly path: string;
+  /** Attach through an idmapped mount: ids on disk are the image's own. */
+  readonly idmapped: boolean;
+}
+
+export interface ResolvedImage {
+  readonly name: string;
+  /** The manifest's digest, or "virtual:host:FINGERPRINT". */
+  readonly digest: string;
+  /** Topmost first. */
+  readonly layers: readonly ResolvedLayer[];
+  /** Read-only binds of the host's own folders, not idmapped. */
+  readonly binds: readonly { readonly source: string; readonly target: string }[];
+  readonly config: {
+    /** "NAME=value". */
+    readonly env: readonly string[];
+    readonly workingDir?: string;
+    readonly labels: Readonly<Record<string, string>>;
+  };
+  /** Text of /etc/passwd and /etc/group as the image has them; undefined where they are no plain files. */
+  readonly passwd: string | undefined;
+  readonly group: string | undefined;
+}
+
+export class Resolver {
+  readonly #layout: Layout;
+  #key = '';
+  readonly #byName = new Map<string, Promise<ResolvedImage | undefined>>();
+
+  constructor(layout: Layout) {
+    this.#layout = layout;
+  }
+
+  /** Undefined where no such image is in the store. Throws E_IMAGE_BROKEN. */
+  resolve(name: string, reference: Reference): Promise<ResolvedImage | undefined> {
+    const key = indexKey(this.#layout);
+    if (key !== this.#key) {
+      this.#byName.clear();
+      this.#key = key;
+    }
+    const cached = this.#byName.get(name);
+    if (cached !== undefined) return cached;
+    const found = this.#read(name, reference);
+    this.#byName.set(name, found);
+    // Neither a failure nor an absence is worth remembering; names that policy does not have are endless.
+    const forget = (): void => {
+      if (this.#byName.get(name) === found) this.#byName.delete(name);
+    };
+    found.then((image) => image ?? forget(), forget);
+    return found;
+  }
+
+  async #read(name: string, reference: Reference): Promise<ResolvedImage | undefined> {
+    const digest = manifestOf(await readIndex(this.#layout), reference);
+    if (digest === undefined) return undefined;
+    const image = await readStoredImage(this.#layout, digest);
+    const trees = image.layers.map((layer) => this.#layout.tree(layer.diffId)).reverse();
+    const { Env: env, WorkingDir: workingDir, Labels: labels } = image.config.config ?? {};
+    return {
+      name,
+      digest,
+      layers: trees.map((path) => ({ path, idmapped: true })),
+      binds: [],
+      config: {
+        env: env ?? [],
+        ...(workingDir == null || workingDir === '' ? {} : { workingDir }),
+        labels: labels ?? {},
+      },
+      passwd: await readRootfsText(trees, ['etc', 'passwd']),
+      group: await readRootfsText(trees, ['etc', 'group']),
+    };
+  }
+}
+
+function manifestOf(index: ImageIndex, reference: Reference): Digest | undefined {
+  const found = index.manifests.find((manifest) =>
+    reference.kind === 'digest'
+      ? manifest.digest === reference.digest
+      : reference.kind === 'tag' && refNameOf(manifest) === reference.key,
+  );
+  return found?.digest;
+}
