@@ -2,7 +2,7 @@
 
 import { type Contender, floorName, ourName } from './contenders.ts';
 import type { Field } from './field.ts';
-import { atLeast, atMost, type Result, summarize } from './figures.ts';
+import { notAbove, notBelow, type Result, summarize } from './figures.ts';
 import { expectStatus, medianOf, type Rounds, rows, type Turn, takeTurns } from './turns.ts';
 
 export interface Options {
@@ -45,7 +45,7 @@ export const warm: Benchmark = async (field, { rounds = 200 }) => {
     title: 'A command in a sandbox that runs already: -c true',
     unit: 'ms',
     rows: table,
-    goals: [atMost('ms over the plain shell, at most 1.5', over, 1.5)],
+    goals: [notAbove('ms over the plain shell, at most 1.5', over, 1.5)],
     notes: [...notesOf(contenders), ...absent],
   };
 };
@@ -63,7 +63,7 @@ export const cold: Benchmark = async (field, { rounds = 30 }) => {
     title: 'A command in a sandbox that has to be started: -c true',
     unit: 'ms',
     rows: table,
-    goals: [atMost('ms, at most 8', medianOf(table, ourName), 8)],
+    goals: [notAbove('ms, at most 8', medianOf(table, ourName), 8)],
     notes: [...notesOf(contenders), ...absent],
   };
 };
@@ -82,7 +82,7 @@ export const prompt: Benchmark = async (field, { rounds = 50 }) => {
     title: 'First prompt of an interactive login to a sandbox that runs already',
     unit: 'ms',
     rows: table,
-    goals: [atMost('ms over plain bash, at most 2.5', over, 2.5)],
+    goals: [notAbove('ms over plain bash, at most 2.5', over, 2.5)],
     notes: ["the shell of dockersh, the plain one and crun's reads the profile that its own file system has"],
   };
 };
@@ -129,7 +129,7 @@ export const pipeOut: Benchmark = async (field, { rounds = 7, quick }) => {
     title: `Stdout into a pipe, ${bytes / mebibyte} MiB`,
     unit: 'MiB/s',
     rows: perSecond(all, (count) => count),
-    goals: [atLeast("of the plain shell's, at least 0.95", ratio(all), 0.95)],
+    goals: [notBelow("of the plain shell's, at least 0.95", ratio(all), 0.95)],
     notes,
   };
 };
@@ -151,7 +151,7 @@ export const pipeIn: Benchmark = async (field, { rounds = 7, quick }) => {
     title: `A pipe into stdin, ${bytes / mebibyte} MiB`,
     unit: 'MiB/s',
     rows: perSecond(all, (count) => count),
-    goals: [atLeast("of the plain shell's, at least 0.95", ratio(all), 0.95)],
+    goals: [notBelow("of the plain shell's, at least 0.95", ratio(all), 0.95)],
     notes,
   };
 };
@@ -172,7 +172,7 @@ export const terminal: Benchmark = async (field, { rounds = 7, quick }) => {
     title: `A terminal, ${lines} numbered lines, each one checked`,
     unit: 'MiB/s',
     rows: perSecond(all, () => bytes),
-    goals: [atLeast("of the plain shell's, at least 0.8", ratio(all), 0.8)],
+    goals: [notBelow("of the plain shell's, at least 0.8", ratio(all), 0.8)],
     notes,
   };
 };

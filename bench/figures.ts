@@ -41,11 +41,11 @@ export function summarize(values: readonly number[]): Summary {
   };
 }
 
-export function atMost(text: string, value: number, limit: number): Goal {
+export function notAbove(text: string, value: number, limit: number): Goal {
   return { text, value, limit, met: value <= limit };
 }
 
-export function atLeast(text: string, value: number, limit: number): Goal {
+export function notBelow(text: string, value: number, limit: number): Goal {
   return { text, value, limit, met: value >= limit };
 }
 

@@ -7,7 +7,7 @@ import { Sshd } from '../test/fixtures/sshd.ts';
 import type { Benchmark } from './benchmarks.ts';
 import { type Account, as, floorName, ourName, root } from './contenders.ts';
 import type { Field } from './field.ts';
-import { atMost } from './figures.ts';
+import { notAbove } from './figures.ts';
 import type { Command } from './spawner.ts';
 import { expectStatus, medianOf, rows, takeTurns } from './turns.ts';
 
@@ -81,7 +81,7 @@ export const sshCold: Benchmark = async (field, { rounds = 7 }) => {
     unit: 's',
     rows: table,
     goals: [
-      atMost("times plain bash's, at most 1.3", medianOf(table, ourName) / medianOf(table, floorName), 1.3),
+      notAbove("times plain bash's, at most 1.3", medianOf(table, ourName) / medianOf(table, floorName), 1.3),
     ],
     notes: [],
   };
