@@ -97,7 +97,7 @@ install_modules() {
     need_packages python3 g++ make
     need_node_headers
     say 'installing the npm packages of package-lock.json'
-    (cd "$root" && as_owner npm ci --no-audit --no-fund </dev/null >&2) || die 'npm ci failed'
+    (cd "$root" && as_owner npm ci --no-audit --no-fund --loglevel=error </dev/null >&2) || die 'npm ci failed'
     [[ -x $node ]] || die "npm ci did not bring $node"
     as_owner tee "$stamp" <<<"$checksum" >/dev/null
 }
