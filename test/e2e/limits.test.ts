@@ -1,0 +1,93 @@
+// One user's fork bomb or memory hog leaves the other user's login unharmed, and the host.
+
+import { describe, expect, it } from 'vitest';
+import type { Login } from '../fixtures/login.ts';
+import { control } from '../fixtures/machine.ts';
+import { describeFinished, waitUntil } from '../fixtures/process.ts';
+import { useWorld } from '../fixtures/world.ts';
+
+const world = useWorld({ modes: ['shell'] });
+
+async function limited(limits: Record<string, string | number>): Promise<Login> {
+  const login = await world().addLogin('shell');
+  const users = { [login.user.name]: { ...limits, stop_grace: '1s', hangup_grace: '1s' } };
+  await world().host.setPolicy({ defaults: { image: 'host' }, users });
+  return login;
+}
+
+/** The other user's logins: warm and on a terminal, each must work. */
+async function neighbourIsFine(): Promise<void> {
+  const neighbour = world().login('shell');
+  for (let n = 0; n < 5; n++) {
+    const result = await neighbour.ssh('seq 1000 | tail -1; ps -e | wc -l >/dev/null; exit 3');
+    expect(result.stdout.toString(), describeFinished(result)).toBe('1000\n');
+    expect(result.code).toBe(3);
+  }
+  const terminal = await neighbour.ssh('tty', { options: ['-tt'] });
+  expect(terminal.stdout.toString()).toMatch(/^\/dev\/pts/);
+}
+
+function processesOfUser(login: Login): number {
+  return login.host.processes().filter(({ uid }) => uid === login.user.uid).length;
+}
+
+describe.skipIf(control)('limits', () => {
+  it('a fork bomb stops at its limit', async () => {
+    const hog = await limited({ pids: 100, memory: '512M' });
+    await using bomb = hog.start('echo ready; bomb() { bomb | bomb & }; bomb 2>/dev/null; sleep 1000');
+    await bomb.waitForOutput('ready');
+    await waitUntil(() => processesOfUser(hog) > 60, 'the bomb to go off');
+    await neighbourIsFine();
+    expect(processesOfUser(hog)).toBeLessThanOrEqual(110);
+    const info = await hog.host.sandboxOf(hog.user);
+    expect(info?.pidsLimit).toBe(100);
+    // The administrator ends it, and the user can log in again.
+    await hog.host.ctlOk('stop', hog.user.name);
+    await waitUntil(() => processesOfUser(hog) === 0, 'the bomb to end');
+    expect((await hog.ssh('exit 4')).code).toBe(4);
+  });
+
+  it('a full process table refuses the session, with a message, and nothing else', async () => {
+    const hog = await limited({ pids: 16 });
+    await using filler = hog.start(
+      'for i in $(seq 40); do sleep 1000 & done 2>/dev/null; echo full; sleep 1000',
+    );
+    await filler.waitForOutput('full').catch(() => undefined);
+    const result = await hog.ssh('echo in');
+    // Either a process was free for it, or it is refused by us or by the shell inside: never a hang.
+    expect([0, 1, 125, 254]).toContain(result.code);
+    await neighbourIsFine();
+    await hog.host.ctlOk('stop', hog.user.name);
+  });
+
+  it('a memory hog is killed', async () => {
+    const hog = await limited({ memory: '64M', pids: 100 });
+    const result = await hog.ssh('tail /dev/zero; echo "status $?"', { timeoutMs: 100_000 });
+    // The shell survives, or the kernel chose it as well.
+    expect(result.stdout.toString() + String(result.code)).toMatch(/status 137|255|137|125/);
+    await neighbourIsFine();
+    const again = await hog.ssh('echo again');
+    expect(again.stdout.toString(), describeFinished(again)).toBe('again\n');
+    expect((await hog.host.sandboxOf(hog.user))?.memoryLimitBytes).toBe(64 * 1024 * 1024);
+  });
+
+  it('memory in /tmp and /dev/shm counts', async () => {
+    const hog = await limited({ memory: '64M', tmp_size: '32M' });
+    const tmp = await hog.ssh('head -c 50000000 /dev/zero > /tmp/big; echo "status $?"; rm -f /tmp/big');
+    expect(tmp.stdout.toString()).toBe('status 1\n');
+    expect(tmp.stderr.toString()).toMatch(/No space left/);
+    await hog.ssh('head -c 200000000 /dev/zero > /dev/shm/big; true', { timeoutMs: 100_000 });
+    await neighbourIsFine();
+    await hog.host.ctlOk('stop', hog.user.name);
+  });
+
+  it('many files open, many terminals: the sandbox itself stays usable', async () => {
+    const hog = await limited({ pids: 200 });
+    const command =
+      'ulimit -n; perl -e \'@f = map { open(my $f, "<", "/dev/ptmx"); $f } 1 .. 3000; print "opened\\n"; sleep 1000\'';
+    await using holder = hog.start(command);
+    await holder.waitForOutput('opened');
+    await neighbourIsFine();
+    await hog.host.ctlOk('stop', hog.user.name);
+  });
+});

@@ -1,0 +1,148 @@
+// A login that cannot be sandboxed is refused: exit 125, a message with an id that the log knows, and
+// nothing run on the host.
+
+import { existsSync, readFileSync } from 'node:fs';
+import { chmod } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterEach, describe, expect, it } from 'vitest';
+import type { PolicySection } from '../fixtures/host.ts';
+import type { Login } from '../fixtures/login.ts';
+import { control, lacks } from '../fixtures/machine.ts';
+import { describeFinished, run } from '../fixtures/process.ts';
+import { makeRootfs } from '../fixtures/rootfs.ts';
+import { uniqueName } from '../fixtures/shell-text.ts';
+import { modes, useWorld } from '../fixtures/world.ts';
+
+const world = useWorld({ policy: { defaults: { image: 'host' } } });
+
+/** Logs in, which must be refused with this code, by command and on a terminal. */
+async function expectRefusal(login: Login, code: string): Promise<string> {
+  const { host } = login;
+  let message = '';
+  for (const options of [[], ['-tt']]) {
+    const marker = `/tmp/${uniqueName('ran')}`;
+    const result = await login.ssh(`touch ${marker}; echo ran`, { options });
+    message = options.length === 0 ? result.stderr.toString() : result.stdout.toString();
+    expect(result.code, describeFinished(result)).toBe(125);
+    expect(result.stdout.toString()).not.toContain('ran\n');
+    expect(existsSync(marker)).toBe(false);
+    expect(message).toMatch(/^dockersh: \S+/m);
+    expect(message).not.toContain(host.folder);
+    const id = /\[(E_\w+), session ([^\]\s]+)\]/.exec(message);
+    expect(id?.[1], message).toBe(code);
+    expect(readFileSync(host.logFile, 'utf8')).toContain(id?.[2]);
+  }
+  return message;
+}
+
+describe.skipIf(control).each(modes)('as %s', (mode) => {
+  const withPolicy = async (section: PolicySection, defaults: PolicySection = { image: 'host' }) => {
+    const login = await world().addLogin(mode);
+    await world().host.setPolicy({ defaults, users: { [login.user.name]: section } });
+    return login;
+  };
+
+  afterEach(async () => {
+    await world().host.setPolicy({ defaults: { image: 'host' } });
+  });
+
+  it('the daemon is not running', async () => {
+    const login = world().login(mode);
+    await login.host.killDaemon('SIGTERM');
+    const marker = `/tmp/${uniqueName('ran')}`;
+    const result = await login.ssh(`touch ${marker}; echo ran`);
+    await login.host.startDaemon();
+    expect(result.code).toBe(125);
+    expect(result.stdout.length).toBe(0);
+    expect(result.stderr.toString()).toMatch(/not running/);
+    expect(existsSync(marker)).toBe(false);
+    expect((await login.ssh('exit 3')).code).toBe(3);
+  });
+
+  it('no policy gives the user an image', async () => {
+    await expectRefusal(await withPolicy({ memory: '1G' }, {}), 'E_NO_POLICY');
+  });
+
+  it('the image does not exist', async () => {
+    await expectRefusal(await withPolicy({ image: 'no-such-image' }), 'E_IMAGE_MISSING');
+  });
+
+  it('the policy file is not valid: nobody gets a sandbox by an old or half-read one', async () => {
+    const login = await world().addLogin(mode);
+    await world().host.setPolicy('[defaults]\nimage = host\nmemroy = 1G\n');
+    await expectRefusal(login, 'E_POLICY_INVALID');
+  });
+
+  it('the policy file can be written by others', async () => {
+    const login = await world().addLogin(mode);
+    await world().host.setPolicy({ defaults: { image: 'host', linger: '1h' } });
+    await chmod(world().host.policyFile, 0o666);
+    await expectRefusal(login, 'E_UNTRUSTED_PATH');
+  });
+
+  it.skipIf(lacks('busybox'))('the image has no shell at all', async () => {
+    const { host } = world();
+    const rootfs = await makeRootfs(join(host.folder, uniqueName('empty')), { busybox: false });
+    await host.ctlOk('image', 'import', `empty-${mode}`, rootfs);
+    await expectRefusal(await withPolicy({ image: `empty-${mode}` }), 'E_SESSION_START');
+  });
+
+  it.skipIf(lacks('busybox'))(
+    'the shell is missing in the image: /bin/sh instead, and a remark',
+    async () => {
+      const { host } = world();
+      const rootfs = await makeRootfs(join(host.folder, uniqueName('small')));
+      await host.ctlOk('image', 'import', `small-${mode}`, rootfs);
+      const login = await withPolicy({ image: `small-${mode}`, shell: '/bin/zsh' });
+      const result = await login.ssh('echo "$0"; exit 4');
+      expect(result.code, describeFinished(result)).toBe(4);
+      expect(result.stdout.toString()).toMatch(/^(\/bin\/)?sh\n$/);
+      expect(result.stderr.toString()).toMatch(/^dockersh: .*\/bin\/zsh.*\/bin\/sh/m);
+    },
+  );
+
+  it('the kernel refuses a limit', async () => {
+    const login = await withPolicy({ cpus: 1 });
+    const { cgroup } = login.host;
+    // cgroup v1: no child may have more than its parent. v2: a controller that the parent does not pass on.
+    const script = `set -e
+      v1=/sys/fs/cgroup/cpu/$1; v2=/sys/fs/cgroup/$1/cgroup.subtree_control
+      if [ -d "$v1" ]; then echo $2 > "$v1/cpu.cfs_quota_us"; else echo "$3cpu" > "$v2"; fi`;
+    const set = async (quota: string, sign: string) =>
+      await run('sh', ['-c', script, 'sh', cgroup, quota, sign]);
+    const tightened = await set('20000', '-');
+    expect(tightened.code, describeFinished(tightened)).toBe(0);
+    try {
+      await expectRefusal(login, 'E_LIMIT_REFUSED');
+    } finally {
+      await set('-1', '+');
+    }
+    expect((await login.ssh('exit 3')).code).toBe(3);
+  });
+
+  it('a message on a terminal is readable, line by line', async () => {
+    const login = await withPolicy({ image: 'no-such-image' });
+    await using terminal = login.terminal(undefined, { ssh: [] });
+    expect((await terminal.exited()).code).toBe(125);
+    for (const line of terminal.text.split('\n').slice(0, -1)) expect(line.endsWith('\r')).toBe(true);
+  });
+});
+
+describe.skipIf(control)('root', () => {
+  it('is refused', async () => {
+    const { host } = world();
+    const result = await run(host.client, ['-c', 'echo ran'], { cwd: '/', env: { HOME: '/root' } });
+    expect(result.code).toBe(125);
+    expect(result.stdout.length).toBe(0);
+    expect(result.stderr.toString()).toMatch(/E_ROOT_LOGIN/);
+  });
+
+  it('is refused through sshd', async () => {
+    const login = world().login('force');
+    await login.sshd.authorize('root');
+    const result = await login.ssh('echo ran', { options: ['-l', 'root'] });
+    expect(result.code).toBe(125);
+    expect(result.stdout.length).toBe(0);
+    expect(result.stderr.toString()).toMatch(/E_ROOT_LOGIN/);
+  });
+});
