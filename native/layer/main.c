@@ -12,8 +12,6 @@
 // Exit status, as in sysexits(3h): 0; 64 wrong usage; 65 what was read is refused; 71 the system refused
 // something. The reason is one line on stderr.
 
-#define _GNU_SOURCE
-
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>

@@ -1,4 +1,3 @@
-#define _GNU_SOURCE
 
 #include "pack.h"
 
@@ -211,7 +210,7 @@ static int pack_child(struct job *job, int folder, const char *name, size_t leng
         return err_plain(err, "the path is longer than the limit allows", "");
     memcpy(job->path + length, name, name_length + 1);
     if (strncmp(name, ".wh.", 4) == 0)
-        return err_plain(err, "a name that means a deleted file in image layers (it begins with '.wh.')", "");
+        return err_plain(err, "a name that means a deleted file in layers", "");
     struct stat info;
     if (fstatat(folder, name, &info, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) < 0)
         return vanished() ? 0 : err_sys(err, "stat", "");

@@ -1,4 +1,3 @@
-#define _GNU_SOURCE
 
 #include "tree.h"
 
@@ -135,8 +134,7 @@ static char *real_path(const struct tree *tree, int folder, struct err *err) {
     for (const char *at = path; *at != '\0'; at++)
         depth += *at == '/' ? 1 : 0;
     if (strlen(path) > tree->limits->max_path || depth > tree->limits->max_depth) {
-        (void)err_plain(err, "the path is longer or deeper than the limits allow once its links are followed",
-                        "");
+        (void)err_plain(err, "too long or too deep a path once its links are followed", "");
         return NULL;
     }
     char *real = strdup(path[0] == '/' ? path + 1 : path);
