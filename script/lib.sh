@@ -96,6 +96,8 @@ install_modules() {
     need_npm
     need_packages python3 g++ make
     need_node_headers
+    # Debian's node-gyp finds its modules with Debian's Python only, not with another one in the path.
+    [[ ! -x /usr/bin/python3 ]] || export PYTHON=/usr/bin/python3
     say 'installing the npm packages of package-lock.json'
     (cd "$root" && as_owner npm ci --no-audit --no-fund --loglevel=error </dev/null >&2) || die 'npm ci failed'
     [[ -x $node ]] || die "npm ci did not bring $node"
