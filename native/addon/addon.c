@@ -189,7 +189,8 @@ static napi_value send_to(napi_env env, napi_callback_info info) {
     }
     for (uint32_t index = 0; index < count; index++) {
         napi_value element;
-        if (napi_get_element(env, values[2], index, &element) != napi_ok || !number_of(env, element, &fds[index]))
+        if (napi_get_element(env, values[2], index, &element) != napi_ok ||
+            !number_of(env, element, &fds[index]))
             return NULL;
     }
     int sent = wire_send(fd, bytes, length, fds, count);
@@ -257,8 +258,9 @@ static void look_up(napi_env env, void *data) {
         lookup->error = ENOMEM;
         return;
     }
-    lookup->error = lookup->by_name ? getpwnam_r(lookup->name, &lookup->record, lookup->strings, RECORD_BYTES, &found)
-                                    : getpwuid_r(lookup->uid, &lookup->record, lookup->strings, RECORD_BYTES, &found);
+    lookup->error = lookup->by_name
+                        ? getpwnam_r(lookup->name, &lookup->record, lookup->strings, RECORD_BYTES, &found)
+                        : getpwuid_r(lookup->uid, &lookup->record, lookup->strings, RECORD_BYTES, &found);
     if (lookup->error == 0 && found == NULL)
         lookup->error = ENOENT;
     if (lookup->error == 0)
@@ -341,13 +343,19 @@ static napi_value initialize(napi_env env, napi_value exports) {
     static const struct {
         const char *name;
         napi_callback function;
-    } functions[] = {{"socketPair", socket_pair}, {"listen", listen_at},       {"connect", connect_to},
-                     {"accept", accept_on},       {"receive", receive},        {"send", send_to},
-                     {"peer", peer},              {"lookupUser", lookup_user}, {"poll", poller_start}};
+    } functions[] = {{"socketPair", socket_pair},
+                     {"listen", listen_at},
+                     {"connect", connect_to},
+                     {"accept", accept_on},
+                     {"receive", receive},
+                     {"send", send_to},
+                     {"peer", peer},
+                     {"lookupUser", lookup_user},
+                     {"poll", poller_start}};
     for (size_t index = 0; index < sizeof functions / sizeof functions[0]; index++) {
         napi_value function;
-        if (napi_create_function(env, functions[index].name, NAPI_AUTO_LENGTH, functions[index].function, NULL,
-                                 &function) == napi_ok)
+        if (napi_create_function(env, functions[index].name, NAPI_AUTO_LENGTH, functions[index].function,
+                                 NULL, &function) == napi_ok)
             (void)napi_set_named_property(env, exports, functions[index].name, function);
     }
     return exports;

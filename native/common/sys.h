@@ -44,7 +44,8 @@ static inline int sys_open_tree(int dirfd, const char *path, unsigned flags) {
     return (int)syscall(SYS_open_tree, dirfd, path, flags);
 }
 
-static inline int sys_move_mount(int from, const char *from_path, int to, const char *to_path, unsigned flags) {
+static inline int sys_move_mount(int from, const char *from_path, int to, const char *to_path,
+                                 unsigned flags) {
     return (int)syscall(SYS_move_mount, from, from_path, to, to_path, flags);
 }
 
@@ -69,6 +70,7 @@ static inline int sys_pivot_root(const char *new_root, const char *put_old) {
     return (int)syscall(SYS_pivot_root, new_root, put_old);
 }
 
-static inline int sys_execveat(int dirfd, const char *path, char *const argv[], char *const envp[], int flags) {
+static inline int sys_execveat(int dirfd, const char *path, char *const argv[], char *const envp[],
+                               int flags) {
     return (int)syscall(SYS_execveat, dirfd, path, argv, envp, flags);
 }

@@ -3,8 +3,17 @@
 #include <string.h>
 
 static const char *const exact[] = {
-    "TERM=", "LANG=", "LANGUAGE=", "TZ=", "COLORTERM=", "NO_COLOR=", "GIT_PROTOCOL=",
-    "SSH_CLIENT=", "SSH_CONNECTION=", "SSH_TTY=", "SSH_ORIGINAL_COMMAND=",
+    "TERM=",
+    "LANG=",
+    "LANGUAGE=",
+    "TZ=",
+    "COLORTERM=",
+    "NO_COLOR=",
+    "GIT_PROTOCOL=",
+    "SSH_CLIENT=",
+    "SSH_CONNECTION=",
+    "SSH_TTY=",
+    "SSH_ORIGINAL_COMMAND=",
 };
 
 bool environ_allowed(const char *assignment) {

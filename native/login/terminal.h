@@ -5,10 +5,10 @@
 #include <stdbool.h>
 
 struct terminal {
-    int input;  // descriptor to read keys from, or -1
-    int output; // descriptor to write the screen to, or -1
-    bool alone; // all three descriptors are terminals
-    bool raw;   // raw mode is in force now
+    int input;    // descriptor to read keys from, or -1
+    int output;   // descriptor to write the screen to, or -1
+    bool alone;   // all three descriptors are terminals
+    bool raw;     // raw mode is in force now
     bool chunked; // output could not be opened non-blocking: write little at a time
 };
 

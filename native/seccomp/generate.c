@@ -30,8 +30,10 @@ static void refuse(const char *const *names, int number) {
 
 // A system call with `mask` bits set in one of its arguments.
 static void refuse_bits(const char *name, unsigned argument, uint64_t mask) {
-    struct scmp_arg_cmp compare = {.arg = argument, .op = SCMP_CMP_MASKED_EQ, .datum_a = mask, .datum_b = mask};
-    check(seccomp_rule_add_array(filter, SCMP_ACT_ERRNO(EPERM), seccomp_syscall_resolve_name(name), 1, &compare),
+    struct scmp_arg_cmp compare = {
+        .arg = argument, .op = SCMP_CMP_MASKED_EQ, .datum_a = mask, .datum_b = mask};
+    check(seccomp_rule_add_array(filter, SCMP_ACT_ERRNO(EPERM), seccomp_syscall_resolve_name(name), 1,
+                                 &compare),
           name);
 }
 
@@ -39,35 +41,66 @@ static void refuse_value(const char *name, unsigned argument, uint64_t value, in
     // The kernel looks at 32 bits of these arguments, so the filter must not look at more.
     struct scmp_arg_cmp compare = {
         .arg = argument, .op = SCMP_CMP_MASKED_EQ, .datum_a = 0xffffffff, .datum_b = value};
-    check(seccomp_rule_add_array(filter, SCMP_ACT_ERRNO(number), seccomp_syscall_resolve_name(name), 1, &compare),
+    check(seccomp_rule_add_array(filter, SCMP_ACT_ERRNO(number), seccomp_syscall_resolve_name(name), 1,
+                                 &compare),
           name);
 }
 
 // The whole machine's: only its administrator may, and none of them is divided by namespaces.
-static const char *const machine[] = {
-    "acct",          "add_key",         "bpf",           "clock_adjtime",    "clock_settime", "create_module",
-    "delete_module", "finit_module",    "get_kernel_syms", "init_module",    "ioperm",        "iopl",
-    "kexec_file_load", "kexec_load",    "keyctl",        "lookup_dcookie",   "nfsservctl",    "open_by_handle_at",
-    "perf_event_open", "query_module",  "quotactl",      "quotactl_fd",      "reboot",        "request_key",
-    "settimeofday",  "stime",           "swapoff",       "swapon",           "syslog",        "sysfs",
-    "uselib",        "ustat",           "vhangup",       "vm86",             "vm86old",       "_sysctl",
-    NULL};
+static const char *const machine[] = {"acct",
+                                      "add_key",
+                                      "bpf",
+                                      "clock_adjtime",
+                                      "clock_settime",
+                                      "create_module",
+                                      "delete_module",
+                                      "finit_module",
+                                      "get_kernel_syms",
+                                      "init_module",
+                                      "ioperm",
+                                      "iopl",
+                                      "kexec_file_load",
+                                      "kexec_load",
+                                      "keyctl",
+                                      "lookup_dcookie",
+                                      "nfsservctl",
+                                      "open_by_handle_at",
+                                      "perf_event_open",
+                                      "query_module",
+                                      "quotactl",
+                                      "quotactl_fd",
+                                      "reboot",
+                                      "request_key",
+                                      "settimeofday",
+                                      "stime",
+                                      "swapoff",
+                                      "swapon",
+                                      "syslog",
+                                      "sysfs",
+                                      "uselib",
+                                      "ustat",
+                                      "vhangup",
+                                      "vm86",
+                                      "vm86old",
+                                      "_sysctl",
+                                      NULL};
 // Mounts and namespaces: nothing a user here could do with them succeeds, much of it has gone wrong.
-static const char *const mounts[] = {"mount",       "umount",   "umount2",       "pivot_root", "chroot",
-                                     "fsopen",      "fsmount",  "fsconfig",      "fspick",     "move_mount",
-                                     "open_tree",   "setns",    "mount_setattr", NULL};
+static const char *const mounts[] = {"mount",     "umount",  "umount2",       "pivot_root", "chroot",
+                                     "fsopen",    "fsmount", "fsconfig",      "fspick",     "move_mount",
+                                     "open_tree", "setns",   "mount_setattr", NULL};
 // Where most of the kernel's recent privilege escalations were.
-static const char *const risky[] = {"userfaultfd", "io_uring_setup", "io_uring_enter", "io_uring_register", NULL};
+static const char *const risky[] = {"userfaultfd", "io_uring_setup", "io_uring_enter", "io_uring_register",
+                                    NULL};
 // Its flags are behind a pointer that a filter can't follow; ENOSYS makes every libc use clone().
 static const char *const hidden[] = {"clone3", NULL};
 
 static const uint64_t namespaces[] = {
-    0x00020000 /* NEWNS */,  0x02000000 /* NEWCGROUP */, 0x04000000 /* NEWUTS */, 0x08000000 /* NEWIPC */,
-    0x10000000 /* NEWUSER */, 0x20000000 /* NEWPID */,   0x40000000 /* NEWNET */, 0x00000080 /* NEWTIME */,
+    0x00020000 /* NEWNS */,   0x02000000 /* NEWCGROUP */, 0x04000000 /* NEWUTS */, 0x08000000 /* NEWIPC */,
+    0x10000000 /* NEWUSER */, 0x20000000 /* NEWPID */,    0x40000000 /* NEWNET */, 0x00000080 /* NEWTIME */,
 };
 // Protocols that nobody logs in for and whose modules a socket() call would load.
-static const uint64_t families[] = {3,  4,  5,  6,  9,  11, 12, 19, 21, 23, 24, 26, 27, 28, 29, 30,
-                                    31, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44};
+static const uint64_t families[] = {3,  4,  5,  6,  9,  11, 12, 19, 21, 23, 24, 26, 27, 28, 29,
+                                    30, 31, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44};
 
 static void add_architectures(void) {
 #if defined(__x86_64__)

@@ -16,8 +16,8 @@
 #define MAX_HIERARCHIES 8
 
 struct cgroups {
-    int version;       // 1 or 2
-    size_t count;      // hierarchies (1 for v2)
+    int version;  // 1 or 2
+    size_t count; // hierarchies (1 for v2)
     char *parents[MAX_HIERARCHIES];
     char name[64]; // of our folder under each parent; empty: none made
 };

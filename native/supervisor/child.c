@@ -3,8 +3,8 @@
 #include <errno.h>
 #include <grp.h>
 #include <limits.h>
-#include <stdbool.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,13 +22,17 @@
 
 extern char **environ;
 
+// How the program is found, and whether a missing shell is worth a word.
+enum program_kind { PROGRAM_SHELL, PROGRAM_DIRECT, PROGRAM_QUIET_SHELL };
+
 struct plan {
     char *arguments[MAX_STRINGS + 1];
     char *environment[MAX_STRINGS + 1];
     size_t argument_count, environment_count, group_count;
     gid_t groups[MAX_GROUPS];
-    uint32_t uid, gid, mask, tty, direct;
-    char *program; // the user's shell, or with `direct` the program itself
+    uint32_t uid, gid, mask, tty;
+    uint32_t kind; // enum program_kind
+    char *program;
     char *folder;
 };
 
@@ -89,7 +93,7 @@ static bool read_field(struct plan *plan, const struct wire_field *field) {
     case TAG_TTY:
         return wire_u32(field, &plan->tty);
     case TAG_KIND:
-        return wire_u32(field, &plan->direct);
+        return wire_u32(field, &plan->kind);
     case TAG_RLIMIT:
         return set_limit(field);
     default:
@@ -148,7 +152,7 @@ static char *named(const char *path, bool login) {
 
 static _Noreturn void run(struct plan *plan, struct slot *slot) {
     environ = plan->environment;
-    if (plan->direct != 0) {
+    if (plan->kind == PROGRAM_DIRECT) {
         (void)execvp(plan->program, plan->arguments);
         int status = errno == ENOENT ? 127 : 126;
         notice(plan->program, strerror(errno));
@@ -158,7 +162,8 @@ static _Noreturn void run(struct plan *plan, struct slot *slot) {
     plan->arguments[0] = named(plan->program, login);
     (void)execv(plan->program, plan->arguments);
     if (strcmp(plan->program, "/bin/sh") != 0) {
-        notice(plan->program, "this shell can't be run in the image; using /bin/sh");
+        if (plan->kind == PROGRAM_SHELL)
+            notice(plan->program, "this shell can't be run in the image; using /bin/sh");
         plan->arguments[0] = named("/bin/sh", login);
         (void)execv("/bin/sh", plan->arguments);
     }

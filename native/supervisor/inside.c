@@ -59,8 +59,8 @@ static int mount_sysfs(const struct spec *spec, int root, struct err *err) {
     (void)snprintf(link, sizeof link, "/proc/self/fd/%d", target);
     if (mount("/sys", link, NULL, MS_BIND | MS_REC, NULL) != 0)
         return err_sys(err, "bind /sys", NULL);
-    struct sys_mount_attr attr = {.attr_set = SYS_MOUNT_ATTR_RDONLY | SYS_MOUNT_ATTR_NOSUID |
-                                              SYS_MOUNT_ATTR_NODEV};
+    struct sys_mount_attr attr = {.attr_set =
+                                      SYS_MOUNT_ATTR_RDONLY | SYS_MOUNT_ATTR_NOSUID | SYS_MOUNT_ATTR_NODEV};
     cleanup_fd int mounted = open_in_root(root, "sys", err);
     if (mounted < 0)
         return -1;
@@ -91,9 +91,7 @@ static int own_mounts(const struct spec *spec, int root, struct err *err) {
         mount_in_root(root, "dev/pts", "devpts", MS_NOSUID | MS_NOEXEC,
                       "newinstance,ptmxmode=0666,mode=0620,gid=5,max=1024", err) != 0 ||
         mount_in_root(root, "dev/mqueue", "mqueue", plain | MS_NOEXEC, NULL, err) != 0 ||
-        mount_in_root(root, "dev/shm", "tmpfs", plain, size, err) != 0 ||
-        mount_in_root(root, "tmp", "tmpfs", plain, size, err) != 0 ||
-        mount_in_root(root, "run", "tmpfs", plain, "mode=0755,size=16m", err) != 0)
+        mount_in_root(root, "dev/shm", "tmpfs", plain, size, err) != 0)
         return -1;
     return fill_run(spec, root, err);
 }
@@ -117,7 +115,8 @@ static int own_root(const struct spec *spec, struct err *err) {
     if (own_mounts(spec, root, err) != 0)
         return -1;
     // pivot_root(".", ".") stacks the old root over the new one; detaching it leaves no name of it.
-    if (fchdir(root) != 0 || sys_pivot_root(".", ".") != 0 || umount2(".", MNT_DETACH) != 0 || chdir("/") != 0)
+    if (fchdir(root) != 0 || sys_pivot_root(".", ".") != 0 || umount2(".", MNT_DETACH) != 0 ||
+        chdir("/") != 0)
         return err_sys(err, "pivot_root", path);
     return 0;
 }

@@ -122,8 +122,12 @@ static void send_state(void) {
     wire_put_u32(&writer, TAG_PID, (uint32_t)self.init_pid);
     for (size_t index = 0; index < MAX_SESSIONS; index++) {
         const struct session *session = &self.sessions[index];
-        if (session->used && !session->ended)
-            wire_put_text(&writer, TAG_SESSION, session->id);
+        char line[ID_BYTES + NOTE_BYTES + 48];
+        if (!session->used || session->ended)
+            continue;
+        int length = snprintf(line, sizeof line, "%s%c%d%c%d%c%s", session->id, 0,
+                              (int)self.shared->slots[index].pid, 0, session->pts_number, 0, session->note);
+        wire_put(&writer, TAG_SESSION, line, (size_t)length);
     }
     send_control(&writer);
     session_report_all(&self);
@@ -194,7 +198,8 @@ static void children_exited(void) {
     // child of ours is asked for by its own pid.
     for (size_t index = 0; index < MAX_SESSIONS; index++) {
         siginfo_t info = {.si_pid = 0};
-        pid_t pid = self.sessions[index].used && !self.sessions[index].ended ? self.shared->slots[index].pid : 0;
+        pid_t pid =
+            self.sessions[index].used && !self.sessions[index].ended ? self.shared->slots[index].pid : 0;
         if (pid <= 0 || waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid == 0)
             continue;
         if (session_exited(&self, pid, info.si_code, info.si_status))
@@ -414,7 +419,8 @@ static _Noreturn void supervise(int control, int init_binary) {
     self.shared = mmap(NULL, sizeof *self.shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (self.shared == MAP_FAILED)
         (void)err_sys(&err, "map memory", NULL);
-    if (err.what[0] != '\0' || watch_children(&err) != 0 || own_mount_namespace(&err) != 0 || prepare(&err) != 0) {
+    if (err.what[0] != '\0' || watch_children(&err) != 0 || own_mount_namespace(&err) != 0 ||
+        prepare(&err) != 0) {
         send_failed(&err);
         leave();
     }

@@ -107,11 +107,12 @@ static int build_dev(const struct spec *spec, int root, struct err *err) {
         const char *name;
         unsigned minor;
         unsigned major;
-    } devices[] = {{"null", 3, 1}, {"zero", 5, 1}, {"full", 7, 1}, {"random", 8, 1}, {"urandom", 9, 1}, {"tty", 0, 5}};
+    } devices[] = {{"null", 3, 1},   {"zero", 5, 1},    {"full", 7, 1},
+                   {"random", 8, 1}, {"urandom", 9, 1}, {"tty", 0, 5}};
     static const struct {
         const char *name, *target;
-    } links[] = {{"fd", "/proc/self/fd"},   {"stdin", "/proc/self/fd/0"}, {"stdout", "/proc/self/fd/1"},
-                 {"stderr", "/proc/self/fd/2"}, {"ptmx", "pts/ptmx"},     {"core", "/proc/kcore"}};
+    } links[] = {{"fd", "/proc/self/fd"},       {"stdin", "/proc/self/fd/0"}, {"stdout", "/proc/self/fd/1"},
+                 {"stderr", "/proc/self/fd/2"}, {"ptmx", "pts/ptmx"},         {"core", "/proc/kcore"}};
     static const char *const folders[] = {"pts", "shm", "mqueue"};
     char options[96];
     (void)snprintf(options, sizeof options, "mode=0755,size=64k,nr_inodes=64,uid=%u,gid=%u", spec->root_uid,
@@ -136,23 +137,61 @@ static int build_dev(const struct spec *spec, int root, struct err *err) {
     return 0;
 }
 
+// /tmp and /run come before the binds: a home may lie below them.
+static int build_temporary(const struct spec *spec, int root, struct err *err) {
+    char options[128];
+    (void)snprintf(options, sizeof options, "mode=1777,size=%llu,uid=%u,gid=%u",
+                   (unsigned long long)spec->tmp_bytes, spec->root_uid, spec->root_gid);
+    if (mount_in_root(root, "tmp", "tmpfs", MS_NOSUID | MS_NODEV, options, err) != 0)
+        return -1;
+    (void)snprintf(options, sizeof options, "mode=0755,size=16m,uid=%u,gid=%u", spec->root_uid,
+                   spec->root_gid);
+    return mount_in_root(root, "run", "tmpfs", MS_NOSUID | MS_NODEV, options, err);
+}
+
+// Makes the missing folders of a path, each below its parent as it really is inside the root.
+static int make_folders(const struct spec *spec, int root, const char *path, struct err *err) {
+    char prefix[4096];
+    (void)snprintf(prefix, sizeof prefix, "%s", path);
+    for (char *slash = strchr(prefix + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        char *end = strchr(slash + 1, '/');
+        cleanup_fd int parent = open_in_root(root, prefix, err);
+        if (parent < 0)
+            return -1;
+        *slash = '/';
+        if (end != NULL)
+            *end = '\0';
+        if (mkdirat(parent, slash + 1, 0755) == 0)
+            (void)fchownat(parent, slash + 1, spec->root_uid, spec->root_gid, AT_SYMLINK_NOFOLLOW);
+        else if (errno != EEXIST)
+            return err_sys(err, "make folder to mount on", path);
+        if (end != NULL)
+            *end = '/';
+    }
+    return 0;
+}
+
 static int add_binds(const struct spec *spec, int root, struct err *err) {
     for (size_t index = 0; index < spec->bind_count; index++) {
         const struct bind *bind = &spec->binds[index];
         cleanup_fd int tree = clone_tree(bind->source, bind->writable, -1, err);
         if (tree < 0)
             return -1;
+        if (make_folders(spec, root, bind->target, err) != 0)
+            return -1;
         cleanup_fd int target = open_in_root(root, bind->target, err);
         if (target < 0)
             return -1;
-        if (sys_move_mount(tree, "", target, "", SYS_MOVE_MOUNT_F_EMPTY_PATH | SYS_MOVE_MOUNT_T_EMPTY_PATH) != 0)
+        if (sys_move_mount(tree, "", target, "", SYS_MOVE_MOUNT_F_EMPTY_PATH | SYS_MOVE_MOUNT_T_EMPTY_PATH) !=
+            0)
             return err_sys(err, "attach bind", bind->target);
     }
     return 0;
 }
 
 int rootfs_build(const struct spec *spec, int userns, struct err *err) {
-    if (mount("tmpfs", spec->mountpoint, "tmpfs", MS_NOSUID | MS_NODEV, "mode=0700,size=1m") != 0)
+    if (mount("tmpfs", spec->mountpoint, "tmpfs", MS_NOSUID | MS_NODEV, "mode=0711,size=1m") != 0)
         return err_sys(err, "mount staging folder", spec->mountpoint);
     if (chdir(spec->mountpoint) != 0)
         return err_sys(err, "enter staging folder", spec->mountpoint);
@@ -161,7 +200,7 @@ int rootfs_build(const struct spec *spec, int userns, struct err *err) {
     cleanup_fd int root = open("r", O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (root < 0)
         return err_sys(err, "open root", spec->mountpoint);
-    if (build_dev(spec, root, err) != 0)
+    if (build_dev(spec, root, err) != 0 || build_temporary(spec, root, err) != 0)
         return -1;
     return add_binds(spec, root, err);
 }

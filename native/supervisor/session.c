@@ -16,7 +16,7 @@
 #include "step.h"
 #include "supervisor.h"
 
-static uint8_t message[WIRE_MAX_BYTES];
+static uint8_t request[WIRE_MAX_BYTES];
 
 size_t session_count(const struct supervisor *supervisor) {
     size_t count = 0;
@@ -25,7 +25,8 @@ size_t session_count(const struct supervisor *supervisor) {
     return count;
 }
 
-static void answer_daemon(struct supervisor *supervisor, enum wire_type type, const char *id, const char *text) {
+static void answer_daemon(struct supervisor *supervisor, enum wire_type type, const char *id,
+                          const char *text) {
     uint8_t bytes[512];
     struct wire_writer writer;
     wire_start(&writer, bytes, sizeof bytes, type);
@@ -100,12 +101,14 @@ static void conclude(struct supervisor *supervisor, struct session *session, uin
     if (slot->err.what[0] != '\0') {
         err_text(&slot->err, detail, sizeof detail);
         if (slot->err.number == EAGAIN)
-            (void)snprintf(text, sizeof text,
-                           "your sandbox has as many processes as it may; end some, or ask your administrator "
-                           "to stop it (session %s)",
-                           session->id);
+            (void)snprintf(
+                text, sizeof text,
+                "your sandbox has as many processes as it may; end some, or ask your administrator "
+                "to stop it (session %s)",
+                session->id);
         else
-            (void)snprintf(text, sizeof text, "can't start your program: %s (session %s)", detail, session->id);
+            (void)snprintf(text, sizeof text, "can't start your program: %s (session %s)", detail,
+                           session->id);
         kind = 0;
         code = 125;
     }
@@ -157,14 +160,25 @@ static int send_started(int connection, int ptm) {
 }
 
 // The daemon's fields, and after them what only the supervisor says: whose credentials, which slot.
-static size_t session_request(const struct supervisor *supervisor, struct wire_reader *reader, uint32_t slot,
-                              uint32_t tty) {
+static size_t session_request(const struct supervisor *supervisor, const struct session *session,
+                              struct wire_reader *reader, uint32_t tty) {
     const struct spec *spec = &supervisor->spec;
+    uint32_t slot = (uint32_t)(session - supervisor->sessions);
     struct wire_writer writer;
     struct wire_field field;
-    wire_start(&writer, message, sizeof message, MSG_SESSION);
-    while (wire_next(reader, &field))
+    static const char remote[] = "SSH_CONNECTION=";
+    bool over_ssh = false;
+    wire_start(&writer, request, sizeof request, MSG_SESSION);
+    while (wire_next(reader, &field)) {
+        over_ssh |= field.tag == TAG_ENV && field.length >= sizeof remote &&
+                    memcmp(field.value, remote, sizeof remote - 1) == 0;
         wire_put(&writer, (enum wire_tag)field.tag, field.value, field.length);
+    }
+    if (over_ssh && session->pts_number >= 0) { // sshd's own names a terminal of the host
+        char terminal[48];
+        (void)snprintf(terminal, sizeof terminal, "SSH_TTY=/dev/pts/%d", session->pts_number);
+        wire_put_text(&writer, TAG_ENV, terminal);
+    }
     wire_put_u32(&writer, TAG_UID, spec->uid);
     wire_put_u32(&writer, TAG_GID, spec->gid);
     wire_put(&writer, TAG_GROUPS, spec->groups, spec->group_count * sizeof spec->groups[0]);
@@ -174,13 +188,13 @@ static size_t session_request(const struct supervisor *supervisor, struct wire_r
 }
 
 static bool ask_spawner(struct supervisor *supervisor, size_t length, const int *fds, struct err *err) {
-    if (wire_send(supervisor->spawner, message, length, fds, 3) == 0)
+    if (wire_send(supervisor->spawner, request, length, fds, 3) == 0)
         return true;
     if (errno != EPIPE && errno != ECONNRESET && errno != EBADF)
         return err_sys(err, "ask the spawner", NULL) == 0;
     if (replace_spawner(supervisor, err) != 0)
         return false;
-    return wire_send(supervisor->spawner, message, length, fds, 3) == 0;
+    return wire_send(supervisor->spawner, request, length, fds, 3) == 0;
 }
 
 static struct session *free_session(struct supervisor *supervisor) {
@@ -214,8 +228,9 @@ static void launch(struct supervisor *supervisor, struct session *session, struc
         passed[index] = session->pts;
         tty |= 1u << index;
     }
-    session->tty = tty != 0;
-    size_t length = session_request(supervisor, reader, (uint32_t)(session - supervisor->sessions), tty);
+    if (ptm >= 0 && ioctl(ptm, TIOCGPTN, &session->pts_number) != 0)
+        session->pts_number = -1;
+    size_t length = session_request(supervisor, session, reader, tty);
     if (send_started(session->connection, ptm) != 0) {
         conclude(supervisor, session, 1, SIGHUP); // the client has gone in the meantime
         return;
@@ -226,13 +241,16 @@ static void launch(struct supervisor *supervisor, struct session *session, struc
         conclude(supervisor, session, 0, 125);
 }
 
-void session_start(struct supervisor *supervisor, struct wire_reader *reader, const int *fds, unsigned count) {
+void session_start(struct supervisor *supervisor, struct wire_reader *reader, const int *fds,
+                   unsigned count) {
     struct wire_reader probe = *reader;
     struct wire_field field;
-    char id[ID_BYTES] = "";
+    char id[ID_BYTES] = "", note[NOTE_BYTES] = "";
     while (wire_next(&probe, &field)) {
         if (field.tag == TAG_ID && field.length < sizeof id)
             memcpy(id, field.value, field.length);
+        if (field.tag == TAG_TEXT && field.length < sizeof note)
+            memcpy(note, field.value, field.length);
     }
     struct session *session = free_session(supervisor);
     const char *refusal = NULL;
@@ -247,9 +265,11 @@ void session_start(struct supervisor *supervisor, struct wire_reader *reader, co
         return;
     }
     answer_daemon(supervisor, MSG_ACCEPTED, id, NULL);
-    *session = (struct session){.used = true, .connection = CLOSED_FD, .pts = CLOSED_FD, .kill_at_ns = NEVER};
+    *session = (struct session){
+        .used = true, .connection = CLOSED_FD, .pts = CLOSED_FD, .pts_number = -1, .kill_at_ns = NEVER};
     session->received_ns = monotonic_ns();
     memcpy(session->id, id, sizeof id);
+    memcpy(session->note, note, sizeof note);
     session->connection = fcntl(fds[0], F_DUPFD_CLOEXEC, 3); // the caller closes the message's own
     supervisor->linger_at_ns = NEVER;
     int passed[3] = {fds[1], fds[2], fds[3]};

@@ -22,7 +22,8 @@ static uint8_t message[WIRE_MAX_BYTES];
 // CLONE_PARENT: the new process is the supervisor's child, who reaps it; the spawner never waits for
 // anybody. The pid is stored in the shared page before the process can run.
 static pid_t spawn(unsigned long flags, pid_t *pid) {
-    return (pid_t)syscall(SYS_clone, flags | CLONE_PARENT | CLONE_PARENT_SETTID | SIGCHLD, NULL, pid, NULL, 0);
+    return (pid_t)syscall(SYS_clone, flags | CLONE_PARENT | CLONE_PARENT_SETTID | SIGCHLD, NULL, pid, NULL,
+                          0);
 }
 
 static int make_init(struct wire_reader *reader, struct shared *shared, struct spawner_ends *ends,
@@ -43,8 +44,8 @@ static int make_init(struct wire_reader *reader, struct shared *shared, struct s
 
 // Joins every namespace of PID 1 at once. From here on /proc, paths and ids are the sandbox's.
 static int enter(int pidfd, struct err *err) {
-    const int flags = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWUTS | CLONE_NEWIPC |
-                      CLONE_NEWCGROUP;
+    const int flags = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWUTS |
+                      CLONE_NEWIPC | CLONE_NEWCGROUP;
     if (setns(pidfd, flags) != 0)
         return err_sys(err, "enter the sandbox", NULL);
     if (setgroups(0, NULL) != 0 || setresgid(0, 0, 0) != 0 || setresuid(0, 0, 0) != 0)

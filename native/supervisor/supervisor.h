@@ -13,6 +13,7 @@
 #define NEVER UINT64_MAX
 #define ID_BYTES 40
 #define MAX_REPORTS 64
+#define NOTE_BYTES 200
 
 struct session {
     bool used;
@@ -24,8 +25,9 @@ struct session {
     int pts;        // kept open so that the master's end of file means the session's end
     uint64_t received_ns;
     uint64_t sent_ns;
-    uint64_t kill_at_ns; // when what is left of it is killed
-    bool tty;
+    uint64_t kill_at_ns;   // when what is left of it is killed
+    int pts_number;        // of its terminal inside, or -1
+    char note[NOTE_BYTES]; // the daemon's own, for a later daemon; never read here
 };
 
 // How a session ended, kept while no daemon is connected to hear it.

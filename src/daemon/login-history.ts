@@ -1,0 +1,118 @@
+// The last logins and how long each step of them took: what "dockershctl logins" shows. In memory only.
+
+import type { SandboxStart, SessionEnd, SessionStart } from '../isolation/engine.ts';
+
+const kept = 1000;
+
+interface Login {
+  readonly id: string;
+  readonly uid: number;
+  user: string;
+  readonly at: string;
+  kind: 'warm' | 'cold';
+  tty: string | null;
+  outcome: string;
+  /** Name and CLOCK_MONOTONIC time of each step that was reached, in order. */
+  readonly marks: { name: string; ns: bigint }[];
+}
+
+export interface LoginSummary {
+  readonly id: string;
+  readonly uid: number;
+  readonly user: string;
+  readonly at: string;
+  readonly kind: 'warm' | 'cold';
+  readonly tty: string | null;
+  readonly outcome: string;
+  readonly steps: { name: string; us: number }[];
+}
+
+/** What the supervisor's times mean (SessionEnd.stepsNs). */
+const supervisorSteps = ['received', 'terminal', 'fork', 'exec'];
+
+export class LoginHistory {
+  readonly #logins = new Map<string, Login>();
+  readonly #starts = new Map<number, SandboxStart>();
+
+  begin(id: string, uid: number, startedNs: bigint, receivedNs: bigint): void {
+    const oldest = this.#logins.keys().next().value;
+    if (this.#logins.size >= kept && oldest !== undefined) this.#logins.delete(oldest);
+    const start = startedNs > 0n && startedNs < receivedNs ? startedNs : receivedNs;
+    this.#logins.set(id, {
+      id,
+      uid,
+      user: String(uid),
+      at: new Date().toISOString(),
+      kind: 'warm',
+      tty: null,
+      outcome: 'starting',
+      marks: [
+        { name: 'start', ns: start },
+        { name: 'connect', ns: receivedNs },
+      ],
+    });
+  }
+
+  identified(id: string, user: string): void {
+    const login = this.#logins.get(id);
+    if (login !== undefined) login.user = user;
+    this.mark(id, 'policy');
+  }
+
+  mark(id: string, name: string, ns = process.hrtime.bigint()): void {
+    this.#logins.get(id)?.marks.push({ name, ns });
+  }
+
+  started(id: string, start: SessionStart): void {
+    const login = this.#logins.get(id);
+    if (login === undefined) return;
+    login.kind = start.kind;
+    if (login.outcome === 'starting') login.outcome = 'running';
+    this.mark(id, 'hand over', start.handedOverNs);
+  }
+
+  failed(id: string, code: string): void {
+    const login = this.#logins.get(id);
+    if (login !== undefined) login.outcome = code;
+    this.mark(id, 'refused');
+  }
+
+  /** The steps of a sandbox's start belong to the login that waits for it. */
+  sandboxStarted(start: SandboxStart): void {
+    this.#starts.set(start.uid, start);
+  }
+
+  ended(end: SessionEnd): void {
+    const login = this.#logins.get(end.id);
+    if (login === undefined) return;
+    const { kind, code } = end.outcome;
+    login.outcome = end.problem === '' ? `${kind} ${code}` : 'E_SESSION_START';
+    if (login.kind === 'cold') login.marks.push(...(this.#starts.get(login.uid)?.steps ?? []));
+    const steps = end.stepsNs.map((ns, index) => ({ name: supervisorSteps[index] ?? '', ns }));
+    login.marks.push(...steps.filter((step) => step.ns > 0n));
+    this.mark(end.id, 'end');
+  }
+
+  /** Newest first. */
+  list(limit: number): LoginSummary[] {
+    return [...this.#logins.values()].slice(-limit).reverse().map(summary);
+  }
+
+  find(id: string): LoginSummary | undefined {
+    const login = this.#logins.get(id);
+    return login === undefined ? undefined : summary(login);
+  }
+}
+
+/** Each step's own time: since the mark before it, in the order in which they happened. */
+function summary(login: Login): LoginSummary {
+  const marks = login.marks
+    .filter((mark) => mark.ns > 0n)
+    .sort((a, b) => (a.ns < b.ns ? -1 : a.ns > b.ns ? 1 : 0));
+  const steps = marks.slice(1).map((mark, index) => ({
+    name: mark.name,
+    us: Number(mark.ns - (marks[index]?.ns ?? mark.ns)) / 1000,
+  }));
+  const { id, uid, user, at, kind, tty, outcome } = login;
+  return { id, uid, user, at, kind, tty, outcome, steps };
+}

@@ -1,0 +1,164 @@
+// dockershd: the service behind every login. Runs as root, in the foreground, restartable at any time: running
+// sessions do not notice. Puts the parts together and takes them apart again; decides nothing itself.
+
+import { chmodSync, lstatSync, mkdirSync, rmSync } from 'node:fs';
+import { connect } from 'node:net';
+import path from 'node:path';
+import { openImageStore } from '../images/image-store.ts';
+import { loadAddon } from '../isolation/addon.ts';
+import { CgroupHost } from '../isolation/cgroup-host.ts';
+import type { Engine } from '../isolation/engine.ts';
+import { Sandboxes } from '../isolation/sandboxes.ts';
+import { SeqpacketListener } from '../isolation/seqpacket.ts';
+import { Users } from '../isolation/users.ts';
+import { DockershError, hasErrno, toAdminMessage, toDockershError } from '../lib/errors.ts';
+import { createLogger, type Logger } from '../lib/log.ts';
+import { requireTrustedPath } from '../lib/trusted-path.ts';
+import { version } from '../lib/version.ts';
+import { serveAdmin } from './admin.ts';
+import { LoginHistory } from './login-history.ts';
+import { LoginService } from './logins.ts';
+import { type DaemonOptions, parseOptions } from './options.ts';
+import { PolicyStore } from './policy-store.ts';
+
+const programs = ['dockersh-supervisor', 'dockersh-init', 'dockersh-layer', 'addon.node'];
+
+/** Whether a daemon answers at the socket. */
+function answers(socketPath: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(socketPath);
+    socket.once('connect', () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once('error', () => resolve(false));
+  });
+}
+
+/** Removes the sockets of a daemon that is gone; refuses to take them from one that is not. */
+async function claimSockets(run: string): Promise<{ login: string; admin: string; exec: string }> {
+  const sockets = {
+    login: path.join(run, 'login.sock'),
+    admin: path.join(run, 'admin.sock'),
+    exec: path.join(run, 'exec.sock'),
+  };
+  if (await answers(sockets.admin)) {
+    throw new DockershError('E_USAGE', {
+      what: `another dockershd serves ${run}`,
+      hint: 'Stop it first, or give this one another --run folder.',
+    });
+  }
+  for (const socket of Object.values(sockets)) {
+    const info = lstatSync(socket, { throwIfNoEntry: false });
+    if (info?.isSocket() === true) rmSync(socket);
+  }
+  return sockets;
+}
+
+async function checkInstallation(options: DaemonOptions): Promise<void> {
+  if (process.getuid?.() !== 0) {
+    throw new DockershError('E_USAGE', { what: 'dockershd must run as root', hint: 'Start it with sudo.' });
+  }
+  for (const program of programs) await requireTrustedPath(path.join(options.libexec, program));
+  mkdirSync(options.run, { recursive: true, mode: 0o755 });
+  mkdirSync(options.state, { recursive: true, mode: 0o700 });
+  chmodSync(options.state, 0o700);
+  await requireTrustedPath(options.run);
+  await requireTrustedPath(options.state);
+}
+
+interface Running {
+  readonly engine: Engine;
+  readonly cgroups: CgroupHost;
+  readonly parts: AsyncDisposableStack;
+}
+
+async function start(options: DaemonOptions, log: Logger): Promise<Running> {
+  await using parts = new AsyncDisposableStack();
+  await checkInstallation(options);
+  const policy = await PolicyStore.open(options.config, log);
+  const sockets = await claimSockets(options.run);
+  loadAddon(path.join(options.libexec, 'addon.node'));
+  const cgroups = await CgroupHost.open(options.cgroup);
+  const history = new LoginHistory();
+  const users = new Users();
+  const used: { engine?: Engine } = {};
+  const images = parts.use(
+    await openImageStore(path.join(options.state, 'images'), {
+      layerProgram: path.join(options.libexec, 'dockersh-layer'),
+      inUse: () => used.engine?.layersInUse() ?? new Set(),
+      log,
+    }),
+  );
+  const engine = parts.use(
+    await Sandboxes.open({
+      state: options.state,
+      run: options.run,
+      libexec: options.libexec,
+      cgroups,
+      log,
+      events: {
+        sessionEnded: (end) => {
+          history.ended(end);
+          log.info(
+            { session: end.id, uid: end.uid, ...end.outcome, problem: end.problem || undefined },
+            'session ended',
+          );
+        },
+        sandboxStarted: (started) => {
+          history.sandboxStarted(started);
+          log.info({ uid: started.uid }, 'sandbox started');
+        },
+        sandboxEnded: () => {},
+      },
+    }),
+  );
+  used.engine = engine;
+  const logins = new LoginService({ policy, users, images, engine, history, log });
+  const admin = await serveAdmin(sockets.admin, {
+    engine,
+    images,
+    users,
+    history,
+    cgroup: cgroups.mode,
+    log,
+  });
+  parts.defer(() => {
+    admin.close();
+  });
+  parts.use(new SeqpacketListener(sockets.exec, 0o600, (connection) => logins.acceptExec(connection)));
+  parts.use(new SeqpacketListener(sockets.login, 0o666, (connection) => logins.accept(connection)));
+  parts.defer(() => {
+    for (const socket of Object.values(sockets)) rmSync(socket, { force: true });
+  });
+  return { engine, cgroups, parts: parts.move() };
+}
+
+async function main(): Promise<void> {
+  const options = parseOptions(process.argv);
+  const log = createLogger({
+    level: options.logLevel,
+    ...(options.logFile === undefined ? {} : { file: options.logFile }),
+  });
+  process.umask(0o022);
+  const stopping = Promise.withResolvers<string>();
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stopping.resolve(signal));
+  process.on('SIGHUP', () => {}); // the policy is read again by itself
+  const running = await start(options, log);
+  log.info({ version, node: process.version, run: options.run, cgroup: running.cgroups.mode }, 'ready');
+  const signal = await stopping.promise;
+  log.info({ signal }, 'stopping');
+  if (options.stopSandboxesOnExit) await running.engine.stopAll();
+  await running.parts.disposeAsync();
+  if (options.stopSandboxesOnExit) await running.cgroups.remove();
+  log.info('stopped');
+}
+
+try {
+  await main();
+  process.exit(0);
+} catch (error) {
+  // Commander has answered --help and bad options itself.
+  process.stderr.write(toAdminMessage(error, 'dockershd'));
+  process.exit(hasErrno(error, 'EACCES') ? 77 : toDockershError(error).exitCode);
+}

@@ -1,0 +1,53 @@
+// The native addon's only importer: what native/addon/addon.c exports, with types. Everything here runs in
+// the daemon, as root.
+
+import { createRequire } from 'node:module';
+
+export interface PeerCredentials {
+  readonly pid: number;
+  readonly uid: number;
+  readonly gid: number;
+}
+
+/** An entry of the host's user database (getpwuid(3)) with its groups (getgrouplist(3)), at most 256. */
+export interface UserRecord {
+  readonly uid: number;
+  readonly gid: number;
+  readonly name: string;
+  readonly home: string;
+  readonly shell: string;
+  readonly gecos: string;
+  readonly groups: readonly { readonly gid: number; readonly name: string }[];
+}
+
+/** Every function throws an Error with `code` (errno name), `errno` and `syscall`. Descriptors are numbers. */
+export interface Addon {
+  /** A SOCK_SEQPACKET pair, close-on-exec; the first end is non-blocking. */
+  socketPair(): [number, number];
+  /** A listening socket at a path that must not exist yet, with the given mode from the first moment. */
+  listen(path: string, mode: number): number;
+  connect(path: string): number;
+  /** -1 where nobody waits. */
+  accept(fd: number): number;
+  /** null: the peer has closed. undefined: nothing there now. EBADMSG: a broken message, already discarded. */
+  receive(fd: number): { data: Buffer; fds: number[] } | null | undefined;
+  /** false: the peer's queue is full. */
+  send(fd: number, data: Buffer, fds: readonly number[]): boolean;
+  peer(fd: number): PeerCredentials;
+  lookupUser(user: number | string): Promise<UserRecord | null>;
+  /** Calls back whenever the descriptor can be read; call the result before closing the descriptor. */
+  poll(fd: number, callback: () => void): () => void;
+}
+
+let loaded: Addon | undefined;
+
+/** Loads the addon from a file that only root can change (checked by the caller). Once per process. */
+export function loadAddon(file: string): Addon {
+  loaded ??= createRequire(import.meta.url)(file) as Addon;
+  return loaded;
+}
+
+export function addon(): Addon {
+  if (loaded === undefined) throw new Error('the native addon has not been loaded');
+  return loaded;
+}

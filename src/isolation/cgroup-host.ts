@@ -1,0 +1,224 @@
+// The host's cgroups: which hierarchies there are, our folder in each, and how a limit is written there. The
+// sandbox's own cgroup is made by its supervisor (native/supervisor/cgroup.h says why).
+
+import { readFileSync } from 'node:fs';
+import { access, mkdir, readdir, readFile, rmdir, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { DockershError, hasErrno, toDockershError } from '../lib/errors.ts';
+
+export type CgroupMode = 'v1' | 'v2' | 'hybrid';
+type Controller = 'memory' | 'cpu' | 'pids';
+const controllers: readonly Controller[] = ['memory', 'cpu', 'pids'];
+
+export interface Limits {
+  readonly memoryBytes: number | null;
+  readonly cpus: number | null;
+  readonly pids: number | null;
+}
+
+/** A value to be written to a file of the sandbox's cgroup in the given hierarchy. */
+export interface LimitWrite {
+  readonly hierarchy: number;
+  readonly file: string;
+  readonly value: string;
+}
+
+export interface Usage {
+  readonly memoryBytes: number | null;
+  readonly pids: number | null;
+}
+
+/** Our own processes in a sandbox's cgroup (PID 1 and the spawner), which are not the user's. */
+const ownProcesses = 2;
+const cpuPeriodUs = 100_000;
+
+interface Hierarchy {
+  readonly parent: string;
+  readonly controllers: ReadonlySet<Controller>;
+}
+
+export class CgroupHost {
+  readonly mode: CgroupMode;
+  readonly #hierarchies: readonly Hierarchy[];
+  readonly #countsSwap: boolean;
+
+  private constructor(mode: CgroupMode, hierarchies: readonly Hierarchy[], countsSwap: boolean) {
+    this.mode = mode;
+    this.#hierarchies = hierarchies;
+    this.#countsSwap = countsSwap;
+  }
+
+  /** Finds the hierarchies and makes the folder `name` in each. Throws E_KERNEL where there is none. */
+  static async open(
+    name: string,
+    mountinfo = readFileSync('/proc/self/mountinfo', 'utf8'),
+  ): Promise<CgroupHost> {
+    const mounts = cgroupMounts(mountinfo);
+    const v1 = mounts.v1.filter((mount) => controllers.some((controller) => mount.options.has(controller)));
+    try {
+      return v1.length > 0
+        ? await CgroupHost.#openV1(name, v1, mounts.v2 === undefined ? 'v1' : 'hybrid')
+        : await CgroupHost.#openV2(name, mounts.v2);
+    } catch (error) {
+      throw toDockershError(error, 'E_KERNEL');
+    }
+  }
+
+  static async #openV1(name: string, mounts: readonly CgroupMount[], mode: CgroupMode): Promise<CgroupHost> {
+    const hierarchies = mounts.map((mount) => ({
+      parent: path.join(mount.path, name),
+      controllers: new Set(controllers.filter((controller) => mount.options.has(controller))),
+    }));
+    for (const { parent } of hierarchies) await mkdir(parent, { recursive: true });
+    const memory = hierarchies.find((hierarchy) => hierarchy.controllers.has('memory'));
+    const countsSwap =
+      memory !== undefined && (await exists(path.join(memory.parent, 'memory.memsw.limit_in_bytes')));
+    return new CgroupHost(mode, hierarchies, countsSwap);
+  }
+
+  static async #openV2(name: string, mount: string | undefined): Promise<CgroupHost> {
+    if (mount === undefined) {
+      throw new DockershError('E_KERNEL', {
+        what: 'no cgroup hierarchy is mounted',
+        hint: 'Mount cgroup2 at /sys/fs/cgroup.',
+      });
+    }
+    const parent = path.join(mount, name);
+    await mkdir(parent, { recursive: true });
+    const available = new Set<Controller>();
+    for (const controller of controllers) {
+      if ((await enableController(mount, controller)) && (await enableController(parent, controller)))
+        available.add(controller);
+    }
+    const countsSwap = available.has('memory');
+    return new CgroupHost('v2', [{ parent, controllers: available }], countsSwap);
+  }
+
+  /** 1 or 2: how the supervisor makes and joins the sandbox's cgroup. */
+  get version(): 1 | 2 {
+    return this.mode === 'v2' ? 2 : 1;
+  }
+
+  get parents(): readonly string[] {
+    return this.#hierarchies.map((hierarchy) => hierarchy.parent);
+  }
+
+  /** What has to be written for these limits. Throws E_LIMIT_REFUSED where the host lacks a controller. */
+  writesFor(limits: Limits): LimitWrite[] {
+    const writes: LimitWrite[] = [];
+    const add = (controller: Controller, files: readonly (readonly [string, string])[]): void => {
+      const hierarchy = this.#hierarchies.findIndex((candidate) => candidate.controllers.has(controller));
+      if (hierarchy < 0) {
+        throw new DockershError('E_LIMIT_REFUSED', {
+          what: `the limit "${controller}" can't be enforced`,
+          why: `this host's cgroups have no ${controller} controller`,
+          hint: `Enable the ${controller} controller, or write "none" for that limit in the policy.`,
+        });
+      }
+      for (const [file, value] of files) writes.push({ hierarchy, file, value });
+    };
+    if (limits.memoryBytes !== null) add('memory', this.#memoryFiles(limits.memoryBytes));
+    if (limits.cpus !== null) add('cpu', this.#cpuFiles(limits.cpus));
+    if (limits.pids !== null) add('pids', [['pids.max', String(limits.pids + ownProcesses)]]);
+    return writes;
+  }
+
+  #memoryFiles(bytes: number): (readonly [string, string])[] {
+    const value = String(bytes);
+    if (this.version === 2) {
+      return [['memory.max', value], ...(this.#countsSwap ? [['memory.swap.max', '0'] as const] : [])];
+    }
+    const files = [['memory.limit_in_bytes', value] as const];
+    return this.#countsSwap ? [...files, ['memory.memsw.limit_in_bytes', value]] : files;
+  }
+
+  #cpuFiles(cpus: number): (readonly [string, string])[] {
+    const quota = Math.max(1000, Math.round(cpus * cpuPeriodUs));
+    if (this.version === 2) return [['cpu.max', `${quota} ${cpuPeriodUs}`]];
+    return [
+      ['cpu.cfs_period_us', String(cpuPeriodUs)],
+      ['cpu.cfs_quota_us', String(quota)],
+    ];
+  }
+
+  /** What a sandbox uses now; null for what this host does not count. */
+  async usage(name: string): Promise<Usage> {
+    const file = this.version === 2 ? 'memory.current' : 'memory.usage_in_bytes';
+    const pids = await this.#read('pids', name, 'pids.current');
+    return {
+      memoryBytes: await this.#read('memory', name, file),
+      pids: pids === null ? null : Math.max(0, pids - ownProcesses),
+    };
+  }
+
+  async #read(controller: Controller, name: string, file: string): Promise<number | null> {
+    const hierarchy = this.#hierarchies.find((candidate) => candidate.controllers.has(controller));
+    if (hierarchy === undefined) return null;
+    try {
+      return Number(await readFile(path.join(hierarchy.parent, name, file), 'utf8'));
+    } catch (error) {
+      if (!hasErrno(error, 'ENOENT', 'ENODEV')) throw error; // it has just ended
+      return null;
+    }
+  }
+
+  /** Removes the empty cgroups of sandboxes that are not in `living` (what a killed supervisor left). */
+  async removeStale(living: ReadonlySet<string>): Promise<void> {
+    for (const parent of this.parents) {
+      for (const entry of await readdir(parent, { withFileTypes: true })) {
+        if (!entry.isDirectory() || living.has(entry.name)) continue;
+        await removeCgroup(path.join(parent, entry.name));
+      }
+    }
+  }
+
+  /** Takes our own folders away again. Only for throw-away daemons: sandboxes must be gone. */
+  async remove(): Promise<void> {
+    for (const parent of this.parents) await removeCgroup(parent);
+  }
+}
+
+interface CgroupMount {
+  readonly path: string;
+  readonly options: ReadonlySet<string>;
+}
+
+/** The cgroup mounts of a /proc/PID/mountinfo (proc(5)). */
+export function cgroupMounts(mountinfo: string): { v1: CgroupMount[]; v2: string | undefined } {
+  const v1: CgroupMount[] = [];
+  let v2: string | undefined;
+  for (const line of mountinfo.split('\n')) {
+    const [before, after] = line.split(' - ');
+    const mountPath = before?.split(' ')[4];
+    const [type, , options] = after?.split(' ') ?? [];
+    if (mountPath === undefined) continue;
+    if (type === 'cgroup2') v2 ??= mountPath;
+    if (type === 'cgroup') v1.push({ path: mountPath, options: new Set(options?.split(',')) });
+  }
+  return { v1, v2 };
+}
+
+async function enableController(folder: string, controller: Controller): Promise<boolean> {
+  const available = (await readFile(path.join(folder, 'cgroup.controllers'), 'utf8')).split(/\s+/);
+  if (!available.includes(controller)) return false;
+  await writeFile(path.join(folder, 'cgroup.subtree_control'), `+${controller}`);
+  return true;
+}
+
+async function exists(file: string): Promise<boolean> {
+  try {
+    await access(file);
+    return true;
+  } catch {
+    return false; // whatever the reason, it can't be written either
+  }
+}
+
+async function removeCgroup(folder: string): Promise<void> {
+  try {
+    await rmdir(folder);
+  } catch (error) {
+    // EBUSY: something still runs in it; it is not ours to end here.
+    if (!hasErrno(error, 'ENOENT', 'EBUSY', 'ENOTEMPTY')) throw error;
+  }
+}

@@ -1,0 +1,136 @@
+// The one small interface that the rest of the program sees of sandboxes. Today one engine stands behind it
+// (sandboxes.ts); nothing above may know of namespaces or cgroups.
+
+import type { OwnedFd } from '../lib/fd.ts';
+import type { ByteString } from '../lib/wire.ts';
+import type { UserRecord } from './addon.ts';
+
+/** Everything that decides what a sandbox is, at its start. */
+export interface SandboxSpec {
+  readonly user: UserRecord;
+  readonly image: SandboxImage;
+  /** The login shell, as the sandbox's /etc/passwd names it. */
+  readonly shell: string;
+  readonly memoryBytes: number | null;
+  readonly cpus: number | null;
+  readonly pids: number | null;
+  /** Infinity: never stopped for being idle. */
+  readonly lingerMs: number;
+  readonly hangupGraceMs: number;
+  readonly stopGraceMs: number;
+  readonly tmpBytes: number | null;
+  readonly home: 'private' | 'host';
+  readonly network: 'none' | 'host';
+  readonly background: 'keep' | 'kill';
+}
+
+export interface SandboxImage {
+  readonly name: string;
+  readonly digest: string;
+  /** Unpacked, read-only, top first. */
+  readonly layers: readonly { readonly path: string; readonly idmapped: boolean }[];
+  /** Read-only binds into the root filesystem. */
+  readonly binds: readonly { readonly source: string; readonly target: string }[];
+  /** The image's own /etc/passwd and /etc/group. */
+  readonly passwd: string | undefined;
+  readonly group: string | undefined;
+  /** "NAME=value", what every session starts from. */
+  readonly env: readonly string[];
+}
+
+/** One session: what is to run, for whom is fixed by the sandbox. */
+export interface SessionSpec {
+  readonly id: string;
+  /** argv; for a shell, argv[0] says only whether it is a login shell ("-"). */
+  readonly args: readonly ByteString[];
+  /** Over the image's; HOME is the sandbox's to say. */
+  readonly env: readonly ByteString[];
+  /** `direct`: args[0] is run itself, found by PATH inside. `shell`: falls back to /bin/sh, silently or not. */
+  readonly program:
+    | { readonly kind: 'direct' }
+    | { readonly kind: 'shell'; readonly path: string; readonly announceFallback: boolean };
+  readonly umask: number;
+  /** Where the login came from, as it said; only shown. */
+  readonly from: string | undefined;
+}
+
+/** The login client's connection and its 0, 1, 2. */
+export interface SessionDescriptors {
+  readonly connection: OwnedFd;
+  readonly standard: readonly OwnedFd[];
+}
+
+export interface SessionStart {
+  readonly kind: 'warm' | 'cold';
+  /** Nanoseconds of CLOCK_MONOTONIC, in order: when the request was handed over, and when it was taken. */
+  readonly handedOverNs: bigint;
+  readonly imageDigest: string;
+}
+
+/** A session's end. */
+export interface SessionEnd {
+  readonly id: string;
+  readonly uid: number;
+  readonly outcome: { readonly kind: 'exit' | 'signal'; readonly code: number };
+  /** Why the program could not be started; empty otherwise. */
+  readonly problem: string;
+  /** When the supervisor received, sent, forked and executed it; 0 for what did not happen. */
+  readonly stepsNs: readonly bigint[];
+}
+
+/** How a cold start went: name and time of each step, in order. */
+export interface SandboxStart {
+  readonly uid: number;
+  readonly steps: readonly { readonly name: string; readonly ns: bigint }[];
+}
+
+export interface SandboxSession {
+  readonly id: string;
+  readonly pid: number | null;
+  readonly tty: string | null;
+  readonly startedAt: string;
+  readonly from: string | null;
+}
+
+export interface SandboxInfo {
+  readonly uid: number;
+  readonly user: string;
+  readonly state: 'starting' | 'running' | 'stopping';
+  readonly image: string;
+  readonly imageDigest: string;
+  readonly initPid: number | null;
+  readonly sessions: SandboxSession[];
+  readonly memoryBytes: number | null;
+  readonly memoryLimitBytes: number | null;
+  readonly pids: number | null;
+  readonly pidsLimit: number | null;
+  readonly cpus: number | null;
+  readonly startedAt: string;
+  readonly lingerUntil: string | null;
+}
+
+export interface EngineEvents {
+  readonly sessionEnded: (end: SessionEnd) => void;
+  readonly sandboxStarted: (start: SandboxStart) => void;
+  readonly sandboxEnded: (uid: number) => void;
+}
+
+export interface Engine extends AsyncDisposable {
+  /**
+   * Runs a session in the user's sandbox and starts that first where it is not there. `describe` is asked only
+   * then. Owns the descriptors. Resolves when a supervisor has taken the session over; throws DockershError
+   * where none could, and then `descriptors.connection` is still open for the refusal.
+   */
+  startSession(
+    uid: number,
+    session: SessionSpec,
+    descriptors: SessionDescriptors,
+    describe: () => Promise<SandboxSpec>,
+  ): Promise<SessionStart>;
+  /** Stops a sandbox and waits until nothing of it is left. False: there was none. */
+  stop(uid: number): Promise<boolean>;
+  stopAll(): Promise<void>;
+  list(): Promise<SandboxInfo[]>;
+  /** Paths of image layers that running sandboxes use. */
+  layersInUse(): Set<string>;
+}

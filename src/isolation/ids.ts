@@ -1,0 +1,169 @@
+// Which host ids a sandbox's ids are. A user's own uid, gid and supplementary gids are themselves inside;
+// every other id of 0–65535 maps into a range of 65,536 that belongs to this user alone. Pure, but for the
+// registry at the end.
+//
+// The ranges lie in the upper half of the 32-bit ids: above what /etc/subuid hands out by default
+// (100000–600100000), what systemd-nspawn picks (524288–1878982656), and what directories usually assign.
+
+import { readFile } from 'node:fs/promises';
+import { z } from 'zod';
+import { writeFileAtomic } from '../lib/atomic-file.ts';
+import { DockershError, hasErrno } from '../lib/errors.ts';
+
+export const rangeSize = 65_536;
+export const firstRange = 0x8000_0000;
+/** The last 65,536 ids hold 0xffffffff, which means "no id" to the kernel, so that range is left out. */
+export const slotCount = 32_767;
+/** Extents in uid_map: the kernel takes 340 lines (user_namespaces(7)); each own id splits one line in two. */
+const mostOwnGroups = 150;
+
+export interface IdMaps {
+  /** What 0 inside is on the host. */
+  readonly rootId: number;
+  readonly uidMap: string;
+  readonly gidMap: string;
+  /** Supplementary groups that exist inside: the user's own, without group 0. */
+  readonly groups: readonly number[];
+}
+
+/** Lines of uid_map or gid_map: `own` map to themselves, the rest of 0–65535 from `base` on. */
+export function idMap(base: number, own: readonly number[]): string {
+  const lines: string[] = [];
+  let next = 0;
+  const shifted = (end: number): void => {
+    if (end > next) lines.push(`${next} ${base + next} ${end - next}`);
+  };
+  for (const id of [...new Set(own)].sort((a, b) => a - b)) {
+    if (id < rangeSize) {
+      shifted(id);
+      next = id + 1;
+    } else if (next < rangeSize) {
+      shifted(rangeSize);
+      next = rangeSize;
+    }
+    lines.push(`${id} ${id} 1`);
+  }
+  if (next < rangeSize) shifted(rangeSize);
+  return `${lines.join('\n')}\n`;
+}
+
+/** The maps of one user. Group 0 is never the host's inside, whatever the user database says. */
+export function idMapsOf(
+  user: { readonly uid: number; readonly gid: number; readonly groups: readonly { readonly gid: number }[] },
+  slot: number,
+): IdMaps {
+  const rootId = firstRange + slot * rangeSize;
+  const own = [user.gid, ...user.groups.map((group) => group.gid)];
+  const groups = [...new Set(own)].filter((gid) => gid > 0 && gid < firstRange).slice(0, mostOwnGroups);
+  return { rootId, uidMap: idMap(rootId, [user.uid]), gidMap: idMap(rootId, groups), groups };
+}
+
+export interface SubordinateRange {
+  readonly start: number;
+  readonly count: number;
+}
+
+/** The ranges of an /etc/subuid or /etc/subgid (subuid(5)); lines that are none are skipped. */
+export function parseSubordinate(text: string): SubordinateRange[] {
+  return text.split('\n').flatMap((line) => {
+    const match = /^[^#:]+:(\d+):(\d+)$/.exec(line.trim());
+    return match === null ? [] : [{ start: Number(match[1]), count: Number(match[2]) }];
+  });
+}
+
+/** The first free slot from the one that the uid itself names. Undefined: all are taken. */
+export function chooseSlot(
+  uid: number,
+  taken: ReadonlySet<number>,
+  foreign: readonly SubordinateRange[],
+): number | undefined {
+  const overlaps = (slot: number): boolean => {
+    const start = firstRange + slot * rangeSize;
+    return foreign.some((range) => range.start < start + rangeSize && start < range.start + range.count);
+  };
+  for (let step = 0; step < slotCount; step += 1) {
+    const slot = (uid + step) % slotCount;
+    if (!taken.has(slot) && !overlaps(slot)) return slot;
+  }
+  return undefined;
+}
+
+const RegistryFile = z.strictObject({
+  version: z.literal(1),
+  slots: z.record(
+    z.string().regex(/^\d+$/),
+    z
+      .int()
+      .min(0)
+      .max(slotCount - 1),
+  ),
+});
+
+/** Which uid has which slot, for ever: a user's files carry the range's ids. Kept in one file. */
+export class SlotRegistry {
+  readonly #file: string;
+  readonly #slots: Map<number, number>;
+  #writing: Promise<void> = Promise.resolve();
+
+  private constructor(file: string, slots: Map<number, number>) {
+    this.#file = file;
+    this.#slots = slots;
+  }
+
+  static async open(file: string): Promise<SlotRegistry> {
+    let text: string;
+    try {
+      text = await readFile(file, 'utf8');
+    } catch (error) {
+      if (!hasErrno(error, 'ENOENT')) throw error; // the first start
+      return new SlotRegistry(file, new Map());
+    }
+    const parsed = RegistryFile.safeParse(parseJson(text));
+    if (!parsed.success) {
+      throw new DockershError('E_INTERNAL', {
+        what: `the register of id ranges ${file} can't be read`,
+        why: parsed.error.message,
+        hint: 'Restore it from a backup: without it users could get other ids than their files have.',
+      });
+    }
+    return new SlotRegistry(
+      file,
+      new Map(Object.entries(parsed.data.slots).map(([uid, slot]) => [Number(uid), slot])),
+    );
+  }
+
+  /** The user's slot; a new one is on disk before this resolves. Throws E_UID_RANGE where none is left. */
+  async slotOf(uid: number): Promise<number> {
+    const known = this.#slots.get(uid);
+    if (known !== undefined) return known;
+    const foreign = [...(await subordinate('/etc/subuid')), ...(await subordinate('/etc/subgid'))];
+    const slot = this.#slots.get(uid) ?? chooseSlot(uid, new Set(this.#slots.values()), foreign);
+    if (slot === undefined) throw new DockershError('E_UID_RANGE', { why: 'every id range is taken' });
+    this.#slots.set(uid, slot);
+    this.#writing = this.#writing.then(() => this.#write());
+    await this.#writing;
+    return slot;
+  }
+
+  async #write(): Promise<void> {
+    const slots = Object.fromEntries(this.#slots);
+    await writeFileAtomic(this.#file, `${JSON.stringify({ version: 1, slots })}\n`);
+  }
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined; // reported as a file that can't be read
+  }
+}
+
+async function subordinate(file: string): Promise<SubordinateRange[]> {
+  try {
+    return parseSubordinate(await readFile(file, 'utf8'));
+  } catch (error) {
+    if (!hasErrno(error, 'ENOENT')) throw error; // a host without subordinate ids
+    return [];
+  }
+}

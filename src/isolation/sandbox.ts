@@ -1,0 +1,174 @@
+// One sandbox as the daemon knows it: from the moment that its supervisor is asked for until nothing of it is
+// left. It is described once, at its start, in a small file beside its control socket, from which a later
+// daemon knows it again.
+
+import { rmSync, writeFileSync } from 'node:fs';
+import { z } from 'zod';
+import { DockershError } from '../lib/errors.ts';
+import type { ByteString } from '../lib/wire.ts';
+import type { SandboxSpec, SessionDescriptors, SessionEnd, SessionSpec } from './engine.ts';
+import { homeInside } from './identity-layer.ts';
+import type { SeqpacketConnection } from './seqpacket.ts';
+import {
+  type BuildFailure,
+  buildSteps,
+  type SessionAnswer,
+  Supervisor,
+  type SupervisorState,
+} from './supervisor.ts';
+
+/** What has to be known of a running sandbox besides what its supervisor says. */
+export const SandboxRecord = z.strictObject({
+  uid: z.int(),
+  user: z.string(),
+  home: z.string(),
+  image: z.string(),
+  imageDigest: z.string(),
+  layers: z.array(z.string()),
+  env: z.array(z.string()),
+  memoryLimitBytes: z.number().nullable(),
+  pidsLimit: z.number().nullable(),
+  cpus: z.number().nullable(),
+  /** null: for ever. */
+  lingerMs: z.number().nullable(),
+  startedAt: z.string(),
+});
+export type SandboxRecord = z.infer<typeof SandboxRecord>;
+
+export function recordOf(spec: SandboxSpec): SandboxRecord {
+  return {
+    uid: spec.user.uid,
+    user: spec.user.name,
+    home: homeInside(spec.user),
+    image: spec.image.name,
+    imageDigest: spec.image.digest,
+    layers: spec.image.layers.map((layer) => layer.path),
+    env: [...spec.image.env],
+    memoryLimitBytes: spec.memoryBytes,
+    pidsLimit: spec.pids,
+    cpus: spec.cpus,
+    lingerMs: Number.isFinite(spec.lingerMs) ? spec.lingerMs : null,
+    startedAt: new Date().toISOString(),
+  };
+}
+
+const asBytes = (text: string): ByteString => Buffer.from(text, 'utf8').toString('latin1');
+
+/** Every name once; the later list wins. */
+export function mergeEnvironment(...lists: readonly (readonly ByteString[])[]): ByteString[] {
+  return [...new Map(lists.flat().map((entry) => [entry.slice(0, entry.indexOf('=')), entry])).values()];
+}
+
+export interface SandboxEvents {
+  readonly started: (steps: readonly { readonly name: string; readonly ns: bigint }[]) => void;
+  readonly sessionEnded: (end: SessionEnd) => void;
+  readonly gone: () => void;
+}
+
+export class Sandbox {
+  readonly record: SandboxRecord;
+  /** Resolves when nothing is left of it. */
+  readonly gone: Promise<void>;
+  readonly #file: string;
+  readonly #supervisor: Supervisor;
+  #state: 'starting' | 'running' | 'stopping';
+  #failure: BuildFailure | undefined;
+  #idleSinceMs: number | undefined;
+
+  /** Owns the connection. `file` is where the record is kept while it runs. */
+  constructor(
+    connection: SeqpacketConnection,
+    record: SandboxRecord,
+    file: string,
+    state: 'starting' | 'running',
+    events: SandboxEvents,
+  ) {
+    this.record = record;
+    this.#file = file;
+    this.#state = state;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.gone = promise;
+    this.#supervisor = new Supervisor(connection, {
+      ready: (_, stepsNs) => {
+        if (this.#state === 'starting') this.#state = 'running';
+        events.started(buildSteps.map((name, index) => ({ name, ns: stepsNs[index + 1] ?? 0n })));
+      },
+      failed: (failure) => {
+        this.#failure = failure;
+      },
+      stopping: () => {
+        this.#state = 'stopping';
+      },
+      sessionEnded: (end) => {
+        this.#idleSinceMs = Date.now();
+        events.sessionEnded({ ...end, uid: record.uid });
+      },
+      gone: () => {
+        this.#state = 'stopping';
+        rmSync(this.#file, { force: true });
+        this.#supervisor[Symbol.dispose]();
+        resolve();
+        events.gone();
+      },
+    });
+  }
+
+  /** Asks a fresh supervisor to build it. */
+  build(specification: Buffer): void {
+    // Written before anything runs, so that a daemon that dies now leaves no sandbox that nobody knows.
+    writeFileSync(this.#file, `${JSON.stringify(this.record)}\n`, { mode: 0o600 });
+    this.#supervisor.build(specification);
+  }
+
+  get state(): 'starting' | 'running' | 'stopping' {
+    return this.#state;
+  }
+
+  /** Why it could not be built, as an error for the user and the log; undefined where that was not the cause. */
+  get failure(): DockershError | undefined {
+    return this.#failure === undefined ? undefined : buildError(this.#failure);
+  }
+
+  startSession(session: SessionSpec, descriptors: SessionDescriptors): Promise<SessionAnswer> {
+    const note = {
+      startedAt: new Date().toISOString(),
+      ...(session.from === undefined ? {} : { from: session.from.slice(0, 64) }),
+    };
+    const { home } = this.record;
+    const env = mergeEnvironment([...this.record.env, `HOME=${home}`].map(asBytes), session.env);
+    return this.#supervisor.startSession({ ...session, env }, home, descriptors, note);
+  }
+
+  async stop(): Promise<void> {
+    if (this.#state !== 'stopping') this.#supervisor.stop();
+    await this.gone;
+  }
+
+  inspect(): Promise<SupervisorState | undefined> {
+    return this.#supervisor.state();
+  }
+
+  /** When it will stop if nobody logs in; as far as this daemon has seen. */
+  get lingerUntil(): string | null {
+    const { lingerMs } = this.record;
+    if (lingerMs === null || this.#idleSinceMs === undefined) return null;
+    return new Date(this.#idleSinceMs + lingerMs).toISOString();
+  }
+
+  /** Lets it run on without this daemon. */
+  detach(): void {
+    this.#supervisor[Symbol.dispose]();
+  }
+}
+
+const fullDisk = new Set([28, 122]); // ENOSPC, EDQUOT
+
+function buildError(failure: BuildFailure): DockershError {
+  const options = { what: 'the sandbox could not be built', why: failure.text };
+  if (fullDisk.has(failure.errno)) return new DockershError('E_DISK_FULL', options);
+  if (failure.step.includes('limit')) return new DockershError('E_LIMIT_REFUSED', options);
+  if (failure.step === 'open tree' || failure.step === 'find folder in the image')
+    return new DockershError('E_IMAGE_BROKEN', options);
+  if (failure.errno === 38 || failure.errno === 95) return new DockershError('E_KERNEL', options); // ENOSYS, EOPNOTSUPP
+  return new DockershError('E_SANDBOX_START', options);
+}

@@ -1,0 +1,285 @@
+// The engine: every sandbox of this host, one per uid. Finds the ones that an earlier daemon left running,
+// starts others, and hands sessions over.
+
+import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import path from 'node:path';
+import { DockershError, toDockershError } from '../lib/errors.ts';
+import type { Logger } from '../lib/log.ts';
+import type { CgroupHost } from './cgroup-host.ts';
+import type {
+  Engine,
+  EngineEvents,
+  SandboxInfo,
+  SandboxSpec,
+  SessionDescriptors,
+  SessionSpec,
+  SessionStart,
+} from './engine.ts';
+import { prepareIdentityLayer } from './identity-layer.ts';
+import { firstRange, idMapsOf, SlotRegistry } from './ids.ts';
+import { recordOf, Sandbox, SandboxRecord } from './sandbox.ts';
+import { SeqpacketConnection } from './seqpacket.ts';
+import { specificationMessage } from './specification.ts';
+import { SupervisorPool } from './supervisor-pool.ts';
+import { prepareUserFolder } from './user-folder.ts';
+
+export interface EngineOptions {
+  readonly state: string;
+  readonly run: string;
+  /** dockersh-supervisor and dockersh-init. */
+  readonly libexec: string;
+  readonly cgroups: CgroupHost;
+  readonly log: Logger;
+  readonly events: EngineEvents;
+}
+
+/** How long a login waits for a stopping sandbox to be gone before it gives up. */
+const stopPatienceMs = 30_000;
+/** Each attempt meets another sandbox that ends; more than a few mean that none can live. */
+const mostAttempts = 10;
+
+export class Sandboxes implements Engine {
+  readonly #options: EngineOptions;
+  readonly #slots: SlotRegistry;
+  readonly #pool: SupervisorPool;
+  readonly #sandboxes = new Map<number, Sandbox>();
+  /** Starts that are being prepared: what comes before the supervisor is asked. */
+  readonly #starting = new Map<number, Promise<Sandbox>>();
+  /** Layers of sandboxes that are being prepared: in use before there is a sandbox to ask. */
+  readonly #promised = new Map<number, readonly string[]>();
+
+  private constructor(options: EngineOptions, slots: SlotRegistry) {
+    this.#options = options;
+    this.#slots = slots;
+    this.#pool = new SupervisorPool({
+      supervisorProgram: path.join(options.libexec, 'dockersh-supervisor'),
+      initProgram: path.join(options.libexec, 'dockersh-init'),
+      cgroups: options.cgroups,
+      log: options.log,
+    });
+  }
+
+  /** Finds running sandboxes again and clears away what others left, before anybody can log in. */
+  static async open(options: EngineOptions): Promise<Sandboxes> {
+    await mkdir(path.join(options.run, 'sandboxes'), { recursive: true, mode: 0o700 });
+    await mkdir(path.join(options.run, 'mnt'), { recursive: true, mode: 0o711 });
+    await mkdir(path.join(options.state, 'users'), { recursive: true, mode: 0o700 });
+    const slots = await SlotRegistry.open(path.join(options.state, 'ids.json'));
+    const engine = new Sandboxes(options, slots);
+    await engine.#reconcile();
+    return engine;
+  }
+
+  #recordFile(uid: number): string {
+    return path.join(this.#options.run, 'sandboxes', `${uid}.json`);
+  }
+
+  #controlSocket(uid: number): string {
+    return path.join(this.#options.run, 'sandboxes', `${uid}.sock`);
+  }
+
+  #adopt(
+    uid: number,
+    connection: SeqpacketConnection,
+    record: SandboxRecord,
+    state: 'starting' | 'running',
+  ): Sandbox {
+    const { events, log } = this.#options;
+    const sandbox = new Sandbox(connection, record, this.#recordFile(uid), state, {
+      started: (steps) => events.sandboxStarted({ uid, steps }),
+      sessionEnded: events.sessionEnded,
+      gone: () => {
+        if (this.#sandboxes.get(uid) === sandbox) this.#sandboxes.delete(uid);
+        const { failure } = sandbox;
+        if (failure === undefined) log.info({ uid, user: record.user }, 'sandbox ended');
+        else log.error({ uid, user: record.user, err: failure }, 'sandbox could not be started');
+        events.sandboxEnded(uid);
+        this.#clearAfter(uid).catch((error: unknown) => log.error({ err: error, uid }, 'clean-up failed'));
+      },
+    });
+    this.#sandboxes.set(uid, sandbox);
+    return sandbox;
+  }
+
+  /** A supervisor clears up after itself; one that was killed could not. */
+  async #clearAfter(uid: number): Promise<void> {
+    if (this.#sandboxes.has(uid) || this.#starting.has(uid)) return;
+    await rm(this.#controlSocket(uid), { force: true });
+  }
+
+  async #reconcile(): Promise<void> {
+    const folder = path.join(this.#options.run, 'sandboxes');
+    for (const name of await readdir(folder)) {
+      const uid = /^(\d+)\.json$/.exec(name)?.[1];
+      if (uid !== undefined) await this.#reconnect(Number(uid));
+    }
+    await this.#clearCgroups();
+  }
+
+  async #reconnect(uid: number): Promise<void> {
+    const { log } = this.#options;
+    try {
+      const record = SandboxRecord.parse(JSON.parse(await readFile(this.#recordFile(uid), 'utf8')));
+      const sandbox = this.#adopt(
+        uid,
+        SeqpacketConnection.connect(this.#controlSocket(uid)),
+        record,
+        'running',
+      );
+      await sandbox.inspect();
+      log.info({ uid, user: record.user }, 'sandbox found again');
+    } catch (error) {
+      // ECONNREFUSED, ENOENT: nobody is there. A record that can't be read belongs to nobody either.
+      log.warn({ uid, err: error }, 'a sandbox of an earlier daemon is gone');
+      await rm(this.#recordFile(uid), { force: true });
+      await rm(this.#controlSocket(uid), { force: true });
+    }
+  }
+
+  /** Removes what killed supervisors left. Ready supervisors' own ("ready-…") go when they do. */
+  async #clearCgroups(): Promise<void> {
+    await this.#options.cgroups.removeStale(new Set([...this.#sandboxes.keys()].map(String)));
+  }
+
+  async #prepare(uid: number, describe: () => Promise<SandboxSpec>): Promise<Sandbox> {
+    const { cgroups, state, run } = this.#options;
+    const spec = await describe();
+    this.#promised.set(
+      uid,
+      spec.image.layers.map((layer) => layer.path),
+    );
+    if (uid >= firstRange) throw new DockershError('E_UID_RANGE', { why: `uid ${uid}` });
+    const ids = idMapsOf(spec.user, await this.#slots.slotOf(uid));
+    const folder = await prepareUserFolder(state, spec.user, ids.rootId, spec.home);
+    const name = String(uid);
+    const host = hostname();
+    const specification = specificationMessage(spec, {
+      name,
+      hostname: host,
+      ids,
+      folder,
+      identity: await prepareIdentityLayer(folder.identity, spec, host),
+      limits: cgroups.writesFor(spec),
+      mountpoint: path.join(run, 'mnt'),
+      controlSocket: this.#controlSocket(uid),
+    });
+    const sandbox = this.#adopt(uid, this.#pool.take(), recordOf(spec), 'starting');
+    sandbox.build(specification);
+    return sandbox;
+  }
+
+  /** The user's sandbox, prepared by one caller however many ask at once. */
+  #ensure(uid: number, describe: () => Promise<SandboxSpec>): { sandbox: Promise<Sandbox>; cold: boolean } {
+    const running = this.#sandboxes.get(uid);
+    if (running !== undefined)
+      return { sandbox: Promise.resolve(running), cold: running.state === 'starting' };
+    const starting = this.#starting.get(uid);
+    if (starting !== undefined) return { sandbox: starting, cold: true };
+    const sandbox = this.#prepare(uid, describe)
+      .catch((error: unknown) => {
+        throw toDockershError(error, 'E_SANDBOX_START');
+      })
+      .finally(() => {
+        this.#starting.delete(uid);
+        this.#promised.delete(uid);
+      });
+    this.#starting.set(uid, sandbox);
+    return { sandbox, cold: true };
+  }
+
+  async startSession(
+    uid: number,
+    session: SessionSpec,
+    descriptors: SessionDescriptors,
+    describe: () => Promise<SandboxSpec>,
+  ): Promise<SessionStart> {
+    const deadline = Date.now() + stopPatienceMs;
+    for (let attempt = 0; attempt < mostAttempts; attempt += 1) {
+      const { sandbox: pending, cold } = this.#ensure(uid, describe);
+      const sandbox = await pending;
+      const handedOverNs = process.hrtime.bigint();
+      const answer = await sandbox.startSession(session, descriptors);
+      if (answer === 'accepted') {
+        return { kind: cold ? 'cold' : 'warm', handedOverNs, imageDigest: sandbox.record.imageDigest };
+      }
+      if (answer === 'sessions')
+        throw new DockershError('E_BUSY', { userDetail: 'this sandbox has 256 sessions' });
+      if (answer === 'protocol') throw new DockershError('E_PROTOCOL');
+      // It is ending, or has just ended: the login waits for that and gets a fresh one.
+      await within(sandbox.gone, deadline - Date.now());
+      if (sandbox.failure !== undefined) throw sandbox.failure;
+    }
+    throw new DockershError('E_SANDBOX_START', { why: `its supervisor ended ${mostAttempts} times` });
+  }
+
+  async stop(uid: number): Promise<boolean> {
+    const sandbox = this.#sandboxes.get(uid) ?? (await this.#starting.get(uid));
+    if (sandbox === undefined) return false;
+    await sandbox.stop();
+    return true;
+  }
+
+  async stopAll(): Promise<void> {
+    await Promise.all([...this.#sandboxes.keys(), ...this.#starting.keys()].map((uid) => this.stop(uid)));
+  }
+
+  async list(): Promise<SandboxInfo[]> {
+    const all = [...this.#sandboxes.values()].sort((a, b) => a.record.uid - b.record.uid);
+    const infos = await Promise.all(all.map((sandbox) => this.#describe(sandbox)));
+    return infos.filter((info) => info !== undefined);
+  }
+
+  async #describe(sandbox: Sandbox): Promise<SandboxInfo | undefined> {
+    const { uid, user, image, imageDigest, memoryLimitBytes, pidsLimit, cpus, startedAt } = sandbox.record;
+    const seen = await sandbox.inspect();
+    if (seen === undefined) return undefined;
+    const usage = await this.#options.cgroups.usage(String(uid));
+    return {
+      uid,
+      user,
+      state: seen.stopping && sandbox.state === 'running' ? 'stopping' : sandbox.state,
+      image,
+      imageDigest,
+      initPid: seen.initPid === 0 ? null : seen.initPid,
+      sessions: seen.sessions.map(({ id, pid, pts, note }) => ({
+        id,
+        pid: pid === 0 ? null : pid,
+        tty: pts < 0 ? null : `pts/${pts}`,
+        startedAt: note.startedAt,
+        from: note.from ?? null,
+      })),
+      ...usage,
+      memoryLimitBytes,
+      pidsLimit,
+      cpus,
+      startedAt,
+      lingerUntil: seen.sessions.length > 0 ? null : sandbox.lingerUntil,
+    };
+  }
+
+  layersInUse(): Set<string> {
+    const running = [...this.#sandboxes.values()].flatMap((sandbox) => sandbox.record.layers);
+    return new Set([...running, ...[...this.#promised.values()].flat()]);
+  }
+
+  /** Lets go of everything; sandboxes run on. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.allSettled(this.#starting.values());
+    for (const sandbox of this.#sandboxes.values()) sandbox.detach();
+    this.#pool[Symbol.dispose]();
+  }
+}
+
+/** Waits for `promise`, but no longer; throws E_STOPPING then. */
+async function within(promise: Promise<void>, ms: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new DockershError('E_STOPPING')), Math.max(0, ms));
+  });
+  try {
+    await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,60 @@
+// A sandbox's specification as the supervisor takes it (MSG_SANDBOX): everything worked out, nothing left to
+// look up. Pure.
+
+import { WireWriter } from '../lib/wire.ts';
+import type { LimitWrite } from './cgroup-host.ts';
+import type { SandboxSpec } from './engine.ts';
+import { homeInside } from './identity-layer.ts';
+import type { IdMaps } from './ids.ts';
+import type { UserFolder } from './user-folder.ts';
+
+export interface Placement {
+  /** Of its cgroup, and of its files in the run folder. */
+  readonly name: string;
+  readonly hostname: string;
+  readonly ids: IdMaps;
+  readonly folder: UserFolder;
+  /** The identity layer, on top of the image's layers. */
+  readonly identity: string;
+  readonly limits: readonly LimitWrite[];
+  /** An empty folder to build on; every supervisor has its own mount namespace, so all share one. */
+  readonly mountpoint: string;
+  readonly controlSocket: string;
+}
+
+/** "for ever" in milliseconds (UINT64_MAX). */
+const never = 0xffff_ffff_ffff_ffffn;
+const milliseconds = (ms: number): bigint => (Number.isFinite(ms) ? BigInt(Math.round(ms)) : never);
+
+/** tmpfs wants a size; without a limit of its own /tmp may fill whatever memory the sandbox has. */
+const unlimitedTmpBytes = 1n << 40n;
+
+export function specificationMessage(spec: SandboxSpec, place: Placement): Buffer {
+  const { user, image } = spec;
+  const writer = new WireWriter('sandbox')
+    .text('name', place.name)
+    .u32('uid', user.uid)
+    .u32('gid', user.gid)
+    .u32('groups', ...place.ids.groups)
+    .u32('rootIds', place.ids.rootId, place.ids.rootId)
+    .text('uidMap', place.ids.uidMap)
+    .text('gidMap', place.ids.gidMap)
+    .text('layer', place.identity);
+  for (const layer of image.layers) writer.text(layer.idmapped ? 'layer' : 'plainLayer', layer.path);
+  writer.text('upper', place.folder.layer).text('mountpoint', place.mountpoint);
+  for (const bind of image.binds) writer.text('bind', `${bind.source}\0${bind.target}\0ro`);
+  writer
+    .text('bind', `${place.folder.home}\0${homeInside(user)}\0rw`)
+    .text('hostname', place.hostname)
+    .u32('network', spec.network === 'host' ? 1 : 0)
+    .u64('tmpBytes', spec.tmpBytes === null ? unlimitedTmpBytes : BigInt(spec.tmpBytes))
+    .text('control', place.controlSocket)
+    .u64('lingerMs', milliseconds(spec.lingerMs))
+    .u64('hangupGraceMs', milliseconds(spec.hangupGraceMs))
+    .u64('stopGraceMs', milliseconds(spec.stopGraceMs))
+    .u32('backgroundKill', spec.background === 'kill' ? 1 : 0);
+  for (const { hierarchy, file, value } of place.limits) {
+    writer.text('cgroupWrite', `${hierarchy}\0${file}\0${value}`);
+  }
+  return writer.finish();
+}

@@ -1,0 +1,225 @@
+// The daemon's side of one supervisor: what is said on its control connection (docs/protocol.md,
+// "Supervisor"), and nothing else. Who may call what when, sandbox.ts knows.
+
+import { z } from 'zod';
+import { closeAll, type OwnedFd } from '../lib/fd.ts';
+import { parseWire, textOf, u32Of, u64sOf, valuesOf, type WireMessage, WireWriter } from '../lib/wire.ts';
+import type { SessionDescriptors, SessionEnd, SessionSpec } from './engine.ts';
+import type { SeqpacketConnection } from './seqpacket.ts';
+
+/** Why a supervisor did not take a session over. */
+export type SessionAnswer = 'accepted' | 'stopping' | 'sessions' | 'protocol' | 'gone';
+
+/** A start that failed: what the supervisor attempted, errno (0 where there is none), and the full text. */
+export interface BuildFailure {
+  readonly step: string;
+  readonly errno: number;
+  readonly text: string;
+}
+
+export interface SupervisorState {
+  readonly stopping: boolean;
+  readonly initPid: number;
+  readonly sessions: readonly {
+    readonly id: string;
+    readonly pid: number;
+    readonly pts: number;
+    readonly note: SessionNote;
+  }[];
+}
+
+/** What the daemon wants to know again about a session after a restart; the supervisor keeps it unread. */
+export const SessionNote = z.strictObject({ startedAt: z.string(), from: z.string().optional() });
+export type SessionNote = z.infer<typeof SessionNote>;
+
+export interface SupervisorEvents {
+  /** `stepsNs`: when the build began, and each step of it (buildSteps). */
+  readonly ready: (initPid: number, stepsNs: readonly bigint[]) => void;
+  readonly failed: (failure: BuildFailure) => void;
+  readonly stopping: () => void;
+  readonly sessionEnded: (end: Omit<SessionEnd, 'uid'>) => void;
+  /** Nothing of the sandbox is left, or the supervisor has died. */
+  readonly gone: () => void;
+}
+
+/** Names of the steps in MSG_READY, in the order of enum build_step (native/supervisor/shared.h). */
+export const buildSteps = ['limits', 'clone', 'rootfs', 'namespaces', 'pivot', 'enter'] as const;
+
+/** Soft and hard limits a session starts with: the kernel's own habits for files, no core by default. */
+const resourceLimits: readonly (readonly [resource: bigint, soft: bigint, hard: bigint])[] = [
+  [7n, 1024n, 524_288n], // RLIMIT_NOFILE
+  [4n, 0n, 0xffff_ffff_ffff_ffffn], // RLIMIT_CORE
+];
+
+export class Supervisor implements Disposable {
+  readonly #connection: SeqpacketConnection;
+  readonly #events: SupervisorEvents;
+  readonly #answers = new Map<string, (answer: SessionAnswer) => void>();
+  #states: ((state: SupervisorState | undefined) => void)[] = [];
+  #gone = false;
+
+  /** Owns the connection. */
+  constructor(connection: SeqpacketConnection, events: SupervisorEvents) {
+    this.#connection = connection;
+    this.#events = events;
+    connection.listen({
+      message: ({ data, fds }) => {
+        closeAll(fds); // a supervisor sends none
+        const message = parseWire(data);
+        if (message !== undefined) this.#handle(message);
+      },
+      end: () => this.#end(),
+    });
+  }
+
+  /** Sends a whole specification (specification.ts). */
+  build(specification: Buffer): void {
+    this.#connection.send(specification);
+  }
+
+  /** Hands a session over. Borrows the descriptors; they may be closed when this resolves. */
+  startSession(
+    session: SessionSpec,
+    cwd: string,
+    descriptors: SessionDescriptors,
+    note: SessionNote,
+  ): Promise<SessionAnswer> {
+    const data = sessionMessage(session, cwd, note);
+    const fds: OwnedFd[] = [descriptors.connection, ...descriptors.standard];
+    return new Promise((resolve) => {
+      if (this.#gone) {
+        resolve('gone');
+        return;
+      }
+      this.#answers.set(session.id, resolve);
+      try {
+        this.#connection.send(data, fds);
+      } catch {
+        // EPIPE: it has just ended; its end of file tells everybody who waits.
+      }
+    });
+  }
+
+  stop(): void {
+    this.#connection.send(new WireWriter('stop').finish());
+  }
+
+  /** What it is doing now; undefined where it is gone. */
+  state(): Promise<SupervisorState | undefined> {
+    if (this.#gone) return Promise.resolve(undefined);
+    return new Promise((resolve) => {
+      this.#states.push(resolve);
+      try {
+        this.#connection.send(new WireWriter('hello').finish());
+      } catch {
+        // EPIPE: as in startSession.
+      }
+    });
+  }
+
+  #handle(message: WireMessage): void {
+    switch (message.type) {
+      case 'ready':
+        this.#events.ready(u32Of(message, 'pid') ?? 0, u64sOf(message, 'steps'));
+        break;
+      case 'failed':
+        this.#events.failed({
+          step: textOf(message, 'state') ?? '',
+          errno: u32Of(message, 'code') ?? 0,
+          text: textOf(message, 'text') ?? '',
+        });
+        break;
+      case 'accepted':
+        this.#answer(message, 'accepted');
+        break;
+      case 'refused':
+        this.#answer(message, refusalOf(textOf(message, 'text')));
+        break;
+      case 'sessionEnded':
+        this.#events.sessionEnded(sessionEnd(message));
+        break;
+      case 'stopping':
+        this.#events.stopping();
+        break;
+      case 'state':
+        this.#states.shift()?.(stateOf(message));
+        break;
+      default:
+        break;
+    }
+  }
+
+  #answer(message: WireMessage, answer: SessionAnswer): void {
+    const id = textOf(message, 'id') ?? '';
+    this.#answers.get(id)?.(answer);
+    this.#answers.delete(id);
+  }
+
+  #end(): void {
+    this.#gone = true;
+    for (const answer of this.#answers.values()) answer('gone');
+    this.#answers.clear();
+    for (const state of this.#states) state(undefined);
+    this.#states = [];
+    this.#events.gone();
+  }
+
+  /** Lets go of the supervisor, which goes on without us. */
+  [Symbol.dispose](): void {
+    this.#connection[Symbol.dispose]();
+  }
+}
+
+function refusalOf(text: string | undefined): SessionAnswer {
+  return text === 'stopping' || text === 'sessions' ? text : 'protocol';
+}
+
+function sessionEnd(message: WireMessage): Omit<SessionEnd, 'uid'> {
+  return {
+    id: textOf(message, 'id') ?? '',
+    outcome: { kind: u32Of(message, 'kind') === 1 ? 'signal' : 'exit', code: u32Of(message, 'code') ?? 0 },
+    problem: textOf(message, 'text') ?? '',
+    stepsNs: u64sOf(message, 'steps'),
+  };
+}
+
+function stateOf(message: WireMessage): SupervisorState {
+  const sessions = valuesOf(message, 'session').map((value) => {
+    const [id, pid, pts, note] = value.toString('utf8').split('\0');
+    const parsed = SessionNote.safeParse(parseNote(note));
+    return {
+      id: id ?? '',
+      pid: Number(pid),
+      pts: Number(pts),
+      note: parsed.success ? parsed.data : { startedAt: new Date(0).toISOString() },
+    };
+  });
+  return { stopping: textOf(message, 'state') !== 'running', initPid: u32Of(message, 'pid') ?? 0, sessions };
+}
+
+function parseNote(note: string | undefined): unknown {
+  try {
+    return JSON.parse(note ?? '');
+  } catch {
+    return undefined; // of another version: the session is shown without it
+  }
+}
+
+/** enum of TAG_KIND in MSG_SESSION (native/supervisor/child.c). */
+const programKinds = { shell: 0, direct: 1, quietShell: 2 } as const;
+
+function sessionMessage(session: SessionSpec, cwd: string, note: SessionNote): Buffer {
+  const { program } = session;
+  const writer = new WireWriter('session').text('id', session.id);
+  if (program.kind === 'direct') {
+    writer.u32('kind', programKinds.direct).byteString('shell', session.args[0] ?? '');
+  } else {
+    writer.u32('kind', program.announceFallback ? programKinds.shell : programKinds.quietShell);
+    writer.text('shell', program.path);
+  }
+  for (const argument of session.args) writer.byteString('arg', argument);
+  for (const entry of session.env) writer.byteString('env', entry);
+  writer.text('cwd', cwd).u32('umask', session.umask);
+  for (const limit of resourceLimits) writer.u64('rlimit', ...limit);
+  return writer.text('text', JSON.stringify(note)).finish(4);
+}

@@ -1,0 +1,95 @@
+// A user's own folder in the state: the writable layer, the private home, the identity layer. Runs as root in
+// folders that only root can enter, so no name in them is anybody else's.
+//
+//   <state>/users/<uid>/layer/{upper,work}   the overlay's writable part
+//   <state>/users/<uid>/home                 the private home
+//   <state>/users/<uid>/identity/<digest>    see identity-layer.ts
+
+import { chmod, chown, cp, lchown, lstat, mkdir, readdir, rename, rm } from 'node:fs/promises';
+import path from 'node:path';
+import { DockershError, hasErrno } from '../lib/errors.ts';
+import type { UserRecord } from './addon.ts';
+
+async function makeFolder(folder: string, mode: number): Promise<boolean> {
+  try {
+    await mkdir(folder, { mode });
+    return true;
+  } catch (error) {
+    if (!hasErrno(error, 'EEXIST')) throw error; // made at an earlier start
+    return false;
+  }
+}
+
+async function chownTree(folder: string, uid: number, gid: number): Promise<void> {
+  for (const entry of await readdir(folder, { withFileTypes: true, recursive: true })) {
+    await lchown(path.join(entry.parentPath, entry.name), uid, gid);
+  }
+  await lchown(folder, uid, gid);
+}
+
+/** A home filled from /etc/skel. Renamed into place when it is whole. */
+async function prepareHome(folder: string, user: UserRecord): Promise<string> {
+  const home = path.join(folder, 'home');
+  try {
+    if ((await lstat(home)).isDirectory()) return home;
+  } catch (error) {
+    if (!hasErrno(error, 'ENOENT')) throw error; // the first start
+  }
+  const half = `${home}.new`;
+  await rm(half, { recursive: true, force: true });
+  await mkdir(half, { mode: 0o700 });
+  try {
+    await cp('/etc/skel', half, { recursive: true, verbatimSymlinks: true });
+  } catch (error) {
+    if (!hasErrno(error, 'ENOENT')) throw error; // a host without /etc/skel
+  }
+  await chmod(half, 0o700);
+  await chownTree(half, user.uid, user.gid);
+  await rename(half, home);
+  return home;
+}
+
+/** The host's own home, which must be a folder of this user's: a path that is not would be somebody else's. */
+async function hostHome(user: UserRecord): Promise<string> {
+  const info = await lstat(user.home).catch((error: unknown) => {
+    if (hasErrno(error, 'ENOENT')) return undefined;
+    throw error;
+  });
+  if (info?.isDirectory() === true && info.uid === user.uid) return user.home;
+  throw new DockershError('E_SANDBOX_START', {
+    what: `the home folder ${user.home} of ${user.name} can't be used`,
+    why: info === undefined ? 'it does not exist' : 'it is not a folder that belongs to this user',
+    hint: 'Make the folder and give it to the user, or set "home = private" in the policy.',
+    userDetail: 'your home folder is missing or not yours',
+  });
+}
+
+export interface UserFolder {
+  /** Holds `upper` and `work`. */
+  readonly layer: string;
+  readonly identity: string;
+  /** What is mounted at the user's home. */
+  readonly home: string;
+}
+
+/** Makes what is missing. `rootId` owns the writable layer's root: it is / inside. */
+export async function prepareUserFolder(
+  state: string,
+  user: UserRecord,
+  rootId: number,
+  home: 'private' | 'host',
+): Promise<UserFolder> {
+  const folder = path.join(state, 'users', String(user.uid));
+  const layer = path.join(folder, 'layer');
+  await mkdir(layer, { recursive: true, mode: 0o700 });
+  await makeFolder(path.join(layer, 'work'), 0o700);
+  if (await makeFolder(path.join(layer, 'upper'), 0o755)) {
+    await chmod(path.join(layer, 'upper'), 0o755);
+    await chown(path.join(layer, 'upper'), rootId, rootId);
+  }
+  return {
+    layer,
+    identity: path.join(folder, 'identity'),
+    home: home === 'host' ? await hostHome(user) : await prepareHome(folder, user),
+  };
+}

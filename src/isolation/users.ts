@@ -1,0 +1,45 @@
+// Accounts of the host, by way of its name service, remembered for a moment: a warm login must not wait for a
+// directory service.
+
+import { statSync } from 'node:fs';
+import { addon, type UserRecord } from './addon.ts';
+
+/** How long an account from a directory service is believed; a change in /etc is seen at once. */
+const believedMs = 60_000;
+
+interface Remembered {
+  readonly record: UserRecord;
+  readonly untilMs: number;
+  readonly files: string;
+}
+
+const watched = ['/etc/passwd', '/etc/group', '/etc/nsswitch.conf'];
+
+function filesNow(): string {
+  return watched
+    .map((file) => {
+      const info = statSync(file, { throwIfNoEntry: false });
+      return info === undefined ? '' : `${info.ino}:${info.mtimeMs}:${info.size}`;
+    })
+    .join('|');
+}
+
+export class Users {
+  readonly #byUid = new Map<number, Remembered>();
+
+  /** The account, without waiting; undefined where it has to be looked up. */
+  remembered(uid: number): UserRecord | undefined {
+    const found = this.#byUid.get(uid);
+    if (found === undefined || found.untilMs < Date.now() || found.files !== filesNow()) return undefined;
+    return found.record;
+  }
+
+  /** The account; undefined where the host has none. */
+  async find(user: number | string): Promise<UserRecord | undefined> {
+    const files = filesNow();
+    const record = await addon().lookupUser(user);
+    if (record === null) return undefined;
+    this.#byUid.set(record.uid, { record, untilMs: Date.now() + believedMs, files });
+    return record;
+  }
+}

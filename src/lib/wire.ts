@@ -1,0 +1,189 @@
+// The binary messages between login client, daemon and supervisor: a header and a list of fields
+// (docs/protocol.md). native/common/wire.h is the other side; test/unit/lib/wire.test.ts compares the two.
+// Pure.
+
+/** Byte strings: one character per byte (latin1), because arguments and environment need not be UTF-8. */
+export type ByteString = string;
+
+export const wireMagic = 0x01485344;
+export const wireHeaderBytes = 12;
+export const wireMaxBytes = 196 * 1024;
+export const wireMaxFds = 8;
+
+export const messageTypes = {
+  login: 1,
+  started: 2,
+  exit: 3,
+  error: 4,
+  notice: 5,
+  signal: 6,
+  prepare: 16,
+  sandbox: 17,
+  session: 18,
+  stop: 19,
+  hello: 20,
+  ready: 32,
+  failed: 33,
+  accepted: 34,
+  refused: 35,
+  sessionEnded: 36,
+  state: 37,
+  stopping: 38,
+  fork: 48,
+} as const;
+export type MessageType = keyof typeof messageTypes;
+
+export const tags = {
+  arg: 1,
+  env: 2,
+  umask: 3,
+  time: 4,
+  execPath: 5,
+  user: 6,
+  text: 10,
+  code: 11,
+  kind: 12,
+  tty: 13,
+  signal: 14,
+  id: 20,
+  shell: 21,
+  cwd: 22,
+  uid: 23,
+  gid: 24,
+  groups: 25,
+  rlimit: 26,
+  slot: 27,
+  pid: 28,
+  steps: 29,
+  name: 30,
+  uidMap: 31,
+  gidMap: 32,
+  layer: 33,
+  plainLayer: 34,
+  upper: 35,
+  bind: 37,
+  hostname: 38,
+  network: 39,
+  tmpBytes: 40,
+  lingerMs: 41,
+  hangupGraceMs: 42,
+  stopGraceMs: 43,
+  backgroundKill: 44,
+  control: 45,
+  cgroup: 46,
+  cgroupWrite: 47,
+  cgroupKind: 48,
+  session: 49,
+  state: 50,
+  rootIds: 51,
+  mountpoint: 52,
+} as const;
+export type Tag = keyof typeof tags;
+
+const typeNames = new Map<number, MessageType>(
+  Object.entries(messageTypes).map(([name, number]) => [number, name as MessageType]),
+);
+const tagNames = new Map<number, Tag>(Object.entries(tags).map(([name, number]) => [number, name as Tag]));
+
+/** Builds one message. Throws RangeError where it would be longer than the limit. */
+export class WireWriter {
+  readonly #type: MessageType;
+  readonly #parts: Buffer[] = [];
+  #bytes = wireHeaderBytes;
+
+  constructor(type: MessageType) {
+    this.#type = type;
+  }
+
+  bytes(tag: Tag, value: Uint8Array): this {
+    const head = Buffer.allocUnsafe(8);
+    head.writeUInt32LE(tags[tag], 0);
+    head.writeUInt32LE(value.length, 4);
+    this.#parts.push(head, Buffer.from(value.buffer, value.byteOffset, value.byteLength));
+    this.#bytes += 8 + value.length;
+    return this;
+  }
+
+  /** A text of ours, as UTF-8. */
+  text(tag: Tag, value: string): this {
+    return this.bytes(tag, Buffer.from(value, 'utf8'));
+  }
+
+  /** What came from a client, byte for byte. */
+  byteString(tag: Tag, value: ByteString): this {
+    return this.bytes(tag, Buffer.from(value, 'latin1'));
+  }
+
+  u32(...[tag, ...values]: [tag: Tag, ...values: number[]]): this {
+    const value = Buffer.allocUnsafe(4 * values.length);
+    for (const [index, number] of values.entries()) value.writeUInt32LE(number, index * 4);
+    return this.bytes(tag, value);
+  }
+
+  u64(...[tag, ...values]: [tag: Tag, ...values: bigint[]]): this {
+    const value = Buffer.allocUnsafe(8 * values.length);
+    for (const [index, number] of values.entries()) value.writeBigUInt64LE(number, index * 8);
+    return this.bytes(tag, value);
+  }
+
+  finish(fdCount = 0): Buffer {
+    if (this.#bytes > wireMaxBytes) throw new RangeError(`message of ${this.#bytes} bytes`);
+    const header = Buffer.allocUnsafe(wireHeaderBytes);
+    header.writeUInt32LE(wireMagic, 0);
+    header.writeUInt16LE(messageTypes[this.#type], 4);
+    header.writeUInt16LE(fdCount, 6);
+    header.writeUInt32LE(this.#bytes - wireHeaderBytes, 8);
+    return Buffer.concat([header, ...this.#parts], this.#bytes);
+  }
+}
+
+/** A received message: fields by name, in order. Unknown tags make it invalid. */
+export interface WireMessage {
+  readonly type: MessageType;
+  readonly fields: readonly { readonly tag: Tag; readonly value: Buffer }[];
+}
+
+/** The message, or undefined where it is none of ours (wrong magic, version, lengths, type or tag). */
+export function parseWire(data: Buffer): WireMessage | undefined {
+  if (data.length < wireHeaderBytes || data.length > wireMaxBytes) return undefined;
+  const type = typeNames.get(data.readUInt16LE(4));
+  if (data.readUInt32LE(0) !== wireMagic || type === undefined) return undefined;
+  if (data.readUInt32LE(8) !== data.length - wireHeaderBytes) return undefined;
+  const fields: { tag: Tag; value: Buffer }[] = [];
+  let at = wireHeaderBytes;
+  while (at < data.length) {
+    if (data.length - at < 8) return undefined;
+    const tag = tagNames.get(data.readUInt32LE(at));
+    const length = data.readUInt32LE(at + 4);
+    if (tag === undefined || length > data.length - at - 8) return undefined;
+    fields.push({ tag, value: data.subarray(at + 8, at + 8 + length) });
+    at += 8 + length;
+  }
+  return { type, fields };
+}
+
+/** Every value of one tag, in order. */
+export function valuesOf(message: WireMessage, tag: Tag): Buffer[] {
+  return message.fields.filter((field) => field.tag === tag).map((field) => field.value);
+}
+
+/** The value of a tag that stands at most once; the last one counts. */
+export function valueOf(message: WireMessage, tag: Tag): Buffer | undefined {
+  return message.fields.findLast((field) => field.tag === tag)?.value;
+}
+
+export function u32Of(message: WireMessage, tag: Tag): number | undefined {
+  const value = valueOf(message, tag);
+  return value?.length === 4 ? value.readUInt32LE(0) : undefined;
+}
+
+export function textOf(message: WireMessage, tag: Tag): string | undefined {
+  return valueOf(message, tag)?.toString('utf8');
+}
+
+/** A value that is an array of 64-bit numbers (times in nanoseconds). */
+export function u64sOf(message: WireMessage, tag: Tag): bigint[] {
+  const value = valueOf(message, tag);
+  if (value === undefined || value.length % 8 !== 0) return [];
+  return Array.from({ length: value.length / 8 }, (_, index) => value.readBigUInt64LE(index * 8));
+}

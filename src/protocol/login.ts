@@ -1,0 +1,55 @@
+// What a login client says and hears (docs/protocol.md, "Login"). The client is the user's own process, so
+// every field is checked here and none is believed: who it is, the kernel says (SO_PEERCRED). Pure.
+
+import { z } from 'zod';
+import { type ByteString, parseWire, u32Of, u64sOf, valueOf, valuesOf, WireWriter } from '../lib/wire.ts';
+
+/** Bytes as characters, without NUL. */
+const byteString = z.string().regex(/^[^\0]*$/);
+
+/** A login as the client sends it. Arguments and environment are byte strings (latin1). */
+export const LoginRequest = z.strictObject({
+  /** argv[0] first; for `dockersh-exec`, the user's name first. */
+  args: z.array(byteString).min(1).max(2048),
+  /** "NAME=value" */
+  env: z.array(byteString.regex(/^[A-Za-z_][A-Za-z0-9_]*=/)).max(512),
+  umask: z.int().min(0).max(0o777),
+  /** When the client started, CLOCK_MONOTONIC in nanoseconds; 0 when it did not say. Only for `logins`. */
+  startedNs: z.bigint(),
+  /** The path by which the client was executed (AT_EXECFN). */
+  execPath: byteString,
+  /** Only from root's dockersh-exec: whose sandbox. */
+  user: z.string().min(1).max(256).optional(),
+});
+export type LoginRequest = z.infer<typeof LoginRequest>;
+
+const latin1 = (value: Buffer): ByteString => value.toString('latin1');
+
+/** The request, or undefined where the message is not a login of our version. */
+export function parseLogin(data: Buffer): LoginRequest | undefined {
+  const message = parseWire(data);
+  if (message?.type !== 'login') return undefined;
+  const user = valueOf(message, 'user');
+  const parsed = LoginRequest.safeParse({
+    args: valuesOf(message, 'arg').map(latin1),
+    env: valuesOf(message, 'env').map(latin1),
+    umask: u32Of(message, 'umask') ?? 0o22,
+    startedNs: u64sOf(message, 'time')[0] ?? 0n,
+    execPath: latin1(valueOf(message, 'execPath') ?? Buffer.alloc(0)),
+    ...(user === undefined ? {} : { user: user.toString('utf8') }),
+  });
+  return parsed.success ? parsed.data : undefined;
+}
+
+/** How many descriptors a login carries: the client's 0, 1 and 2. */
+export const loginFdCount = 3;
+
+/** A refusal: the client prints the text and exits with the code. */
+export function loginError(text: string, exitCode: number): Buffer {
+  return new WireWriter('error').text('text', text.slice(0, 900)).u32('code', exitCode).finish();
+}
+
+/** A remark: the client prints it and goes on. */
+export function loginNotice(text: string): Buffer {
+  return new WireWriter('notice').text('text', text.slice(0, 900)).finish();
+}

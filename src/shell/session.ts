@@ -1,0 +1,52 @@
+// A login becomes a session: which shell, which arguments, which environment. Pure.
+
+import { randomBytes } from 'node:crypto';
+import type { UserRecord } from '../isolation/addon.ts';
+import type { SessionSpec } from '../isolation/engine.ts';
+import type { LoginRequest } from '../protocol/login.ts';
+import { shellArguments } from './command.ts';
+import { sessionEnvironment, variable } from './environment.ts';
+
+/** Ten characters, enough to find one login in a log; not a secret. */
+export function newSessionId(): string {
+  return randomBytes(5).toString('hex');
+}
+
+export interface ShellChoice {
+  readonly path: string;
+  /** Somebody asked for this shell, so its absence is worth a word. */
+  readonly wanted: boolean;
+}
+
+const fallbackShell = '/bin/bash';
+const noShells = new Set(['nologin', 'false', 'true', 'sync', 'dockersh']);
+
+/** The policy's shell, else the account's unless that is dockersh or none at all, else bash. */
+export function chooseShell(policyShell: string | undefined, user: UserRecord): ShellChoice {
+  if (policyShell !== undefined) return { path: policyShell, wanted: true };
+  const name = user.shell.slice(user.shell.lastIndexOf('/') + 1);
+  if (!user.shell.startsWith('/') || noShells.has(name)) return { path: fallbackShell, wanted: false };
+  return { path: user.shell, wanted: true };
+}
+
+/** Where the login came from: the first word of SSH_CONNECTION. */
+export function loginSource(request: LoginRequest): string | undefined {
+  return variable(request.env, 'SSH_CONNECTION')?.split(' ')[0];
+}
+
+export function sessionOf(
+  id: string,
+  request: LoginRequest,
+  user: UserRecord,
+  shell: ShellChoice,
+): SessionSpec {
+  const account = { name: user.name, uid: user.uid, shell: shell.path };
+  const env = sessionEnvironment(account, request.env);
+  const common = { id, env, umask: request.umask, from: loginSource(request) };
+  // dockersh-exec: the first argument is the user, the rest a command that is run as it stands.
+  if (request.user !== undefined && request.args.length > 1) {
+    return { ...common, args: request.args.slice(1), program: { kind: 'direct' } };
+  }
+  const args = request.user === undefined ? shellArguments(request) : ['-'];
+  return { ...common, args, program: { kind: 'shell', path: shell.path, announceFallback: shell.wanted } };
+}
