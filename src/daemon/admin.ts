@@ -75,7 +75,7 @@ function handlersOf(parts: AdminParts): Handlers {
 /** Listens at `path`, which must not exist. */
 export async function serveAdmin(path: string, parts: AdminParts): Promise<Server> {
   const handlers = handlersOf(parts);
-  const server = createServer((socket) => {
+  const server = createServer({ allowHalfOpen: true }, (socket) => {
     serve(socket, handlers, parts.log).catch((error: unknown) => {
       parts.log.error({ err: error }, 'admin connection');
       socket.destroy();

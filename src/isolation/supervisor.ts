@@ -3,7 +3,7 @@
 
 import { z } from 'zod';
 import { closeAll, type OwnedFd } from '../lib/fd.ts';
-import { parseWire, textOf, u32Of, u64sOf, valuesOf, type WireMessage, WireWriter } from '../lib/wire.ts';
+import { parseWire, textOf, u32Of, u64sOf, fieldsOf, type WireMessage, WireWriter } from '../lib/wire.ts';
 import type { SessionDescriptors, SessionEnd, SessionSpec } from './engine.ts';
 import type { SeqpacketConnection } from './seqpacket.ts';
 
@@ -184,7 +184,7 @@ function sessionEnd(message: WireMessage): Omit<SessionEnd, 'uid'> {
 }
 
 function stateOf(message: WireMessage): SupervisorState {
-  const sessions = valuesOf(message, 'session').map((value) => {
+  const sessions = fieldsOf(message, 'session').map((value) => {
     const [id, pid, pts, note] = value.toString('utf8').split('\0');
     const parsed = SessionNote.safeParse(parseNote(note));
     return {

@@ -163,27 +163,27 @@ export function parseWire(data: Buffer): WireMessage | undefined {
 }
 
 /** Every value of one tag, in order. */
-export function valuesOf(message: WireMessage, tag: Tag): Buffer[] {
+export function fieldsOf(message: WireMessage, tag: Tag): Buffer[] {
   return message.fields.filter((field) => field.tag === tag).map((field) => field.value);
 }
 
 /** The value of a tag that stands at most once; the last one counts. */
-export function valueOf(message: WireMessage, tag: Tag): Buffer | undefined {
+export function fieldOf(message: WireMessage, tag: Tag): Buffer | undefined {
   return message.fields.findLast((field) => field.tag === tag)?.value;
 }
 
 export function u32Of(message: WireMessage, tag: Tag): number | undefined {
-  const value = valueOf(message, tag);
+  const value = fieldOf(message, tag);
   return value?.length === 4 ? value.readUInt32LE(0) : undefined;
 }
 
 export function textOf(message: WireMessage, tag: Tag): string | undefined {
-  return valueOf(message, tag)?.toString('utf8');
+  return fieldOf(message, tag)?.toString('utf8');
 }
 
 /** A value that is an array of 64-bit numbers (times in nanoseconds). */
 export function u64sOf(message: WireMessage, tag: Tag): bigint[] {
-  const value = valueOf(message, tag);
+  const value = fieldOf(message, tag);
   if (value === undefined || value.length % 8 !== 0) return [];
   return Array.from({ length: value.length / 8 }, (_, index) => value.readBigUInt64LE(index * 8));
 }

@@ -2,7 +2,7 @@
 // every field is checked here and none is believed: who it is, the kernel says (SO_PEERCRED). Pure.
 
 import { z } from 'zod';
-import { type ByteString, parseWire, u32Of, u64sOf, valueOf, valuesOf, WireWriter } from '../lib/wire.ts';
+import { type ByteString, parseWire, u32Of, u64sOf, fieldOf, fieldsOf, WireWriter } from '../lib/wire.ts';
 
 /** Bytes as characters, without NUL. */
 const byteString = z.string().regex(/^[^\0]*$/);
@@ -29,13 +29,13 @@ const latin1 = (value: Buffer): ByteString => value.toString('latin1');
 export function parseLogin(data: Buffer): LoginRequest | undefined {
   const message = parseWire(data);
   if (message?.type !== 'login') return undefined;
-  const user = valueOf(message, 'user');
+  const user = fieldOf(message, 'user');
   const parsed = LoginRequest.safeParse({
-    args: valuesOf(message, 'arg').map(latin1),
-    env: valuesOf(message, 'env').map(latin1),
+    args: fieldsOf(message, 'arg').map(latin1),
+    env: fieldsOf(message, 'env').map(latin1),
     umask: u32Of(message, 'umask') ?? 0o22,
     startedNs: u64sOf(message, 'time')[0] ?? 0n,
-    execPath: latin1(valueOf(message, 'execPath') ?? Buffer.alloc(0)),
+    execPath: latin1(fieldOf(message, 'execPath') ?? Buffer.alloc(0)),
     ...(user === undefined ? {} : { user: user.toString('utf8') }),
   });
   return parsed.success ? parsed.data : undefined;
