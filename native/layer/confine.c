@@ -1,4 +1,3 @@
-
 #include "confine.h"
 
 #include <errno.h>

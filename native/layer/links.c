@@ -1,4 +1,3 @@
-
 #include "links.h"
 
 #include <stdlib.h>

@@ -1,4 +1,3 @@
-
 #include "marker.h"
 
 #include <errno.h>

@@ -1,4 +1,3 @@
-
 #include "pack.h"
 
 #include <dirent.h>

@@ -1,4 +1,3 @@
-
 #include "pax.h"
 
 #include <errno.h>

@@ -1,4 +1,3 @@
-
 #include "tar_entry.h"
 
 #include <stdlib.h>

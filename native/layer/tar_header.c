@@ -1,4 +1,3 @@
-
 #include "tar_header.h"
 
 #include <errno.h>

@@ -1,4 +1,3 @@
-
 #include "tar_reader.h"
 
 #include <errno.h>

@@ -1,4 +1,3 @@
-
 #include "tar_write.h"
 
 #include <errno.h>

@@ -1,4 +1,3 @@
-
 #include "tree.h"
 
 #include <dirent.h>

@@ -1,4 +1,3 @@
-
 #include "unpack.h"
 
 #include <errno.h>

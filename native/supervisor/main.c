@@ -405,15 +405,11 @@ static int watch_children(struct err *err) {
 
 static _Noreturn void supervise(int control, int init_binary) {
     struct err err = {0};
-    self = (struct supervisor){.control = control,
-                               .listener = CLOSED_FD,
-                               .signals = CLOSED_FD,
-                               .spawner = CLOSED_FD,
-                               .init_binary = init_binary,
-                               .devpts = CLOSED_FD,
-                               .init_pidfd = CLOSED_FD,
-                               .linger_at_ns = NEVER,
-                               .kill_at_ns = NEVER};
+    // Field by field: the sessions' pages stay untouched, and cost nothing, until they are used.
+    self.control = control;
+    self.init_binary = init_binary;
+    self.listener = self.signals = self.spawner = self.devpts = self.init_pidfd = CLOSED_FD;
+    self.linger_at_ns = self.kill_at_ns = NEVER;
     (void)setsid();
     (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
     self.shared = mmap(NULL, sizeof *self.shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);

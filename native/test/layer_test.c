@@ -1,6 +1,5 @@
 // The pure parts of dockersh-layer: headers, pax records, sparse maps, the reader on whole and on damaged
 // streams, and that what the writer writes the reader reads. Needs no privilege.
-#define _GNU_SOURCE
 
 #include <fcntl.h>
 #include <stdio.h>

@@ -4,6 +4,7 @@
 import { constants, type Stats } from 'node:fs';
 import { type FileHandle, open, stat } from 'node:fs/promises';
 import type { Readable, Transform } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
 import { DockershError, hasErrno } from '../lib/errors.ts';
 import { type LayerProgram, layerFailure, startPack } from './layer-program.ts';
@@ -67,13 +68,16 @@ async function packFolder(
     throw refused(path, "it is the host's own root: its secrets would be every user's to read");
   }
   const { child, ended } = startPack(program, path, signal);
+  const tap = new DigestTap();
+  // Consumed from the start: Node throws away what nobody reads of a process that has ended. A failure of
+  // this stream is one of `tap` as well, and its cause is in the exit status.
+  pipeline(child.stdout, tap).catch(() => undefined);
   const complete = ended.then((exit) => {
     // SIGPIPE: whoever read the archive gave up, and says why itself.
     if (exit.status !== 0 && exit.signal !== 'SIGPIPE') throw layerFailure(`read ${path}`, exit);
   });
   complete.catch(() => undefined); // awaited by the consumer, once the stream has ended
-  const tap = new DigestTap();
-  return { stages: [child.stdout, tap], readBytes: () => tap.bytes, totalBytes: undefined, complete };
+  return { stages: [tap], readBytes: () => tap.bytes, totalBytes: undefined, complete };
 }
 
 async function openTar(path: string): Promise<ArchiveSource> {

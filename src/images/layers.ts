@@ -103,7 +103,14 @@ async function pump(
 }
 
 function isBrokenPipe(error: unknown): boolean {
-  return hasErrno(error, 'EPIPE', 'ECONNRESET', 'ERR_STREAM_PREMATURE_CLOSE', 'ERR_STREAM_DESTROYED');
+  return hasErrno(
+    error,
+    'EPIPE',
+    'ECONNRESET',
+    'ECANCELED',
+    'ERR_STREAM_PREMATURE_CLOSE',
+    'ERR_STREAM_DESTROYED',
+  );
 }
 
 /** zlib's errors say what is wrong with the data and carry codes such as Z_DATA_ERROR. */

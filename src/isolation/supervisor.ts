@@ -3,7 +3,7 @@
 
 import { z } from 'zod';
 import { closeAll, type OwnedFd } from '../lib/fd.ts';
-import { parseWire, textOf, u32Of, u64sOf, fieldsOf, type WireMessage, WireWriter } from '../lib/wire.ts';
+import { fieldsOf, parseWire, textOf, u32Of, u64sOf, type WireMessage, WireWriter } from '../lib/wire.ts';
 import type { SessionDescriptors, SessionEnd, SessionSpec } from './engine.ts';
 import type { SeqpacketConnection } from './seqpacket.ts';
 

@@ -2,7 +2,7 @@
 // every field is checked here and none is believed: who it is, the kernel says (SO_PEERCRED). Pure.
 
 import { z } from 'zod';
-import { type ByteString, parseWire, u32Of, u64sOf, fieldOf, fieldsOf, WireWriter } from '../lib/wire.ts';
+import { type ByteString, fieldOf, fieldsOf, parseWire, u32Of, u64sOf, WireWriter } from '../lib/wire.ts';
 
 /** Bytes as characters, without NUL. */
 const byteString = z.string().regex(/^[^\0]*$/);
