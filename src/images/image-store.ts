@@ -94,7 +94,7 @@ export async function openImageStore(root: string, options: ImageStoreOptions): 
   undo.defer(() => lock.release());
   await makeLayout(layout);
   const program: LayerProgram = { path: options.layerProgram, limits: options.limits ?? {} };
-  for (const folder of await leftovers(layout)) await removeFolder(program, folder);
+  for (const folder of await leftovers(layout)) await removeOrWarn(program, folder, options);
   const host = await openHostImage(layout, program, options);
   return new DiskStore({ layout, program, host, options, owned: undo.move() });
 }
@@ -180,9 +180,7 @@ class DiskStore implements ImageStore {
       result: await change(),
       garbage: await this.#takeGarbage(),
     }));
-    for (const folder of garbage) {
-      await this.#orWarn(() => removeFolder(this.#parts.program, folder), undefined);
-    }
+    for (const folder of garbage) await removeOrWarn(this.#parts.program, folder, this.#parts.options);
     return result;
   }
 
@@ -207,6 +205,19 @@ class DiskStore implements ImageStore {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#turns.take(async () => undefined);
     await this.#parts.owned.disposeAsync();
+  }
+}
+
+/** Nothing depends on garbage being gone: what cannot be removed now is tried again at the next opening. */
+async function removeOrWarn(
+  program: LayerProgram,
+  folder: string,
+  { log }: Pick<ImageStoreOptions, 'log'>,
+): Promise<void> {
+  try {
+    await removeFolder(program, folder);
+  } catch (error) {
+    log?.warn({ err: error, folder }, 'garbage of the image store is left over');
   }
 }
 

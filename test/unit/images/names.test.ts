@@ -1,0 +1,113 @@
+import { describe, expect, it } from 'vitest';
+import { compressionOf } from '../../../src/images/archive.ts';
+import { digestFromHex, digestOf, digestSchema, hexOf } from '../../../src/images/digest.ts';
+import { systemGroup, systemPasswd } from '../../../src/images/host-accounts.ts';
+import { refNameOf, withoutTag, withTag } from '../../../src/images/index-file.ts';
+import { type ImageIndex, imageManifest, ociArchitecture } from '../../../src/images/oci.ts';
+import { parseReference, writableKey } from '../../../src/images/reference.ts';
+
+const digest = digestOf('some content');
+
+describe('names', () => {
+  it.each([
+    ['debian', { kind: 'tag', key: 'debian:latest' }],
+    ['debian:trixie', { kind: 'tag', key: 'debian:trixie' }],
+    ['localhost:5000/lab/base', { kind: 'tag', key: 'localhost:5000/lab/base:latest' }],
+    [`debian@${digest}`, { kind: 'digest', digest }],
+    [`debian:trixie@${digest}`, { kind: 'digest', digest }],
+    ['host', { kind: 'host' }],
+    ['host:latest', { kind: 'host' }],
+  ])('%s', (text, reference) => {
+    expect(parseReference(text)).toEqual(reference);
+  });
+
+  it.each([
+    '',
+    'Debian',
+    'a b',
+    '../x',
+    'a//b',
+    'a:',
+    ':b',
+    '-x',
+    'host:other',
+    'a'.repeat(300),
+    'a@sha512:00',
+  ])('no name: %s', (text) => {
+    expect(parseReference(text)).toBeUndefined();
+  });
+
+  it('may be made and removed unless they are reserved or fixed', () => {
+    expect(writableKey('debian')).toBe('debian:latest');
+    for (const name of ['host', 'Host', `debian@${digest}`]) expect(() => writableKey(name)).toThrow(name);
+  });
+});
+
+describe('digests', () => {
+  it('are sha256 and 64 digits, and nothing else', () => {
+    expect(digest).toMatch(/^sha256:[0-9a-f]{64}$/);
+    expect(digestFromHex(hexOf(digest))).toBe(digest);
+    for (const text of [
+      'sha256:../../etc',
+      `sha256:${'A'.repeat(64)}`,
+      `${digest}\n`,
+      `sha512:${'0'.repeat(64)}`,
+    ]) {
+      expect(digestSchema.safeParse(text).success).toBe(false);
+    }
+  });
+});
+
+describe('the index', () => {
+  const empty: ImageIndex = { schemaVersion: 2, manifests: [] };
+  const entry = { mediaType: 'x', digest, size: 1 };
+
+  it('has one manifest for a name, and forgets nothing else', () => {
+    const other = { ...empty, manifests: [entry], annotations: { kept: 'yes' } };
+    const one = withTag(other, 'a:latest', entry);
+    const two = withTag(withTag(one, 'b:latest', entry), 'a:latest', { ...entry, size: 2 });
+    expect(two.manifests.map(refNameOf)).toEqual([undefined, 'b:latest', 'a:latest']);
+    expect(two.manifests.at(-1)?.size).toBe(2);
+    expect(two['annotations']).toEqual({ kept: 'yes' });
+    expect(withoutTag(two, 'a:latest').manifests.map(refNameOf)).toEqual([undefined, 'b:latest']);
+    expect(withoutTag(two, 'c:latest')).toEqual(two);
+  });
+
+  it('is not believed where it names what is no digest', () => {
+    const config = { mediaType: 'x', digest: 'sha256:../../../etc/shadow', size: 1 };
+    expect(imageManifest.safeParse({ schemaVersion: 2, config, layers: [entry] }).success).toBe(false);
+    expect(imageManifest.safeParse({ schemaVersion: 2, config: entry, layers: [] }).success).toBe(false);
+  });
+});
+
+describe('compression', () => {
+  it('is told by the first bytes', () => {
+    expect(compressionOf(Buffer.from('1f8b0800', 'hex'))).toBe('gzip');
+    expect(compressionOf(Buffer.from('28b52ffd', 'hex'))).toBe('zstd');
+    expect(compressionOf(Buffer.from('fd377a585a00', 'hex'))).toBe('xz');
+    expect(compressionOf(Buffer.from('BZh9'))).toBe('bzip2');
+    for (const head of ['', '1f', 'etc/pa']) expect(compressionOf(Buffer.from(head))).toBe('none');
+  });
+});
+
+describe('accounts of the host', () => {
+  it('leave out people, passwords, members, NIS and what is malformed', () => {
+    expect(
+      systemPasswd(
+        'root:h:0:0:r:/root:/bin/sh\n\n#x\n+@team::::::\nann:x:1000:1::/:/bin/sh\nbad:x:1\ndns:x:-1:0::/:/\n',
+      ),
+    ).toBe('root:x:0:0:r:/root:/bin/sh\n');
+    expect(systemGroup('adm:x:4:ann,bob\nann:x:1000:\nnogroup:x:65534:\nbad:x\n')).toBe(
+      'adm:x:4:\nnogroup:x:65534:\n',
+    );
+  });
+});
+
+it('spells architectures as Go does', () => {
+  expect(['x64', 'arm64', 'ia32', 'riscv64'].map(ociArchitecture)).toEqual([
+    'amd64',
+    'arm64',
+    '386',
+    'riscv64',
+  ]);
+});

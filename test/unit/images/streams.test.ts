@@ -1,0 +1,75 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { Readable, Writable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { expect, it } from 'vitest';
+import { digestOf } from '../../../src/images/digest.ts';
+import { lockStore } from '../../../src/images/store-lock.ts';
+import { DigestTap, type Expected } from '../../../src/images/tap.ts';
+import { Turns } from '../../../src/images/turns.ts';
+
+const content = 'some content';
+const right: Expected = { digest: digestOf(content), size: content.length };
+
+async function through(tap: DigestTap, chunks: readonly string[]): Promise<string> {
+  const seen: string[] = [];
+  const sink = new Writable({
+    write(chunk: Buffer, _encoding, done) {
+      seen.push(chunk.toString());
+      done();
+    },
+  });
+  await pipeline(Readable.from(chunks.map((chunk) => Buffer.from(chunk))), tap, sink);
+  return seen.join('');
+}
+
+it('a tap passes everything on and knows its digest at the end', async () => {
+  const tap = new DigestTap();
+  expect(tap.digest).toBeUndefined();
+  expect(await through(tap, ['some ', 'content'])).toBe(content);
+  expect(tap).toMatchObject({ bytes: content.length, digest: digestOf(content) });
+  const checked = new DigestTap(right);
+  await through(checked, [content]);
+  expect(checked.digest).toBe(right.digest);
+});
+
+it.each([
+  ['another digest', ['SOME content'], 'digest sha256:'],
+  ['too little', ['some'], '4 bytes instead of 12'],
+  ['too much', [content, '!', 'and so on without end'], 'more than the 12 bytes'],
+])('a tap that knows what to expect fails by itself: %s', async (_name, chunks, message) => {
+  await expect(through(new DigestTap(right), chunks)).rejects.toMatchObject({
+    code: 'E_IMAGE_BROKEN',
+    message: expect.stringContaining(message),
+  });
+});
+
+it('turns come one at a time, in order, and a failure ends only its own', async () => {
+  const turns = new Turns();
+  const log: string[] = [];
+  const work = (name: string) => async (): Promise<string> => {
+    log.push(`${name} starts`);
+    await Promise.resolve();
+    log.push(`${name} ends`);
+    if (name === 'b') throw new Error('b failed');
+    return name;
+  };
+  const results = await Promise.allSettled(['a', 'b', 'c'].map((name) => turns.take(work(name))));
+  expect(log).toEqual(['a starts', 'a ends', 'b starts', 'b ends', 'c starts', 'c ends']);
+  expect(results.map((result) => result.status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
+});
+
+it('of many who ask for the lock at once one gets it', async () => {
+  const folder = await mkdtemp(path.join(tmpdir(), 'dockersh-test-lock-'));
+  try {
+    const asked = Array.from({ length: 8 }, () => lockStore(path.join(folder, 'lock')));
+    const results = await Promise.allSettled(asked);
+    expect(results.filter((result) => result.status === 'fulfilled')).toHaveLength(1);
+    const lock = results.find((result) => result.status === 'fulfilled')?.value;
+    await lock?.release();
+    await (await lockStore(path.join(folder, 'lock'))).release();
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+});
