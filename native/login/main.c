@@ -149,7 +149,7 @@ static int wait_for_start(int connection) {
             close_fd(fds[index]);
         int code = EXIT_OURS;
         show_text(&reader, &code);
-        if (reader.type == MSG_ERROR)
+        if (reader.type != MSG_NOTICE) // refused, by the daemon or by the supervisor
             _exit(code);
     }
 }

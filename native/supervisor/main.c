@@ -56,6 +56,11 @@ int spawner_start(struct supervisor *supervisor, int init_end, struct err *err) 
         args.flags = SYS_CLONE_INTO_CGROUP;
         args.cgroup = (uint64_t)cgroup;
     }
+    // A spawner that does not answer (its sandbox may be out of everything) must not hold us for ever.
+    struct timeval patience = {.tv_sec = 10};
+    if (setsockopt(ours, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience) != 0 ||
+        setsockopt(ours, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience) != 0)
+        return err_sys(err, "set time limits", NULL);
     pid_t pid = sys_clone3(&args);
     if (pid == 0) {
         close_fd(supervisor->control);
@@ -281,7 +286,7 @@ static void handle_control(void) {
 
 // A new daemon: it takes the old one's place.
 static void accept_daemon(void) {
-    int fd = accept4(self.listener, NULL, NULL, SOCK_CLOEXEC);
+    int fd = accept4(self.listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
     if (fd < 0)
         return;
     close_fd_at(&self.control);
@@ -365,6 +370,8 @@ static int own_mount_namespace(struct err *err) {
 
 static int prepare(struct err *err) {
     int fds[WIRE_MAX_FDS];
+    struct pollfd wait = {.fd = self.control, .events = POLLIN};
+    (void)poll(&wait, 1, -1);
     unsigned count;
     struct wire_reader reader;
     ssize_t length = wire_receive(self.control, message, sizeof message, fds, &count);
@@ -407,6 +414,8 @@ static _Noreturn void supervise(int control, int init_binary) {
     struct err err = {0};
     // Field by field: the sessions' pages stay untouched, and cost nothing, until they are used.
     self.control = control;
+    // A daemon that is stopped in its tracks must not stop us: what it can't take now is not waited for.
+    (void)fcntl(control, F_SETFL, O_NONBLOCK);
     self.init_binary = init_binary;
     self.listener = self.signals = self.spawner = self.devpts = self.init_pidfd = CLOSED_FD;
     self.linger_at_ns = self.kill_at_ns = NEVER;

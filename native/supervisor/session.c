@@ -37,7 +37,7 @@ static void answer_daemon(struct supervisor *supervisor, enum wire_type type, co
         (void)wire_send(supervisor->control, bytes, wire_finish(&writer, 0), NULL, 0);
 }
 
-static void send_report(struct supervisor *supervisor, const struct report *report) {
+static bool send_report(struct supervisor *supervisor, const struct report *report) {
     uint8_t bytes[1024];
     struct wire_writer writer;
     wire_start(&writer, bytes, sizeof bytes, MSG_SESSION_ENDED);
@@ -46,15 +46,18 @@ static void send_report(struct supervisor *supervisor, const struct report *repo
     wire_put_u32(&writer, TAG_CODE, report->code);
     wire_put(&writer, TAG_STEPS, report->steps, sizeof report->steps);
     wire_put_text(&writer, TAG_TEXT, report->text);
-    (void)wire_send(supervisor->control, bytes, wire_finish(&writer, 0), NULL, 0);
+    return wire_send(supervisor->control, bytes, wire_finish(&writer, 0), NULL, 0) == 0;
 }
 
 void session_report_all(struct supervisor *supervisor) {
     if (supervisor->control < 0)
         return;
-    for (size_t index = 0; index < supervisor->report_count; index++)
-        send_report(supervisor, &supervisor->reports[index]);
-    supervisor->report_count = 0;
+    size_t sent = 0;
+    while (sent < supervisor->report_count && send_report(supervisor, &supervisor->reports[sent]))
+        sent++;
+    supervisor->report_count -= sent;
+    memmove(supervisor->reports, supervisor->reports + sent,
+            sizeof supervisor->reports[0] * supervisor->report_count);
 }
 
 static void report_end(struct supervisor *supervisor, const struct session *session, const struct slot *slot,
