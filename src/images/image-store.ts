@@ -24,8 +24,8 @@ import { lockStore } from './store-lock.ts';
 import { readStoredImage } from './stored-image.ts';
 import { Turns } from './turns.ts';
 
-export type { ImportOptions, ImportProgress } from './import-rootfs.ts';
-export type { ResolvedImage, ResolvedLayer } from './resolve.ts';
+export type { ImportOptions } from './import-rootfs.ts';
+export type { ResolvedImage } from './resolve.ts';
 
 export interface ImageStoreOptions {
   /** Absolute path of dockersh-layer. */

@@ -59,7 +59,7 @@ export class Resolver {
     const forget = (): void => {
       if (this.#byName.get(name) === found) this.#byName.delete(name);
     };
-    found.then((image) => image ?? forget(), forget);
+    void found.then((image) => image ?? forget(), forget);
     return found;
   }
 

@@ -5,6 +5,7 @@ import { chmod, lstat, mkdir, readdir, readFile, readlink, symlink, writeFile } 
 import path from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { ResolvedImage } from '../../../src/images/image-store.ts';
+import { program } from '../../fixtures/machine.ts';
 import { buildLayerProgram, Scratch } from './scratch.ts';
 
 let scratch: Scratch;
@@ -35,7 +36,7 @@ async function listing(tree: string, below = ''): Promise<Record<string, string>
 }
 
 /** Time passes for the store, not for the test. */
-function passTime(ms: number): void {
+function letPass(ms: number): void {
   const then = performance.now() + ms;
   vi.spyOn(performance, 'now').mockReturnValue(then);
 }
@@ -80,7 +81,7 @@ describe('of this machine', () => {
     const tree = treeOf(await store.resolve('host'));
     const script =
       'mount --bind /usr "$1/usr" && chroot "$1" /bin/sh -c "cat /etc/os-release; ls /; bash -lc true"';
-    const ran = spawnSync('unshare', ['-m', 'sh', '-ec', script, 'sh', tree], { encoding: 'utf8' });
+    const ran = spawnSync(program('unshare'), ['-m', 'sh', '-ec', script, 'sh', tree], { encoding: 'utf8' });
     expect(ran.stderr).toBe('');
     expect(ran.stdout).toContain('PRETTY_NAME');
   });
@@ -111,7 +112,7 @@ describe('of a made-up host', () => {
     }
     await symlink('../shadow', `${host}/etc/profile.d/link`);
     await symlink('/etc/ssh', `${host}/etc/skel`);
-    spawnSync('mkfifo', [`${host}/etc/profile.d/pipe`]);
+    spawnSync(program('mkfifo'), [`${host}/etc/profile.d/pipe`]);
     await writeFile(
       `${host}/etc/passwd`,
       'root:hash:0:0:root:/root:/bin/bash\nalice:x:1000:1000:Alice:/home/alice:/bin/bash\nnobody:x:65534:65534::/:/sbin/nologin\n+::::::\n',
@@ -152,7 +153,7 @@ describe('of a made-up host', () => {
     await using store = await scratch.openStore({ hostRoot: host, inUse: () => inUse });
     const first = await store.resolve('host');
     await writeFile(`${host}/etc/profile`, 'changed');
-    passTime(2500);
+    letPass(2500);
     const second = await store.resolve('host');
     expect(second?.digest).not.toBe(first?.digest);
     expect(await readFile(`${treeOf(second)}/etc/profile`, 'utf8')).toBe('changed');
@@ -170,11 +171,11 @@ describe('of a made-up host', () => {
     await using store = await scratch.openStore({ hostRoot: host });
     const first = await store.resolve('host');
     await writeFile(`${host}/etc/group`, 'root:x:0:\ntape:x:26:\n');
-    passTime(2500);
+    letPass(2500);
     const second = await store.resolve('host');
     expect(second).toMatchObject({ digest: first?.digest, group: 'root:x:0:\ntape:x:26:\n' });
     await writeFile(`${host}/etc/profile.d/open.sh`, 'changed');
-    passTime(40_000);
+    letPass(40_000);
     await store.resolve('host');
     await vi.waitFor(async () => expect((await store.resolve('host'))?.digest).not.toBe(first?.digest));
   });

@@ -3,6 +3,7 @@
 import { spawnSync } from 'node:child_process';
 import { lstat, mkdir, readdir, readFile, readlink, writeFile } from 'node:fs/promises';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { program } from '../../fixtures/machine.ts';
 import { buildLayerProgram, layer, Scratch } from './scratch.ts';
 import { header, type TarEntry, tar, tarEntry } from './tar-builder.ts';
 
@@ -358,7 +359,7 @@ describe('an archive that is wrong or too much', () => {
   it('says so where the disk is full', async () => {
     const disk = scratch.path('disk');
     await mkdir(disk);
-    expect(spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', disk]).status).toBe(0);
+    expect(spawnSync(program('mount'), ['-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', disk]).status).toBe(0);
     try {
       await mkdir(`${disk}/tree`);
       const outcome = await layer(
@@ -368,7 +369,7 @@ describe('an archive that is wrong or too much', () => {
       expect(outcome.stderr).toMatch(/entry 'f' at offset 0: write: .*\(errno 28\)/);
       expect(outcome.status).toBe(71);
     } finally {
-      spawnSync('umount', [disk]);
+      spawnSync(program('umount'), [disk]);
     }
   });
 });
@@ -400,14 +401,14 @@ describe('packing', () => {
   it('stays on one file system, and refuses ids and names that cannot come back', async () => {
     const source = scratch.path('source');
     await mkdir(`${source}/mounted`, { recursive: true });
-    expect(spawnSync('mount', ['-t', 'tmpfs', 'tmpfs', `${source}/mounted`]).status).toBe(0);
+    expect(spawnSync(program('mount'), ['-t', 'tmpfs', 'tmpfs', `${source}/mounted`]).status).toBe(0);
     try {
       await writeFile(`${source}/mounted/file`, 'x');
       const { stdout } = await layer(['pack', source]);
       const listed = spawnSync('tar', ['-tf', '-'], { input: stdout, encoding: 'utf8' });
       expect(listed.stdout).toBe('./\nmounted/\n');
     } finally {
-      spawnSync('umount', [`${source}/mounted`]);
+      spawnSync(program('umount'), [`${source}/mounted`]);
     }
     await writeFile(`${source}/.wh.x`, '');
     expect((await layer(['pack', source])).stderr).toContain(
