@@ -3,8 +3,8 @@
 
 #include <stdint.h>
 
+#include "archive_limits.h"
 #include "err.h"
-#include "limits.h"
 
 // Makes the folder this process's whole file system: a mount namespace of its own whose root is the
 // folder and which holds nothing else (no /proc, no /dev), without set-id programs, device files and

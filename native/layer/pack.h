@@ -4,8 +4,8 @@
 
 #include <stdint.h>
 
+#include "archive_limits.h"
 #include "err.h"
-#include "limits.h"
 
 struct pack_result {
     uint64_t entries;

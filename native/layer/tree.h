@@ -8,8 +8,8 @@
 #include <stdint.h>
 #include <time.h>
 
+#include "archive_limits.h"
 #include "err.h"
-#include "limits.h"
 
 struct tree_time {
     char *path; // with no symbolic link in it

@@ -2,8 +2,8 @@
 // be wrong about an archive without anything outside the folder being touched.
 #pragma once
 
+#include "archive_limits.h"
 #include "err.h"
-#include "limits.h"
 #include "marker.h"
 #include "tar_reader.h"
 

@@ -5,7 +5,7 @@ import { type ChildProcess, type ChildProcessByStdio, spawn } from 'node:child_p
 import type { Readable, Writable } from 'node:stream';
 import { DockershError, type ErrorCode } from '../lib/errors.ts';
 
-/** Limits of one archive; absent ones are the program's own defaults (native/layer/limits.h). */
+/** Limits of one archive; absent ones are the program's own defaults (native/layer/archive_limits.h). */
 export interface ArchiveLimits {
   /** Files, folders and links. */
   readonly maxEntries?: number | undefined;
