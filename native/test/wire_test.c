@@ -72,6 +72,11 @@ static void test_no_message_of_ours(void) {
         CHECK(!wire_open(&reader, bytes, length));
         bytes[at] ^= 1;
     }
+    bytes[8] -= 1; // a body shorter than what arrived
+    CHECK(!wire_open(&reader, bytes, length));
+    bytes[8] += 2;
+    CHECK(!wire_open(&reader, bytes, length));
+    bytes[8] -= 1;
     bytes[6] = WIRE_MAX_FDS + 1;
     CHECK(!wire_open(&reader, bytes, length));
     bytes[6] = 3;
@@ -195,6 +200,10 @@ static void test_unwanted_descriptors(void) {
         CHECK(wire_receive(pair[1], received, cases[index].room, fds, &count) == -1 && errno == EBADMSG);
         CHECK(count == 0 && open_count() == before);
     }
+    bytes[6] = WIRE_MAX_FDS; // as many as are declared arrive, and one more that there is no room for
+    send_raw(pair[0], bytes, length, WIRE_MAX_FDS + 1);
+    CHECK(wire_receive(pair[1], received, sizeof received, fds, &count) == -1 && errno == EBADMSG);
+    CHECK(open_count() == before);
     (void)close(pair[0]);
     (void)close(pair[1]);
 }
