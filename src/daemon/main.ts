@@ -109,7 +109,11 @@ async function start(options: DaemonOptions, log: Logger): Promise<Running> {
           history.sandboxStarted(started);
           log.info({ uid: started.uid }, 'sandbox started');
         },
-        sandboxEnded: () => {},
+        sandboxEnded: () => {
+          images
+            .collectGarbage()
+            .catch((error: unknown) => log.warn({ err: error }, 'unused layers stay for now'));
+        },
       },
     }),
   );

@@ -20,11 +20,14 @@ async function makeFolder(folder: string, mode: number): Promise<boolean> {
   }
 }
 
+/** Never through a symbolic link: one to a folder of the host's must not give that folder away. */
 async function chownTree(folder: string, uid: number, gid: number): Promise<void> {
-  for (const entry of await readdir(folder, { withFileTypes: true, recursive: true })) {
-    await lchown(path.join(entry.parentPath, entry.name), uid, gid);
-  }
   await lchown(folder, uid, gid);
+  for (const entry of await readdir(folder, { withFileTypes: true })) {
+    const child = path.join(folder, entry.name);
+    if (entry.isDirectory()) await chownTree(child, uid, gid);
+    else await lchown(child, uid, gid);
+  }
 }
 
 /** A home filled from /etc/skel. Renamed into place when it is whole. */
