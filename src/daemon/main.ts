@@ -67,6 +67,17 @@ async function checkInstallation(options: DaemonOptions): Promise<void> {
   await requireTrustedPath(options.state);
 }
 
+/** A function that has `work` done once after `ms`, however often it is called until then. */
+function laterOnce(ms: number, work: () => void): () => void {
+  let timer: NodeJS.Timeout | undefined;
+  return () => {
+    timer ??= setTimeout(() => {
+      timer = undefined;
+      work();
+    }, ms).unref();
+  };
+}
+
 interface Running {
   readonly engine: Engine;
   readonly cgroups: CgroupHost;
@@ -90,6 +101,9 @@ async function start(options: DaemonOptions, log: Logger): Promise<Running> {
       log,
     }),
   );
+  const sweepLater = laterOnce(60_000, () => {
+    images.collectGarbage().catch((error: unknown) => log.warn({ err: error }, 'unused layers stay for now'));
+  });
   const engine = parts.use(
     await Sandboxes.open({
       state: options.state,
@@ -109,11 +123,7 @@ async function start(options: DaemonOptions, log: Logger): Promise<Running> {
           history.sandboxStarted(started);
           log.info({ uid: started.uid }, 'sandbox started');
         },
-        sandboxEnded: () => {
-          images
-            .collectGarbage()
-            .catch((error: unknown) => log.warn({ err: error }, 'unused layers stay for now'));
-        },
+        sandboxEnded: () => sweepLater(),
       },
     }),
   );
