@@ -6,7 +6,7 @@ const kept = 1000;
 
 interface Login {
   readonly id: string;
-  readonly uid: number;
+  uid: number;
   user: string;
   readonly at: string;
   kind: 'warm' | 'cold';
@@ -53,9 +53,9 @@ export class LoginHistory {
     });
   }
 
-  identified(id: string, user: string): void {
+  identified(id: string, user: { readonly name: string; readonly uid: number }): void {
     const login = this.#logins.get(id);
-    if (login !== undefined) login.user = user;
+    if (login !== undefined) Object.assign(login, { user: user.name, uid: user.uid });
     this.mark(id, 'policy');
   }
 

@@ -3,8 +3,7 @@
 // answers it with a refusal that names the session; nothing is ever run on the host.
 
 import type { ImageStore } from '../images/image-store.ts';
-import type { UserRecord } from '../isolation/addon.ts';
-import type { Engine, SandboxSpec } from '../isolation/engine.ts';
+import type { Engine, SandboxSpec, UserRecord } from '../isolation/engine.ts';
 import { type Packet, SeqpacketConnection } from '../isolation/seqpacket.ts';
 import type { Users } from '../isolation/users.ts';
 import { DockershError, LOGIN_FAILURE_EXIT, toDockershError, toUserMessage } from '../lib/errors.ts';
@@ -133,7 +132,7 @@ export class LoginService {
       (await this.#find(whose));
     const policy = this.#policyOf(user);
     const shell = chooseShell(policy.shell, user);
-    history.identified(id, user.name);
+    history.identified(id, user);
     const start = await engine.startSession(user.uid, sessionOf(id, request, user, shell), descriptors, () =>
       this.#describe(user, policy, shell),
     );

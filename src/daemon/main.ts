@@ -5,11 +5,10 @@ import { chmodSync, lstatSync, mkdirSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
 import path from 'node:path';
 import { openImageStore } from '../images/image-store.ts';
-import { loadAddon } from '../isolation/addon.ts';
 import { CgroupHost } from '../isolation/cgroup-host.ts';
 import type { Engine } from '../isolation/engine.ts';
 import { Sandboxes } from '../isolation/sandboxes.ts';
-import { SeqpacketListener } from '../isolation/seqpacket.ts';
+import { loadAddon, SeqpacketListener } from '../isolation/seqpacket.ts';
 import { Users } from '../isolation/users.ts';
 import { DockershError, hasErrno, toAdminMessage, toDockershError } from '../lib/errors.ts';
 import { createLogger, type Logger } from '../lib/log.ts';
@@ -69,12 +68,15 @@ async function checkInstallation(options: DaemonOptions): Promise<void> {
 
 /** A function that has `work` done once after `ms`, however often it is called until then. */
 function laterOnce(ms: number, work: () => void): () => void {
-  let timer: NodeJS.Timeout | undefined;
+  let planned = false;
   return () => {
-    timer ??= setTimeout(() => {
-      timer = undefined;
+    if (planned) return;
+    planned = true;
+    const timer = setTimeout(() => {
+      planned = false;
       work();
-    }, ms).unref();
+    }, ms);
+    timer.unref();
   };
 }
 

@@ -5,6 +5,8 @@ import type { OwnedFd } from '../lib/fd.ts';
 import type { ByteString } from '../lib/wire.ts';
 import type { UserRecord } from './addon.ts';
 
+export type { UserRecord } from './addon.ts';
+
 /** Everything that decides what a sandbox is, at its start. */
 export interface SandboxSpec {
   readonly user: UserRecord;

@@ -42,7 +42,7 @@ const mostAttempts = 10;
 export class Sandboxes implements Engine {
   readonly #options: EngineOptions;
   readonly #slots: SlotRegistry;
-  readonly #pool: SupervisorPool;
+  #pool: SupervisorPool | undefined;
   readonly #sandboxes = new Map<number, Sandbox>();
   /** Starts that are being prepared: what comes before the supervisor is asked. */
   readonly #starting = new Map<number, Promise<Sandbox>>();
@@ -52,12 +52,6 @@ export class Sandboxes implements Engine {
   private constructor(options: EngineOptions, slots: SlotRegistry) {
     this.#options = options;
     this.#slots = slots;
-    this.#pool = new SupervisorPool({
-      supervisorProgram: path.join(options.libexec, 'dockersh-supervisor'),
-      initProgram: path.join(options.libexec, 'dockersh-init'),
-      cgroups: options.cgroups,
-      log: options.log,
-    });
   }
 
   /** Finds running sandboxes again and clears away what others left, before anybody can log in. */
@@ -68,7 +62,20 @@ export class Sandboxes implements Engine {
     const slots = await SlotRegistry.open(path.join(options.state, 'ids.json'));
     const engine = new Sandboxes(options, slots);
     await engine.#reconcile();
+    engine.#startPool();
     return engine;
+  }
+
+  /** After the clean-up, which would take the fresh supervisors' cgroups for left-overs. */
+  #startPool(): SupervisorPool {
+    const { libexec, cgroups, log } = this.#options;
+    this.#pool ??= new SupervisorPool({
+      supervisorProgram: path.join(libexec, 'dockersh-supervisor'),
+      initProgram: path.join(libexec, 'dockersh-init'),
+      cgroups,
+      log,
+    });
+    return this.#pool;
   }
 
   #recordFile(uid: number): string {
@@ -164,7 +171,7 @@ export class Sandboxes implements Engine {
       mountpoint: path.join(run, 'mnt'),
       controlSocket: this.#controlSocket(uid),
     });
-    const sandbox = this.#adopt(uid, this.#pool.take(), recordOf(spec), 'starting');
+    const sandbox = this.#adopt(uid, this.#startPool().take(), recordOf(spec), 'starting');
     sandbox.build(specification);
     return sandbox;
   }
@@ -267,7 +274,7 @@ export class Sandboxes implements Engine {
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.allSettled(this.#starting.values());
     for (const sandbox of this.#sandboxes.values()) sandbox.detach();
-    this.#pool[Symbol.dispose]();
+    this.#pool?.[Symbol.dispose]();
   }
 }
 

@@ -5,6 +5,8 @@ import { hasErrno } from '../lib/errors.ts';
 import { OwnedFd } from '../lib/fd.ts';
 import { addon, type PeerCredentials } from './addon.ts';
 
+export { loadAddon } from './addon.ts';
+
 export interface Packet {
   readonly data: Buffer;
   readonly fds: readonly OwnedFd[];

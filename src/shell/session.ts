@@ -1,8 +1,7 @@
 // A login becomes a session: which shell, which arguments, which environment. Pure.
 
 import { randomBytes } from 'node:crypto';
-import type { UserRecord } from '../isolation/addon.ts';
-import type { SessionSpec } from '../isolation/engine.ts';
+import type { SessionSpec, UserRecord } from '../isolation/engine.ts';
 import type { LoginRequest } from '../protocol/login.ts';
 import { shellArguments } from './command.ts';
 import { sessionEnvironment, variable } from './environment.ts';
