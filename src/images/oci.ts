@@ -10,12 +10,30 @@ export const mediaTypes = {
   manifest: 'application/vnd.oci.image.manifest.v1+json',
   config: 'application/vnd.oci.image.config.v1+json',
   layerTar: 'application/vnd.oci.image.layer.v1.tar',
+  layerGzip: 'application/vnd.oci.image.layer.v1.tar+gzip',
+  layerZstd: 'application/vnd.oci.image.layer.v1.tar+zstd',
+  dockerList: 'application/vnd.docker.distribution.manifest.list.v2+json',
+  dockerManifest: 'application/vnd.docker.distribution.manifest.v2+json',
+  dockerConfig: 'application/vnd.docker.container.image.v1+json',
+  dockerLayer: 'application/vnd.docker.image.rootfs.diff.tar.gzip',
 } as const;
+
+/** Largest manifest, index or configuration that is read: far above any real one, as registries have it. */
+export const maxDocumentBytes = 4 * 1024 * 1024;
+/** Most layers of one image: docker stops at 127, and the kernel's mount options have room for more. */
+export const maxLayers = 256;
 
 /** The annotation that carries a tag in index.json. Here: the whole name, "registry.example/lab/base:tag". */
 export const refNameAnnotation = 'org.opencontainers.image.ref.name';
 
 const annotations = z.record(z.string(), z.string());
+
+const platform = z.looseObject({
+  architecture: z.string(),
+  os: z.string(),
+  variant: z.string().optional(),
+});
+export type Platform = z.infer<typeof platform>;
 
 export const descriptor = z.looseObject({
   mediaType: z.string(),
@@ -23,6 +41,7 @@ export const descriptor = z.looseObject({
   /** Bytes. */
   size: z.int().nonnegative(),
   annotations: annotations.optional(),
+  platform: platform.optional(),
 });
 export type Descriptor = z.infer<typeof descriptor>;
 
@@ -38,18 +57,29 @@ export const imageManifest = z.looseObject({
   mediaType: z.string().optional(),
   config: descriptor,
   /** Lowest layer first. */
-  layers: z.array(descriptor).min(1),
+  layers: z.array(descriptor).min(1).max(maxLayers),
   annotations: annotations.optional(),
 });
 export type ImageManifest = z.infer<typeof imageManifest>;
 
+/** One step in the making of an image: of a layer, or of the configuration alone. */
+const historyEntry = z.looseObject({
+  created: z.string().optional(),
+  created_by: z.string().optional(),
+  author: z.string().optional(),
+  comment: z.string().optional(),
+  empty_layer: z.boolean().optional(),
+});
+
 export const imageConfig = z.looseObject({
   created: z.string().optional(),
+  author: z.string().optional(),
   architecture: z.string(),
   os: z.string(),
   config: z
     .looseObject({
       Env: z.array(z.string()).nullish(),
+      User: z.string().nullish(),
       WorkingDir: z.string().nullish(),
       Labels: z.record(z.string(), z.string()).nullish(),
     })
@@ -57,8 +87,9 @@ export const imageConfig = z.looseObject({
   rootfs: z.looseObject({
     type: z.literal('layers'),
     /** Digests of the uncompressed layers, lowest first. */
-    diff_ids: z.array(digestSchema).min(1),
+    diff_ids: z.array(digestSchema).min(1).max(maxLayers),
   }),
+  history: z.array(historyEntry).nullish(),
 });
 export type ImageConfig = z.infer<typeof imageConfig>;
 
@@ -66,4 +97,25 @@ export type ImageConfig = z.infer<typeof imageConfig>;
 export function ociArchitecture(arch: string): string {
   const names: Readonly<Record<string, string>> = { x64: 'amd64', ia32: '386' };
   return names[arch] ?? arch;
+}
+
+/** True for the two kinds of document that list manifests by platform. */
+export function isIndex(mediaType: string): boolean {
+  return mediaType === mediaTypes.index || mediaType === mediaTypes.dockerList;
+}
+
+/** True for what a manifest of one image is called. */
+export function isManifest(mediaType: string): boolean {
+  return mediaType === mediaTypes.manifest || mediaType === mediaTypes.dockerManifest;
+}
+
+/** The manifest for this machine: `linux`, its architecture, no variant where there is a choice. */
+export function choosePlatform(
+  manifests: readonly Descriptor[],
+  architecture = ociArchitecture(process.arch),
+): Descriptor | undefined {
+  const fitting = manifests.filter(
+    ({ platform: target }) => target?.os === 'linux' && target.architecture === architecture,
+  );
+  return fitting.find(({ platform: target }) => target?.variant === undefined) ?? fitting[0];
 }
