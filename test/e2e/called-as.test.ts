@@ -43,6 +43,12 @@ describe('the login shell itself', () => {
     expect(result.code).toBe(4);
   });
 
+  it('goes on when its input, a socket, was closed by the other side', async () => {
+    const result = await login().direct(['-c', 'cat; sleep 0.5; echo done; exit 6'], { input: 'all ' });
+    expect(result.stdout.toString()).toBe('all done\n');
+    expect(result.code).toBe(6);
+  });
+
   it('dies of the signal that its command died of', async () => {
     expect(await login().direct(['-c', 'kill -TERM $$'])).toMatchObject({ code: null, signal: 'SIGTERM' });
     expect(await login().direct(['-c', 'kill -KILL $$'])).toMatchObject({ code: null, signal: 'SIGKILL' });

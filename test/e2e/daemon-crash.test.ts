@@ -3,7 +3,7 @@
 import { describe, expect, it } from 'vitest';
 import { pidsOfCommand } from '../fixtures/leaks.ts';
 import { control } from '../fixtures/machine.ts';
-import { describeFinished, waitUntil } from '../fixtures/process.ts';
+import { describeFinished, type Finished, waitUntil } from '../fixtures/process.ts';
 import { markerIn, printMarker, sandboxMarker } from '../fixtures/sandbox-marker.ts';
 import { uniqueSleep } from '../fixtures/shell-text.ts';
 import { modes, useWorld } from '../fixtures/world.ts';
@@ -68,14 +68,33 @@ describe.skipIf(control).each(modes)('as %s', (mode) => {
   it('logins that come while the daemon is started again wait for it', async () => {
     const login = world().login(mode);
     const marker = await sandboxMarker(login);
-    const logins: Promise<string>[] = [];
+    const logins: Promise<Finished>[] = [];
+    const logIn = () => logins.push(login.ssh(printMarker));
     for (let round = 0; round < 3; round++) {
       await login.host.killDaemon('SIGKILL');
-      logins.push(sandboxMarker(login), sandboxMarker(login));
-      await login.host.startDaemon();
-      logins.push(sandboxMarker(login));
+      logIn();
+      const started = login.host.startDaemon();
+      for (let n = 0; n < 5; n++) {
+        logIn();
+        await new Promise((resolve) => setTimeout(resolve, 100));
+      }
+      await started;
+      logIn();
     }
-    for (const result of await Promise.all(logins)) expect(result).toBe(marker);
+    for (const result of await Promise.all(logins)) {
+      expect(result.code, describeFinished(result)).toBe(0);
+      expect(markerIn(result.stdout.toString())).toBe(marker);
+    }
+  });
+
+  it('the first logins after a start, of new users, succeed', async () => {
+    const { host } = world().login(mode);
+    for (let round = 0; round < 3; round++) {
+      const login = await world().addLogin(mode);
+      await host.killDaemon('SIGTERM');
+      await host.startDaemon();
+      await sandboxMarker(login);
+    }
   });
 
   it('a daemon killed while sandboxes start leaves nothing half-made', async () => {

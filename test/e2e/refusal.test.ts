@@ -69,6 +69,7 @@ describe.skipIf(control).each(modes)('as %s', (mode) => {
 
   it('an edit that makes the policy file invalid changes nothing, and the log names it', async () => {
     const login = await withPolicy({ memory: '1G' }, {});
+    await expectRefusal(login, 'E_NO_POLICY');
     await login.host.setPolicy('[defaults]\nimage = host\nmemroy = 1G\n');
     await expectRefusal(login, 'E_NO_POLICY');
     expect(login.host.logTail()).toMatch(/dockersh\.ini:3.*memroy.*memory/);
@@ -76,6 +77,7 @@ describe.skipIf(control).each(modes)('as %s', (mode) => {
 
   it('a policy file that others can write changes nothing', async () => {
     const login = await withPolicy({ memory: '1G' }, {});
+    await expectRefusal(login, 'E_NO_POLICY');
     await login.host.setPolicy({ defaults: { image: 'host' } }, 0o666);
     await expectRefusal(login, 'E_NO_POLICY');
   });
