@@ -80,6 +80,8 @@ it.skipIf(control)('500 rounds of login and logout leak nothing', async () => {
   }
   warm.push(...repeat(60, async () => await first.direct(['-c', 'exit 3'])));
 
+  const terminalsInside = async () =>
+    await Promise.all(logins.map(async (login) => (await login.ssh('ls /dev/pts')).stdout.toString()));
   const checks = async () => {
     // The first rounds load what is loaded once (code, name service, caches).
     await runAll(
@@ -88,8 +90,10 @@ it.skipIf(control)('500 rounds of login and logout leak nothing', async () => {
     );
     await settled(() => sessionProcesses());
     const before = host.resources();
+    const terminalsBefore = await terminalsInside();
     await runAll(warm, 8);
     await settled(() => added(before, host.resources()));
+    expect(await terminalsInside()).toEqual(terminalsBefore);
   };
   const sessionProcesses = () => host.processes().filter(({ exe }) => exe === 'dockersh' || exe === 'sleep');
   await checks();

@@ -83,6 +83,24 @@ describe.skipIf(control).each(modes)('as %s', (mode) => {
     await gone(login);
   });
 
+  it('a stop by the administrator may end a session, but refuses no login', async () => {
+    const login = await newUser(mode, { linger: '0' });
+    const outcomes: string[] = [];
+    for (let n = 0; n < 15; n++) {
+      await using session = login.start('cat');
+      const stopped = login.host.ctlOk('stop', login.user.name);
+      const results = await Promise.all([login.ssh('exit 7'), login.ssh('exit 7')]);
+      session.process.stdin?.end();
+      await stopped;
+      outcomes.push(...results.map((result) => `${String(result.code)} ${result.stderr.toString()}`));
+    }
+    for (const outcome of outcomes) {
+      // A session that was running when its sandbox was stopped hears of it, or dies of it.
+      expect(outcome).toMatch(/^7 $|^255 $|^125 dockersh: the sandbox was ended/);
+    }
+    expect(outcomes.filter((outcome) => outcome === '7 ').length).toBeGreaterThan(0);
+  });
+
   it('a login during a slow stop waits for it and gets a new sandbox', async () => {
     const login = await newUser(mode, { linger: '10m' });
     await using stubborn = login.start(`trap '' TERM HUP; ${printMarker}; while :; do sleep 0.2; done`);

@@ -2,12 +2,13 @@
 // nothing run on the host.
 
 import { existsSync, readFileSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { PolicySection } from '../fixtures/host.ts';
 import type { Login } from '../fixtures/login.ts';
 import { control, lacks } from '../fixtures/machine.ts';
-import { describeFinished, run } from '../fixtures/process.ts';
+import { describeFinished, run, runOk } from '../fixtures/process.ts';
 import { makeRootfs } from '../fixtures/rootfs.ts';
 import { uniqueName } from '../fixtures/shell-text.ts';
 import { modes, useWorld } from '../fixtures/world.ts';
@@ -87,6 +88,21 @@ describe.skipIf(control).each(modes)('as %s', (mode) => {
     const rootfs = await makeRootfs(join(host.folder, uniqueName('empty')), { busybox: false });
     await host.ctlOk('image', 'import', `empty-${mode}`, rootfs);
     await expectRefusal(await withPolicy({ image: `empty-${mode}` }), '/bin/sh');
+  });
+
+  it.skipIf(lacks('busybox')).each(['tree', 'layer.json'])('the image lost its %s', async (part) => {
+    const { host } = world();
+    const layers = join(host.stateFolder, 'images/layers/sha256');
+    const before = new Set(await readdir(layers));
+    const name = uniqueName('lost');
+    const rootfs = await makeRootfs(join(host.folder, name), { files: { '/etc/name': name } });
+    await host.ctlOk('image', 'import', name, rootfs);
+    const added = (await readdir(layers)).filter((layer) => !before.has(layer));
+    expect(added).toHaveLength(1);
+    await runOk('rm', ['-r', join(layers, added[0] ?? '', part)]);
+    await host.killDaemon('SIGTERM');
+    await host.startDaemon();
+    await expectRefusal(await withPolicy({ image: name }), 'E_IMAGE_BROKEN');
   });
 
   it.skipIf(lacks('busybox'))(
