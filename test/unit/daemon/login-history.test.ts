@@ -1,0 +1,150 @@
+import { describe, expect, test } from 'vitest';
+import { LoginHistory } from '../../../src/daemon/login-history.ts';
+
+const us = (count: number): bigint => BigInt(count) * 1000n;
+/** Long before every time that the history itself takes, as all times of a test are. */
+const start = us(10);
+const digest = { imageDigest: 'sha256:00' };
+
+function warm(history: LoginHistory, id: string): void {
+  history.begin(id, 1000, start, start + us(100));
+  history.mark(id, 'policy', start + us(130));
+  history.started(id, { kind: 'warm', handedOverNs: start + us(180), ...digest });
+}
+
+describe('a login', () => {
+  test('starts under its uid, and has its user’s name when that is known', () => {
+    const history = new LoginHistory();
+    history.begin('a', 1000, 0n, start);
+    expect(history.find('a')).toMatchObject({
+      id: 'a',
+      uid: 1000,
+      user: '1000',
+      outcome: 'starting',
+      kind: 'warm',
+    });
+    history.identified('a', { name: 'tester', uid: 1000 });
+    expect(history.find('a')).toMatchObject({ user: 'tester', outcome: 'starting' });
+    history.started('a', { kind: 'cold', handedOverNs: start, ...digest });
+    expect(history.find('a')).toMatchObject({ user: 'tester', outcome: 'running', kind: 'cold' });
+    expect(history.find('b')).toBeUndefined();
+  });
+
+  test('shows what each step took of itself', () => {
+    const history = new LoginHistory();
+    warm(history, 'a');
+    expect(history.find('a')?.steps).toEqual([
+      { name: 'connect', us: 100 },
+      { name: 'policy', us: 30 },
+      { name: 'hand over', us: 50 },
+    ]);
+  });
+
+  test('puts steps of two processes in the order in which they happened', () => {
+    const history = new LoginHistory();
+    warm(history, 'a');
+    const stepsNs = [190, 200, 260, 300].map((time) => start + us(time));
+    history.ended({ id: 'a', uid: 1000, outcome: { kind: 'exit', code: 3 }, problem: '', stepsNs });
+    const login = history.find('a');
+    expect(login?.outcome).toBe('exit 3');
+    expect(login?.steps.slice(0, 7)).toEqual([
+      { name: 'connect', us: 100 },
+      { name: 'policy', us: 30 },
+      { name: 'hand over', us: 50 },
+      { name: 'received', us: 10 },
+      { name: 'terminal', us: 10 },
+      { name: 'fork', us: 60 },
+      { name: 'exec', us: 40 },
+    ]);
+    expect(login?.steps.map((step) => step.name).slice(7)).toEqual(['end']);
+  });
+
+  test('leaves out what did not happen', () => {
+    const history = new LoginHistory();
+    warm(history, 'a');
+    const stepsNs = [start + us(190), 0n, 0n, 0n];
+    history.ended({ id: 'a', uid: 1000, outcome: { kind: 'exit', code: 125 }, problem: 'no shell', stepsNs });
+    expect(history.find('a')).toMatchObject({ outcome: 'E_SESSION_START' });
+    expect(history.find('a')?.steps.map((step) => step.name)).toEqual([
+      'connect',
+      'policy',
+      'hand over',
+      'received',
+      'end',
+    ]);
+  });
+
+  test('that waited for a sandbox shows how that was made', () => {
+    const history = new LoginHistory();
+    history.begin('a', 1000, start, start + us(100));
+    history.started('a', { kind: 'cold', handedOverNs: start + us(110), ...digest });
+    history.sandboxStarted({ uid: 1001, steps: [{ name: 'of another user', ns: start + us(111) }] });
+    history.sandboxStarted({ uid: 1000, steps: [{ name: 'rootfs', ns: start + us(150) }] });
+    const end = { uid: 1000, outcome: { kind: 'signal', code: 9 }, problem: '', stepsNs: [] } as const;
+    history.ended({ id: 'a', ...end });
+    expect(history.find('a')).toMatchObject({ outcome: 'signal 9' });
+    expect(history.find('a')?.steps.slice(0, 3)).toEqual([
+      { name: 'connect', us: 100 },
+      { name: 'hand over', us: 10 },
+      { name: 'rootfs', us: 40 },
+    ]);
+    warm(history, 'b');
+    history.ended({ id: 'b', ...end });
+    expect(history.find('b')?.steps.map((step) => step.name)).not.toContain('rootfs');
+  });
+
+  test('of dockersh-exec belongs to the user whose sandbox it is, not to root', () => {
+    const history = new LoginHistory();
+    history.begin('a', 0, start, start + us(100));
+    history.identified('a', { name: 'tester', uid: 1000 });
+    history.started('a', { kind: 'cold', handedOverNs: start + us(110), ...digest });
+    history.sandboxStarted({ uid: 1000, steps: [{ name: 'rootfs', ns: start + us(150) }] });
+    history.ended({ id: 'a', uid: 1000, outcome: { kind: 'exit', code: 0 }, problem: '', stepsNs: [] });
+    expect(history.find('a')).toMatchObject({ uid: 1000, user: 'tester' });
+    expect(history.find('a')?.steps.map((step) => step.name)).toContain('rootfs');
+  });
+
+  test('that was refused shows why', () => {
+    const history = new LoginHistory();
+    history.begin('a', 1000, start, start + us(100));
+    history.failed('a', 'E_NO_POLICY');
+    expect(history.find('a')).toMatchObject({ outcome: 'E_NO_POLICY' });
+    expect(history.find('a')?.steps.at(-1)?.name).toBe('refused');
+  });
+
+  test('whose end comes before its start has ended', () => {
+    const history = new LoginHistory();
+    history.begin('a', 1000, start, start + us(100));
+    history.ended({ id: 'a', uid: 1000, outcome: { kind: 'exit', code: 0 }, problem: '', stepsNs: [] });
+    history.started('a', { kind: 'warm', handedOverNs: start + us(110), ...digest });
+    expect(history.find('a')?.outcome).toBe('exit 0');
+  });
+});
+
+test.each([
+  ['not said', 0n],
+  ['in the future', start + us(500)],
+  ['the very moment', start + us(100)],
+])('a client’s own time is believed only where it can be true: %s', (_, claimed) => {
+  const history = new LoginHistory();
+  history.begin('a', 1000, claimed, start + us(100));
+  expect(history.find('a')?.steps).toEqual([{ name: 'connect', us: 0 }]);
+});
+
+test('what nobody began is not remembered', () => {
+  const history = new LoginHistory();
+  history.identified('a', { name: 'tester', uid: 1000 });
+  history.failed('a', 'E_PROTOCOL');
+  history.started('a', { kind: 'warm', handedOverNs: start, ...digest });
+  history.ended({ id: 'a', uid: 1000, outcome: { kind: 'exit', code: 0 }, problem: '', stepsNs: [] });
+  expect(history.list(10)).toEqual([]);
+});
+
+test('the newest come first, and the oldest of more than a thousand are forgotten', () => {
+  const history = new LoginHistory();
+  for (let index = 0; index < 1005; index += 1) history.begin(`id${index}`, 1000, 0n, start);
+  expect(history.list(2).map((login) => login.id)).toEqual(['id1004', 'id1003']);
+  expect(history.list(5000)).toHaveLength(1000);
+  expect(history.find('id4')).toBeUndefined();
+  expect(history.find('id5')).toBeDefined();
+});

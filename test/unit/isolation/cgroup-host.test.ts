@@ -1,0 +1,170 @@
+// The parts of CgroupHost that need no kernel: real folders stand where the hierarchies would be mounted.
+
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { CgroupHost, cgroupMounts } from '../../../src/isolation/cgroup-host.ts';
+
+let folder = '';
+beforeEach(async () => {
+  folder = await mkdtemp('/tmp/dockersh-test-');
+});
+afterEach(async () => {
+  await rm(folder, { recursive: true, force: true });
+});
+
+const none = { memoryBytes: null, cpus: null, pids: null };
+const all = { memoryBytes: 1024 ** 3, cpus: 1.5, pids: 100 };
+
+async function fill(file: string, text = ''): Promise<void> {
+  await mkdir(path.dirname(file), { recursive: true });
+  await writeFile(file, text);
+}
+
+/** A mountinfo with v1 hierarchies of these controllers below our folder. */
+async function v1(...hierarchies: string[]): Promise<string> {
+  for (const name of hierarchies) await mkdir(path.join(folder, name), { recursive: true });
+  return hierarchies
+    .map(
+      (name, index) => `${30 + index} 25 0:${30 + index} / ${folder}/${name} rw - cgroup cgroup rw,${name}\n`,
+    )
+    .join('');
+}
+
+async function v2(controllers: string): Promise<string> {
+  for (const level of ['', 'dockersh']) {
+    await fill(path.join(folder, level, 'cgroup.controllers'), controllers);
+    await fill(path.join(folder, level, 'cgroup.subtree_control'));
+  }
+  return `30 25 0:30 / ${folder} rw - cgroup2 cgroup2 rw,nsdelegate\n`;
+}
+
+describe('mountinfo', () => {
+  test('hybrid, with other mounts and optional fields', () => {
+    const text = [
+      '22 1 0:20 / /sys/fs/cgroup rw,nosuid shared:5 master:1 - tmpfs tmpfs rw,mode=755',
+      '23 22 0:21 / /sys/fs/cgroup/unified rw shared:6 - cgroup2 cgroup2 rw',
+      '24 22 0:22 / /sys/fs/cgroup/systemd rw - cgroup cgroup rw,name=systemd',
+      '25 22 0:23 / /sys/fs/cgroup/cpu,cpuacct rw shared:7 - cgroup cgroup rw,cpu,cpuacct',
+      '26 1 8:1 / / rw - ext4 /dev/sda1 rw',
+      '',
+    ].join('\n');
+    expect(cgroupMounts(text)).toEqual({
+      v1: [
+        { path: '/sys/fs/cgroup/systemd', options: new Set(['rw', 'name=systemd']) },
+        { path: '/sys/fs/cgroup/cpu,cpuacct', options: new Set(['rw', 'cpu', 'cpuacct']) },
+      ],
+      v2: '/sys/fs/cgroup/unified',
+    });
+  });
+
+  test('of no use', () => {
+    expect(cgroupMounts('')).toEqual({ v1: [], v2: undefined });
+    expect(cgroupMounts('x\n - cgroup\n1 2 3 4\n')).toEqual({ v1: [], v2: undefined });
+  });
+});
+
+describe('version 1', () => {
+  test('makes its folder in every hierarchy that limits need, and in no other', async () => {
+    const host = await CgroupHost.open('dockersh', await v1('memory', 'cpu,cpuacct', 'pids', 'freezer'));
+    expect([host.mode, host.version]).toEqual(['v1', 1]);
+    expect(host.parents).toEqual(
+      ['memory', 'cpu,cpuacct', 'pids'].map((name) => `${folder}/${name}/dockersh`),
+    );
+    for (const parent of host.parents) expect((await stat(parent)).isDirectory()).toBe(true);
+    expect(await readdir(path.join(folder, 'freezer'))).toEqual([]);
+  });
+
+  test('writes each limit to its own hierarchy', async () => {
+    const host = await CgroupHost.open('dockersh', await v1('memory', 'cpu', 'pids'));
+    expect(host.writesFor(none)).toEqual([]);
+    expect(host.writesFor(all)).toEqual([
+      { hierarchy: 0, file: 'memory.limit_in_bytes', value: '1073741824' },
+      { hierarchy: 1, file: 'cpu.cfs_period_us', value: '100000' },
+      { hierarchy: 1, file: 'cpu.cfs_quota_us', value: '150000' },
+      { hierarchy: 2, file: 'pids.max', value: '102' }, // with our own two
+    ]);
+  });
+
+  test('swap is limited where the kernel counts it, after memory, which may not be the larger', async () => {
+    const mountinfo = await v1('memory');
+    await fill(path.join(folder, 'memory/dockersh/memory.memsw.limit_in_bytes'));
+    const host = await CgroupHost.open('dockersh', mountinfo);
+    const writes = host.writesFor({ ...none, memoryBytes: 4096 });
+    expect(writes.map(({ file, value }) => [file, value])).toEqual([
+      ['memory.limit_in_bytes', '4096'],
+      ['memory.memsw.limit_in_bytes', '4096'],
+    ]);
+  });
+
+  test('is hybrid where version 2 is mounted beside it', async () => {
+    const unified = '40 25 0:40 / /nowhere rw - cgroup2 cgroup2 rw\n';
+    const host = await CgroupHost.open('dockersh', (await v1('memory')) + unified);
+    expect([host.mode, host.version]).toEqual(['hybrid', 1]);
+  });
+});
+
+describe('version 2', () => {
+  test('turns the controllers on, in the root and in its own folder', async () => {
+    const host = await CgroupHost.open('dockersh', await v2('cpuset cpu io memory pids\n'));
+    expect([host.mode, host.version, host.parents]).toEqual(['v2', 2, [`${folder}/dockersh`]]);
+    for (const level of ['', 'dockersh'])
+      expect(await readFile(path.join(folder, level, 'cgroup.subtree_control'), 'utf8')).toMatch(/^\+/);
+    expect(host.writesFor(all)).toEqual([
+      { hierarchy: 0, file: 'memory.max', value: '1073741824' },
+      { hierarchy: 0, file: 'memory.swap.max', value: '0' },
+      { hierarchy: 0, file: 'cpu.max', value: '150000 100000' },
+      { hierarchy: 0, file: 'pids.max', value: '102' },
+    ]);
+  });
+
+  test('a small share of a CPU is never less than the kernel takes', async () => {
+    const host = await CgroupHost.open('dockersh', await v2('cpu'));
+    expect(host.writesFor({ ...none, cpus: 0.001 })[0]?.value).toBe('1000 100000');
+  });
+});
+
+describe('a limit that can not be enforced is refused by name', () => {
+  test.each([
+    ['memory', { ...none, memoryBytes: 1 }],
+    ['cpu', { ...none, cpus: 1 }],
+    ['pids', { ...none, pids: 1 }],
+  ])('%s', async (controller, limits) => {
+    const others = ['memory', 'cpu', 'pids'].filter((name) => name !== controller);
+    for (const host of [
+      await CgroupHost.open('dockersh', await v1(...others)),
+      await CgroupHost.open('dockersh', await v2(`${others.join(' ')}\n`)),
+    ]) {
+      expect(() => host.writesFor(limits)).toThrow(
+        expect.objectContaining({ code: 'E_LIMIT_REFUSED', message: expect.stringContaining(controller) }),
+      );
+      expect(host.writesFor(none)).toEqual([]);
+    }
+  });
+
+  test('no hierarchy at all', async () => {
+    await expect(CgroupHost.open('dockersh', '')).rejects.toMatchObject({ code: 'E_KERNEL' });
+  });
+});
+
+describe('what a sandbox uses', () => {
+  test('is read from its own cgroup, without our own processes', async () => {
+    const host = await CgroupHost.open('dockersh', await v1('memory', 'pids'));
+    await fill(path.join(folder, 'memory/dockersh/1000/memory.usage_in_bytes'), '123456\n');
+    await fill(path.join(folder, 'pids/dockersh/1000/pids.current'), '7\n');
+    expect(await host.usage('1000')).toEqual({ memoryBytes: 123_456, pids: 5 });
+    await fill(path.join(folder, 'pids/dockersh/1000/pids.current'), '1\n');
+    expect(await host.usage('1000')).toMatchObject({ pids: 0 });
+    expect(await host.usage('1001')).toEqual({ memoryBytes: null, pids: null });
+  });
+});
+
+test('empty cgroups that nobody has any more are removed, others are not', async () => {
+  const host = await CgroupHost.open('dockersh', await v1('memory'));
+  const parent = path.join(folder, 'memory/dockersh');
+  for (const name of ['1000', '1001', 'ready-5']) await mkdir(path.join(parent, name));
+  await fill(path.join(parent, '1002/in-use'));
+  await fill(path.join(parent, 'cgroup.procs'));
+  await host.removeStale(new Set(['1000']));
+  expect((await readdir(parent)).sort()).toEqual(['1000', '1002', 'cgroup.procs']);
+});

@@ -1,0 +1,49 @@
+// A user and a sandbox to start from; each test names what it changes.
+
+import type { SandboxSpec, UserRecord } from '../../../src/isolation/engine.ts';
+
+export function aUser(changes: Partial<UserRecord> = {}): UserRecord {
+  return {
+    uid: 1000,
+    gid: 1000,
+    name: 'tester',
+    home: '/home/tester',
+    shell: '/usr/local/bin/dockersh',
+    gecos: 'A Tester,,,',
+    groups: [
+      { gid: 1000, name: 'tester' },
+      { gid: 2000, name: 'project' },
+    ],
+    ...changes,
+  };
+}
+
+export function aSandbox(changes: Partial<SandboxSpec> = {}): SandboxSpec {
+  return {
+    user: aUser(),
+    image: {
+      name: 'base',
+      digest: 'sha256:00',
+      layers: [
+        { path: '/layers/top', idmapped: true },
+        { path: '/layers/host', idmapped: false },
+      ],
+      binds: [{ source: '/usr', target: '/usr' }],
+      passwd: undefined,
+      group: undefined,
+      env: [],
+    },
+    shell: '/bin/bash',
+    memoryBytes: null,
+    cpus: null,
+    pids: null,
+    lingerMs: 600_000,
+    hangupGraceMs: 5000,
+    stopGraceMs: 2000,
+    tmpBytes: null,
+    home: 'private',
+    network: 'none',
+    background: 'keep',
+    ...changes,
+  };
+}

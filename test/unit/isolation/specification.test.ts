@@ -1,0 +1,118 @@
+import { describe, expect, test } from 'vitest';
+import { idMapsOf } from '../../../src/isolation/ids.ts';
+import { type Placement, specificationMessage } from '../../../src/isolation/specification.ts';
+import {
+  fieldsOf,
+  parseWire,
+  type Tag,
+  textOf,
+  u32Of,
+  u64sOf,
+  type WireMessage,
+} from '../../../src/lib/wire.ts';
+import { aSandbox, aUser } from './records.ts';
+
+const aPlace = (changes: Partial<Placement> = {}): Placement => ({
+  name: '1000',
+  hostname: 'box',
+  ids: idMapsOf(aUser(), 7),
+  folder: { layer: '/state/layer', identity: '/state/identity', home: '/state/home' },
+  identity: '/state/identity/abc',
+  limits: [],
+  mountpoint: '/run/mnt',
+  controlSocket: '/run/1000.sock',
+  ...changes,
+});
+
+function messageOf(spec = aSandbox(), place = aPlace()): WireMessage {
+  const message = parseWire(specificationMessage(spec, place));
+  if (message === undefined) throw new Error('the specification is not understood');
+  return message;
+}
+const textsOf = (message: WireMessage, tag: Tag): string[] => fieldsOf(message, tag).map(String);
+
+test('says who, with which ids', () => {
+  const message = messageOf();
+  expect(message.type).toBe('sandbox');
+  expect([u32Of(message, 'uid'), u32Of(message, 'gid')]).toEqual([1000, 1000]);
+  expect(fieldsOf(message, 'groups')).toEqual([Buffer.from(new Uint32Array([1000, 2000]).buffer)]);
+  const rootId = 0x8000_0000 + 7 * 65_536;
+  expect(fieldsOf(message, 'rootIds')).toEqual([Buffer.from(new Uint32Array([rootId, rootId]).buffer)]);
+  expect(textOf(message, 'uidMap')).toBe(aPlace().ids.uidMap);
+  expect(textOf(message, 'gidMap')).toBe(aPlace().ids.gidMap);
+});
+
+test('the identity layer is on top of the image’s, each as it may be mapped', () => {
+  const layers = messageOf()
+    .fields.filter(({ tag }) => tag === 'layer' || tag === 'plainLayer')
+    .map(({ tag, value }) => [tag, String(value)]);
+  expect(layers).toEqual([
+    ['layer', '/state/identity/abc'],
+    ['layer', '/layers/top'],
+    ['plainLayer', '/layers/host'],
+  ]);
+});
+
+test('what comes from the image is read-only; the home alone can be written', () => {
+  expect(textsOf(messageOf(), 'bind')).toEqual(['/usr\0/usr\0ro', '/state/home\0/home/tester\0rw']);
+});
+
+test('everything that the supervisor demands is there, once', () => {
+  const once: Tag[] = ['name', 'uid', 'gid', 'groups', 'rootIds', 'uidMap', 'gidMap', 'upper', 'mountpoint'];
+  const more: Tag[] = [
+    'hostname',
+    'network',
+    'tmpBytes',
+    'control',
+    'lingerMs',
+    'hangupGraceMs',
+    'stopGraceMs',
+  ];
+  for (const tag of [...once, ...more, 'backgroundKill' as const])
+    expect(fieldsOf(messageOf(), tag), tag).toHaveLength(1);
+});
+
+describe('times and sizes', () => {
+  test('for ever is the largest number', () => {
+    const lingering = messageOf(aSandbox({ lingerMs: Number.POSITIVE_INFINITY }));
+    expect(u64sOf(lingering, 'lingerMs')).toEqual([2n ** 64n - 1n]);
+    expect(u64sOf(messageOf(aSandbox({ lingerMs: 0.4 })), 'lingerMs')).toEqual([0n]);
+    expect(u64sOf(messageOf(), 'hangupGraceMs')).toEqual([5000n]);
+    expect(u64sOf(messageOf(), 'stopGraceMs')).toEqual([2000n]);
+  });
+
+  test('/tmp always has a size: 0 would mean none to the kernel', () => {
+    expect(u64sOf(messageOf(aSandbox({ tmpBytes: 4096 })), 'tmpBytes')).toEqual([4096n]);
+    expect(u64sOf(messageOf(), 'tmpBytes')).toEqual([1n << 40n]);
+  });
+});
+
+test.each([
+  ['network', aSandbox({ network: 'host' }), aSandbox({ network: 'none' })],
+  ['backgroundKill', aSandbox({ background: 'kill' }), aSandbox({ background: 'keep' })],
+] as const)('%s is 1 or 0', (tag, on, off) => {
+  expect(u32Of(messageOf(on), tag)).toBe(1);
+  expect(u32Of(messageOf(off), tag)).toBe(0);
+});
+
+test('limits name hierarchy, file and value', () => {
+  const limits = [
+    { hierarchy: 0, file: 'memory.max', value: '1' },
+    { hierarchy: 2, file: 'cpu.max', value: '50000 100000' },
+  ];
+  expect(textsOf(messageOf(aSandbox(), aPlace({ limits })), 'cgroupWrite')).toEqual([
+    '0\0memory.max\x001',
+    '2\0cpu.max\x0050000 100000',
+  ]);
+});
+
+test('the most groups and layers that there can be fit into one message', () => {
+  const groups = Array.from({ length: 256 }, (_, index) => ({ gid: 3 + 2 * index, name: `group${index}` }));
+  const user = aUser({ groups });
+  const layers = Array.from({ length: 126 }, (_, index) => ({
+    path: `/var/lib/dockersh/images/layers/sha256-${'0'.repeat(64)}-${index}`,
+    idmapped: true,
+  }));
+  const spec = aSandbox({ user, image: { ...aSandbox().image, layers } });
+  expect(fieldsOf(messageOf(spec, aPlace({ ids: idMapsOf(user, 32_766) })), 'layer')).toHaveLength(127);
+});

@@ -1,0 +1,88 @@
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { imageEnvironment, mayTravel, sessionEnvironment, variable } from '../../../src/shell/environment.ts';
+
+const account = { name: 'tester', uid: 1000, shell: '/bin/bash' };
+const own = ['USER=tester', 'LOGNAME=tester', 'SHELL=/bin/bash', 'XDG_RUNTIME_DIR=/run/user/1000'];
+
+describe('what may travel', () => {
+  test.each([
+    'TERM=xterm',
+    'TERM=',
+    'LANG=C',
+    'LC_ALL=C',
+    'TZ=UTC',
+    'SSH_CONNECTION=a b',
+    'GIT_PROTOCOL=version=2',
+  ])('%s', (entry) => {
+    expect(mayTravel(entry)).toBe(true);
+  });
+
+  test.each([
+    'LD_PRELOAD=/x',
+    'BASH_ENV=/x',
+    'ENV=/x',
+    'NODE_OPTIONS=-r /x',
+    'PATH=/x',
+    'HOME=/x',
+    'USER=root',
+    'LOGNAME=root',
+    'SHELL=/x',
+    'XDG_RUNTIME_DIR=/x',
+    'SSH_AUTH_SOCK=/tmp/agent',
+    'DISPLAY=:0',
+    'TERMINFO=/x',
+    'term=xterm',
+    'TERM',
+  ])('not %s', (entry) => {
+    expect(mayTravel(entry)).toBe(false);
+  });
+
+  test('the client sends what the daemon takes, and besides only the terminal that the sandbox replaces', () => {
+    const file = path.resolve(import.meta.dirname, '../../../native/login/environ.c');
+    const sent = [...readFileSync(file, 'utf8').matchAll(/^ {4}"([A-Z_]+)=",$/gm)].map(
+      ([, name]) => name ?? '',
+    );
+    expect(sent.length).toBeGreaterThan(5);
+    expect(sent.filter((name) => !mayTravel(`${name}=x`))).toEqual(['SSH_TTY']);
+  });
+});
+
+describe('a session', () => {
+  test('gets what may travel and its account', () => {
+    expect(sessionEnvironment(account, ['TERM=xterm', 'LD_PRELOAD=/x', 'LC_ALL=C'])).toEqual([
+      'TERM=xterm',
+      'LC_ALL=C',
+      ...own,
+    ]);
+  });
+
+  test('its account comes last, so that nothing of the login can stand over it', () => {
+    const env = sessionEnvironment(account, ['USER=root', 'LOGNAME=root', 'SHELL=/x', 'XDG_RUNTIME_DIR=/x']);
+    expect(env).toEqual(own);
+  });
+
+  test('names of the host that are not ASCII become the bytes of their UTF-8', () => {
+    const env = sessionEnvironment({ ...account, name: 'jürgen' }, []);
+    expect(env[0]).toBe('USER=j\xc3\xbcrgen');
+  });
+
+  test('bytes of the login stay as they are', () => {
+    expect(sessionEnvironment(account, ['LANG=\xff\xfe'])[0]).toBe('LANG=\xff\xfe');
+  });
+});
+
+test('a variable is found by its whole name, and the last one counts', () => {
+  const env = ['AB=no', 'A=one', 'A=two=2', 'B=A=x'];
+  expect(variable(env, 'A')).toBe('two=2');
+  expect(variable(env, 'B')).toBe('A=x');
+  expect(variable(['A='], 'A')).toBe('');
+  expect(variable(env, 'C')).toBeUndefined();
+});
+
+test('an image without a search path gets one, under its own', () => {
+  const [first, ...rest] = imageEnvironment(['PATH=/opt/bin', 'X=1']);
+  expect(first).toMatch(/^PATH=.*\/usr\/bin/);
+  expect(rest).toEqual(['PATH=/opt/bin', 'X=1']);
+});

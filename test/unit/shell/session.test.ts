@@ -1,0 +1,136 @@
+import { describe, expect, test } from 'vitest';
+import type { LoginRequest } from '../../../src/protocol/login.ts';
+import { chooseShell, loginSource, newSessionId, sessionOf } from '../../../src/shell/session.ts';
+import { aUser } from '../isolation/records.ts';
+import { seeded } from '../lib/seeded.ts';
+
+const aLogin = (changes: Partial<LoginRequest> = {}): LoginRequest => ({
+  args: ['-dockersh'],
+  env: ['TERM=xterm', 'SSH_CONNECTION=192.0.2.7 50000 192.0.2.1 22'],
+  umask: 0o027,
+  startedNs: 0n,
+  execPath: '/usr/local/bin/dockersh',
+  ...changes,
+});
+const bash = { path: '/bin/bash', wanted: false };
+
+describe('the shell', () => {
+  test("the policy's, before the account's", () => {
+    expect(chooseShell('/bin/zsh', aUser({ shell: '/bin/fish' }))).toEqual({
+      path: '/bin/zsh',
+      wanted: true,
+    });
+  });
+
+  test("the account's, where the policy has none", () => {
+    expect(chooseShell(undefined, aUser({ shell: '/bin/fish' }))).toEqual({
+      path: '/bin/fish',
+      wanted: true,
+    });
+  });
+
+  test.each([
+    '/usr/local/bin/dockersh',
+    '/opt/x/dockersh',
+    '/usr/sbin/nologin',
+    '/bin/false',
+    '/bin/true',
+    '/bin/sync',
+    '',
+    'bash',
+    'bin/bash',
+  ])("bash, silently, where the account's is %s", (shell) => {
+    expect(chooseShell(undefined, aUser({ shell }))).toEqual(bash);
+  });
+});
+
+describe('where a login came from', () => {
+  test.each([
+    [['SSH_CONNECTION=192.0.2.7 1 192.0.2.1 22'], '192.0.2.7'],
+    [['SSH_CONNECTION=fe80::1%eth0 1 :: 22'], 'fe80::1%eth0'],
+    [['SSH_CONNECTION='], ''],
+    [['SSH_CLIENT=192.0.2.7 1 22'], undefined],
+    [[], undefined],
+  ])('%j', (env, from) => {
+    expect(loginSource(aLogin({ env }))).toBe(from);
+  });
+});
+
+describe('a session', () => {
+  test('of a login', () => {
+    expect(sessionOf('0123456789', aLogin(), aUser(), bash)).toEqual({
+      id: '0123456789',
+      args: ['-'],
+      env: [
+        'TERM=xterm',
+        'SSH_CONNECTION=192.0.2.7 50000 192.0.2.1 22',
+        'USER=tester',
+        'LOGNAME=tester',
+        'SHELL=/bin/bash',
+        'XDG_RUNTIME_DIR=/run/user/1000',
+      ],
+      umask: 0o027,
+      from: '192.0.2.7',
+      program: { kind: 'shell', path: '/bin/bash', announceFallback: false },
+    });
+  });
+
+  test("dockersh-exec's command is run as it stands", () => {
+    const login = aLogin({ user: 'tester', args: ['tester', 'ls', '-l', '$HOME'], env: [] });
+    expect(sessionOf('x', login, aUser(), bash)).toMatchObject({
+      args: ['ls', '-l', '$HOME'],
+      program: { kind: 'direct' },
+    });
+  });
+
+  test('dockersh-exec without a command is a login, whatever the environment holds', () => {
+    const login = aLogin({ user: 'tester', args: ['tester'], env: ['SSH_ORIGINAL_COMMAND=id'] });
+    expect(sessionOf('x', login, aUser(), bash)).toMatchObject({ args: ['-'], program: { kind: 'shell' } });
+  });
+
+  test('says that a shell is missing only where somebody asked for it', () => {
+    for (const wanted of [true, false]) {
+      const session = sessionOf('x', aLogin(), aUser(), { path: '/bin/zsh', wanted });
+      expect(session.program).toEqual({ kind: 'shell', path: '/bin/zsh', announceFallback: wanted });
+    }
+  });
+
+  test('nothing that a login says changes who it is or which program runs', () => {
+    const random = seeded(5);
+    const words = ['-dockersh', 'dockersh', '-c', '/bin/sh', 'x', '', '-', '--', '/usr/local/bin/dockersh'];
+    const names = [
+      'USER',
+      'LOGNAME',
+      'SHELL',
+      'HOME',
+      'XDG_RUNTIME_DIR',
+      'LD_PRELOAD',
+      'PATH',
+      'TERM',
+      'LC_X',
+      'TZ',
+    ];
+    const identity = ['USER=tester', 'LOGNAME=tester', 'SHELL=/bin/bash', 'XDG_RUNTIME_DIR=/run/user/1000'];
+    for (let round = 0; round < 2000; round += 1) {
+      const args = Array.from({ length: 1 + random.below(4) }, () => random.pick(words));
+      const env = Array.from(
+        { length: random.below(6) },
+        () => `${random.pick(names)}=${random.pick(words)}`,
+      );
+      const session = sessionOf('x', aLogin({ args, env }), aUser(), bash);
+      expect(session.program).toEqual({ kind: 'shell', path: '/bin/bash', announceFallback: false });
+      expect(session.env.slice(-identity.length)).toEqual(identity);
+      expect(session.env.filter((entry) => /^(LD_|PATH=|HOME=)/.test(entry))).toEqual([]);
+      // What is left of argv[0] says only whether it is a login shell.
+      expect(['', '-']).toContain(session.args[0]);
+      const forced = args.length === 3 && args[1] === '-c' && args[2] === '/usr/local/bin/dockersh';
+      expect(session.args.slice(1)).toEqual(forced ? [] : args.slice(1));
+    }
+  });
+});
+
+test('session ids are short and do not repeat', () => {
+  const ids = Array.from({ length: 1000 }, newSessionId);
+  expect(ids.every((id) => /^[0-9a-f]{10}$/.test(id))).toBe(true);
+  expect(new Set(ids).size).toBe(ids.length);
+});
