@@ -1,0 +1,95 @@
+// docs/protocol.md is what somebody reads who has only one side before them: it names every message, tag,
+// limit and verb, each with its number, and none that is gone.
+
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { wireMagic, wireMaxBytes, wireMaxFds } from '../../../src/lib/wire.ts';
+import { adminMaxLineBytes, adminProtocolVersion, adminRequest } from '../../../src/protocol/admin.ts';
+import { LoginRequest } from '../../../src/protocol/login.ts';
+
+const root = path.resolve(import.meta.dirname, '../../..');
+const document = readFileSync(path.join(root, 'docs/protocol.md'), 'utf8');
+const header = readFileSync(path.join(root, 'native/common/wire.h'), 'utf8');
+
+/** The text from one heading to the next. */
+function section(heading: string): string {
+  const [, after] = document.split(`\n## ${heading}\n`);
+  if (after === undefined) throw new Error(`no section "${heading}"`);
+  return after.split('\n## ')[0] ?? '';
+}
+
+/** The cells of every table row of a section, without head and rule. */
+function rowsOf(heading: string): string[][] {
+  return section(heading)
+    .split('\n')
+    .filter((line) => line.startsWith('| ') && !line.startsWith('| ---'))
+    .map((line) =>
+      line
+        .slice(1, -1)
+        .split('|')
+        .map((cell) => cell.trim()),
+    )
+    .slice(1);
+}
+
+const numbersIn = (prefix: string): string[][] =>
+  [...header.matchAll(new RegExp(`^ {4}${prefix}_([A-Z0-9_]+) = (\\d+),`, 'gm'))].map(([, name, number]) => [
+    number ?? '',
+    name ?? '',
+  ]);
+const named = (heading: string): string[][] => rowsOf(heading).map((cells) => cells.slice(0, 2));
+
+test('every message type, with its number', () => {
+  expect(numbersIn('MSG').length).toBeGreaterThan(20);
+  expect(named('3. Types')).toEqual(numbersIn('MSG'));
+});
+
+test('every tag, with its number', () => {
+  expect(numbersIn('TAG').length).toBeGreaterThan(40);
+  expect(named('4. Tags')).toEqual(numbersIn('TAG'));
+});
+
+test('the fields of a message are tags', () => {
+  const tags = new Set(numbersIn('TAG').map(([, name]) => name));
+  const fields = rowsOf('3. Types').flatMap((cells) => (cells[3] ?? '').match(/\b[A-Z][A-Z_]{2,}\b/g) ?? []);
+  const known = new Set([...tags, 'SANDBOX']);
+  expect(fields.filter((field) => !known.has(field))).toEqual([]);
+  // And no tag is there for nothing: it is a field of a message, of SANDBOX or of SESSION.
+  const told = section("6. A supervisor's life") + section('7. Sessions') + fields.join(' ');
+  expect([...tags].filter((tag) => !new RegExp(`\\b${tag}\\b`).test(told))).toEqual([]);
+});
+
+test('the limits', () => {
+  const limits = new Map(rowsOf('2. Messages').map((cells) => [cells[0], cells[1]]));
+  expect(limits.get('message')).toBe(`${wireMaxBytes} bytes`);
+  expect(limits.get('descriptors of a message')).toBe(String(wireMaxFds));
+  expect(document).toContain(`0x0${wireMagic.toString(16)}`);
+  const login = (args: number, env: number): boolean =>
+    LoginRequest.safeParse({
+      args: Array.from({ length: args }, () => ''),
+      env: Array.from({ length: env }, () => 'A='),
+      umask: 0,
+      startedNs: 0n,
+      execPath: '',
+    }).success;
+  const most = [limits.get('arguments of a login'), limits.get('variables of a login')].map(Number);
+  const [args = 0, env = 0] = most;
+  expect([login(args, env), login(args + 1, env), login(args, env + 1)]).toEqual([true, false, false]);
+});
+
+describe('the admin protocol', () => {
+  test('every verb, with its params', () => {
+    const told = rowsOf('9. Admin').map(([verb = '', params = '']) => [verb, params.match(/\w+/g) ?? []]);
+    const verbs = adminRequest.options.map(({ shape }) => [
+      shape.verb.value,
+      Object.keys(shape.params.shape),
+    ]);
+    expect(told).toEqual(verbs);
+  });
+
+  test('version and longest line', () => {
+    expect(section('9. Admin')).toContain(`"version":${adminProtocolVersion}`);
+    expect(section('9. Admin')).toContain(`${adminMaxLineBytes} bytes a line`);
+  });
+});
