@@ -80,7 +80,7 @@ describe('/etc/group', () => {
 
   test('group 0 is the image’s, even for a user whom the host has in it', () => {
     const user = aUser({ gid: 0, groups: [{ gid: 0, name: 'root' }] });
-    expect(groups('root:x:0:\n', user)).toEqual(['root:x:0:']);
+    expect(groups('wheel:x:0:a\n', user)).toEqual(['wheel:x:0:a']);
   });
 
   test.each(hostile)('one line of four fields for each group, whatever the database says: %j', (text) => {

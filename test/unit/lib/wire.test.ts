@@ -144,6 +144,14 @@ describe('reading', () => {
     expect(parseWire(data)).toBeUndefined();
   });
 
+  test('a last field that is longer than the message, by one byte or by what a field begins with', () => {
+    const data = new WireWriter('login').text('arg', 'abcd').finish();
+    for (const length of [5, 8, 12]) {
+      data.writeUInt32LE(length, wireHeaderBytes + 4);
+      expect(parseWire(data)).toBeUndefined();
+    }
+  });
+
   test('a number of the wrong length is none', () => {
     const message = parseWire(new WireWriter('login').text('umask', 'abc').text('time', '1234567').finish());
     if (message === undefined) throw new Error('the message is not understood');
