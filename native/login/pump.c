@@ -52,6 +52,19 @@ static int fill(struct buffer *buffer, int fd) {
     return -1; // a PTY's end of file is EIO (pty(7)); a hung-up terminal's is 0
 }
 
+// Fills an empty buffer with everything that a non-blocking descriptor has. A PTY hands out 4 KiB at a
+// time; larger pieces for the other side save it, and us, most of the wake-ups.
+static int fill_whole(struct buffer *buffer, int fd) {
+    int result = fill(buffer, fd);
+    while (result > 0 && buffer->end < sizeof buffer->bytes) {
+        ssize_t got = read(fd, buffer->bytes + buffer->end, sizeof buffer->bytes - buffer->end);
+        if (got <= 0)
+            break; // an end of file shows again at the next read
+        buffer->end += (size_t)got;
+    }
+    return result;
+}
+
 // Writes what fits. False: the other side is gone.
 static bool drain(struct buffer *buffer, int fd, size_t most) {
     while (!empty(buffer)) {
@@ -132,7 +145,7 @@ static void write_screen(struct session *session) {
 
 static void pump_terminal(struct session *session, short keys, short screen, short ptm) {
     struct terminal *terminal = session->terminal;
-    if (ptm != 0 && empty(&to_screen) && fill(&to_screen, session->ptm) > 0 && !terminal->chunked)
+    if (ptm != 0 && empty(&to_screen) && fill_whole(&to_screen, session->ptm) > 0 && !terminal->chunked)
         screen = POLLOUT; // most often there is room: try at once
     if (screen != 0)
         write_screen(session);
@@ -146,7 +159,7 @@ static void pump_terminal(struct session *session, short keys, short screen, sho
 // buffer, and a read that finds nothing has looked there (n_tty flushes pending work first). So the
 // first empty read is the end; nothing has to be waited for but the user's own terminal.
 static void finish_screen(struct session *session) {
-    if (session->ptm < 0 || (empty(&to_screen) && fill(&to_screen, session->ptm) <= 0)) {
+    if (session->ptm < 0 || (empty(&to_screen) && fill_whole(&to_screen, session->ptm) <= 0)) {
         session->done = true;
         return;
     }
