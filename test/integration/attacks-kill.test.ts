@@ -1,0 +1,83 @@
+// Parts of dockersh are killed or stand still, one at a time. Nobody but that sandbox's user may notice, and
+// the user only once.
+
+import { readFileSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Host } from '../fixtures/host.ts';
+import { control } from '../fixtures/machine.ts';
+import { type Finished, Running, run, waitUntil } from '../fixtures/process.ts';
+import { TestUser } from '../fixtures/users.ts';
+
+describe.skipIf(control)('a part that is killed', () => {
+  const parts = new AsyncDisposableStack();
+  let host: Host;
+  let user: TestUser;
+  let other: TestUser;
+  let third: TestUser;
+
+  beforeAll(async () => {
+    host = parts.use(
+      await Host.start({ policy: { defaults: { image: 'host', linger: '30s', hangup_grace: '0s' } } }),
+    );
+    user = parts.use(await TestUser.create({ shell: host.client }));
+    other = parts.use(await TestUser.create({ shell: host.client }));
+    third = parts.use(await TestUser.create({ shell: host.client }));
+    host.uids.push(user.uid, other.uid, third.uid);
+  });
+
+  afterAll(async () => {
+    await parts.disposeAsync();
+  });
+
+  const login = async ({ uid, gid }: TestUser, command: string): Promise<Finished> =>
+    await run(host.client, ['-c', command], { uid, gid });
+
+  const supervisorOf = async (of: TestUser): Promise<number> => {
+    const sandbox = await host.sandboxOf(of);
+    if (sandbox === undefined) throw new Error(`no sandbox of ${of.name}`);
+    const status = readFileSync(`/proc/${sandbox.initPid}/status`, 'utf8');
+    return Number(/^PPid:\s+(\d+)$/m.exec(status)?.[1]);
+  };
+
+  const kill = (pid: number, signal: NodeJS.Signals): void => {
+    process.kill(pid, signal);
+  };
+
+  it('supervisor: the next login gets a fresh sandbox', async () => {
+    await login(user, 'true');
+    await using session = new Running(host.client, ['-c', 'sleep 100'], { uid: user.uid, gid: user.gid });
+    kill(await supervisorOf(user), 'SIGKILL');
+    expect((await session.finished()).code).toBe(125);
+    const again = await login(user, 'echo again');
+    expect(again.stderr.toString()).toBe('');
+    expect(again.stdout.toString()).toBe('again\n');
+  });
+
+  it('supervisors that wait for a sandbox: nobody notices', async () => {
+    const ready = host
+      .processes()
+      .filter(({ exe, pid }) => {
+        const cgroup = readFileSync(`/proc/${pid}/cgroup`, 'utf8');
+        return exe === 'dockersh-supervisor' && cgroup.includes(`/${host.cgroup}/ready-`);
+      })
+      .map(({ pid }) => Number(/^PPid:\s+(\d+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]));
+    for (const pid of new Set(ready)) kill(pid, 'SIGKILL');
+    const result = await login(other, 'echo served');
+    expect(result.stderr.toString()).toBe('');
+    expect(result.stdout.toString()).toBe('served\n');
+  });
+
+  it('a supervisor that stands still holds up neither "ps" nor the next daemon', async () => {
+    await login(third, 'true');
+    const stopped = await supervisorOf(third);
+    kill(stopped, 'SIGSTOP');
+    try {
+      await waitUntil(async () => (await host.ctl('ps')).code === 0, 'ps to answer', 10_000);
+      await host.killDaemon('SIGKILL');
+      await host.startDaemon();
+      expect((await login(other, 'echo served')).stdout.toString()).toBe('served\n');
+    } finally {
+      kill(stopped, 'SIGCONT');
+    }
+  }, 90_000);
+});

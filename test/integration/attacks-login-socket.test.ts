@@ -1,0 +1,114 @@
+// A user speaks to the login socket with a program of their own (attacks/hostile.c). Whatever it sends, the
+// daemon keeps no descriptor of it, goes on, and serves everybody else meanwhile.
+
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Host } from '../fixtures/host.ts';
+import { control } from '../fixtures/machine.ts';
+import { checkout } from '../fixtures/paths.ts';
+import { type Finished, Running, run, runOk, waitUntil } from '../fixtures/process.ts';
+import { TestUser } from '../fixtures/users.ts';
+
+/** What a login of somebody else may take while one user attacks; a cold one takes some ten milliseconds. */
+const patienceMs = 2_000;
+
+describe.skipIf(control)('a hostile login client', () => {
+  const parts = new AsyncDisposableStack();
+  let host: Host;
+  let attacker: TestUser;
+  let victim: TestUser;
+
+  beforeAll(async () => {
+    host = parts.use(await Host.start({ policy: { defaults: { image: 'host', linger: '1s' } } }));
+    attacker = parts.use(await TestUser.create({ shell: host.client }));
+    victim = parts.use(await TestUser.create({ shell: host.client }));
+    host.uids.push(attacker.uid, victim.uid);
+    const source = join(checkout, 'test/integration/attacks/hostile.c');
+    await runOk('gcc', ['-O1', '-o', join(host.folder, 'bin/hostile'), source]);
+    await login(victim, 'true');
+  });
+
+  afterAll(async () => {
+    await parts.disposeAsync();
+  });
+
+  const hostile = (...args: string[]): [string, string[], { uid: number; gid: number }] => [
+    join(host.folder, 'bin/hostile'),
+    [join(host.runFolder, 'login.sock'), ...args],
+    { uid: attacker.uid, gid: attacker.gid },
+  ];
+
+  const login = async ({ uid, gid }: TestUser, command: string): Promise<Finished> =>
+    await run(host.client, ['-c', command], { uid, gid });
+
+  const descriptors = (): number => readdirSync(`/proc/${host.daemonPid}/fd`).length;
+
+  const settled = async (before: number): Promise<void> =>
+    await waitUntil(
+      () => descriptors() <= before,
+      'the descriptors to be closed',
+      3_000,
+      () => `${before} before, ${descriptors()} now`,
+    );
+
+  const victimIsServed = async (): Promise<void> => {
+    const began = performance.now();
+    const result = await login(victim, 'echo served');
+    expect(result.stdout.toString()).toBe('served\n');
+    expect(performance.now() - began).toBeLessThan(patienceMs);
+  };
+
+  it.each([
+    ['empty messages that carry descriptors', ['empty', '200']],
+    ['broken messages of every kind', ['broken', '600']],
+    ['messages of nothing but fields', ['fields', '20']],
+  ])('leaves nothing behind with %s', async (_name, args) => {
+    const before = descriptors();
+    expect((await run(...hostile(...args))).code).toBe(0);
+    await settled(before);
+    await victimIsServed();
+  });
+
+  it.each(['folder', 'path', 'root'])('is refused with a %s as a descriptor', async (kind) => {
+    const before = descriptors();
+    const result = await run(...hostile('login', kind, 'echo ran'));
+    expect(result.stdout.toString()).toMatch(/answer [34]:.*folders or disks/);
+    expect(result.stdout.toString()).not.toContain('answer 2');
+    await settled(before);
+  });
+
+  it('holds up nobody by connecting without a pause', async () => {
+    await using _flood = new Running(...hostile('connect', '5'));
+    await sleep(300);
+    await victimIsServed();
+  });
+
+  it('holds up nobody by saying nothing', async () => {
+    await using _crowd = new Running(...hostile('silent', '2000', '5'));
+    await sleep(300);
+    await victimIsServed();
+  });
+
+  it.each([
+    ['of a refused login', ['linger', '6']],
+    ['of an accepted one', ['login', 'linger', 'true']],
+  ])('holds up nobody with a socket that is slow to close, %s', async (_name, args) => {
+    await login(attacker, 'true');
+    await using _attack = new Running(...hostile(...args));
+    await sleep(1_000);
+    await victimIsServed();
+  });
+
+  it('that hangs up at any moment leaves no session', async () => {
+    for (let round = 0; round < 20; round++) {
+      for (const kind of ['gone', 'started']) await run(...hostile('login', kind, 'exec sleep 987'));
+    }
+    await waitUntil(
+      async () => ((await host.sandboxOf(attacker))?.sessions.length ?? 0) === 0,
+      'the sessions to end',
+      15_000,
+    );
+  });
+});
