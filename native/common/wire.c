@@ -184,9 +184,14 @@ ssize_t wire_receive(int socket, uint8_t *bytes, size_t size, int *fds, unsigned
     do {
         length = recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
     } while (length < 0 && errno == EINTR);
-    if (length <= 0)
+    if (length < 0)
         return length;
     unsigned count = collect_fds(&message, fds);
+    if (length == 0) { // the end, or an empty datagram, which may carry descriptors all the same
+        for (unsigned index = 0; index < count && index < WIRE_MAX_FDS; index++)
+            close_fd(fds[index]);
+        return 0;
+    }
     uint16_t declared = 0;
     if (length >= WIRE_HEADER_BYTES)
         memcpy(&declared, bytes + 6, sizeof declared);

@@ -1,5 +1,5 @@
 // The messages between client, daemon and supervisor: docs/protocol.md describes them field by
-// field, src/protocol/wire.ts is the other side. One message is one SOCK_SEQPACKET datagram: a
+// field, src/lib/wire.ts is the other side. One message is one SOCK_SEQPACKET datagram: a
 // header, then a list of fields. Every integer is little-endian (the host's own order: the socket
 // never leaves the machine, and only little-endian machines are supported).
 //

@@ -7,16 +7,22 @@
 static int split(const struct wire_field *field, char **parts, size_t count) {
     const uint8_t *at = field->value;
     size_t left = field->length;
+    memset(parts, 0, sizeof *parts * count);
     for (size_t index = 0; index < count; index++) {
+        bool last = index + 1 == count;
         const uint8_t *end = memchr(at, '\0', left);
-        size_t length = end != NULL && index + 1 < count ? (size_t)(end - at) : left;
-        if ((end == NULL) != (index + 1 == count))
+        size_t length = last || end == NULL ? left : (size_t)(end - at);
+        if ((end == NULL) == last)
+            parts[index] = strndup((const char *)at, length);
+        if (parts[index] == NULL) {
+            for (size_t made = 0; made < index; made++)
+                free(parts[made]);
             return -1;
-        parts[index] = strndup((const char *)at, length);
-        if (parts[index] == NULL)
-            return -1;
-        at += length + 1;
-        left -= index + 1 < count ? length + 1 : length;
+        }
+        if (!last) {
+            at = end + 1;
+            left -= length + 1;
+        }
     }
     return 0;
 }
@@ -154,5 +160,8 @@ int spec_parse(struct spec *spec, struct wire_reader *reader, struct err *err) {
     }
     if (spec->layer_count == 0 || spec->uid == 0)
         return err_plain(err, "the sandbox's specification has no layer or no user", NULL);
+    if (spec->root_uid == 0 || spec->root_gid == 0 ||
+        spec->tmp_bytes == 0) // never the host's root; 0: no limit
+        return err_plain(err, "the sandbox's specification has no ids for root or no size for /tmp", NULL);
     return 0;
 }

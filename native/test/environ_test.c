@@ -31,6 +31,8 @@ static void test_refused(void) {
                                       "TERM",
                                       "LC_ALL",
                                       "LC_",
+                                      "LC_A-B=x",
+                                      "LC_A B=x",
                                       "XTERM=x",
                                       "term=xterm",
                                       " TERM=x",

@@ -58,7 +58,10 @@ static void start(struct wire_writer *writer, uint8_t *bytes, size_t size, uint3
     if (without != TAG_UID)
         wire_put_u32(writer, TAG_UID, 1000);
     wire_put_u32(writer, TAG_GID, 1001);
-    wire_put(writer, TAG_ROOT_IDS, root_ids, sizeof root_ids);
+    if (without != TAG_ROOT_IDS)
+        wire_put(writer, TAG_ROOT_IDS, root_ids, sizeof root_ids);
+    if (without != TAG_TMP_BYTES)
+        wire_put_u64(writer, TAG_TMP_BYTES, 4096);
 }
 
 static void test_whole(void) {
@@ -93,8 +96,8 @@ static void test_whole(void) {
 }
 
 static void test_incomplete(void) {
-    static const uint32_t required[] = {TAG_NAME,       TAG_UID_MAP,  TAG_GID_MAP, TAG_UPPER,
-                                        TAG_MOUNTPOINT, TAG_HOSTNAME, TAG_CONTROL, TAG_UID};
+    static const uint32_t required[] = {TAG_NAME,     TAG_UID_MAP, TAG_GID_MAP, TAG_UPPER,    TAG_MOUNTPOINT,
+                                        TAG_HOSTNAME, TAG_CONTROL, TAG_UID,     TAG_ROOT_IDS, TAG_TMP_BYTES};
     uint8_t bytes[1024];
     struct wire_writer writer;
     struct err err;
@@ -121,6 +124,8 @@ static void test_broken_fields(void) {
                   {TAG_NAME, "a\0b", 3},
                   {TAG_LAYER, "/a\0/b", 5},
                   {TAG_BIND, "", 0},
+                  {TAG_BIND, "/a\0/b", 5},
+                  {TAG_BIND, "/a\0/b\0ro\0", 9},
                   {TAG_CGROUP_WRITE, "", 0},
                   {TAG_ARG, "x", 1}, // a tag of another message
                   {99, "x", 1},

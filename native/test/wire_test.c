@@ -200,6 +200,9 @@ static void test_unwanted_descriptors(void) {
         CHECK(wire_receive(pair[1], received, cases[index].room, fds, &count) == -1 && errno == EBADMSG);
         CHECK(count == 0 && open_count() == before);
     }
+    send_raw(pair[0], bytes, 0, 3); // an empty datagram, which reads like the end
+    CHECK(wire_receive(pair[1], received, sizeof received, fds, &count) == 0);
+    CHECK(count == 0 && open_count() == before);
     bytes[6] = WIRE_MAX_FDS; // as many as are declared arrive, and one more that there is no room for
     send_raw(pair[0], bytes, length, WIRE_MAX_FDS + 1);
     CHECK(wire_receive(pair[1], received, sizeof received, fds, &count) == -1 && errno == EBADMSG);

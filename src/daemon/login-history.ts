@@ -106,8 +106,10 @@ export class LoginHistory {
 
 /** Each step's own time: since the mark before it, in the order in which they happened. */
 function summary(login: Login): LoginSummary {
+  // A sandbox that others had asked for may have been on its way before this login began.
+  const startNs = login.marks[0]?.ns ?? 0n;
   const marks = login.marks
-    .filter((mark) => mark.ns > 0n)
+    .filter((mark) => mark.ns > 0n && mark.ns >= startNs)
     .sort((a, b) => (a.ns < b.ns ? -1 : a.ns > b.ns ? 1 : 0));
   const steps = marks.slice(1).map((mark, index) => ({
     name: mark.name,

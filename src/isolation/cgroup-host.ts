@@ -186,14 +186,18 @@ interface CgroupMount {
 /** The cgroup mounts of a /proc/PID/mountinfo (proc(5)). */
 export function cgroupMounts(mountinfo: string): { v1: CgroupMount[]; v2: string | undefined } {
   const v1: CgroupMount[] = [];
+  const seen = new Set<string>();
   let v2: string | undefined;
   for (const line of mountinfo.split('\n')) {
     const [before, after] = line.split(' - ');
-    const mountPath = before?.split(' ')[4];
+    const [, , device = '', , mountPath] = before?.split(' ') ?? [];
     const [type, , options] = after?.split(' ') ?? [];
     if (mountPath === undefined) continue;
     if (type === 'cgroup2') v2 ??= mountPath;
-    if (type === 'cgroup') v1.push({ path: mountPath, options: new Set(options?.split(',')) });
+    // Containers and bind mounts show a hierarchy a second time; it is the same one.
+    if (type === 'cgroup' && !seen.has(device))
+      v1.push({ path: mountPath, options: new Set(options?.split(',')) });
+    seen.add(device);
   }
   return { v1, v2 };
 }

@@ -90,13 +90,18 @@ export function chooseSlot(
 
 const RegistryFile = z.strictObject({
   version: z.literal(1),
-  slots: z.record(
-    z.string().regex(/^\d+$/),
-    z
-      .int()
-      .min(0)
-      .max(slotCount - 1),
-  ),
+  slots: z
+    .record(
+      z.string().regex(/^\d+$/),
+      z
+        .int()
+        .min(0)
+        .max(slotCount - 1),
+    )
+    .refine(
+      (slots) => new Set(Object.values(slots)).size === Object.keys(slots).length,
+      'a slot is given twice',
+    ),
 });
 
 /** Which uid has which slot, for ever: a user's files carry the range's ids. Kept in one file. */
@@ -137,17 +142,24 @@ export class SlotRegistry {
     const known = this.#slots.get(uid);
     if (known !== undefined) return known;
     const foreign = [...(await subordinate('/etc/subuid')), ...(await subordinate('/etc/subgid'))];
-    const slot = this.#slots.get(uid) ?? chooseSlot(uid, new Set(this.#slots.values()), foreign);
-    if (slot === undefined) throw new DockershError('E_UID_RANGE', { why: 'every id range is taken' });
-    this.#slots.set(uid, slot);
-    this.#writing = this.#writing.then(() => this.#write());
-    await this.#writing;
-    return slot;
+    // One after the other, each with what the one before has written; a failure is that caller's alone.
+    const writing = this.#writing.then(() => this.#assign(uid, foreign));
+    this.#writing = writing.then(
+      () => {},
+      () => {},
+    );
+    return await writing;
   }
 
-  async #write(): Promise<void> {
-    const slots = Object.fromEntries(this.#slots);
+  async #assign(uid: number, foreign: readonly SubordinateRange[]): Promise<number> {
+    const known = this.#slots.get(uid);
+    if (known !== undefined) return known;
+    const slot = chooseSlot(uid, new Set(this.#slots.values()), foreign);
+    if (slot === undefined) throw new DockershError('E_UID_RANGE', { why: 'every id range is taken' });
+    const slots = { ...Object.fromEntries(this.#slots), [uid]: slot };
     await writeFileAtomic(this.#file, `${JSON.stringify({ version: 1, slots })}\n`);
+    this.#slots.set(uid, slot); // not before: a slot that is on no disk could be given to another user later
+    return slot;
   }
 }
 

@@ -56,7 +56,8 @@ const asBytes = (text: string): ByteString => Buffer.from(text, 'utf8').toString
 
 /** Every name once; the later list wins. */
 export function mergeEnvironment(...lists: readonly (readonly ByteString[])[]): ByteString[] {
-  return [...new Map(lists.flat().map((entry) => [entry.slice(0, entry.indexOf('=')), entry])).values()];
+  const assignments = lists.flat().filter((entry) => entry.includes('=')); // an image may hold bare names
+  return [...new Map(assignments.map((entry) => [entry.slice(0, entry.indexOf('=')), entry])).values()];
 }
 
 export interface SandboxEvents {

@@ -26,9 +26,10 @@ export class OwnedFd implements Disposable {
 
   /** Closes it. Does nothing the second time. */
   [Symbol.dispose](): void {
-    if (this.#fd === undefined) return;
-    closeSync(this.#fd);
-    this.#fd = undefined;
+    const fd = this.#fd;
+    if (fd === undefined) return;
+    this.#fd = undefined; // first: after a failed close the number is free all the same (close(2))
+    closeSync(fd);
   }
 }
 

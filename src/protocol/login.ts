@@ -44,12 +44,15 @@ export function parseLogin(data: Buffer): LoginRequest | undefined {
 /** How many descriptors a login carries: the client's 0, 1 and 2. */
 export const loginFdCount = 3;
 
+/** As much of a text as the client has room for, in bytes. */
+const short = (text: string): Buffer => Buffer.from(Buffer.from(text, 'utf8').subarray(0, 900));
+
 /** A refusal: the client prints the text and exits with the code. */
 export function loginError(text: string, exitCode: number): Buffer {
-  return new WireWriter('error').text('text', text.slice(0, 900)).u32('code', exitCode).finish();
+  return new WireWriter('error').bytes('text', short(text)).u32('code', exitCode).finish();
 }
 
 /** A remark: the client prints it and goes on. */
 export function loginNotice(text: string): Buffer {
-  return new WireWriter('notice').text('text', text.slice(0, 900)).finish();
+  return new WireWriter('notice').bytes('text', short(text)).finish();
 }

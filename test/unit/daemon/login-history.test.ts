@@ -104,6 +104,23 @@ describe('a login', () => {
     expect(history.find('a')?.steps.map((step) => step.name)).toContain('rootfs');
   });
 
+  test('that joins a start already under way shows only what it waited for', () => {
+    const history = new LoginHistory();
+    history.begin('a', 1000, start, start + us(10));
+    history.started('a', { kind: 'cold', handedOverNs: start + us(30), ...digest });
+    const steps = [
+      { name: 'limits', ns: start - us(5) },
+      { name: 'pivot', ns: start + us(20) },
+    ];
+    history.sandboxStarted({ uid: 1000, steps });
+    history.ended({ id: 'a', uid: 1000, outcome: { kind: 'exit', code: 0 }, problem: '', stepsNs: [] });
+    expect(history.find('a')?.steps.slice(0, 3)).toEqual([
+      { name: 'connect', us: 10 },
+      { name: 'pivot', us: 10 },
+      { name: 'hand over', us: 10 },
+    ]);
+  });
+
   test('that was refused shows why', () => {
     const history = new LoginHistory();
     history.begin('a', 1000, start, start + us(100));

@@ -58,6 +58,11 @@ describe('mountinfo', () => {
     });
   });
 
+  test('a hierarchy that is mounted twice is one hierarchy', () => {
+    const line = (place: string): string => `30 25 0:30 / ${place} rw - cgroup cgroup rw,memory\n`;
+    expect(cgroupMounts(line('/one') + line('/two')).v1.map((mount) => mount.path)).toEqual(['/one']);
+  });
+
   test('of no use', () => {
     expect(cgroupMounts('')).toEqual({ v1: [], v2: undefined });
     expect(cgroupMounts('x\n - cgroup\n1 2 3 4\n')).toEqual({ v1: [], v2: undefined });

@@ -21,6 +21,7 @@ describe('environments', () => {
       'a=\xff\n',
     ]);
     expect(mergeEnvironment([], [])).toEqual([]);
+    expect(mergeEnvironment(['FO=1'], ['FOO'])).toEqual(['FO=1']); // what an image's bare name must not take away
   });
 
   test('as if each assignment were made in turn', () => {

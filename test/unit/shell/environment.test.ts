@@ -39,13 +39,13 @@ describe('what may travel', () => {
     expect(mayTravel(entry)).toBe(false);
   });
 
-  test('the client sends what the daemon takes, and besides only the terminal that the sandbox replaces', () => {
+  test('the client sends what the daemon takes, and besides only the terminal and the command that the session replaces', () => {
     const file = path.resolve(import.meta.dirname, '../../../native/login/environ.c');
     const sent = [...readFileSync(file, 'utf8').matchAll(/^ {4}"([A-Z_]+)=",$/gm)].map(
       ([, name]) => name ?? '',
     );
     expect(sent.length).toBeGreaterThan(5);
-    expect(sent.filter((name) => !mayTravel(`${name}=x`))).toEqual(['SSH_TTY']);
+    expect(sent.filter((name) => !mayTravel(`${name}=x`))).toEqual(['SSH_TTY', 'SSH_ORIGINAL_COMMAND']);
   });
 });
 

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { wireMaxBytes } from '../../../src/lib/wire.ts';
 import type { LoginRequest } from '../../../src/protocol/login.ts';
 import { chooseShell, loginSource, newSessionId, sessionOf } from '../../../src/shell/session.ts';
 import { aUser } from '../isolation/records.ts';
@@ -93,6 +94,13 @@ describe('a session', () => {
       const session = sessionOf('x', aLogin(), aUser(), { path: '/bin/zsh', wanted });
       expect(session.program).toEqual({ kind: 'shell', path: '/bin/zsh', announceFallback: wanted });
     }
+  });
+
+  test('of the longest command that ssh can carry fits into one message, as ForceCommand too', () => {
+    const env = [`SSH_ORIGINAL_COMMAND=${'x'.repeat(131_000)}`];
+    const session = sessionOf('x', aLogin({ args: ['dockersh'], env }), aUser(), bash);
+    const bytes = [...session.args, ...session.env].reduce((sum, text) => sum + 8 + text.length, 0);
+    expect(bytes).toBeLessThan(wireMaxBytes - 32 * 1024);
   });
 
   test('nothing that a login says changes who it is or which program runs', () => {
