@@ -1,6 +1,7 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
@@ -62,5 +63,56 @@ int attributes_set(int fd, const struct tar_entry *entry, uint64_t *skipped, str
         else if (set_xattr(fd, xattr, err) < 0)
             return -1;
     }
+    return 0;
+}
+
+static int by_name(const void *left, const void *right) {
+    return strcmp(((const struct tar_xattr *)left)->name, ((const struct tar_xattr *)right)->name);
+}
+
+// A capability of version 3 names the user namespace that it holds in by what its root is on the host. In an
+// archive root is 0, which is what version 2 says without a number. Returns the new length.
+static size_t shift_capability(const struct id_map *uids, uint8_t *value, size_t length) {
+    if (uids->count == 0 || length != 24 || value[3] != 3)
+        return length;
+    uint32_t root;
+    memcpy(&root, value + 20, sizeof root); // little-endian, as every machine supported
+    root = id_map_inside(uids, root);
+    if (root == 0) {
+        value[3] = 2;
+        return 20;
+    }
+    memcpy(value + 20, &root, sizeof root);
+    return length;
+}
+
+static int read_xattr(int fd, const char *name, const struct id_map *uids, struct tar_entry *entry,
+                      struct err *err) {
+    static uint8_t value[65536]; // XATTR_SIZE_MAX
+    ssize_t length = fgetxattr(fd, name, value, sizeof value);
+    if (length < 0)
+        return errno == ENODATA ? 0 : err_sys(err, "read the attribute", name);
+    size_t kept = (size_t)length;
+    if (strcmp(name, CAPABILITY) == 0)
+        kept = shift_capability(uids, value, kept);
+    if (tar_entry_add_xattr(entry, name, strlen(name), value, kept) < 0)
+        return err_sys(err, "remember the attribute", name);
+    return 0;
+}
+
+int attributes_read(int fd, const struct id_map *uids, struct tar_entry *entry, uint64_t *skipped,
+                    struct err *err) {
+    static char names[65536]; // XATTR_LIST_MAX
+    ssize_t length = flistxattr(fd, names, sizeof names);
+    if (length < 0)
+        return errno == ENOTSUP ? 0 : err_sys(err, "list the attributes", "");
+    for (ssize_t at = 0; at < length; at += (ssize_t)strlen(names + at) + 1) {
+        if (!attributes_may_keep(names + at))
+            ++*skipped;
+        else if (read_xattr(fd, names + at, uids, entry, err) < 0)
+            return -1;
+    }
+    if (entry->xattr_count > 1)
+        qsort(entry->xattrs, entry->xattr_count, sizeof *entry->xattrs, by_name);
     return 0;
 }

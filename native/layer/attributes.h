@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "err.h"
+#include "id_map.h"
 #include "tar_entry.h"
 
 // Ids above 65535 have no place in the range of ids that a sandbox maps.
@@ -18,3 +19,8 @@ bool attributes_may_keep(const char *name);
 
 // Sets owner, mode and attributes of an open file or folder, counting the attributes left out.
 int attributes_set(int fd, const struct tar_entry *entry, uint64_t *skipped, struct err *err);
+
+// The attributes of an open file or folder that an archive may carry, sorted by name, into `entry`. File
+// capabilities that hold for a sandbox alone hold inside it for what `uids` says.
+int attributes_read(int fd, const struct id_map *uids, struct tar_entry *entry, uint64_t *skipped,
+                    struct err *err);

@@ -28,5 +28,6 @@ enum confine_capability {
     CAPABILITY_FOWNER = 3,
     CAPABILITY_FSETID = 4,
     CAPABILITY_SYS_ADMIN = 21,
+    CAPABILITY_MKNOD = 27,
     CAPABILITY_SETFCAP = 31,
 };

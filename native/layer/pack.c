@@ -1,6 +1,5 @@
 #include "pack.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -8,12 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "attributes.h"
 #include "cleanup.h"
 #include "links.h"
+#include "names.h"
+#include "overlay.h"
 #include "tar_write.h"
 
 enum { READ_BYTES = 256 * 1024 };
@@ -21,6 +21,7 @@ enum { READ_BYTES = 256 * 1024 };
 struct job {
     struct tar_writer writer;
     struct link_table links;
+    const struct pack_options *options;
     const struct limits *limits;
     struct pack_result *result;
     dev_t device; // the file system that is packed; mounts in it are left out
@@ -36,47 +37,12 @@ static bool vanished(void) {
     return errno == ENOENT || errno == ELOOP || errno == ENOTDIR;
 }
 
-static int by_name(const void *left, const void *right) {
-    return strcmp(*(char *const *)left, *(char *const *)right);
-}
-
-static int by_xattr_name(const void *left, const void *right) {
-    return strcmp(((const struct tar_xattr *)left)->name, ((const struct tar_xattr *)right)->name);
-}
-
-static int add_xattr(struct job *job, int fd, const char *name, struct tar_entry *entry, struct err *err) {
-    if (!attributes_may_keep(name)) {
-        job->result->skipped_xattrs++;
-        return 0;
-    }
-    char value[65536]; // XATTR_SIZE_MAX
-    ssize_t length = fgetxattr(fd, name, value, sizeof value);
-    if (length < 0)
-        return errno == ENODATA ? 0 : err_sys(err, "read the attribute", name);
-    if (tar_entry_add_xattr(entry, name, strlen(name), value, (size_t)length) < 0)
-        return err_sys(err, "remember the attribute", name);
-    return 0;
-}
-
-static int add_xattrs(struct job *job, int fd, struct tar_entry *entry, struct err *err) {
-    char names[65536]; // XATTR_LIST_MAX
-    ssize_t length = flistxattr(fd, names, sizeof names);
-    if (length < 0)
-        return errno == ENOTSUP ? 0 : err_sys(err, "list the attributes", "");
-    for (ssize_t at = 0; at < length; at += (ssize_t)strlen(names + at) + 1)
-        if (add_xattr(job, fd, names + at, entry, err) < 0)
-            return -1;
-    if (entry->xattr_count > 1)
-        qsort(entry->xattrs, entry->xattr_count, sizeof *entry->xattrs, by_xattr_name);
-    return 0;
-}
-
 static int fill(struct job *job, const struct stat *info, enum tar_kind kind, struct tar_entry *entry,
                 struct err *err) {
     entry->kind = kind;
     entry->mode = info->st_mode & 07777;
-    entry->uid = info->st_uid;
-    entry->gid = info->st_gid;
+    entry->uid = id_map_inside(&job->options->uids, info->st_uid);
+    entry->gid = id_map_inside(&job->options->gids, info->st_gid);
     entry->mtime = info->st_mtim;
     entry->path = strdup(job->path);
     if (entry->path == NULL)
@@ -84,32 +50,68 @@ static int fill(struct job *job, const struct stat *info, enum tar_kind kind, st
     return attributes_check_ids(entry, err);
 }
 
+static int read_attributes(struct job *job, int fd, struct tar_entry *entry, struct err *err) {
+    return attributes_read(fd, &job->options->uids, entry, &job->result->skipped_xattrs, err);
+}
+
 static int write_entry(struct job *job, const struct tar_entry *entry, struct err *err) {
     if (++job->result->entries > job->limits->max_entries)
         return err_plain(err, "the folder has more entries than the limit allows", "");
+    // Holes count as well: an archive has zeros for them.
+    if (entry->size > job->limits->max_bytes || job->writer.offset > job->limits->max_bytes - entry->size)
+        return err_plain(err, "the archive would be larger than the limit of bytes allows", "");
     return tar_write_entry(&job->writer, entry, err);
 }
 
-// Writes the entry's data, exactly as long as its header says: a file that shrank is filled up with
-// zeros, and what a file grew is left out.
-static int write_data(struct job *job, int fd, uint64_t size, struct err *err) {
-    uint64_t left = size;
-    while (left > 0) {
-        ssize_t got = read(fd, job->buffer, left < READ_BYTES ? (size_t)left : READ_BYTES);
+// Reads from `*at` to the end of a run of data, at most to `end`. 0: the file has become shorter.
+static int write_run(struct job *job, int fd, uint64_t *at, uint64_t end, struct err *err) {
+    while (*at < end) {
+        size_t wanted = end - *at < READ_BYTES ? (size_t)(end - *at) : READ_BYTES;
+        ssize_t got = pread(fd, job->buffer, wanted, (off_t)*at);
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0)
             return err_sys(err, "read", "");
-        if (got == 0) {
-            job->result->changed++;
-            break;
-        }
+        if (got == 0)
+            return 0;
         if (tar_write_bytes(&job->writer, job->buffer, (size_t)got, err) < 0)
             return -1;
-        left -= (uint64_t)got;
+        *at += (uint64_t)got;
     }
-    if (tar_write_zeros(&job->writer, left, err) < 0)
-        return -1;
+    return 1;
+}
+
+// Where data begins and ends from `at` on; a file system that cannot tell has data everywhere.
+static void find_run(int fd, uint64_t at, uint64_t size, uint64_t *start, uint64_t *end) {
+    off_t data = lseek(fd, (off_t)at, SEEK_DATA);
+    off_t hole = data < 0 ? -1 : lseek(fd, data, SEEK_HOLE);
+    bool none = data < 0 && errno == ENXIO; // a hole up to the end
+    *start = none ? size : data < 0 ? at : (uint64_t)data;
+    *end = none || hole < 0 ? size : (uint64_t)hole;
+    *start = *start < size ? *start : size;
+    *end = *end < size ? *end : size;
+}
+
+// Writes the entry's data, exactly as long as its header says: a file that shrank is filled up with
+// zeros, and what a file grew is left out. Holes are zeros too (layer.md: sparse files have no form that
+// every reader knows), but need not be read.
+static int write_data(struct job *job, int fd, uint64_t size, struct err *err) {
+    for (uint64_t at = 0; at < size;) {
+        uint64_t start, end;
+        find_run(fd, at, size, &start, &end);
+        if (tar_write_zeros(&job->writer, start - at, err) < 0)
+            return -1;
+        at = start;
+        int whole = write_run(job, fd, &at, end, err);
+        if (whole < 0)
+            return -1;
+        if (whole == 0) {
+            job->result->changed++;
+            if (tar_write_zeros(&job->writer, size - at, err) < 0)
+                return -1;
+            break;
+        }
+    }
     return tar_write_padding(&job->writer, size, err);
 }
 
@@ -146,7 +148,7 @@ static int pack_file(struct job *job, int parent, const char *name, struct err *
     if (linked != 0)
         return linked < 0 ? -1 : 0;
     struct tar_entry entry __attribute__((cleanup(tar_entry_clear))) = {0};
-    if (fill(job, &info, TAR_FILE, &entry, err) < 0 || add_xattrs(job, fd, &entry, err) < 0)
+    if (fill(job, &info, TAR_FILE, &entry, err) < 0 || read_attributes(job, fd, &entry, err) < 0)
         return -1;
     entry.size = (uint64_t)info.st_size;
     if (write_entry(job, &entry, err) < 0)
@@ -178,9 +180,30 @@ static int pack_special(struct job *job, int parent, const char *name, const str
 
 static int write_folder(struct job *job, int folder, const struct stat *info, struct err *err) {
     struct tar_entry entry __attribute__((cleanup(tar_entry_clear))) = {0};
-    if (fill(job, info, TAR_DIRECTORY, &entry, err) < 0 || add_xattrs(job, folder, &entry, err) < 0)
+    if (fill(job, info, TAR_DIRECTORY, &entry, err) < 0 || read_attributes(job, folder, &entry, err) < 0)
         return -1;
     return write_entry(job, &entry, err);
+}
+
+// OCI image specification, layer.md, "Whiteouts": an empty file. It has no owner and no time that would mean
+// anything; fixed ones make the archive the same whenever it is packed.
+static int write_marker(struct job *job, size_t length, const char *prefix, const char *name,
+                        struct err *err) {
+    size_t prefix_length = strlen(prefix);
+    size_t name_length = strlen(name);
+    if (length + prefix_length + name_length + 1 > PATH_MAX)
+        return err_plain(err, "the path is longer than the limit allows", "");
+    memcpy(job->path + length, prefix, prefix_length);
+    memcpy(job->path + length + prefix_length, name, name_length + 1);
+    struct tar_entry entry = {.kind = TAR_FILE, .path = job->path};
+    return write_entry(job, &entry, err);
+}
+
+// `length`: of the folder's path, its slash included.
+static int write_opaque(struct job *job, int folder, size_t length, struct err *err) {
+    if (!job->options->overlay || !overlay_is_opaque(folder))
+        return 0;
+    return write_marker(job, length, ".wh.", ".wh..opq", err);
 }
 
 // A folder on another file system is a mount point: the folder is kept, what is mounted on it is not.
@@ -196,7 +219,7 @@ static int pack_folder(struct job *job, int parent, const char *name, size_t len
         return err_plain(err, "the path is deeper than the limit allows", "");
     job->path[length++] = '/';
     job->path[length] = '\0';
-    if (write_folder(job, folder, &info, err) < 0)
+    if (write_folder(job, folder, &info, err) < 0 || write_opaque(job, folder, length, err) < 0)
         return -1;
     return info.st_dev == job->device ? pack_children(job, folder, length, depth + 1, err) : 0;
 }
@@ -225,64 +248,21 @@ static int pack_child(struct job *job, int folder, const char *name, size_t leng
         job->result->skipped_sockets++;
         return 0;
     default:
+        if (job->options->overlay && overlay_is_whiteout(&info))
+            return write_marker(job, length, ".wh.", name, err);
         job->result->skipped_devices++;
         return 0;
     }
 }
 
-static void free_names(char **names, size_t count) {
-    for (size_t index = 0; index < count; index++)
-        free(names[index]);
-    free(names);
-}
-
-// The names in a folder, sorted by their bytes. Returns how many, or -1.
-static ssize_t read_names(int folder, char ***names, struct err *err) {
-    int copy = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *stream = copy < 0 ? NULL : fdopendir(copy);
-    if (stream == NULL) {
-        close_fd(copy);
-        return err_sys(err, "read the folder", "");
-    }
-    size_t count = 0;
-    struct dirent *entry;
-    int failed = 0;
-    *names = NULL;
-    while (failed == 0 && (errno = 0, entry = readdir(stream)) != NULL) {
-        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
-            continue;
-        if ((count & (count - 1)) == 0) {
-            char **grown = reallocarray(*names, count == 0 ? 1 : count * 2, sizeof *grown);
-            failed = grown == NULL ? err_sys(err, "remember names", "") : 0;
-            *names = grown != NULL ? grown : *names;
-        }
-        char *name = failed == 0 ? strdup(entry->d_name) : NULL;
-        if (failed == 0 && name == NULL)
-            failed = err_sys(err, "remember names", "");
-        if (failed == 0)
-            (*names)[count++] = name;
-    }
-    if (failed == 0 && errno != 0)
-        failed = err_sys(err, "read the folder", "");
-    (void)closedir(stream);
-    if (failed != 0) {
-        free_names(*names, count);
-        return -1;
-    }
-    if (count > 1)
-        qsort(*names, count, sizeof **names, by_name);
-    return (ssize_t)count;
-}
-
 static int pack_children(struct job *job, int folder, size_t length, unsigned depth, struct err *err) {
-    char **names = NULL;
-    ssize_t count = read_names(folder, &names, err);
-    if (count < 0)
+    struct names names;
+    if (names_read(folder, &names, err) < 0)
         return -1;
     int result = 0;
-    for (ssize_t index = 0; index < count && result == 0; index++)
-        result = pack_child(job, folder, names[index], length, depth, err);
-    free_names(names, (size_t)count);
+    for (size_t index = 0; index < names.count && result == 0; index++)
+        result = pack_child(job, folder, names.names[index], length, depth, err);
+    names_clear(&names);
     return result;
 }
 
@@ -292,16 +272,16 @@ static int pack_tree(struct job *job, int root, struct err *err) {
         return err_sys(err, "stat the folder", "");
     job->device = info.st_dev;
     memcpy(job->path, "./", 3);
-    if (write_folder(job, root, &info, err) < 0)
+    if (write_folder(job, root, &info, err) < 0 || write_opaque(job, root, 0, err) < 0)
         return -1;
     if (pack_children(job, root, 0, 1, err) < 0)
         return -1;
     return tar_write_end(&job->writer, err);
 }
 
-int pack(const char *path, int out, const struct limits *limits, struct pack_result *result, char *place,
-         struct err *err) {
-    struct job job = {.limits = limits, .result = result, .path = place};
+int pack(const char *path, int out, const struct pack_options *options, struct pack_result *result,
+         char *place, struct err *err) {
+    struct job job = {.options = options, .limits = options->limits, .result = result, .path = place};
     place[0] = '\0';
     cleanup_fd int root = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (root < 0)

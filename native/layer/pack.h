@@ -2,10 +2,12 @@
 // names, no device or inode numbers), so the same tree always has the same digest.
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "archive_limits.h"
 #include "err.h"
+#include "id_map.h"
 
 struct pack_result {
     uint64_t entries;
@@ -16,6 +18,14 @@ struct pack_result {
     uint64_t changed; // files that changed while they were read
 };
 
+struct pack_options {
+    const struct limits *limits;
+    // The folder is a layer in overlay's form: whiteouts and opaque folders become the archive's own.
+    bool overlay;
+    // What the ids on disk are in the archive.
+    struct id_map uids, gids;
+};
+
 // `path` is the folder; `out` gets the archive. `place` (PATH_MAX bytes) names the file a failure is about.
-int pack(const char *path, int out, const struct limits *limits, struct pack_result *result, char *place,
-         struct err *err);
+int pack(const char *path, int out, const struct pack_options *options, struct pack_result *result,
+         char *place, struct err *err);

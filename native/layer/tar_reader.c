@@ -93,9 +93,27 @@ static void expect_data(struct tar_reader *reader, uint64_t size) {
     reader->padding = (unsigned)((TAR_BLOCK - size % TAR_BLOCK) % TAR_BLOCK);
 }
 
+// Where the archive is a file, data that nobody wants is not read. Its last byte is, by the caller, so that
+// an archive that ends too early is noticed.
+static int seek_data(struct tar_reader *reader, struct err *err) {
+    uint64_t skip = reader->data_left;
+    size_t have = reader->end - reader->start;
+    if (!reader->seekable || skip <= have + 1)
+        return 0;
+    skip -= have + 1;
+    if (lseek(reader->fd, (off_t)skip, SEEK_CUR) < 0)
+        return err_sys(err, "seek in the archive", "");
+    reader->start = reader->end;
+    reader->data_left -= have + skip;
+    reader->offset += have + skip;
+    return 0;
+}
+
 static int skip_data(struct tar_reader *reader, struct err *err) {
     const uint8_t *bytes;
     ssize_t got;
+    if (seek_data(reader, err) < 0)
+        return -1;
     while ((got = tar_reader_data(reader, &bytes, BUFFER_BYTES, err)) > 0)
         ;
     if (got < 0)

@@ -1,6 +1,5 @@
 #include "tree.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -11,6 +10,7 @@
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "remove.h"
 
 // linux/openat2.h
 struct open_how_v0 {
@@ -216,49 +216,4 @@ int tree_set_times(struct tree *tree, struct err *err) {
             return err_sys(err, "set the time of the folder", time->path);
     }
     return 0;
-}
-
-// Removes what is in one folder, going down into the folders in it: one descriptor a level, and the
-// limit on depth bounds the levels of whatever this program made. Takes `folder_fd`.
-static int empty_folder(int folder_fd, struct err *err) {
-    DIR *folder = fdopendir(folder_fd);
-    if (folder == NULL) {
-        close_fd(folder_fd);
-        return err_sys(err, "read a folder", "");
-    }
-    int result = 0;
-    struct dirent *entry;
-    while (result == 0 && (errno = 0, entry = readdir(folder)) != NULL) {
-        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
-            continue;
-        bool is_folder = entry->d_type == DT_DIR;
-        if (!is_folder && unlinkat(dirfd(folder), entry->d_name, 0) < 0) {
-            is_folder = errno == EISDIR;
-            if (!is_folder && errno != ENOENT)
-                result = err_sys(err, "remove", entry->d_name);
-        }
-        if (is_folder)
-            result = tree_remove_all(dirfd(folder), entry->d_name, err);
-    }
-    if (result == 0 && errno != 0)
-        result = err_sys(err, "read a folder", "");
-    (void)closedir(folder);
-    return result;
-}
-
-int tree_remove_all(int parent, const char *name, struct err *err) {
-    // Some file systems skip entries of a folder that shrinks while it is read: look again.
-    for (int round = 0;; round++) {
-        int folder = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        if (folder < 0 && (errno == ENOTDIR || errno == ELOOP))
-            return unlinkat(parent, name, 0) == 0 || errno == ENOENT ? 0 : err_sys(err, "remove", name);
-        if (folder < 0)
-            return errno == ENOENT ? 0 : err_sys(err, "open the folder", name);
-        if (empty_folder(folder, err) < 0)
-            return -1;
-        if (unlinkat(parent, name, AT_REMOVEDIR) == 0 || errno == ENOENT)
-            return 0;
-        if (errno != ENOTEMPTY || round == 3)
-            return err_sys(err, "remove the folder", name);
-    }
 }

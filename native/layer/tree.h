@@ -58,7 +58,3 @@ int tree_remove(struct tree *tree, int parent, const char *name, struct err *err
 // Remembers the time of a folder: making the files in it changes it, so it is set at the end.
 int tree_remember_time(struct tree *tree, const char *name, struct timespec mtime, struct err *err);
 int tree_set_times(struct tree *tree, struct err *err);
-
-// Removes `name` of `parent`, a folder with all that is in it; never follows a link. What is not there
-// counts as removed. Also what `dockersh-layer remove` does.
-int tree_remove_all(int parent, const char *name, struct err *err);

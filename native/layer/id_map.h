@@ -1,0 +1,26 @@
+// What ids of the host are inside a sandbox: user_namespaces(7), uid_map. A user's own layer has host ids on
+// disk, an image has the ids inside.
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "err.h"
+
+struct id_extent {
+    uint32_t inside, host, count;
+};
+
+// Empty: every id is itself.
+struct id_map {
+    struct id_extent *extents;
+    size_t count;
+};
+
+// What an id is inside that the map does not have: an owner that the sandbox does not know.
+#define ID_NOBODY 65534
+
+// Lines of a uid_map, joined by commas.
+int id_map_parse(const char *text, struct id_map *map, struct err *err);
+void id_map_clear(struct id_map *map);
+uint32_t id_map_inside(const struct id_map *map, uint32_t host);
