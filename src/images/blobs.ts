@@ -1,20 +1,35 @@
 // Small documents by digest: manifests and configurations. Reading verifies, so no caller can forget to.
 
-import { open } from 'node:fs/promises';
+import { open, stat } from 'node:fs/promises';
 import type { z } from 'zod';
 import { writeFileAtomic } from '../lib/atomic-file.ts';
 import { DockershError, hasErrno } from '../lib/errors.ts';
 import { type Digest, digestOf } from './digest.ts';
 import type { Layout } from './layout.ts';
-import type { Descriptor } from './oci.ts';
+import { type Descriptor, maxDocumentBytes } from './oci.ts';
 
-/** Far above any real manifest; registries refuse larger ones as well. */
-const maxBytes = 4 * 1024 * 1024;
+const tooLarge = `it is larger than ${maxDocumentBytes} bytes, too large for a manifest or configuration`;
 
 /** Stores a document. Storing it again changes nothing. */
-export async function putJsonBlob(layout: Layout, mediaType: string, value: unknown): Promise<Descriptor> {
-  const bytes = Buffer.from(JSON.stringify(value));
+export async function putJsonBlob(
+  layout: Layout,
+  mediaType: string,
+  value: unknown,
+  hold?: (digest: Digest) => void,
+): Promise<Descriptor> {
+  return putDocument(layout, mediaType, Buffer.from(JSON.stringify(value)), hold);
+}
+
+/** As putJsonBlob, byte for byte. `hold` is told the digest before the blob appears, to pin it. */
+export async function putDocument(
+  layout: Layout,
+  mediaType: string,
+  bytes: Uint8Array,
+  hold?: (digest: Digest) => void,
+): Promise<Descriptor> {
+  if (bytes.length > maxDocumentBytes) throw broken(digestOf(bytes), tooLarge);
   const digest = digestOf(bytes);
+  hold?.(digest);
   await writeFileAtomic(layout.blob(digest), bytes);
   return { mediaType, digest, size: bytes.length };
 }
@@ -41,7 +56,7 @@ export async function readJsonBlob<T extends z.ZodType>(
 async function readBlob(layout: Layout, digest: Digest): Promise<Buffer> {
   try {
     await using file = await open(layout.blob(digest), 'r');
-    if ((await file.stat()).size > maxBytes) throw broken(digest, `it is larger than ${maxBytes} bytes`);
+    if ((await file.stat()).size > maxDocumentBytes) throw broken(digest, tooLarge);
     return await file.readFile();
   } catch (error) {
     if (hasErrno(error, 'ENOENT')) throw broken(digest, 'it is missing');
@@ -51,4 +66,14 @@ async function readBlob(layout: Layout, digest: Digest): Promise<Buffer> {
 
 function broken(digest: Digest, why: string): DockershError {
   return new DockershError('E_IMAGE_BROKEN', { what: `blob ${digest}`, why });
+}
+
+/** Bytes of a blob; undefined where it is not there. */
+export async function blobSize(layout: Layout, digest: Digest): Promise<number | undefined> {
+  try {
+    return (await stat(layout.blob(digest))).size;
+  } catch (error) {
+    if (hasErrno(error, 'ENOENT')) return undefined;
+    throw error;
+  }
 }

@@ -42,7 +42,7 @@ export interface AddOptions {
 export type LayerCompression = 'gzip' | 'zstd' | 'none';
 
 export interface ContentStore {
-  begin(): Transaction;
+  begin(): Promise<Transaction>;
 }
 
 export interface Transaction extends AsyncDisposable {

@@ -11,20 +11,26 @@ import { chmod, mkdir } from 'node:fs/promises';
 import { DockershError } from '../lib/errors.ts';
 import { hostImageName } from '../lib/image-name.ts';
 import type { Logger } from '../lib/log.ts';
-import { collectGarbage } from './collect.ts';
+import { collectGarbage, type Garbage } from './collect.ts';
+import type { ContentStore, Transaction } from './content.ts';
+import type { StoreContext } from './context.ts';
+import { Flights } from './flights.ts';
 import { type HostImage, openHostImage } from './host.ts';
-import { type ImportOptions, readRootfs, storeImage } from './import-rootfs.ts';
-import { readIndex, refNameOf, withoutTag, withTag, writeIndex } from './index-file.ts';
+import { importImage, importRootfs } from './import-image.ts';
+import type { ImportOptions, ImportResult } from './import-options.ts';
+import { readIndex, refNameOf, withoutTag, writeIndex } from './index-file.ts';
 import { type ArchiveLimits, type LayerProgram, removeFolder } from './layer-program.ts';
 import { type Layout, layoutAt, leftovers, makeLayout } from './layout.ts';
 import type { Descriptor } from './oci.ts';
+import { Pins } from './pins.ts';
 import { parseReference, writableKey } from './reference.ts';
 import { type ResolvedImage, Resolver } from './resolve.ts';
 import { lockStore } from './store-lock.ts';
 import { readStoredImage } from './stored-image.ts';
+import { StoreTransaction } from './transaction.ts';
 import { Turns } from './turns.ts';
 
-export type { ImportOptions } from './import-rootfs.ts';
+export type { ImportOptions, ImportResult } from './import-options.ts';
 export type { ResolvedImage } from './resolve.ts';
 
 export interface ImageStoreOptions {
@@ -35,6 +41,11 @@ export interface ImageStoreOptions {
    * image digests. Asked before anything is removed. Add a path in the same turn in which resolve() gave it.
    */
   readonly inUse?: () => ReadonlySet<string>;
+  /**
+   * Image digests that users' layers are made on, snapshots included (user-layer.ts, layerBases). Asked
+   * before anything is removed; nothing is removed where it fails.
+   */
+  readonly bases?: () => Promise<ReadonlySet<string>>;
   readonly limits?: ArchiveLimits;
   /** Hears of what went wrong without failing an operation (left-overs that could not be removed). */
   readonly log?: Pick<Logger, 'warn'>;
@@ -53,14 +64,14 @@ export interface ImageSummary {
   readonly virtual: boolean;
 }
 
-export interface ImportResult {
-  readonly name: string;
-  readonly digest: string;
-  readonly sizeBytes: number;
-  readonly files: number;
+export interface GarbageReport {
+  readonly blobs: number;
+  readonly layers: number;
+  /** Of blobs, and of the archives that the layers were unpacked from. */
+  readonly bytes: number;
 }
 
-export interface ImageStore extends AsyncDisposable {
+export interface ImageStore extends AsyncDisposable, ContentStore {
   /**
    * What a sandbox needs of the image that `name` means now. Undefined where there is none of that name;
    * throws E_IMAGE_BROKEN where there is one and something of it is missing or has changed.
@@ -72,6 +83,12 @@ export interface ImageStore extends AsyncDisposable {
    * and the reason), E_DISK_FULL; an AbortError when the signal says so.
    */
   importRootfs(name: string, path: string, options?: ImportOptions): Promise<ImportResult>;
+  /**
+   * Imports what `path` is: a root filesystem as importRootfs does, an OCI image layout (folder or tar), an
+   * archive of docker save; tars plain or compressed. Without a name images keep their own. Throws as
+   * importRootfs does.
+   */
+  importImage(name: string | undefined, path: string, options?: ImportOptions): Promise<ImportResult[]>;
   /** All images, the virtual one first, then by name. */
   list(): Promise<ImageSummary[]>;
   /**
@@ -80,7 +97,12 @@ export interface ImageStore extends AsyncDisposable {
    */
   remove(name: string): Promise<{ readonly name: string; readonly removed: true }>;
   /** Removes what nothing needs any more; call when sandboxes have ended. */
-  collectGarbage(): Promise<void>;
+  collectGarbage(): Promise<GarbageReport>;
+  /**
+   * Whether `name` means another image by now than the one of this digest: other content, not merely another
+   * compression of the same. False where there is no image of that name any more.
+   */
+  hasMoved(name: string, digest: string): Promise<boolean>;
 }
 
 /** Opens the store at `root` (absolute), making it where it is missing. Throws E_BUSY where it is open. */
@@ -112,10 +134,24 @@ class DiskStore implements ImageStore {
   readonly #resolver: Resolver;
   /** Everything that changes the index or takes things out of the store goes one at a time. */
   readonly #turns = new Turns();
+  readonly #context: StoreContext;
 
   constructor(parts: Parts) {
     this.#parts = parts;
     this.#resolver = new Resolver(parts.layout);
+    this.#context = {
+      layout: parts.layout,
+      program: parts.program,
+      pins: new Pins(),
+      flights: new Flights(),
+      notes: new Turns(),
+      turn: (work) => this.#turns.take(work),
+      change: async (work) => (await this.#change(work)).result,
+    };
+  }
+
+  async begin(): Promise<Transaction> {
+    return new StoreTransaction(this.#context);
   }
 
   async resolve(name: string): Promise<ResolvedImage | undefined> {
@@ -126,16 +162,22 @@ class DiskStore implements ImageStore {
   }
 
   async importRootfs(name: string, path: string, options: ImportOptions = {}): Promise<ImportResult> {
-    const { layout, program } = this.#parts;
-    const key = writableKey(name);
-    await using layer = await readRootfs(layout, program, path, options);
-    options.signal?.throwIfAborted();
-    const manifest = await this.#change(async () => {
-      const stored = await storeImage(layout, layer);
-      await writeIndex(layout, withTag(await readIndex(layout), key, stored));
-      return stored;
-    });
-    return { name: key, digest: manifest.digest, sizeBytes: layer.info.size, files: layer.info.entries };
+    return importRootfs(this.#context, writableKey(name), path, options);
+  }
+
+  async importImage(
+    name: string | undefined,
+    path: string,
+    options: ImportOptions = {},
+  ): Promise<ImportResult[]> {
+    return importImage(this.#context, name === undefined ? undefined : writableKey(name), path, options);
+  }
+
+  async hasMoved(name: string, digest: string): Promise<boolean> {
+    const now = await this.resolve(name);
+    if (now === undefined || now.digest === digest) return false;
+    const before = await this.resolve(`image@${digest}`);
+    return now.configDigest === undefined || now.configDigest !== before?.configDigest;
   }
 
   async list(): Promise<ImageSummary[]> {
@@ -170,26 +212,34 @@ class DiskStore implements ImageStore {
     return { name: key, removed: true };
   }
 
-  async collectGarbage(): Promise<void> {
-    await this.#change(async () => undefined);
+  async collectGarbage(): Promise<GarbageReport> {
+    const { blobs, layers, bytes } = (await this.#change(async () => undefined)).garbage;
+    return { blobs, layers, bytes };
   }
 
   /** Changes the index with the turn held, then removes what has become garbage by it. */
-  async #change<T>(change: () => Promise<T>): Promise<T> {
-    const { result, garbage } = await this.#turns.take(async () => ({
+  async #change<T>(change: () => Promise<T>): Promise<{ readonly result: T; readonly garbage: Garbage }> {
+    const done = await this.#turns.take(async () => ({
       result: await change(),
       garbage: await this.#takeGarbage(),
     }));
-    for (const folder of garbage) await removeOrWarn(this.#parts.program, folder, this.#parts.options);
-    return result;
+    for (const folder of done.garbage.folders) {
+      await removeOrWarn(this.#parts.program, folder, this.#parts.options);
+    }
+    return done;
   }
 
-  async #takeGarbage(): Promise<string[]> {
+  async #takeGarbage(): Promise<Garbage> {
     const { layout, host, options } = this.#parts;
-    const inUse = options.inUse?.() ?? new Set<string>();
-    const layers = await this.#orWarn(() => collectGarbage(layout, inUse), []);
-    const generations = await this.#orWarn(() => host.takeUnused(inUse), []);
-    return [...layers, ...generations];
+    const inUse = options.inUse ?? (() => new Set<string>());
+    const nothing: Garbage = { folders: [], blobs: 0, layers: 0, bytes: 0 };
+    const garbage = await this.#orWarn(async () => {
+      const bases = (await options.bases?.()) ?? new Set();
+      return collectGarbage(layout, { bases, inUse, pins: this.#context.pins });
+    }, nothing);
+    if (garbage.blobs > 0 || garbage.layers > 0) this.#resolver.forget();
+    const generations = await this.#orWarn(() => host.takeUnused(inUse()), []);
+    return { ...garbage, folders: [...garbage.folders, ...generations] };
   }
 
   /** For what follows a change that is done already: a failure is logged, and the next opening cleans up. */

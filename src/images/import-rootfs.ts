@@ -1,81 +1,73 @@
 // From a root filesystem, as a folder or a tar, to an image of one layer.
 
-import { type ArchiveSource, openArchive } from './archive.ts';
+import { createReadStream } from 'node:fs';
+import { packedArchive, requireOrdinaryFolder } from './archive.ts';
 import { putJsonBlob } from './blobs.ts';
-import type { LayerProgram } from './layer-program.ts';
-import { type LayerInfo, type UnpackedLayer, unpackLayer } from './layers.ts';
-import type { Layout } from './layout.ts';
+import type { StoreContext } from './context.ts';
+import { addForeignLayer, type ForeignLayer } from './foreign-layer.ts';
+import { type ImportOptions, reportEvery } from './import-options.ts';
+import { noteLayer, unpackLayer } from './layers.ts';
 import { type Descriptor, type ImageConfig, type ImageManifest, mediaTypes, ociArchitecture } from './oci.ts';
+import type { PinSet } from './pins.ts';
 
-/** How far an import has come. Fits the admin protocol's progress. */
-export interface ImportProgress {
-  readonly step: string;
-  /** Read so far. */
-  readonly bytes?: number;
-  /** Known for files only. */
-  readonly totalBytes?: number;
-}
-
-export interface ImportOptions {
-  /** Called a few times a second. */
-  readonly onProgress?: ((progress: ImportProgress) => void) | undefined;
-  readonly signal?: AbortSignal | undefined;
-}
-
-const progressIntervalMs = 200;
-
-/** Reads the archive and unpacks it into tmp/; nothing of it is visible in the store yet. */
-export async function readRootfs(
-  layout: Layout,
-  program: LayerProgram,
-  path: string,
+/** A folder is packed; the layer has no blob of its own, because packing it again gives the same archive. */
+export async function importFolder(
+  context: StoreContext,
+  pins: PinSet,
+  folder: string,
   options: ImportOptions,
-): Promise<UnpackedLayer> {
-  const source = await openArchive(program, path, options.signal);
-  const stopReporting = reportProgress(source, options);
-  try {
-    return await unpackLayer(layout, program, source, { signal: options.signal, label: `import ${path}` });
-  } finally {
-    stopReporting();
-  }
-}
-
-function reportProgress(source: ArchiveSource, { onProgress }: ImportOptions): () => void {
-  if (onProgress === undefined) return () => undefined;
-  const report = (): void =>
-    onProgress({
-      step: 'unpacking',
-      bytes: source.readBytes(),
-      ...(source.totalBytes === undefined ? {} : { totalBytes: source.totalBytes }),
-    });
-  const timer = setInterval(report, progressIntervalMs);
-  return () => {
-    clearInterval(timer);
-    report();
-  };
-}
-
-/** Puts the layer and its documents in place. The image exists only when a tag names the result. */
-export async function storeImage(layout: Layout, layer: UnpackedLayer): Promise<Descriptor> {
+): Promise<ForeignLayer> {
+  const { layout, program } = context;
+  await requireOrdinaryFolder(folder);
+  const source = packedArchive(program, folder, { signal: options.signal });
+  using _reports = reportEvery(options, () => ({ step: 'unpacking', bytes: source.readBytes() }));
+  const unpack = { signal: options.signal, label: `import ${folder}`, packed: true };
+  await using layer = await unpackLayer(layout, program, source, unpack);
+  const { diffId, size } = layer.info;
+  pins.layer(diffId);
   await layer.install();
-  const config = await putJsonBlob(layout, mediaTypes.config, configOf(layer.info));
+  await context.notes.take(() => noteLayer(layout, diffId, { packed: true }));
+  return { info: layer.info, blob: { mediaType: mediaTypes.layerTar, digest: diffId, size } };
+}
+
+/** A tar file, plain or compressed. */
+export async function importTar(
+  context: StoreContext,
+  pins: PinSet,
+  file: string,
+  totalBytes: number,
+  options: ImportOptions,
+): Promise<ForeignLayer> {
+  const stream = createReadStream(file, { highWaterMark: 1024 * 1024 });
+  using _reports = reportEvery(options, () => ({ step: 'unpacking', bytes: stream.bytesRead, totalBytes }));
+  return await addForeignLayer(context, pins, stream, { signal: options.signal, label: `import ${file}` });
+}
+
+/** The documents of an image of one layer. It exists only when a tag names the result. */
+export async function describeRootfs(
+  { layout }: StoreContext,
+  pins: PinSet,
+  layer: ForeignLayer,
+): Promise<Descriptor> {
+  const hold = pins.blob.bind(pins);
+  const config = await putJsonBlob(layout, mediaTypes.config, configOf(layer), hold);
   const manifest: ImageManifest = {
     schemaVersion: 2,
     mediaType: mediaTypes.manifest,
     config,
-    layers: [{ mediaType: mediaTypes.layerTar, digest: layer.info.diffId, size: layer.info.size }],
+    layers: [layer.blob],
   };
-  return putJsonBlob(layout, mediaTypes.manifest, manifest);
+  return putJsonBlob(layout, mediaTypes.manifest, manifest, hold);
 }
 
-function configOf(layer: LayerInfo): ImageConfig {
+function configOf({ info }: ForeignLayer): ImageConfig {
   const created = new Date().toISOString();
   return {
     created,
     architecture: ociArchitecture(process.arch),
     os: 'linux',
     config: {},
-    rootfs: { type: 'layers', diff_ids: [layer.diffId] },
+    rootfs: { type: 'layers', diff_ids: [info.diffId] },
     history: [{ created, created_by: 'dockershctl image import' }],
   };
 }

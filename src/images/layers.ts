@@ -3,7 +3,7 @@
 // A layer is unpacked in tmp/, which nobody but this process looks at, written to the disk, and then renamed
 // into place as a whole. Nothing half made is ever visible under its name.
 
-import { mkdir, mkdtemp, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rename } from 'node:fs/promises';
 import path from 'node:path';
 import type { Transform, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -16,6 +16,16 @@ import { type LayerProgram, layerFailure, removeFolder, startUnpack } from './la
 import { type Layout, syncFolder } from './layout.ts';
 import { DigestTap } from './tap.ts';
 
+/** A blob that was seen to hold a layer. */
+const layerBlob = z.strictObject({
+  mediaType: z.string(),
+  digest: digestSchema,
+  size: z.int().nonnegative(),
+  /** Compressed here: nothing refers to it by necessity, and it stays as long as the layer does. */
+  made: z.boolean(),
+});
+export type LayerBlob = z.infer<typeof layerBlob>;
+
 /** layer.json, beside the tree. */
 export const layerInfo = z.strictObject({
   diffId: digestSchema,
@@ -25,6 +35,10 @@ export const layerInfo = z.strictObject({
   entries: z.int().nonnegative(),
   /** Device nodes that the archive held; none is ever made. */
   skippedDevices: z.int().nonnegative(),
+  /** The archive was packed here: packing the tree gives it again, so it needs no blob. */
+  packed: z.boolean().default(false),
+  /** Some may be gone by now. */
+  blobs: z.array(layerBlob).default([]),
 });
 export type LayerInfo = z.infer<typeof layerInfo>;
 
@@ -40,12 +54,22 @@ export interface UnpackedLayer extends AsyncDisposable {
   install(): Promise<void>;
 }
 
+export interface UnpackOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** What failures are about: "import /srv/rootfs.tar". */
+  readonly label: string;
+  /** Refuse an archive of any other digest. */
+  readonly diffId?: Digest | undefined;
+  /** The archive comes from dockersh-layer pack. */
+  readonly packed?: boolean;
+}
+
 /** Unpacks an archive into tmp/. Memory use is constant. */
 export async function unpackLayer(
   layout: Layout,
   program: LayerProgram,
   source: ArchiveSource,
-  options: { readonly signal?: AbortSignal | undefined; readonly label: string },
+  options: UnpackOptions,
 ): Promise<UnpackedLayer> {
   const folder = await mkdtemp(path.join(layout.tmp, 'layer-'));
   try {
@@ -65,7 +89,7 @@ async function unpackInto(
   tree: string,
   program: LayerProgram,
   source: ArchiveSource,
-  options: { readonly signal?: AbortSignal | undefined; readonly label: string },
+  options: UnpackOptions,
 ): Promise<LayerInfo> {
   const { child, ended } = startUnpack(program, tree, options.signal);
   const tap = new DigestTap();
@@ -86,12 +110,28 @@ async function unpackInto(
   if (streamed.status === 'rejected') throw streamed.reason;
   const report = unpackReport.parse(JSON.parse(exited.value.stdout));
   if (tap.digest === undefined) throw new DockershError('E_INTERNAL', { what: options.label });
+  requireDiffId(tap.digest, options);
   return {
     diffId: tap.digest,
     size: tap.bytes,
     entries: report.entries,
     skippedDevices: report.skippedDevices,
+    packed: options.packed ?? false,
+    blobs: [],
   };
+}
+
+/** Throws E_IMAGE_BROKEN where a layer has another digest than its image says. */
+export function requireDiffId(
+  found: Digest | undefined,
+  { diffId, label }: Pick<UnpackOptions, 'diffId' | 'label'>,
+): void {
+  if (diffId === undefined || diffId === found) return;
+  throw new DockershError('E_IMAGE_BROKEN', {
+    what: label,
+    why: `the uncompressed layer has the digest ${found}, the image's configuration says ${diffId}`,
+    hint: 'The image is put together wrongly: get it again from where it was made.',
+  });
 }
 
 async function pump(
@@ -149,29 +189,51 @@ function unpacked(layout: Layout, program: LayerProgram, folder: string, info: L
 
 /** What layer.json says. Throws E_IMAGE_BROKEN where the layer is not there. */
 export async function readLayerInfo(layout: Layout, diffId: Digest): Promise<LayerInfo> {
+  const info = await findLayerInfo(layout, diffId);
+  if (info === undefined) {
+    throw new DockershError('E_IMAGE_BROKEN', { what: `layer ${diffId}`, why: 'it is missing' });
+  }
+  return info;
+}
+
+/** As readLayerInfo; undefined where the layer is not there. */
+export async function findLayerInfo(layout: Layout, diffId: Digest): Promise<LayerInfo | undefined> {
+  let text: string;
   try {
-    const text = await readFile(path.join(layout.layer(diffId), 'layer.json'), 'utf8');
-    return layerInfo.parse(JSON.parse(text));
+    text = await readFile(infoFile(layout, diffId), 'utf8');
   } catch (error) {
-    if (hasErrno(error, 'ENOENT')) {
-      throw new DockershError('E_IMAGE_BROKEN', { what: `layer ${diffId}`, why: 'it is missing' });
-    }
+    if (hasErrno(error, 'ENOENT')) return undefined;
     throw error;
   }
+  try {
+    return layerInfo.parse(JSON.parse(text));
+  } catch (error) {
+    throw new DockershError('E_IMAGE_BROKEN', {
+      what: `layer ${diffId}`,
+      why: 'its description is damaged',
+      cause: error,
+    });
+  }
+}
+
+/** Writes down what has become known of a layer. Callers take turns. */
+export async function noteLayer(
+  layout: Layout,
+  diffId: Digest,
+  news: { readonly packed?: boolean; readonly blob?: LayerBlob },
+): Promise<void> {
+  const info = await readLayerInfo(layout, diffId);
+  const blob = info.blobs.some(({ digest }) => digest === news.blob?.digest) ? undefined : news.blob;
+  const packed = info.packed || (news.packed ?? false);
+  if (blob === undefined && packed === info.packed) return;
+  const noted: LayerInfo = { ...info, packed, blobs: blob ? [...info.blobs, blob] : info.blobs };
+  await writeFileAtomic(infoFile(layout, diffId), `${JSON.stringify(noted)}\n`);
+}
+
+function infoFile(layout: Layout, diffId: Digest): string {
+  return path.join(layout.layer(diffId), 'layer.json');
 }
 
 export async function listLayers(layout: Layout): Promise<Digest[]> {
   return (await readdir(layout.layers)).map(digestFromHex);
-}
-
-/** Takes a layer out of the store: gone under its name at once, its files a little later. */
-export async function discardLayer(layout: Layout, diffId: Digest): Promise<string> {
-  const aside = await mkdtemp(path.join(layout.tmp, 'gone-'));
-  try {
-    await rename(layout.layer(diffId), path.join(aside, 'layer'));
-  } catch (error) {
-    await rm(aside, { recursive: true, force: true });
-    throw error;
-  }
-  return aside;
 }

@@ -1,25 +1,29 @@
 // Where everything lies below the store's root:
 //
 //   oci-layout, index.json         OCI image layout; index.json is the one source of truth
-//   blobs/sha256/HEX               manifests and configurations
-//   layers/sha256/HEX/tree         a layer, unpacked once; HEX is its diffID
-//   layers/sha256/HEX/layer.json   what it takes to describe it
+//   blobs/sha256/HEX               manifests, configurations, and layers as they came (compressed)
+//   layers/sha256/HEX/tree         a layer, unpacked once, in overlay's form; HEX is its diffID
+//   layers/sha256/HEX/layer.json   what it takes to describe it, and which blobs hold it
 //   host/FINGERPRINT               generations of the virtual image `host`
-//   tmp/                           what is not whole yet; emptied when the store is opened
+//   tmp/                           what is not whole yet; emptied when the store is opened, but for
+//   tmp/partial-HEX                a blob that has not arrived whole: to be resumed, for a week
 //   lock                           who has the store open
 //
-// Layer archives themselves are not kept as blobs: unpacked layers are what sandboxes run from, and keeping
-// both would double the disk. `dockersh-layer pack` makes an archive again when one is needed, and the same
-// archive, digest for digest, where it was packed by us (an imported folder).
+// Blobs of layers that came from elsewhere are kept, so that what was pulled can be pushed and exported with
+// the same digests. Layers that were packed here (an imported folder, a commit) have no blob: packing their
+// tree gives the same archive, digest for digest, whenever one is needed.
 //
 // Run by dockershd as root. The root folder is 0700: set-id programs of images lie in it.
 
-import { mkdir, open, readdir } from 'node:fs/promises';
+import { lstat, mkdir, open, readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { isAtomicTemporary, writeFileAtomic } from '../lib/atomic-file.ts';
 import { hasErrno } from '../lib/errors.ts';
 import { type Digest, hexOf } from './digest.ts';
 import { type ImageIndex, mediaTypes } from './oci.ts';
+
+const partialPrefix = 'partial-';
+const partialLifeMs = 7 * 24 * 3600 * 1000;
 
 export interface Layout {
   readonly root: string;
@@ -30,6 +34,7 @@ export interface Layout {
   readonly tmp: string;
   readonly lock: string;
   blob(digest: Digest): string;
+  partial(digest: Digest): string;
   layer(diffId: Digest): string;
   /** The unpacked tree of a layer. */
   tree(diffId: Digest): string;
@@ -47,6 +52,7 @@ export function layoutAt(root: string): Layout {
     tmp: path.join(root, 'tmp'),
     lock: path.join(root, 'lock'),
     blob: (digest) => path.join(blobs, hexOf(digest)),
+    partial: (digest) => path.join(root, 'tmp', `${partialPrefix}${hexOf(digest)}`),
     layer: (diffId) => path.join(layers, hexOf(diffId)),
     tree: (diffId) => path.join(layers, hexOf(diffId), 'tree'),
   };
@@ -62,14 +68,39 @@ export async function makeLayout(layout: Layout): Promise<void> {
   await writeIfMissing(layout.index, `${JSON.stringify(empty)}\n`);
 }
 
-/** What a killed process left half made: everything in tmp/, and temporary files of atomic writes. */
+/** What a killed process left half made: in tmp/, and temporary files of atomic writes. */
 export async function leftovers(layout: Layout): Promise<string[]> {
-  const found = (await readdir(layout.tmp)).map((name) => path.join(layout.tmp, name));
-  for (const folder of [layout.root, layout.blobs, layout.host]) {
+  const found = (await readdir(layout.tmp))
+    .filter((name) => !name.startsWith(partialPrefix))
+    .map((name) => path.join(layout.tmp, name));
+  const layers = (await readdir(layout.layers)).map((name) => path.join(layout.layers, name));
+  for (const folder of [layout.root, layout.blobs, layout.host, ...layers]) {
     const names = await readdir(folder);
     found.push(...names.filter(isAtomicTemporary).map((name) => path.join(folder, name)));
   }
-  return found;
+  return [...found, ...(await stalePartials(layout))];
+}
+
+/** Partial blobs that nobody has gone on with for a week. */
+export async function stalePartials(layout: Layout, now = Date.now()): Promise<string[]> {
+  const stale: string[] = [];
+  for (const name of await readdir(layout.tmp)) {
+    if (!name.startsWith(partialPrefix)) continue;
+    const file = path.join(layout.tmp, name);
+    const mtimeMs = await mtimeOf(file);
+    if (mtimeMs === undefined) continue;
+    if (now - mtimeMs > partialLifeMs || mtimeMs - now > partialLifeMs) stale.push(file);
+  }
+  return stale;
+}
+
+async function mtimeOf(file: string): Promise<number | undefined> {
+  try {
+    return (await lstat(file)).mtimeMs;
+  } catch (error) {
+    if (hasErrno(error, 'ENOENT')) return undefined; // it has just become whole
+    throw error;
+  }
 }
 
 async function writeIfMissing(target: string, text: string): Promise<void> {

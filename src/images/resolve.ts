@@ -1,10 +1,8 @@
 // From a name to what a sandbox needs of an image. On the path of every login: while index.json has not
 // changed, an answer costs one stat.
 
-import type { Digest } from './digest.ts';
-import { indexKey, readIndex, refNameOf } from './index-file.ts';
+import { indexKey, manifestOf, readIndex } from './index-file.ts';
 import type { Layout } from './layout.ts';
-import type { ImageIndex } from './oci.ts';
 import type { Reference } from './reference.ts';
 import { readRootfsText } from './rootfs-text.ts';
 import { readStoredImage } from './stored-image.ts';
@@ -20,6 +18,8 @@ export interface ResolvedImage {
   readonly name: string;
   /** The manifest's digest, or "virtual:host:FINGERPRINT". */
   readonly digest: string;
+  /** What the image is, however its layers are compressed; undefined for the virtual one. */
+  readonly configDigest?: string;
   /** Topmost first. */
   readonly layers: readonly ResolvedLayer[];
   /** Read-only binds of the host's own folders, not idmapped. */
@@ -44,6 +44,11 @@ export class Resolver {
     this.#layout = layout;
   }
 
+  /** Call when something was taken out of the store: an image without a name may have gone with it. */
+  forget(): void {
+    this.#key = '';
+  }
+
   /** Undefined where no such image is in the store. Throws E_IMAGE_BROKEN. */
   resolve(name: string, reference: Reference): Promise<ResolvedImage | undefined> {
     const key = indexKey(this.#layout);
@@ -64,14 +69,15 @@ export class Resolver {
   }
 
   async #read(name: string, reference: Reference): Promise<ResolvedImage | undefined> {
-    const digest = manifestOf(await readIndex(this.#layout), reference);
-    if (digest === undefined) return undefined;
-    const image = await readStoredImage(this.#layout, digest);
+    const manifest = await manifestOf(this.#layout, await readIndex(this.#layout), reference);
+    if (manifest === undefined) return undefined;
+    const image = await readStoredImage(this.#layout, manifest.digest);
     const trees = image.layers.map((layer) => this.#layout.tree(layer.diffId)).reverse();
     const { Env: env, WorkingDir: workingDir, Labels: labels } = image.config.config ?? {};
     return {
       name,
-      digest,
+      digest: manifest.digest,
+      configDigest: image.configDigest,
       layers: trees.map((path) => ({ path, idmapped: true })),
       binds: [],
       config: {
@@ -83,13 +89,4 @@ export class Resolver {
       group: await readRootfsText(trees, ['etc', 'group']),
     };
   }
-}
-
-function manifestOf(index: ImageIndex, reference: Reference): Digest | undefined {
-  const found = index.manifests.find((manifest) =>
-    reference.kind === 'digest'
-      ? manifest.digest === reference.digest
-      : reference.kind === 'tag' && refNameOf(manifest) === reference.key,
-  );
-  return found?.digest;
 }

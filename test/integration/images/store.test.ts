@@ -202,7 +202,7 @@ describe('names', () => {
     expect(second?.passwd).toBeUndefined();
     expect(await store.resolve(`test@${second?.digest}`)).toMatchObject({ digest: second?.digest });
     expect(await readdir(scratch.path('store/layers/sha256'))).toHaveLength(1);
-    expect(await readdir(scratch.path('store/blobs/sha256'))).toHaveLength(2);
+    expect(await readdir(scratch.path('store/blobs/sha256'))).toHaveLength(3);
     expect(await store.resolve('other')).toBeUndefined();
     expect(await store.resolve('Not A Name')).toBeUndefined();
   });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { compressionOf } from '../../../src/images/archive.ts';
+import { compressionOf } from '../../../src/images/compression.ts';
 import { digestFromHex, digestOf, digestSchema, hexOf } from '../../../src/images/digest.ts';
 import { systemGroup, systemPasswd } from '../../../src/images/host-accounts.ts';
 import { refNameOf, withoutTag, withTag } from '../../../src/images/index-file.ts';

@@ -1,0 +1,20 @@
+// What the store's operations share. Made once, when the store is opened.
+
+import type { Flights } from './flights.ts';
+import type { LayerProgram } from './layer-program.ts';
+import type { Layout } from './layout.ts';
+import type { Pins } from './pins.ts';
+import type { Turns } from './turns.ts';
+
+export interface StoreContext {
+  readonly layout: Layout;
+  readonly program: LayerProgram;
+  readonly pins: Pins;
+  readonly flights: Flights;
+  /** Changes of layers' descriptions go one at a time. */
+  readonly notes: Turns;
+  /** Runs what must not meet a change of the index or garbage collection. */
+  turn<T>(work: () => Promise<T>): Promise<T>;
+  /** Runs what changes the index, one at a time, then removes what has become garbage by it. */
+  change<T>(work: () => Promise<T>): Promise<T>;
+}

@@ -1,0 +1,148 @@
+// From a layer's blob, wherever it comes from, to the blob and its tree in the store. The blob is checked
+// against its digest and the archive in it against the diffID, both by the stream that is unpacked.
+
+import { Writable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { DockershError } from '../lib/errors.ts';
+import type { ArchiveSource } from './archive.ts';
+import { blobSize } from './blobs.ts';
+import { decompressor, sniff } from './compression.ts';
+import type { AddOptions, BlobProgress, OpenBlob } from './content.ts';
+import type { StoreContext } from './context.ts';
+import type { Digest } from './digest.ts';
+import { openBlobFile } from './layer-tar.ts';
+import { findLayerInfo, type LayerInfo, noteLayer, requireDiffId, unpackLayer } from './layers.ts';
+import type { Layout } from './layout.ts';
+import { type Descriptor, maxDocumentBytes } from './oci.ts';
+import { PartialBlob } from './partial-blob.ts';
+import { DigestTap } from './tap.ts';
+
+const mostBlobBytes = 64 * 1024 ** 3;
+
+/** Whether an image may name this blob for this layer: the one was seen to hold the other. */
+export function holds(info: LayerInfo, blob: Digest): boolean {
+  return (info.packed && blob === info.diffId) || info.blobs.some(({ digest }) => digest === blob);
+}
+
+export async function hasLayer(layout: Layout, blob: Digest, diffId: Digest): Promise<boolean> {
+  const info = await findLayerInfo(layout, diffId);
+  if (info === undefined || !holds(info, blob)) return false;
+  return (info.packed && blob === diffId) || (await blobSize(layout, blob)) !== undefined;
+}
+
+/** Callers have pinned both digests. */
+export async function addLayer(
+  context: StoreContext,
+  blob: Descriptor,
+  diffId: Digest,
+  open: OpenBlob,
+  options: AddOptions,
+): Promise<void> {
+  refuseTooLarge(blob, context.program.limits.maxBytes ?? mostBlobBytes);
+  const isDone = (): Promise<boolean> => hasLayer(context.layout, blob.digest, diffId);
+  await context.flights.share(blob.digest, options, isDone, async (report) => {
+    await withBytes(context, blob, open, { ...options, report }, async (bytes) => {
+      await unpackOrCheck(context, bytes, diffId, options.signal);
+    });
+    const { mediaType, digest, size } = blob;
+    const note = { blob: { mediaType, digest, size, made: false } };
+    await context.notes.take(() => noteLayer(context.layout, diffId, note));
+  });
+}
+
+/** Of anything but a layer. */
+export async function addBlob(
+  context: StoreContext,
+  blob: Descriptor,
+  open: OpenBlob,
+  options: AddOptions,
+): Promise<void> {
+  refuseTooLarge(blob, maxDocumentBytes);
+  const isDone = async (): Promise<boolean> => (await blobSize(context.layout, blob.digest)) !== undefined;
+  await context.flights.share(blob.digest, options, isDone, async (report) => {
+    await withBytes(context, blob, open, { ...options, report }, drain);
+  });
+}
+
+function refuseTooLarge(blob: Descriptor, limit: number): void {
+  if (blob.size <= limit) return;
+  throw new DockershError('E_IMAGE_BROKEN', {
+    what: `blob ${blob.digest}`,
+    why: `it has ${blob.size} bytes, the limit is ${limit}`,
+  });
+}
+
+interface FetchOptions {
+  readonly signal?: AbortSignal | undefined;
+  readonly report: (progress: BlobProgress) => void;
+}
+
+/** Gives `use` the blob's bytes, from the store or from outside, and stores what came from outside. */
+async function withBytes(
+  context: StoreContext,
+  blob: Descriptor,
+  open: OpenBlob,
+  options: FetchOptions,
+  use: (bytes: AsyncIterable<Uint8Array>) => Promise<void>,
+): Promise<void> {
+  const stored = await openBlobFile(context.layout, blob.digest);
+  if (stored !== undefined) {
+    await use(stored);
+    return;
+  }
+  const reading = { signal: options.signal ?? new AbortController().signal, report: options.report };
+  for (let attempt = 0; ; attempt += 1) {
+    await using partial = await PartialBlob.open(context.layout, blob);
+    try {
+      await use(partial.bytes(open, reading));
+      await partial.install();
+      return;
+    } catch (error) {
+      if (reading.signal.aborted || partial.sourceFailed) throw error;
+      await partial.discard();
+      // What was left of an earlier attempt may have been damaged by a power cut: once more, from the start.
+      const mayMend = partial.resumed && attempt === 0 && isBroken(error);
+      if (!mayMend) throw error;
+    }
+  }
+}
+
+function isBroken(error: unknown): boolean {
+  return error instanceof DockershError && error.code === 'E_IMAGE_BROKEN';
+}
+
+async function unpackOrCheck(
+  context: StoreContext,
+  bytes: AsyncIterable<Uint8Array>,
+  diffId: Digest,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const label = `layer ${diffId}`;
+  const source = await layerSource(bytes, label);
+  if ((await findLayerInfo(context.layout, diffId)) === undefined) {
+    await using layer = await unpackLayer(context.layout, context.program, source, { signal, label, diffId });
+    await layer.install();
+    return;
+  }
+  const tap = new DigestTap();
+  await pipeline([...source.stages, tap, discarding()], signal === undefined ? {} : { signal });
+  requireDiffId(tap.digest, { label, diffId });
+}
+
+async function layerSource(bytes: AsyncIterable<Uint8Array>, label: string): Promise<ArchiveSource> {
+  const { compression, stream } = await sniff(bytes);
+  const undo = decompressor(label, compression);
+  return {
+    stages: undo === undefined ? [stream] : [stream, undo],
+    readBytes: () => 0,
+    complete: Promise.resolve(),
+  };
+}
+
+async function drain(bytes: AsyncIterable<Uint8Array>): Promise<void> {
+  for await (const _ of bytes); // written and checked on the way
+}
+
+function discarding(): Writable {
+  return new Writable({ write: (_chunk, _encoding, done) => done() });
+}
