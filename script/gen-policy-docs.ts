@@ -4,17 +4,19 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { hasErrno } from '../src/lib/errors.ts';
-import { describePolicyKey, type PolicyKey, policyKeys } from '../src/policy/schema.ts';
+import { describeImagesKey, describePolicyKey, imagesKeys, policyKeys } from '../src/policy/schema.ts';
+import type { KeyDoc } from '../src/policy/section-schema.ts';
 
 const target = path.resolve(import.meta.dirname, '../docs/policy.md');
 
 const applies = {
   sandbox: "when the user's sandbox next starts",
   session: 'at the next login',
+  image: 'with the next pull, push or import',
 } as const;
 
-function keySection(key: PolicyKey): string {
-  const { doc, values, defaultText, example, applies: at } = describePolicyKey(key);
+function keySection(key: string, description: KeyDoc): string {
+  const { doc, values, defaultText, example, applies: at } = description;
   const fallback = defaultText === undefined ? '–' : `\`${defaultText}\``;
   return [
     `### ${key}`,
@@ -49,6 +51,10 @@ memory = 2G
 [user:alice]
 memory = 8G
 linger = 8h
+
+; settings for all images
+[images]
+max_bytes = 16G
 \`\`\`
 
 - A setting is \`key = value\`. \`;\` and \`#\` start a comment, also after a value.
@@ -61,9 +67,19 @@ linger = 8h
 - Sizes: a number and one of \`B\`, \`K\`, \`M\`, \`G\`, \`T\`, in powers of 1024: \`512M\`, \`1.5G\`.
 - Durations: \`250ms\`, \`30s\`, \`10m\`, \`8h\`, \`2d\`, also together: \`1h30m\`.
 
-## Keys
+## Keys of [defaults] and [user:NAME]
 
-${policyKeys.map(keySection).join('\n').trimEnd()}
+${policyKeys
+  .map((key) => keySection(key, describePolicyKey(key)))
+  .join('\n')
+  .trimEnd()}
+
+## Keys of [images]
+
+${imagesKeys
+  .map((key) => keySection(key, describeImagesKey(key)))
+  .join('\n')
+  .trimEnd()}
 `;
 
 function current(): string {

@@ -1,7 +1,7 @@
 // One user's effective policy: [user:NAME] over [defaults] over the built-in defaults. Pure.
 
 import type { EffectivePolicy, Evaluation, Origin, Policy, SectionPolicy } from './policy.ts';
-import { type PolicyKey, type PolicySection, policyKeys } from './schema.ts';
+import { type PolicyKey, type PolicySection, policyKeys, required } from './schema.ts';
 
 function originOf(key: PolicyKey, file: string, sections: readonly SectionPolicy[]): Origin {
   for (const section of sections) {
@@ -9,12 +9,6 @@ function originOf(key: PolicyKey, file: string, sections: readonly SectionPolicy
     if (line !== undefined) return { kind: 'file', file, line, section: section.name };
   }
   return { kind: 'default' };
-}
-
-/** A key that has a built-in default always has a value. */
-function required<T>(value: T | undefined, key: PolicyKey): T {
-  if (value === undefined) throw new Error(`policy key ${key} has no built-in default`);
-  return value;
 }
 
 /** `userName` as the system's user database writes it; compared letter by letter. */
@@ -31,6 +25,7 @@ export function evaluate(policy: Policy, userName: string): Evaluation {
     kind: 'ok',
     policy: {
       image: values.image,
+      onImageChange: required(values.on_image_change, 'on_image_change'),
       ...(values.shell === undefined ? {} : { shell: values.shell }),
       memoryBytes: required(values.memory, 'memory'),
       cpus: required(values.cpus, 'cpus'),

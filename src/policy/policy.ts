@@ -24,11 +24,24 @@ export interface Policy {
   readonly builtin: PolicySection;
   readonly defaults: SectionPolicy | undefined;
   readonly users: ReadonlyMap<string, SectionPolicy>;
+  readonly images: ImagesPolicy;
+}
+
+/** What holds for all images: [images]. */
+export interface ImagesPolicy {
+  /** Of names that say no registry. */
+  readonly registry: string;
+  /** Registries that may be spoken to without TLS, with their ports. */
+  readonly plainHttp: readonly string[];
+  readonly maxEntries: number;
+  readonly maxBytes: number;
 }
 
 /** What a user's sandbox and sessions are made with. null: no limit. */
 export interface EffectivePolicy {
   readonly image: string;
+  /** What a start does when that name has come to mean another image. */
+  readonly onImageChange: PolicyValue<'on_image_change'>;
   /** Absolute path inside; absent: the shell of the passwd entry unless dockersh, else /bin/bash, else /bin/sh. */
   readonly shell?: string;
   readonly memoryBytes: number | null;

@@ -1,120 +1,44 @@
 // Every policy key: its type, default, meaning and when a change takes effect. The reference table
 // (docs/policy.md), the example file's test, validation and the types all come from here. Pure.
 
-import { z } from 'zod';
-import { hostImageName, parseImageName } from '../lib/image-name.ts';
-import { nearest } from '../lib/nearest.ts';
-import { formatDuration, formatSize, parseDuration, parseSize, type Quantity } from '../lib/units.ts';
+import type { z } from 'zod';
+import { hostImageName } from '../lib/image-name.ts';
+import { type KeyDoc, type KeySpec, sectionSchema } from './section-schema.ts';
+import {
+  count,
+  cpuLimit,
+  duration,
+  durationOrForever,
+  imageName,
+  mostPids,
+  oneOf,
+  pathInside,
+  pidLimit,
+  registryHost,
+  registryHosts,
+  size,
+  sizeLimit,
+} from './values.ts';
 
-/** `sandbox`: when the user's sandbox next starts. `session`: at the next login. */
-export type AppliesAt = 'sandbox' | 'session';
-
-interface KeySpec {
-  readonly type: z.ZodType<unknown, string>;
-  /** As an administrator would write it; undefined: no default. */
-  readonly defaultText: string | undefined;
-  /** The accepted values, for the reference table. */
-  readonly values: string;
-  readonly applies: AppliesAt;
-  readonly doc: string;
-  /** A value other than the default, for the example file. */
-  readonly example: string;
-}
-
-type Check<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly problem: string };
-
-/** A zod type for INI text out of a function that names what is wrong. */
-const text = <T>(check: (input: string) => Check<T>) =>
-  z.string().transform((input, context) => {
-    const result = check(input);
-    if (result.ok) return result.value;
-    context.issues.push({ code: 'custom', input, message: result.problem });
-    return z.NEVER;
-  });
-
-interface Range {
-  readonly min: number;
-  readonly max?: number;
-  readonly format: (value: number) => string;
-}
-
-function inRange(quantity: Quantity, { min, max = Number.MAX_SAFE_INTEGER, format }: Range): Quantity {
-  if (!quantity.ok) return quantity;
-  if (quantity.value < min) return { ok: false, problem: `is too little: at least ${format(min)}` };
-  if (quantity.value > max) return { ok: false, problem: `is too much: at most ${format(max)}` };
-  return quantity;
-}
-
-/** A limit that "none" takes away. */
-const limit = (check: (input: string) => Quantity) =>
-  text<number | null>((input) => (input === 'none' ? { ok: true, value: null } : check(input)));
-
-const sizeLimit = (min: number) => limit((input) => inRange(parseSize(input), { min, format: formatSize }));
-
-/** Longest time a timer of the daemon can count: 2^31 - 1 ms is a little under 25 days. */
-const longestMs = 24 * 86_400_000;
-
-const duration = (max: number) =>
-  text<number>((input) => inRange(parseDuration(input), { min: 0, max, format: formatDuration }));
-
-const durationOrForever = text<number>((input) =>
-  input === 'forever'
-    ? parseDuration(input)
-    : inRange(parseDuration(input), {
-        min: 0,
-        max: longestMs,
-        format: (ms) => `${formatDuration(ms)}, or forever`,
-      }),
-);
-
-/** Decimal number above 0; cgroups count CPU time in no smaller parts than 1 ms of 100 ms. */
-const cpuLimit = limit((input) =>
-  /^\d{1,5}(\.\d{1,6})?$/.test(input)
-    ? inRange({ ok: true, value: Number(input) }, { min: 0.01, format: String })
-    : { ok: false, problem: 'is not a number of CPUs such as 2 or 0.5' },
-);
-
-/** PID_MAX_LIMIT of 64-bit kernels, see proc_sys_kernel(5) on pid_max. */
-const mostPids = 4_194_304;
-
-const pidLimit = limit((input) =>
-  /^\d{1,9}$/.test(input)
-    ? inRange({ ok: true, value: Number(input) }, { min: 16, max: mostPids, format: String })
-    : { ok: false, problem: 'is not a whole number' },
-);
-
-const image = text<string>((input) =>
-  parseImageName(input) === undefined
-    ? { ok: false, problem: 'is not the name of an image, such as host, base or lab/base:2' }
-    : { ok: true, value: input },
-);
-
-const shell = text<string>((input) =>
-  input.length < 4096 && /^(\/[^/\0]+)+$/.test(input) && !/\/\.{1,2}(\/|$)/.test(input)
-    ? { ok: true, value: input }
-    : { ok: false, problem: 'is not an absolute path without "." and ".."' },
-);
-
-const oneOf = <const T extends string>(...values: readonly T[]) =>
-  text<T>((input) => {
-    const value = values.find((candidate) => candidate === input);
-    if (value !== undefined) return { ok: true, value };
-    const guess = nearest(input, values);
-    const hint = guess === undefined ? '' : `; did you mean ${guess}?`;
-    return { ok: false, problem: `is none of: ${values.join(', ')}${hint}` };
-  });
-
-const keySpecs = {
+const userKeys = {
   image: {
-    type: image,
+    type: imageName,
     defaultText: undefined,
     values: 'an image name',
     applies: 'sandbox',
     doc: `The image whose files the sandbox starts from: one that "dockershctl image ls" shows. "${hostImageName}" is always there: the host's own programs, read-only. A user for whom no image results cannot log in.`,
     example: 'lab/base:2',
   },
+  on_image_change: {
+    type: oneOf('keep', 'reset'),
+    defaultText: 'keep',
+    values: 'keep, reset',
+    applies: 'sandbox',
+    doc: 'What a new start does when the name of the image has come to mean another image since the user\'s layer was begun. keep: the sandbox stays with the image it has until "dockershctl upgrade USER". reset: it takes the new image, and the user\'s layer begins anew; the old one is kept as a snapshot, and the home is not touched.',
+    example: 'reset',
+  },
   shell: {
-    type: shell,
+    type: pathInside,
     defaultText: undefined,
     values: 'an absolute path inside the image',
     applies: 'session',
@@ -203,35 +127,79 @@ const keySpecs = {
   },
 } as const satisfies Record<string, KeySpec>;
 
-/** The name of a key as written in the file. */
-export type PolicyKey = keyof typeof keySpecs;
+/** [images]: what holds for all images of the host. */
+const imageKeys = {
+  registry: {
+    type: registryHost,
+    defaultText: 'docker.io',
+    values: 'a host, with a port where it needs one',
+    applies: 'image',
+    doc: 'The registry of names that say none: "debian:trixie" means "docker.io/library/debian:trixie".',
+    example: 'registry.example',
+  },
+  plain_http: {
+    type: registryHosts,
+    defaultText: 'none',
+    values: 'hosts with blanks between, or none',
+    applies: 'image',
+    doc: 'Registries that are spoken to without TLS. Those on the loopback interface always may be; no other one is unless it is named here.',
+    example: 'registry.lab.example:5000',
+  },
+  max_entries: {
+    type: count,
+    defaultText: '1000000',
+    values: 'a whole number of at least 1',
+    applies: 'image',
+    doc: 'Most files, folders and links that one layer may hold. An archive with more is refused.',
+    example: '200000',
+  },
+  max_bytes: {
+    type: size(1024 ** 2),
+    defaultText: '64G',
+    values: 'a size of at least 1M',
+    applies: 'image',
+    doc: 'Largest size of one layer when it is unpacked. An archive that grows beyond it is refused, however small it came.',
+    example: '8G',
+  },
+} as const satisfies Record<string, KeySpec>;
 
-export const policyKeys = Object.keys(keySpecs) as readonly PolicyKey[];
+const userSection = sectionSchema(userKeys);
+const imagesSection = sectionSchema(imageKeys);
 
-export function isPolicyKey(name: string): name is PolicyKey {
-  return Object.hasOwn(keySpecs, name);
-}
-
-/** What the reference and the example say about a key. */
-export type PolicyKeyDoc = Omit<KeySpec, 'type'>;
-
-export function describePolicyKey(key: PolicyKey): PolicyKeyDoc {
-  return keySpecs[key];
-}
-
-type SectionShape = { [K in PolicyKey]: z.ZodOptional<(typeof keySpecs)[K]['type']> };
+/** The name of a key of [defaults] and [user:NAME] as written in the file. */
+export type PolicyKey = keyof typeof userKeys;
+export const policyKeys: readonly PolicyKey[] = userSection.keys;
+export const isPolicyKey = userSection.has;
+export const describePolicyKey: (key: PolicyKey) => KeyDoc = userSection.describe;
 
 /** One section's settings: text in, values out. Unknown keys are refused. */
-export const PolicySection = z.strictObject(
-  Object.fromEntries(policyKeys.map((key) => [key, keySpecs[key].type.optional()])) as SectionShape,
-);
+export const PolicySection = userSection.schema;
 export type PolicySection = z.output<typeof PolicySection>;
 
 /** The value that a key has after validation. */
-export type PolicyValue<K extends PolicyKey> = z.output<(typeof keySpecs)[K]['type']>;
+export type PolicyValue<K extends PolicyKey> = z.output<(typeof userKeys)[K]['type']>;
 
 /** The defaults that apply when the file says nothing. */
 export function builtinDefaults(): PolicySection {
-  const entries = policyKeys.map((key) => [key, keySpecs[key].defaultText]);
-  return PolicySection.parse(Object.fromEntries(entries.filter(([, value]) => value !== undefined)));
+  return PolicySection.parse(userSection.defaultTexts());
+}
+
+/** The name of a key of [images]. */
+export type ImagesKey = keyof typeof imageKeys;
+export const imagesKeys: readonly ImagesKey[] = imagesSection.keys;
+export const isImagesKey = imagesSection.has;
+export const describeImagesKey: (key: ImagesKey) => KeyDoc = imagesSection.describe;
+
+/** The settings of [images], as PolicySection. */
+export const ImagesSection = imagesSection.schema;
+export type ImagesSection = z.output<typeof ImagesSection>;
+
+export function imagesDefaults(): ImagesSection {
+  return ImagesSection.parse(imagesSection.defaultTexts());
+}
+
+/** A key that has a built-in default always has a value. */
+export function required<T>(value: T | undefined, key: PolicyKey | ImagesKey): T {
+  if (value === undefined) throw new Error(`policy key ${key} has no built-in default`);
+  return value;
 }

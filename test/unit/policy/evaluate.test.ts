@@ -19,6 +19,7 @@ test('the built-in defaults', () => {
   const { origins, ...values } = effective('[defaults]\nimage = host\n', 'alice');
   expect(values).toEqual({
     image: 'host',
+    onImageChange: 'keep',
     memoryBytes: 2 * 1024 ** 3,
     cpus: null,
     pids: 1024,

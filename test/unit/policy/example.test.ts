@@ -1,14 +1,20 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { parsePolicy } from '../../../src/policy/parse.ts';
-import { builtinDefaults, describePolicyKey, isPolicyKey, policyKeys } from '../../../src/policy/schema.ts';
+import {
+  builtinDefaults,
+  describeImagesKey,
+  describePolicyKey,
+  imagesKeys,
+  policyKeys,
+} from '../../../src/policy/schema.ts';
 
 const example = readFileSync(new URL('../../../etc/dockersh.ini.example', import.meta.url), 'utf8');
 
-/** `key = value` and `#key = value` of [defaults] by key. */
-function settings(): Map<string, string> {
-  const defaults = example.split('#[user:')[0] ?? '';
-  const found = [...defaults.matchAll(/^#?([a-z_]+) = (.*)$/gm)];
+/** `key = value` and `#key = value` of a section by key. */
+function settings(section: string): Map<string, string> {
+  const text = example.split(`[${section}]\n`)[1]?.split(/^#?\[/m)[0] ?? '';
+  const found = [...text.matchAll(/^#?([a-z_]+) = (.*)$/gm)];
   expect(new Set(found.map(([, key]) => key)).size).toBe(found.length);
   return new Map(found.map(([, key = '', value = '']) => [key, value]));
 }
@@ -26,14 +32,17 @@ test('the example is valid with every setting in use, and then means the default
   const { image: _image, shell: _shell, ...values } = policy?.defaults?.values ?? {};
   expect(values).toEqual(builtinDefaults());
   expect(policy?.users.get('alice')?.values.memory).toBe(8 * 1024 ** 3);
+  expect(policy?.images).toEqual(parsePolicy('', 'p').policy?.images);
 });
 
-test('the example documents exactly the keys of the schema, with their defaults', () => {
-  const found = settings();
-  expect([...found.keys()].sort()).toEqual([...policyKeys].sort());
-  for (const [key, value] of found) {
-    const fallback = isPolicyKey(key) ? describePolicyKey(key).defaultText : undefined;
-    if (fallback !== undefined) expect(value, key).toBe(fallback);
+test.each([
+  ['defaults', policyKeys.map((key) => [key, describePolicyKey(key).defaultText] as const)],
+  ['images', imagesKeys.map((key) => [key, describeImagesKey(key).defaultText] as const)],
+] as const)('the example documents exactly the keys of [%s], with their defaults', (section, keys) => {
+  const found = settings(section);
+  expect([...found.keys()].sort()).toEqual(keys.map(([key]) => key).sort());
+  for (const [key, fallback] of keys) {
+    if (fallback !== undefined) expect(found.get(key), key).toBe(fallback);
   }
 });
 
@@ -41,5 +50,11 @@ test.each(policyKeys)('the reference example of %s is valid and not the default'
   const { example: value, defaultText } = describePolicyKey(key);
   const text = `[defaults]\nimage = host\n[user:a]\n${key} = ${value}\n`;
   expect(parsePolicy(text, 'p').problems).toEqual([]);
+  expect(value).not.toBe(defaultText);
+});
+
+test.each(imagesKeys)('the reference example of %s in [images] is valid and not the default', (key) => {
+  const { example: value, defaultText } = describeImagesKey(key);
+  expect(parsePolicy(`[defaults]\nimage = host\n[images]\n${key} = ${value}\n`, 'p').problems).toEqual([]);
   expect(value).not.toBe(defaultText);
 });

@@ -40,6 +40,19 @@ describe('accepted', () => {
     expect(Object.getPrototypeOf({})).not.toHaveProperty('image');
   });
 
+  test('settings for all images, over their defaults', () => {
+    const text =
+      '[defaults]\nimage = host\n[images]\nplain_http = Lab:5000, registry.example\nmax_bytes = 2G\n';
+    const { policy, problems } = parsePolicy(text, file);
+    expect(problems).toEqual([]);
+    expect(policy?.images).toEqual({
+      registry: 'docker.io',
+      plainHttp: ['lab:5000', 'registry.example'],
+      maxEntries: 1_000_000,
+      maxBytes: 2 * 1024 ** 3,
+    });
+  });
+
   test('an empty file, with a warning that nobody can log in', () => {
     const { policy, problems } = parsePolicy('', file);
     expect(policy?.users.size).toBe(0);
@@ -69,7 +82,7 @@ describe('refused with its place', () => {
     ['[user:a]\n[user:a]\n', '2:1: error: [user:a] is there twice (first in line 1)'],
     ['[default]\n', 'no such section: [default] (did you mean [defaults]?)'],
     ['[usr:alice]\n', '(did you mean [user:alice]?)'],
-    ['[alice]\n', '(sections are [defaults] and [user:NAME])'],
+    ['[alice]\n', '(sections are [defaults], [user:NAME] and [images])'],
     ['[__proto__]\nimage = x\n', 'no such section: [__proto__]'],
     ['[defaults]\n__proto__ = x\n', 'no such key: __proto__'],
     ['[defaults]\nconstructor = x\n', 'no such key: constructor'],
@@ -82,6 +95,16 @@ describe('refused with its place', () => {
     ['image = host\n', '1:1: error: "image" stands before the first section'],
     ['[defaults]\nimage\n', '2:1: error: this line is neither'],
     ['[defaults]\n= host\n', '2:1: error: a setting without a name'],
+    ['[defaults]\non_image_change = rest\n', 'is none of: keep, reset; did you mean reset?'],
+    ['[images]\nimage = host\n', '2:1: error: no such key: image'],
+    ['[images]\nmax_entry = 5\n', '2:1: error: no such key: max_entry (did you mean max_entries?)'],
+    ['[images]\nmax_entries = 0\n', '2:15: error: max_entries: "0" is too little: at least 1'],
+    ['[images]\nmax_bytes = none\n', 'is not a size'],
+    ['[images]\nregistry = https://a\n', 'is not the host of a registry'],
+    ['[images]\nplain_http = a b/c\n', 'is not a list of registries'],
+    ['[images]\n[images]\n', '2:1: error: [images] is there twice (first in line 1)'],
+    ['[image]\n', '(did you mean [images]?)'],
+    ['[defaults]\nmax_bytes = 1G\n', 'no such key: max_bytes'],
     ['[defaults]\nimage = ho\0st\n', '2:11: error: a control character'],
   ])('%j', (text, expected) => {
     expect(parsePolicy(text, file).policy).toBeUndefined();
