@@ -143,7 +143,7 @@ static napi_value accept_on(napi_env env, napi_callback_info info) {
         return NULL;
     int accepted = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
     if (accepted < 0 && errno != EAGAIN && errno != ECONNABORTED && errno != EINTR)
-        return throw_errno(env, "accept", "");
+        return throw_errno(env, "accept", ""); // EMFILE, ENFILE, ENOMEM: the caller waits a little
     return number_value(env, accepted);
 }
 
@@ -170,6 +170,26 @@ static napi_value receive(napi_env env, napi_callback_info info) {
     (void)napi_create_buffer_copy(env, (size_t)length, bytes, NULL, &data);
     (void)napi_set_named_property(env, result, "data", data);
     (void)napi_set_named_property(env, result, "fds", fd_array(env, fds, count));
+    return result;
+}
+
+// peek(fd): Buffer; null at the peer's end; undefined where nothing waits. The message stays, and with it
+// the descriptors of a stranger, which therefore never are the daemon's: closing one can block for ever.
+static napi_value peek(napi_env env, napi_callback_info info) {
+    static uint8_t bytes[WIRE_MAX_BYTES];
+    napi_value values[1], result = NULL;
+    int fd;
+    if (!arguments(env, info, 1, values) || !number_of(env, values[0], &fd))
+        return NULL;
+    ssize_t length = wire_peek(fd, bytes, sizeof bytes);
+    if (length < 0 && errno == EAGAIN)
+        (void)napi_get_undefined(env, &result);
+    else if (length < 0 && errno != ECONNRESET)
+        return throw_errno(env, "recv", "");
+    else if (length <= 0)
+        (void)napi_get_null(env, &result);
+    else
+        (void)napi_create_buffer_copy(env, (size_t)length, bytes, NULL, &result);
     return result;
 }
 
@@ -343,14 +363,9 @@ static napi_value initialize(napi_env env, napi_value exports) {
     static const struct {
         const char *name;
         napi_callback function;
-    } functions[] = {{"socketPair", socket_pair},
-                     {"listen", listen_at},
-                     {"connect", connect_to},
-                     {"accept", accept_on},
-                     {"receive", receive},
-                     {"send", send_to},
-                     {"peer", peer},
-                     {"lookupUser", lookup_user},
+    } functions[] = {{"socketPair", socket_pair}, {"listen", listen_at}, {"connect", connect_to},
+                     {"accept", accept_on},       {"receive", receive},  {"peek", peek},
+                     {"send", send_to},           {"peer", peer},        {"lookupUser", lookup_user},
                      {"poll", poller_start}};
     for (size_t index = 0; index < sizeof functions / sizeof functions[0]; index++) {
         napi_value function;

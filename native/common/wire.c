@@ -204,3 +204,15 @@ ssize_t wire_receive(int socket, uint8_t *bytes, size_t size, int *fds, unsigned
     *fd_count = count;
     return length;
 }
+
+ssize_t wire_peek(int socket, uint8_t *bytes, size_t size) {
+    ssize_t length;
+    do {
+        length = recv(socket, bytes, size, MSG_PEEK | MSG_TRUNC);
+    } while (length < 0 && errno == EINTR);
+    if (length > 0 && (size_t)length > size) {
+        errno = EBADMSG;
+        return -1;
+    }
+    return length;
+}

@@ -29,7 +29,6 @@ enum wire_type {
     MSG_STARTED = 2,
     MSG_EXIT = 3,
     MSG_ERROR = 4,
-    MSG_NOTICE = 5,
     // login client -> supervisor
     MSG_SIGNAL = 6,
     // daemon -> supervisor
@@ -140,6 +139,9 @@ char *wire_text(const struct wire_field *field);
 
 // Sends one message with descriptors. Returns 0, or -1 with errno.
 int wire_send(int socket, const uint8_t *bytes, size_t length, const int *fds, unsigned fd_count);
+
+// Looks at the next message and leaves it where it is, descriptors included. As wire_receive.
+ssize_t wire_peek(int socket, uint8_t *bytes, size_t size);
 
 // Receives one message; the descriptors arrive close-on-exec. Returns its length, 0 at the peer's
 // end, -1 with errno (EAGAIN where nothing is there; EBADMSG where the message was truncated or the

@@ -113,7 +113,7 @@ static int submit(size_t length) {
     return take_fd(&connection);
 }
 
-// Prints a refusal or a remark; the exit status to leave with is in `code`.
+// Prints a refusal; the exit status to leave with is put into `code`.
 static void show_text(struct wire_reader *reader, int *code) {
     struct wire_field field;
     char text[1024] = "";
@@ -134,24 +134,18 @@ static void show_text(struct wire_reader *reader, int *code) {
 // where the connection ended first: then nothing was run, and the login may be sent again.
 static int wait_for_start(int connection) {
     static uint8_t answer[8192];
-    for (;;) {
-        int fds[WIRE_MAX_FDS];
-        unsigned fd_count;
-        ssize_t length = wire_receive(connection, answer, sizeof answer, fds, &fd_count);
-        if (length <= 0)
-            return -2;
-        struct wire_reader reader;
-        if (!wire_open(&reader, answer, (size_t)length))
-            fail("the daemon's answer is not understood: is another version of dockershd running?");
-        if (reader.type == MSG_STARTED)
-            return fd_count > 0 ? fds[0] : -1;
-        for (unsigned index = 0; index < fd_count; index++)
-            close_fd(fds[index]);
-        int code = EXIT_OURS;
-        show_text(&reader, &code);
-        if (reader.type != MSG_NOTICE) // refused, by the daemon or by the supervisor
-            _exit(code);
-    }
+    int fds[WIRE_MAX_FDS], code = EXIT_OURS;
+    unsigned fd_count;
+    struct wire_reader reader;
+    ssize_t length = wire_receive(connection, answer, sizeof answer, fds, &fd_count);
+    if (length <= 0)
+        return -2;
+    if (!wire_open(&reader, answer, (size_t)length))
+        fail("the daemon's answer is not understood: is another version of dockershd running?");
+    if (reader.type == MSG_STARTED)
+        return fd_count > 0 ? fds[0] : -1;
+    show_text(&reader, &code); // refused, by the daemon or by the supervisor
+    _exit(code);
 }
 
 static int start(size_t length, int *ptm) {

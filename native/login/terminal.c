@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 static struct termios original;
+static bool saved;
 
 // The descriptors are shared with whoever started us (sshd, su, a shell), and O_NONBLOCK belongs to
 // the shared open file: so a file of our own is opened for the same terminal.
@@ -45,8 +46,10 @@ bool terminal_find(struct terminal *terminal) {
 }
 
 void terminal_raw(struct terminal *terminal) {
-    if (terminal->input < 0 || tcgetattr(terminal->input, &original) != 0)
+    // Only once: after a stop and SIGCONT the terminal may be raw already, and that is not its own state.
+    if (!saved && (terminal->input < 0 || tcgetattr(terminal->input, &original) != 0))
         return;
+    saved = true;
     struct termios raw = original;
     cfmakeraw(&raw);
     if (!terminal->alone)

@@ -98,9 +98,10 @@ static const uint64_t namespaces[] = {
     0x00020000 /* NEWNS */,   0x02000000 /* NEWCGROUP */, 0x04000000 /* NEWUTS */, 0x08000000 /* NEWIPC */,
     0x10000000 /* NEWUSER */, 0x20000000 /* NEWPID */,    0x40000000 /* NEWNET */, 0x00000080 /* NEWTIME */,
 };
-// Protocols that nobody logs in for and whose modules a socket() call would load.
-static const uint64_t families[] = {3,  4,  5,  6,  9,  11, 12, 19, 21, 23, 24, 26, 27, 28, 29,
-                                    30, 31, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44};
+// Sockets there are of AF_UNIX, AF_INET, AF_INET6 and AF_NETLINK. Every other family loads a module that
+// nobody logs in for.
+static const uint64_t low_families[] = {0, 3, 4, 5, 6, 7, 8, 9, 11, 12, 13, 14, 15};
+#define LAST_ALLOWED_FAMILY 16
 
 static void add_architectures(void) {
 #if defined(__x86_64__)
@@ -124,8 +125,12 @@ static void add_rules(void) {
     refuse_value("ioctl", 1, 0x5412, EPERM); // TIOCSTI: keys pushed into somebody's terminal
     refuse_value("ioctl", 1, 0x541c, EPERM); // TIOCLINUX: the same, on a console
     refuse_value("ioctl", 1, 0x5423, EPERM); // TIOCSETD: loads line disciplines
-    for (size_t index = 0; index < sizeof families / sizeof families[0]; index++)
-        refuse_value("socket", 0, families[index], EAFNOSUPPORT);
+    for (size_t index = 0; index < sizeof low_families / sizeof low_families[0]; index++)
+        refuse_value("socket", 0, low_families[index], EAFNOSUPPORT);
+    struct scmp_arg_cmp above = {.arg = 0, .op = SCMP_CMP_GT, .datum_a = LAST_ALLOWED_FAMILY};
+    check(seccomp_rule_add_array(filter, SCMP_ACT_ERRNO(EAFNOSUPPORT), seccomp_syscall_resolve_name("socket"),
+                                 1, &above),
+          "socket");
 }
 
 int main(void) {

@@ -10,6 +10,8 @@
 
 #include "cleanup.h"
 
+#define REMOVE_ATTEMPTS 200 // of a millisecond each
+
 static void path_of(const struct cgroups *cgroups, size_t index, const char *name, char *path, size_t size) {
     (void)snprintf(path, size, "%s/%s", cgroups->parents[index], name);
 }
@@ -44,13 +46,24 @@ int cgroups_make(struct cgroups *cgroups, const char *name, struct err *err) {
     return 0;
 }
 
+// EBUSY: a process of ours is dead but not yet taken off the cgroup's list.
+static void remove_one(const char *path) {
+    for (int attempt = 0; attempt < REMOVE_ATTEMPTS && rmdir(path) != 0 && errno == EBUSY; attempt++) {
+        struct timespec pause = {.tv_nsec = 1000000};
+        (void)nanosleep(&pause, NULL);
+    }
+}
+
 int cgroups_rename(struct cgroups *cgroups, const char *name, struct err *err) {
     for (size_t index = 0; index < cgroups->count; index++) {
         char from[512], to[512];
         path_of(cgroups, index, cgroups->name, from, sizeof from);
         path_of(cgroups, index, name, to, sizeof to);
-        if (rename(from, to) != 0)
-            return err_sys(err, "rename cgroup", to);
+        for (int attempt = 0; rename(from, to) != 0; attempt++) {
+            if (errno != EEXIST || attempt == REMOVE_ATTEMPTS)
+                return err_sys(err, "rename cgroup", to);
+            remove_one(to); // of a sandbox whose supervisor was killed; its processes may still be ending
+        }
     }
     (void)snprintf(cgroups->name, sizeof cgroups->name, "%s", name);
     return 0;
@@ -104,11 +117,7 @@ void cgroups_remove(struct cgroups *cgroups) {
     for (size_t index = 0; index < cgroups->count; index++) {
         char path[512];
         path_of(cgroups, index, cgroups->name, path, sizeof path);
-        // EBUSY: a process of ours is dead but not yet taken off the cgroup's list.
-        for (int attempt = 0; attempt < 200 && rmdir(path) != 0 && errno == EBUSY; attempt++) {
-            struct timespec pause = {.tv_nsec = 1000000};
-            (void)nanosleep(&pause, NULL);
-        }
+        remove_one(path);
     }
     cgroups->name[0] = '\0';
 }

@@ -21,6 +21,7 @@
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -29,12 +30,14 @@
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "group.h"
 #include "spawner.h"
 #include "supervisor.h"
 #include "sys.h"
 
 #define LAUNCHER_FD 3
 #define FIXED_POLLS 4
+#define WATCHDOG_SECONDS 60
 
 static struct supervisor self;
 static uint8_t message[WIRE_MAX_BYTES];
@@ -67,6 +70,11 @@ int spawner_start(struct supervisor *supervisor, int init_end, struct err *err) 
         close_fd(supervisor->listener);
         close_fd(supervisor->signals);
         close_fd(ours);
+        if (supervisor->state == STATE_IDLE) { // the conversation with PID 1 is not ours to keep open
+            close_fd(supervisor->devpts);
+            if (supervisor->init_pidfd != init_end)
+                close_fd(supervisor->init_pidfd);
+        }
         for (size_t index = 0; index < MAX_SESSIONS; index++) {
             if (supervisor->sessions[index].used) {
                 close_fd(supervisor->sessions[index].connection);
@@ -173,7 +181,7 @@ static void begin_stop(void) {
     send_control(&writer);
     for (size_t index = 0; index < MAX_SESSIONS; index++) {
         if (self.sessions[index].used && self.sessions[index].started && !self.sessions[index].ended)
-            (void)kill(-self.shared->slots[index].pid, SIGHUP);
+            group_signal(self.shared->slots[index].pid, SIGHUP);
     }
     (void)kill(self.init_pid, SIGTERM);
 }
@@ -235,12 +243,29 @@ static int listen_for_daemons(struct err *err) {
     return 0;
 }
 
+// The sessions that were sent right behind a specification that came to nothing: their clients go back
+// to the daemon, which knows what to tell them.
+static void refuse_waiting(void) {
+    int fds[WIRE_MAX_FDS];
+    unsigned count;
+    struct wire_reader reader;
+    ssize_t length;
+    self.state = STATE_STOPPING;
+    while ((length = wire_receive(self.control, message, sizeof message, fds, &count)) > 0) {
+        if (wire_open(&reader, message, (size_t)length) && reader.type == MSG_SESSION)
+            session_start(&self, &reader, fds, count);
+        for (unsigned index = 0; index < count; index++)
+            close_fd(fds[index]);
+    }
+}
+
 static void start_sandbox(struct wire_reader *reader, size_t length) {
     struct err err = {0};
     if (self.state != STATE_IDLE)
         return;
     if (build_sandbox(&self, reader, message, length, &err) != 0 || listen_for_daemons(&err) != 0) {
         send_failed(&err);
+        refuse_waiting();
         leave();
     }
     self.state = STATE_RUNNING;
@@ -340,7 +365,12 @@ static void wait_and_handle(void) {
         polled[count++] = (struct pollfd){.fd = self.sessions[index].connection, .events = POLLIN};
     }
     uint64_t deadline = next_deadline();
-    if (poll(polled, count, deadline == NEVER ? -1 : milliseconds_until(deadline)) < 0)
+    (void)alarm(0);
+    int ready = poll(polled, count, deadline == NEVER ? -1 : milliseconds_until(deadline));
+    // A client's descriptor can make us wait for as long as it likes (the last close of a socket that
+    // lingers). That is its own sandbox's end, not a sandbox that nobody can stop.
+    (void)alarm(WATCHDOG_SECONDS);
+    if (ready < 0)
         return;
     // Exits first: a session's slot must be known to be free, and its client told, before the rest.
     if (polled[1].revents != 0)
@@ -433,6 +463,46 @@ static _Noreturn void supervise(int control, int init_binary) {
         wait_and_handle();
 }
 
+// Tells a login client why it was refused, and lets go of it. In a process that exits for it: what a
+// client has queued on its connection may hold descriptors whose last close waits for as long as the
+// client likes (SO_LINGER), unless the closing process is exiting. So we are never the last to close: the
+// child waits until our own copy is gone.
+static void dispose_client(size_t length, int connection) {
+    int pair[2] = {CLOSED_FD, CLOSED_FD};
+    uint16_t none = 0;
+    memcpy(message + 6, &none, sizeof none); // the same message, without its descriptor, is the answer
+    if (pipe2(pair, O_CLOEXEC) == 0 && fork() == 0) {
+        char ignored;
+        close_fd(pair[1]);
+        (void)!read(pair[0], &ignored, 1);
+        if (length > WIRE_HEADER_BYTES)
+            (void)wire_send(connection, message, length, NULL, 0);
+        _exit(0);
+    }
+    close_fd(connection);
+    close_fd(pair[0]);
+    close_fd(pair[1]);
+}
+
+static _Noreturn void become_supervisor(int control, int init_binary) {
+    close_fd(LAUNCHER_FD);
+    (void)signal(SIGCHLD, SIG_DFL);
+    supervise(control, init_binary);
+}
+
+// What the daemon was started with is no business of the sandboxes.
+static void forget_inheritance(void) {
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    for (int fd = 0; null >= 0 && fd < 3; fd++)
+        (void)dup2(null, fd);
+    close_fd(null);
+    (void)setpriority(PRIO_PROCESS, 0, 0);
+    int score = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+    if (score >= 0)
+        (void)!write(score, "0", 1);
+    close_fd(score);
+}
+
 // The launcher: forks, and does nothing else. Supervisors are not its children in the end (it ends
 // with the daemon, they don't); their parent becomes whoever reaps orphans on this host.
 int main(int argc, char **argv) {
@@ -440,29 +510,30 @@ int main(int argc, char **argv) {
         (void)fprintf(stderr, "dockersh-supervisor is started by dockershd, not by hand\n");
         return 64;
     }
+    (void)sys_close_range(LAUNCHER_FD + 1, ~0u, 0); // what the daemon was started with
     int init_binary = open(argv[1], O_PATH | O_CLOEXEC);
     if (init_binary < 0) {
         perror(argv[1]);
         return 66;
     }
+    forget_inheritance();
     (void)fcntl(LAUNCHER_FD, F_SETFD, FD_CLOEXEC);
     (void)signal(SIGCHLD, SIG_IGN); // no zombies of supervisors that end before the launcher
     for (;;) {
         int fds[WIRE_MAX_FDS];
         unsigned count;
+        struct wire_reader reader;
         ssize_t length = wire_receive(LAUNCHER_FD, message, sizeof message, fds, &count);
         if (length == 0 || (length < 0 && errno != EBADMSG))
             return 0;
-        if (length > 0 && count == 1 && fork() == 0) {
-            close_fd(LAUNCHER_FD);
-            int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-            for (int fd = 0; null >= 0 && fd < 3; fd++)
-                (void)dup2(null, fd);
-            close_fd(null);
-            (void)signal(SIGCHLD, SIG_DFL);
-            supervise(fds[0], init_binary);
+        if (length < 0 || count != 1 || !wire_open(&reader, message, (size_t)length))
+            continue; // the daemon's messages have one descriptor
+        if (reader.type == MSG_ERROR) {
+            dispose_client((size_t)length, fds[0]);
+            continue;
         }
-        for (unsigned index = 0; length > 0 && index < count; index++)
-            close_fd(fds[index]);
+        if (reader.type == MSG_FORK && fork() == 0)
+            become_supervisor(fds[0], init_binary);
+        close_fd(fds[0]);
     }
 }

@@ -172,10 +172,26 @@ static int make_folders(const struct spec *spec, int root, const char *path, str
     return 0;
 }
 
+// What is writable is a home. It is opened once, without following a link at its end, and must belong to
+// the user: the folder above may be one that somebody else can rename things in.
+static int clone_bind(const struct spec *spec, const struct bind *bind, struct err *err) {
+    if (!bind->writable)
+        return clone_tree(bind->source, false, -1, err);
+    cleanup_fd int home = open(bind->source, O_PATH | O_NOFOLLOW | O_DIRECTORY | O_CLOEXEC);
+    struct stat info;
+    if (home < 0 || fstat(home, &info) != 0)
+        return err_sys(err, "open home", bind->source);
+    if (info.st_uid != spec->uid)
+        return err_plain(err, "open home: it belongs to somebody else", bind->source);
+    char link[32];
+    (void)snprintf(link, sizeof link, "/proc/self/fd/%d", home);
+    return clone_tree(link, true, -1, err);
+}
+
 static int add_binds(const struct spec *spec, int root, struct err *err) {
     for (size_t index = 0; index < spec->bind_count; index++) {
         const struct bind *bind = &spec->binds[index];
-        cleanup_fd int tree = clone_tree(bind->source, bind->writable, -1, err);
+        cleanup_fd int tree = clone_bind(spec, bind, err);
         if (tree < 0)
             return -1;
         if (make_folders(spec, root, bind->target, err) != 0)

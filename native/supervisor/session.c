@@ -25,16 +25,18 @@ size_t session_count(const struct supervisor *supervisor) {
     return count;
 }
 
+// `connection`: a client's, which goes back to the daemon; or CLOSED_FD.
 static void answer_daemon(struct supervisor *supervisor, enum wire_type type, const char *id,
-                          const char *text) {
+                          const char *text, int connection) {
     uint8_t bytes[512];
     struct wire_writer writer;
     wire_start(&writer, bytes, sizeof bytes, type);
     wire_put_text(&writer, TAG_ID, id);
     if (text != NULL)
         wire_put_text(&writer, TAG_TEXT, text);
+    unsigned count = connection >= 0 ? 1 : 0;
     if (supervisor->control >= 0)
-        (void)wire_send(supervisor->control, bytes, wire_finish(&writer, 0), NULL, 0);
+        (void)wire_send(supervisor->control, bytes, wire_finish(&writer, count), &connection, count);
 }
 
 static bool send_report(struct supervisor *supervisor, const struct report *report) {
@@ -137,7 +139,8 @@ static bool acceptable(int fd) {
 // A PTY of the sandbox's own devpts, with the settings and the size of the user's terminal. The
 // slave comes from the master itself (TIOCGPTPEER), not from a path inside the sandbox.
 static int open_pty(struct supervisor *supervisor, int outer, int *pts, struct err *err) {
-    cleanup_fd int ptm = openat(supervisor->devpts, "ptmx", O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+    cleanup_fd int ptm =
+        openat(supervisor->devpts, "ptmx", O_RDWR | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
     int unlocked = 0;
     if (ptm < 0 || ioctl(ptm, TIOCSPTLCK, &unlocked) != 0)
         return err_sys(err, "open a terminal", NULL);
@@ -244,6 +247,25 @@ static void launch(struct supervisor *supervisor, struct session *session, struc
         conclude(supervisor, session, 0, 125);
 }
 
+// The client's own message still waits on its connection: the daemon has only looked at it, so that the
+// descriptors of a stranger never are the daemon's. Here they concern nobody but their own sandbox.
+static void take_login(struct supervisor *supervisor, struct session *session, struct wire_reader *reader) {
+    static uint8_t login[WIRE_MAX_BYTES];
+    int fds[WIRE_MAX_FDS];
+    unsigned count;
+    ssize_t length = wire_receive(session->connection, login, sizeof login, fds, &count);
+    if (length > 0 && count == 3) {
+        int passed[3] = {fds[0], fds[1], fds[2]};
+        launch(supervisor, session, reader, passed);
+    } else {
+        (void)err_plain(&supervisor->shared->slots[session - supervisor->sessions].err,
+                        "the login came without descriptors 0, 1 and 2", NULL);
+        conclude(supervisor, session, 0, 125);
+    }
+    for (unsigned index = 0; length > 0 && index < count; index++)
+        close_fd(fds[index]);
+}
+
 void session_start(struct supervisor *supervisor, struct wire_reader *reader, const int *fds,
                    unsigned count) {
     struct wire_reader probe = *reader;
@@ -257,17 +279,17 @@ void session_start(struct supervisor *supervisor, struct wire_reader *reader, co
     }
     struct session *session = free_session(supervisor);
     const char *refusal = NULL;
-    if (count != 4 || id[0] == '\0')
+    if (count != 1 || id[0] == '\0')
         refusal = "protocol";
     else if (supervisor->state != STATE_RUNNING)
         refusal = "stopping";
     else if (session == NULL)
         refusal = "sessions";
     if (refusal != NULL) {
-        answer_daemon(supervisor, MSG_REFUSED, id, refusal);
+        answer_daemon(supervisor, MSG_REFUSED, id, refusal, count == 1 ? fds[0] : CLOSED_FD);
         return;
     }
-    answer_daemon(supervisor, MSG_ACCEPTED, id, NULL);
+    answer_daemon(supervisor, MSG_ACCEPTED, id, NULL, CLOSED_FD);
     *session = (struct session){
         .used = true, .connection = CLOSED_FD, .pts = CLOSED_FD, .pts_number = -1, .kill_at_ns = NEVER};
     session->received_ns = monotonic_ns();
@@ -275,8 +297,7 @@ void session_start(struct supervisor *supervisor, struct wire_reader *reader, co
     memcpy(session->note, note, sizeof note);
     session->connection = fcntl(fds[0], F_DUPFD_CLOEXEC, 3); // the caller closes the message's own
     supervisor->linger_at_ns = NEVER;
-    int passed[3] = {fds[1], fds[2], fds[3]};
-    launch(supervisor, session, reader, passed);
+    take_login(supervisor, session, reader);
     if (session->ended && !session->started)
         release(supervisor, session);
 }
@@ -345,8 +366,12 @@ void session_deadline(struct supervisor *supervisor, struct session *session) {
     if (supervisor->spec.kill_background)
         session_signal(&supervisor->cgroups, leader, SIGKILL);
     group_signal(leader, SIGKILL);
-    if (!session->ended)
-        return; // its exit is about to be seen
+    if (!session->ended) { // not forked yet, not a group's leader yet, or about to be seen to exit
+        if (leader > 1)
+            (void)kill(leader, SIGKILL); // our own child, not reaped: the number is its
+        session->kill_at_ns = monotonic_ns() + 100u * 1000000u;
+        return;
+    }
     siginfo_t info;
     (void)waitid(P_PID, (id_t)leader, &info, WEXITED | WNOHANG);
     release(supervisor, session);

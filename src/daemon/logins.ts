@@ -3,14 +3,14 @@
 // answers it with a refusal that names the session; nothing is ever run on the host.
 
 import type { ImageStore } from '../images/image-store.ts';
+import { ClientConnection } from '../isolation/client-connection.ts';
 import type { Engine, SandboxSpec, UserRecord } from '../isolation/engine.ts';
-import { type Packet, SeqpacketConnection } from '../isolation/seqpacket.ts';
+import type { SeqpacketConnection } from '../isolation/seqpacket.ts';
 import type { Users } from '../isolation/users.ts';
 import { DockershError, LOGIN_FAILURE_EXIT, toDockershError, toUserMessage } from '../lib/errors.ts';
-import { closeAll, OwnedFd } from '../lib/fd.ts';
 import type { Logger } from '../lib/log.ts';
 import type { EffectivePolicy } from '../policy/policy.ts';
-import { type LoginRequest, loginError, loginFdCount, parseLogin } from '../protocol/login.ts';
+import { type LoginRequest, loginDismissal, loginError, parseLogin } from '../protocol/login.ts';
 import { imageEnvironment } from '../shell/environment.ts';
 import { chooseShell, loginSource, newSessionId, type ShellChoice, sessionOf } from '../shell/session.ts';
 import type { LoginHistory } from './login-history.ts';
@@ -30,15 +30,19 @@ type Whose = (request: LoginRequest, peerUid: number) => number | string | undef
 
 /** How long a client that has connected may take to say what it wants. */
 const silenceMs = 10_000;
-/** Clients that have connected and said nothing yet, for each uid. */
-const mostSilent = 256;
+/** Logins of one uid that are under way: connected, and not yet a session or refused. */
+const mostPending = 128;
+/** Broken requests are somebody's mischief or mistake; a few of them in the log say it all. */
+const loggedProtocolErrors = 20;
 
 export class LoginService {
   readonly #parts: LoginParts;
-  readonly #silent = new Map<number, number>();
+  readonly #pending = new Map<number, number>();
+  #protocolErrors = 0;
 
   constructor(parts: LoginParts) {
     this.#parts = parts;
+    setInterval(() => this.#reportProtocolErrors(), 60_000).unref();
   }
 
   /** A connection on the login socket, from anybody. Owns it. */
@@ -48,78 +52,97 @@ export class LoginService {
 
   /** A connection on the exec socket, which only root reaches; the request says whose sandbox. */
   acceptExec(connection: SeqpacketConnection): void {
-    if (connection.peer().uid !== 0) {
-      connection[Symbol.dispose]();
-      return;
-    }
-    this.#await(connection, (request) => request.user);
+    this.#await(connection, (request, peerUid) => (peerUid === 0 ? request.user : undefined));
   }
 
   #await(connection: SeqpacketConnection, whose: Whose): void {
     const receivedNs = process.hrtime.bigint();
     const { uid } = connection.peer();
-    const waiting = this.#silent.get(uid) ?? 0;
-    if (waiting >= mostSilent) {
-      connection[Symbol.dispose]();
+    const settle = this.#count(uid);
+    if (settle === undefined) {
+      this.#refuse(
+        newSessionId(),
+        new ClientConnection(connection.release()),
+        new DockershError('E_BUSY'),
+        uid,
+      );
       return;
     }
-    this.#silent.set(uid, waiting + 1);
-    const timer = setTimeout(() => finish(), silenceMs);
-    const settle = (): void => {
+    const drop = (): void => {
       clearTimeout(timer);
-      const left = (this.#silent.get(uid) ?? 1) - 1;
-      if (left === 0) this.#silent.delete(uid);
-      else this.#silent.set(uid, left);
-    };
-    const finish = (): void => {
+      new ClientConnection(connection.release()).refuse(this.#parts.engine, loginDismissal());
       settle();
-      connection[Symbol.dispose]();
     };
-    const message = (packet: Packet): void => {
-      settle();
-      this.#received(connection.release(), packet, whose, receivedNs, uid);
-    };
+    const timer = setTimeout(drop, silenceMs);
     // Most clients have sent their message by now, and so save a turn of the event loop.
-    connection.listen({ end: finish, message }, true);
+    connection.awaitFirst({
+      end: drop,
+      message: (data) => {
+        clearTimeout(timer);
+        const client = new ClientConnection(connection.release());
+        this.#received(client, data, whose, receivedNs, uid)
+          .finally(settle)
+          .catch((error: unknown) => this.#parts.log.fatal({ err: error }, 'login'));
+      },
+    });
   }
 
-  #received(connection: OwnedFd, packet: Packet, whose: Whose, receivedNs: bigint, peerUid: number): void {
+  /** Counts a login of this uid; undefined where there are too many. The result ends the count. */
+  #count(uid: number): (() => void) | undefined {
+    const pending = this.#pending.get(uid) ?? 0;
+    if (pending >= mostPending) return undefined;
+    this.#pending.set(uid, pending + 1);
+    return () => {
+      const left = (this.#pending.get(uid) ?? 1) - 1;
+      if (left === 0) this.#pending.delete(uid);
+      else this.#pending.set(uid, left);
+    };
+  }
+
+  async #received(
+    client: ClientConnection,
+    data: Buffer,
+    whose: Whose,
+    receivedNs: bigint,
+    peerUid: number,
+  ): Promise<void> {
     const id = newSessionId();
-    const request = parseLogin(packet.data);
-    const user =
-      request === undefined || packet.fds.length !== loginFdCount ? undefined : whose(request, peerUid);
-    const login =
-      request === undefined || user === undefined
-        ? Promise.reject(new DockershError('E_PROTOCOL'))
-        : this.#login(id, request, user, { connection, standard: packet.fds }, receivedNs, peerUid);
-    login
-      .catch((error: unknown) => this.#refuse(id, connection, error, peerUid))
-      .finally(() => {
-        closeAll([...packet.fds, connection]);
-      })
-      .catch((error: unknown) => this.#parts.log.fatal({ err: error }, 'login'));
+    try {
+      const request = parseLogin(data);
+      const user = request === undefined ? undefined : whose(request, peerUid);
+      if (request === undefined || user === undefined) throw new DockershError('E_PROTOCOL');
+      await this.#login(id, request, user, client, receivedNs, peerUid);
+    } catch (error) {
+      this.#refuse(id, client, error, peerUid);
+    }
   }
 
-  #refuse(id: string, connection: OwnedFd, error: unknown, uid: number): void {
-    const { log, history } = this.#parts;
+  #refuse(id: string, client: ClientConnection, error: unknown, uid: number): void {
+    const { engine, log, history } = this.#parts;
     const failure = toDockershError(error);
-    log.error({ session: id, uid, code: failure.code, err: failure }, 'login refused');
-    history.failed(id, failure.code);
-    using answer = new SeqpacketConnection(new OwnedFd(connection.take()));
-    try {
-      answer.send(
-        loginError(toUserMessage(failure, id).replaceAll('dockersh: ', '').trimEnd(), LOGIN_FAILURE_EXIT),
-      );
-    } catch (sendError) {
-      log.debug({ session: id, err: sendError }, 'the client has gone');
-    }
+    const { code } = failure;
+    if (code === 'E_PROTOCOL' || code === 'E_BUSY') this.#protocolErrors += 1;
+    const counted =
+      (code === 'E_PROTOCOL' || code === 'E_BUSY') && this.#protocolErrors > loggedProtocolErrors;
+    if (!counted) log.error({ session: id, uid, code, ...logDetail(failure) }, 'login refused');
+    history.failed(id, code);
+    client.refuse(
+      engine,
+      loginError(toUserMessage(failure, id).replaceAll('dockersh: ', '').trimEnd(), LOGIN_FAILURE_EXIT),
+    );
+  }
+
+  #reportProtocolErrors(): void {
+    const more = this.#protocolErrors - loggedProtocolErrors;
+    if (more > 0) this.#parts.log.error({ more }, 'logins refused that are not in this log');
+    this.#protocolErrors = 0;
   }
 
   async #login(
     id: string,
     request: LoginRequest,
     whose: number | string,
-    descriptors: { connection: OwnedFd; standard: readonly OwnedFd[] },
+    client: ClientConnection,
     receivedNs: bigint,
     peerUid: number,
   ): Promise<void> {
@@ -133,7 +156,7 @@ export class LoginService {
     const policy = this.#policyOf(user);
     const shell = chooseShell(policy.shell, user);
     history.identified(id, user);
-    const start = await engine.startSession(user.uid, sessionOf(id, request, user, shell), descriptors, () =>
+    const start = await engine.startSession(user.uid, sessionOf(id, request, user, shell), client, () =>
       this.#describe(user, policy, shell),
     );
     history.started(id, start);
@@ -183,4 +206,10 @@ export class LoginService {
       image: { ...image, env: imageEnvironment(image.config.env) },
     };
   }
+}
+
+/** What the log keeps of a refusal: everything of our own faults, the reason alone of expected ones. */
+function logDetail(failure: DockershError): object {
+  if (failure.code === 'E_INTERNAL' || failure.code === 'E_SANDBOX_START') return { err: failure };
+  return { reason: failure.message };
 }

@@ -142,8 +142,11 @@ async function start(options: DaemonOptions, log: Logger): Promise<Running> {
   parts.defer(() => {
     admin.close();
   });
-  parts.use(new SeqpacketListener(sockets.exec, 0o600, (connection) => logins.acceptExec(connection)));
-  parts.use(new SeqpacketListener(sockets.login, 0o666, (connection) => logins.accept(connection)));
+  const failed = (error: unknown): void => log.error({ err: error }, 'connection');
+  parts.use(
+    new SeqpacketListener(sockets.exec, 0o600, (connection) => logins.acceptExec(connection), failed),
+  );
+  parts.use(new SeqpacketListener(sockets.login, 0o666, (connection) => logins.accept(connection), failed));
   parts.defer(() => {
     for (const socket of Object.values(sockets)) rmSync(socket, { force: true });
   });

@@ -31,6 +31,8 @@ export interface Addon {
   accept(fd: number): number;
   /** null: the peer has closed. undefined: nothing there now. EBADMSG: a broken message, already discarded. */
   receive(fd: number): { data: Buffer; fds: number[] } | null | undefined;
+  /** As receive, but the message stays where it is, with its descriptors. */
+  peek(fd: number): Buffer | null | undefined;
   /** false: the peer's queue is full. */
   send(fd: number, data: Buffer, fds: readonly number[]): boolean;
   peer(fd: number): PeerCredentials;

@@ -172,6 +172,11 @@ export class CgroupHost {
     }
   }
 
+  /** Removes one sandbox's cgroups, where a killed supervisor left them. */
+  async removeSandbox(name: string): Promise<void> {
+    for (const parent of this.parents) await removeCgroup(path.join(parent, name));
+  }
+
   /** Takes our own folders away again. Only for throw-away daemons: sandboxes must be gone. */
   async remove(): Promise<void> {
     for (const parent of this.parents) await removeCgroup(parent);

@@ -1,9 +1,9 @@
 // The one small interface that the rest of the program sees of sandboxes. Today one engine stands behind it
 // (sandboxes.ts); nothing above may know of namespaces or cgroups.
 
-import type { OwnedFd } from '../lib/fd.ts';
 import type { ByteString } from '../lib/wire.ts';
 import type { UserRecord } from './addon.ts';
+import type { ClientConnection, Disposer } from './client-connection.ts';
 
 export type { UserRecord } from './addon.ts';
 
@@ -54,12 +54,6 @@ export interface SessionSpec {
   readonly umask: number;
   /** Where the login came from, as it said; only shown. */
   readonly from: string | undefined;
-}
-
-/** The login client's connection and its 0, 1, 2. */
-export interface SessionDescriptors {
-  readonly connection: OwnedFd;
-  readonly standard: readonly OwnedFd[];
 }
 
 export interface SessionStart {
@@ -117,16 +111,17 @@ export interface EngineEvents {
   readonly sandboxEnded: (uid: number) => void;
 }
 
-export interface Engine extends AsyncDisposable {
+export interface Engine extends AsyncDisposable, Disposer {
   /**
    * Runs a session in the user's sandbox and starts that first where it is not there. `describe` is asked only
-   * then. Owns the descriptors. Resolves when a supervisor has taken the session over; throws DockershError
-   * where none could, and then `descriptors.connection` is still open for the refusal.
+   * then. `connection` is the login client's, with its login still to be read: the supervisor takes the
+   * client's descriptors from there. Resolves when a supervisor has taken the session over; throws
+   * DockershError where none could, and then the connection is here again unless the client knows already.
    */
   startSession(
     uid: number,
     session: SessionSpec,
-    descriptors: SessionDescriptors,
+    connection: ClientConnection,
     describe: () => Promise<SandboxSpec>,
   ): Promise<SessionStart>;
   /** Stops a sandbox and waits until nothing of it is left. False: there was none. */

@@ -3,10 +3,12 @@
 // daemon knows it again.
 
 import { rmSync, writeFileSync } from 'node:fs';
+import { setTimeout as delayRef } from 'node:timers/promises';
 import { z } from 'zod';
 import { DockershError } from '../lib/errors.ts';
+import type { OwnedFd } from '../lib/fd.ts';
 import type { ByteString } from '../lib/wire.ts';
-import type { SandboxSpec, SessionDescriptors, SessionEnd, SessionSpec } from './engine.ts';
+import type { SandboxSpec, SessionEnd, SessionSpec } from './engine.ts';
 import { homeInside } from './identity-layer.ts';
 import type { SeqpacketConnection } from './seqpacket.ts';
 import {
@@ -59,6 +61,9 @@ export function mergeEnvironment(...lists: readonly (readonly ByteString[])[]): 
   const assignments = lists.flat().filter((entry) => entry.includes('=')); // an image may hold bare names
   return [...new Map(assignments.map((entry) => [entry.slice(0, entry.indexOf('=')), entry])).values()];
 }
+
+/** A value after a time that keeps nothing waiting. */
+const delay = <T>(ms: number, value: T): Promise<T> => delayRef(ms, value, { ref: false });
 
 export interface SandboxEvents {
   readonly started: (steps: readonly { readonly name: string; readonly ns: bigint }[]) => void;
@@ -130,23 +135,31 @@ export class Sandbox {
     return this.#failure === undefined ? undefined : buildError(this.#failure);
   }
 
-  startSession(session: SessionSpec, descriptors: SessionDescriptors): Promise<SessionAnswer> {
+  startSession(session: SessionSpec, connection: OwnedFd): Promise<SessionAnswer> {
     const note = {
       startedAt: new Date().toISOString(),
       ...(session.from === undefined ? {} : { from: session.from.slice(0, 64) }),
     };
     const { home } = this.record;
     const env = mergeEnvironment([...this.record.env, `HOME=${home}`].map(asBytes), session.env);
-    return this.#supervisor.startSession({ ...session, env }, home, descriptors, note);
+    return this.#supervisor.startSession({ ...session, env }, home, connection, note);
   }
 
+  /** Throws E_BUSY where the supervisor does not answer in time. */
   async stop(): Promise<void> {
     if (this.#state !== 'stopping') this.#supervisor.stop();
-    await this.gone;
+    const done = await Promise.race([this.gone.then(() => true), delay(stopPatienceMs, false)]);
+    if (done) return;
+    throw new DockershError('E_BUSY', {
+      what: `the sandbox of ${this.record.user} does not stop`,
+      why: 'its supervisor does not answer',
+      hint: `Find its process with "ps -eo pid,ppid,args | grep dockersh-supervisor" and kill it.`,
+    });
   }
 
+  /** Undefined where the supervisor is gone, or does not answer at once. */
   inspect(): Promise<SupervisorState | undefined> {
-    return this.#supervisor.state();
+    return Promise.race([this.#supervisor.state(), delay(inspectPatienceMs, undefined)]);
   }
 
   /** When it will stop if nobody logs in; as far as this daemon has seen. */
@@ -161,6 +174,10 @@ export class Sandbox {
     this.#supervisor[Symbol.dispose]();
   }
 }
+
+/** A second longer than the longest grace would be too long; the supervisor kills by itself after its grace. */
+const stopPatienceMs = 60_000;
+const inspectPatienceMs = 500;
 
 const fullDisk = new Set([28, 122]); // ENOSPC, EDQUOT
 

@@ -5,17 +5,11 @@ import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import path from 'node:path';
 import { DockershError, toDockershError } from '../lib/errors.ts';
+import type { OwnedFd } from '../lib/fd.ts';
 import type { Logger } from '../lib/log.ts';
 import type { CgroupHost } from './cgroup-host.ts';
-import type {
-  Engine,
-  EngineEvents,
-  SandboxInfo,
-  SandboxSpec,
-  SessionDescriptors,
-  SessionSpec,
-  SessionStart,
-} from './engine.ts';
+import type { ClientConnection } from './client-connection.ts';
+import type { Engine, EngineEvents, SandboxInfo, SandboxSpec, SessionSpec, SessionStart } from './engine.ts';
 import { prepareIdentityLayer } from './identity-layer.ts';
 import { firstRange, idMapsOf, SlotRegistry } from './ids.ts';
 import { recordOf, Sandbox, SandboxRecord } from './sandbox.ts';
@@ -113,6 +107,7 @@ export class Sandboxes implements Engine {
   async #clearAfter(uid: number): Promise<void> {
     if (this.#sandboxes.has(uid) || this.#starting.has(uid)) return;
     await rm(this.#controlSocket(uid), { force: true });
+    await this.#options.cgroups.removeSandbox(String(uid));
   }
 
   async #reconcile(): Promise<void> {
@@ -134,8 +129,10 @@ export class Sandboxes implements Engine {
         record,
         'running',
       );
-      await sandbox.inspect();
-      log.info({ uid, user: record.user }, 'sandbox found again');
+      log.info(
+        { uid, user: record.user, stopping: (await sandbox.inspect())?.stopping },
+        'sandbox found again',
+      );
     } catch (error) {
       // ECONNREFUSED, ENOENT: nobody is there. A record that can't be read belongs to nobody either.
       log.warn({ uid, err: error }, 'a sandbox of an earlier daemon is gone');
@@ -172,7 +169,13 @@ export class Sandboxes implements Engine {
       controlSocket: this.#controlSocket(uid),
     });
     const sandbox = this.#adopt(uid, this.#startPool().take(), recordOf(spec), 'starting');
-    sandbox.build(specification);
+    try {
+      sandbox.build(specification);
+    } catch (error) {
+      sandbox.detach(); // a supervisor without a sandbox ends when its connection does
+      this.#sandboxes.delete(uid);
+      throw error;
+    }
     return sandbox;
   }
 
@@ -198,26 +201,33 @@ export class Sandboxes implements Engine {
   async startSession(
     uid: number,
     session: SessionSpec,
-    descriptors: SessionDescriptors,
+    connection: ClientConnection,
     describe: () => Promise<SandboxSpec>,
   ): Promise<SessionStart> {
     const deadline = Date.now() + stopPatienceMs;
     for (let attempt = 0; attempt < mostAttempts; attempt += 1) {
       const { sandbox: pending, cold } = this.#ensure(uid, describe);
       const sandbox = await pending;
+      const client = connection.take();
+      if (client === undefined) throw new DockershError('E_STOPPING'); // it sends its login again
       const handedOverNs = process.hrtime.bigint();
-      const answer = await sandbox.startSession(session, descriptors);
-      if (answer === 'accepted') {
+      const answer = await sandbox.startSession(session, client);
+      if (answer.kind === 'accepted') {
         return { kind: cold ? 'cold' : 'warm', handedOverNs, imageDigest: sandbox.record.imageDigest };
       }
-      if (answer === 'sessions')
+      if (answer.kind === 'refused') connection.giveBack(answer.connection);
+      if (answer.kind === 'refused' && answer.reason === 'sessions')
         throw new DockershError('E_BUSY', { userDetail: 'this sandbox has 256 sessions' });
-      if (answer === 'protocol') throw new DockershError('E_PROTOCOL');
+      if (answer.kind === 'refused' && answer.reason === 'protocol') throw new DockershError('E_PROTOCOL');
       // It is ending, or has just ended: the login waits for that and gets a fresh one.
       await within(sandbox.gone, deadline - Date.now());
       if (sandbox.failure !== undefined) throw sandbox.failure;
     }
     throw new DockershError('E_SANDBOX_START', { why: `its supervisor ended ${mostAttempts} times` });
+  }
+
+  dispose(message: Buffer, connection: OwnedFd): void {
+    this.#startPool().dispose(message, connection);
   }
 
   async stop(uid: number): Promise<boolean> {
@@ -233,14 +243,12 @@ export class Sandboxes implements Engine {
 
   async list(): Promise<SandboxInfo[]> {
     const all = [...this.#sandboxes.values()].sort((a, b) => a.record.uid - b.record.uid);
-    const infos = await Promise.all(all.map((sandbox) => this.#describe(sandbox)));
-    return infos.filter((info) => info !== undefined);
+    return await Promise.all(all.map((sandbox) => this.#describe(sandbox)));
   }
 
-  async #describe(sandbox: Sandbox): Promise<SandboxInfo | undefined> {
+  async #describe(sandbox: Sandbox): Promise<SandboxInfo> {
     const { uid, user, image, imageDigest, memoryLimitBytes, pidsLimit, cpus, startedAt } = sandbox.record;
-    const seen = await sandbox.inspect();
-    if (seen === undefined) return undefined;
+    const seen = (await sandbox.inspect()) ?? { stopping: false, initPid: 0, sessions: [] };
     const usage = await this.#options.cgroups.usage(String(uid));
     return {
       uid,

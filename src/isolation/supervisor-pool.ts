@@ -3,9 +3,9 @@
 // forking the daemon itself would take milliseconds and stop its event loop.
 
 import { type ChildProcess, spawn } from 'node:child_process';
-import { OwnedFd } from '../lib/fd.ts';
+import { closeAll, OwnedFd } from '../lib/fd.ts';
 import type { Logger } from '../lib/log.ts';
-import { WireWriter } from '../lib/wire.ts';
+import { parseWire, textOf, WireWriter } from '../lib/wire.ts';
 import { addon } from './addon.ts';
 import type { CgroupHost } from './cgroup-host.ts';
 import { SeqpacketConnection } from './seqpacket.ts';
@@ -75,12 +75,39 @@ export class SupervisorPool implements Disposable {
   }
 
   #refill(): void {
-    while (!this.#closed && this.#ready.length < readyCount) this.#ready.push(this.#fork());
+    while (!this.#closed && this.#ready.length < readyCount) {
+      const connection = this.#fork();
+      this.#ready.push(connection);
+      connection.listen({
+        message: ({ data, fds }) => {
+          closeAll(fds);
+          this.#options.log.error({ failure: failureOf(data) }, 'a supervisor could not get ready');
+        },
+        end: () => this.#lost(connection),
+      });
+    }
+  }
+
+  /** One that ended before it was wanted; the next login takes another. */
+  #lost(connection: SeqpacketConnection): void {
+    const index = this.#ready.indexOf(connection);
+    if (index >= 0) this.#ready.splice(index, 1);
+    connection[Symbol.dispose]();
+  }
+
+  /** Takes a client's connection, tells the client why it was refused, and closes it: in another process. */
+  dispose(message: Buffer, connection: OwnedFd): void {
+    const launcher = this.#launcher?.socket ?? this.#startLauncher();
+    // The launcher passes on what it gets, but for the number of descriptors.
+    const answer = Buffer.from(message);
+    answer.writeUInt16LE(1, 6);
+    launcher.send(answer, [connection]);
   }
 
   /** A supervisor that has no sandbox yet; the caller owns the connection. */
   take(): SeqpacketConnection {
     const taken = this.#ready.shift() ?? this.#fork();
+    taken.pause();
     // After the login that is waiting has been served.
     setImmediate(() => {
       try {
@@ -98,4 +125,9 @@ export class SupervisorPool implements Disposable {
     for (const connection of this.#ready) connection[Symbol.dispose]();
     this.#launcher?.socket[Symbol.dispose]();
   }
+}
+
+function failureOf(data: Buffer): string {
+  const message = parseWire(data);
+  return message === undefined ? 'not understood' : (textOf(message, 'text') ?? message.type);
 }

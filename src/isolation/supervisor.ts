@@ -2,13 +2,22 @@
 // "Supervisor"), and nothing else. Who may call what when, sandbox.ts knows.
 
 import { z } from 'zod';
+import { hasErrno } from '../lib/errors.ts';
 import { closeAll, type OwnedFd } from '../lib/fd.ts';
 import { fieldsOf, parseWire, textOf, u32Of, u64sOf, type WireMessage, WireWriter } from '../lib/wire.ts';
-import type { SessionDescriptors, SessionEnd, SessionSpec } from './engine.ts';
+import type { SessionEnd, SessionSpec } from './engine.ts';
 import type { SeqpacketConnection } from './seqpacket.ts';
 
-/** Why a supervisor did not take a session over. */
-export type SessionAnswer = 'accepted' | 'stopping' | 'sessions' | 'protocol' | 'gone';
+/** What became of a session that was handed over. A refused one's client comes back. */
+export type SessionAnswer =
+  | { readonly kind: 'accepted' }
+  | {
+      readonly kind: 'refused';
+      readonly reason: 'stopping' | 'sessions' | 'protocol';
+      readonly connection: OwnedFd;
+    }
+  /** The client's connection is closed with the supervisor; it sends its login again by itself. */
+  | { readonly kind: 'gone' };
 
 /** A start that failed: what the supervisor attempted, errno (0 where there is none), and the full text. */
 export interface BuildFailure {
@@ -45,10 +54,12 @@ export interface SupervisorEvents {
 /** Names of the steps in MSG_READY, in the order of enum build_step (native/supervisor/shared.h). */
 export const buildSteps = ['limits', 'clone', 'rootfs', 'namespaces', 'pivot', 'enter'] as const;
 
-/** Soft and hard limits a session starts with: the kernel's own habits for files, no core by default. */
+/** Soft and hard limits a session starts with: the kernel's own habits for files, no core files. */
 const resourceLimits: readonly (readonly [resource: bigint, soft: bigint, hard: bigint])[] = [
   [7n, 1024n, 524_288n], // RLIMIT_NOFILE
-  [4n, 0n, 0xffff_ffff_ffff_ffffn], // RLIMIT_CORE
+  // RLIMIT_CORE. 1 and not 0: with 0 the kernel still hands cores to a program that core_pattern names, and
+  // that one runs as root on the host (core(5)).
+  [4n, 1n, 1n],
 ];
 
 export class Supervisor implements Disposable {
@@ -64,8 +75,10 @@ export class Supervisor implements Disposable {
     this.#events = events;
     connection.listen({
       message: ({ data, fds }) => {
-        closeAll(fds); // a supervisor sends none
         const message = parseWire(data);
+        const [connection] = fds;
+        if (message?.type === 'refused' && connection !== undefined) this.#refused(message, connection);
+        else closeAll(fds);
         if (message !== undefined) this.#handle(message);
       },
       end: () => this.#end(),
@@ -77,25 +90,26 @@ export class Supervisor implements Disposable {
     this.#connection.send(specification);
   }
 
-  /** Hands a session over. Borrows the descriptors; they may be closed when this resolves. */
+  /** Hands a session over, and takes the client's connection. */
   startSession(
     session: SessionSpec,
     cwd: string,
-    descriptors: SessionDescriptors,
+    connection: OwnedFd,
     note: SessionNote,
   ): Promise<SessionAnswer> {
     const data = sessionMessage(session, cwd, note);
-    const fds: OwnedFd[] = [descriptors.connection, ...descriptors.standard];
     return new Promise((resolve) => {
       if (this.#gone) {
-        resolve('gone');
+        resolve({ kind: 'refused', reason: 'stopping', connection });
         return;
       }
       this.#answers.set(session.id, resolve);
       try {
-        this.#connection.send(data, fds);
-      } catch {
-        // EPIPE: it has just ended; its end of file tells everybody who waits.
+        this.#connection.send(data, [connection]);
+      } catch (error) {
+        if (!hasErrno(error, 'EPIPE', 'ECONNRESET')) throw error;
+        this.#answers.delete(session.id);
+        resolve({ kind: 'refused', reason: 'stopping', connection }); // it has just ended
       }
     });
   }
@@ -111,8 +125,8 @@ export class Supervisor implements Disposable {
       this.#states.push(resolve);
       try {
         this.#connection.send(new WireWriter('hello').finish());
-      } catch {
-        // EPIPE: as in startSession.
+      } catch (error) {
+        if (!hasErrno(error, 'EPIPE', 'ECONNRESET')) throw error; // its end tells everybody who waits
       }
     });
   }
@@ -130,10 +144,7 @@ export class Supervisor implements Disposable {
         });
         break;
       case 'accepted':
-        this.#answer(message, 'accepted');
-        break;
-      case 'refused':
-        this.#answer(message, refusalOf(textOf(message, 'text')));
+        this.#answer(message, { kind: 'accepted' });
         break;
       case 'sessionEnded':
         this.#events.sessionEnded(sessionEnd(message));
@@ -149,15 +160,21 @@ export class Supervisor implements Disposable {
     }
   }
 
+  #refused(message: WireMessage, connection: OwnedFd): void {
+    this.#answer(message, { kind: 'refused', reason: refusalOf(textOf(message, 'text')), connection });
+  }
+
   #answer(message: WireMessage, answer: SessionAnswer): void {
     const id = textOf(message, 'id') ?? '';
-    this.#answers.get(id)?.(answer);
+    const resolve = this.#answers.get(id);
+    if (resolve === undefined && answer.kind === 'refused') answer.connection[Symbol.dispose]();
+    resolve?.(answer);
     this.#answers.delete(id);
   }
 
   #end(): void {
     this.#gone = true;
-    for (const answer of this.#answers.values()) answer('gone');
+    for (const answer of this.#answers.values()) answer({ kind: 'gone' });
     this.#answers.clear();
     for (const state of this.#states) state(undefined);
     this.#states = [];
@@ -170,7 +187,7 @@ export class Supervisor implements Disposable {
   }
 }
 
-function refusalOf(text: string | undefined): SessionAnswer {
+function refusalOf(text: string | undefined): 'stopping' | 'sessions' | 'protocol' {
   return text === 'stopping' || text === 'sessions' ? text : 'protocol';
 }
 
@@ -221,5 +238,5 @@ function sessionMessage(session: SessionSpec, cwd: string, note: SessionNote): B
   for (const entry of session.env) writer.byteString('env', entry);
   writer.text('cwd', cwd).u32('umask', session.umask);
   for (const limit of resourceLimits) writer.u64('rlimit', ...limit);
-  return writer.text('text', JSON.stringify(note)).finish(4);
+  return writer.text('text', JSON.stringify(note)).finish(1);
 }

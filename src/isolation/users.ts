@@ -26,6 +26,7 @@ function filesNow(): string {
 
 export class Users {
   readonly #byUid = new Map<number, Remembered>();
+  readonly #pending = new Map<number | string, Promise<UserRecord | undefined>>();
 
   /** The account, without waiting; undefined where it has to be looked up. */
   remembered(uid: number): UserRecord | undefined {
@@ -34,8 +35,14 @@ export class Users {
     return found.record;
   }
 
-  /** The account; undefined where the host has none. */
-  async find(user: number | string): Promise<UserRecord | undefined> {
+  /** The account; undefined where the host has none. Many who ask for one at once share the look-up. */
+  find(user: number | string): Promise<UserRecord | undefined> {
+    const pending = this.#pending.get(user) ?? this.#lookUp(user).finally(() => this.#pending.delete(user));
+    this.#pending.set(user, pending);
+    return pending;
+  }
+
+  async #lookUp(user: number | string): Promise<UserRecord | undefined> {
     const files = filesNow();
     const record = await addon().lookupUser(user);
     if (record === null) return undefined;

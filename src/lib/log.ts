@@ -2,7 +2,6 @@
 // so that nothing is lost when the process is killed.
 
 import { type DestinationStream, type Logger, pino, stdTimeFunctions } from 'pino';
-import { hasErrno } from './errors.ts';
 
 export type { Logger } from 'pino';
 
@@ -22,10 +21,9 @@ export function createLogger(options: LogOptions = {}): Logger {
     sync: true,
     mode: 0o600,
   });
-  // Nobody reading standard error any more is no reason to end: sessions matter more than their log.
-  destination.on('error', (error: unknown) => {
-    if (!hasErrno(error, 'EPIPE')) throw error;
-  });
+  // Nobody reading standard error any more, or a full disk, is no reason to end: logins matter more than
+  // their log. The line is lost.
+  destination.on('error', () => {});
   return loggerTo(destination, options.level ?? 'info');
 }
 

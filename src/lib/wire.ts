@@ -9,13 +9,14 @@ export const wireMagic = 0x01485344;
 export const wireHeaderBytes = 12;
 export const wireMaxBytes = 196 * 1024;
 export const wireMaxFds = 8;
+/** Above the arguments and variables of any login; every field costs time before anything is known of the peer. */
+const mostFields = 4096;
 
 export const messageTypes = {
   login: 1,
   started: 2,
   exit: 3,
   error: 4,
-  notice: 5,
   signal: 6,
   prepare: 16,
   sandbox: 17,
@@ -155,7 +156,7 @@ export function parseWire(data: Buffer): WireMessage | undefined {
     if (data.length - at < 8) return undefined;
     const tag = tagNames.get(data.readUInt32LE(at));
     const length = data.readUInt32LE(at + 4);
-    if (tag === undefined || length > data.length - at - 8) return undefined;
+    if (tag === undefined || length > data.length - at - 8 || fields.length === mostFields) return undefined;
     fields.push({ tag, value: data.subarray(at + 8, at + 8 + length) });
     at += 8 + length;
   }

@@ -41,9 +41,6 @@ export function parseLogin(data: Buffer): LoginRequest | undefined {
   return parsed.success ? parsed.data : undefined;
 }
 
-/** How many descriptors a login carries: the client's 0, 1 and 2. */
-export const loginFdCount = 3;
-
 /** As much of a text as the client has room for, in bytes. */
 const short = (text: string): Buffer => Buffer.from(Buffer.from(text, 'utf8').subarray(0, 900));
 
@@ -52,7 +49,7 @@ export function loginError(text: string, exitCode: number): Buffer {
   return new WireWriter('error').bytes('text', short(text)).u32('code', exitCode).finish();
 }
 
-/** A remark: the client prints it and goes on. */
-export function loginNotice(text: string): Buffer {
-  return new WireWriter('notice').bytes('text', short(text)).finish();
+/** Ends a conversation without a word. */
+export function loginDismissal(): Buffer {
+  return new WireWriter('error').finish();
 }

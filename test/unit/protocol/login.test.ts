@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { fieldOf, parseWire, textOf, u32Of, WireWriter } from '../../../src/lib/wire.ts';
-import { type LoginRequest, loginError, loginFdCount, parseLogin } from '../../../src/protocol/login.ts';
+import { type LoginRequest, loginError, parseLogin } from '../../../src/protocol/login.ts';
 import { seeded } from '../lib/seeded.ts';
 
 const whole = (): WireWriter =>
@@ -16,7 +16,7 @@ const whole = (): WireWriter =>
 
 describe('a login', () => {
   test('is read as it was sent', () => {
-    expect(parseLogin(whole().finish(loginFdCount))).toEqual({
+    expect(parseLogin(whole().finish(3))).toEqual({
       args: ['dockersh', '-c', 'printf \xff;\n'],
       env: ['TERM=xterm', 'LC_ALL='],
       umask: 0o027,
@@ -96,7 +96,7 @@ describe('what is no login', () => {
       request.env.every((entry) => /^[A-Za-z_]\w*=/.test(entry));
     let understood = 0;
     for (let round = 0; round < 5000; round += 1) {
-      const data = whole().finish(loginFdCount);
+      const data = whole().finish(3);
       for (let times = 1 + random.below(4); times > 0; times -= 1)
         data[random.below(data.length)] = random.below(256);
       const request = parseLogin(
