@@ -94,33 +94,6 @@ static char *parent_of(const struct tree_path *path) {
     return strndup(path->path, length > 0 ? length - 1 : 0);
 }
 
-// Makes every folder of `path` that is missing. What stands in the way (a file, a link to nowhere) is
-// left alone: opening the path again then says what it is.
-static int make_folders(struct tree *tree, char *path, struct err *err) {
-    cleanup_fd int folder = open_in_root(tree->root, "", O_PATH | O_DIRECTORY, 0);
-    if (folder < 0)
-        return err_sys(err, "open the root of the tree", "");
-    for (char *at = path; *at != '\0';) {
-        size_t part = strcspn(at, "/");
-        char separator = at[part];
-        at[part] = '\0';
-        if (mkdirat(folder, at, 0755) == 0) {
-            if (tree_count(tree, err) < 0)
-                return -1;
-        } else if (errno != EEXIST) {
-            return err_sys(err, "make the folder", path);
-        }
-        close_fd_at(&folder);
-        folder = open_in_root(tree->root, path, O_PATH | O_DIRECTORY, 0);
-        if (folder < 0)
-            return err_sys(err, "open the folder", path);
-        at[part] = separator;
-        at += part;
-        at += strspn(at, "/");
-    }
-    return 0;
-}
-
 // Where the folder really is. Links can make a short path lead deep down, and such a tree could
 // neither be walked nor removed by path: its real path obeys the limit as well.
 static char *real_path(const struct tree *tree, int folder, struct err *err) {
@@ -140,6 +113,61 @@ static char *real_path(const struct tree *tree, int folder, struct err *err) {
     if (real == NULL)
         (void)err_sys(err, "remember a path", "");
     return real;
+}
+
+static int remember_time(struct tree *tree, const char *parent, const char *name, struct timespec mtime,
+                         struct err *err) {
+    if ((tree->time_count & (tree->time_count - 1)) == 0) {
+        size_t room = tree->time_count == 0 ? 1 : tree->time_count * 2;
+        struct tree_time *grown = reallocarray(tree->times, room, sizeof *grown);
+        if (grown == NULL)
+            return err_sys(err, "remember the time of a folder", "");
+        tree->times = grown;
+    }
+    size_t length = strlen(parent) + 1 + strlen(name) + 1;
+    char *path = malloc(length);
+    if (path == NULL)
+        return err_sys(err, "remember the time of a folder", "");
+    const char *slash = parent[0] != '\0' && name[0] != '\0' ? "/" : "";
+    (void)strcat(strcat(strcpy(path, parent), slash), name);
+    tree->times[tree->time_count++] = (struct tree_time){path, mtime};
+    return 0;
+}
+
+static int remember_implied(struct tree *tree, int folder, struct err *err) {
+    cleanup_free char *real = real_path(tree, folder, err);
+    return real == NULL ? -1 : remember_time(tree, real, "", tree->implied, err);
+}
+
+// Makes every folder of `path` that is missing. What stands in the way (a file, a link to nowhere) is
+// left alone: opening the path again then says what it is.
+static int make_folders(struct tree *tree, char *path, struct err *err) {
+    cleanup_fd int folder = open_in_root(tree->root, "", O_PATH | O_DIRECTORY, 0);
+    if (folder < 0)
+        return err_sys(err, "open the root of the tree", "");
+    for (char *at = path; *at != '\0';) {
+        size_t part = strcspn(at, "/");
+        bool made = false;
+        char separator = at[part];
+        at[part] = '\0';
+        if (mkdirat(folder, at, 0755) == 0) {
+            made = true;
+            if (tree_count(tree, err) < 0)
+                return -1;
+        } else if (errno != EEXIST) {
+            return err_sys(err, "make the folder", path);
+        }
+        close_fd_at(&folder);
+        folder = open_in_root(tree->root, path, O_PATH | O_DIRECTORY, 0);
+        if (folder < 0)
+            return err_sys(err, "open the folder", path);
+        if (made && remember_implied(tree, folder, err) < 0)
+            return -1;
+        at[part] = separator;
+        at += part;
+        at += strspn(at, "/");
+    }
+    return 0;
 }
 
 int tree_parent(struct tree *tree, const struct tree_path *path, struct err *err) {
@@ -186,21 +214,11 @@ int tree_remove(struct tree *tree, int parent, const char *name, struct err *err
 }
 
 int tree_remember_time(struct tree *tree, const char *name, struct timespec mtime, struct err *err) {
-    if ((tree->time_count & (tree->time_count - 1)) == 0) {
-        size_t room = tree->time_count == 0 ? 1 : tree->time_count * 2;
-        struct tree_time *grown = reallocarray(tree->times, room, sizeof *grown);
-        if (grown == NULL)
-            return err_sys(err, "remember the time of a folder", "");
-        tree->times = grown;
-    }
-    size_t length = strlen(tree->parent_real) + 1 + strlen(name) + 1;
-    char *path = malloc(length);
-    if (path == NULL)
-        return err_sys(err, "remember the time of a folder", "");
-    const char *slash = tree->parent_real[0] != '\0' && name[0] != '\0' ? "/" : "";
-    (void)strcat(strcat(strcpy(path, tree->parent_real), slash), name);
-    tree->times[tree->time_count++] = (struct tree_time){path, mtime};
-    return 0;
+    return remember_time(tree, tree->parent_real, name, mtime, err);
+}
+
+int tree_remember_root(struct tree *tree, struct err *err) {
+    return remember_time(tree, "", "", tree->implied, err);
 }
 
 int tree_set_times(struct tree *tree, struct err *err) {

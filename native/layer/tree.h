@@ -20,10 +20,11 @@ struct tree {
     int root; // borrowed
     const struct limits *limits;
     uint64_t entries;
-    int parent;        // of the entry last placed; O_PATH
-    char *parent_path; // as the archive spelled it
-    char *parent_real; // as it is after following links, "" for the root
-    bool stale;        // something was removed since: find the parent anew
+    int parent;              // of the entry last placed; O_PATH
+    char *parent_path;       // as the archive spelled it
+    char *parent_real;       // as it is after following links, "" for the root
+    struct timespec implied; // time of folders that no entry speaks of: that of the entry they are made for
+    bool stale;              // something was removed since: find the parent anew
     struct tree_time *times;
     size_t time_count;
 };
@@ -57,4 +58,6 @@ int tree_remove(struct tree *tree, int parent, const char *name, struct err *err
 
 // Remembers the time of a folder: making the files in it changes it, so it is set at the end.
 int tree_remember_time(struct tree *tree, const char *name, struct timespec mtime, struct err *err);
+// The root's, where no entry speaks of it.
+int tree_remember_root(struct tree *tree, struct err *err);
 int tree_set_times(struct tree *tree, struct err *err);

@@ -260,6 +260,10 @@ static int unpack_entry(struct job *job, struct err *err) {
     if (tree_count(&job->tree, err) < 0 || attributes_check_ids(job->entry, err) < 0 ||
         tree_clean(&job->tree, job->entry->path, &job->path, err) < 0)
         return -1;
+    // The same archive gives the same tree, whenever it is unpacked: no folder has the time of this moment.
+    job->tree.implied = job->entry->mtime;
+    if (job->tree.entries == 1 && tree_remember_root(&job->tree, err) < 0)
+        return -1;
     job->parent = tree_parent(&job->tree, &job->path, err);
     return job->parent < 0 ? -1 : place(job, err);
 }

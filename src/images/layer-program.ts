@@ -126,6 +126,21 @@ export function startPack(
   return follow(child, false);
 }
 
+/** Any job whose output the caller reads from `child.stdout`, to its end. */
+export function runLayerProgram(
+  program: LayerProgram,
+  [job = '', ...args]: readonly string[],
+  signal: AbortSignal | undefined,
+): LayerProcess<ChildProcessByStdio<null, Readable, Readable>> {
+  const child = spawn(program.path, [job, ...args], {
+    env: {},
+    stdio: ['ignore', 'pipe', 'pipe'],
+    killSignal: 'SIGKILL',
+    ...(signal === undefined ? {} : { signal }),
+  });
+  return follow(child, false);
+}
+
 /** One member of a tar that holds an image. */
 export interface TarMember {
   readonly kind: 'file' | 'link' | 'other';

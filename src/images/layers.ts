@@ -50,6 +50,8 @@ const unpackReport = z.looseObject({
 /** A layer that is whole but not in the store yet. Disposing removes what has not been installed. */
 export interface UnpackedLayer extends AsyncDisposable {
   readonly info: LayerInfo;
+  /** Where it lies until it is installed. */
+  readonly tree: string;
   /** Moves it into place. Where the same layer is there already, that one stays and this one goes. */
   install(): Promise<void>;
 }
@@ -171,6 +173,7 @@ function unpacked(layout: Layout, program: LayerProgram, folder: string, info: L
   let installed = false;
   return {
     info,
+    tree: path.join(folder, 'tree'),
     async install() {
       try {
         await rename(folder, layout.layer(info.diffId));

@@ -1,0 +1,184 @@
+// What a user has changed as one more layer of an image.
+
+import { DockershError } from '../lib/errors.ts';
+import { packedArchive } from './archive.ts';
+import { putJsonBlob, readJsonBlob } from './blobs.ts';
+import type { StoreContext } from './context.ts';
+import { type ImportOptions, reportEvery } from './import-options.ts';
+import type { IdMapping } from './layer-program.ts';
+import { type LayerInfo, noteLayer, unpackLayer } from './layers.ts';
+import {
+  type Descriptor,
+  type ImageConfig,
+  type ImageManifest,
+  imageConfig,
+  imageManifest,
+  maxLayers,
+  mediaTypes,
+} from './oci.ts';
+import { writableKey } from './reference.ts';
+import { StoreTransaction } from './transaction.ts';
+
+/** What to change of the base image's configuration; absent ones stay. */
+export interface ConfigChanges {
+  /** "NAME=value" sets, "NAME" removes. */
+  readonly env?: readonly string[] | undefined;
+  readonly workingDir?: string | undefined;
+  readonly user?: string | undefined;
+  readonly labels?: Readonly<Record<string, string>> | undefined;
+  readonly entrypoint?: readonly string[] | undefined;
+  readonly cmd?: readonly string[] | undefined;
+}
+
+export interface CommitOptions extends ImportOptions {
+  /** NAME or NAME:TAG of the new image. */
+  readonly name: string;
+  readonly author?: string | undefined;
+  readonly message?: string | undefined;
+  readonly configChanges?: ConfigChanges | undefined;
+}
+
+export interface CommitResult {
+  readonly name: string;
+  readonly digest: string;
+  readonly baseDigest: string;
+  /** The new layer's diffID. */
+  readonly layer: string;
+  /** Of the new layer, uncompressed. */
+  readonly sizeBytes: number;
+  readonly files: number;
+}
+
+/**
+ * Makes an image of `base` (NAME@DIGEST, or a name) and the layer in `upper`, whose ids on disk are the
+ * host's. Nothing may write to `upper` meanwhile: a file that changes is taken half old, half new. Throws
+ * E_NOT_FOUND without the base, E_IMAGE_BROKEN where a file cannot be in an image (an id above 65535, a name
+ * that begins with ".wh."), E_DISK_FULL.
+ */
+export async function commitLayer(
+  context: StoreContext,
+  upper: string,
+  ids: IdMapping | undefined,
+  base: string,
+  options: CommitOptions,
+): Promise<CommitResult> {
+  const key = writableKey(options.name);
+  await using transaction = new StoreTransaction(context);
+  const found = await transaction.find(base);
+  if (found === undefined) {
+    throw new DockershError('E_NOT_FOUND', {
+      what: `image '${base}'`,
+      why: 'it is not in the store, so nothing can be put on top of it',
+    });
+  }
+  const layer = await packUpper(context, transaction, upper, ids, options);
+  const { digest, config, layers } = await stack(context, transaction, found, layer, options);
+  if (layers > maxLayers) {
+    throw new DockershError('E_USAGE', {
+      what: `commit ${key}`,
+      why: `the image would have ${layers} layers, the limit is ${maxLayers}`,
+      hint: 'Export the image, import it as a root filesystem, and go on from there.',
+    });
+  }
+  options.signal?.throwIfAborted();
+  await transaction.tag(key, config);
+  return {
+    name: key,
+    digest,
+    baseDigest: found.digest,
+    layer: layer.diffId,
+    sizeBytes: layer.size,
+    files: layer.entries,
+  };
+}
+
+async function packUpper(
+  context: StoreContext,
+  transaction: StoreTransaction,
+  upper: string,
+  ids: IdMapping | undefined,
+  options: CommitOptions,
+): Promise<LayerInfo> {
+  const { layout, program } = context;
+  const source = packedArchive(program, upper, { overlay: true, ids, signal: options.signal });
+  using _reports = reportEvery(options, () => ({ step: 'committing', bytes: source.readBytes() }));
+  const unpack = { signal: options.signal, label: `commit ${options.name}`, packed: true };
+  await using layer = await unpackLayer(layout, program, source, unpack);
+  transaction.pins.layer(layer.info.diffId);
+  await layer.install();
+  await context.notes.take(() => noteLayer(layout, layer.info.diffId, { packed: true }));
+  return layer.info;
+}
+
+interface Stacked {
+  readonly digest: string;
+  readonly config: Descriptor;
+  readonly layers: number;
+}
+
+async function stack(
+  { layout }: StoreContext,
+  transaction: StoreTransaction,
+  base: Descriptor,
+  layer: LayerInfo,
+  options: CommitOptions,
+): Promise<Stacked> {
+  const below = await readJsonBlob(layout, base.digest, imageManifest);
+  const before = await readJsonBlob(layout, below.config.digest, imageConfig);
+  const hold = transaction.pins.blob.bind(transaction.pins);
+  const config = await putJsonBlob(layout, mediaTypes.config, committedConfig(before, layer, options), hold);
+  const blob: Descriptor = { mediaType: mediaTypes.layerTar, digest: layer.diffId, size: layer.size };
+  const manifest: ImageManifest = {
+    schemaVersion: 2,
+    mediaType: mediaTypes.manifest,
+    config,
+    layers: [...below.layers, blob],
+  };
+  const stored = await putJsonBlob(layout, mediaTypes.manifest, manifest, hold);
+  return { digest: stored.digest, config: stored, layers: manifest.layers.length };
+}
+
+function committedConfig(base: ImageConfig, layer: LayerInfo, options: CommitOptions): ImageConfig {
+  const created = new Date().toISOString();
+  const { author, message, configChanges = {} } = options;
+  const step = {
+    created,
+    created_by: 'dockershctl commit',
+    ...(author === undefined ? {} : { author }),
+    ...(message === undefined ? {} : { comment: message }),
+  };
+  return {
+    ...base,
+    created,
+    ...(author === undefined ? {} : { author }),
+    config: changedConfig(base.config ?? {}, configChanges),
+    rootfs: { type: 'layers', diff_ids: [...base.rootfs.diff_ids, layer.diffId] },
+    history: [...(base.history ?? []), step],
+  };
+}
+
+function changedConfig(
+  before: NonNullable<ImageConfig['config']>,
+  changes: ConfigChanges,
+): NonNullable<ImageConfig['config']> {
+  const { env, workingDir, user, labels, entrypoint, cmd } = changes;
+  return {
+    ...before,
+    ...(env === undefined ? {} : { Env: changedEnv(before.Env ?? [], env) }),
+    ...(workingDir === undefined ? {} : { WorkingDir: workingDir }),
+    ...(user === undefined ? {} : { User: user }),
+    ...(labels === undefined ? {} : { Labels: { ...before.Labels, ...labels } }),
+    ...(entrypoint === undefined ? {} : { Entrypoint: [...entrypoint] }),
+    ...(cmd === undefined ? {} : { Cmd: [...cmd] }),
+  };
+}
+
+function changedEnv(before: readonly string[], changes: readonly string[]): string[] {
+  const values = new Map(before.map((entry) => [entry.split('=', 1)[0] ?? entry, entry]));
+  for (const change of changes) {
+    const [name = change] = change.split('=', 1);
+    if (change.includes('=')) values.set(name, change);
+    else values.delete(name);
+  }
+  return [...values.values()];
+}
