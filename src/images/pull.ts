@@ -1,0 +1,171 @@
+// Pulls an image from a registry into the store: manifest, configuration, then layers, several at once. The
+// name changes its meaning when everything is there and verified, not before. What has arrived of a pull that
+// failed stays for the next one; two pulls of one layer share the work (content.ts).
+
+import type { ContentStore, Transaction } from './content.ts';
+import type { Digest } from './digest.ts';
+import { type Descriptor, type ImageConfig, imageConfig, ociArchitecture } from './oci.ts';
+import { blobSource } from './registry/blobs.ts';
+import { RegistryClient } from './registry/client.ts';
+import { RegistryError } from './registry/failure.ts';
+import { fetchImage, type RemoteImage } from './registry/manifests.ts';
+import { type PartialRegistryOptions, registryOptions } from './registry/options.ts';
+import { inParallel } from './registry/parallel.ts';
+import { ProgressMeter, type TransferProgress } from './registry/progress.ts';
+import { describeRemoteName, parseRemoteName, type RemoteName, wanted } from './registry/remote-name.ts';
+
+export type { TransferProgress } from './registry/progress.ts';
+
+export interface PullOptions {
+  readonly registry?: PartialRegistryOptions | undefined;
+  /** The name that the image gets here; by default the one it was asked for by. NAME or NAME:TAG. */
+  readonly as?: string | undefined;
+  /** OCI's spelling ("amd64"); by default this machine's. */
+  readonly architecture?: string | undefined;
+  /** Layers at once. */
+  readonly parallel?: number | undefined;
+  /** Called a few times a second. */
+  readonly onProgress?: ((progress: TransferProgress) => void) | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface PullResult {
+  /** The name that it has here. */
+  readonly name: string;
+  /** Of the manifest for this machine. */
+  readonly digest: Digest;
+  /** What the registry calls by the name: the index where there is one, or else `digest`. */
+  readonly remoteDigest: Digest;
+  /** "docker.io/library/debian:trixie". */
+  readonly source: string;
+  readonly layers: number;
+  /** Layers that were here before. */
+  readonly layersShared: number;
+  /** Came over the network for layers. */
+  readonly bytesReceived: number;
+  /** True when the name meant this image before. */
+  readonly unchanged: boolean;
+}
+
+const defaultParallel = 4;
+
+/**
+ * `name` is what an administrator types: NAME[:TAG][@DIGEST]. Throws RegistryError (unreachable, denied,
+ * missing, answer, broken, refused, limit) and what the store throws; the signal's reason when it is aborted.
+ */
+export async function pullImage(
+  store: ContentStore,
+  name: string,
+  options: PullOptions = {},
+): Promise<PullResult> {
+  const registry = registryOptions(options.registry);
+  const remote = parseRemoteName(name, registry.defaultRegistry);
+  const key = options.as ?? localName(name, remote);
+  const meter = new ProgressMeter(options.onProgress);
+  meter.begin('resolving');
+  using client = await RegistryClient.connect(remote, registry, options.signal);
+  await using transaction = await store.begin();
+  const before = await transaction.find(key);
+  const image = await fetchImage(client, remote.repository, wanted(remote), options.architecture);
+  const transfer = { client, transaction, meter, repository: remote.repository, options };
+  const { shared, bytes } = await fetchContent(transfer, image);
+  const manifest = await transaction.putBlob(image.bytes, image.descriptor.mediaType);
+  options.signal?.throwIfAborted();
+  await transaction.tag(key, manifest);
+  return {
+    name: key,
+    digest: manifest.digest,
+    remoteDigest: image.index?.descriptor.digest ?? manifest.digest,
+    source: describeRemoteName(remote),
+    layers: image.manifest.layers.length,
+    layersShared: shared,
+    bytesReceived: bytes,
+    unchanged: before?.digest === manifest.digest,
+  };
+}
+
+/** A digest alone is no name that can be moved; it gets a tag that says it, as in OCI's referrers. */
+function localName(name: string, remote: RemoteName): string {
+  if (remote.digest === undefined) return name;
+  const plain = name.slice(0, name.indexOf('@'));
+  return remote.tag === undefined ? `${plain}:${remote.digest.replace(':', '-')}` : plain;
+}
+
+interface Transfer {
+  readonly client: RegistryClient;
+  readonly transaction: Transaction;
+  readonly meter: ProgressMeter;
+  readonly repository: string;
+  readonly options: PullOptions;
+}
+
+interface Layer {
+  readonly blob: Descriptor;
+  readonly diffId: Digest;
+}
+
+async function fetchContent(transfer: Transfer, image: RemoteImage) {
+  const { client, transaction, meter, repository, options } = transfer;
+  const { config: blob, layers: blobs } = image.manifest;
+  const { signal } = options;
+  await transaction.addBlob(blob, blobSource(client, repository, blob), { signal });
+  const config = await transaction.readJson(blob, imageConfig);
+  requireFitting(config, image, options.architecture ?? ociArchitecture(process.arch));
+  const layers = pairs(image, config);
+  meter.begin(
+    'downloading',
+    layers.map((layer) => layer.blob),
+  );
+  let shared = blobs.length - layers.length;
+  let bytes = 0;
+  await inParallel(layers, options.parallel ?? defaultParallel, signal, async (layer, stop) => {
+    if (await transaction.hasLayer(layer.blob.digest, layer.diffId)) shared += 1;
+    else bytes += await fetchLayer(transfer, layer, stop);
+    meter.done(layer.blob.digest);
+  });
+  return { shared, bytes };
+}
+
+/** Returns the bytes that came over the network. */
+async function fetchLayer(transfer: Transfer, { blob, diffId }: Layer, signal: AbortSignal): Promise<number> {
+  const { client, transaction, meter, repository } = transfer;
+  const source = blobSource(client, repository, blob);
+  let received = 0;
+  const counted = async function* (offset: number, stop: AbortSignal) {
+    for await (const chunk of await source(offset, stop)) {
+      received += chunk.length;
+      yield chunk;
+    }
+  };
+  await transaction.addLayer(blob, diffId, (offset, stop) => Promise.resolve(counted(offset, stop)), {
+    signal,
+    onProgress: ({ bytes, totalBytes }) => meter.update(blob.digest, bytes, totalBytes),
+  });
+  return received;
+}
+
+/** Each blob once: images have been seen that repeat an empty layer. */
+function pairs({ manifest }: RemoteImage, { rootfs }: ImageConfig): Layer[] {
+  const layers = new Map<Digest, Layer>();
+  for (const [index, blob] of manifest.layers.entries()) {
+    const diffId = rootfs.diff_ids[index];
+    if (diffId !== undefined) layers.set(blob.digest, { blob, diffId });
+  }
+  return [...layers.values()];
+}
+
+function requireFitting(
+  config: ImageConfig,
+  { manifest, descriptor }: RemoteImage,
+  architecture: string,
+): void {
+  const what = `image ${descriptor.digest}`;
+  if (config.rootfs.diff_ids.length !== manifest.layers.length) {
+    const why = `it has ${manifest.layers.length} layers, its configuration ${config.rootfs.diff_ids.length}`;
+    throw new RegistryError('broken', { what, why });
+  }
+  if (config.os !== 'linux' || config.architecture !== architecture) {
+    const why = `it is for ${config.os}/${config.architecture}, not for linux/${architecture}`;
+    throw new RegistryError('refused', { what, why, hint: 'Choose an image for this kind of machine.' });
+  }
+}

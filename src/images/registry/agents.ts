@@ -1,0 +1,60 @@
+// Keep-alive connections of one pull or push. Every host gets an agent of its own, so that the client
+// certificate and the extra authorities of one host are never used with another one that it redirects to.
+
+import http from 'node:http';
+import https from 'node:https';
+import { readCertificates, systemAuthorities } from './certificates.ts';
+import type { RegistryOptions } from './options.ts';
+
+export class Agents implements Disposable {
+  readonly #options: RegistryOptions;
+  readonly #agents = new Map<string, Promise<http.Agent | https.Agent>>();
+
+  constructor(options: RegistryOptions) {
+    this.#options = options;
+  }
+
+  /** For the origin of `url`. Throws E_UNTRUSTED_PATH where its certificates cannot be trusted. */
+  for(url: URL): Promise<http.Agent | https.Agent> {
+    const known = this.#agents.get(url.origin);
+    if (known !== undefined) return known;
+    const made = this.#make(url);
+    this.#agents.set(url.origin, made);
+    return made;
+  }
+
+  /** True where an administrator has put certificates for this host: it is meant to speak TLS. */
+  async hasCertificates(url: URL): Promise<boolean> {
+    return (await this.#read(url)) !== undefined;
+  }
+
+  #read(url: URL) {
+    const { certificateFolders, trustedUids } = this.#options;
+    return readCertificates(certificateFolders, url, trustedUids === undefined ? {} : { trustedUids });
+  }
+
+  async #make(url: URL): Promise<http.Agent | https.Agent> {
+    // Not bounded: who asks bounds itself, and a request that waits for a connection would miss its deadline.
+    const keep = { keepAlive: true, keepAliveMsecs: 30_000, timeout: 60_000 };
+    if (url.protocol === 'http:') return new http.Agent(keep);
+    const found = await this.#read(url);
+    return new https.Agent({
+      ...keep,
+      ca: [...(found?.ca ?? systemAuthorities())],
+      minVersion: 'TLSv1.2',
+      ...(found === undefined || found.clients.length === 0
+        ? {}
+        : { cert: found.clients.map(({ cert }) => cert), key: found.clients.map(({ key }) => key) }),
+    });
+  }
+
+  [Symbol.dispose](): void {
+    for (const agent of this.#agents.values()) {
+      agent.then(
+        (made) => made.destroy(),
+        () => undefined, // whoever asked for it has been told
+      );
+    }
+    this.#agents.clear();
+  }
+}

@@ -1,0 +1,208 @@
+// Manifests and indexes: OCI image-spec manifest.md and image-index.md, and docker's schema 2 of both. Their
+// bytes are kept as they came, because their digest is their name.
+
+import { type Digest, digestOf } from '../digest.ts';
+import {
+  choosePlatform,
+  type Descriptor,
+  type ImageIndex,
+  type ImageManifest,
+  imageIndex,
+  imageManifest,
+  isIndex,
+  isManifest,
+  mediaTypes,
+  ociArchitecture,
+} from '../oci.ts';
+import { blobPath, pullScope, pushScope } from './api.ts';
+import type { RegistryClient } from './client.ts';
+import type { Answer } from './exchange.ts';
+import { RegistryError } from './failure.ts';
+import { requireLayers } from './layer-rules.ts';
+import type { RegistryLimits } from './limits.ts';
+import { bodyFromBytes } from './send-body.ts';
+
+/** A document as it came, with what it says. */
+export interface RemoteDocument {
+  readonly descriptor: Descriptor;
+  readonly bytes: Buffer;
+}
+export interface RemoteManifest extends RemoteDocument {
+  readonly manifest: ImageManifest;
+}
+export interface RemoteImage extends RemoteManifest {
+  /** The index that the name means, where it is one. */
+  readonly index: RemoteDocument | undefined;
+}
+
+type Parsed =
+  | { readonly kind: 'index'; readonly document: RemoteDocument; readonly index: ImageIndex }
+  | { readonly kind: 'manifest'; readonly document: RemoteDocument; readonly manifest: ImageManifest };
+
+const accepted = [
+  mediaTypes.manifest,
+  mediaTypes.index,
+  mediaTypes.dockerManifest,
+  mediaTypes.dockerList,
+].join(', ');
+
+/**
+ * The manifest that a tag or digest means for this architecture (OCI's spelling). Throws RegistryError:
+ * missing, broken (not what its digest says), answer (no manifest), refused (of a kind that is not supported).
+ */
+export async function fetchImage(
+  client: RegistryClient,
+  repository: string,
+  reference: string,
+  architecture: string = ociArchitecture(process.arch),
+): Promise<RemoteImage> {
+  const first = await fetchDocument(client, repository, reference);
+  if (first.kind === 'manifest') {
+    return { ...first.document, manifest: first.manifest, index: undefined };
+  }
+  const chosen = choose(first.index, first.document, architecture, client.limits);
+  const second = await fetchDocument(client, repository, chosen.digest, chosen.size);
+  if (second.kind !== 'manifest') {
+    throw refusedImage(second.document, 'it is an index in an index', 'Name the inner one by its digest.');
+  }
+  return { ...second.document, manifest: second.manifest, index: first.document };
+}
+
+/** Makes a tag or digest of the repository mean these bytes. Everything in them must have been sent before. */
+export async function putManifest(
+  client: RegistryClient,
+  repository: string,
+  reference: string,
+  { descriptor, bytes }: RemoteDocument,
+): Promise<void> {
+  const answer = await client.call({
+    method: 'PUT',
+    target: blobPath(repository, 'manifests', reference),
+    scopes: [pushScope(repository)],
+    headers: { 'content-type': descriptor.mediaType },
+    body: bodyFromBytes(bytes),
+    accept: [200, 201, 202],
+  });
+  answer.discard();
+  const stored = headerDigest(answer);
+  if (stored !== undefined && stored !== descriptor.digest) {
+    const why = `it has stored the manifest as ${stored}, not as ${descriptor.digest}`;
+    throw new RegistryError('broken', { what: answer.what, why });
+  }
+}
+
+async function fetchDocument(
+  client: RegistryClient,
+  repository: string,
+  reference: string,
+  size?: number,
+): Promise<Parsed> {
+  const answer = await client.call({
+    method: 'GET',
+    target: blobPath(repository, 'manifests', reference),
+    scopes: [pullScope(repository)],
+    headers: { accept: accepted },
+    accept: [200],
+  });
+  const bytes = await answer.bytes(client.limits.manifestBytes);
+  const digest = digestOf(bytes);
+  requireDigest(answer, digest, reference);
+  if (size !== undefined && size !== bytes.length) {
+    const why = `it has ${bytes.length} bytes, its index says ${size}`;
+    throw new RegistryError('broken', { what: answer.what, why });
+  }
+  return parseDocument(answer, bytes, digest, client.limits);
+}
+
+/** Against the digest that was asked for, and the one that the registry claims. */
+function requireDigest(answer: Answer, digest: Digest, reference: string): void {
+  const asked = reference.includes(':') ? reference : undefined;
+  for (const expected of [asked, headerDigest(answer)]) {
+    if (expected === undefined || expected === digest) continue;
+    throw new RegistryError('broken', { what: answer.what, why: `its digest is ${digest}, not ${expected}` });
+  }
+}
+
+function headerDigest(answer: Answer): string | undefined {
+  const value = answer.headers['docker-content-digest'];
+  return typeof value === 'string' && value.startsWith('sha256:') ? value : undefined;
+}
+
+function parseDocument(answer: Answer, bytes: Buffer, digest: Digest, limits: RegistryLimits): Parsed {
+  const wrong = (why: string): RegistryError => new RegistryError('answer', { what: answer.what, why });
+  const value = parseJson(bytes);
+  if (value === undefined) throw wrong('the answer is not JSON');
+  const mediaType = mediaTypeOf(value, answer.headers['content-type']);
+  refuseSchema1(mediaType, value, answer);
+  const document = { descriptor: { mediaType, digest, size: bytes.length }, bytes };
+  // A document that can be read in two ways is a different image to different readers (CVE-2021-41190).
+  const ambiguous = 'manifests' in value && ('layers' in value || 'config' in value);
+  if (ambiguous) throw wrong('it is an index and a manifest at once');
+  if (isIndex(mediaType)) {
+    const parsed = imageIndex.safeParse(value);
+    if (parsed.success) return { kind: 'index', document, index: parsed.data };
+    throw wrong(`this is no valid index: ${parsed.error.issues[0]?.message ?? ''}`);
+  }
+  if (!isManifest(mediaType)) throw refusedImage(document, `it is of the kind ${mediaType}`);
+  requireLayers(value, document.descriptor, limits);
+  const parsed = imageManifest.safeParse(value);
+  if (parsed.success) return { kind: 'manifest', document, manifest: parsed.data };
+  throw wrong(`this is no valid manifest: ${parsed.error.issues[0]?.message ?? ''}`);
+}
+
+function parseJson(bytes: Buffer): Readonly<Record<string, unknown>> | undefined {
+  try {
+    const value: unknown = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+    return typeof value === 'object' && value !== null && !Array.isArray(value) ? { ...value } : undefined;
+  } catch {
+    return undefined; // of the two things that can be wrong, encoding and syntax, neither needs a name
+  }
+}
+
+/** The document's own word; where it has none, the header's, and the shape where that says nothing. */
+function mediaTypeOf(value: Readonly<Record<string, unknown>>, header: string | undefined): string {
+  const named = value['mediaType'];
+  if (typeof named === 'string' && named !== '') return named.slice(0, 200);
+  const type = (header ?? '').split(';')[0]?.trim().toLowerCase() ?? '';
+  if (type.startsWith('application/vnd.')) return type;
+  return 'manifests' in value ? mediaTypes.index : mediaTypes.manifest;
+}
+
+function refuseSchema1(mediaType: string, value: Readonly<Record<string, unknown>>, answer: Answer): void {
+  if (!mediaType.includes('distribution.manifest.v1') && value['schemaVersion'] !== 1) return;
+  throw new RegistryError('refused', {
+    what: answer.what,
+    why: "the image has docker's schema 1, which nobody can verify",
+    hint: 'Pull and push it again with a current docker or podman, which makes schema 2 of it.',
+  });
+}
+
+function choose(
+  index: ImageIndex,
+  { descriptor }: RemoteDocument,
+  architecture: string,
+  limits: RegistryLimits,
+): Descriptor {
+  const what = `index ${descriptor.digest}`;
+  if (index.manifests.length > limits.indexEntries) {
+    throw new RegistryError('limit', { what, why: `it has more than ${limits.indexEntries} entries` });
+  }
+  const chosen = choosePlatform(index.manifests, architecture);
+  if (chosen !== undefined) return chosen;
+  const there = index.manifests.flatMap(({ platform }) =>
+    platform === undefined ? [] : [`${platform.os}/${platform.architecture}`],
+  );
+  throw new RegistryError('missing', {
+    what,
+    why: `there is nothing for linux/${architecture} in it, but ${[...new Set(there)].join(', ') || 'nothing'}`,
+    hint: 'Choose an image that is made for this kind of machine.',
+  });
+}
+
+function refusedImage({ descriptor }: RemoteDocument, why: string, hint?: string): RegistryError {
+  return new RegistryError('refused', {
+    what: `manifest ${descriptor.digest}`,
+    why,
+    hint: hint ?? 'Only images of root filesystems can be pulled.',
+  });
+}

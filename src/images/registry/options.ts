@@ -1,0 +1,52 @@
+// What a registry client is told by policy, and where it finds what root has set up for docker.
+
+import path from 'node:path';
+import { defaultLimits, type RegistryLimits } from './limits.ts';
+import { dockerHub } from './remote-name.ts';
+
+export interface RegistryOptions {
+  /** The registry of names that name none. */
+  readonly defaultRegistry: string;
+  /** "host" or "host:port" that may be spoken to without TLS; this machine's own loopback always may. */
+  readonly plainHttpHosts: readonly string[];
+  /** Folders with a folder HOST[:PORT] of certificates; the first that has one counts. */
+  readonly certificateFolders: readonly string[];
+  /** Folder of docker's config.json; undefined: no credentials are ever used. */
+  readonly dockerConfigFolder: string | undefined;
+  /** Where credential helpers (docker-credential-NAME) are looked for. */
+  readonly helperFolders: readonly string[];
+  readonly limits: RegistryLimits;
+  /** Owners of files that count as trusted; production code leaves this alone: root only. */
+  readonly trustedUids?: readonly number[] | undefined;
+}
+
+export type PartialRegistryOptions = {
+  readonly [Key in keyof Omit<RegistryOptions, 'limits'>]?: RegistryOptions[Key] | undefined;
+} & { readonly limits?: Partial<RegistryLimits> | undefined };
+
+const programFolders = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'];
+
+/** Fills in the defaults. Pure, but for what `environment` says of DOCKER_CONFIG and HOME. */
+export function registryOptions(
+  given: PartialRegistryOptions = {},
+  environment: NodeJS.ProcessEnv = process.env,
+): RegistryOptions {
+  return {
+    defaultRegistry: given.defaultRegistry ?? dockerHub,
+    plainHttpHosts: given.plainHttpHosts ?? [],
+    certificateFolders: given.certificateFolders ?? ['/etc/dockersh/certs.d', '/etc/docker/certs.d'],
+    dockerConfigFolder:
+      'dockerConfigFolder' in given ? given.dockerConfigFolder : dockerConfigFolder(environment),
+    helperFolders: given.helperFolders ?? programFolders,
+    limits: { ...defaultLimits, ...given.limits },
+    trustedUids: given.trustedUids,
+  };
+}
+
+/** A daemon may have no HOME: then root's own. Relative paths would depend on where it was started. */
+function dockerConfigFolder(environment: NodeJS.ProcessEnv): string {
+  const named = environment['DOCKER_CONFIG'];
+  if (named !== undefined && path.isAbsolute(named)) return named;
+  const home = environment['HOME'];
+  return path.join(home !== undefined && path.isAbsolute(home) ? home : '/root', '.docker');
+}
