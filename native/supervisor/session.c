@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <termios.h>
@@ -262,8 +263,12 @@ static void take_login(struct supervisor *supervisor, struct session *session, s
                         "the login came without descriptors 0, 1 and 2", NULL);
         conclude(supervisor, session, 0, 125);
     }
-    for (unsigned index = 0; length > 0 && index < count; index++)
+    for (unsigned index = 0; length > 0 && index < count; index++) {
+        // A socket that lingers would hold us at its last close; who insists meets the watchdog.
+        struct linger none = {.l_onoff = 0};
+        (void)setsockopt(fds[index], SOL_SOCKET, SO_LINGER, &none, sizeof none);
         close_fd(fds[index]);
+    }
 }
 
 void session_start(struct supervisor *supervisor, struct wire_reader *reader, const int *fds,
