@@ -17,6 +17,8 @@
 #include "step.h"
 #include "supervisor.h"
 
+#define RETRY_MS 20u
+
 static uint8_t request[WIRE_MAX_BYTES];
 
 size_t session_count(const struct supervisor *supervisor) {
@@ -311,14 +313,16 @@ static pid_t leader_of(const struct supervisor *supervisor, const struct session
     return session->started ? supervisor->shared->slots[session - supervisor->sessions].pid : 0;
 }
 
+// The session's process may not have been forked yet, or may not lead its group yet: then it is told a
+// little later.
 static void hang_up(struct supervisor *supervisor, struct session *session) {
     pid_t leader = leader_of(supervisor, session);
-    session->hung_up = true;
     close_fd_at(&session->connection);
     close_fd_at(&session->pts);
-    group_signal(leader, SIGHUP);
+    session->hung_up = leader > 1 && (kill(-leader, SIGHUP) == 0 || kill(leader, SIGHUP) == 0);
     group_signal(leader, SIGCONT); // a stopped process hears nothing until it goes on
-    session->kill_at_ns = monotonic_ns() + supervisor->spec.hangup_grace_ms * 1000000u;
+    uint64_t wait_ms = session->hung_up ? supervisor->spec.hangup_grace_ms : RETRY_MS;
+    session->kill_at_ns = monotonic_ns() + wait_ms * 1000000u;
 }
 
 void session_message(struct supervisor *supervisor, struct session *session) {
@@ -367,6 +371,10 @@ bool session_exited(struct supervisor *supervisor, pid_t pid, int wait_code, int
 
 void session_deadline(struct supervisor *supervisor, struct session *session) {
     pid_t leader = leader_of(supervisor, session);
+    if (!session->ended && !session->hung_up) {
+        hang_up(supervisor, session);
+        return;
+    }
     session->kill_at_ns = NEVER;
     if (supervisor->spec.kill_background)
         session_signal(&supervisor->cgroups, leader, SIGKILL);
@@ -374,7 +382,7 @@ void session_deadline(struct supervisor *supervisor, struct session *session) {
     if (!session->ended) { // not forked yet, not a group's leader yet, or about to be seen to exit
         if (leader > 1)
             (void)kill(leader, SIGKILL); // our own child, not reaped: the number is its
-        session->kill_at_ns = monotonic_ns() + 100u * 1000000u;
+        session->kill_at_ns = monotonic_ns() + RETRY_MS * 1000000u;
         return;
     }
     siginfo_t info;

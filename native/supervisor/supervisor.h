@@ -18,7 +18,7 @@
 struct session {
     bool used;
     bool started; // the spawner has been asked for it; its pid appears in the shared slot
-    bool hung_up; // its client is gone: its process group ends after the grace
+    bool hung_up; // its client is gone, and its process group has been told
     bool ended;   // its leader has exited and its client has been told
     char id[ID_BYTES];
     int connection; // to the login client
