@@ -98,8 +98,10 @@ static void handle(struct wire_reader *reader, int *fds, unsigned count, struct 
 }
 
 _Noreturn void spawner_run(struct shared *shared, struct spawner_ends ends) {
-    // Not before: a signal mask or handler of the supervisor must not reach a user's program.
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+    // What the supervisor ignores, a session's process must hear from its first instant.
+    (void)signal(SIGHUP, SIG_DFL);
+    (void)signal(SIGINT, SIG_DFL);
     for (;;) {
         int fds[WIRE_MAX_FDS];
         unsigned count;
