@@ -97,9 +97,9 @@ async function headMembers(
 ): Promise<readonly TarMember[]> {
   const { compression, stream } = await sniff(createReadStream(file));
   const undo = decompressor(file, compression);
-  const head = Readable.from(headOf(undo === undefined ? stream : stream.compose(undo)), {
-    objectMode: false,
-  });
+  // A failure of this pipeline is one of its last stream as well, which headOf() reads.
+  if (undo !== undefined) pipeline(stream, undo).catch(() => undefined);
+  const head = Readable.from(headOf(undo ?? stream), { objectMode: false });
   const { members } = await listArchive(program, head, mostMembers, signal);
   return members;
 }

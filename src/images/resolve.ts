@@ -5,7 +5,7 @@ import { indexKey, manifestOf, readIndex } from './index-file.ts';
 import type { Layout } from './layout.ts';
 import type { Reference } from './reference.ts';
 import { readRootfsText } from './rootfs-text.ts';
-import { readStoredImage } from './stored-image.ts';
+import { readStoredImage, type StoredImage } from './stored-image.ts';
 
 export interface ResolvedLayer {
   /** Absolute path of the unpacked tree. Read-only, root's, never to be changed. */
@@ -72,7 +72,7 @@ export class Resolver {
     const manifest = await manifestOf(this.#layout, await readIndex(this.#layout), reference);
     if (manifest === undefined) return undefined;
     const image = await readStoredImage(this.#layout, manifest.digest);
-    const trees = image.layers.map((layer) => this.#layout.tree(layer.diffId)).reverse();
+    const trees = treesOf(this.#layout, image);
     const { Env: env, WorkingDir: workingDir, Labels: labels } = image.config.config ?? {};
     return {
       name,
@@ -89,4 +89,12 @@ export class Resolver {
       group: await readRootfsText(trees, ['etc', 'group']),
     };
   }
+}
+
+/**
+ * Topmost first. A layer that an image has twice counts where it is uppermost: there it covers everything that
+ * it has further down, and overlayfs refuses to mount one folder twice.
+ */
+function treesOf(layout: Layout, { layers }: StoredImage): string[] {
+  return [...new Set(layers.map(({ diffId }) => layout.tree(diffId)).reverse())];
 }

@@ -34,8 +34,8 @@ export class Scratch implements AsyncDisposable {
     return join(this.folder, ...names);
   }
 
-  openStore(options: Partial<ImageStoreOptions> = {}): Promise<ImageStore> {
-    return openImageStore(this.path('store'), { layerProgram, ...options });
+  openStore(options: Partial<ImageStoreOptions> = {}, name = 'store'): Promise<ImageStore> {
+    return openImageStore(this.path(name), { layerProgram, ...options });
   }
 
   /** Unpacks an archive into a new folder `name`. */

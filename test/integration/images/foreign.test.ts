@@ -1,0 +1,156 @@
+// Images to and from the programs of others: umoci, skopeo, podman. Compared file by file.
+
+import { execFileSync } from 'node:child_process';
+import { createWriteStream } from 'node:fs';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { pipeline } from 'node:stream/promises';
+import { gzipSync, zstdCompressSync } from 'node:zlib';
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { ImageStore } from '../../../src/images/image-store.ts';
+import { lacks } from '../../fixtures/machine.ts';
+import { builtImage, builtLayer, dockerArchive, tenLayers, writeLayout } from './image-builder.ts';
+import { buildLayerProgram, Scratch } from './scratch.ts';
+import { listTree } from './tree-listing.ts';
+
+let scratch: Scratch;
+const mounts: string[] = [];
+beforeAll(buildLayerProgram);
+beforeEach(async () => {
+  scratch = await Scratch.make();
+});
+afterEach(async () => {
+  for (const mount of mounts.splice(0)) execFileSync('umount', [mount]);
+  await scratch[Symbol.asyncDispose]();
+});
+
+/** The image as a sandbox sees it, but for the root itself: that is the sandbox's own. */
+async function seen(store: ImageStore, name: string): Promise<string[]> {
+  const image = await store.resolve(name);
+  const place = scratch.path(`mount-${mounts.length}`);
+  await mkdir(place);
+  await mkdir(scratch.path('empty'), { recursive: true });
+  const lowers = [...(image?.layers ?? []).map(({ path }) => path), scratch.path('empty')];
+  execFileSync('mount', ['-t', 'overlay', 'overlay', '-o', `ro,lowerdir=${lowers.join(':')}`, place]);
+  mounts.push(place);
+  return listTree(place).slice(1);
+}
+
+function run(command: string, ...args: readonly string[]): string {
+  return execFileSync(command, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
+}
+
+const podman = (...args: readonly string[]): string =>
+  run(
+    'podman',
+    '--root',
+    scratch.path('podman'),
+    '--runroot',
+    scratch.path('podman-run'),
+    '--storage-driver',
+    'vfs',
+    ...args,
+  );
+
+async function exported(
+  store: ImageStore,
+  name: string,
+  options: Parameters<ImageStore['exportImage']>[1],
+): Promise<string> {
+  const file = scratch.path(`export-${performance.now()}.tar`);
+  const { stream, sizeBytes } = await store.exportImage(name, options);
+  const sink = createWriteStream(file);
+  await pipeline(stream, sink);
+  expect(sink.bytesWritten).toBe(sizeBytes);
+  return file;
+}
+
+describe.skipIf(lacks('umoci', 'getfattr'))('ten layers with every feature', () => {
+  it('become what umoci makes of them, whatever they are compressed with', async () => {
+    await using store = await scratch.openStore();
+    const layers = tenLayers('all');
+    const layout = await writeLayout(
+      scratch.path('layout'),
+      builtImage(layers.map((layer) => builtLayer(layer))),
+    );
+    run('umoci', 'unpack', '--keep-dirlinks', '--image', `${layout}:test`, scratch.path('bundle'));
+    const theirs = listTree(scratch.path('bundle/rootfs')).slice(1);
+    expect(theirs.length).toBeGreaterThan(35);
+    for (const compression of ['gzip', 'zstd', 'none'] as const) {
+      const image = builtImage(layers.map((layer) => builtLayer(layer, compression)));
+      const folder = await writeLayout(scratch.path(compression), image);
+      await store.importImage(compression, folder);
+      expect(await seen(store, compression), compression).toEqual(theirs);
+      expect((await store.resolve(compression))?.digest).toBe(image.manifest.digest);
+    }
+    expect(await store.verify({ layers: true })).toMatchObject({ layers: 10, problems: [] });
+  });
+
+  it('stay the same through every form of archive', async () => {
+    await using store = await scratch.openStore();
+    const layers = tenLayers('all');
+    const archive = dockerArchive([...layers, layers[1] ?? Buffer.alloc(0)], ['lab/ten:1']);
+    for (const [name, bytes] of Object.entries({
+      plain: archive,
+      gzip: gzipSync(archive),
+      zstd: zstdCompressSync(archive),
+    })) {
+      await writeFile(scratch.path(name), bytes);
+      const [result] = await store.importImage(name === 'plain' ? undefined : name, scratch.path(name));
+      expect(result).toMatchObject({ name: name === 'plain' ? 'lab/ten:1' : `${name}:latest` });
+    }
+    const before = await seen(store, 'lab/ten:1');
+    for (const options of [
+      { format: 'oci' },
+      { format: 'oci', compression: 'gzip' },
+      { format: 'oci', compression: 'zstd' },
+      { format: 'oci', compression: 'none' },
+      { format: 'docker' },
+    ] as const) {
+      const file = await exported(store, 'lab/ten:1', options);
+      await using other = await scratch.openStore(
+        {},
+        `other-${options.format}-${'compression' in options ? options.compression : ''}`,
+      );
+      expect(await other.importImage(undefined, file)).toMatchObject([{ name: 'lab/ten:1' }]);
+      expect(await seen(other, 'lab/ten:1')).toEqual(before);
+      expect((await other.resolve('lab/ten:1'))?.configDigest).toBe(
+        (await store.resolve('lab/ten:1'))?.configDigest,
+      );
+      expect(await other.verify({ layers: true })).toMatchObject({ problems: [] });
+    }
+    expect(await store.verify({ layers: true })).toMatchObject({ problems: [] });
+  });
+});
+
+describe.skipIf(lacks('skopeo', 'podman', 'umoci', 'getfattr'))('what is exported', () => {
+  it('is taken by skopeo and podman, and comes back the same', async () => {
+    await using store = await scratch.openStore();
+    const layers = tenLayers('portable').map((layer) => builtLayer(layer));
+    await store.importImage('ten:1', await writeLayout(scratch.path('layout'), builtImage(layers)));
+    const before = await seen(store, 'ten:1');
+    const oci = await exported(store, 'ten:1', { format: 'oci' });
+    const docker = await exported(store, 'ten:1', { format: 'docker' });
+    run('skopeo', 'copy', '--quiet', `oci-archive:${oci}`, `oci:${scratch.path('copied')}:x`);
+    await store.importImage('skopeo', scratch.path('copied'));
+    expect((await store.resolve('skopeo'))?.digest).toBe((await store.resolve('ten:1'))?.digest);
+    run(
+      'skopeo',
+      'copy',
+      '--quiet',
+      `docker-archive:${docker}`,
+      `docker-archive:${scratch.path('copied.tar')}:ten:2`,
+    );
+    await store.importImage(undefined, scratch.path('copied.tar'));
+    expect(await seen(store, 'docker.io/library/ten:2')).toEqual(before);
+    for (const [name, file] of Object.entries({ oci, docker })) {
+      expect(podman('load', '--quiet', '--input', file)).toContain('ten:1');
+      for (const format of ['oci-archive', 'docker-archive']) {
+        const back = scratch.path(`${name}-${format}.tar`);
+        podman('save', '--quiet', '--format', format, '--output', back, 'ten:1');
+        await store.importImage('podman', back);
+        expect(await seen(store, 'podman')).toEqual(before);
+      }
+    }
+    expect(await store.verify({ layers: true })).toMatchObject({ problems: [] });
+  });
+});
