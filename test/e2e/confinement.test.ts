@@ -66,7 +66,7 @@ const attempts: Record<string, string> = {
   'make a mount namespace': 'unshare -m true',
   'make a network namespace': 'unshare -n true',
   'enter the namespaces of init': 'nsenter -t 1 -m -u -i -n -p true',
-  chroot: 'chroot / true',
+  chroot: '/usr/sbin/chroot / true',
   'become root by su': 'su -c true root </dev/null',
   'become root by sudo': 'sudo -n true',
   'keep rights by a setuid copy': 'cp /bin/bash ~/b && chmod 6755 ~/b && [ "$(~/b -p -c "id -u")" = 0 ]',

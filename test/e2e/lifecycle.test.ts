@@ -1,9 +1,9 @@
 // One sandbox for each user: made once, shared, kept for the linger time, and made again.
 
 import { describe, expect, it } from 'vitest';
-import type { PolicySection } from '../fixtures/host.ts';
 import type { Login } from '../fixtures/login.ts';
 import { control } from '../fixtures/machine.ts';
+import type { PolicySection } from '../fixtures/policy-text.ts';
 import { describeFinished, waitUntil } from '../fixtures/process.ts';
 import { markerIn, printMarker, sandboxMarker } from '../fixtures/sandbox-marker.ts';
 import { modes, useWorld } from '../fixtures/world.ts';
