@@ -4,7 +4,7 @@
 import { pushScope } from './api.ts';
 import type { RegistryClient } from './client.ts';
 import { RegistryError } from './failure.ts';
-import { pauseAfter } from './retry.ts';
+import { asFinal, pauseAfter } from './retry.ts';
 import { bodyFromBytes } from './send-body.ts';
 import { type BlobUpload, requireStored, withDigest } from './upload-session.ts';
 
@@ -49,7 +49,7 @@ async function sendChunk(
     try {
       return await patch(client, upload, location, chunk.subarray(done), offset + done);
     } catch (error) {
-      if (attempt >= client.limits.attempts) throw error;
+      if (attempt >= client.limits.attempts) throw asFinal(error);
       await pauseAfter(error, attempt, client.limits, upload.signal);
       const state = await ask(client, upload, location);
       location = state.location;

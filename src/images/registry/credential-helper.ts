@@ -2,10 +2,10 @@
 // (docker/docker-credential-helpers, README): `get`, the server's name on standard input, JSON on standard
 // output. Run as root, by absolute path, only where nobody but root can change the program; with a deadline.
 
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import path from 'node:path';
 import { z } from 'zod';
-import { DockershError } from '../../lib/errors.ts';
+import { DockershError, hasErrno } from '../../lib/errors.ts';
 import { checkTrustedPath } from '../../lib/trusted-path.ts';
 import type { Credential } from './credential.ts';
 import type { RegistryOptions } from './options.ts';
@@ -51,37 +51,49 @@ interface HelperExit {
   readonly output: string;
 }
 
-function run(
+async function run(
   program: string,
   server: string,
   options: HelperOptions,
   signal: AbortSignal | undefined,
 ): Promise<HelperExit> {
+  const { credentialMs } = options.limits;
   const { promise, resolve, reject } = Promise.withResolvers<HelperExit>();
-  const deadline = AbortSignal.timeout(options.limits.credentialMs);
-  const child = spawn(program, ['get'], {
-    stdio: ['pipe', 'pipe', 'ignore'],
-    cwd: '/',
-    env: environment(options),
-    killSignal: 'SIGKILL',
-    signal: signal === undefined ? deadline : AbortSignal.any([signal, deadline]),
-  });
+  // A session of its own: what a script has started ends with it.
+  const stdio: ['pipe', 'pipe', 'ignore'] = ['pipe', 'pipe', 'ignore'];
+  const child = spawn(program, ['get'], { stdio, cwd: '/', env: environment(options), detached: true });
+  const fail = (why: string): void => reject(failed(path.basename(program), why));
+  const onAbort = (): void => reject(signal?.reason);
+  const timer = setTimeout(() => fail(`no answer within ${credentialMs / 1000} s`), credentialMs);
+  signal?.addEventListener('abort', onAbort, { once: true });
   let output = '';
   child.stdout.on('data', (chunk: Buffer) => {
     output += chunk.toString('utf8');
-    if (output.length > maxOutput) child.kill('SIGKILL');
+    if (output.length > maxOutput) fail(`it says more than ${maxOutput} bytes`);
   });
   child.stdin.on('error', () => undefined); // a helper need not read its input to know
   child.stdin.end(`${server}\n`);
-  child.once('error', (error) => {
-    // Children of a helper may hold its output open: nobody waits for them.
-    child.stdout.destroy();
-    if (signal?.aborted === true) reject(signal.reason);
-    else if (!deadline.aborted) reject(failed(path.basename(program), error.message));
-    else reject(failed(path.basename(program), `no answer within ${options.limits.credentialMs / 1000} s`));
-  });
+  child.once('error', (error) => fail(error.message));
   child.once('close', (status) => resolve({ status, output }));
-  return promise;
+  try {
+    signal?.throwIfAborted();
+    return await promise;
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener('abort', onAbort);
+    end(child);
+  }
+}
+
+/** The whole group, while its leader has not been reaped: till then nobody else can have its number. */
+function end(child: ChildProcess): void {
+  child.stdout?.destroy();
+  if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
+  try {
+    process.kill(-child.pid, 'SIGKILL');
+  } catch (error) {
+    if (!hasErrno(error, 'ESRCH')) throw error; // it has just ended
+  }
 }
 
 /** Enough for helpers that have their own files and programs; nothing of the daemon's own. */

@@ -52,13 +52,16 @@ export function exchange(
   const deadline = new Deadline(outgoing, what);
   deadline.set(limits.connectMs, 'no connection');
   outgoing.once('socket', (socket) => onceConnected(socket, outgoing, () => deadline.clear()));
-  // Stays for the life of the request: an error after the answer is one of the body, reported there.
+  let body: IncomingMessage | undefined;
+  // Stays for the life of the request: an error after the head of the answer is one of the body.
   outgoing.on('error', (error) => {
     deadline.end();
+    body?.destroy(error);
     reject(request.signal?.aborted === true ? request.signal.reason : asFailure(error, what));
   });
   outgoing.once('response', (incoming) => {
     deadline.end();
+    body = incoming;
     resolve(answerOf(incoming, outgoing, { what, request, limits }));
   });
   outgoing.once('finish', () => deadline.after(limits.headersMs, 'no answer'));

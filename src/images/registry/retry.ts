@@ -16,10 +16,17 @@ export async function withRetries<T>(
     try {
       return await work(attempt);
     } catch (error) {
-      if (attempt >= limits.attempts) throw error;
+      if (attempt >= limits.attempts) throw asFinal(error);
       await pauseAfter(error, attempt, limits, signal);
     }
   }
+}
+
+/** The same failure, not to be tried again further up: attempts would multiply. */
+export function asFinal(error: unknown): unknown {
+  if (!(error instanceof RegistryError) || !error.transient) return error;
+  const { fault, what, why = '', hint, cause } = error;
+  return new RegistryError(fault, { what, why, hint, cause });
 }
 
 /** Waits as long as this failure asks for. Throws it again where another attempt would be no use. */
