@@ -3,7 +3,9 @@
 
 import http from 'node:http';
 import https from 'node:https';
-import { readCertificates, systemAuthorities } from './certificates.ts';
+import type { SecureContext } from 'node:tls';
+import { contextFor, defaultContext, type HostCertificates, readCertificates } from './certificates.ts';
+import { RegistryError } from './failure.ts';
 import type { RegistryOptions } from './options.ts';
 
 export class Agents implements Disposable {
@@ -40,12 +42,18 @@ export class Agents implements Disposable {
     const found = await this.#read(url);
     return new https.Agent({
       ...keep,
-      ca: [...(found?.ca ?? systemAuthorities())],
-      minVersion: 'TLSv1.2',
-      ...(found === undefined || found.clients.length === 0
-        ? {}
-        : { cert: found.clients.map(({ cert }) => cert), key: found.clients.map(({ key }) => key) }),
+      secureContext: found === undefined ? defaultContext() : this.#context(url, found),
     });
+  }
+
+  #context(url: URL, found: HostCertificates): SecureContext {
+    try {
+      return contextFor(found);
+    } catch (cause) {
+      const why = cause instanceof Error ? cause.message : String(cause);
+      const hint = 'Files must be PEM: NAME.crt of an authority, NAME.cert and NAME.key of a client.';
+      throw new RegistryError('refused', { what: `the certificates for ${url.host}`, why, hint, cause });
+    }
   }
 
   [Symbol.dispose](): void {
