@@ -153,8 +153,16 @@ function committedConfig(base: ImageConfig, layer: LayerInfo, options: CommitOpt
     ...(author === undefined ? {} : { author }),
     config: changedConfig(base.config ?? {}, configChanges),
     rootfs: { type: 'layers', diff_ids: [...base.rootfs.diff_ids, layer.diffId] },
-    history: [...(base.history ?? []), step],
+    history: [...historyOf(base), step],
   };
+}
+
+/** One step for each layer at least: readers match them from the bottom. */
+function historyOf({ history, rootfs, created }: ImageConfig): NonNullable<ImageConfig['history']> {
+  const told = history ?? [];
+  const missing = rootfs.diff_ids.length - told.filter((step) => step.empty_layer !== true).length;
+  const unknown = { ...(created === undefined ? {} : { created }), created_by: '' };
+  return [...told, ...Array.from({ length: Math.max(0, missing) }, () => unknown)];
 }
 
 function changedConfig(

@@ -98,8 +98,9 @@ async function withBytes(
       await partial.install();
       return;
     } catch (error) {
-      if (reading.signal.aborted || partial.sourceFailed) throw error;
-      await partial.discard();
+      const mayResume = reading.signal.aborted || partial.sourceFailed;
+      if (!mayResume || partial.isEmpty) await partial.discard();
+      if (mayResume) throw error;
       // What was left of an earlier attempt may have been damaged by a power cut: once more, from the start.
       const mayMend = partial.resumed && attempt === 0 && isBroken(error);
       if (!mayMend) throw error;

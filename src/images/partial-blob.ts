@@ -59,9 +59,13 @@ export class PartialBlob implements AsyncDisposable {
     return this.#resumedBytes > 0;
   }
 
-  /** True when the way here has failed, not the content: what has arrived is worth keeping. */
+  /** True when the way here has failed, not the content. */
   get sourceFailed(): boolean {
     return this.#sourceFailed;
+  }
+
+  get isEmpty(): boolean {
+    return this.#bytes === 0;
   }
 
   /** All bytes from the first on, resumed ones included. Ends well only where they are the blob's. */
