@@ -120,20 +120,26 @@ async function fetchContent(transfer: Transfer, image: RemoteImage) {
   let bytes = 0;
   await inParallel(layers, options.parallel ?? defaultParallel, signal, async (layer, stop) => {
     if (await transaction.hasLayer(layer.blob.digest, layer.diffId)) shared += 1;
-    else bytes += await fetchLayer(transfer, layer, stop);
+    else
+      await fetchLayer(transfer, layer, stop, (length) => {
+        bytes += length;
+      });
     meter.done(layer.blob.digest);
   });
   return { shared, bytes };
 }
 
-/** Returns the bytes that came over the network. */
-async function fetchLayer(transfer: Transfer, { blob, diffId }: Layer, signal: AbortSignal): Promise<number> {
-  const { client, transaction, meter, repository } = transfer;
+/** `received` hears of every piece that comes over the network. */
+async function fetchLayer(
+  { client, transaction, meter, repository }: Transfer,
+  { blob, diffId }: Layer,
+  signal: AbortSignal,
+  received: (bytes: number) => void,
+): Promise<void> {
   const source = blobSource(client, repository, blob);
-  let received = 0;
   const counted = async function* (offset: number, stop: AbortSignal) {
     for await (const chunk of await source(offset, stop)) {
-      received += chunk.length;
+      received(chunk.length);
       yield chunk;
     }
   };
@@ -141,7 +147,6 @@ async function fetchLayer(transfer: Transfer, { blob, diffId }: Layer, signal: A
     signal,
     onProgress: ({ bytes, totalBytes }) => meter.update(blob.digest, bytes, totalBytes),
   });
-  return received;
 }
 
 /** Each blob once: images have been seen that repeat an empty layer. */
