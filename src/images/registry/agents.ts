@@ -58,10 +58,8 @@ export class Agents implements Disposable {
 
   [Symbol.dispose](): void {
     for (const agent of this.#agents.values()) {
-      agent.then(
-        (made) => made.destroy(),
-        () => undefined, // whoever asked for it has been told
-      );
+      // Whoever asked for one that could not be made has been told.
+      void agent.then((made) => made.destroy()).catch(() => undefined);
     }
     this.#agents.clear();
   }

@@ -34,34 +34,43 @@ export async function findOrigin(registry: string, context: EndpointContext): Pr
   const { agents, options } = context;
   const plainAllowed = mayBePlain(plain, options.plainHttpHosts) && !(await agents.hasCertificates(secure));
   try {
-    return await ask(secure, context);
+    return await ask(secure, context, plainAllowed);
   } catch (error) {
     if (!speaksNoTls(error)) throw error;
     if (!plainAllowed) throw isNoTls(error) ? unencrypted(secure, error) : error;
-    return await ask(plain, context);
+    return await ask(plain, context, false);
   }
 }
 
-async function ask(origin: URL, { agents, options, signal }: EndpointContext): Promise<FoundOrigin> {
+async function ask(
+  origin: URL,
+  { agents, options, signal }: EndpointContext,
+  hasOtherWay: boolean,
+): Promise<FoundOrigin> {
   const agent = await agents.for(origin);
   const answer = await withRetries(options.limits, signal, async () => {
     const request = { method: 'GET' as const, url: new URL('/v2/', origin), signal };
     try {
       return await exchange(agent, options.limits, request);
     } catch (error) {
-      throw speaksNoTls(error) ? new NoTls(error) : error;
+      throw isFinal(error, hasOtherWay) ? new Final(error) : error;
     }
   }).catch((error: unknown) => {
-    throw error instanceof NoTls ? error.cause : error;
+    throw error instanceof Final ? error.cause : error;
   });
   return { origin, answer };
 }
 
 /** Carries a failure past the retries: the port will not learn TLS, nobody will begin to listen. */
-class NoTls extends Error {
+class Final extends Error {
   constructor(cause: unknown) {
-    super('no TLS', { cause });
+    super('final', { cause });
   }
+}
+
+/** A connection that breaks is worth another attempt where there is no other way to try. */
+function isFinal(error: unknown, hasOtherWay: boolean): boolean {
+  return speaksNoTls(error) && (hasOtherWay || causeCode(error) !== 'ECONNRESET');
 }
 
 /** OpenSSL's word for an answer that is not TLS. */

@@ -26,8 +26,8 @@ const tokenAnswer = z.looseObject({
 });
 
 /** The specification's default where an answer does not say; ahead of time, for clocks and slow requests. */
-const defaultLifeS = 60;
-const marginS = 5;
+const defaultSeconds = 60;
+const marginSeconds = 5;
 
 export interface TokenContext {
   readonly agents: Agents;
@@ -100,6 +100,6 @@ async function readToken(answer: Answer, limits: RegistryLimits): Promise<Token>
   const token = parsed.data?.token || parsed.data?.access_token;
   if (token === undefined || token === '') throw wrong('there is no token in the answer');
   if (!/^[\x21-\x7e]+$/.test(token)) throw wrong('the token has characters that no header may have');
-  const lifeS = Math.max(parsed.data?.expires_in ?? defaultLifeS, defaultLifeS);
-  return { header: `Bearer ${token}`, expiresAt: Date.now() + (lifeS - marginS) * 1000 };
+  const seconds = Math.max(parsed.data?.expires_in ?? defaultSeconds, defaultSeconds);
+  return { header: `Bearer ${token}`, expiresAt: Date.now() + (seconds - marginSeconds) * 1000 };
 }
