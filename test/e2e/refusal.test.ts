@@ -139,6 +139,16 @@ describe.skipIf(control).each(modes)('as %s', (mode) => {
     await login.host.ctlOk('stop', login.user.name);
   });
 
+  it.skipIf(lacks('strace'))('the message also reaches a client that is slow to read it', async () => {
+    const login = await withPolicy({ image: 'no-such-image' });
+    const delay = 'inject=recvmsg:delay_enter=30000'; // µs, before each reading
+    const { name, home } = login.user;
+    const args = ['-e', 'trace=recvmsg', '-e', delay, '-u', name, login.host.client, '-c', 'echo ran'];
+    const result = await run('strace', args, { cwd: home, env: login.environment() });
+    expect(result.code).toBe(125);
+    expect(result.stderr.toString()).toContain('E_IMAGE_MISSING');
+  });
+
   it('a message on a terminal is readable, line by line', async () => {
     const login = await withPolicy({ image: 'no-such-image' });
     await using terminal = login.terminal(undefined, { ssh: [] });
