@@ -100,7 +100,8 @@ static int unix_socket(const char *path, struct sockaddr_un *address) {
     return socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 }
 
-// listen(path, mode): fd. The path must not exist.
+// listen(path, mode): fd. Takes the place of a socket of that name at once, so that somebody who connects
+// finds the old one or this one, never none.
 static napi_value listen_at(napi_env env, napi_callback_info info) {
     napi_value values[2];
     char path[256];
@@ -109,16 +110,18 @@ static napi_value listen_at(napi_env env, napi_callback_info info) {
         !number_of(env, values[1], &mode))
         return NULL;
     struct sockaddr_un address;
-    cleanup_fd int fd = unix_socket(path, &address);
+    char fresh[sizeof path + 8];
+    (void)snprintf(fresh, sizeof fresh, "%s.new", path);
+    cleanup_fd int fd = unix_socket(fresh, &address);
     if (fd < 0)
         return throw_errno(env, "socket", path);
-    mode_t mask = umask(0777); // nobody connects before the mode is set
-    int bound = bind(fd, (struct sockaddr *)&address, sizeof address);
-    (void)umask(mask);
-    if (bound != 0 || chmod(path, (mode_t)mode) != 0)
+    (void)unlink(fresh);
+    if (bind(fd, (struct sockaddr *)&address, sizeof address) != 0)
         return throw_errno(env, "bind", path);
     if (listen(fd, 4096) != 0)
         return throw_errno(env, "listen", path);
+    if (chmod(fresh, (mode_t)mode) != 0 || rename(fresh, path) != 0)
+        return throw_errno(env, "rename", path);
     return number_value(env, take_fd(&fd));
 }
 

@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/prctl.h>
@@ -180,20 +181,28 @@ static int watch_signals(void) {
     return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
-// Gives up our copies of the streams that the session now has, so that a reader sees the end of
-// file when the session closes them and not later. A socket on 0 is kept: sshd's, whose end is how
-// a dropped connection shows. Descriptor 2 is kept for what we may have to say.
+// The stream whose hang-up means that nobody is at the other end any more, or -1. sshd gives one socket
+// as 0 and 1, or three pipes; of those, only the one of our standard error has no other meaning when its
+// reader goes. Elsewhere ("2>&1 | head") a reader that goes is the session's own business.
+static int hang_up_stream(void) {
+    struct stat in, out, err;
+    if (fstat(0, &in) != 0 || fstat(1, &out) != 0 || fstat(2, &err) != 0)
+        return -1;
+    if (S_ISSOCK(in.st_mode) && in.st_ino == out.st_ino && in.st_dev == out.st_dev)
+        return 0;
+    bool own = err.st_ino != out.st_ino || err.st_dev != out.st_dev;
+    bool stream = S_ISFIFO(err.st_mode) || S_ISSOCK(err.st_mode);
+    return own && stream && getenv("SSH_CONNECTION") != NULL ? 2 : -1;
+}
+
+// Gives up our copies of the streams that the session now has, so that a reader sees the end of file
+// when the session closes them and not later. Descriptor 2 is kept for what we may have to say.
 static int release_streams(void) {
-    struct stat info;
-    int watched = -1;
-    if (!isatty(0)) {
-        if (fstat(0, &info) == 0 && S_ISSOCK(info.st_mode))
-            watched = 0;
-        else
-            (void)close(0);
+    int watched = hang_up_stream();
+    for (int fd = 0; fd < 2; fd++) {
+        if (fd != watched && !isatty(fd))
+            (void)close(fd);
     }
-    if (!isatty(1))
-        (void)close(1);
     return watched;
 }
 

@@ -111,6 +111,12 @@ static void read_message(struct session *session) {
     session->ended = true;
 }
 
+// SIGHUP from the kernel, because the terminal has gone; or from somebody, for the session to hear.
+static bool terminal_gone(const struct session *session) {
+    struct pollfd polled = {.fd = session->terminal->input, .events = 0};
+    return session->ptm >= 0 && poll(&polled, 1, 0) > 0;
+}
+
 static void read_signal(struct session *session) {
     struct signalfd_siginfo info;
     if (read(session->signals, &info, sizeof info) != sizeof info)
@@ -124,7 +130,7 @@ static void read_signal(struct session *session) {
         terminal_copy_size(session->terminal, session->ptm);
         return;
     }
-    if (number == SIGHUP) {
+    if (number == SIGHUP && terminal_gone(session)) {
         finish(session, OUTCOME_HANGUP, SIGHUP);
         return;
     }

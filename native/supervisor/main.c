@@ -472,9 +472,15 @@ static void dispose_client(size_t length, int connection) {
     uint16_t none = 0;
     memcpy(message + 6, &none, sizeof none); // the same message, without its descriptor, is the answer
     if (pipe2(pair, O_CLOEXEC) == 0 && fork() == 0) {
+        static uint8_t unread[WIRE_MAX_BYTES];
+        int fds[WIRE_MAX_FDS];
+        unsigned count;
         char ignored;
         close_fd(pair[1]);
         (void)!read(pair[0], &ignored, 1);
+        // A socket that ends with something unread resets its peer, who would then miss the answer.
+        for (int messages = 0; messages < 8 && wire_receive(connection, unread, sizeof unread, fds, &count) > 0;)
+            messages++;
         if (length > WIRE_HEADER_BYTES)
             (void)wire_send(connection, message, length, NULL, 0);
         _exit(0);

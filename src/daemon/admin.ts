@@ -1,7 +1,7 @@
 // The admin socket: one request a connection, one handler a verb (src/protocol/admin.ts). The socket's mode
 // lets only root connect.
 
-import { chmodSync } from 'node:fs';
+import { chmodSync, renameSync, rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { release } from 'node:os';
 import type { ImageStore } from '../images/image-store.ts';
@@ -72,7 +72,7 @@ function handlersOf(parts: AdminParts): Handlers {
   };
 }
 
-/** Listens at `path`, which must not exist. */
+/** Listens at `path`. */
 export async function serveAdmin(path: string, parts: AdminParts): Promise<Server> {
   const handlers = handlersOf(parts);
   const server = createServer({ allowHalfOpen: true }, (socket) => {
@@ -81,16 +81,19 @@ export async function serveAdmin(path: string, parts: AdminParts): Promise<Serve
       socket.destroy();
     });
   });
+  const fresh = `${path}.new`;
+  rmSync(fresh, { force: true });
   const mask = process.umask(0o177); // nobody else connects before the mode is set
   try {
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
-      server.listen(path, resolve);
+      server.listen(fresh, resolve);
     });
   } finally {
     process.umask(mask);
   }
-  chmodSync(path, 0o600);
+  chmodSync(fresh, 0o600);
+  renameSync(fresh, path); // in the place of what a killed daemon left, at once
   server.on('error', (error) => parts.log.error({ err: error }, 'admin socket'));
   return server;
 }

@@ -1,7 +1,7 @@
 // dockershd: the service behind every login. Runs as root, in the foreground, restartable at any time: running
 // sessions do not notice. Puts the parts together and takes them apart again; decides nothing itself.
 
-import { chmodSync, lstatSync, mkdirSync, rmSync } from 'node:fs';
+import { chmodSync, mkdirSync } from 'node:fs';
 import { connect } from 'node:net';
 import path from 'node:path';
 import { openImageStore } from '../images/image-store.ts';
@@ -34,7 +34,7 @@ function answers(socketPath: string): Promise<boolean> {
   });
 }
 
-/** Removes the sockets of a daemon that is gone; refuses to take them from one that is not. */
+/** Refuses to take the sockets from a daemon that lives; those of one that is gone are replaced later. */
 async function claimSockets(run: string): Promise<{ login: string; admin: string; exec: string }> {
   const sockets = {
     login: path.join(run, 'login.sock'),
@@ -46,10 +46,6 @@ async function claimSockets(run: string): Promise<{ login: string; admin: string
       what: `another dockershd serves ${run}`,
       hint: 'Stop it first, or give this one another --run folder.',
     });
-  }
-  for (const socket of Object.values(sockets)) {
-    const info = lstatSync(socket, { throwIfNoEntry: false });
-    if (info?.isSocket() === true) rmSync(socket);
   }
   return sockets;
 }
@@ -147,9 +143,6 @@ async function start(options: DaemonOptions, log: Logger): Promise<Running> {
     new SeqpacketListener(sockets.exec, 0o600, (connection) => logins.acceptExec(connection), failed),
   );
   parts.use(new SeqpacketListener(sockets.login, 0o666, (connection) => logins.accept(connection), failed));
-  parts.defer(() => {
-    for (const socket of Object.values(sockets)) rmSync(socket, { force: true });
-  });
   return { engine, cgroups, parts: parts.move() };
 }
 

@@ -24,7 +24,7 @@ export interface UserRecord {
 export interface Addon {
   /** A SOCK_SEQPACKET pair, close-on-exec; the first end is non-blocking. */
   socketPair(): [number, number];
-  /** A listening socket at a path that must not exist yet, with the given mode from the first moment. */
+  /** A listening socket that takes the place of whatever socket has the name, at once, with the given mode. */
   listen(path: string, mode: number): number;
   connect(path: string): number;
   /** -1 where nobody waits. */
