@@ -10,6 +10,7 @@
 
 #include "attributes.h"
 #include "cleanup.h"
+#include "id_map.h"
 #include "links.h"
 #include "pax.h"
 #include "tar_header.h"
@@ -316,6 +317,22 @@ static void test_links(void) {
     links_clear(&table);
 }
 
+static void test_id_map(void) {
+    struct id_map map = {0};
+    struct err err = {0};
+    CHECK(id_map_inside(&map, 4242) == 4242);
+    CHECK(id_map_parse("0 100000 1000,1000 1000 1,1001 101001 64535", &map, &err) == 0 && map.count == 3);
+    CHECK(id_map_inside(&map, 100000) == 0 && id_map_inside(&map, 100999) == 999);
+    CHECK(id_map_inside(&map, 1000) == 1000 && id_map_inside(&map, 101001) == 1001);
+    CHECK(id_map_inside(&map, 101000) == ID_NOBODY && id_map_inside(&map, 0) == ID_NOBODY);
+    CHECK(id_map_inside(&map, 101001 + 64534) == 65535 && id_map_inside(&map, 101001 + 64535) == ID_NOBODY);
+    static const char *const bad[] = {"0",      "0 1", "0 1 x", "0 1 2 3", "-1 0 1", "0 1 4294967296",
+                                      "0  1 2", ","};
+    for (size_t index = 0; index < sizeof bad / sizeof *bad; index++)
+        CHECK(id_map_parse(bad[index], &map, &err) < 0);
+    id_map_clear(&map);
+}
+
 int main(void) {
     test_numbers();
     test_header_round_trip();
@@ -328,6 +345,7 @@ int main(void) {
     test_paths();
     test_attributes();
     test_links();
+    test_id_map();
     (void)puts("layer_test: ok");
     return 0;
 }

@@ -23,9 +23,9 @@ export class BlobRecorder implements AsyncDisposable {
     this.#folder = folder;
     this.#file = file;
     this.sink = new Writable({
-      highWaterMark: 1024 * 1024,
+      highWaterMark: 256 * 1024,
       write: (chunk: Buffer, _encoding, done) => {
-        this.#write(chunk).then(() => done(), done);
+        void this.#write(chunk).then(() => done(), done);
       },
     });
   }

@@ -21,7 +21,7 @@ export interface Bundle {
   member(name: string): Promise<Member | undefined>;
 }
 
-const highWaterMark = 1024 * 1024;
+const highWaterMark = 256 * 1024;
 const readFlags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
 export function folderBundle(folder: string): Bundle {

@@ -146,7 +146,7 @@ async function spooled(
   await using undoing = new AsyncDisposableStack();
   undoing.defer(dispose);
   const plain = path.join(folder, 'archive');
-  const source = createReadStream(file, { highWaterMark: 1024 * 1024 });
+  const source = createReadStream(file, { highWaterMark: 256 * 1024 });
   {
     using _reports = reportEvery(options, () => ({ step: 'reading', bytes: source.bytesRead, totalBytes }));
     const { compression, stream } = await sniff(source);

@@ -32,7 +32,7 @@ export async function addForeignLayer(
   const squeeze = compression === 'none' ? compressor(kept) : undefined;
   await using recorder = await BlobRecorder.open(layout);
   const recording = record(squeeze, recorder.sink);
-  const copy = Readable.from(tee(stream, recording), { objectMode: false, highWaterMark: 1024 * 1024 });
+  const copy = Readable.from(tee(stream, recording), { objectMode: false, highWaterMark: 256 * 1024 });
   const source = {
     stages: undo === undefined ? ([copy] as const) : ([copy, undo] as const),
     readBytes: () => 0,

@@ -16,7 +16,6 @@ import { lockStore } from './store-lock.ts';
 import type { ImageStore, ImageStoreOptions } from './store-types.ts';
 import { removeOrWarn } from './sweep.ts';
 
-export type { ImportOptions, ImportResult } from './import-options.ts';
 export type { ResolvedImage } from './resolve.ts';
 export type * from './store-types.ts';
 

@@ -38,7 +38,7 @@ export async function importTar(
   totalBytes: number,
   options: ImportOptions,
 ): Promise<ForeignLayer> {
-  const stream = createReadStream(file, { highWaterMark: 1024 * 1024 });
+  const stream = createReadStream(file, { highWaterMark: 256 * 1024 });
   using _reports = reportEvery(options, () => ({ step: 'unpacking', bytes: stream.bytesRead, totalBytes }));
   return await addForeignLayer(context, pins, stream, { signal: options.signal, label: `import ${file}` });
 }

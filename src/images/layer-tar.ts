@@ -17,7 +17,7 @@ export async function openBlobFile(layout: Layout, digest: Digest): Promise<Read
   const size = await blobSize(layout, digest);
   if (size === undefined) return undefined;
   const tap = new DigestTap({ digest, size });
-  const file = createReadStream(layout.blob(digest), { highWaterMark: 1024 * 1024 });
+  const file = createReadStream(layout.blob(digest), { highWaterMark: 256 * 1024 });
   follow(pipeline(file, tap));
   return tap;
 }
@@ -58,7 +58,7 @@ function packLayer(
   const { child, ended } = startPack(program, layout.tree(info.diffId), { overlay: true, signal });
   const tap = new DigestTap({ digest: info.diffId, size: info.size });
   // A pack that failed has written too little: the tap says so, and its cause is the program's word.
-  ended.then(
+  void ended.then(
     (exit) => {
       if (exit.status !== 0 && exit.signal !== 'SIGPIPE') {
         tap.destroy(layerFailure(`pack layer ${info.diffId}`, exit));

@@ -33,7 +33,6 @@ const platform = z.looseObject({
   os: z.string(),
   variant: z.string().optional(),
 });
-export type Platform = z.infer<typeof platform>;
 
 export const descriptor = z.looseObject({
   mediaType: z.string(),

@@ -13,7 +13,7 @@ import type { Descriptor } from './oci.ts';
 
 /** Streams that may break one after the other with not a byte of progress. */
 const mostFruitless = 3;
-const replayBytes = 1024 * 1024;
+const replayBytes = 256 * 1024;
 
 export interface ReadOptions {
   readonly signal: AbortSignal;
@@ -119,7 +119,7 @@ export class PartialBlob implements AsyncDisposable {
       return error;
     } finally {
       // Not awaited: a source that hangs must not hold up the end.
-      chunks.return?.()?.then(undefined, () => undefined);
+      void chunks.return?.()?.then(undefined, () => undefined);
     }
   }
 

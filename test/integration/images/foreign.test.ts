@@ -7,7 +7,7 @@ import { pipeline } from 'node:stream/promises';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { ImageStore } from '../../../src/images/image-store.ts';
-import { lacks } from '../../fixtures/machine.ts';
+import { lacks, program } from '../../fixtures/machine.ts';
 import { builtImage, builtLayer, dockerArchive, tenLayers, writeLayout } from './image-builder.ts';
 import { buildLayerProgram, Scratch } from './scratch.ts';
 import { listTree } from './tree-listing.ts';
@@ -19,7 +19,7 @@ beforeEach(async () => {
   scratch = await Scratch.make();
 });
 afterEach(async () => {
-  for (const mount of mounts.splice(0)) execFileSync('umount', [mount]);
+  for (const mount of mounts.splice(0)) execFileSync(program('umount'), [mount]);
   await scratch[Symbol.asyncDispose]();
 });
 
@@ -30,7 +30,14 @@ async function seen(store: ImageStore, name: string): Promise<string[]> {
   await mkdir(place);
   await mkdir(scratch.path('empty'), { recursive: true });
   const lowers = [...(image?.layers ?? []).map(({ path }) => path), scratch.path('empty')];
-  execFileSync('mount', ['-t', 'overlay', 'overlay', '-o', `ro,lowerdir=${lowers.join(':')}`, place]);
+  execFileSync(program('mount'), [
+    '-t',
+    'overlay',
+    'overlay',
+    '-o',
+    `ro,lowerdir=${lowers.join(':')}`,
+    place,
+  ]);
   mounts.push(place);
   return listTree(place).slice(1);
 }

@@ -17,6 +17,7 @@ import {
   takeSnapshot,
   writeLayerBase,
 } from '../../../src/images/user-layer.ts';
+import { program } from '../../fixtures/machine.ts';
 import { nodeProgram } from '../../fixtures/paths.ts';
 import { builtImage, builtLayer, writeLayout } from './image-builder.ts';
 import { buildLayerProgram, layerProgram, Scratch } from './scratch.ts';
@@ -39,7 +40,7 @@ afterEach(async () => {
   await scratch[Symbol.asyncDispose]();
 });
 
-const program = { path: layerProgram, limits: {} };
+const native = { path: layerProgram, limits: {} };
 const firstId = 2_147_549_184;
 const map = (own: number): string =>
   `0 ${firstId} ${own}\n${own} ${own} 1\n${own + 1} ${firstId + own + 1} ${65_535 - own}\n`;
@@ -79,12 +80,12 @@ async function change(script: string, name = 'base'): Promise<string[]> {
   await mkdir(merged, { recursive: true });
   const layers = (await lowers(name)).join(':');
   const options = `lowerdir=${layers},upperdir=${upper()},workdir=${scratch.path('users/1000/layer/work')}`;
-  execFileSync('mount', ['-t', 'overlay', 'overlay', '-o', options, merged]);
+  execFileSync(program('mount'), ['-t', 'overlay', 'overlay', '-o', options, merged]);
   try {
     shell(`cd "$1"; ${script}`, merged);
     return listTree(merged).slice(1);
   } finally {
-    execFileSync('umount', [merged]);
+    execFileSync(program('umount'), [merged]);
     shell(`find "$1" -uid 0 -exec chown -h ${firstId}:${firstId} {} +`, upper());
   }
 }
@@ -194,14 +195,14 @@ describe('versions', () => {
   it('stay as long as a layer or a snapshot is made on them, names or not', async () => {
     const digest = (await store.resolve('base'))?.digest ?? '';
     await writeLayerBase(user(), { image: 'base', digest });
-    await takeSnapshot(program, user(), 'one');
+    await takeSnapshot(native, user(), 'one');
     await store.remove('base');
     expect(await store.resolve(`base@${digest}`)).toMatchObject({ digest });
     expect(await store.verify()).toMatchObject({ images: 0, layers: 2, problems: [] });
-    await resetLayer(program, user(), { image: 'other', digest: 'virtual:host:0' });
+    await resetLayer(native, user(), { image: 'other', digest: 'virtual:host:0' });
     await store.collectGarbage();
     expect(await store.resolve(`base@${digest}`)).toMatchObject({ digest });
-    await removeSnapshot(program, user(), 'one');
+    await removeSnapshot(native, user(), 'one');
     expect(await store.collectGarbage()).toMatchObject({ layers: 2 });
     expect(await store.resolve(`base@${digest}`)).toBeUndefined();
   });
@@ -221,7 +222,7 @@ describe('versions', () => {
 describe('snapshots', () => {
   /** The folder with overlay's own marks. */
   const raw = (folder: string): string[] => {
-    const marks = execFileSync('getfattr', ['-R', '-h', '-d', '-m', '^trusted', '.'], {
+    const marks = execFileSync(program('getfattr'), ['-R', '-h', '-d', '-m', '^trusted', '.'], {
       cwd: folder,
       encoding: 'utf8',
     });
@@ -233,33 +234,33 @@ describe('snapshots', () => {
     await writeLayerBase(user(), { image: 'base', digest: 'sha256:1' });
     const before = raw(upper());
     expect(before.join()).toContain('trusted.overlay.opaque');
-    expect(await takeSnapshot(program, user(), 'one', { message: 'works' })).toMatchObject({
+    expect(await takeSnapshot(native, user(), 'one', { message: 'works' })).toMatchObject({
       message: 'works',
     });
-    await expect(takeSnapshot(program, user(), 'one')).rejects.toMatchObject({ code: 'E_USAGE' });
-    await expect(takeSnapshot(program, user(), '../x')).rejects.toMatchObject({ code: 'E_USAGE' });
+    await expect(takeSnapshot(native, user(), 'one')).rejects.toMatchObject({ code: 'E_USAGE' });
+    await expect(takeSnapshot(native, user(), '../x')).rejects.toMatchObject({ code: 'E_USAGE' });
     expect(raw(upper())).toEqual(before);
     await change('rm -r a etc; echo y >y');
     await writeLayerBase(user(), { image: 'base', digest: 'sha256:2' });
-    await rollbackLayer(program, user(), 'one');
+    await rollbackLayer(native, user(), 'one');
     expect(raw(upper())).toEqual(before);
     expect(await readLayerBase(user())).toEqual({ image: 'base', digest: 'sha256:1' });
-    await resetLayer(program, user());
+    await resetLayer(native, user());
     expect(await readdir(upper())).toEqual([]);
     expect((await stat(upper())).uid).toBe(firstId);
     expect(await readLayerBase(user())).toEqual({ image: 'base', digest: 'sha256:1' });
-    await rollbackLayer(program, user(), 'one');
+    await rollbackLayer(native, user(), 'one');
     expect(raw(upper())).toEqual(before);
     expect(await listSnapshots(user())).toMatchObject([{ name: 'one', message: 'works' }]);
-    expect((await layerUsage(program, user())).entries).toBeGreaterThan(10);
-    await removeSnapshot(program, user(), 'one');
-    await expect(rollbackLayer(program, user(), 'one')).rejects.toMatchObject({ code: 'E_NOT_FOUND' });
+    expect((await layerUsage(native, user())).entries).toBeGreaterThan(10);
+    await removeSnapshot(native, user(), 'one');
+    await expect(rollbackLayer(native, user(), 'one')).rejects.toMatchObject({ code: 'E_NOT_FOUND' });
     expect((await readdir(user())).sort()).toEqual(['layer', 'snapshots']);
   });
 
   it('keep sparse files sparse and hard links joined', async () => {
     shell('truncate -s 1G "$1/big"; ln "$1/big" "$1/same"', upper());
-    await takeSnapshot(program, user(), 'sparse');
+    await takeSnapshot(native, user(), 'sparse');
     const copy = await stat(`${user()}/snapshots/sparse/upper/big`);
     expect([copy.size, copy.blocks, copy.nlink]).toEqual([2 ** 30, 0, 2]);
   });
@@ -267,8 +268,8 @@ describe('snapshots', () => {
   it('do not help somebody who makes folders too deep to walk', async () => {
     const deep = "for (let n = 0; n < 4000; n += 1) { fs.mkdirSync('d'); process.chdir('d'); }";
     execFileSync(nodeProgram, ['-e', deep], { cwd: upper() });
-    await expect(takeSnapshot(program, user(), 'deep')).rejects.toThrow('deeper than the limit');
-    await resetLayer(program, user());
+    await expect(takeSnapshot(native, user(), 'deep')).rejects.toThrow('deeper than the limit');
+    await resetLayer(native, user());
     expect(await readdir(upper())).toEqual([]);
     expect((await readdir(user())).sort()).toEqual(['layer', 'snapshots']);
   });
@@ -276,7 +277,7 @@ describe('snapshots', () => {
   it('leave nothing half made after a crash', async () => {
     await mkdir(`${user()}/.aside-0123`, { recursive: true });
     await mkdir(`${user()}/snapshots/.aside-4567/upper`, { recursive: true });
-    await cleanUserFolder(program, user());
+    await cleanUserFolder(native, user());
     expect(await readdir(user())).not.toContain('.aside-0123');
     expect(await readdir(`${user()}/snapshots`)).toEqual([]);
   });
