@@ -3,10 +3,11 @@
 // may not be a link; /proc/self/fd is how Node reaches openat(2).
 
 import { constants } from 'node:fs';
-import { open } from 'node:fs/promises';
-import { hasErrno } from '../lib/errors.ts';
+import { type FileHandle, open } from 'node:fs/promises';
+import { DockershError, hasErrno } from '../lib/errors.ts';
 
 const maxBytes = 1024 * 1024;
+const folders = constants.O_DIRECTORY | constants.O_NOFOLLOW | constants.O_RDONLY;
 
 type Found =
   | { readonly kind: 'text'; readonly text: string }
@@ -14,6 +15,20 @@ type Found =
   | { readonly kind: 'absent' }
   /** A whiteout, a link, a device, too large: no file to read, and it hides what lower layers have. */
   | { readonly kind: 'hidden' };
+
+/** An unpacked layer. Throws E_IMAGE_BROKEN where it is gone. */
+async function openTree(tree: string): Promise<FileHandle> {
+  try {
+    return await open(tree, folders);
+  } catch (error) {
+    if (!hasErrno(error, 'ENOENT', 'ENOTDIR')) throw error;
+    throw new DockershError('E_IMAGE_BROKEN', {
+      what: `layer ${tree}`,
+      why: 'its tree is gone',
+      cause: error,
+    });
+  }
+}
 
 /** The file as a sandbox would see it, topmost layer first; undefined where it is no plain file. */
 export async function readRootfsText(
@@ -29,8 +44,7 @@ export async function readRootfsText(
 }
 
 async function readInTree(tree: string, components: readonly string[]): Promise<Found> {
-  const folders = constants.O_DIRECTORY | constants.O_NOFOLLOW | constants.O_RDONLY;
-  let folder = await open(tree, folders);
+  let folder = await openTree(tree);
   try {
     for (const component of components.slice(0, -1)) {
       const next = await open(`/proc/self/fd/${folder.fd}/${component}`, folders);
