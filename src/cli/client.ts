@@ -9,21 +9,25 @@ import { DockershError, hasErrno, sysexits } from '../lib/errors.ts';
 import {
   type AdminAnswer,
   type AdminParams,
+  type AdminPart,
   type AdminProgress,
   type AdminResult,
   type AdminVerb,
   adminAnswer,
   adminMaxLineBytes,
+  adminPartOf,
   adminProtocolVersion,
-  adminResults,
+  adminVerbs,
 } from '../protocol/admin.ts';
 import { CliFailure } from './failure.ts';
 
-export interface CallOptions {
+export interface CallOptions<Verb extends AdminVerb = AdminVerb> {
   socketPath: string;
-  /** How long the daemon may be silent; every progress line starts the wait anew. */
+  /** How long the daemon may be silent; every line of it starts the wait anew. */
   silenceMs?: number;
-  onProgress?: (progress: AdminProgress) => void;
+  onProgress?: ((progress: AdminProgress) => void) | undefined;
+  /** Hears of a long list piece by piece, in order. */
+  onPart?: ((part: AdminPart<Verb>) => void) | undefined;
 }
 
 const defaultSilenceMs = 60_000;
@@ -36,7 +40,7 @@ const defaultSilenceMs = 60_000;
 export async function callAdmin<Verb extends AdminVerb>(
   verb: Verb,
   params: AdminParams<Verb>,
-  options: CallOptions,
+  options: CallOptions<Verb>,
 ): Promise<AdminResult<Verb>> {
   const socket = open(options);
   try {
@@ -49,7 +53,7 @@ export async function callAdmin<Verb extends AdminVerb>(
   }
 }
 
-function open(options: CallOptions): Socket {
+function open(options: Pick<CallOptions, 'socketPath' | 'silenceMs'>): Socket {
   const { socketPath, silenceMs = defaultSilenceMs } = options;
   const socket = connect({ path: socketPath });
   socket.setTimeout(silenceMs, () => {
@@ -67,12 +71,14 @@ function open(options: CallOptions): Socket {
 async function lastAnswer<Verb extends AdminVerb>(
   socket: Socket,
   verb: Verb,
-  options: CallOptions,
+  options: CallOptions<Verb>,
 ): Promise<AdminResult<Verb>> {
   for await (const line of linesOf(socket)) {
     const answer = parseAnswer(line);
     if ('progress' in answer) {
       options.onProgress?.(answer.progress);
+    } else if ('part' in answer) {
+      options.onPart?.(parsePart(verb, answer.part));
     } else if (answer.ok) {
       return parseResult(verb, answer.result);
     } else {
@@ -114,7 +120,17 @@ function parseAnswer(line: string): AdminAnswer {
 
 function parseResult<Verb extends AdminVerb>(verb: Verb, value: unknown): AdminResult<Verb> {
   // The table's entry for `verb` is this schema; the compiler sees only the union of all of them.
-  return check(adminResults[verb], value) as AdminResult<Verb>;
+  return check(adminVerbs[verb].result, value) as AdminResult<Verb>;
+}
+
+function parsePart<Verb extends AdminVerb>(verb: Verb, value: unknown): AdminPart<Verb> {
+  const schema = adminPartOf(verb);
+  if (schema === undefined) {
+    throw new DockershError('E_PROTOCOL', {
+      what: `dockershd answered ${verb} with a list, which it has none`,
+    });
+  }
+  return check(schema, value) as AdminPart<Verb>;
 }
 
 function check<Schema extends z.ZodType>(schema: Schema, value: unknown): z.infer<Schema> {
@@ -124,7 +140,7 @@ function check<Schema extends z.ZodType>(schema: Schema, value: unknown): z.infe
   throw new DockershError('E_PROTOCOL', { what: "dockershd's answer is not understood", why });
 }
 
-function explain(error: unknown, { socketPath }: CallOptions): unknown {
+function explain(error: unknown, { socketPath }: Pick<CallOptions, 'socketPath'>): unknown {
   if (hasErrno(error, 'ENOENT', 'ECONNREFUSED')) {
     return new DockershError('E_DAEMON_DOWN', {
       what: 'dockershd is not running',

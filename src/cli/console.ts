@@ -1,15 +1,20 @@
 // What a verb sees of the world outside: the global options, where its output goes, and the daemon.
 
-import type { AdminParams, AdminProgress, AdminResult, AdminVerb } from '../protocol/admin.ts';
-import { callAdmin } from './client.ts';
-import type { CliFailure } from './failure.ts';
+import { createInterface } from 'node:readline/promises';
+import { sysexits } from '../lib/errors.ts';
+import type { AdminParams, AdminResult, AdminVerb } from '../protocol/admin.ts';
+import { type CallOptions, callAdmin } from './client.ts';
+import { CliFailure } from './failure.ts';
 import { type Column, renderTable } from './table.ts';
 
 export interface Output {
   write(text: string): unknown;
   readonly isTTY?: boolean;
   readonly columns?: number;
+  readonly rows?: number;
 }
+
+export type Input = NodeJS.ReadableStream & { readonly isTTY?: boolean };
 
 export interface GlobalOptions {
   json: boolean;
@@ -19,17 +24,21 @@ export interface GlobalOptions {
 export interface CliEnvironment {
   stdout: Output;
   stderr: Output;
+  /** Where questions are answered; without it there is nobody to ask. */
+  stdin?: Input | undefined;
 }
 
 export class Console {
   readonly stdout: Output;
   readonly stderr: Output;
   readonly options: GlobalOptions;
+  readonly #stdin: Input | undefined;
 
   constructor(environment: CliEnvironment, options: GlobalOptions) {
     this.stdout = environment.stdout;
     this.stderr = environment.stderr;
     this.options = options;
+    this.#stdin = environment.stdin;
   }
 
   /** Prints the result: as it is with --json, else as `human` makes it. */
@@ -54,8 +63,30 @@ export class Console {
   async call<Verb extends AdminVerb>(
     verb: Verb,
     params: AdminParams<Verb>,
-    options: { silenceMs?: number; onProgress?: (progress: AdminProgress) => void } = {},
+    options: Omit<CallOptions<Verb>, 'socketPath'> = {},
   ): Promise<AdminResult<Verb>> {
     return await callAdmin(verb, params, { socketPath: this.options.socket, ...options });
+  }
+
+  /** Returns when somebody at a terminal has agreed to what `warning` says. Throws CliFailure otherwise. */
+  async confirm(warning: string): Promise<void> {
+    const input = this.#stdin;
+    if (input?.isTTY !== true || this.stderr.isTTY !== true) {
+      throw new CliFailure({
+        code: 'E_USAGE',
+        message: `${warning} There is no terminal to ask on.`,
+        hint: 'Say --yes when that is what you want.',
+        exitCode: sysexits.usage,
+      });
+    }
+    this.stderr.write(`${warning}\nGo on? [y/N] `);
+    const lines = createInterface({ input, terminal: false });
+    try {
+      const answer = await lines[Symbol.asyncIterator]().next();
+      if (answer.done !== true && /^y(es)?$/i.test(answer.value.trim())) return;
+    } finally {
+      lines.close();
+    }
+    throw new CliFailure({ code: 'E_CANCELED', message: 'nothing was done', exitCode: 1 });
   }
 }

@@ -27,3 +27,31 @@ export function humanDuration(ms: number): string {
   const step = ms >= day ? hour : ms >= hour ? minute : second;
   return formatDuration(Math.max(0, Math.floor(ms / step) * step));
 }
+
+const week = 7 * day;
+const month = 30 * day;
+const year = 365 * day;
+const spans: readonly (readonly [number, string])[] = [
+  [year, 'year'],
+  [month, 'month'],
+  [week, 'week'],
+  [day, 'day'],
+  [hour, 'hour'],
+  [minute, 'minute'],
+  [second, 'second'],
+];
+
+/** "3 weeks ago", as docker has it; "-" for a time that is not known. */
+export function humanAgo(time: string | null, now = Date.now()): string {
+  if (time === null) return '-';
+  const ms = Math.max(0, now - Date.parse(time));
+  // Of months and years there are two before they are spoken of: "13 months" says more than "1 year".
+  const [length, name] = spans.find(([span]) => ms >= (span >= week ? 2 * span : span)) ?? [second, 'second'];
+  const count = Math.floor(ms / length);
+  return `${count} ${name}${count === 1 ? '' : 's'} ago`;
+}
+
+/** "0123456789ab" of "sha256:0123456789ab…": enough to tell images apart; --json has all of it. */
+export function shortDigest(digest: string): string {
+  return digest.slice(digest.lastIndexOf(':') + 1).slice(0, 12);
+}

@@ -1,22 +1,25 @@
-// dockershctl image ls: the images of this host.
+// dockershctl image ls: the images of this host, in docker's columns.
 
 import type { Command } from 'commander';
+import { parseImageName } from '../lib/image-name.ts';
 import type { AdminImage } from '../protocol/admin.ts';
 import type { Console } from './console.ts';
-import { humanSize } from './human.ts';
+import { humanAgo, humanSize, shortDigest } from './human.ts';
 import type { Column } from './table.ts';
 
 const columns: Column[] = [
-  { header: 'NAME' },
-  { header: 'DIGEST' },
+  { header: 'REPOSITORY' },
+  { header: 'TAG' },
+  { header: 'IMAGE ID' },
+  { header: 'CREATED' },
   { header: 'LAYERS', align: 'right' },
   { header: 'SIZE', align: 'right' },
-  { header: 'CREATED' },
 ];
 
 export function addImageLs(image: Command, console: () => Console): void {
   image
     .command('ls')
+    .alias('list')
     .description('list the images')
     .action(async () => {
       const cli = console();
@@ -25,16 +28,13 @@ export function addImageLs(image: Command, console: () => Console): void {
 }
 
 function row(image: AdminImage): string[] {
+  const parsed = parseImageName(image.name);
   return [
-    image.name,
+    parsed?.name ?? image.name,
+    parsed?.tag ?? '-',
     shortDigest(image.digest),
+    humanAgo(image.createdAt),
     String(image.layers),
     image.sizeBytes === null || image.virtual ? '-' : humanSize(image.sizeBytes),
-    image.createdAt === null ? '-' : image.createdAt.slice(0, 16).replace('T', ' '),
   ];
-}
-
-/** Enough of a digest to tell images apart; --json has all of it. */
-function shortDigest(digest: string): string {
-  return digest.replace(/^(.*:)([^:]{12})[^:]+$/, '$1$2');
 }

@@ -6,6 +6,7 @@ import type { Console } from './console.ts';
 export function addImageRm(image: Command, console: () => Console): void {
   image
     .command('rm')
+    .alias('remove')
     .description('remove an image')
     .argument('<name>', 'the name of the image')
     .action(async (name: string) => {

@@ -10,5 +10,5 @@ process.stdout.on('error', (error) => {
   if (!hasErrno(error, 'EPIPE')) throw error;
 });
 
-const environment = { stdout: process.stdout, stderr: process.stderr };
+const environment = { stdin: process.stdin, stdout: process.stdout, stderr: process.stderr };
 process.exitCode = await runCli(process.argv.slice(2), environment, version);

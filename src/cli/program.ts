@@ -2,16 +2,19 @@
 
 import { Command, CommanderError } from 'commander';
 import { sysexits } from '../lib/errors.ts';
+import { addCommit } from './commit.ts';
 import { type CliEnvironment, Console, type GlobalOptions } from './console.ts';
+import { addDiff } from './diff.ts';
 import { addExec } from './exec.ts';
 import { toCliFailure } from './failure.ts';
-import { addImageImport } from './image-import.ts';
-import { addImageLs } from './image-ls.ts';
-import { addImageRm } from './image-rm.ts';
+import { addImage } from './image.ts';
 import { addLogins } from './logins.ts';
 import { addPolicyCheck } from './policy-check.ts';
 import { addPs } from './ps.ts';
+import { addReset, addRollback } from './rollback.ts';
+import { addSnapshot } from './snapshot.ts';
 import { addStop } from './stop.ts';
+import { addUpgrade } from './upgrade.ts';
 import { addVersion } from './version.ts';
 
 const defaultSocket = '/run/dockersh/admin.sock';
@@ -59,10 +62,13 @@ function buildProgram(
   addPs(program, console);
   addStop(program, console);
   addExec(program, setStatus);
-  const image = program.command('image').description('manage images');
-  addImageImport(image, console);
-  addImageLs(image, console);
-  addImageRm(image, console);
+  addImage(program, console, setStatus);
+  addDiff(program, console);
+  addCommit(program, console);
+  addSnapshot(program, console);
+  addRollback(program, console);
+  addReset(program, console);
+  addUpgrade(program, console);
   const policy = program.command('policy').description('work with policy files');
   addPolicyCheck(policy, console, setStatus);
   addLogins(program, console);

@@ -41,7 +41,7 @@ function row(sandbox: AdminSandbox, now: number): string[] {
     sandbox.user,
     String(sandbox.uid),
     sandbox.state,
-    sandbox.image,
+    sandbox.newerImage ? `${sandbox.image} (newer exists)` : sandbox.image,
     String(sandbox.sessions.length),
     ofLimit(memoryBytes, memoryLimitBytes, humanSize),
     ofLimit(pids, pidsLimit, String),

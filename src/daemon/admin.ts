@@ -3,74 +3,21 @@
 
 import { chmodSync, renameSync, rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
-import { release } from 'node:os';
-import type { ImageStore } from '../images/image-store.ts';
-import type { CgroupMode } from '../isolation/cgroup-host.ts';
-import type { Engine } from '../isolation/engine.ts';
-import type { Users } from '../isolation/users.ts';
 import { DockershError, toDockershError } from '../lib/errors.ts';
 import type { Logger } from '../lib/log.ts';
-import { version } from '../lib/version.ts';
 import {
   type AdminAnswer,
-  type AdminParams,
   type AdminProgress,
   type AdminRequest,
-  type AdminResult,
-  type AdminVerb,
   adminMaxLineBytes,
   adminRequest,
-  adminResults,
+  adminVerbs,
 } from '../protocol/admin.ts';
-import type { LoginHistory } from './login-history.ts';
+import { handlersOf } from './admin-handlers.ts';
+import type { AdminParts, Call, Handlers } from './admin-parts.ts';
 
-export interface AdminParts {
-  readonly engine: Engine;
-  readonly images: ImageStore;
-  readonly users: Users;
-  readonly history: LoginHistory;
-  readonly cgroup: CgroupMode;
-  readonly log: Logger;
-}
-
-interface Call {
-  readonly progress: (progress: AdminProgress) => void;
-  /** Aborted when the client goes. */
-  readonly signal: AbortSignal;
-}
-
-type Handlers = {
-  [Verb in AdminVerb]: (params: AdminParams<Verb>, call: Call) => Promise<AdminResult<Verb>>;
-};
-
-function handlersOf(parts: AdminParts): Handlers {
-  const { engine, images, users, history } = parts;
-  return {
-    version: async () => ({ version, node: process.version, kernel: release(), cgroup: parts.cgroup }),
-    ps: async () => ({ sandboxes: await engine.list() }),
-    stop: async ({ user }) => {
-      const record = await users.find(/^\d+$/.test(user) ? Number(user) : user);
-      if (record === undefined)
-        throw new DockershError('E_NOT_FOUND', { what: `user ${user}`, why: 'unknown' });
-      return { user: record.name, stopped: await engine.stop(record.uid) };
-    },
-    'image.import': async ({ name, path }, { progress, signal }) =>
-      await images.importRootfs(name, path, { onProgress: progress, signal }),
-    'image.ls': async () => ({ images: await images.list() }),
-    'image.rm': async ({ name }) => await images.remove(name),
-    logins: async ({ id, limit }) => {
-      if (id === undefined) return { logins: history.list(limit ?? 20) };
-      const login = history.find(id);
-      if (login === undefined) {
-        throw new DockershError('E_NOT_FOUND', {
-          what: `login ${id}`,
-          why: 'it is not among the last thousand since dockershd was started',
-        });
-      }
-      return { logins: [login] };
-    },
-  };
-}
+/** A long verb says something at least this often: whoever waits knows that we live. */
+const heartbeatMs = 15_000;
 
 /** Listens at `path`. */
 export async function serveAdmin(path: string, parts: AdminParts): Promise<Server> {
@@ -108,14 +55,31 @@ async function serve(socket: Socket, handlers: Handlers, log: Logger): Promise<v
   try {
     const request = requestOf(await readLine(socket));
     log.info({ verb: request.verb, params: request.params }, 'admin');
-    const progress = (progress: AdminProgress): void => write({ progress });
-    write({ ok: true, result: await dispatch(handlers, request, { progress, signal: abort.signal }) });
+    using alive = heartbeat((progress) => write({ progress }));
+    const call: Call = { progress: alive.tell, part: (part) => write({ part }), signal: abort.signal };
+    write({ ok: true, result: await dispatch(handlers, request, call) });
   } catch (error) {
     const { code, message, hint, exitCode, cause } = toDockershError(error);
     log.warn({ code, err: cause ?? error }, 'admin request failed');
     write({ ok: false, error: { code, message, hint, exitCode } });
   }
   socket.end();
+}
+
+/** Says again what was said last when nothing new has come up for a while. */
+function heartbeat(
+  write: (progress: AdminProgress) => void,
+): Disposable & { readonly tell: (progress: AdminProgress) => void } {
+  let last: AdminProgress = { step: 'working' };
+  const timer = setInterval(() => write(last), heartbeatMs);
+  return {
+    tell: (progress) => {
+      last = progress;
+      timer.refresh();
+      write(progress);
+    },
+    [Symbol.dispose]: () => clearInterval(timer),
+  };
 }
 
 function requestOf(line: string): AdminRequest {
@@ -133,7 +97,7 @@ function requestOf(line: string): AdminRequest {
 /** Runs the handler and checks what it returns: a result that does not fit is our fault, not the client's. */
 async function dispatch(handlers: Handlers, request: AdminRequest, call: Call): Promise<unknown> {
   const handler = handlers[request.verb] as (params: AdminRequest['params'], call: Call) => Promise<unknown>;
-  return adminResults[request.verb].parse(await handler(request.params, call));
+  return adminVerbs[request.verb].result.parse(await handler(request.params, call));
 }
 
 function readLine(socket: Socket): Promise<string> {

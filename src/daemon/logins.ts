@@ -2,7 +2,6 @@
 // The one place where the parts meet. Every way out either hands the client's connection to a supervisor or
 // answers it with a refusal that names the session; nothing is ever run on the host.
 
-import type { ImageStore } from '../images/image-store.ts';
 import { ClientConnection } from '../isolation/client-connection.ts';
 import type { Engine, SandboxSpec, UserRecord } from '../isolation/engine.ts';
 import type { SeqpacketConnection } from '../isolation/seqpacket.ts';
@@ -15,11 +14,12 @@ import { imageEnvironment } from '../shell/environment.ts';
 import { chooseShell, loginSource, newSessionId, type ShellChoice, sessionOf } from '../shell/session.ts';
 import type { LoginHistory } from './login-history.ts';
 import type { PolicyStore } from './policy-store.ts';
+import type { UserLayers } from './user-layers.ts';
 
 export interface LoginParts {
   readonly policy: PolicyStore;
   readonly users: Users;
-  readonly images: ImageStore;
+  readonly layers: UserLayers;
   readonly engine: Engine;
   readonly history: LoginHistory;
   readonly log: Logger;
@@ -191,14 +191,7 @@ export class LoginService {
   }
 
   async #describe(user: UserRecord, policy: EffectivePolicy, shell: ShellChoice): Promise<SandboxSpec> {
-    const image = await this.#parts.images.resolve(policy.image);
-    if (image === undefined) {
-      throw new DockershError('E_IMAGE_MISSING', {
-        what: `image "${policy.image}" of ${user.name}`,
-        why: 'there is none of this name',
-        hint: `Import it: dockershctl image import ${policy.image} PATH`,
-      });
-    }
+    const image = await this.#parts.layers.imageAtStart(user, policy, this.#parts.log);
     return {
       ...policy,
       user,

@@ -5,6 +5,7 @@ import { chmodSync, mkdirSync } from 'node:fs';
 import { connect } from 'node:net';
 import path from 'node:path';
 import { openImageStore } from '../images/image-store.ts';
+import { type ArchiveLimits, removeFolder } from '../images/layer-program.ts';
 import { CgroupHost } from '../isolation/cgroup-host.ts';
 import type { Engine } from '../isolation/engine.ts';
 import { Sandboxes } from '../isolation/sandboxes.ts';
@@ -19,6 +20,7 @@ import { LoginHistory } from './login-history.ts';
 import { LoginService } from './logins.ts';
 import { type DaemonOptions, parseOptions } from './options.ts';
 import { PolicyStore } from './policy-store.ts';
+import { basesBelow, UserLayers } from './user-layers.ts';
 
 const programs = ['dockersh-supervisor', 'dockersh-init', 'dockersh-layer', 'addon.node'];
 
@@ -76,6 +78,18 @@ function laterOnce(ms: number, work: () => void): () => void {
   };
 }
 
+/** Looked up whenever an archive is read, so that an edit of the policy counts for the next one. */
+function limitsOf(policy: PolicyStore): ArchiveLimits {
+  return {
+    get maxEntries() {
+      return policy.images.maxEntries;
+    },
+    get maxBytes() {
+      return policy.images.maxBytes;
+    },
+  };
+}
+
 interface Running {
   readonly engine: Engine;
   readonly cgroups: CgroupHost;
@@ -96,6 +110,8 @@ async function start(options: DaemonOptions, log: Logger): Promise<Running> {
     await openImageStore(path.join(options.state, 'images'), {
       layerProgram: path.join(options.libexec, 'dockersh-layer'),
       inUse: () => used.engine?.layersInUse() ?? new Set(),
+      bases: () => basesBelow(options.state),
+      limits: limitsOf(policy),
       log,
     }),
   );
@@ -126,13 +142,20 @@ async function start(options: DaemonOptions, log: Logger): Promise<Running> {
     }),
   );
   used.engine = engine;
-  const logins = new LoginService({ policy, users, images, engine, history, log });
+  const layers = new UserLayers(options.state, images, engine);
+  await layers.cleanUp();
+  const logins = new LoginService({ policy, users, layers, engine, history, log });
+  const scratch = path.join(options.state, 'tmp');
+  await removeFolder(images.layerProgram, scratch);
   const admin = await serveAdmin(sockets.admin, {
     engine,
     images,
+    layers,
     users,
+    policy,
     history,
     cgroup: cgroups.mode,
+    scratch,
     log,
   });
   parts.defer(() => {

@@ -6,7 +6,7 @@ import { DockershError } from '../lib/errors.ts';
 import type { Logger } from '../lib/log.ts';
 import { evaluate } from '../policy/evaluate.ts';
 import { loadPolicyFile } from '../policy/load.ts';
-import type { Evaluation, Policy } from '../policy/policy.ts';
+import type { Evaluation, ImagesPolicy, Policy } from '../policy/policy.ts';
 import { formatProblem } from '../policy/problem.ts';
 
 export class PolicyStore {
@@ -58,6 +58,11 @@ export class PolicyStore {
     }
     this.#policy = policy;
     this.#log.info({ file: this.#file }, 'policy loaded');
+  }
+
+  /** What holds for all images, as the policy in force has it. */
+  get images(): ImagesPolicy {
+    return this.#policy.images;
   }
 
   evaluate(user: string): Evaluation {

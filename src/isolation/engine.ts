@@ -105,6 +105,16 @@ export interface SandboxInfo {
   readonly lingerUntil: string | null;
 }
 
+/** A user's own layer on the disk. */
+export interface UserLayer {
+  /** The user's folder in the state (user-folder.ts). */
+  readonly folder: string;
+  /** The tree itself. */
+  readonly upper: string;
+  /** Lines of uid_map and gid_map: whose ids the files have on the disk. */
+  readonly ids: { readonly uidMap: string; readonly gidMap: string };
+}
+
 export interface EngineEvents {
   readonly sessionEnded: (end: SessionEnd) => void;
   readonly sandboxStarted: (start: SandboxStart) => void;
@@ -126,8 +136,18 @@ export interface Engine extends AsyncDisposable, Disposer {
   ): Promise<SessionStart>;
   /** Stops a sandbox and waits until nothing of it is left. False: there was none. */
   stop(uid: number): Promise<boolean>;
+  /**
+   * Stops a sandbox where there is one, and runs `work` while none can start: logins wait. One at a time for
+   * each uid.
+   */
+  withStopped<T>(
+    uid: number,
+    work: () => Promise<T>,
+  ): Promise<{ readonly stopped: boolean; readonly result: T }>;
+  /** Where a user's own layer lies, or will once they have logged in. */
+  layerOf(user: UserRecord): Promise<UserLayer>;
   stopAll(): Promise<void>;
   list(): Promise<SandboxInfo[]>;
-  /** Paths of image layers that running sandboxes use. */
+  /** Of running sandboxes: paths of image layers, and digests of images. */
   layersInUse(): Set<string>;
 }

@@ -9,14 +9,24 @@ import type { OwnedFd } from '../lib/fd.ts';
 import type { Logger } from '../lib/log.ts';
 import type { CgroupHost } from './cgroup-host.ts';
 import type { ClientConnection } from './client-connection.ts';
-import type { Engine, EngineEvents, SandboxInfo, SandboxSpec, SessionSpec, SessionStart } from './engine.ts';
+import type {
+  Engine,
+  EngineEvents,
+  SandboxInfo,
+  SandboxSpec,
+  SessionSpec,
+  SessionStart,
+  UserLayer,
+  UserRecord,
+} from './engine.ts';
+import { Holds, within } from './holds.ts';
 import { prepareIdentityLayer } from './identity-layer.ts';
 import { firstRange, idMapsOf, SlotRegistry } from './ids.ts';
 import { recordOf, Sandbox, SandboxRecord } from './sandbox.ts';
 import { SeqpacketConnection } from './seqpacket.ts';
 import { specificationMessage } from './specification.ts';
 import { SupervisorPool } from './supervisor-pool.ts';
-import { prepareUserFolder } from './user-folder.ts';
+import { prepareUserFolder, userFolder } from './user-folder.ts';
 
 export interface EngineOptions {
   readonly state: string;
@@ -40,6 +50,7 @@ export class Sandboxes implements Engine {
   readonly #sandboxes = new Map<number, Sandbox>();
   /** Starts that are being prepared: what comes before the supervisor is asked. */
   readonly #starting = new Map<number, Promise<Sandbox>>();
+  readonly #holds = new Holds();
   /** Layers of sandboxes that are being prepared: in use before there is a sandbox to ask. */
   readonly #promised = new Map<number, readonly string[]>();
 
@@ -206,6 +217,9 @@ export class Sandboxes implements Engine {
   ): Promise<SessionStart> {
     const deadline = Date.now() + stopPatienceMs;
     for (let attempt = 0; attempt < mostAttempts; attempt += 1) {
+      for (let held = this.#holds.ended(uid); held !== undefined; held = this.#holds.ended(uid)) {
+        await within(held, deadline - Date.now());
+      }
       const { sandbox: pending, cold } = this.#ensure(uid, describe);
       const sandbox = await pending;
       const client = connection.take();
@@ -235,6 +249,23 @@ export class Sandboxes implements Engine {
     if (sandbox === undefined) return false;
     await sandbox.stop();
     return true;
+  }
+
+  async withStopped<T>(
+    uid: number,
+    work: () => Promise<T>,
+  ): Promise<{ readonly stopped: boolean; readonly result: T }> {
+    using _hold = await this.#holds.take(uid);
+    // A start that fails leaves nothing to stop, and its login hears of it.
+    await this.#starting.get(uid)?.catch(() => undefined);
+    const stopped = await this.stop(uid);
+    return { stopped, result: await work() };
+  }
+
+  async layerOf(user: UserRecord): Promise<UserLayer> {
+    const { uidMap, gidMap } = idMapsOf(user, await this.#slots.slotOf(user.uid));
+    const folder = userFolder(this.#options.state, user.uid);
+    return { folder, upper: path.join(folder, 'layer/upper'), ids: { uidMap, gidMap } };
   }
 
   async stopAll(): Promise<void> {
@@ -274,7 +305,10 @@ export class Sandboxes implements Engine {
   }
 
   layersInUse(): Set<string> {
-    const running = [...this.#sandboxes.values()].flatMap((sandbox) => sandbox.record.layers);
+    const running = [...this.#sandboxes.values()].flatMap(({ record }) => [
+      record.imageDigest,
+      ...record.layers,
+    ]);
     return new Set([...running, ...[...this.#promised.values()].flat()]);
   }
 
@@ -283,18 +317,5 @@ export class Sandboxes implements Engine {
     await Promise.allSettled(this.#starting.values());
     for (const sandbox of this.#sandboxes.values()) sandbox.detach();
     this.#pool?.[Symbol.dispose]();
-  }
-}
-
-/** Waits for `promise`, but no longer; throws E_STOPPING then. */
-async function within(promise: Promise<void>, ms: number): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new DockershError('E_STOPPING')), Math.max(0, ms));
-  });
-  try {
-    await Promise.race([promise, late]);
-  } finally {
-    clearTimeout(timer);
   }
 }

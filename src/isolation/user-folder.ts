@@ -1,7 +1,8 @@
 // A user's own folder in the state: the writable layer, the private home, the identity layer. Runs as root in
 // folders that only root can enter, so no name in them is anybody else's.
 //
-//   <state>/users/<uid>/layer/{upper,work}   the overlay's writable part
+//   <state>/users/<uid>/layer/{upper,work}   the overlay's writable part; beside it, what it is made on
+//   <state>/users/<uid>/snapshots/           copies of it to go back to (src/images/user-layer.ts)
 //   <state>/users/<uid>/home                 the private home
 //   <state>/users/<uid>/identity/<digest>    see identity-layer.ts
 
@@ -67,6 +68,11 @@ async function hostHome(user: UserRecord): Promise<string> {
   });
 }
 
+/** Where everything of a user's lies. */
+export function userFolder(state: string, uid: number): string {
+  return path.join(state, 'users', String(uid));
+}
+
 export interface UserFolder {
   /** Holds `upper` and `work`. */
   readonly layer: string;
@@ -82,7 +88,7 @@ export async function prepareUserFolder(
   rootId: number,
   home: 'private' | 'host',
 ): Promise<UserFolder> {
-  const folder = path.join(state, 'users', String(user.uid));
+  const folder = userFolder(state, user.uid);
   const layer = path.join(folder, 'layer');
   await mkdir(layer, { recursive: true, mode: 0o700 });
   await makeFolder(path.join(layer, 'work'), 0o700);

@@ -169,7 +169,6 @@ const imagesSection = sectionSchema(imageKeys);
 /** The name of a key of [defaults] and [user:NAME] as written in the file. */
 export type PolicyKey = keyof typeof userKeys;
 export const policyKeys: readonly PolicyKey[] = userSection.keys;
-export const isPolicyKey = userSection.has;
 export const describePolicyKey: (key: PolicyKey) => KeyDoc = userSection.describe;
 
 /** One section's settings: text in, values out. Unknown keys are refused. */
@@ -187,7 +186,6 @@ export function builtinDefaults(): PolicySection {
 /** The name of a key of [images]. */
 export type ImagesKey = keyof typeof imageKeys;
 export const imagesKeys: readonly ImagesKey[] = imagesSection.keys;
-export const isImagesKey = imagesSection.has;
 export const describeImagesKey: (key: ImagesKey) => KeyDoc = imagesSection.describe;
 
 /** The settings of [images], as PolicySection. */

@@ -36,7 +36,6 @@ export function sectionSchema<const Specs extends KeySpecs>(specs: Specs) {
   return {
     keys,
     schema,
-    has: (name: string): name is keyof Specs & string => Object.hasOwn(specs, name),
     describe: (key: keyof Specs & string): KeyDoc => specs[key] as KeySpec,
     /** Texts of the keys that have a default. */
     defaultTexts: (): Record<string, string> =>

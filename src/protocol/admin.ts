@@ -2,61 +2,27 @@
  * The admin protocol: what dockershctl and dockershd say to each other on admin.sock.
  *
  * One JSON value a line (newline-delimited, UTF-8), at most `adminMaxLineBytes` a line. The client
- * sends one request; the daemon answers with any number of progress lines and then exactly one result
- * or error, and closes. Both sides check every line against these schemas; a line that does not fit
+ * sends one request; the daemon answers with any number of progress lines and parts of a long list, and
+ * then exactly one result or error, and closes. Both sides check every line against these schemas; a line that does not fit
  * ends the connection.
  *
  * Times are ISO 8601 in UTC, sizes are bytes, `null` means "no limit" or "not known".
  * This module is pure: no I/O, nothing happens when it is imported except building the schemas.
  */
 import { z } from 'zod';
+import { bytes, count, imageName, noParams, timestamp, userName, type Verb } from './admin-fields.ts';
+import { imageVerbs } from './admin-images.ts';
+import { userVerbs } from './admin-users.ts';
+
+export type { AdminHistoryEntry, AdminImage, AdminUse } from './admin-images.ts';
+export type { AdminChange, AdminSnapshot } from './admin-users.ts';
 
 export const adminProtocolVersion = 1;
 
 /** The longest line either side accepts, newline not counted. */
 export const adminMaxLineBytes = 1024 * 1024;
 
-const count = z.int().nonnegative();
-const bytes = z.int().nonnegative();
-const timestamp = z.iso.datetime();
-const userName = z.string().min(1).max(256);
-// A reference with host, path, tag and digest (src/lib/image-name.ts) fits.
-const imageName = z.string().min(1).max(544);
-/** A path on the host, absolute because the daemon's working directory is not the caller's. */
-const hostPath = z
-  .string()
-  .max(4096)
-  .regex(/^\/[^\0]*$/, 'must be an absolute path');
-
 const loginId = z.string().min(1).max(64);
-
-// ---- requests ----
-
-function request<const Verb extends string, Params extends z.ZodType>(verb: Verb, params: Params) {
-  return z.strictObject({
-    version: z.literal(adminProtocolVersion),
-    verb: z.literal(verb),
-    params,
-  });
-}
-
-const noParams = z.strictObject({});
-
-/** Every request, told apart by `verb`. */
-export const adminRequest = z.discriminatedUnion('verb', [
-  request('version', noParams),
-  request('ps', noParams),
-  request('stop', z.strictObject({ user: userName })),
-  request('image.import', z.strictObject({ name: imageName, path: hostPath })),
-  request('image.ls', noParams),
-  request('image.rm', z.strictObject({ name: imageName })),
-  request('logins', z.strictObject({ id: loginId.optional(), limit: z.int().min(1).max(1000).optional() })),
-]);
-export type AdminRequest = z.infer<typeof adminRequest>;
-export type AdminVerb = AdminRequest['verb'];
-export type AdminParams<Verb extends AdminVerb> = Extract<AdminRequest, { verb: Verb }>['params'];
-
-// ---- results, one schema a verb ----
 
 const adminSession = z.strictObject({
   id: loginId,
@@ -75,6 +41,8 @@ export const adminSandbox = z.strictObject({
   state: z.enum(['starting', 'running', 'stopping']),
   image: imageName,
   imageDigest: z.string(),
+  /** The image's name means another image by now; "upgrade" takes that one. */
+  newerImage: z.boolean(),
   /** The sandbox's PID 1 as the host sees it; null while it is starting. */
   initPid: count.nullable(),
   sessions: z.array(adminSession),
@@ -88,17 +56,6 @@ export const adminSandbox = z.strictObject({
   lingerUntil: timestamp.nullable(),
 });
 export type AdminSandbox = z.infer<typeof adminSandbox>;
-
-export const adminImage = z.strictObject({
-  name: imageName,
-  digest: z.string(),
-  layers: count,
-  sizeBytes: bytes.nullable(),
-  createdAt: timestamp.nullable(),
-  /** True for an image that is built from the host itself and takes no space in the store. */
-  virtual: z.boolean(),
-});
-export type AdminImage = z.infer<typeof adminImage>;
 
 /** One step of a login, in microseconds; steps are in the order in which they happened. */
 export const adminLoginStep = z.strictObject({ name: z.string(), us: z.number().nonnegative() });
@@ -117,34 +74,87 @@ export const adminLogin = z.strictObject({
 });
 export type AdminLogin = z.infer<typeof adminLogin>;
 
-export const adminResults = {
-  version: z.strictObject({
-    version: z.string(),
-    node: z.string(),
-    kernel: z.string(),
-    cgroup: z.enum(['v1', 'v2', 'hybrid']),
-  }),
-  ps: z.strictObject({ sandboxes: z.array(adminSandbox) }),
-  /** `stopped` is false when the user had no sandbox. */
-  stop: z.strictObject({ user: userName, stopped: z.boolean() }),
-  'image.import': z.strictObject({
-    name: imageName,
-    digest: z.string(),
-    sizeBytes: bytes,
-    files: count,
-  }),
-  'image.ls': z.strictObject({ images: z.array(adminImage) }),
-  'image.rm': z.strictObject({ name: imageName, removed: z.literal(true) }),
-  /** Newest first. */
-  logins: z.strictObject({ logins: z.array(adminLogin) }),
-} satisfies Record<AdminVerb, z.ZodType>;
-export type AdminResult<Verb extends AdminVerb> = z.infer<(typeof adminResults)[Verb]>;
+// ---- verbs and requests ----
+
+/** What every verb takes and gives. */
+export const adminVerbs = {
+  version: {
+    params: noParams,
+    result: z.strictObject({
+      version: z.string(),
+      node: z.string(),
+      kernel: z.string(),
+      cgroup: z.enum(['v1', 'v2', 'hybrid']),
+    }),
+  },
+  ps: { params: noParams, result: z.strictObject({ sandboxes: z.array(adminSandbox) }) },
+  stop: {
+    params: z.strictObject({ user: userName }),
+    /** `stopped` is false when the user had no sandbox. */
+    result: z.strictObject({ user: userName, stopped: z.boolean() }),
+  },
+  logins: {
+    params: z.strictObject({ id: loginId.optional(), limit: z.int().min(1).max(1000).optional() }),
+    /** Newest first. */
+    result: z.strictObject({ logins: z.array(adminLogin) }),
+  },
+  ...imageVerbs,
+  ...userVerbs,
+} as const satisfies Record<string, Verb>;
+
+type Verbs = typeof adminVerbs;
+export type AdminVerb = keyof Verbs;
+export type AdminParams<Name extends AdminVerb> = z.infer<Verbs[Name]['params']>;
+export type AdminResult<Name extends AdminVerb> = z.infer<Verbs[Name]['result']>;
+/** The pieces of a long list; never for a verb that has none. */
+export type AdminPart<Name extends AdminVerb> = Name extends AdminVerb
+  ? Verbs[Name] extends { readonly part: infer Part extends z.ZodType }
+    ? z.infer<Part>
+    : never
+  : never;
+
+export type AdminRequest = {
+  [Name in AdminVerb]: {
+    readonly version: typeof adminProtocolVersion;
+    readonly verb: Name;
+    readonly params: AdminParams<Name>;
+  };
+}[AdminVerb];
+
+const envelope = z.strictObject({
+  version: z.literal(adminProtocolVersion),
+  verb: z.string().refine((verb): verb is AdminVerb => Object.hasOwn(adminVerbs, verb), 'no such verb'),
+  params: z.unknown(),
+});
+
+/** Every request: first the envelope, then the params that its verb takes. */
+export const adminRequest = envelope.transform((request, context): AdminRequest => {
+  const params = adminVerbs[request.verb].params.safeParse(request.params);
+  if (params.success) return { ...request, params: params.data } as AdminRequest;
+  for (const issue of params.error.issues) {
+    context.issues.push({
+      code: 'custom',
+      input: request,
+      path: ['params', ...issue.path],
+      message: issue.message,
+    });
+  }
+  return z.NEVER;
+});
+
+/** The schema of a verb's parts; undefined where it has none. */
+export function adminPartOf(verb: AdminVerb): z.ZodType | undefined {
+  const entry: Verb = adminVerbs[verb];
+  return entry.part;
+}
 
 // ---- answers ----
 
 /** What a long verb has done so far; every field but `step` is there when it is known. */
 export const adminProgress = z.strictObject({
   step: z.string(),
+  /** Which of several things that go on at once; each has steps of its own. */
+  id: z.string().optional(),
   files: count.optional(),
   bytes: bytes.optional(),
   totalBytes: bytes.optional(),
@@ -161,9 +171,10 @@ export const adminError = z.strictObject({
 });
 export type AdminError = z.infer<typeof adminError>;
 
-/** One line from the daemon. `result` is checked in a second step, against `adminResults[verb]`. */
+/** One line from the daemon. `result` is checked in a second step, against `adminVerbs[verb]`. */
 export const adminAnswer = z.union([
   z.strictObject({ progress: adminProgress }),
+  z.strictObject({ part: z.unknown() }),
   z.strictObject({ ok: z.literal(true), result: z.unknown() }),
   z.strictObject({ ok: z.literal(false), error: adminError }),
 ]);

@@ -28,7 +28,7 @@ describe('callAdmin', () => {
 
   it('reports progress in order, also when lines arrive in pieces', async () => {
     await using daemon = await FakeDaemon.start((_request, socket) => {
-      const result = { name: 'base', digest: 'sha256:00', sizeBytes: 1, files: 3 };
+      const result = { images: [{ name: 'base', digest: 'sha256:00', sizeBytes: 1, files: 3 }] };
       const text = [
         { progress: { step: 'unpack', files: 1 } },
         { progress: { step: 'unpack', files: 3, bytes: 1, totalBytes: 1 } },
@@ -46,6 +46,24 @@ describe('callAdmin', () => {
     const onProgress = (progress: AdminProgress): void => void seen.push(progress);
     await callAdmin('image.import', { name: 'base', path: '/x' }, { socketPath, onProgress });
     expect(seen.map(({ files }) => files)).toEqual([1, 3]);
+  });
+
+  it('takes a list in pieces, and only from a verb that has one', async () => {
+    const change = { kind: 'A', path: '/etc/motd' };
+    const lines = [
+      { part: [change] },
+      { part: [change, change] },
+      { ok: true, result: { user: 'ada', changes: 3 } },
+    ];
+    await using daemon = await FakeDaemon.start(raw(...lines.map((line) => `${JSON.stringify(line)}\n`)));
+    const pieces: number[] = [];
+    const options = {
+      socketPath: daemon.socketPath,
+      onPart: (part: unknown[]) => void pieces.push(part.length),
+    };
+    expect(await callAdmin('diff', { user: 'ada' }, options)).toEqual({ user: 'ada', changes: 3 });
+    expect(pieces).toEqual([1, 2]);
+    await expect(askVersion(raw('{"part":[]}\n'))).rejects.toMatchObject({ code: 'E_PROTOCOL' });
   });
 
   it('passes on what the daemon says went wrong', async () => {

@@ -11,6 +11,7 @@ const sandbox = {
   state: 'running',
   image: 'host',
   imageDigest: 'virtual:host:0011',
+  newerImage: false,
   initPid: 4711,
   sessions: [{ id: 's1', pid: 4712, tty: 'pts/0', startedAt: '2026-01-02T03:04:05Z', from: '192.0.2.1' }],
   memoryBytes: 13_529_088,
@@ -80,7 +81,7 @@ describe('stop', () => {
 
 describe('image', () => {
   it('imports a path as seen from here', async () => {
-    const result = { name: 'base', digest: 'sha256:00ff', sizeBytes: 2048, files: 7 };
+    const result = { images: [{ name: 'base', digest: 'sha256:00ff', sizeBytes: 2048, files: 7 }] };
     const { stdout, requests } = await ask(result, ['image', 'import', 'base', 'some/../rootfs.tar']);
     expect(stdout).toBe('imported base: 7 files, 2K, sha256:00ff\n');
     expect(requests[0]?.params).toEqual({ name: 'base', path: join(process.cwd(), 'rootfs.tar') });
@@ -88,7 +89,7 @@ describe('image', () => {
 
   it('lists images', async () => {
     const base = {
-      name: 'base',
+      name: 'base:trixie',
       digest: `sha256:${'0123456789abcdef'.repeat(4)}`,
       layers: 1,
       virtual: false,
@@ -96,12 +97,12 @@ describe('image', () => {
     const host = { name: 'host', digest: 'virtual:host:0123456789abcdef', layers: 1, virtual: true };
     const images = [
       { ...host, sizeBytes: 4096, createdAt: null },
-      { ...base, sizeBytes: 100 * 1024 ** 2, createdAt: '2026-01-02T03:04:05Z' },
+      { ...base, sizeBytes: 100 * 1024 ** 2, createdAt: new Date(Date.now() - 3 * 86_400_000).toISOString() },
     ];
     expect((await ask({ images }, ['image', 'ls'])).stdout.split('\n')).toEqual([
-      'NAME  DIGEST                     LAYERS  SIZE  CREATED',
-      'host  virtual:host:0123456789ab       1     -  -',
-      'base  sha256:0123456789ab             1  100M  2026-01-02 03:04',
+      'REPOSITORY  TAG     IMAGE ID      CREATED     LAYERS  SIZE',
+      'host        -       0123456789ab  -                1     -',
+      'base        trixie  0123456789ab  3 days ago       1  100M',
       '',
     ]);
   });

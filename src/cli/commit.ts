@@ -1,0 +1,45 @@
+// dockershctl commit: makes an image of what a user has changed.
+
+import type { Command } from 'commander';
+import type { Console } from './console.ts';
+import { type ProgressOptions, progressDisplay, progressOption } from './progress.ts';
+
+interface Options extends ProgressOptions {
+  author?: string;
+  message?: string;
+  change: string[];
+}
+
+const collect = (value: string, before: string[]): string[] => [...before, value];
+
+export function addCommit(program: Command, console: () => Console): void {
+  program
+    .command('commit')
+    .description("make an image of a user's image and changes; their home is no part of it")
+    .argument('<user>', 'name of the account')
+    .argument('<name>', 'NAME or NAME:TAG of the new image')
+    .option('-a, --author <author>', 'who made it')
+    .option('-m, --message <message>', 'what it is for')
+    .option(
+      '-c, --change <line>',
+      'ENV, LABEL, USER, WORKDIR, CMD or ENTRYPOINT, as in a Dockerfile',
+      collect,
+      [],
+    )
+    .addOption(progressOption())
+    .action(async (user: string, name: string, options: Options) => {
+      const cli = console();
+      using display = progressDisplay(cli, options);
+      const { author, message, change } = options;
+      const request = {
+        user,
+        name,
+        ...(author === undefined ? {} : { author }),
+        ...(message === undefined ? {} : { message }),
+        ...(change.length === 0 ? {} : { changes: change }),
+      };
+      const result = await cli.call('commit', request, { onProgress: (step) => display.show(step) });
+      display[Symbol.dispose]();
+      cli.show(result, ({ digest }) => `${digest}\n`);
+    });
+}

@@ -1,0 +1,19 @@
+// dockershctl image inspect: everything that is known of an image. JSON, as docker has it.
+
+import type { Command } from 'commander';
+import type { Console } from './console.ts';
+
+export function addImageInspect(image: Command, console: () => Console): void {
+  image
+    .command('inspect')
+    .description('show everything that is known of an image, as JSON')
+    .argument('<name>', 'the name of the image')
+    .action(async (name: string) => {
+      const cli = console();
+      // JSON.stringify escapes the control characters that an image's labels may hold.
+      cli.show(
+        await cli.call('image.inspect', { name }),
+        (details) => `${JSON.stringify(details, null, 2)}\n`,
+      );
+    });
+}

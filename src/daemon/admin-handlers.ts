@@ -1,0 +1,61 @@
+// The admin verbs, one handler each: this table holds those of the daemon itself, and the others' tables.
+
+import { release } from 'node:os';
+import type { ImageStore } from '../images/image-store.ts';
+import { DockershError } from '../lib/errors.ts';
+import { version } from '../lib/version.ts';
+import type { AdminParams, AdminResult } from '../protocol/admin.ts';
+import { imageHandlers } from './admin-images.ts';
+import { type AdminParts, findUser, type Handlers } from './admin-parts.ts';
+import { userHandlers } from './admin-users.ts';
+import { isVirtual } from './user-image.ts';
+
+export function handlersOf(parts: AdminParts): Handlers {
+  const { engine, users } = parts;
+  return {
+    ...imageHandlers(parts),
+    ...userHandlers(parts),
+    version: async () => ({ version, node: process.version, kernel: release(), cgroup: parts.cgroup }),
+    ps: async () => ({ sandboxes: await sandboxesOf(parts) }),
+    stop: async ({ user }) => {
+      const record = await findUser(users, user);
+      return { user: record.name, stopped: await engine.stop(record.uid) };
+    },
+    logins: async (params) => ({ logins: loginsOf(parts, params) }),
+  };
+}
+
+async function sandboxesOf({ engine, images }: AdminParts): Promise<AdminResult<'ps'>['sandboxes']> {
+  const all = await engine.list();
+  return await Promise.all(
+    all.map(async (sandbox) => {
+      const { image, imageDigest } = sandbox;
+      // The virtual image is the host's own files: it is never older than they are.
+      const newerImage = !isVirtual(imageDigest) && (await hasMoved(images, image, imageDigest));
+      return { ...sandbox, newerImage };
+    }),
+  );
+}
+
+/** An image that is damaged is no newer one, and no reason to show nothing. */
+async function hasMoved(images: ImageStore, name: string, digest: string): Promise<boolean> {
+  try {
+    return await images.hasMoved(name, digest);
+  } catch (error) {
+    if (error instanceof DockershError && error.code === 'E_IMAGE_BROKEN') return false;
+    throw error;
+  }
+}
+
+function loginsOf(
+  { history }: AdminParts,
+  { id, limit }: AdminParams<'logins'>,
+): AdminResult<'logins'>['logins'] {
+  if (id === undefined) return history.list(limit ?? 20);
+  const login = history.find(id);
+  if (login !== undefined) return [login];
+  throw new DockershError('E_NOT_FOUND', {
+    what: `login ${id}`,
+    why: 'it is not among the last thousand since dockershd was started',
+  });
+}

@@ -1,0 +1,87 @@
+// The admin verbs about images.
+
+import { bootstrapImage } from '../images/bootstrap.ts';
+import { pullImage } from '../images/pull.ts';
+import { pushImage } from '../images/push.ts';
+import type { PartialRegistryOptions } from '../images/registry/options.ts';
+import type { AdminUse } from '../protocol/admin.ts';
+import type { imageVerbs } from '../protocol/admin-images.ts';
+import type { AdminParts, Handlers } from './admin-parts.ts';
+import { writeExport } from './export-file.ts';
+import { transferProgress } from './transfer-progress.ts';
+
+export function imageHandlers(parts: AdminParts): Handlers<keyof typeof imageVerbs> {
+  const { images } = parts;
+  return {
+    'image.import': async ({ name, path }, { progress, signal }) => ({
+      images: await images.importImage(name, path, { onProgress: progress, signal }),
+    }),
+    'image.bootstrap': async ({ suite, name, mirror, packages }, { progress, signal }) => {
+      const request = { suite, name, mirror, packages };
+      return await bootstrapImage(images, request, { onProgress: progress, signal, scratch: parts.scratch });
+    },
+    'image.ls': async () => ({ images: await images.list() }),
+    'image.history': async ({ name }) => ({ name, history: await images.history(name) }),
+    'image.inspect': async ({ name }) => mutable(await images.inspect(name)),
+    'image.tag': async ({ source, target }) => await images.tag(source, target),
+    'image.rm': async ({ name }) => await images.remove(name),
+    'image.export': async ({ name, path, format }, { progress, signal }) =>
+      await writeExport(images, { name, path, format }, { onProgress: progress, signal }),
+    'image.du': async () => await useOf(parts),
+    'image.gc': async () => await images.collectGarbage(),
+    'image.verify': async ({ layers }, { progress, signal }) =>
+      mutable(await images.verify({ layers, onProgress: progress, signal })),
+    ...registryHandlers(parts),
+  };
+}
+
+function registryHandlers(parts: AdminParts): Handlers<'image.pull' | 'image.push'> {
+  const { images } = parts;
+  return {
+    'image.pull': async ({ name, as }, { progress, signal }) => {
+      const registry = await registryOf(parts);
+      const onProgress = transferProgress(progress, `Pulling ${name}`);
+      const { source, digest, unchanged, ...pulled } = await pullImage(images, name, {
+        registry,
+        as,
+        onProgress,
+        signal,
+      });
+      return { ...pulled, from: source, digest, changed: !unchanged };
+    },
+    'image.push': async ({ name, destination }, { progress, signal }) => {
+      const registry = await registryOf(parts);
+      const onProgress = transferProgress(progress, `Pushing ${destination ?? name}`);
+      const related = (await images.list()).filter(({ virtual }) => !virtual).map((image) => image.name);
+      const options = { registry, to: destination, related, onProgress, signal };
+      const { target, ...pushed } = await pushImage(images, name, options);
+      return { name, destination: target, ...pushed };
+    },
+  };
+}
+
+async function registryOf({ policy }: AdminParts): Promise<PartialRegistryOptions> {
+  await policy.refresh();
+  const { registry, plainHttp } = policy.images;
+  return { defaultRegistry: registry, plainHttpHosts: plainHttp };
+}
+
+async function useOf({ images, layers, users }: AdminParts): Promise<AdminUse> {
+  const layersOf = await layers.usage();
+  const named = layersOf.map(async (use) => ({
+    ...use,
+    user: (await users.find(use.uid))?.name ?? String(use.uid),
+  }));
+  return { ...mutable(await images.usage()), users: await Promise.all(named) };
+}
+
+/** The same value with a type that the protocol's results have: nobody writes to either. */
+function mutable<T>(value: T): Mutable<T> {
+  return value as Mutable<T>;
+}
+
+type Mutable<T> = T extends readonly (infer Item)[]
+  ? Mutable<Item>[]
+  : T extends object
+    ? { -readonly [Key in keyof T]: Mutable<T[Key]> }
+    : T;

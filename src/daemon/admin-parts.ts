@@ -1,0 +1,44 @@
+// What the handlers of admin verbs have in common: what they work with, and the shape of their table.
+
+import type { ImageStore } from '../images/image-store.ts';
+import type { CgroupMode } from '../isolation/cgroup-host.ts';
+import type { Engine, UserRecord } from '../isolation/engine.ts';
+import type { Users } from '../isolation/users.ts';
+import { DockershError } from '../lib/errors.ts';
+import type { Logger } from '../lib/log.ts';
+import type { AdminParams, AdminPart, AdminProgress, AdminResult, AdminVerb } from '../protocol/admin.ts';
+import type { LoginHistory } from './login-history.ts';
+import type { PolicyStore } from './policy-store.ts';
+import type { UserLayers } from './user-layers.ts';
+
+export interface AdminParts {
+  readonly engine: Engine;
+  readonly images: ImageStore;
+  readonly layers: UserLayers;
+  readonly users: Users;
+  readonly policy: PolicyStore;
+  readonly history: LoginHistory;
+  readonly cgroup: CgroupMode;
+  /** A folder of root's for temporary files, emptied when the daemon starts. */
+  readonly scratch: string;
+  readonly log: Logger;
+}
+
+export interface Call {
+  readonly progress: (progress: AdminProgress) => void;
+  /** Sends a piece of a verb's list; the pieces go out in order, before the result. */
+  readonly part: (part: AdminPart<AdminVerb>) => void;
+  /** Aborted when the client goes. */
+  readonly signal: AbortSignal;
+}
+
+export type Handlers<Verb extends AdminVerb = AdminVerb> = {
+  [Name in Verb]: (params: AdminParams<Name>, call: Call) => Promise<AdminResult<Name>>;
+};
+
+/** By name, or by uid where it is a number. Throws E_NOT_FOUND. */
+export async function findUser(users: Users, user: string): Promise<UserRecord> {
+  const record = await users.find(/^\d+$/.test(user) ? Number(user) : user);
+  if (record !== undefined) return record;
+  throw new DockershError('E_NOT_FOUND', { what: `user ${user}`, why: 'this host knows no such account' });
+}

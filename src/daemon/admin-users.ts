@@ -1,0 +1,111 @@
+// The admin verbs about what users have changed.
+
+import type { LayerChange } from '../images/layer-diff.ts';
+import type { Snapshot } from '../images/user-layer.ts';
+import type { UserRecord } from '../isolation/engine.ts';
+import { DockershError } from '../lib/errors.ts';
+import type { EffectivePolicy } from '../policy/policy.ts';
+import type { AdminSnapshot } from '../protocol/admin.ts';
+import type { userVerbs } from '../protocol/admin-users.ts';
+import { type AdminParts, type Call, findUser, type Handlers } from './admin-parts.ts';
+
+/** Changes in one line of an answer: far below the longest that the other side takes. */
+const partBytes = 128 * 1024;
+
+export function userHandlers(parts: AdminParts): Handlers<keyof typeof userVerbs> {
+  const { layers, users } = parts;
+  return {
+    diff: async ({ user }, call) => await diff(parts, await findUser(users, user), call),
+    commit: async ({ user, ...request }, { progress, signal }) => {
+      const record = await findUser(users, user);
+      const { name, digest, baseDigest, layer, sizeBytes, files } = await layers.commit(record, request, {
+        onProgress: progress,
+        signal,
+      });
+      return { user: record.name, name, digest, baseDigest, layer, sizeBytes, files };
+    },
+    ...snapshotHandlers(parts),
+    rollback: async ({ user, name }, { signal }) => {
+      const record = await findUser(users, user);
+      const { stopped, snapshot, saved } = await layers.rollback(record, name, signal);
+      return { user: record.name, stopped, snapshot: shown(snapshot), saved: shownOrNull(saved) };
+    },
+    reset: async ({ user, save }, { signal }) => {
+      const record = await findUser(users, user);
+      const { stopped, saved } = await layers.reset(record, await policyOf(parts, record), save, signal);
+      return { user: record.name, stopped, saved: shownOrNull(saved) };
+    },
+    upgrade: async ({ user }) => {
+      const record = await findUser(users, user);
+      const policy = await policyOf(parts, record);
+      return { user: record.name, image: policy.image, ...(await layers.upgrade(record, policy)) };
+    },
+  };
+}
+
+function snapshotHandlers({
+  layers,
+  users,
+}: AdminParts): Handlers<'snapshot.create' | 'snapshot.ls' | 'snapshot.rm'> {
+  return {
+    'snapshot.create': async ({ user, name, message }, { signal }) => {
+      const record = await findUser(users, user);
+      const snapshot = await layers.snapshot(record, name, message, signal);
+      return { user: record.name, snapshot: shown(snapshot) };
+    },
+    'snapshot.ls': async ({ user }) => {
+      const record = await findUser(users, user);
+      return { user: record.name, snapshots: (await layers.snapshots(record)).map(shown) };
+    },
+    'snapshot.rm': async ({ user, name }) => {
+      const record = await findUser(users, user);
+      await layers.removeSnapshot(record, name);
+      return { user: record.name, name };
+    },
+  };
+}
+
+async function diff({ layers }: AdminParts, user: UserRecord, { part, signal }: Call) {
+  let pending: LayerChange[] = [];
+  let bytes = 0;
+  const flush = (): void => {
+    if (pending.length > 0) part(pending);
+    pending = [];
+    bytes = 0;
+  };
+  const told = (change: LayerChange): void => {
+    pending.push(change);
+    bytes += change.path.length;
+    if (bytes > partBytes || pending.length >= 1000) flush();
+  };
+  const changes = await layers.diff(user, told, signal);
+  flush();
+  return { user: user.name, changes };
+}
+
+async function policyOf({ policy }: AdminParts, user: UserRecord): Promise<EffectivePolicy> {
+  await policy.refresh();
+  const evaluation = policy.evaluate(user.name);
+  if (evaluation.kind === 'ok') return evaluation.policy;
+  throw new DockershError('E_NOT_FOUND', {
+    what: `an image for ${user.name}`,
+    why: 'the policy names none',
+    hint: 'Set "image" in [defaults] or for the user.',
+  });
+}
+
+function shown({ name, createdAt, message, base, sizeBytes, files }: Snapshot): AdminSnapshot {
+  return {
+    name,
+    createdAt,
+    message: message ?? null,
+    image: base?.image ?? null,
+    imageDigest: base?.digest ?? null,
+    sizeBytes,
+    files,
+  };
+}
+
+function shownOrNull(snapshot: Snapshot | undefined): AdminSnapshot | null {
+  return snapshot === undefined ? null : shown(snapshot);
+}

@@ -1,0 +1,62 @@
+// Writes an exported image to a file: whole under its name, or not at all.
+
+import { randomBytes } from 'node:crypto';
+import { open, rename, rm } from 'node:fs/promises';
+import path from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import type { ImageStore } from '../images/image-store.ts';
+import { type ImportOptions, reportEvery } from '../images/import-options.ts';
+import { DockershError, hasErrno } from '../lib/errors.ts';
+import type { AdminParams, AdminResult } from '../protocol/admin.ts';
+
+/** Readable by root alone: an image may hold what not everybody should see. */
+const mode = 0o600;
+
+export async function writeExport(
+  images: ImageStore,
+  { name, path: target, format }: AdminParams<'image.export'>,
+  options: ImportOptions,
+): Promise<AdminResult<'image.export'>> {
+  const image = await images.exportImage(name, { format, signal: options.signal });
+  const temporary = path.join(
+    path.dirname(target),
+    `.${path.basename(target)}.${randomBytes(8).toString('hex')}.tmp`,
+  );
+  try {
+    await using file = await openNew(temporary);
+    const output = file.createWriteStream({ autoClose: false });
+    {
+      using _reports = reportEvery(options, () => ({
+        step: 'writing',
+        bytes: output.bytesWritten,
+        totalBytes: image.sizeBytes,
+      }));
+      await pipeline(image.stream, output, options.signal === undefined ? {} : { signal: options.signal });
+    }
+    await file.sync();
+    await replace(temporary, target);
+  } catch (error) {
+    image.stream.destroy();
+    await rm(temporary, { force: true });
+    throw error;
+  }
+  return { name, path: target, digest: image.digest, sizeBytes: image.sizeBytes };
+}
+
+async function openNew(file: string) {
+  try {
+    return await open(file, 'wx', mode);
+  } catch (error) {
+    if (!hasErrno(error, 'ENOENT', 'ENOTDIR')) throw error;
+    throw new DockershError('E_NOT_FOUND', { what: path.dirname(file), why: 'there is no such folder' });
+  }
+}
+
+async function replace(temporary: string, target: string): Promise<void> {
+  try {
+    await rename(temporary, target);
+  } catch (error) {
+    if (!hasErrno(error, 'EISDIR', 'ENOTEMPTY', 'EEXIST')) throw error;
+    throw new DockershError('E_USAGE', { what: target, why: 'it is a folder', hint: 'Name a file.' });
+  }
+}

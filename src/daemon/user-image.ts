@@ -1,0 +1,103 @@
+// Which image a user's sandbox starts from. Names move, sandboxes do not: a layer stays on the image that it
+// was begun on until it is upgraded, or as policy says (on_image_change).
+
+import { mkdir } from 'node:fs/promises';
+import path from 'node:path';
+import type { ImageStore, ResolvedImage } from '../images/image-store.ts';
+import {
+  type LayerBase,
+  readLayerBase,
+  resetLayer,
+  takeSnapshot,
+  writeLayerBase,
+} from '../images/user-layer.ts';
+import { DockershError } from '../lib/errors.ts';
+import type { Logger } from '../lib/log.ts';
+import type { EffectivePolicy } from '../policy/policy.ts';
+
+export interface ImageChoice {
+  readonly images: ImageStore;
+  readonly log: Logger;
+  /** The user's folder in the state. */
+  readonly folder: string;
+  readonly policy: Pick<EffectivePolicy, 'image' | 'onImageChange'>;
+  /** Runs what changes the layer when nothing else is at it. */
+  readonly turn: <T>(work: () => Promise<T>) => Promise<T>;
+}
+
+/**
+ * The image for a sandbox that is about to start, with what the layer is made on written down. Call while the
+ * sandbox is stopped. Throws E_IMAGE_MISSING, E_IMAGE_BROKEN.
+ */
+export async function imageAtStart(choice: ImageChoice): Promise<ResolvedImage> {
+  const { images, folder, policy } = choice;
+  const base = await readLayerBase(folder);
+  const current = await images.resolve(policy.image);
+  if (base === undefined) return await takeUp(choice, base, current);
+  if (base.digest === current?.digest) return current;
+  if (base.image !== policy.image || isVirtual(base.digest)) return await follow(choice, base, current);
+  const kept = await images.resolve(`image@${base.digest}`);
+  // Its content is still the same, or nothing is left of what it was made on.
+  if (kept === undefined || (current !== undefined && !(await images.hasMoved(policy.image, base.digest)))) {
+    return await takeUp(choice, base, current);
+  }
+  if (current === undefined || policy.onImageChange === 'keep') return { ...kept, name: policy.image };
+  return await follow(choice, base, current);
+}
+
+/** Another image than before, because the policy names it or wants the newest. */
+async function follow(
+  choice: ImageChoice,
+  base: LayerBase,
+  current: ResolvedImage | undefined,
+): Promise<ResolvedImage> {
+  const { images, folder, policy, log } = choice;
+  // The virtual image follows every update of the host: that is no reason to begin anew.
+  const sameHost = base.image === policy.image && isVirtual(base.digest);
+  if (current === undefined || policy.onImageChange === 'keep' || sameHost) {
+    return await takeUp(choice, base, current);
+  }
+  const name = snapshotNameNow('before-reset');
+  await choice.turn(async () => {
+    await takeSnapshot(images.layerProgram, folder, name, { message: `before ${policy.image} was changed` });
+    await resetLayer(images.layerProgram, folder, { image: policy.image, digest: current.digest });
+  });
+  log.info(
+    { folder, image: policy.image, digest: current.digest, snapshot: name },
+    'layer reset: the image has changed',
+  );
+  return current;
+}
+
+/** Puts the layer on `current`. */
+async function takeUp(
+  { folder, policy }: ImageChoice,
+  base: LayerBase | undefined,
+  current: ResolvedImage | undefined,
+): Promise<ResolvedImage> {
+  if (current === undefined) throw missing(policy.image);
+  if (base?.digest !== current.digest || base.image !== policy.image) {
+    await mkdir(path.join(folder, 'layer'), { recursive: true, mode: 0o700 });
+    await writeLayerBase(folder, { image: policy.image, digest: current.digest });
+  }
+  return current;
+}
+
+export function isVirtual(digest: string): boolean {
+  return digest.startsWith('virtual:');
+}
+
+/** "before-reset-20260102-030405.678": sorts by time, and is a snapshot's name. */
+export function snapshotNameNow(prefix: string): string {
+  const [day = '', time = ''] = new Date().toISOString().slice(0, -1).split('T');
+  const stamp = `${day.replaceAll('-', '')}-${time.replaceAll(':', '')}`;
+  return prefix === '' ? stamp : `${prefix}-${stamp}`;
+}
+
+export function missing(image: string): DockershError {
+  return new DockershError('E_IMAGE_MISSING', {
+    what: `image "${image}"`,
+    why: 'there is none of this name',
+    hint: `Fetch it (dockershctl image pull ${image}), or import it: dockershctl image import ${image} PATH`,
+  });
+}

@@ -1,0 +1,249 @@
+// What administrators do with users' own layers: compare, commit, snapshot, roll back, reset, upgrade. One
+// operation at a time for each user. What changes the layer has the sandbox stopped first and then waits for
+// its turn, in this order: a start waits for its turn as well (user-image.ts).
+
+import { readdir } from 'node:fs/promises';
+import path from 'node:path';
+import type { CommitResult } from '../images/commit-layer.ts';
+import type { ImageStore, ResolvedImage } from '../images/image-store.ts';
+import type { ImportOptions } from '../images/import-options.ts';
+import type { LayerChange } from '../images/layer-diff.ts';
+import { Turns } from '../images/turns.ts';
+import {
+  cleanUserFolder,
+  type LayerBase,
+  layerBases,
+  layerUsage,
+  listSnapshots,
+  readLayerBase,
+  removeSnapshot,
+  resetLayer,
+  rollbackLayer,
+  type Snapshot,
+  takeSnapshot,
+  writeLayerBase,
+} from '../images/user-layer.ts';
+import type { Engine, UserRecord } from '../isolation/engine.ts';
+import { DockershError, hasErrno } from '../lib/errors.ts';
+import type { Logger } from '../lib/log.ts';
+import type { EffectivePolicy } from '../policy/policy.ts';
+import { configChanges } from './config-changes.ts';
+import { imageAtStart, isVirtual, missing, snapshotNameNow } from './user-image.ts';
+
+export interface CommitRequest {
+  readonly name: string;
+  readonly author?: string | undefined;
+  readonly message?: string | undefined;
+  /** Lines of a Dockerfile. */
+  readonly changes?: readonly string[] | undefined;
+}
+
+export interface LayerUse {
+  readonly uid: number;
+  readonly layerBytes: number;
+  readonly files: number;
+  readonly snapshots: number;
+  readonly snapshotBytes: number;
+}
+
+export interface Upgrade {
+  readonly from: string | null;
+  readonly to: string;
+  readonly upgraded: boolean;
+  readonly running: boolean;
+}
+
+export class UserLayers {
+  readonly #users: string;
+  readonly #images: ImageStore;
+  readonly #engine: Engine;
+  readonly #turns = new Map<number, Turns>();
+
+  constructor(state: string, images: ImageStore, engine: Engine) {
+    this.#users = path.join(state, 'users');
+    this.#images = images;
+    this.#engine = engine;
+  }
+
+  /** Removes what a crash left half made. Call before the first sandbox starts. */
+  async cleanUp(): Promise<void> {
+    for (const uid of await uidsIn(this.#users)) {
+      await cleanUserFolder(this.#images.layerProgram, path.join(this.#users, String(uid)));
+    }
+  }
+
+  /** The image that a sandbox starts from now. Throws as imageAtStart does. */
+  async imageAtStart(user: UserRecord, policy: EffectivePolicy, log: Logger): Promise<ResolvedImage> {
+    const { folder } = await this.#engine.layerOf(user);
+    const turn = <T>(work: () => Promise<T>): Promise<T> => this.#turn(user, work);
+    return await imageAtStart({ images: this.#images, log, folder, policy, turn });
+  }
+
+  /** `told` hears of the changes in the order of paths; the number of them comes back. */
+  async diff(user: UserRecord, told: (change: LayerChange) => void, signal: AbortSignal): Promise<number> {
+    return await this.#turn(user, async () => {
+      const { upper, ids, base } = await this.#begun(user);
+      const lowers = (await this.#imageOf(base)).layers.map((layer) => layer.path);
+      let count = 0;
+      for await (const change of this.#images.diff(upper, lowers, ids, { signal })) {
+        told(change);
+        count += 1;
+      }
+      return count;
+    });
+  }
+
+  async commit(user: UserRecord, request: CommitRequest, options: ImportOptions): Promise<CommitResult> {
+    const { upper, ids, base } = await this.#begun(user);
+    if (isVirtual(base.digest)) {
+      throw new DockershError('E_USAGE', {
+        what: `commit of ${user.name}`,
+        why: `the sandbox is made on "${base.image}", which is the host itself and no image that could be passed on`,
+        hint: 'Give the user an image (policy key "image"), and commit what is changed there.',
+      });
+    }
+    const { name, author, message, changes } = request;
+    const config = configChanges(changes ?? []);
+    const commit = { ...options, name, author, message, configChanges: config };
+    return await this.#turn(user, () => this.#images.commit(upper, ids, `image@${base.digest}`, commit));
+  }
+
+  async snapshot(
+    user: UserRecord,
+    name: string | undefined,
+    message: string | undefined,
+    signal: AbortSignal,
+  ): Promise<Snapshot> {
+    const { folder } = await this.#begun(user);
+    const wanted = name ?? snapshotNameNow('');
+    return await this.#turn(user, () =>
+      takeSnapshot(this.#images.layerProgram, folder, wanted, { message, signal }),
+    );
+  }
+
+  /** Newest first. */
+  async snapshots(user: UserRecord): Promise<Snapshot[]> {
+    const { folder } = await this.#engine.layerOf(user);
+    return (await listSnapshots(folder)).reverse();
+  }
+
+  async removeSnapshot(user: UserRecord, name: string): Promise<void> {
+    const { folder } = await this.#engine.layerOf(user);
+    await this.#turn(user, () => removeSnapshot(this.#images.layerProgram, folder, name));
+  }
+
+  /** Without a name, to the newest. What was there before is saved as one more. */
+  async rollback(user: UserRecord, name: string | undefined, signal: AbortSignal) {
+    const { folder } = await this.#begun(user);
+    const program = this.#images.layerProgram;
+    const wanted = name ?? (await listSnapshots(folder)).at(-1)?.name;
+    if (wanted === undefined || !(await listSnapshots(folder)).some((one) => one.name === wanted)) {
+      throw new DockershError('E_NOT_FOUND', {
+        what: wanted === undefined ? `a snapshot of ${user.name}` : `snapshot "${wanted}" of ${user.name}`,
+        why: 'there is none',
+        hint: `See "dockershctl snapshot ${user.name} --ls".`,
+      });
+    }
+    return await this.#alone(user, async () => {
+      const saved = await this.#save(folder, 'before-rollback', signal);
+      return { saved, snapshot: await rollbackLayer(program, folder, wanted, { signal }) };
+    });
+  }
+
+  /** Empties the layer; it begins on what the policy's image means by then. */
+  async reset(user: UserRecord, policy: EffectivePolicy, save: boolean, signal: AbortSignal) {
+    const { folder } = await this.#begun(user);
+    const program = this.#images.layerProgram;
+    const current = await this.#images.resolve(policy.image);
+    const base = current === undefined ? undefined : { image: policy.image, digest: current.digest };
+    return await this.#alone(user, async () => {
+      const saved = save ? await this.#save(folder, 'before-reset', signal) : undefined;
+      await resetLayer(program, folder, base);
+      return { saved };
+    });
+  }
+
+  /** From the next start on; a sandbox that runs keeps what it has. */
+  async upgrade(user: UserRecord, policy: EffectivePolicy): Promise<Upgrade> {
+    const { folder, base } = await this.#begun(user);
+    const current = await this.#images.resolve(policy.image);
+    if (current === undefined) throw missing(policy.image);
+    const running = (await this.#engine.list()).find(({ uid }) => uid === user.uid);
+    const from = running?.imageDigest ?? base.digest;
+    if (base.digest !== current.digest || base.image !== policy.image) {
+      await writeLayerBase(folder, { image: policy.image, digest: current.digest });
+    }
+    return { from, to: current.digest, upgraded: from !== current.digest, running: running !== undefined };
+  }
+
+  /** Of every user that has a layer. */
+  async usage(): Promise<LayerUse[]> {
+    const all: LayerUse[] = [];
+    for (const uid of await uidsIn(this.#users)) {
+      const folder = path.join(this.#users, String(uid));
+      const { bytes, entries } = await layerUsage(this.#images.layerProgram, folder);
+      const snapshots = await listSnapshots(folder);
+      const snapshotBytes = snapshots.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+      all.push({ uid, layerBytes: bytes, files: entries, snapshots: snapshots.length, snapshotBytes });
+    }
+    return all;
+  }
+
+  /** The layer and what it is made on now: a running sandbox's own image, whatever the next start takes. */
+  async #begun(user: UserRecord) {
+    const layer = await this.#engine.layerOf(user);
+    const base = await readLayerBase(layer.folder);
+    if (base === undefined) {
+      throw new DockershError('E_NOT_FOUND', {
+        what: `a layer of ${user.name}`,
+        why: 'this user has not logged in yet',
+      });
+    }
+    const running = (await this.#engine.list()).find(({ uid }) => uid === user.uid);
+    const inUse: LayerBase =
+      running === undefined ? base : { image: running.image, digest: running.imageDigest };
+    return { ...layer, base: inUse };
+  }
+
+  #turn<T>({ uid }: UserRecord, work: () => Promise<T>): Promise<T> {
+    const turns = this.#turns.get(uid) ?? new Turns();
+    this.#turns.set(uid, turns);
+    return turns.take(work);
+  }
+
+  /** With the sandbox stopped, and nobody else at the layer. */
+  async #alone<T extends object>(
+    user: UserRecord,
+    work: () => Promise<T>,
+  ): Promise<T & { readonly stopped: boolean }> {
+    const { stopped, result } = await this.#engine.withStopped(user.uid, () => this.#turn(user, work));
+    return { ...result, stopped };
+  }
+
+  async #imageOf(base: LayerBase): Promise<ResolvedImage> {
+    const found = await this.#images.resolve(isVirtual(base.digest) ? base.image : `image@${base.digest}`);
+    if (found === undefined) throw missing(`${base.image} (${base.digest})`);
+    return found;
+  }
+
+  /** Undefined where the layer is empty: there is nothing to keep. */
+  async #save(folder: string, prefix: string, signal: AbortSignal): Promise<Snapshot | undefined> {
+    const program = this.#images.layerProgram;
+    if ((await layerUsage(program, folder)).entries <= 1) return undefined;
+    return await takeSnapshot(program, folder, snapshotNameNow(prefix), { signal });
+  }
+}
+
+/** Digests of images that users' layers below `state` are made on, snapshots included. */
+export async function basesBelow(state: string): Promise<Set<string>> {
+  return await layerBases(path.join(state, 'users'));
+}
+
+async function uidsIn(users: string): Promise<number[]> {
+  try {
+    return (await readdir(users)).filter((name) => /^\d+$/.test(name)).map(Number);
+  } catch (error) {
+    if (hasErrno(error, 'ENOENT')) return []; // nobody has logged in yet
+    throw error;
+  }
+}

@@ -1,0 +1,23 @@
+// What several verbs of the admin protocol have in common. Pure.
+
+import { z } from 'zod';
+
+export const count = z.int().nonnegative();
+export const bytes = z.int().nonnegative();
+export const timestamp = z.iso.datetime();
+export const userName = z.string().min(1).max(256);
+// A reference with host, path, tag and digest (src/lib/image-name.ts) fits.
+export const imageName = z.string().min(1).max(544);
+/** A path on the host, absolute because the daemon's working directory is not the caller's. */
+export const hostPath = z
+  .string()
+  .max(4096)
+  .regex(/^\/[^\0]*$/, 'must be an absolute path');
+export const noParams = z.strictObject({});
+
+/** What a verb takes and gives. `part`: of a long list, which comes before the result in pieces. */
+export interface Verb {
+  readonly params: z.ZodObject;
+  readonly result: z.ZodObject;
+  readonly part?: z.ZodType;
+}

@@ -1,0 +1,176 @@
+// The verbs of the admin protocol that are about images: params, results, and what of both has a name. Pure.
+
+import { z } from 'zod';
+import { bytes, count, hostPath, imageName, noParams, timestamp, type Verb } from './admin-fields.ts';
+
+const digest = z.string();
+
+const adminImage = z.strictObject({
+  name: imageName,
+  digest,
+  layers: count,
+  sizeBytes: bytes.nullable(),
+  createdAt: timestamp.nullable(),
+  /** True for an image that is built from the host itself and takes no space in the store. */
+  virtual: z.boolean(),
+});
+export type AdminImage = z.infer<typeof adminImage>;
+
+/** `sizeBytes`: of the uncompressed layers. */
+const storedImage = z.strictObject({ name: imageName, digest, sizeBytes: bytes, files: count });
+
+/** One step in the making of an image. */
+const adminHistoryEntry = z.strictObject({
+  /** Of the layer that this step made; null for a step of the configuration alone. */
+  diffId: digest.nullable(),
+  createdAt: z.string().nullable(),
+  createdBy: z.string(),
+  author: z.string(),
+  comment: z.string(),
+  /** Of the layer, uncompressed. */
+  sizeBytes: bytes,
+});
+export type AdminHistoryEntry = z.infer<typeof adminHistoryEntry>;
+
+const adminImageDetails = z.strictObject({
+  /** All names of this image. */
+  names: z.array(imageName),
+  digest,
+  /** The same however the layers are compressed. */
+  configDigest: digest,
+  mediaType: z.string(),
+  createdAt: z.string().nullable(),
+  author: z.string().nullable(),
+  architecture: z.string(),
+  os: z.string(),
+  sizeBytes: bytes,
+  /** As it is in the image: Env, WorkingDir, User, Labels, Entrypoint, Cmd … */
+  config: z.record(z.string(), z.unknown()),
+  annotations: z.record(z.string(), z.string()),
+  /** Lowest first. `blobBytes`: of the layer as it came. */
+  layers: z.array(
+    z.strictObject({
+      diffId: digest,
+      digest,
+      mediaType: z.string(),
+      sizeBytes: bytes,
+      blobBytes: bytes,
+      files: count,
+    }),
+  ),
+});
+
+/** What is wrong with an image, a blob, a layer, or the image that a user's layer is made on. */
+const adminFault = z.strictObject({
+  kind: z.enum(['image', 'blob', 'layer', 'base']),
+  object: z.string(),
+  why: z.string(),
+});
+
+/** Names of one image count once. Of its bytes, `shared` ones belong to other images as well. */
+const imageUse = z.strictObject({
+  names: z.array(z.string()),
+  digest,
+  sizeBytes: bytes,
+  sharedBytes: bytes,
+  ownBytes: bytes,
+});
+const userUse = z.strictObject({
+  uid: count,
+  user: z.string(),
+  layerBytes: bytes,
+  files: count,
+  snapshots: count,
+  snapshotBytes: bytes,
+});
+
+const adminUse = z.strictObject({
+  images: z.array(imageUse),
+  users: z.array(userUse),
+  layersBytes: bytes,
+  blobsBytes: bytes,
+  /** Of layers and blobs that no name leads to: sandboxes and users' layers may. */
+  unnamedBytes: bytes,
+  temporaryBytes: bytes,
+  totalBytes: bytes,
+});
+export type AdminUse = z.infer<typeof adminUse>;
+
+const source = z.strictObject({ name: imageName });
+
+export const imageVerbs = {
+  'image.import': {
+    /** Without a name images keep the one that they bring. */
+    params: z.strictObject({ name: imageName.optional(), path: hostPath }),
+    result: z.strictObject({ images: z.array(storedImage) }),
+  },
+  'image.pull': {
+    params: z.strictObject({ name: imageName, as: imageName.optional() }),
+    result: z.strictObject({
+      name: imageName,
+      /** "docker.io/library/debian:trixie" */
+      from: z.string(),
+      digest,
+      /** What the registry calls by the name: an index where there is one. */
+      remoteDigest: digest,
+      layers: count,
+      /** Layers that were here before. */
+      layersShared: count,
+      bytesReceived: bytes,
+      changed: z.boolean(),
+    }),
+  },
+  'image.push': {
+    params: z.strictObject({ name: imageName, destination: imageName.optional() }),
+    result: z.strictObject({
+      name: imageName,
+      destination: z.string(),
+      digest,
+      layers: count,
+      layersSent: count,
+      /** Taken over from another repository of the registry. */
+      layersMounted: count,
+      layersThere: count,
+      bytesSent: bytes,
+    }),
+  },
+  'image.bootstrap': {
+    /** `suite`: "debian:trixie", "ubuntu:noble", "busybox". */
+    params: z.strictObject({
+      suite: z.string().min(1).max(128),
+      name: imageName,
+      mirror: z.string().max(1024).optional(),
+      packages: z.array(z.string().max(128)).max(512).optional(),
+    }),
+    result: storedImage,
+  },
+  'image.ls': { params: noParams, result: z.strictObject({ images: z.array(adminImage) }) },
+  'image.history': {
+    params: source,
+    /** Latest step first. */
+    result: z.strictObject({ name: imageName, history: z.array(adminHistoryEntry) }),
+  },
+  'image.inspect': { params: source, result: adminImageDetails },
+  'image.tag': {
+    params: z.strictObject({ source: imageName, target: imageName }),
+    result: z.strictObject({ name: imageName, digest }),
+  },
+  'image.rm': { params: source, result: z.strictObject({ name: imageName, removed: z.literal(true) }) },
+  'image.export': {
+    params: z.strictObject({ name: imageName, path: hostPath, format: z.enum(['oci', 'docker']) }),
+    result: z.strictObject({ name: imageName, path: hostPath, digest, sizeBytes: bytes }),
+  },
+  'image.du': { params: noParams, result: adminUse },
+  'image.gc': { params: noParams, result: z.strictObject({ blobs: count, layers: count, bytes }) },
+  'image.verify': {
+    /** `layers`: also every file of every layer. */
+    params: z.strictObject({ layers: z.boolean().optional() }),
+    result: z.strictObject({
+      images: count,
+      blobs: count,
+      layers: count,
+      bytes,
+      problems: z.array(adminFault),
+    }),
+  },
+} as const satisfies Record<string, Verb>;

@@ -1,0 +1,91 @@
+// The verbs of the admin protocol that are about what users have changed: params and results. Pure.
+
+import { z } from 'zod';
+import { bytes, count, imageName, userName, type Verb } from './admin-fields.ts';
+
+/** As docker diff has it: added, changed, deleted. */
+const change = z.strictObject({ kind: z.enum(['A', 'C', 'D']), path: z.string() });
+export type AdminChange = z.infer<typeof change>;
+
+const snapshotName = z.string().min(1).max(64);
+
+const adminSnapshot = z.strictObject({
+  name: snapshotName,
+  createdAt: z.string(),
+  message: z.string().nullable(),
+  /** What the layer is made on. */
+  image: z.string().nullable(),
+  imageDigest: z.string().nullable(),
+  sizeBytes: bytes,
+  files: count,
+});
+export type AdminSnapshot = z.infer<typeof adminSnapshot>;
+
+const user = z.strictObject({ user: userName });
+const label = z.string().max(256);
+
+export const userVerbs = {
+  diff: { params: user, part: z.array(change), result: z.strictObject({ user: userName, changes: count }) },
+  commit: {
+    params: z.strictObject({
+      user: userName,
+      name: imageName,
+      author: label.optional(),
+      message: z.string().max(4096).optional(),
+      /** Lines as in a Dockerfile: "ENV NAME=value". */
+      changes: z.array(z.string().max(16_384)).max(256).optional(),
+    }),
+    result: z.strictObject({
+      user: userName,
+      name: imageName,
+      digest: z.string(),
+      baseDigest: z.string(),
+      /** The new layer's diffID. */
+      layer: z.string(),
+      /** Of the new layer, uncompressed. */
+      sizeBytes: bytes,
+      files: count,
+    }),
+  },
+  'snapshot.create': {
+    params: z.strictObject({ user: userName, name: snapshotName.optional(), message: label.optional() }),
+    result: z.strictObject({ user: userName, snapshot: adminSnapshot }),
+  },
+  'snapshot.ls': {
+    params: user,
+    /** Newest first. */
+    result: z.strictObject({ user: userName, snapshots: z.array(adminSnapshot) }),
+  },
+  'snapshot.rm': {
+    params: z.strictObject({ user: userName, name: snapshotName }),
+    result: z.strictObject({ user: userName, name: snapshotName }),
+  },
+  rollback: {
+    /** Without a name, to the newest snapshot. */
+    params: z.strictObject({ user: userName, name: snapshotName.optional() }),
+    /** `saved`: the snapshot that holds what was there before; null where there was nothing. */
+    result: z.strictObject({
+      user: userName,
+      snapshot: adminSnapshot,
+      stopped: z.boolean(),
+      saved: adminSnapshot.nullable(),
+    }),
+  },
+  reset: {
+    /** `save`: keep what was there as a snapshot. */
+    params: z.strictObject({ user: userName, save: z.boolean() }),
+    result: z.strictObject({ user: userName, stopped: z.boolean(), saved: adminSnapshot.nullable() }),
+  },
+  upgrade: {
+    params: user,
+    /** `upgraded` is false when the sandbox has the newest already. `running`: it takes it at its next start. */
+    result: z.strictObject({
+      user: userName,
+      image: imageName,
+      from: z.string().nullable(),
+      to: z.string(),
+      upgraded: z.boolean(),
+      running: z.boolean(),
+    }),
+  },
+} as const satisfies Record<string, Verb>;
