@@ -479,7 +479,8 @@ static void dispose_client(size_t length, int connection) {
         close_fd(pair[1]);
         (void)!read(pair[0], &ignored, 1);
         // A socket that ends with something unread resets its peer, who would then miss the answer.
-        for (int messages = 0; messages < 8 && wire_receive(connection, unread, sizeof unread, fds, &count) > 0;)
+        for (int messages = 0;
+             messages < 8 && wire_receive(connection, unread, sizeof unread, fds, &count) > 0;)
             messages++;
         if (length > WIRE_HEADER_BYTES)
             (void)wire_send(connection, message, length, NULL, 0);
