@@ -48,13 +48,14 @@ function isExecutable(path: string): boolean {
 
 /** Runs a program on our own descriptors to its end; the status as a shell would show it. */
 export async function runInherited(path: string, args: readonly string[]): Promise<number> {
-  const child = spawn(path, args, { stdio: 'inherit' });
+  const signals = [...forwarded, ...fromTerminal];
   const forward = (signal: NodeJS.Signals): void => {
     const sentByTerminal = fromTerminal.includes(signal) && process.stdin.isTTY;
     if (!sentByTerminal) child.kill(signal);
   };
-  const signals = [...forwarded, ...fromTerminal];
+  // Before there is a child: a signal that came between would end us and leave it alone.
   for (const signal of signals) process.on(signal, forward);
+  const child = spawn(path, args, { stdio: 'inherit' });
   try {
     return await new Promise<number>((resolve, reject) => {
       child.once('error', reject);

@@ -39,7 +39,7 @@ function registryHandlers(parts: AdminParts): Handlers<'image.pull' | 'image.pus
   const { images } = parts;
   return {
     'image.pull': async ({ name, as }, { progress, signal }) => {
-      const registry = await registryOf(parts);
+      const registry = registryOf(parts);
       const onProgress = transferProgress(progress, `Pulling ${name}`);
       const { source, digest, unchanged, ...pulled } = await pullImage(images, name, {
         registry,
@@ -50,7 +50,7 @@ function registryHandlers(parts: AdminParts): Handlers<'image.pull' | 'image.pus
       return { ...pulled, from: source, digest, changed: !unchanged };
     },
     'image.push': async ({ name, destination }, { progress, signal }) => {
-      const registry = await registryOf(parts);
+      const registry = registryOf(parts);
       const onProgress = transferProgress(progress, `Pushing ${destination ?? name}`);
       const related = (await images.list()).filter(({ virtual }) => !virtual).map((image) => image.name);
       const options = { registry, to: destination, related, onProgress, signal };
@@ -60,8 +60,7 @@ function registryHandlers(parts: AdminParts): Handlers<'image.pull' | 'image.pus
   };
 }
 
-async function registryOf({ policy }: AdminParts): Promise<PartialRegistryOptions> {
-  await policy.refresh();
+function registryOf({ policy }: AdminParts): PartialRegistryOptions {
   const { registry, plainHttp } = policy.images;
   return { defaultRegistry: registry, plainHttpHosts: plainHttp };
 }

@@ -32,12 +32,12 @@ export function userHandlers(parts: AdminParts): Handlers<keyof typeof userVerbs
     },
     reset: async ({ user, save }, { signal }) => {
       const record = await findUser(users, user);
-      const { stopped, saved } = await layers.reset(record, await policyOf(parts, record), save, signal);
+      const { stopped, saved } = await layers.reset(record, policyOf(parts, record), save, signal);
       return { user: record.name, stopped, saved: shownOrNull(saved) };
     },
     upgrade: async ({ user }) => {
       const record = await findUser(users, user);
-      const policy = await policyOf(parts, record);
+      const policy = policyOf(parts, record);
       return { user: record.name, image: policy.image, ...(await layers.upgrade(record, policy)) };
     },
   };
@@ -83,8 +83,7 @@ async function diff({ layers }: AdminParts, user: UserRecord, { part, signal }: 
   return { user: user.name, changes };
 }
 
-async function policyOf({ policy }: AdminParts, user: UserRecord): Promise<EffectivePolicy> {
-  await policy.refresh();
+function policyOf({ policy }: AdminParts, user: UserRecord): EffectivePolicy {
   const evaluation = policy.evaluate(user.name);
   if (evaluation.kind === 'ok') return evaluation.policy;
   throw new DockershError('E_NOT_FOUND', {

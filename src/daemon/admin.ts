@@ -4,7 +4,6 @@
 import { chmodSync, renameSync, rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { DockershError, toDockershError } from '../lib/errors.ts';
-import type { Logger } from '../lib/log.ts';
 import {
   type AdminAnswer,
   type AdminProgress,
@@ -23,7 +22,7 @@ const heartbeatMs = 15_000;
 export async function serveAdmin(path: string, parts: AdminParts): Promise<Server> {
   const handlers = handlersOf(parts);
   const server = createServer({ allowHalfOpen: true }, (socket) => {
-    serve(socket, handlers, parts.log).catch((error: unknown) => {
+    serve(socket, handlers, parts).catch((error: unknown) => {
       parts.log.error({ err: error }, 'admin connection');
       socket.destroy();
     });
@@ -45,7 +44,7 @@ export async function serveAdmin(path: string, parts: AdminParts): Promise<Serve
   return server;
 }
 
-async function serve(socket: Socket, handlers: Handlers, log: Logger): Promise<void> {
+async function serve(socket: Socket, handlers: Handlers, { policy, log }: AdminParts): Promise<void> {
   const abort = new AbortController();
   socket.on('error', (error) => log.debug({ err: error }, 'admin client'));
   socket.on('close', () => abort.abort(new Error('the client has gone')));
@@ -55,6 +54,7 @@ async function serve(socket: Socket, handlers: Handlers, log: Logger): Promise<v
   try {
     const request = requestOf(await readLine(socket));
     log.info({ verb: request.verb, params: request.params }, 'admin');
+    await policy.refresh(); // as with logins, an edit counts for whatever comes after it
     using alive = heartbeat((progress) => write({ progress }));
     const call: Call = { progress: alive.tell, part: (part) => write({ part }), signal: abort.signal };
     write({ ok: true, result: await dispatch(handlers, request, call) });

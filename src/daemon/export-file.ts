@@ -3,7 +3,6 @@
 import { randomBytes } from 'node:crypto';
 import { open, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
-import { pipeline } from 'node:stream/promises';
 import type { ImageStore } from '../images/image-store.ts';
 import { type ImportOptions, reportEvery } from '../images/import-options.ts';
 import { DockershError, hasErrno } from '../lib/errors.ts';
@@ -24,14 +23,16 @@ export async function writeExport(
   );
   try {
     await using file = await openNew(temporary);
-    const output = file.createWriteStream({ autoClose: false });
+    let bytes = 0;
+    const counted = async function* () {
+      for await (const chunk of image.stream as AsyncIterable<Buffer>) {
+        bytes += chunk.length;
+        yield chunk;
+      }
+    };
     {
-      using _reports = reportEvery(options, () => ({
-        step: 'writing',
-        bytes: output.bytesWritten,
-        totalBytes: image.sizeBytes,
-      }));
-      await pipeline(image.stream, output, options.signal === undefined ? {} : { signal: options.signal });
+      using _reports = reportEvery(options, () => ({ step: 'writing', bytes, totalBytes: image.sizeBytes }));
+      await file.writeFile(counted(), options.signal === undefined ? {} : { signal: options.signal });
     }
     await file.sync();
     await replace(temporary, target);

@@ -1,6 +1,6 @@
 // exec with stand-ins for dockersh-exec: shell scripts that show what they were given.
 
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -9,11 +9,14 @@ import { cli } from './fake-daemon.ts';
 
 const main = join(import.meta.dirname, '../../../src/cli/main.ts');
 let folder: string;
+const started: ChildProcess[] = [];
 
 beforeEach(async () => {
   folder = await mkdtemp('/tmp/dockersh-test-');
 });
 afterEach(async () => {
+  // A test that failed half-way must not leave the stand-in running, which has our descriptors.
+  for (const child of started.splice(0)) child.kill('SIGTERM');
   await rm(folder, { recursive: true });
 });
 
@@ -27,6 +30,7 @@ async function standIn(script: string): Promise<string> {
 /** dockershctl as a process of its own: exec hands on its descriptors, which this process keeps. */
 function start(args: readonly string[]) {
   const child = spawn(process.execPath, [main, 'exec', ...args], { stdio: ['pipe', 'pipe', 'inherit'] });
+  started.push(child);
   let stdout = '';
   child.stdout.on('data', (data: Buffer) => {
     stdout += data.toString();

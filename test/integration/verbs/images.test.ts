@@ -1,0 +1,213 @@
+// The image verbs through a real daemon: what docker's users type, what it prints, and what other tools make
+// of the result.
+
+import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { lacks, program } from '../../fixtures/machine.ts';
+import { describeFinished, Running, run, runOk, waitUntil } from '../../fixtures/process.ts';
+import { VerbsHost } from './verbs-host.ts';
+
+interface Imported {
+  images: { name: string; digest: string }[];
+}
+
+let verbs: VerbsHost;
+const ctl = async (...args: string[]) => await verbs.host.ctlOk(...args);
+const path = (name: string): string => join(verbs.host.folder, name);
+
+beforeAll(async () => {
+  verbs = await VerbsHost.start();
+  if (lacks('busybox')) return;
+  await ctl('image', 'import', 'lab/base:1', await verbs.rootfs('base', { '/etc/release': 'base\n' }));
+}, 180_000);
+
+afterAll(async () => {
+  await verbs[Symbol.asyncDispose]();
+}, 60_000);
+
+describe.skipIf(lacks('busybox'))('images', () => {
+  it('are listed in the columns of docker', async () => {
+    const { stdout } = await verbs.plain('image', 'ls');
+    const [head, host, base] = stdout.toString().split('\n');
+    expect(head).toMatch(/^REPOSITORY +TAG +IMAGE ID +CREATED +LAYERS +SIZE$/);
+    expect(host).toMatch(/^host +- +[0-9a-f]{12} +- /);
+    expect(base).toMatch(/^lab\/base +1 +[0-9a-f]{12} +\d+ seconds? ago +1 +/);
+  });
+
+  it('take one more name, and lose it', async () => {
+    await ctl('image', 'tag', 'lab/base:1', 'lab/other');
+    expect(await ctl('image', 'inspect', 'lab/other')).toMatchObject({
+      names: ['lab/base:1', 'lab/other:latest'],
+    });
+    await ctl('image', 'rm', 'lab/other');
+    const missing = await verbs.plain('image', 'inspect', 'lab/other');
+    expect(missing.code).toBe(66);
+    expect(missing.stderr.toString()).toContain("image 'lab/other'");
+  });
+
+  it.each(['oci', 'docker'] as const)('go out as a %s archive and come in again', async (format) => {
+    const file = path(`${format}.tar`);
+    await ctl('image', 'export', 'lab/base:1', file, '--format', format);
+    expect((await stat(file)).mode & 0o777).toBe(0o600);
+    const { images } = (await ctl('image', 'import', `lab/${format}:1`, file)) as Imported;
+    expect(images).toMatchObject([{ name: `lab/${format}:1` }]);
+    const { configDigest } = (await ctl('image', 'inspect', `lab/${format}:1`)) as { configDigest: string };
+    expect(await ctl('image', 'inspect', 'lab/base:1')).toMatchObject({ configDigest });
+  });
+
+  it.skipIf(lacks('skopeo'))('go out so that skopeo reads them', async () => {
+    const file = path('for-skopeo.tar');
+    await ctl('image', 'export', 'lab/base:1', file, '--format', 'docker');
+    await runOk(program('skopeo'), ['copy', '--quiet', `docker-archive:${file}`, `dir:${path('copied')}`]);
+    expect(await readdir(path('copied'))).toContain('manifest.json');
+  });
+
+  it('are not written where that is not possible, and leave nothing', async () => {
+    await mkdir(path('folder/sub'), { recursive: true });
+    expect((await verbs.host.ctl('image', 'export', 'lab/base:1', path('folder'))).code).toBe(64);
+    expect((await verbs.host.ctl('image', 'export', 'lab/base:1', path('none/file'))).code).toBe(66);
+    expect(await readdir(path('folder'))).toEqual(['sub']);
+  });
+
+  it('tell what they take, and what of it is shared', async () => {
+    await verbs.inside('true');
+    const use = (await ctl('image', 'du')) as {
+      images: { names: string[]; ownBytes: number; sharedBytes: number }[];
+      users: { user: string; snapshots: number }[];
+    };
+    const base = use.images.find(({ names }) => names.includes('lab/base:1'));
+    expect(base?.ownBytes).toBeGreaterThan(500_000);
+    expect(use.users).toMatchObject([{ user: verbs.name, snapshots: 0 }]);
+    expect((await verbs.plain('image', 'du')).stdout.toString()).toMatch(/UNIQUE SIZE\n/);
+  });
+
+  it('are verified, and what is damaged is named', async () => {
+    expect(await ctl('image', 'verify', '--layers')).toMatchObject({ problems: [] });
+    const { configDigest } = (await ctl('image', 'inspect', 'lab/base:1')) as { configDigest: string };
+    const blob = join(verbs.host.stateFolder, 'images/blobs/sha256', configDigest.slice(7));
+    const whole = await readFile(blob);
+    await writeFile(blob, whole.toString().replace('linux', 'minux'));
+    const found = await verbs.plain('image', 'verify');
+    await writeFile(blob, whole);
+    expect(found.code).toBe(65);
+    expect(found.stdout.toString()).toContain(configDigest);
+    expect(await ctl('image', 'verify')).toMatchObject({ problems: [] });
+  });
+
+  it('that nothing needs are collected', async () => {
+    const removed = await verbs.plain('image', 'prune');
+    expect(removed.stdout.toString(), describeFinished(removed)).toMatch(/Total reclaimed space: /);
+  });
+
+  it('keep to the limits that the policy has now', async () => {
+    await verbs.host.setPolicy('[defaults]\nimage = host\n[images]\nmax_entries = 5\n');
+    const refused = await verbs.plain('image', 'import', 'lab/large', path('base'));
+    expect(refused.code, describeFinished(refused)).not.toBe(0);
+    expect(refused.stderr.toString()).toMatch(/limit/);
+    await verbs.host.setPolicy({ defaults: { image: 'host' } });
+  });
+});
+
+describe('bootstrap', () => {
+  it.skipIf(lacks('busybox'))('of busybox gives an image to log in to, in about a second', async () => {
+    const began = performance.now();
+    await ctl('image', 'bootstrap', 'busybox', 'mini');
+    expect(performance.now() - began).toBeLessThan(10_000);
+    await verbs.host.setPolicy({ defaults: { image: 'mini' } });
+    await ctl('stop', verbs.name);
+    expect(await verbs.inside('readlink /bin/sh; vi --help 2>&1 | head -1')).toMatch(
+      /^\/bin\/busybox\nBusyBox/,
+    );
+    await verbs.host.setPolicy({ defaults: { image: 'host' } });
+    await ctl('stop', verbs.name);
+  });
+
+  it.each([
+    ['debian', 'it is no suite'],
+    ['debian:Trixie', 'it is no suite'],
+    ['slackware:15', 'it is no suite'],
+    ['debian:--help', 'it is no suite'],
+  ])('of %s is refused', async (suite, why) => {
+    const { code, stderr } = await verbs.plain('image', 'bootstrap', suite, 'x');
+    expect(code).toBe(64);
+    expect(stderr.toString()).toContain(why);
+  });
+
+  it('leaves nothing behind when it fails', async () => {
+    const url = 'http://127.0.0.1:9/debian';
+    const failed = await verbs.plain('image', 'bootstrap', 'debian:trixie', 'x', '--mirror', url);
+    expect(failed.code).not.toBe(0);
+    expect(await readdir(join(verbs.host.stateFolder, 'tmp'))).toEqual([]);
+  });
+});
+
+describe.skipIf(lacks('busybox', 'docker-registry'))('a registry on loopback', () => {
+  let port: number;
+  let registry: Running;
+
+  beforeAll(async () => {
+    port = await freePort();
+    const config = path('registry.yml');
+    await writeFile(
+      config,
+      `version: 0.1\nstorage:\n  filesystem:\n    rootdirectory: ${path('registry')}\nhttp:\n  addr: 127.0.0.1:${port}\n`,
+    );
+    registry = new Running(program('docker-registry'), ['serve', config], { stdio: 'ignore' });
+    await waitUntil(async () => await answers(port), 'the registry to answer', 20_000);
+  }, 60_000);
+
+  afterAll(async () => {
+    registry.kill('SIGTERM');
+    await registry.finished();
+  });
+
+  it('gets what is pushed, and gives it back', async () => {
+    const remote = `127.0.0.1:${port}/lab/base:1`;
+    const pushed = await verbs.plain('image', 'push', 'lab/base:1', remote);
+    expect(pushed.code, describeFinished(pushed)).toBe(0);
+    expect(pushed.stdout.toString()).toMatch(/:1: digest: sha256:[0-9a-f]{64}\n1 layers sent/);
+    expect(pushed.stderr.toString()).toMatch(/[0-9a-f]{12}: Pushed\n/);
+    const again = await ctl('image', 'push', 'lab/base:1', remote);
+    expect(again).toMatchObject({ layersSent: 0, layersThere: 1 });
+
+    const pulled = await verbs.plain('image', 'pull', remote, '--as', 'lab/pulled');
+    expect(pulled.stdout.toString(), describeFinished(pulled)).toMatch(
+      /^Digest: .*\nStatus: Downloaded newer image/,
+    );
+    expect((await verbs.plain('image', 'pull', remote, '--as', 'lab/pulled')).stdout.toString()).toContain(
+      'Image is up to date',
+    );
+    const { configDigest } = (await ctl('image', 'inspect', 'lab/base:1')) as { configDigest: string };
+    expect(await ctl('image', 'inspect', 'lab/pulled')).toMatchObject({ configDigest });
+  });
+
+  it('shows progress as JSON when asked to', async () => {
+    const remote = `127.0.0.1:${port}/lab/base:1`;
+    await ctl('image', 'rm', 'lab/pulled');
+    const { stderr } = await verbs.plain('image', 'pull', remote, '--as', 'lab/pulled', '--progress', 'json');
+    const lines = stderr.toString().trim().split('\n');
+    for (const line of lines) expect(JSON.parse(line)).toHaveProperty('progress.step');
+  });
+
+  it('that has no such image says so', async () => {
+    const { code, stderr } = await verbs.plain('image', 'pull', `127.0.0.1:${port}/lab/none`);
+    expect(code).toBe(66);
+    expect(stderr.toString()).toContain('lab/none');
+  });
+});
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const address = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  if (address === null || typeof address === 'string') throw new Error('no port');
+  return address.port;
+}
+
+async function answers(port: number): Promise<boolean> {
+  const { code } = await run('curl', ['-fsS', '-o', '/dev/null', `http://127.0.0.1:${port}/v2/`]);
+  return code === 0;
+}
