@@ -7,6 +7,7 @@ import { version } from '../src/lib/version.ts';
 import { type Benchmark, cold, pipeIn, pipeOut, prompt, terminal, warm } from './benchmarks.ts';
 import { Field } from './field.ts';
 import { formatResult, type Result } from './figures.ts';
+import { imageCommit, imageImport, imagePull } from './images.ts';
 import { memory } from './memory.ts';
 import { sshCold, sshWarm } from './ssh.ts';
 
@@ -20,11 +21,15 @@ const benchmarks: Record<string, Benchmark> = {
   memory,
   'ssh-warm': sshWarm,
   'ssh-cold': sshCold,
+  'image-import': imageImport,
+  'image-pull': imagePull,
+  'image-commit': imageCommit,
 };
 
 const usage = `Usage: sudo script/bench [options] [benchmark …]
 
 Benchmarks, all by default: ${Object.keys(benchmarks).join(' ')}
+"images" stands for the last three.
 
   --rounds N    rounds of each benchmark instead of its own number
   --quick       less data in the throughput benchmarks
@@ -48,7 +53,10 @@ async function main(): Promise<number> {
     return 0;
   }
   const rounds = values.rounds === undefined ? undefined : Number(values.rounds);
-  const unknown = positionals.filter((name) => !Object.hasOwn(benchmarks, name));
+  const names = positionals.flatMap((name) =>
+    name === 'images' ? Object.keys(benchmarks).filter((one) => one.startsWith('image-')) : [name],
+  );
+  const unknown = names.filter((name) => !Object.hasOwn(benchmarks, name));
   if (unknown.length > 0 || (rounds !== undefined && !(Number.isInteger(rounds) && rounds > 0))) {
     process.stderr.write(usage);
     return 64;
@@ -59,7 +67,7 @@ async function main(): Promise<number> {
   {
     await using field = await Field.create();
     for (const [name, benchmark] of Object.entries(benchmarks)) {
-      if (positionals.length > 0 && !positionals.includes(name)) continue;
+      if (names.length > 0 && !names.includes(name)) continue;
       const result = await benchmark(field, { rounds, quick: values.quick });
       results.push(result);
       print(formatResult(result));
