@@ -19,7 +19,7 @@ import {
   adminProtocolVersion,
   adminVerbs,
 } from '../protocol/admin.ts';
-import { CliFailure } from './failure.ts';
+import { answeredFailure, CliFailure } from './failure.ts';
 
 export interface CallOptions<Verb extends AdminVerb = AdminVerb> {
   socketPath: string;
@@ -82,7 +82,7 @@ async function lastAnswer<Verb extends AdminVerb>(
     } else if (answer.ok) {
       return parseResult(verb, answer.result);
     } else {
-      throw new CliFailure(answer.error);
+      throw answeredFailure(answer.error);
     }
   }
   throw new DockershError('E_PROTOCOL', { what: 'dockershd closed the connection without an answer' });

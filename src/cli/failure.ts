@@ -1,6 +1,6 @@
 // What ends a command of dockershctl unsuccessfully, and the exit status that goes with it.
 
-import { DockershError, type ErrorCode, LOGIN_FAILURE_EXIT, sysexits } from '../lib/errors.ts';
+import { DockershError, LOGIN_FAILURE_EXIT, sysexits } from '../lib/errors.ts';
 import type { AdminError } from '../protocol/admin.ts';
 
 /** A failure that the administrator reads; its exit status is one of sysexits(3h). */
@@ -19,7 +19,10 @@ export class CliFailure extends Error {
 }
 
 // Codes of the login path have exit status 125, which says nothing to a script that calls us.
-const exitCodes: Partial<Record<ErrorCode, number>> = {
+const exitCodes: Partial<Record<string, number>> = {
+  E_IMAGE_MISSING: sysexits.noInput,
+  E_IMAGE_BROKEN: sysexits.dataErr,
+  E_NO_POLICY: sysexits.noInput,
   E_DAEMON_DOWN: sysexits.unavailable,
   E_PROTOCOL: sysexits.protocol,
   E_DISK_FULL: sysexits.ioErr,
@@ -29,12 +32,20 @@ const exitCodes: Partial<Record<ErrorCode, number>> = {
   E_KERNEL: sysexits.osErr,
 };
 
+function statusOf(code: string, exitCode: number): number {
+  return exitCode === LOGIN_FAILURE_EXIT ? (exitCodes[code] ?? sysexits.unavailable) : exitCode;
+}
+
+/** What the daemon answered. */
+export function answeredFailure(error: AdminError): CliFailure {
+  return new CliFailure({ ...error, exitCode: statusOf(error.code, error.exitCode) });
+}
+
 export function toCliFailure(error: unknown): CliFailure {
   if (error instanceof CliFailure) return error;
   if (error instanceof DockershError) {
     const { code, message, hint } = error;
-    const exitCode =
-      error.exitCode === LOGIN_FAILURE_EXIT ? (exitCodes[code] ?? sysexits.unavailable) : error.exitCode;
+    const exitCode = statusOf(code, error.exitCode);
     return new CliFailure({ code, message, hint, exitCode }, { cause: error });
   }
   const message = error instanceof Error ? error.message : String(error);

@@ -196,7 +196,11 @@ export class LoginService {
       ...policy,
       user,
       shell: shell.path,
-      image: { ...image, env: imageEnvironment(image.config.env) },
+      image: {
+        ...image,
+        env: imageEnvironment(image.config.env),
+        workingDir: folderInside(image.config.workingDir),
+      },
     };
   }
 }
@@ -205,4 +209,9 @@ export class LoginService {
 function logDetail(failure: DockershError): object {
   if (failure.code === 'E_INTERNAL' || failure.code === 'E_SANDBOX_START') return { err: failure };
   return { reason: failure.message };
+}
+
+/** An image is a stranger's work: what is no absolute path counts as nothing. */
+function folderInside(workingDir: string | undefined): string | undefined {
+  return workingDir !== undefined && /^\/[^\0]*$/.test(workingDir) ? workingDir : undefined;
 }

@@ -38,6 +38,8 @@ export interface SandboxImage {
   readonly group: string | undefined;
   /** "NAME=value", what every session starts from. */
   readonly env: readonly string[];
+  /** Where commands that are run directly start; undefined: at home, as logins do. */
+  readonly workingDir: string | undefined;
 }
 
 /** One session: what is to run, for whom is fixed by the sandbox. */

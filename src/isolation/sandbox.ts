@@ -28,6 +28,8 @@ export const SandboxRecord = z.strictObject({
   imageDigest: z.string(),
   layers: z.array(z.string()),
   env: z.array(z.string()),
+  /** The image's; absent: none. */
+  workingDir: z.string().optional(),
   memoryLimitBytes: z.number().nullable(),
   pidsLimit: z.number().nullable(),
   cpus: z.number().nullable(),
@@ -46,6 +48,7 @@ export function recordOf(spec: SandboxSpec): SandboxRecord {
     imageDigest: spec.image.digest,
     layers: spec.image.layers.map((layer) => layer.path),
     env: [...spec.image.env],
+    ...(spec.image.workingDir === undefined ? {} : { workingDir: spec.image.workingDir }),
     memoryLimitBytes: spec.memoryBytes,
     pidsLimit: spec.pids,
     cpus: spec.cpus,
@@ -140,9 +143,11 @@ export class Sandbox {
       startedAt: new Date().toISOString(),
       ...(session.from === undefined ? {} : { from: session.from.slice(0, 64) }),
     };
-    const { home } = this.record;
+    const { home, workingDir } = this.record;
+    // A login starts at home, whatever the image says; a command starts where the image's commands do.
+    const cwd = session.program.kind === 'direct' ? (workingDir ?? home) : home;
     const env = mergeEnvironment([...this.record.env, `HOME=${home}`].map(asBytes), session.env);
-    return this.#supervisor.startSession({ ...session, env }, home, connection, note);
+    return this.#supervisor.startSession({ ...session, env }, cwd, connection, note);
   }
 
   /** Throws E_BUSY where the supervisor does not answer in time. */

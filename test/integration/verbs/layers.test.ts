@@ -57,7 +57,16 @@ describe.skipIf(lacks('busybox'))("a user's layer", () => {
   it('becomes an image, with its configuration changed', async () => {
     await verbs.inside('echo mine > /srv/mine; rm /srv/doomed');
     const args = ['--author', 'Ada', '--message', 'with mine', '--change', 'ENV COLOUR="deep red"'];
-    const made = await ctl('commit', verbs.name, 'lab/made:1', ...args, '--change', 'LABEL a=b');
+    const made = await ctl(
+      'commit',
+      verbs.name,
+      'lab/made:1',
+      ...args,
+      '--change',
+      'LABEL a=b',
+      '-c',
+      'WORKDIR /srv',
+    );
     expect(made).toMatchObject({ name: 'lab/made:1', user: verbs.name });
     expect(await ctl('image', 'inspect', 'lab/made:1')).toMatchObject({
       author: 'Ada',
@@ -74,6 +83,8 @@ describe.skipIf(lacks('busybox'))("a user's layer", () => {
     expect(await verbs.inside('cat /srv/mine; stat -c %u /srv/mine; echo $COLOUR; ls /srv')).toBe(
       `mine\n${uid}\ndeep red\nmine\n`,
     );
+    expect((await verbs.exec('readlink', '/proc/self/cwd')).stdout.toString()).toBe('/srv\n');
+    expect(await verbs.inside('cd; pwd')).toBe(`/home/${verbs.name}\n`);
     await ctl('image', 'rm', 'lab/made:1');
     // Its layer goes on on it, name or not.
     await ctl('stop', verbs.name);

@@ -3,6 +3,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import type { CliEnvironment } from '../../../src/cli/console.ts';
 import { runCli } from '../../../src/cli/program.ts';
 import { type AdminRequest, adminRequest } from '../../../src/protocol/admin.ts';
@@ -78,11 +79,16 @@ interface CliRun {
   stderr: string;
 }
 
-/** Runs dockershctl in this process. */
-export async function cli(args: readonly string[], terminal?: { columns: number }): Promise<CliRun> {
+/** Runs dockershctl in this process. `typed` is what somebody at the terminal answers. */
+export async function cli(
+  args: readonly string[],
+  terminal?: { columns: number },
+  typed = '',
+): Promise<CliRun> {
   const stdout = new Captured(terminal);
   const stderr = new Captured(terminal);
-  const environment: CliEnvironment = { stdout, stderr };
+  const stdin = Object.assign(Readable.from([typed]), { isTTY: terminal !== undefined });
+  const environment: CliEnvironment = { stdin, stdout, stderr };
   const status = await runCli(args, environment, '1.2.3');
   return { status, stdout: stdout.text, stderr: stderr.text };
 }

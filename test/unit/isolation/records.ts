@@ -32,6 +32,7 @@ export function aSandbox(changes: Partial<SandboxSpec> = {}): SandboxSpec {
       passwd: undefined,
       group: undefined,
       env: [],
+      workingDir: undefined,
     },
     shell: '/bin/bash',
     memoryBytes: null,
