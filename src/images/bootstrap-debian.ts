@@ -59,7 +59,7 @@ export function mmdebstrapArgs({
     throw refused(suite, 'it is no suite', 'Name one as in debian:trixie or ubuntu:noble, or busybox.');
   }
   if (mirror !== undefined && !/^(?:https?|file|copy):\/\/?[^\s]+$/.test(mirror)) {
-    throw refused(mirror, 'it is no URL of packages', 'Write it as in http://deb.debian.org/debian.');
+    throw refused(mirror, 'it is no URL of packages', 'Write it as in http://HOST/debian.');
   }
   const wrong = packages?.find((name) => !/^[a-z0-9][a-z0-9+.-]*(?::[a-z0-9]+)?$/.test(name));
   if (wrong !== undefined) throw refused(wrong, 'it is not the name of a package', 'See "apt-cache search".');
