@@ -164,7 +164,9 @@ export class Sandboxes implements Engine {
       uid,
       spec.image.layers.map((layer) => layer.path),
     );
-    if (uid >= firstRange) throw new DockershError('E_UID_RANGE', { why: `uid ${uid}` });
+    if (Math.max(uid, spec.user.gid) >= firstRange) {
+      throw new DockershError('E_UID_RANGE', { why: `uid ${uid}, gid ${spec.user.gid}` });
+    }
     const ids = idMapsOf(spec.user, await this.#slots.slotOf(uid));
     const folder = await prepareUserFolder(state, spec.user, ids.rootId, spec.home);
     const name = String(uid);
