@@ -1,5 +1,5 @@
-// dockersh-init: PID 1 of a sandbox. Reaps what is orphaned inside, and on SIGTERM ends everything;
-// nothing else. Runs as the user namespace's root with no capability and the sandbox's filter, from
+// dockersh-init: PID 1 of a sandbox. Reaps what is orphaned inside, and after SIGTERM ends as soon as it is
+// alone; nothing else. Runs as the user namespace's root with no capability and the sandbox's filter, from
 // a file that nobody inside may read, so that nobody inside may trace it either (ptrace(2)).
 //
 // Signals reach PID 1 from inside only where it has a handler (pid_namespaces(7)); it has none, it
@@ -10,14 +10,6 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
-
-// What arrives from the supervisor as SIGTERM is passed on to everybody but ourselves (kill(2), -1).
-// A stopped process would not see it until it goes on.
-static void end_everybody(void) {
-    (void)kill(-1, SIGTERM);
-    (void)kill(-1, SIGHUP); // an interactive shell ignores SIGTERM
-    (void)kill(-1, SIGCONT);
-}
 
 static void reap(void) {
     while (waitpid(-1, NULL, WNOHANG) > 0)
@@ -35,10 +27,8 @@ int main(void) {
         struct timespec again = {.tv_nsec = 20 * 1000 * 1000};
         int number = ending ? sigtimedwait(&set, NULL, &again) : sigwaitinfo(&set, NULL);
         reap();
-        if (number == SIGTERM && !ending) {
+        if (number == SIGTERM) // the supervisor has told everybody; we may signal nobody
             ending = 1;
-            end_everybody();
-        }
         if (ending && kill(-1, 0) != 0 && errno == ESRCH)
             return 0;
     }

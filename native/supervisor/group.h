@@ -8,3 +8,6 @@
 void group_signal(pid_t leader, int number);
 // Finds the processes through the sandbox's cgroup, so that no other sandbox's can be meant.
 void session_signal(const struct cgroups *cgroups, pid_t leader, int number);
+// To everybody in the sandbox but its PID 1: whoever is in the cgroup and in PID 1's PID namespace, which
+// the spawner is not. PID 1 itself may signal nobody, it has no capability.
+void sandbox_signal(const struct cgroups *cgroups, pid_t init, int number);

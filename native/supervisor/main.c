@@ -179,11 +179,12 @@ static void begin_stop(void) {
     uint8_t bytes[64];
     wire_start(&writer, bytes, sizeof bytes, MSG_STOPPING);
     send_control(&writer);
-    for (size_t index = 0; index < MAX_SESSIONS; index++) {
-        if (self.sessions[index].used && self.sessions[index].started && !self.sessions[index].ended)
-            group_signal(self.shared->slots[index].pid, SIGHUP);
-    }
-    (void)kill(self.init_pid, SIGTERM);
+    // SIGHUP for interactive shells, which ignore SIGTERM; SIGCONT for what is stopped and would hear
+    // nothing.
+    static const int goodbye[] = {SIGTERM, SIGHUP, SIGCONT};
+    for (size_t index = 0; index < sizeof goodbye / sizeof goodbye[0]; index++)
+        sandbox_signal(&self.cgroups, self.init_pid, goodbye[index]);
+    (void)kill(self.init_pid, SIGTERM); // asks it to end as soon as it is alone
 }
 
 // ---- children --------------------------------------------------------------------------------------

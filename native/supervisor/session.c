@@ -347,6 +347,15 @@ void session_message(struct supervisor *supervisor, struct session *session) {
         group_signal(leader_of(supervisor, session), (int)number);
 }
 
+// What a session left behind. What made itself a session of its own (setsid, as daemons do) can't be told
+// apart from another session's any more: it ends with the user's last one.
+static void end_background(const struct supervisor *supervisor, pid_t leader, int number) {
+    if (session_count(supervisor) == 0)
+        sandbox_signal(&supervisor->cgroups, supervisor->init_pid, number);
+    else
+        session_signal(&supervisor->cgroups, leader, number);
+}
+
 // The leader's zombie is kept until nothing more has to be signalled: while it is there, neither its
 // pid nor the numbers of its group and session can belong to anybody else.
 bool session_exited(struct supervisor *supervisor, pid_t pid, int wait_code, int wait_status) {
@@ -360,7 +369,7 @@ bool session_exited(struct supervisor *supervisor, pid_t pid, int wait_code, int
     if (!session->ended)
         conclude(supervisor, session, wait_code == CLD_EXITED ? 0 : 1, (uint32_t)wait_status);
     if (supervisor->spec.kill_background && session->kill_at_ns == NEVER) {
-        session_signal(&supervisor->cgroups, pid, SIGHUP);
+        end_background(supervisor, pid, SIGHUP);
         session->kill_at_ns = monotonic_ns() + supervisor->spec.hangup_grace_ms * 1000000u;
     }
     if (session->kill_at_ns != NEVER && supervisor->state == STATE_RUNNING)
@@ -377,7 +386,7 @@ void session_deadline(struct supervisor *supervisor, struct session *session) {
     }
     session->kill_at_ns = NEVER;
     if (supervisor->spec.kill_background)
-        session_signal(&supervisor->cgroups, leader, SIGKILL);
+        end_background(supervisor, leader, SIGKILL);
     group_signal(leader, SIGKILL);
     if (!session->ended) { // not forked yet, not a group's leader yet, or about to be seen to exit
         if (leader > 1)

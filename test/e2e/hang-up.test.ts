@@ -111,9 +111,7 @@ describe.skipIf(control)('work left in the background by a session that ended', 
     const policy = { image: 'host', background, ...timing };
     await login.host.setPolicy({ defaults: policy });
     const sleep = uniqueSleep();
-    // With "kill", what made itself a session of its own (setsid) stays until the sandbox stops.
-    const start = expected === 0 ? '' : 'setsid ';
-    const result = await login.ssh(`${start}${sleep} >/dev/null 2>&1 </dev/null & exit 3`);
+    const result = await login.ssh(`setsid ${sleep} >/dev/null 2>&1 </dev/null & exit 3`);
     expect(result.code).toBe(3);
     if (expected === 0) await ends(sleep);
     // Seen from a later session: what is kept belongs to the sandbox, not to the session.
