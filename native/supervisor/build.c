@@ -28,6 +28,59 @@
 #include "supervisor.h"
 #include "sys.h"
 
+int spawner_start(struct supervisor *supervisor, int init_end, struct err *err) {
+    int pair[2];
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
+        return err_sys(err, "make a socket pair", NULL);
+    cleanup_fd int ours = pair[0];
+    cleanup_fd int theirs = pair[1];
+    struct sys_clone_args args = {.exit_signal = SIGCHLD};
+    cleanup_fd int cgroup = CLOSED_FD;
+    if (supervisor->cgroups.version == 2) {
+        cgroup = cgroups_open(&supervisor->cgroups, err);
+        if (cgroup < 0)
+            return -1;
+        args.flags = SYS_CLONE_INTO_CGROUP;
+        args.cgroup = (uint64_t)cgroup;
+    }
+    // A spawner that does not answer (its sandbox may be out of everything) must not hold us for ever.
+    struct timeval patience = {.tv_sec = 10};
+    if (setsockopt(ours, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience) != 0 ||
+        setsockopt(ours, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience) != 0)
+        return err_sys(err, "set time limits", NULL);
+    pid_t pid = sys_clone3(&args);
+    if (pid == 0) {
+        close_fd(supervisor->control);
+        close_fd(supervisor->listener);
+        close_fd(supervisor->signals);
+        close_fd(ours);
+        if (supervisor->state == STATE_IDLE) { // the conversation with PID 1 is not ours to keep open
+            close_fd(supervisor->devpts);
+            if (supervisor->init_pidfd != init_end)
+                close_fd(supervisor->init_pidfd);
+        }
+        for (size_t index = 0; index < MAX_SESSIONS; index++) {
+            if (supervisor->sessions[index].used) {
+                close_fd(supervisor->sessions[index].connection);
+                close_fd(supervisor->sessions[index].pts);
+            }
+        }
+        sigset_t none;
+        (void)sigemptyset(&none);
+        (void)sigprocmask(SIG_SETMASK, &none, NULL);
+        struct spawner_ends ends = {
+            .supervisor = theirs, .init = init_end, .init_binary = supervisor->init_binary};
+        spawner_run(supervisor->shared, ends);
+    }
+    if (pid < 0)
+        return err_sys(err, "start the spawner", NULL);
+    supervisor->spawner_pid = pid;
+    supervisor->spawner = take_fd(&ours);
+    if (supervisor->cgroups.version == 1)
+        return cgroups_attach(&supervisor->cgroups, pid, err);
+    return 0;
+}
+
 static int write_map(pid_t pid, const char *file, const char *map, struct err *err) {
     char path[64];
     (void)snprintf(path, sizeof path, "/proc/%d/%s", (int)pid, file);

@@ -62,10 +62,12 @@ struct supervisor {
     size_t report_count;
 };
 
-// The spawner (main.c: the process that forks it owns what it inherits).
-int spawner_start(struct supervisor *supervisor, int init_end, struct err *err);
+// supervise.c: the whole life of a supervisor; `control` is the connection with the daemon.
+_Noreturn void supervise(int control, int init_binary);
 
 // build.c
+// Starts the spawner, which closes what it inherits of the supervisor's.
+int spawner_start(struct supervisor *supervisor, int init_end, struct err *err);
 int build_sandbox(struct supervisor *supervisor, struct wire_reader *reader, const uint8_t *bytes,
                   size_t length, struct err *err);
 // A spawner that died (the kernel's OOM killer may choose it) is replaced by a new one.

@@ -1,12 +1,6 @@
 // dockersh-supervisor: one process per sandbox, as root, outside of it. Builds the sandbox, starts
 // sessions in it, reaps and reports. The daemon may come and go; the sandbox lives as long as this
-// process does, and no longer: PID 1 inside dies with it.
-//
-// Started once by the daemon as a launcher, which forks a supervisor for every request: forking this
-// small program takes a tenth of a millisecond, forking the daemon takes several. Supervisors are
-// started ahead of time and wait for their sandbox.
-//
-//   dockersh-supervisor INIT_BINARY     the launcher; requests come on descriptor 3
+// process does, and no longer: PID 1 inside dies with it. Forked by the launcher (launcher.c).
 //
 // Trusts the daemon (root, over descriptors it inherited or a socket in a folder that only root can
 // enter), nobody else. What comes from a login client is passed on, never interpreted.
@@ -16,15 +10,12 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -35,67 +26,11 @@
 #include "supervisor.h"
 #include "sys.h"
 
-#define LAUNCHER_FD 3
 #define FIXED_POLLS 4
 #define WATCHDOG_SECONDS 60
 
 static struct supervisor self;
 static uint8_t message[WIRE_MAX_BYTES];
-
-// ---- the spawner -----------------------------------------------------------------------------
-
-int spawner_start(struct supervisor *supervisor, int init_end, struct err *err) {
-    int pair[2];
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
-        return err_sys(err, "make a socket pair", NULL);
-    cleanup_fd int ours = pair[0];
-    cleanup_fd int theirs = pair[1];
-    struct sys_clone_args args = {.exit_signal = SIGCHLD};
-    cleanup_fd int cgroup = CLOSED_FD;
-    if (supervisor->cgroups.version == 2) {
-        cgroup = cgroups_open(&supervisor->cgroups, err);
-        if (cgroup < 0)
-            return -1;
-        args.flags = SYS_CLONE_INTO_CGROUP;
-        args.cgroup = (uint64_t)cgroup;
-    }
-    // A spawner that does not answer (its sandbox may be out of everything) must not hold us for ever.
-    struct timeval patience = {.tv_sec = 10};
-    if (setsockopt(ours, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience) != 0 ||
-        setsockopt(ours, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience) != 0)
-        return err_sys(err, "set time limits", NULL);
-    pid_t pid = sys_clone3(&args);
-    if (pid == 0) {
-        close_fd(supervisor->control);
-        close_fd(supervisor->listener);
-        close_fd(supervisor->signals);
-        close_fd(ours);
-        if (supervisor->state == STATE_IDLE) { // the conversation with PID 1 is not ours to keep open
-            close_fd(supervisor->devpts);
-            if (supervisor->init_pidfd != init_end)
-                close_fd(supervisor->init_pidfd);
-        }
-        for (size_t index = 0; index < MAX_SESSIONS; index++) {
-            if (supervisor->sessions[index].used) {
-                close_fd(supervisor->sessions[index].connection);
-                close_fd(supervisor->sessions[index].pts);
-            }
-        }
-        sigset_t none;
-        (void)sigemptyset(&none);
-        (void)sigprocmask(SIG_SETMASK, &none, NULL);
-        struct spawner_ends ends = {
-            .supervisor = theirs, .init = init_end, .init_binary = supervisor->init_binary};
-        spawner_run(supervisor->shared, ends);
-    }
-    if (pid < 0)
-        return err_sys(err, "start the spawner", NULL);
-    supervisor->spawner_pid = pid;
-    supervisor->spawner = take_fd(&ours);
-    if (supervisor->cgroups.version == 1)
-        return cgroups_attach(&supervisor->cgroups, pid, err);
-    return 0;
-}
 
 // ---- messages to the daemon --------------------------------------------------------------------
 
@@ -441,7 +376,7 @@ static int watch_children(struct err *err) {
     return self.signals >= 0 ? 0 : err_sys(err, "watch children", NULL);
 }
 
-static _Noreturn void supervise(int control, int init_binary) {
+_Noreturn void supervise(int control, int init_binary) {
     struct err err = {0};
     // Field by field: the sessions' pages stay untouched, and cost nothing, until they are used.
     self.control = control;
@@ -462,86 +397,4 @@ static _Noreturn void supervise(int control, int init_binary) {
     }
     for (;;)
         wait_and_handle();
-}
-
-// Tells a login client why it was refused, and lets go of it. In a process that exits for it: what a
-// client has queued on its connection may hold descriptors whose last close waits for as long as the
-// client likes (SO_LINGER), unless the closing process is exiting. So we are never the last to close: the
-// child waits until our own copy is gone.
-static void dispose_client(size_t length, int connection) {
-    int pair[2] = {CLOSED_FD, CLOSED_FD};
-    uint16_t none = 0;
-    memcpy(message + 6, &none, sizeof none); // the same message, without its descriptor, is the answer
-    if (pipe2(pair, O_CLOEXEC) == 0 && fork() == 0) {
-        static uint8_t unread[WIRE_MAX_BYTES];
-        int fds[WIRE_MAX_FDS];
-        unsigned count;
-        char ignored;
-        close_fd(pair[1]);
-        (void)!read(pair[0], &ignored, 1);
-        // A socket that ends with something unread resets its peer, who would then miss the answer.
-        for (int messages = 0;
-             messages < 8 && wire_receive(connection, unread, sizeof unread, fds, &count) > 0;)
-            messages++;
-        if (length > WIRE_HEADER_BYTES)
-            (void)wire_send(connection, message, length, NULL, 0);
-        _exit(0);
-    }
-    close_fd(connection);
-    close_fd(pair[0]);
-    close_fd(pair[1]);
-}
-
-static _Noreturn void become_supervisor(int control, int init_binary) {
-    close_fd(LAUNCHER_FD);
-    (void)signal(SIGCHLD, SIG_DFL);
-    supervise(control, init_binary);
-}
-
-// What the daemon was started with is no business of the sandboxes.
-static void forget_inheritance(void) {
-    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-    for (int fd = 0; null >= 0 && fd < 3; fd++)
-        (void)dup2(null, fd);
-    close_fd(null);
-    (void)setpriority(PRIO_PROCESS, 0, 0);
-    int score = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
-    if (score >= 0)
-        (void)!write(score, "0", 1);
-    close_fd(score);
-}
-
-// The launcher: forks, and does nothing else. Supervisors are not its children in the end (it ends
-// with the daemon, they don't); their parent becomes whoever reaps orphans on this host.
-int main(int argc, char **argv) {
-    if (argc != 2) {
-        (void)fprintf(stderr, "dockersh-supervisor is started by dockershd, not by hand\n");
-        return 64;
-    }
-    (void)sys_close_range(LAUNCHER_FD + 1, ~0u, 0); // what the daemon was started with
-    int init_binary = open(argv[1], O_PATH | O_CLOEXEC);
-    if (init_binary < 0) {
-        perror(argv[1]);
-        return 66;
-    }
-    forget_inheritance();
-    (void)fcntl(LAUNCHER_FD, F_SETFD, FD_CLOEXEC);
-    (void)signal(SIGCHLD, SIG_IGN); // no zombies of supervisors that end before the launcher
-    for (;;) {
-        int fds[WIRE_MAX_FDS];
-        unsigned count;
-        struct wire_reader reader;
-        ssize_t length = wire_receive(LAUNCHER_FD, message, sizeof message, fds, &count);
-        if (length == 0 || (length < 0 && errno != EBADMSG))
-            return 0;
-        if (length < 0 || count != 1 || !wire_open(&reader, message, (size_t)length))
-            continue; // the daemon's messages have one descriptor
-        if (reader.type == MSG_ERROR) {
-            dispose_client((size_t)length, fds[0]);
-            continue;
-        }
-        if (reader.type == MSG_FORK && fork() == 0)
-            become_supervisor(fds[0], init_binary);
-        close_fd(fds[0]);
-    }
 }
