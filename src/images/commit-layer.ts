@@ -52,7 +52,7 @@ export interface CommitResult {
 /**
  * Makes an image of `base` (NAME@DIGEST, or a name) and the layer in `upper`, whose ids on disk are the
  * host's. Nothing may write to `upper` meanwhile: a file that changes is taken half old, half new. Throws
- * E_NOT_FOUND without the base, E_IMAGE_BROKEN where a file cannot be in an image (an id above 65535, a name
+ * E_NOT_FOUND without the base, E_ARCHIVE_REFUSED where a file cannot be in an image (an id above 65535, a name
  * that begins with ".wh."), E_DISK_FULL.
  */
 export async function commitLayer(

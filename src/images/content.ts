@@ -9,9 +9,10 @@
 // own source. A blob that was broken off stays in tmp/ under its digest and is resumed, by the same daemon or
 // the next one, for a week.
 //
-// Errors: E_IMAGE_BROKEN (content is not what its digest says, or not what its schema says; a manifest, a
-// configuration and layers that do not belong together), E_DISK_FULL, E_NOT_FOUND (readBlob, readJson), and
-// whatever `open` rejects with. An aborted signal rejects with its reason.
+// Errors: E_ARCHIVE_REFUSED (an entry that is unsafe, or more than the limits allow), E_IMAGE_BROKEN (content
+// is not what its digest says, or not what its schema says; a manifest, a configuration and layers that do not
+// belong together), E_DISK_FULL, E_NOT_FOUND (readBlob, readJson), and whatever `open` rejects with. An aborted
+// signal rejects with its reason.
 
 import type { Readable } from 'node:stream';
 import type { z } from 'zod';

@@ -121,7 +121,7 @@ function limitTo(limit: number, what: string): Transform {
       bytes += chunk.length;
       if (bytes <= limit) done(null, chunk);
       else {
-        done(new DockershError('E_IMAGE_BROKEN', { what, why: `it unpacks to more than ${limit} bytes` }));
+        done(new DockershError('E_ARCHIVE_REFUSED', { what, why: `it unpacks to more than ${limit} bytes` }));
       }
     },
   });

@@ -66,7 +66,7 @@ export async function addBlob(
 
 function refuseTooLarge(blob: Descriptor, limit: number): void {
   if (blob.size <= limit) return;
-  throw new DockershError('E_IMAGE_BROKEN', {
+  throw new DockershError('E_ARCHIVE_REFUSED', {
     what: `blob ${blob.digest}`,
     why: `it has ${blob.size} bytes, the limit is ${limit}`,
   });
@@ -109,7 +109,7 @@ async function withBytes(
 }
 
 function isBroken(error: unknown): boolean {
-  return error instanceof DockershError && error.code === 'E_IMAGE_BROKEN';
+  return error instanceof DockershError && ['E_IMAGE_BROKEN', 'E_ARCHIVE_REFUSED'].includes(error.code);
 }
 
 async function unpackOrCheck(

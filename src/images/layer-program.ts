@@ -217,15 +217,18 @@ export function layerFailure(what: string, exit: LayerExit): DockershError {
 
 const sysexitsDataErr = 65;
 
+/** What is no whole tar, as native/layer says it; everything else that it refuses is a tar that is not wanted. */
+const damaged = /ends too early|not a tar header|malformed|less data than|become shorter|no entry after it/;
+
 function codeOf(status: number | undefined, why: string): ErrorCode {
   if (/\(errno (28|122)\)/.test(why)) return 'E_DISK_FULL'; // ENOSPC, EDQUOT
-  if (status === sysexitsDataErr || why.startsWith("entry '")) return 'E_IMAGE_BROKEN';
-  return 'E_INTERNAL';
+  if (status !== sysexitsDataErr && !why.startsWith("entry '")) return 'E_INTERNAL';
+  return damaged.test(why) ? 'E_IMAGE_BROKEN' : 'E_ARCHIVE_REFUSED';
 }
 
 function hintOf(why: string): string {
   if (/\(errno (28|122)\)/.test(why)) return 'Free some space on the file system of the image store.';
   if (why.includes('id above 65535')) return 'Change the owner of the file: sandboxes have ids up to 65535.';
-  if (why.includes('limit')) return 'The archive is larger than this host accepts.';
+  if (why.includes('limit')) return 'See max_entries and max_bytes of [images] in the policy.';
   return 'Make the archive again, or check it with "tar -tf".';
 }

@@ -58,8 +58,8 @@ export interface ImageStore extends AsyncDisposable, ContentStore {
   resolve(name: string): Promise<ResolvedImage | undefined>;
   /**
    * Makes an image of one layer from a folder or a tar (plain, gzip, zstd), replacing what `name` meant.
-   * `path` is absolute. Throws E_USAGE, E_NOT_FOUND, E_IMAGE_BROKEN (the archive is refused, with the entry
-   * and the reason), E_DISK_FULL; an AbortError when the signal says so.
+   * `path` is absolute. Throws E_USAGE, E_NOT_FOUND, E_ARCHIVE_REFUSED (with the entry
+   * and the reason), E_IMAGE_BROKEN, E_DISK_FULL; an AbortError when the signal says so.
    */
   importRootfs(name: string, path: string, options?: ImportOptions): Promise<ImportResult>;
   /**

@@ -101,6 +101,21 @@ export const errorCatalogue = {
   ),
   E_USAGE: admin(sysexits.usage, 'wrong usage', 'Run the command with --help.'),
   E_NOT_FOUND: admin(sysexits.noInput, 'not found', 'Check the name.'),
+  E_REGISTRY: admin(
+    sysexits.unavailable,
+    'the registry cannot be reached, or does not keep to the protocol',
+    'Check the name of the registry and the network, then try again.',
+  ),
+  E_REGISTRY_DENIED: admin(
+    sysexits.noPerm,
+    'the registry does not allow it',
+    'Log in with "docker login" as root, or have the account allowed.',
+  ),
+  E_ARCHIVE_REFUSED: admin(
+    sysexits.dataErr,
+    'the archive or image is unsafe, or larger than this host accepts',
+    'Make it again without what is named, or raise the limit in the policy.',
+  ),
 } as const satisfies Record<string, CatalogueEntry>;
 
 /** Permanent code of a failure. */

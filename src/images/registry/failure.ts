@@ -6,18 +6,28 @@ import { DockershError, type ErrorCode } from '../../lib/errors.ts';
 /**
  * `unreachable`: no connection, or it broke. `denied`: credentials are missing or not accepted. `missing`: the
  * registry has no such thing. `answer`: it says what the protocol does not allow. `broken`: content differs
- * from its digest or size. `refused`: we will not do it, for safety. `limit`: more than this host accepts.
+ * from its digest or size. `astray`: it leads to where we do not go, for safety. `refused`: what is asked for is
+ * not done. `limit`: more than this host accepts.
  */
-export type RegistryFault = 'unreachable' | 'denied' | 'missing' | 'answer' | 'broken' | 'refused' | 'limit';
+export type RegistryFault =
+  | 'unreachable'
+  | 'denied'
+  | 'missing'
+  | 'answer'
+  | 'broken'
+  | 'astray'
+  | 'refused'
+  | 'limit';
 
 const codes: Readonly<Record<RegistryFault, ErrorCode>> = {
-  unreachable: 'E_INTERNAL',
-  denied: 'E_USAGE',
+  unreachable: 'E_REGISTRY',
+  denied: 'E_REGISTRY_DENIED',
   missing: 'E_NOT_FOUND',
-  answer: 'E_PROTOCOL',
+  answer: 'E_REGISTRY',
   broken: 'E_IMAGE_BROKEN',
+  astray: 'E_REGISTRY',
   refused: 'E_USAGE',
-  limit: 'E_IMAGE_BROKEN',
+  limit: 'E_ARCHIVE_REFUSED',
 };
 
 const hints: Readonly<Record<RegistryFault, string>> = {
@@ -26,6 +36,7 @@ const hints: Readonly<Record<RegistryFault, string>> = {
   missing: 'Check the name and the tag.',
   answer: 'Check that the name leads to an image registry, and nothing else answers in its place.',
   broken: 'Try again; if it fails again, the image has to be pushed again.',
+  astray: 'Nothing was sent there. Ask whoever runs the registry.',
   refused: 'See docs/images.md for what is not done, and why.',
   limit: 'See docs/images.md for the limits.',
 };

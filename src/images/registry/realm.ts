@@ -18,10 +18,10 @@ export interface Realm {
   readonly confidential: boolean;
 }
 
-/** Throws E_PROTOCOL where it is no URL, E_USAGE where it leads to what must not be asked. */
+/** Throws an `answer` where it is no URL, `astray` where it leads to what must not be asked. */
 export function checkRealm(text: string | undefined, service: string | undefined, registry: URL): Realm {
   const what = `the token server that ${registry.host} names`;
-  const refuse = (why: string): RegistryError => new RegistryError('refused', { what, why });
+  const refuse = (why: string): RegistryError => new RegistryError('astray', { what, why });
   const url = text === undefined || text.length > 2048 ? null : URL.parse(text);
   if (url === null) throw new RegistryError('answer', { what, why: 'its realm is no URL' });
   if (url.protocol !== 'https:' && url.protocol !== 'http:') {

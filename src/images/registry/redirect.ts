@@ -10,14 +10,14 @@ export function isRedirect(status: number): boolean {
   return redirectStatus.has(status);
 }
 
-/** The URL of a Location header. Throws E_PROTOCOL where it is none, E_USAGE where it must not be followed. */
+/** The URL of a Location header. Throws an `answer` where it is none, `astray` where it must not be followed. */
 export function followLocation(
   location: string | undefined,
   from: URL,
   plainHttpHosts: readonly string[],
 ): URL {
   const what = `the address that ${from.host} leads to`;
-  const refuse = (why: string): RegistryError => new RegistryError('refused', { what, why });
+  const refuse = (why: string): RegistryError => new RegistryError('astray', { what, why });
   const url = location === undefined || location === '' ? null : URL.parse(location, from);
   if (url === null) throw new RegistryError('answer', { what, why: 'it is no URL' });
   if (url.protocol !== 'https:' && url.protocol !== 'http:') {
@@ -26,7 +26,7 @@ export function followLocation(
   if (url.username !== '' || url.password !== '') throw refuse('it has credentials in it');
   if (url.protocol === 'http:' && from.protocol === 'https:') {
     const hint = 'A registry behind a proxy has to be told that its own address starts with https.';
-    throw new RegistryError('refused', {
+    throw new RegistryError('astray', {
       what,
       why: `${url.origin} is not encrypted, ${from.origin} is`,
       hint,

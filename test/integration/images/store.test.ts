@@ -128,7 +128,7 @@ describe('import', () => {
         'evil',
         await file('evil', tar({ name: '../x' })),
         {
-          code: 'E_IMAGE_BROKEN',
+          code: 'E_ARCHIVE_REFUSED',
           message: expect.stringContaining("entry '../x' at offset 0: the path holds '..'"),
         },
       ],
@@ -155,7 +155,7 @@ describe('import', () => {
       ],
       ['text', await file('text', Buffer.from('hello')), { code: 'E_IMAGE_BROKEN' }],
       ['missing', scratch.path('missing'), { code: 'E_NOT_FOUND' }],
-      ['wh', scratch.path('wh'), { code: 'E_IMAGE_BROKEN', message: expect.stringContaining("'.wh.x'") }],
+      ['wh', scratch.path('wh'), { code: 'E_ARCHIVE_REFUSED', message: expect.stringContaining("'.wh.x'") }],
       ['root', '/', { code: 'E_USAGE' }],
       ['device', '/dev/null', { code: 'E_USAGE' }],
       ['host', scratch.path('good'), { code: 'E_USAGE', message: expect.stringContaining('reserved') }],
@@ -172,7 +172,7 @@ describe('import', () => {
     const bomb = gzipSync(tar({ name: 'zeros', data: Buffer.alloc(64 << 20) }));
     const started = performance.now();
     await expect(store.importRootfs('bomb', await file('bomb', bomb))).rejects.toMatchObject({
-      code: 'E_IMAGE_BROKEN',
+      code: 'E_ARCHIVE_REFUSED',
       message: expect.stringContaining("entry 'zeros' at offset 0: the archive is larger than the limit"),
     });
     expect(performance.now() - started).toBeLessThan(5000);

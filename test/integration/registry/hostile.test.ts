@@ -103,7 +103,7 @@ describe('a registry that lies', () => {
     [
       'and has a layer that reaches outside',
       () => serve(builtImage([builtLayer(tar({ name: '../../evil', data: 'x' }))])),
-      'E_IMAGE_BROKEN',
+      'E_ARCHIVE_REFUSED',
     ],
   ] as const)('%s', async (_, start, code) => {
     await using server = await start();

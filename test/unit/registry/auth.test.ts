@@ -178,7 +178,7 @@ describe('basic authentication', () => {
       const { outcome } = await pullFrom((_, response) =>
         send(response, 401, '', { 'www-authenticate': challenge }),
       );
-      expect(outcome).toMatchObject({ fault: 'denied' });
+      expect(outcome).toMatchObject({ fault: 'denied', code: 'E_REGISTRY_DENIED' });
       expect((outcome as Error).message).toContain(text);
     }
   });
@@ -295,7 +295,7 @@ describe('tokens', () => {
     'from %s are refused',
     async (realm) => {
       const { server, outcome } = await pullFrom(tokenRegistry(() => undefined, realm));
-      expect(['refused', 'answer']).toContain((outcome as Record<string, unknown>)['fault']);
+      expect(['astray', 'answer']).toContain((outcome as Record<string, unknown>)['fault']);
       expect(server.calls).toHaveLength(0);
     },
   );

@@ -160,7 +160,7 @@ describe('a download', () => {
       response.writeHead(200, { 'content-length': String(content.length) });
       response.write(content.subarray(0, 10));
     });
-    expect(error).toMatchObject({ fault: 'unreachable' });
+    expect(error).toMatchObject({ fault: 'unreachable', code: 'E_REGISTRY' });
     expect(error?.message).toContain('nothing came for 0.1 s');
     expect(server.calls).toHaveLength(3);
     expect(performance.now() - start).toBeLessThan(3000);
@@ -282,7 +282,7 @@ describe('redirects', () => {
     '::',
   ])('to %s are refused', async (location) => {
     const { error, server } = await download((_, response) => send(response, 307, '', { location }));
-    expect(['refused', 'answer', 'missing']).toContain(error?.['fault']);
+    expect(['astray', 'answer', 'missing']).toContain(error?.['fault']);
     expect(server.calls.length).toBeLessThanOrEqual(6);
   });
 });

@@ -173,7 +173,11 @@ describe('manifests', () => {
 
   it('end at four MiB, announced or not', async () => {
     const huge = Buffer.alloc(4 * 1024 * 1024 + 1, ' ');
-    expect(await failure(fetchFrom({ latest: { bytes: huge } }))).toMatchObject({ fault: 'limit' });
+    expect(await failure(fetchFrom({ latest: { bytes: huge } }))).toMatchObject({
+      fault: 'limit',
+      code: 'E_ARCHIVE_REFUSED',
+      exitCode: 65,
+    });
     await using server = await Server.start(({ url }, response) => {
       if (url === '/v2/') return send(response, 200);
       response.writeHead(200, { 'content-type': manifestType });
@@ -217,7 +221,7 @@ describe('a host', () => {
     const { host } = gone;
     await gone[Symbol.asyncDispose]();
     const error = await failure(connect({ host }));
-    expect(error).toMatchObject({ fault: 'unreachable' });
+    expect(error).toMatchObject({ fault: 'unreachable', code: 'E_REGISTRY', exitCode: 69 });
     expect(error.message).toContain(host);
   });
 

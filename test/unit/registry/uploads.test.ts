@@ -255,7 +255,7 @@ describe('an upload', () => {
         return method === 'POST';
       };
       const error = await failure(upload(registry));
-      expect(['refused', 'answer', 'missing', 'unreachable']).toContain(error['fault']);
+      expect(['astray', 'answer', 'missing', 'unreachable']).toContain(error['fault']);
       expect(registry.blobs.size).toBe(0);
     },
   );
