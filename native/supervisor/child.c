@@ -130,12 +130,47 @@ static void default_signals(void) {
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-// What stands before the user's own output is said on the user's own descriptor 2.
-static void notice(const char *program, const char *what) {
-    char line[PATH_MAX + 128];
-    int length = snprintf(line, sizeof line, "dockersh: %s: %s\n", program, what);
-    if (length > 0)
-        (void)!write(2, line, strnlen(line, sizeof line));
+// What stands before the user's own output is said on the user's own descriptor 2. `object` may be the
+// work of whoever made the image: nothing in it may act on the terminal.
+static void notice(const char *object, const char *what) {
+    char line[PATH_MAX + 256];
+    int length = snprintf(line, sizeof line, "dockersh: %.*s: %s", PATH_MAX, object, what);
+    if (length <= 0)
+        return;
+    size_t used = strnlen(line, sizeof line - 1);
+    for (size_t at = 0; at < used; at++) {
+        unsigned char byte = (unsigned char)line[at];
+        bool c1 = byte == 0xc2 && (line[at + 1] & 0xe0) == 0x80; // U+0080 to U+009F in UTF-8
+        if (c1)
+            line[at++] = '?';
+        if (c1 || byte < ' ' || byte == 0x7f)
+            line[at] = '?';
+    }
+    line[used++] = '\n';
+    (void)!write(2, line, used);
+}
+
+static const char *variable(const struct plan *plan, const char *name) {
+    size_t length = strlen(name);
+    for (size_t index = 0; index < plan->environment_count; index++) {
+        if (strncmp(plan->environment[index], name, length) == 0)
+            return plan->environment[index] + length;
+    }
+    return NULL;
+}
+
+// As the user, inside: whatever the folder's name is, it leads nowhere that a `cd` would not.
+static void enter_folder(const struct plan *plan) {
+    if (plan->folder == NULL || chdir(plan->folder) == 0)
+        return;
+    int number = errno;
+    const char *home = variable(plan, "HOME=");
+    const char *whose =
+        home != NULL && strcmp(home, plan->folder) == 0 ? "the home folder" : "the WorkingDir of the image";
+    char what[192];
+    (void)snprintf(what, sizeof what, "can't enter %s (%s); starting in /", whose, strerror(number));
+    notice(plan->folder, what);
+    (void)chdir("/");
 }
 
 static const char *base_name(const char *path) {
@@ -187,10 +222,7 @@ _Noreturn void child_run(struct wire_reader *reader, const int *fds, struct slot
     become_user(&plan, slot);
     (void)umask(plan.mask & 0777);
     default_signals();
-    if (plan.folder != NULL && chdir(plan.folder) != 0) {
-        notice(plan.folder, "can't enter the home folder; starting in /");
-        (void)chdir("/");
-    }
+    enter_folder(&plan);
     slot->exec_ns = monotonic_ns();
     run(&plan, slot);
 }

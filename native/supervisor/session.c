@@ -14,6 +14,7 @@
 
 #include "cleanup.h"
 #include "group.h"
+#include "identity.h"
 #include "step.h"
 #include "supervisor.h"
 
@@ -141,14 +142,15 @@ static bool acceptable(int fd) {
 
 // A PTY of the sandbox's own devpts, with the settings and the size of the user's terminal. The
 // slave comes from the master itself (TIOCGPTPEER), not from a path inside the sandbox.
-static int open_pty(struct supervisor *supervisor, int outer, int *pts, struct err *err) {
+static int open_pty(struct supervisor *supervisor, const struct identity *identity, int outer, int *pts,
+                    struct err *err) {
     cleanup_fd int ptm =
         openat(supervisor->devpts, "ptmx", O_RDWR | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
     int unlocked = 0;
     if (ptm < 0 || ioctl(ptm, TIOCSPTLCK, &unlocked) != 0)
         return err_sys(err, "open a terminal", NULL);
     cleanup_fd int slave = ioctl(ptm, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
-    if (slave < 0 || fchown(slave, supervisor->spec.uid, (gid_t)-1) != 0)
+    if (slave < 0 || fchown(slave, identity_host_uid(identity, &supervisor->spec), (gid_t)-1) != 0)
         return err_sys(err, "open a terminal", "slave");
     struct termios settings;
     struct winsize size;
@@ -168,10 +170,10 @@ static int send_started(int connection, int ptm) {
     return wire_send(connection, bytes, wire_finish(&writer, count), &ptm, count);
 }
 
-// The daemon's fields, and after them what only the supervisor says: whose credentials, which slot.
+// The daemon's fields, and after them what the supervisor has checked or alone knows: whose credentials,
+// which slot.
 static size_t session_request(const struct supervisor *supervisor, const struct session *session,
-                              struct wire_reader *reader, uint32_t tty) {
-    const struct spec *spec = &supervisor->spec;
+                              const struct identity *identity, struct wire_reader *reader, uint32_t tty) {
     uint32_t slot = (uint32_t)(session - supervisor->sessions);
     struct wire_writer writer;
     struct wire_field field;
@@ -181,16 +183,17 @@ static size_t session_request(const struct supervisor *supervisor, const struct 
     while (wire_next(reader, &field)) {
         over_ssh |= field.tag == TAG_ENV && field.length >= sizeof remote &&
                     memcmp(field.value, remote, sizeof remote - 1) == 0;
-        wire_put(&writer, (enum wire_tag)field.tag, field.value, field.length);
+        if (field.tag != TAG_UID && field.tag != TAG_GID && field.tag != TAG_GROUPS)
+            wire_put(&writer, (enum wire_tag)field.tag, field.value, field.length);
     }
     if (over_ssh && session->pts_number >= 0) { // sshd's own names a terminal of the host
         char terminal[48];
         (void)snprintf(terminal, sizeof terminal, "SSH_TTY=/dev/pts/%d", session->pts_number);
         wire_put_text(&writer, TAG_ENV, terminal);
     }
-    wire_put_u32(&writer, TAG_UID, spec->uid);
-    wire_put_u32(&writer, TAG_GID, spec->gid);
-    wire_put(&writer, TAG_GROUPS, spec->groups, spec->group_count * sizeof spec->groups[0]);
+    wire_put_u32(&writer, TAG_UID, identity->uid);
+    wire_put_u32(&writer, TAG_GID, identity->gid);
+    wire_put(&writer, TAG_GROUPS, identity->groups, identity->group_count * sizeof identity->groups[0]);
     wire_put_u32(&writer, TAG_SLOT, slot);
     wire_put_u32(&writer, TAG_TTY, tty);
     return wire_finish(&writer, 3);
@@ -216,8 +219,8 @@ static struct session *free_session(struct supervisor *supervisor) {
 
 // `passed` are the descriptors as the session gets them. From MSG_STARTED on, the login counts as
 // begun: a client that has not seen it may safely try again.
-static void launch(struct supervisor *supervisor, struct session *session, struct wire_reader *reader,
-                   int *passed) {
+static void launch(struct supervisor *supervisor, struct session *session, const struct identity *identity,
+                   struct wire_reader *reader, int *passed) {
     uint32_t tty = 0;
     struct err *err = &supervisor->shared->slots[session - supervisor->sessions].err;
     cleanup_fd int ptm = CLOSED_FD;
@@ -230,7 +233,7 @@ static void launch(struct supervisor *supervisor, struct session *session, struc
         }
         if (!isatty(passed[index]))
             continue;
-        if (ptm < 0 && (ptm = open_pty(supervisor, passed[index], &session->pts, err)) < 0) {
+        if (ptm < 0 && (ptm = open_pty(supervisor, identity, passed[index], &session->pts, err)) < 0) {
             conclude(supervisor, session, 0, 125);
             return;
         }
@@ -239,7 +242,7 @@ static void launch(struct supervisor *supervisor, struct session *session, struc
     }
     if (ptm >= 0 && ioctl(ptm, TIOCGPTN, &session->pts_number) != 0)
         session->pts_number = -1;
-    size_t length = session_request(supervisor, session, reader, tty);
+    size_t length = session_request(supervisor, session, identity, reader, tty);
     if (send_started(session->connection, ptm) != 0) {
         conclude(supervisor, session, 1, SIGHUP); // the client has gone in the meantime
         return;
@@ -252,14 +255,15 @@ static void launch(struct supervisor *supervisor, struct session *session, struc
 
 // The client's own message still waits on its connection: the daemon has only looked at it, so that the
 // descriptors of a stranger never are the daemon's. Here they concern nobody but their own sandbox.
-static void take_login(struct supervisor *supervisor, struct session *session, struct wire_reader *reader) {
+static void take_login(struct supervisor *supervisor, struct session *session,
+                       const struct identity *identity, struct wire_reader *reader) {
     static uint8_t login[WIRE_MAX_BYTES];
     int fds[WIRE_MAX_FDS];
     unsigned count;
     ssize_t length = wire_receive(session->connection, login, sizeof login, fds, &count);
     if (length > 0 && count == 3) {
         int passed[3] = {fds[0], fds[1], fds[2]};
-        launch(supervisor, session, reader, passed);
+        launch(supervisor, session, identity, reader, passed);
     } else {
         (void)err_plain(&supervisor->shared->slots[session - supervisor->sessions].err,
                         "the login came without descriptors 0, 1 and 2", NULL);
@@ -286,7 +290,8 @@ void session_start(struct supervisor *supervisor, struct wire_reader *reader, co
     }
     struct session *session = free_session(supervisor);
     const char *refusal = NULL;
-    if (count != 1 || id[0] == '\0')
+    struct identity identity;
+    if (count != 1 || id[0] == '\0' || identity_read(&identity, &supervisor->spec, *reader) != 0)
         refusal = "protocol";
     else if (supervisor->state != STATE_RUNNING)
         refusal = "stopping";
@@ -304,7 +309,7 @@ void session_start(struct supervisor *supervisor, struct wire_reader *reader, co
     memcpy(session->note, note, sizeof note);
     session->connection = fcntl(fds[0], F_DUPFD_CLOEXEC, 3); // the caller closes the message's own
     supervisor->linger_at_ns = NEVER;
-    take_login(supervisor, session, reader);
+    take_login(supervisor, session, &identity, reader);
     if (session->ended && !session->started)
         release(supervisor, session);
 }

@@ -2,8 +2,9 @@
 // The one place where the parts meet. Every way out either hands the client's connection to a supervisor or
 // answers it with a refusal that names the session; nothing is ever run on the host.
 
+import type { ResolvedImage } from '../images/image-store.ts';
 import { ClientConnection } from '../isolation/client-connection.ts';
-import type { Engine, SandboxSpec, UserRecord } from '../isolation/engine.ts';
+import type { Engine, SandboxImage, SandboxSpec, UserRecord } from '../isolation/engine.ts';
 import type { SeqpacketConnection } from '../isolation/seqpacket.ts';
 import type { Users } from '../isolation/users.ts';
 import { DockershError, LOGIN_FAILURE_EXIT, toDockershError, toUserMessage } from '../lib/errors.ts';
@@ -11,6 +12,7 @@ import type { Logger } from '../lib/log.ts';
 import type { EffectivePolicy } from '../policy/policy.ts';
 import { type LoginRequest, loginDismissal, loginError, parseLogin } from '../protocol/login.ts';
 import { imageEnvironment } from '../shell/environment.ts';
+import { resolveImageUser } from '../shell/image-user.ts';
 import { chooseShell, loginSource, newSessionId, type ShellChoice, sessionOf } from '../shell/session.ts';
 import type { LoginHistory } from './login-history.ts';
 import type { PolicyStore } from './policy-store.ts';
@@ -156,7 +158,8 @@ export class LoginService {
     const policy = this.#policyOf(user);
     const shell = chooseShell(policy.shell, user);
     history.identified(id, user);
-    const start = await engine.startSession(user.uid, sessionOf(id, request, user, shell), client, () =>
+    const session = sessionOf(id, request, user, shell, policy.imageUser);
+    const start = await engine.startSession(user.uid, session, client, () =>
       this.#describe(user, policy, shell),
     );
     history.started(id, start);
@@ -200,8 +203,20 @@ export class LoginService {
         ...image,
         env: imageEnvironment(image.config.env),
         workingDir: folderInside(image.config.workingDir),
+        user: this.#imageUser(image, user, policy),
       },
     };
+  }
+
+  #imageUser(image: ResolvedImage, user: UserRecord, policy: EffectivePolicy): SandboxImage['user'] {
+    const found = resolveImageUser(image.config.user, image);
+    if (found?.kind === 'ids') return found.identity;
+    if (found?.kind === 'unknown') return { why: found.why };
+    if (found?.kind === 'root' && policy.imageUser !== 'ignore') {
+      const about = { uid: user.uid, user: user.name, image: image.name };
+      this.#parts.log.warn(about, "image_user: the image's User is root, so commands run as the user");
+    }
+    return undefined;
   }
 }
 

@@ -28,6 +28,8 @@ export interface ResolvedImage {
     /** "NAME=value". */
     readonly env: readonly string[];
     readonly workingDir?: string;
+    /** "user", "uid", "user:group" …, as the image has it. */
+    readonly user?: string;
     readonly labels: Readonly<Record<string, string>>;
   };
   /** Text of /etc/passwd and /etc/group as the image has them; undefined where they are no plain files. */
@@ -73,7 +75,7 @@ export class Resolver {
     if (manifest === undefined) return undefined;
     const image = await readStoredImage(this.#layout, manifest.digest);
     const trees = treesOf(this.#layout, image);
-    const { Env: env, WorkingDir: workingDir, Labels: labels } = image.config.config ?? {};
+    const { Env: env, WorkingDir: workingDir, User: user, Labels: labels } = image.config.config ?? {};
     return {
       name,
       digest: manifest.digest,
@@ -83,6 +85,7 @@ export class Resolver {
       config: {
         env: env ?? [],
         ...(workingDir == null || workingDir === '' ? {} : { workingDir }),
+        ...(user == null || user === '' ? {} : { user }),
         labels: labels ?? {},
       },
       passwd: await readRootfsText(trees, ['etc', 'passwd']),

@@ -6,6 +6,7 @@ import type { UserRecord } from './addon.ts';
 import type { ClientConnection, Disposer } from './client-connection.ts';
 
 export type { UserRecord } from './addon.ts';
+export { rangeSize } from './ids.ts';
 
 /** Everything that decides what a sandbox is, at its start. */
 export interface SandboxSpec {
@@ -40,6 +41,18 @@ export interface SandboxImage {
   readonly env: readonly string[];
   /** Where commands that are run directly start; undefined: at home, as logins do. */
   readonly workingDir: string | undefined;
+  /** Whom the image's own commands run as, or why they cannot; undefined: the sandbox's user. */
+  readonly user: SessionIdentity | { readonly why: string } | undefined;
+}
+
+/** Ids of the image's that a session may have in place of the user's own; never root's. */
+export interface SessionIdentity {
+  readonly uid: number;
+  readonly gid: number;
+  /** All groups, the first one included. */
+  readonly groups: readonly number[];
+  readonly name: string;
+  readonly home: string;
 }
 
 /** One session: what is to run, for whom is fixed by the sandbox. */
@@ -54,6 +67,8 @@ export interface SessionSpec {
     | { readonly kind: 'direct' }
     | { readonly kind: 'shell'; readonly path: string; readonly announceFallback: boolean };
   readonly umask: number;
+  /** Run it as the image's user, where the image has one. */
+  readonly asImageUser: boolean;
   /** Where the login came from, as it said; only shown. */
   readonly from: string | undefined;
 }

@@ -8,7 +8,7 @@ import { z } from 'zod';
 import { DockershError } from '../lib/errors.ts';
 import type { OwnedFd } from '../lib/fd.ts';
 import type { ByteString } from '../lib/wire.ts';
-import type { SandboxSpec, SessionEnd, SessionSpec } from './engine.ts';
+import type { SandboxSpec, SessionEnd, SessionIdentity, SessionSpec } from './engine.ts';
 import { homeInside } from './identity-layer.ts';
 import type { SeqpacketConnection } from './seqpacket.ts';
 import {
@@ -30,6 +30,19 @@ export const SandboxRecord = z.strictObject({
   env: z.array(z.string()),
   /** The image's; absent: none. */
   workingDir: z.string().optional(),
+  /** As SandboxImage has it. */
+  imageUser: z
+    .union([
+      z.strictObject({
+        uid: z.int(),
+        gid: z.int(),
+        groups: z.array(z.int()),
+        name: z.string(),
+        home: z.string(),
+      }),
+      z.strictObject({ why: z.string() }),
+    ])
+    .optional(),
   memoryLimitBytes: z.number().nullable(),
   pidsLimit: z.number().nullable(),
   cpus: z.number().nullable(),
@@ -49,6 +62,7 @@ export function recordOf(spec: SandboxSpec): SandboxRecord {
     layers: spec.image.layers.map((layer) => layer.path),
     env: [...spec.image.env],
     ...(spec.image.workingDir === undefined ? {} : { workingDir: spec.image.workingDir }),
+    ...(spec.image.user === undefined ? {} : { imageUser: storedUser(spec.image.user) }),
     memoryLimitBytes: spec.memoryBytes,
     pidsLimit: spec.pids,
     cpus: spec.cpus,
@@ -57,12 +71,23 @@ export function recordOf(spec: SandboxSpec): SandboxRecord {
   };
 }
 
+function storedUser(user: NonNullable<SandboxSpec['image']['user']>): SandboxRecord['imageUser'] {
+  return 'why' in user ? { why: user.why } : { ...user, groups: [...user.groups] };
+}
+
 const asBytes = (text: string): ByteString => Buffer.from(text, 'utf8').toString('latin1');
 
 /** Every name once; the later list wins. */
 export function mergeEnvironment(...lists: readonly (readonly ByteString[])[]): ByteString[] {
   const assignments = lists.flat().filter((entry) => entry.includes('=')); // an image may hold bare names
   return [...new Map(assignments.map((entry) => [entry.slice(0, entry.indexOf('=')), entry])).values()];
+}
+
+/** The user's run folder is the user's alone. */
+const isNobodysOwn = (entry: ByteString): boolean => !entry.startsWith('XDG_RUNTIME_DIR=');
+
+function environmentOf({ name, home }: SessionIdentity): ByteString[] {
+  return [`HOME=${home}`, `USER=${name}`, `LOGNAME=${name}`].map(asBytes);
 }
 
 /** A value after a time that keeps nothing waiting. */
@@ -138,16 +163,35 @@ export class Sandbox {
     return this.#failure === undefined ? undefined : buildError(this.#failure);
   }
 
-  startSession(session: SessionSpec, connection: OwnedFd): Promise<SessionAnswer> {
+  /** Whose ids the session gets; undefined: the user's own. Throws E_SESSION_START where nobody can say. */
+  identityOf(session: SessionSpec): SessionIdentity | undefined {
+    const { imageUser } = this.record;
+    if (!session.asImageUser || imageUser === undefined) return undefined;
+    if (!('why' in imageUser)) return imageUser;
+    throw new DockershError('E_SESSION_START', { why: imageUser.why, userDetail: imageUser.why });
+  }
+
+  /** `identity`: what identityOf() has said. */
+  startSession(
+    session: SessionSpec,
+    identity: SessionIdentity | undefined,
+    connection: OwnedFd,
+  ): Promise<SessionAnswer> {
     const note = {
       startedAt: new Date().toISOString(),
       ...(session.from === undefined ? {} : { from: session.from.slice(0, 64) }),
     };
     const { home, workingDir } = this.record;
     // A login starts at home, whatever the image says; a command starts where the image's commands do.
-    const cwd = session.program.kind === 'direct' ? (workingDir ?? home) : home;
-    const env = mergeEnvironment([...this.record.env, `HOME=${home}`].map(asBytes), session.env);
-    return this.#supervisor.startSession({ ...session, env }, cwd, connection, note);
+    const own = session.program.kind === 'direct' ? (workingDir ?? home) : home;
+    const image = this.record.env.map(asBytes);
+    if (identity === undefined) {
+      const env = mergeEnvironment(image, [asBytes(`HOME=${home}`)], session.env);
+      return this.#supervisor.startSession({ ...session, env }, { cwd: own, identity, note }, connection);
+    }
+    const env = mergeEnvironment(image, session.env.filter(isNobodysOwn), environmentOf(identity));
+    const place = { cwd: workingDir ?? '/', identity, note };
+    return this.#supervisor.startSession({ ...session, env }, place, connection);
   }
 
   /** Throws E_BUSY where the supervisor does not answer in time. */

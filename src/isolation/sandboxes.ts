@@ -224,10 +224,11 @@ export class Sandboxes implements Engine {
       }
       const { sandbox: pending, cold } = this.#ensure(uid, describe);
       const sandbox = await pending;
+      const identity = sandbox.identityOf(session);
       const client = connection.take();
       if (client === undefined) throw new DockershError('E_STOPPING'); // it sends its login again
       const handedOverNs = process.hrtime.bigint();
-      const answer = await sandbox.startSession(session, client);
+      const answer = await sandbox.startSession(session, identity, client);
       if (answer.kind === 'accepted') {
         return { kind: cold ? 'cold' : 'warm', handedOverNs, imageDigest: sandbox.record.imageDigest };
       }

@@ -5,7 +5,7 @@ import { z } from 'zod';
 import { hasErrno } from '../lib/errors.ts';
 import { closeAll, type OwnedFd } from '../lib/fd.ts';
 import { fieldsOf, parseWire, textOf, u32Of, u64sOf, type WireMessage, WireWriter } from '../lib/wire.ts';
-import type { SessionEnd, SessionSpec } from './engine.ts';
+import type { SessionEnd, SessionIdentity, SessionSpec } from './engine.ts';
 import type { SeqpacketConnection } from './seqpacket.ts';
 
 /** What became of a session that was handed over. A refused one's client comes back. */
@@ -40,6 +40,14 @@ export interface SupervisorState {
 /** What the daemon wants to know again about a session after a restart; the supervisor keeps it unread. */
 export const SessionNote = z.strictObject({ startedAt: z.string(), from: z.string().optional() });
 export type SessionNote = z.infer<typeof SessionNote>;
+
+/** What a sandbox adds to a session that is asked for. */
+export interface SessionPlace {
+  readonly cwd: string;
+  /** Whose ids it gets; undefined: the user's own. */
+  readonly identity: SessionIdentity | undefined;
+  readonly note: SessionNote;
+}
 
 export interface SupervisorEvents {
   /** `stepsNs`: when the build began, and each step of it (buildSteps). */
@@ -91,13 +99,8 @@ export class Supervisor implements Disposable {
   }
 
   /** Hands a session over, and takes the client's connection. */
-  startSession(
-    session: SessionSpec,
-    cwd: string,
-    connection: OwnedFd,
-    note: SessionNote,
-  ): Promise<SessionAnswer> {
-    const data = sessionMessage(session, cwd, note);
+  startSession(session: SessionSpec, place: SessionPlace, connection: OwnedFd): Promise<SessionAnswer> {
+    const data = sessionMessage(session, place);
     return new Promise((resolve) => {
       if (this.#gone) {
         resolve({ kind: 'refused', reason: 'stopping', connection });
@@ -225,7 +228,7 @@ function parseNote(note: string | undefined): unknown {
 /** enum of TAG_KIND in MSG_SESSION (native/supervisor/child.c). */
 const programKinds = { shell: 0, direct: 1, quietShell: 2 } as const;
 
-function sessionMessage(session: SessionSpec, cwd: string, note: SessionNote): Buffer {
+function sessionMessage(session: SessionSpec, { cwd, identity, note }: SessionPlace): Buffer {
   const { program } = session;
   const writer = new WireWriter('session').text('id', session.id);
   if (program.kind === 'direct') {
@@ -237,6 +240,13 @@ function sessionMessage(session: SessionSpec, cwd: string, note: SessionNote): B
   for (const argument of session.args) writer.byteString('arg', argument);
   for (const entry of session.env) writer.byteString('env', entry);
   writer.text('cwd', cwd).u32('umask', session.umask);
+  if (identity !== undefined) {
+    const { uid, gid, groups } = identity;
+    writer
+      .u32('uid', uid)
+      .u32('gid', gid)
+      .u32('groups', ...groups);
+  }
   for (const limit of resourceLimits) writer.u64('rlimit', ...limit);
   return writer.text('text', JSON.stringify(note)).finish(1);
 }

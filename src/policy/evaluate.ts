@@ -27,6 +27,7 @@ export function evaluate(policy: Policy, userName: string): Evaluation {
       image: values.image,
       onImageChange: required(values.on_image_change, 'on_image_change'),
       ...(values.shell === undefined ? {} : { shell: values.shell }),
+      imageUser: required(values.image_user, 'image_user'),
       memoryBytes: required(values.memory, 'memory'),
       cpus: required(values.cpus, 'cpus'),
       pids: required(values.pids, 'pids'),

@@ -44,6 +44,8 @@ export interface EffectivePolicy {
   readonly onImageChange: PolicyValue<'on_image_change'>;
   /** Absolute path inside; absent: the shell of the passwd entry unless dockersh, else /bin/bash, else /bin/sh. */
   readonly shell?: string;
+  /** What runs as the User of the image's configuration. */
+  readonly imageUser: PolicyValue<'image_user'>;
   readonly memoryBytes: number | null;
   /** CPUs, may be a fraction. */
   readonly cpus: number | null;

@@ -45,6 +45,14 @@ const userKeys = {
     doc: "The login shell inside. Without this key: the user's shell in /etc/passwd unless that is dockersh, else /bin/bash, else /bin/sh.",
     example: '/bin/zsh',
   },
+  image_user: {
+    type: oneOf('ignore', 'exec', 'commands'),
+    defaultText: 'ignore',
+    values: 'ignore, exec, commands',
+    applies: 'session',
+    doc: "Whether the User of the image's configuration counts. ignore: everything runs as the user whose sandbox it is. exec: commands of \"dockershctl exec USER -- COMMAND\" run as the image's User. commands: so do the commands that come by ssh, scp, sftp, rsync and git included, which then do not reach the user's home. Logins without a command are always the user's own. A User that is root does not count; one that the image does not know refuses the command.",
+    example: 'exec',
+  },
   memory: {
     type: sizeLimit(16 * 1024 ** 2),
     defaultText: '2G',

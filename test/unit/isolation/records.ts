@@ -33,6 +33,7 @@ export function aSandbox(changes: Partial<SandboxSpec> = {}): SandboxSpec {
       group: undefined,
       env: [],
       workingDir: undefined,
+      user: undefined,
     },
     shell: '/bin/bash',
     memoryBytes: null,

@@ -20,6 +20,7 @@ test('the built-in defaults', () => {
   expect(values).toEqual({
     image: 'host',
     onImageChange: 'keep',
+    imageUser: 'ignore',
     memoryBytes: 2 * 1024 ** 3,
     cpus: null,
     pids: 1024,

@@ -59,7 +59,7 @@ describe('where a login came from', () => {
 
 describe('a session', () => {
   test('of a login', () => {
-    expect(sessionOf('0123456789', aLogin(), aUser(), bash)).toEqual({
+    expect(sessionOf('0123456789', aLogin(), aUser(), bash, 'ignore')).toEqual({
       id: '0123456789',
       args: ['-'],
       env: [
@@ -73,12 +73,32 @@ describe('a session', () => {
       umask: 0o027,
       from: '192.0.2.7',
       program: { kind: 'shell', path: '/bin/bash', announceFallback: false },
+      asImageUser: false,
     });
+  });
+
+  test.each([
+    ['a login', aLogin(), [false, false, false]],
+    ['a command by ssh', aLogin({ args: ['dockersh', '-c', 'id'] }), [false, false, true]],
+    ['sftp', aLogin({ args: ['dockersh', '-c', '/usr/lib/sftp-server'] }), [false, false, true]],
+    [
+      'a command by ForceCommand',
+      aLogin({ args: ['dockersh'], env: ['SSH_ORIGINAL_COMMAND=id'] }),
+      [false, false, true],
+    ],
+    ['su -c', aLogin({ args: ['-dockersh', '-c', 'id'] }), [false, false, true]],
+    ['dockersh-exec', aLogin({ user: 'tester', args: ['tester', 'id'] }), [false, true, true]],
+    ['dockersh-exec without a command', aLogin({ user: 'tester', args: ['tester'] }), [false, false, false]],
+  ])('%s is the image user’s where policy says so', (_, login, expected) => {
+    const policies = ['ignore', 'exec', 'commands'] as const;
+    expect(policies.map((policy) => sessionOf('x', login, aUser(), bash, policy).asImageUser)).toEqual(
+      expected,
+    );
   });
 
   test("dockersh-exec's command is run as it stands", () => {
     const login = aLogin({ user: 'tester', args: ['tester', 'ls', '-l', '$HOME'], env: [] });
-    expect(sessionOf('x', login, aUser(), bash)).toMatchObject({
+    expect(sessionOf('x', login, aUser(), bash, 'ignore')).toMatchObject({
       args: ['ls', '-l', '$HOME'],
       program: { kind: 'direct' },
     });
@@ -86,19 +106,22 @@ describe('a session', () => {
 
   test('dockersh-exec without a command is a login, whatever the environment holds', () => {
     const login = aLogin({ user: 'tester', args: ['tester'], env: ['SSH_ORIGINAL_COMMAND=id'] });
-    expect(sessionOf('x', login, aUser(), bash)).toMatchObject({ args: ['-'], program: { kind: 'shell' } });
+    expect(sessionOf('x', login, aUser(), bash, 'ignore')).toMatchObject({
+      args: ['-'],
+      program: { kind: 'shell' },
+    });
   });
 
   test('says that a shell is missing only where somebody asked for it', () => {
     for (const wanted of [true, false]) {
-      const session = sessionOf('x', aLogin(), aUser(), { path: '/bin/zsh', wanted });
+      const session = sessionOf('x', aLogin(), aUser(), { path: '/bin/zsh', wanted }, 'ignore');
       expect(session.program).toEqual({ kind: 'shell', path: '/bin/zsh', announceFallback: wanted });
     }
   });
 
   test('of the longest command that ssh can carry fits into one message, as ForceCommand too', () => {
     const env = [`SSH_ORIGINAL_COMMAND=${'x'.repeat(131_000)}`];
-    const session = sessionOf('x', aLogin({ args: ['dockersh'], env }), aUser(), bash);
+    const session = sessionOf('x', aLogin({ args: ['dockersh'], env }), aUser(), bash, 'ignore');
     const bytes = [...session.args, ...session.env].reduce((sum, text) => sum + 8 + text.length, 0);
     expect(bytes).toBeLessThan(wireMaxBytes - 32 * 1024);
   });
@@ -125,7 +148,7 @@ describe('a session', () => {
         { length: random.below(6) },
         () => `${random.pick(names)}=${random.pick(words)}`,
       );
-      const session = sessionOf('x', aLogin({ args, env }), aUser(), bash);
+      const session = sessionOf('x', aLogin({ args, env }), aUser(), bash, 'ignore');
       expect(session.program).toEqual({ kind: 'shell', path: '/bin/bash', announceFallback: false });
       expect(session.env.slice(-identity.length)).toEqual(identity);
       expect(session.env.filter((entry) => /^(LD_|PATH=|HOME=)/.test(entry))).toEqual([]);
