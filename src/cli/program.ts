@@ -5,6 +5,7 @@ import { sysexits } from '../lib/errors.ts';
 import { addCommit } from './commit.ts';
 import { type CliEnvironment, Console, type GlobalOptions } from './console.ts';
 import { addDiff } from './diff.ts';
+import { addDoctor } from './doctor.ts';
 import { addExec } from './exec.ts';
 import { toCliFailure } from './failure.ts';
 import { addImage } from './image.ts';
@@ -71,6 +72,7 @@ function buildProgram(
   addUpgrade(program, console);
   const policy = program.command('policy').description('work with policy files');
   addPolicyCheck(policy, console, setStatus);
+  addDoctor(program, console, setStatus);
   addLogins(program, console);
   addVersion(program, console, version);
   return program;

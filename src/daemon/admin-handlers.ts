@@ -16,6 +16,7 @@ export function handlersOf(parts: AdminParts): Handlers {
     ...imageHandlers(parts),
     ...userHandlers(parts),
     version: async () => ({ version, node: process.version, kernel: release(), cgroup: parts.cgroup }),
+    health: async () => parts.paths,
     ps: async () => ({ sandboxes: await sandboxesOf(parts) }),
     stop: async ({ user }) => {
       const record = await findUser(users, user);

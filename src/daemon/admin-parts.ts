@@ -21,6 +21,8 @@ export interface AdminParts {
   readonly cgroup: CgroupMode;
   /** A folder of root's for temporary files, emptied when the daemon starts. */
   readonly scratch: string;
+  /** Where the daemon's own files are. */
+  readonly paths: AdminResult<'health'>;
   readonly log: Logger;
 }
 

@@ -156,6 +156,12 @@ async function start(options: DaemonOptions, log: Logger): Promise<Running> {
     history,
     cgroup: cgroups.mode,
     scratch,
+    paths: {
+      config: options.config,
+      state: options.state,
+      run: options.run,
+      libexec: options.libexec,
+    },
     log,
   });
   parts.defer(() => {

@@ -11,6 +11,7 @@
  */
 import { z } from 'zod';
 import { bytes, count, imageName, noParams, timestamp, userName, type Verb } from './admin-fields.ts';
+import { healthVerbs } from './admin-health.ts';
 import { imageVerbs } from './admin-images.ts';
 import { userVerbs } from './admin-users.ts';
 
@@ -98,6 +99,7 @@ export const adminVerbs = {
     /** Newest first. */
     result: z.strictObject({ logins: z.array(adminLogin) }),
   },
+  ...healthVerbs,
   ...imageVerbs,
   ...userVerbs,
 } as const satisfies Record<string, Verb>;

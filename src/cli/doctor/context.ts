@@ -1,0 +1,102 @@
+// What the checks look at. Everything that takes time is found out once, when the first check asks.
+
+import { join } from 'node:path';
+import { DockershError, hasErrno } from '../../lib/errors.ts';
+import { loadPolicyFile } from '../../policy/load.ts';
+import type { ParsedPolicy } from '../../policy/parse.ts';
+import type { AdminResult } from '../../protocol/admin.ts';
+import type { Console } from '../console.ts';
+import { CliFailure } from '../failure.ts';
+import { findClient, libexecFolder } from '../host/installation.ts';
+import { listMounts, type Mount } from '../host/mounts.ts';
+import type { SshdQuestion } from '../host/sshd-settings.ts';
+import { type ProbeAnswers, runProbe } from './probe.ts';
+
+export interface DoctorOptions {
+  readonly sshd: SshdQuestion;
+  readonly client: string | undefined;
+  readonly config: string | undefined;
+  readonly state: string | undefined;
+}
+
+export type DaemonAnswer =
+  | { readonly ok: true; readonly version: string; readonly health: AdminResult<'health'> }
+  | { readonly ok: false; readonly problem: string; readonly hint: string };
+
+export interface Paths {
+  readonly config: string;
+  readonly state: string;
+  readonly run: string;
+  readonly libexec: string;
+}
+
+const lazy = <T>(work: () => T): (() => T) => {
+  let made: { value: T } | undefined;
+  return () => {
+    made ??= { value: work() };
+    return made.value;
+  };
+};
+
+export class Context {
+  readonly cli: Console;
+  readonly sshd: SshdQuestion;
+  /** The login client; undefined where none is installed. */
+  readonly client: string | undefined;
+  readonly isRoot = process.geteuid?.() === 0;
+  readonly #options: DoctorOptions;
+
+  constructor(cli: Console, options: DoctorOptions) {
+    this.cli = cli;
+    this.sshd = options.sshd;
+    this.#options = options;
+    try {
+      this.client = findClient(options.client);
+    } catch (error) {
+      if (!(error instanceof CliFailure)) throw error;
+      this.client = undefined; // a check of its own says so
+    }
+  }
+
+  readonly daemon = lazy(async (): Promise<DaemonAnswer> => {
+    try {
+      const { version } = await this.cli.call('version', {});
+      return { ok: true, version, health: await this.cli.call('health', {}) };
+    } catch (error) {
+      if (error instanceof CliFailure) return { ok: false, problem: error.message, hint: error.hint ?? '' };
+      if (error instanceof DockershError) return { ok: false, problem: error.message, hint: error.hint };
+      throw error;
+    }
+  });
+
+  /** As the daemon says; where it does not run, as it would by default. */
+  readonly paths = lazy(async (): Promise<Paths> => {
+    const daemon = await this.daemon();
+    const { config, state } = this.#options;
+    const known = daemon.ok ? daemon.health : undefined;
+    return {
+      config: config ?? known?.config ?? '/etc/dockersh/dockersh.ini',
+      state: state ?? known?.state ?? '/var/lib/dockersh',
+      run: known?.run ?? '/run/dockersh',
+      libexec: known?.libexec ?? libexecFolder(),
+    };
+  });
+
+  readonly policy = lazy(
+    async (): Promise<ParsedPolicy> => await loadPolicyFile((await this.paths()).config),
+  );
+
+  readonly mounts = lazy((): readonly Mount[] => listMounts());
+
+  /** What the kernel answers; undefined where nobody could ask it. */
+  readonly probe = lazy(async (): Promise<ProbeAnswers | undefined> => {
+    if (!this.isRoot) return undefined;
+    const { libexec, state } = await this.paths();
+    try {
+      return await runProbe(join(libexec, 'dockersh-probe'), state, this.mounts());
+    } catch (error) {
+      if (hasErrno(error, 'ENOENT', 'EACCES')) return undefined; // checked as a program of the installation
+      throw error;
+    }
+  });
+}

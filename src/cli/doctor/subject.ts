@@ -1,0 +1,51 @@
+// An account that checks are about: who it is, how it comes to its sandbox, and what holds for it.
+
+import { realpathSync } from 'node:fs';
+import { hasErrno } from '../../lib/errors.ts';
+import { evaluate } from '../../policy/evaluate.ts';
+import type { Evaluation } from '../../policy/policy.ts';
+import type { Account } from '../host/accounts.ts';
+import { type SshdAnswer, sshdSettings } from '../host/sshd-settings.ts';
+import type { Context } from './context.ts';
+
+export interface Subject {
+  readonly account: Account;
+  readonly sshd: SshdAnswer;
+  /** The login shell is dockersh. */
+  readonly byShell: boolean;
+  /** sshd's ForceCommand is dockersh. */
+  readonly byForce: boolean;
+  /** undefined: the policy is broken. */
+  readonly policy: Evaluation | undefined;
+}
+
+export async function subjectOf(account: Account, context: Context): Promise<Subject> {
+  const [sshd, { policy }] = await Promise.all([sshdSettings(account, context.sshd), context.policy()]);
+  const { client } = context;
+  return {
+    account,
+    sshd,
+    byShell: client !== undefined && samePath(account.shell, client),
+    byForce: client !== undefined && sshd.ok && samePath(sshd.settings.value('forcecommand'), client),
+    policy: policy === undefined ? undefined : evaluate(policy, account.name),
+  };
+}
+
+/** The same program, by whatever links it is named. */
+export function samePath(one: string, other: string): boolean {
+  return one === other || (one.startsWith('/') && real(one) === real(other));
+}
+
+function real(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch (error) {
+    if (hasErrno(error, 'ENOENT', 'ENOTDIR', 'EACCES', 'ELOOP', 'ENAMETOOLONG')) return path;
+    throw error;
+  }
+}
+
+/** What the policy gives the account; undefined where it gets nothing. */
+export function policyOf({ policy }: Subject) {
+  return policy?.kind === 'ok' ? policy.policy : undefined;
+}

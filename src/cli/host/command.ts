@@ -1,0 +1,91 @@
+// Programs of the host that a verb asks or has do something: always a list of arguments, never a line of the
+// shell, and found in the system's own folders, whatever PATH says.
+
+import { spawn } from 'node:child_process';
+import { accessSync, constants } from 'node:fs';
+import { join } from 'node:path';
+import { hasErrno } from '../../lib/errors.ts';
+
+export interface Outcome {
+  /** null: ended by a signal. */
+  readonly status: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface CommandOptions {
+  readonly timeoutMs?: number;
+  readonly uid?: number;
+  readonly gid?: number;
+  readonly cwd?: string;
+  readonly argv0?: string;
+  readonly env?: Readonly<Record<string, string>>;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export const systemPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+const defaultTimeoutMs = 30_000;
+const mostOutputBytes = 16 * 1024 * 1024;
+
+/** The program's path, or undefined where the host lacks it. */
+export function systemProgram(name: string): string | undefined {
+  return systemPath
+    .split(':')
+    .map((folder) => join(folder, name))
+    .find(isExecutable);
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch (error) {
+    if (hasErrno(error, 'ENOENT', 'ENOTDIR', 'EACCES')) return false;
+    throw error;
+  }
+}
+
+/** Runs a program to its end, with no input. Any status is a result; undefined: there is no such program. */
+export async function runCommand(
+  program: string,
+  args: readonly string[],
+  options: CommandOptions = {},
+): Promise<Outcome | undefined> {
+  const path = program.includes('/') ? program : systemProgram(program);
+  if (path === undefined) return undefined;
+  const { timeoutMs = defaultTimeoutMs, env, ...rest } = options;
+  const child = spawn(path, args, {
+    ...rest,
+    cwd: rest.cwd ?? '/',
+    env: { PATH: systemPath, LC_ALL: 'C.UTF-8', ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    timeout: timeoutMs,
+    killSignal: 'SIGKILL',
+  });
+  const [stdout, stderr] = [collect(child.stdout), collect(child.stderr)];
+  const status = await new Promise<number | null>((resolve, reject) => {
+    child.once('error', reject);
+    child.once('close', resolve);
+  });
+  return { status, stdout: stdout(), stderr: stderr() };
+}
+
+function collect(stream: NodeJS.ReadableStream): () => string {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  stream.on('data', (chunk: Buffer) => {
+    length += chunk.length;
+    if (length <= mostOutputBytes) chunks.push(chunk);
+  });
+  return () => Buffer.concat(chunks).toString();
+}
+
+/** A word as a person would have to type it in a shell. */
+export function shellWord(word: string): string {
+  return /^[A-Za-z0-9_@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
+}
+
+/** As shellWord, for an operand that may look like an option. */
+export function shellOperand(word: string): string {
+  return word.startsWith('-') ? `-- ${shellWord(word)}` : shellWord(word);
+}

@@ -1,0 +1,48 @@
+// Where the programs of this installation are.
+
+import { accessSync, constants } from 'node:fs';
+import { basename, join, resolve } from 'node:path';
+import { hasErrno, sysexits } from '../../lib/errors.ts';
+import { CliFailure } from '../failure.ts';
+
+/** What the daemon runs, and what dockershctl does. */
+export const nativePrograms = [
+  'dockersh-supervisor',
+  'dockersh-init',
+  'dockersh-layer',
+  'dockersh-exec',
+  'dockersh-probe',
+  'addon.node',
+];
+
+/** Installed, the native programs lie beside the bundle; in a checkout the bundle is in dist/. */
+export function libexecFolder(bundleFolder = import.meta.dirname): string {
+  return basename(bundleFolder) === 'dist' ? join(bundleFolder, '../build') : bundleFolder;
+}
+
+/** The login client, by the places that an installation puts it to. Throws CliFailure where there is none. */
+export function findClient(named: string | undefined, bundleFolder = import.meta.dirname): string {
+  const prefix = resolve(bundleFolder, '../..');
+  const candidates =
+    named === undefined
+      ? [join(prefix, 'bin/dockersh'), '/usr/bin/dockersh', '/usr/local/bin/dockersh']
+      : [resolve(named)];
+  const found = candidates.find(isExecutable);
+  if (found !== undefined) return found;
+  throw new CliFailure({
+    code: 'E_NOT_FOUND',
+    message: `the login client: there is no program ${candidates.join(' or ')}`,
+    hint: 'Install dockersh, or name the client with --client.',
+    exitCode: sysexits.noInput,
+  });
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch (error) {
+    if (hasErrno(error, 'ENOENT', 'ENOTDIR', 'EACCES')) return false;
+    throw error;
+  }
+}

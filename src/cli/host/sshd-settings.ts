@@ -1,0 +1,73 @@
+// What sshd's configuration means for one user, as sshd itself says it ("sshd -T -C …", sshd(8)).
+
+import type { Account } from './accounts.ts';
+import { runCommand } from './command.ts';
+
+export interface SshdQuestion {
+  /** The configuration file. */
+  readonly config: string;
+  /** Where the login comes from; matters to "Match Address". */
+  readonly from: string;
+}
+
+export class SshdSettings {
+  readonly #values: ReadonlyMap<string, readonly string[]>;
+
+  constructor(text: string) {
+    const values = new Map<string, string[]>();
+    for (const line of text.split('\n')) {
+      const [, key = '', value = ''] = /^(\S+)\s*(.*)$/.exec(line) ?? [];
+      if (key !== '') values.set(key.toLowerCase(), [...(values.get(key.toLowerCase()) ?? []), value]);
+    }
+    this.#values = values;
+  }
+
+  /** The value of a setting that has one; '' where this sshd does not know it. */
+  value(key: string): string {
+    return this.#values.get(key)?.[0] ?? '';
+  }
+
+  /** Of a setting that may be there several times. */
+  all(key: string): readonly string[] {
+    return this.#values.get(key) ?? [];
+  }
+
+  isNo(key: string): boolean {
+    return ['no', 'none', ''].includes(this.value(key).toLowerCase());
+  }
+}
+
+export type SshdAnswer =
+  | { readonly ok: true; readonly settings: SshdSettings }
+  | { readonly ok: false; readonly absent: boolean; readonly problem: string };
+
+const documentationAddress = '192.0.2.1'; // RFC 5737: nobody's, so that no rule for our own networks counts
+
+export const defaultQuestion: SshdQuestion = { config: '/etc/ssh/sshd_config', from: documentationAddress };
+
+/** What holds for the user. Every attribute is given: sshd refuses to guess one that a Match asks for. */
+export async function sshdSettings(
+  account: Pick<Account, 'name'>,
+  { config, from }: SshdQuestion,
+): Promise<SshdAnswer> {
+  // sshd splits this list at commas, and there is no way to write one of a name's own.
+  if (/[,\n\0]/.test(account.name)) {
+    return { ok: false, absent: false, problem: `sshd -C cannot be asked about the name "${account.name}"` };
+  }
+  const connection = [
+    `user=${account.name}`,
+    `host=${from}`,
+    `addr=${from}`,
+    `laddr=${documentationAddress}`,
+    'lport=22',
+    'rdomain=',
+  ].join(',');
+  const outcome = await runCommand('sshd', ['-T', '-f', config, '-C', connection]);
+  if (outcome === undefined) return { ok: false, absent: true, problem: 'this host has no sshd' };
+  if (outcome.status === 0) return { ok: true, settings: new SshdSettings(outcome.stdout) };
+  return { ok: false, absent: false, problem: `sshd -T says: ${lastLine(outcome.stderr)}` };
+}
+
+export function lastLine(text: string): string {
+  return text.trimEnd().split('\n').at(-1)?.trim() ?? '';
+}

@@ -1,0 +1,166 @@
+// For every check of doctor, something that makes it fail for real.
+
+import type { Scenario } from './doctors-host.ts';
+
+interface Breaker {
+  readonly scenario: keyof typeof scenarios;
+  readonly state: 'warning' | 'critical' | 'unknown';
+  readonly found?: RegExp;
+}
+
+/** `put FILE` binds what comes on its input over the file. */
+export const scenarios = {
+  oldKernel: { under: ['setarch', process.arch === 'x64' ? 'x86_64' : 'aarch64', '--uname-2.6'] },
+  noNamespaces: {
+    namespaces: ['--user', '--map-root-user'],
+    script: 'for kind in user net; do echo 0 >/proc/sys/user/max_${kind}_namespaces; done',
+  },
+  noMountApi: { deny: 'open_tree' },
+  noSyscalls: { deny: 'seccomp,pidfd_open,openat2,close_range' },
+  noCgroups: { script: 'while umount -R -l /sys/fs/cgroup 2>/dev/null; do :; done' },
+  noMemoryController: {
+    script: 'umount -l /sys/fs/cgroup/memory 2>/dev/null || mount -t tmpfs none /sys/fs/cgroup',
+  },
+  onlyCgroup2: {
+    deny: 'clone3',
+    script: `
+      for mount in $(awk '$3 == "cgroup" { print $2 }' /proc/mounts); do umount -l "$mount"; done
+      grep -q ' cgroup2 ' /proc/mounts || mount -t cgroup2 none /sys/fs/cgroup`,
+  },
+  overlay: {
+    script: `
+      mount -t tmpfs none /mnt; mkdir /mnt/lower /mnt/upper /mnt/work /mnt/state
+      mount -t overlay overlay -o lowerdir=/mnt/lower,upperdir=/mnt/upper,workdir=/mnt/work /mnt/state`,
+    args: ['--state', '/mnt/state'],
+  },
+  ramfs: {
+    script: 'mount -t ramfs none /mnt; chmod 755 /mnt',
+    args: ['--state', '/mnt'],
+  },
+  fullDisk: {
+    script:
+      'mount -t tmpfs -o size=1M,mode=700 none /mnt; dd if=/dev/zero of=/mnt/fill bs=64k 2>/dev/null || :',
+    args: ['--state', '/mnt'],
+  },
+  brokenPolicy: { policy: '[defaults]\nimage = host\nmemroy = 1G\n' },
+  noImage: { policy: '[user:dsh-nobody]\nimage = host\n' },
+  missingImage: { policy: '[defaults]\nimage = dsh-not-there\n' },
+  homeHost: {
+    policy: '[defaults]\nimage = host\nhome = host\n',
+    script: 'mount -t tmpfs none /usr/local; mkdir /usr/local/sbin; cp /bin/true /usr/local/sbin/sendmail',
+  },
+  noDaemon: { script: 'mount -t tmpfs none "$HOST_FOLDER/run"' },
+  openSocket: {
+    script:
+      'chmod 666 "$HOST_FOLDER/run/admin.sock"; trap - EXIT; set -- bash -c \'"$@"; status=$?; chmod 600 "$HOST_FOLDER/run/admin.sock"; exit $status\' bash "$@"',
+  },
+  otherVersion: {
+    script:
+      'sed \'s/version: "[0-9.]*"/version: "0.0.9"/\' "$2" >"$D/ctl.mjs"; set -- "$1" "$D/ctl.mjs" "${@:3}"',
+  },
+  otherClient: {
+    script:
+      'cp "$CLIENT" "$D/dockersh"; chown nobody "$D/dockersh"; set -- "${@:1:$#}" --client "$D/dockersh"',
+  },
+  halfInstalled: {
+    script: `put /var/lib/dpkg/status <<'END'
+Package: dockersh
+Status: install ok half-configured
+Priority: optional
+Section: admin
+Maintainer: nobody
+Architecture: amd64
+Version: 0.1.0
+Description: half of it
+END`,
+  },
+  lockedOut: {
+    script: `
+      printf '/bin/sh\\n' | put /etc/shells
+      sed 's|^root:[^:]*:|root:*:|' /etc/shadow | put /etc/shadow
+      sed "s|^root:\\(.*\\):[^:]*$|root:\\1:$CLIENT|" /etc/passwd | put /etc/passwd
+      mount -t tmpfs none /root`,
+  },
+  openSshd: {
+    sshd: `
+      Subsystem sftp internal-sftp
+      AllowStreamLocalForwarding yes
+      AllowTcpForwarding yes
+      PermitTunnel yes
+      X11Forwarding yes
+      PermitUserEnvironment yes
+      AcceptEnv LD_* LANG
+      ChrootDirectory /srv`.replaceAll(/^ +/gm, ''),
+  },
+  hostShell: {
+    sshd: 'PermitUserRC yes\n',
+    script: 'sed "s|^\\($NAME:.*\\):[^:]*$|\\1:/bin/bash|" /etc/passwd | put /etc/passwd',
+  },
+  forcedHostShell: {
+    sshd: 'ForceCommand CLIENT\n',
+    script:
+      'sed -i "s|^ForceCommand .*|ForceCommand $CLIENT|" "$D/sshd_config"; sed "s|^\\($NAME:.*\\):[^:]*$|\\1:/bin/bash|" /etc/passwd | put /etc/passwd',
+  },
+  jobs: {
+    script: `
+      mount -t tmpfs none /var/spool; mkdir -p /var/spool/cron/crontabs /var/spool/cron/atjobs
+      echo '* * * * * id' >"/var/spool/cron/crontabs/$NAME"
+      touch /var/spool/cron/atjobs/a0000101a; chown "$OWN_UID" /var/spool/cron/atjobs/a0000101a
+      mount -t tmpfs none /var/lib/systemd 2>/dev/null || { mount -t tmpfs none /var/lib/misc; exit 1; }
+      mkdir -p /var/lib/systemd/linger; touch "/var/lib/systemd/linger/$NAME"
+      mount -t tmpfs none "$HOME_FOLDER"; chown "$OWN_UID" "$HOME_FOLDER"
+      mkdir -p "$HOME_FOLDER/.config/systemd/user"`,
+  },
+  pam: {
+    script: "echo 'session required pam_env.so user_readenv=1 envfile=/etc/default/locale' >/etc/pam.d/sshd",
+  },
+} as const satisfies Record<string, Scenario>;
+
+export const breakers: Readonly<Record<string, Breaker>> = {
+  'kernel-version': { scenario: 'oldKernel', state: 'critical', found: /^Linux 2\.6/ },
+  'kernel-userns': { scenario: 'noNamespaces', state: 'critical', found: /user namespace/ },
+  'sysctl-userns': { scenario: 'noNamespaces', state: 'critical', found: /max_user_namespaces is 0/ },
+  'kernel-namespaces': { scenario: 'noNamespaces', state: 'critical' },
+  'kernel-mount-api': { scenario: 'noMountApi', state: 'critical', found: /open_tree/ },
+  'kernel-seccomp': { scenario: 'noSyscalls', state: 'critical', found: /seccomp/ },
+  'kernel-pidfd': { scenario: 'noSyscalls', state: 'critical', found: /pidfd_open/ },
+  'kernel-openat2': { scenario: 'noSyscalls', state: 'critical', found: /openat2/ },
+  'kernel-close-range': { scenario: 'noSyscalls', state: 'critical', found: /close_range/ },
+  'cgroup-mode': { scenario: 'noCgroups', state: 'critical' },
+  'cgroup-limits': { scenario: 'noMemoryController', state: 'critical', found: /can't be held: .*memory/ },
+  'cgroup-clone': { scenario: 'onlyCgroup2', state: 'critical', found: /clone3/ },
+  'fs-overlay': { scenario: 'overlay', state: 'critical', found: /mount overlay/ },
+  'fs-idmap': { scenario: 'ramfs', state: 'critical', found: /map ids/ },
+  'fs-private': { scenario: 'ramfs', state: 'critical', found: /mode 0755/ },
+  'fs-space': { scenario: 'fullDisk', state: 'critical' },
+  'fs-quota': { scenario: 'ramfs', state: 'warning', found: /ramfs on \/mnt/ },
+  'policy-valid': { scenario: 'brokenPolicy', state: 'critical', found: /memroy/ },
+  'policy-user': { scenario: 'missingImage', state: 'critical', found: /dsh-not-there/ },
+  'daemon-answers': { scenario: 'noDaemon', state: 'critical', found: /not running/ },
+  'daemon-version': { scenario: 'otherVersion', state: 'warning', found: /installed is 0\.0\.9/ },
+  'daemon-sockets': { scenario: 'openSocket', state: 'critical', found: /admin\.sock has mode 0666/ },
+  'programs-trusted': { scenario: 'otherClient', state: 'critical', found: /belongs to uid 65534/ },
+  package: { scenario: 'halfInstalled', state: 'critical', found: /half-configured/ },
+  'shells-file': { scenario: 'lockedOut', state: 'warning' },
+  'root-shell': { scenario: 'lockedOut', state: 'warning' },
+  'root-way-in': { scenario: 'lockedOut', state: 'critical', found: /neither a password nor/ },
+  'pam-environment': { scenario: 'pam', state: 'warning', found: /pam\.d\/sshd/ },
+  'kernel-overlay-holes': { scenario: 'oldKernel', state: 'critical' },
+  'ssh-enters': { scenario: 'hostShell', state: 'critical', found: /\/bin\/bash and ForceCommand is none/ },
+  'ssh-host-shell': { scenario: 'forcedHostShell', state: 'critical' },
+  'ssh-sftp': { scenario: 'openSshd', state: 'critical' },
+  'ssh-socket-forwarding': { scenario: 'openSshd', state: 'critical' },
+  'ssh-tcp-forwarding': { scenario: 'openSshd', state: 'warning' },
+  'ssh-tunnel': { scenario: 'openSshd', state: 'warning' },
+  'ssh-x11': { scenario: 'openSshd', state: 'warning' },
+  'ssh-user-rc': { scenario: 'hostShell', state: 'critical' },
+  'ssh-user-environment': { scenario: 'openSshd', state: 'critical' },
+  'ssh-accept-env': { scenario: 'openSshd', state: 'warning', found: /LD_PRELOAD/ },
+  'ssh-chroot': { scenario: 'openSshd', state: 'warning' },
+  'home-host': { scenario: 'homeHost', state: 'critical' },
+  'home-leftovers': { scenario: 'jobs', state: 'warning', found: /systemd\/user/ },
+  linger: { scenario: 'jobs', state: 'critical' },
+  cron: { scenario: 'jobs', state: 'critical' },
+  at: { scenario: 'jobs', state: 'critical' },
+  mail: { scenario: 'homeHost', state: 'warning' },
+};

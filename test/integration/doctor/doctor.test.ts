@@ -1,0 +1,82 @@
+// Every check of doctor on a host that is well set up, and on one that is broken where it looks.
+
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { checkIds } from '../../../src/cli/doctor/run.ts';
+import { breakers, scenarios } from './breakers.ts';
+import { DoctorsHost, type Report, type Scenario } from './doctors-host.ts';
+
+let host: DoctorsHost;
+const reports = new Map<string, Promise<Report>>();
+
+/** Many checks fail for one reason: each scenario is run once. */
+function reportOf(name: keyof typeof scenarios): Promise<Report> {
+  const scenario: Scenario = scenarios[name];
+  const args = scenario.args === undefined ? undefined : ['--user', host.user.name, ...scenario.args];
+  const report = reports.get(name) ?? host.doctor(args === undefined ? scenario : { ...scenario, args });
+  reports.set(name, report);
+  return report;
+}
+
+beforeAll(async () => {
+  host = await DoctorsHost.start();
+});
+afterAll(async () => {
+  await host[Symbol.asyncDispose]();
+});
+
+describe('a host that is well set up', () => {
+  it('has nothing to say', async () => {
+    // No file system of a test machine is mounted with quotas.
+    const report = await host.doctor({ args: ['--user', host.user.name, '--ignore', 'fs-quota'] });
+    expect(report.checks.filter(({ state }) => state !== 'ok')).toEqual([]);
+    expect(report.status).toBe(0);
+  });
+
+  it('is checked for every account whose login shell is dockersh', async () => {
+    const { checks } = await host.doctor({ args: [] });
+    expect(checks.find(({ id }) => id === 'ssh-enters')?.users).toEqual([host.user.name]);
+  });
+
+  it('closes forwarding as a whole with DisableForwarding', async () => {
+    const sshd =
+      'DisableForwarding yes\nAllowStreamLocalForwarding yes\nX11Forwarding yes\nPermitTunnel yes\n';
+    const { checks } = await host.doctor({ sshd });
+    const open = checks.filter(({ id, state }) => id.startsWith('ssh-') && state !== 'ok');
+    expect(open).toEqual([]);
+  });
+
+  it('asks sshd about the user at hand', async () => {
+    const sshd = `Match User ${host.user.name}\n  AllowTcpForwarding yes\nMatch User nobody\n  X11Forwarding yes\nMatch all\n`;
+    const { checks } = await host.doctor({ sshd });
+    const found = checks.filter(({ id, state }) => id.startsWith('ssh-') && state !== 'ok');
+    expect(found.map(({ id }) => id)).toEqual(['ssh-tcp-forwarding']);
+  });
+});
+
+describe('a host that is broken', () => {
+  it.each(checkIds)('fails %s', async (id) => {
+    const breaker = breakers[id];
+    if (breaker === undefined) throw new Error(`nothing makes ${id} fail`);
+    const report = await reportOf(breaker.scenario);
+    const check = report.checks.find((one) => one.id === id);
+    expect(check).toMatchObject({ id, state: breaker.state });
+    if (breaker.found !== undefined) expect(check?.found).toMatch(breaker.found);
+    expect(check?.fix).toMatch(/\S/);
+    expect(report.status).toBe(report.checks.some(({ state }) => state === 'critical') ? 2 : 1);
+  });
+
+  it('says when the policy gives a user nothing', async () => {
+    const { checks } = await reportOf('noImage');
+    expect(checks.find(({ id }) => id === 'policy-user')).toMatchObject({
+      state: 'critical',
+      found: 'no image results',
+    });
+  });
+
+  it('lets nobody but root tell, and says so', async () => {
+    const under = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'];
+    const report = await host.doctor({ under, args: [] });
+    expect(report.checks.find(({ id }) => id === 'kernel-idmap' || id === 'fs-idmap')?.state).toBe('unknown');
+    expect(report.status).toBe(2); // the daemon's socket is out of reach
+  });
+});
