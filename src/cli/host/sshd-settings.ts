@@ -1,7 +1,8 @@
 // What sshd's configuration means for one user, as sshd itself says it ("sshd -T -C …", sshd(8)).
 
+import { mkdir } from 'node:fs/promises';
 import type { Account } from './accounts.ts';
-import { runCommand } from './command.ts';
+import { type Outcome, runCommand } from './command.ts';
 
 export interface SshdQuestion {
   /** The configuration file. */
@@ -62,10 +63,24 @@ export async function sshdSettings(
     'lport=22',
     'rdomain=',
   ].join(',');
-  const outcome = await runCommand('sshd', ['-T', '-f', config, '-C', connection]);
+  const outcome = await runSshd(['-T', '-f', config, '-C', connection]);
   if (outcome === undefined) return { ok: false, absent: true, problem: 'this host has no sshd' };
   if (outcome.status === 0) return { ok: true, settings: new SshdSettings(outcome.stdout) };
   return { ok: false, absent: false, problem: `sshd -T says: ${lastLine(outcome.stderr)}` };
+}
+
+/**
+ * Runs sshd in one of its modes that only look. It refuses those as well where its empty folder is missing, as it
+ * is before the first connection to a socket of systemd's: then the folder is made, as its own service would.
+ */
+export async function runSshd(args: readonly string[]): Promise<Outcome | undefined> {
+  const outcome = await runCommand('sshd', args);
+  const missing = /Missing privilege separation directory: (\/(?:var\/)?run\/sshd)$/m.exec(
+    outcome?.stderr ?? '',
+  );
+  if (missing?.[1] === undefined || process.geteuid?.() !== 0) return outcome;
+  await mkdir(missing[1], { recursive: true, mode: 0o755 });
+  return await runCommand('sshd', args);
 }
 
 export function lastLine(text: string): string {
