@@ -11,4 +11,7 @@ process.stdout.on('error', (error) => {
 });
 
 const environment = { stdin: process.stdin, stdout: process.stdout, stderr: process.stderr };
-process.exitCode = await runCli(process.argv.slice(2), environment, version);
+// No await here: the installed program is bundled as a CommonJS script, which has none at its top.
+void runCli(process.argv.slice(2), environment, version).then((status) => {
+  process.exitCode = status;
+});

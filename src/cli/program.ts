@@ -42,7 +42,8 @@ export async function runCli(
   }
 }
 
-function buildProgram(
+/** Every command with its options; the man page and the shells' completions are made from it as well. */
+export function buildProgram(
   environment: CliEnvironment,
   version: string,
   setStatus: (status: number) => void,

@@ -24,18 +24,25 @@ function defaultLibexec(): string {
 
 const absolute = (value: string): string => path.resolve(value);
 
-export function parseOptions(argv: readonly string[]): DaemonOptions {
-  const command = new Command('dockershd')
+/** The man page is made from it as well. */
+export function daemonCommand(): Command {
+  return new Command('dockershd')
     .description('gives every login of dockersh its sandbox; runs in the foreground and logs JSON to stderr')
     .version(version)
     .option('--config <file>', 'the policy', absolute, '/etc/dockersh/dockersh.ini')
     .option('--state <folder>', 'images and what users keep', absolute, '/var/lib/dockersh')
     .option('--run <folder>', 'sockets', absolute, '/run/dockersh')
-    .option('--libexec <folder>', 'the native programs', absolute, defaultLibexec())
+    .addOption(
+      new Option('--libexec <folder>', 'the native programs')
+        .argParser(absolute)
+        .default(defaultLibexec(), "the daemon's own folder"),
+    )
     .option('--cgroup <name>', 'of our folder in every cgroup hierarchy', 'dockersh')
     .addOption(new Option('--log-level <level>').choices(logLevels).default('info'))
     .option('--log-file <file>', 'instead of stderr', absolute)
-    .option('--stop-sandboxes-on-exit', 'leave nothing running; for throw-away daemons', false)
-    .parse(argv);
-  return command.opts<DaemonOptions>();
+    .option('--stop-sandboxes-on-exit', 'leave nothing running; for throw-away daemons', false);
+}
+
+export function parseOptions(argv: readonly string[]): DaemonOptions {
+  return daemonCommand().parse(argv).opts<DaemonOptions>();
 }

@@ -1,0 +1,18 @@
+// What a person sees of a commander program: its commands and options, without those that commander adds by
+// itself. The man pages and the shells' completions are made from it.
+
+import type { Command, Option } from 'commander';
+
+export function visibleCommands(command: Command): readonly Command[] {
+  return command
+    .createHelp()
+    .visibleCommands(command)
+    .filter((sub) => sub.name() !== 'help');
+}
+
+export function visibleOptions(command: Command): readonly Option[] {
+  return command
+    .createHelp()
+    .visibleOptions(command)
+    .filter((option) => option.long !== '--help');
+}
