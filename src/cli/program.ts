@@ -14,6 +14,7 @@ import { addPolicyCheck } from './policy-check.ts';
 import { addPs } from './ps.ts';
 import { addReset, addRollback } from './rollback.ts';
 import { addSnapshot } from './snapshot.ts';
+import { addSshdConfig } from './sshd-config.ts';
 import { addStop } from './stop.ts';
 import { addUpgrade } from './upgrade.ts';
 import { addVersion } from './version.ts';
@@ -74,6 +75,7 @@ export function buildProgram(
   const policy = program.command('policy').description('work with policy files');
   addPolicyCheck(policy, console, setStatus);
   addDoctor(program, console, setStatus);
+  addSshdConfig(program, console);
   addLogins(program, console);
   addVersion(program, console, version);
   return program;
