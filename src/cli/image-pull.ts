@@ -7,6 +7,7 @@ import { printable } from './table.ts';
 
 interface Options extends ProgressOptions {
   as?: string;
+  platform?: string;
 }
 
 export function addImagePull(image: Command, console: () => Console): void {
@@ -15,16 +16,20 @@ export function addImagePull(image: Command, console: () => Console): void {
     .description('fetch an image from a registry')
     .argument('<name>', 'as docker pull takes it: debian:trixie, registry.example/lab/base@sha256:…')
     .option('--as <name>', 'what to call it here (default: the name as given)')
+    .option('--platform <platform>', "linux/arm64 and the like (default: this machine's)")
     .addOption(progressOption())
     .action(async (name: string, options: Options) => {
       const cli = console();
       using display = progressDisplay(cli, options);
-      const request = { name, ...(options.as === undefined ? {} : { as: options.as }) };
+      const { as, platform } = options;
+      const request = { name, ...(as !== undefined && { as }), ...(platform !== undefined && { platform }) };
       const result = await cli.call('image.pull', request, { onProgress: (step) => display.show(step) });
       display[Symbol.dispose]();
-      cli.show(result, ({ digest, changed, from }) => {
+      cli.show(result, ({ digest, changed, from, native, platform: made }) => {
         const status = changed ? 'Downloaded newer image for' : 'Image is up to date for';
-        return printableLines(`Digest: ${digest}`, `Status: ${status} ${result.name}`, from);
+        const foreign = `For ${made}: on this machine its programs run only by emulation`;
+        const lines = [`Digest: ${digest}`, `Status: ${status} ${result.name}`, from];
+        return printableLines(...lines, ...(native ? [] : [foreign]));
       });
     });
 }

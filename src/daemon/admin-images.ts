@@ -1,6 +1,7 @@
 // The admin verbs about images.
 
 import { bootstrapImage } from '../images/bootstrap.ts';
+import { parsePlatform } from '../images/platform.ts';
 import { pullImage } from '../images/pull.ts';
 import { pushImage } from '../images/push.ts';
 import type { PartialRegistryOptions } from '../images/registry/options.ts';
@@ -38,12 +39,13 @@ export function imageHandlers(parts: AdminParts): Handlers<keyof typeof imageVer
 function registryHandlers(parts: AdminParts): Handlers<'image.pull' | 'image.push'> {
   const { images } = parts;
   return {
-    'image.pull': async ({ name, as }, { progress, signal }) => {
+    'image.pull': async ({ name, as, platform }, { progress, signal }) => {
       const registry = registryOf(parts);
       const onProgress = transferProgress(progress, `Pulling ${name}`);
       const { source, digest, unchanged, ...pulled } = await pullImage(images, name, {
         registry,
         as,
+        platform: platform === undefined ? undefined : parsePlatform(platform),
         onProgress,
         signal,
       });

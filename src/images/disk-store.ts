@@ -7,11 +7,12 @@ import { type CommitOptions, type CommitResult, commitLayer } from './commit-lay
 import type { Transaction } from './content.ts';
 import type { StoreContext } from './context.ts';
 import { type ExportedImage, type ExportOptions, exportImage } from './export-image.ts';
+import { nameToRemove } from './find-manifest.ts';
 import { Flights } from './flights.ts';
 import type { HostImage } from './host.ts';
 import { importImage, importRootfs } from './import-image.ts';
 import type { ImportOptions, ImportResult } from './import-options.ts';
-import { readIndex, withoutTag, writeIndex } from './index-file.ts';
+import { readIndex, withoutName, withoutTag, writeIndex } from './index-file.ts';
 import { findImage, type HistoryEntry, type InspectedImage, imageHistory, inspectImage } from './inspect.ts';
 import { diffLayer, type LayerChange } from './layer-diff.ts';
 import type { IdMapping, LayerProgram } from './layer-program.ts';
@@ -118,9 +119,9 @@ export class DiskStore implements ImageStore {
     const key = writableKey(target);
     await using transaction = new StoreTransaction(this.#context);
     const found = await transaction.find(source);
-    const { mediaType, digest, size } = found ?? (await findImage(this.#context, source));
-    await transaction.tag(key, { mediaType, digest, size });
-    return { name: key, digest };
+    const manifest = withoutName(found ?? (await findImage(this.#context, source)));
+    await transaction.tag(key, manifest);
+    return { name: key, digest: manifest.digest };
   }
 
   async inspect(name: string): Promise<InspectedImage> {
@@ -150,20 +151,22 @@ export class DiskStore implements ImageStore {
 
   async remove(name: string): Promise<{ readonly name: string; readonly removed: true }> {
     const { layout } = this.#parts;
-    const key = writableKey(name);
-    await this.#change(async () => {
+    const reference = parseReference(name);
+    if (reference === undefined || reference.kind === 'host') writableKey(name);
+    const { result } = await this.#change(async () => {
       const index = await readIndex(layout);
-      const rest = withoutTag(index, key);
-      if (rest.manifests.length === index.manifests.length) {
+      const key = reference && (await nameToRemove(layout, index, name, reference));
+      if (key === undefined) {
         throw new DockershError('E_NOT_FOUND', {
-          what: `image '${key}'`,
+          what: `image '${name}'`,
           why: 'there is none of this name',
           hint: 'See "dockershctl image ls".',
         });
       }
-      await writeIndex(layout, rest);
+      await writeIndex(layout, withoutTag(index, key));
+      return key;
     });
-    return { name: key, removed: true };
+    return { name: result, removed: true };
   }
 
   async collectGarbage(): Promise<GarbageReport> {

@@ -9,9 +9,11 @@ import { readJsonBlob } from './blobs.ts';
 import type { LayerCompression, Transaction } from './content.ts';
 import type { StoreContext } from './context.ts';
 import { type Digest, hexOf } from './digest.ts';
+import { refNameOf } from './index-file.ts';
 import { openLayerTar } from './layer-tar.ts';
 import { readLayerInfo } from './layers.ts';
 import { type Descriptor, imageConfig, imageManifest, mediaTypes, refNameAnnotation } from './oci.ts';
+import { parseReference } from './reference.ts';
 import { type TarFile, tarStream, tarText } from './tar-writer.ts';
 import { StoreTransaction } from './transaction.ts';
 import { requireWhole } from './whole.ts';
@@ -51,12 +53,19 @@ export async function exportImage(
     });
   }
   await requireWhole(context.layout, manifest);
-  const parts = { context, transaction, manifest, name, options };
+  const parts = { context, transaction, manifest, name: nameOf(name, manifest), options };
   const { files, digest } = options.format === 'oci' ? await ociFiles(parts) : await dockerFiles(parts);
   const sizeBytes = files.reduce((sum, { size }) => sum + 512 + Math.ceil(size / 512) * 512, 1024);
   const held = undo.move();
   const stream = Readable.from(whilst(held, tarStream(files)), { objectMode: false });
   return { name, digest, sizeBytes, stream };
+}
+
+/** A digest or an id is no name that the archive could give. */
+function nameOf(text: string, manifest: Descriptor): ImageName | undefined {
+  const reference = parseReference(text);
+  const named = reference?.kind === 'tag' && reference.key === refNameOf(manifest);
+  return named ? parseImageName(text) : undefined;
 }
 
 async function* whilst(
@@ -71,7 +80,7 @@ interface Parts {
   readonly context: StoreContext;
   readonly transaction: Transaction;
   readonly manifest: Descriptor;
-  readonly name: string;
+  readonly name: ImageName | undefined;
   readonly options: ExportOptions;
 }
 
@@ -85,8 +94,7 @@ async function ociFiles({ context, transaction, manifest, name, options }: Parts
   const { mediaType, digest, size } =
     compression === undefined ? manifest : await transaction.withBlobs(manifest, compression, { signal });
   const document = await readJsonBlob(context.layout, digest, imageManifest);
-  const parsed = parseImageName(name);
-  const listed = { mediaType, digest, size, annotations: annotationsOf(parsed) };
+  const listed = { mediaType, digest, size, annotations: annotationsOf(name) };
   const index = { schemaVersion: 2, mediaType: mediaTypes.index, manifests: [listed] };
   const blobs = new Map(
     [document.config, ...document.layers, { digest, size }].map((blob) => [blob.digest, blob.size]),
@@ -102,7 +110,7 @@ async function ociFiles({ context, transaction, manifest, name, options }: Parts
 
 /** The tag alone in the specification's annotation, the whole name where containerd and docker look. */
 function annotationsOf(name: ImageName | undefined): Readonly<Record<string, string>> {
-  if (name === undefined || name.digest !== undefined) return {};
+  if (name === undefined) return {};
   const tag = name.tag ?? 'latest';
   return { [refNameAnnotation]: tag, 'io.containerd.image.name': `${name.name}:${tag}` };
 }
@@ -120,8 +128,7 @@ async function dockerFiles({ context, manifest, name, options }: Parts): Promise
     const open = (): Promise<Readable> => openLayerTar(layout, program, info, options.signal);
     files.set(file, { name: file, size: info.size, open });
   }
-  const parsed = parseImageName(name);
-  const tags = parsed?.digest === undefined ? [`${parsed?.name}:${parsed?.tag ?? 'latest'}`] : [];
+  const tags = name === undefined ? [] : [`${name.name}:${name.tag ?? 'latest'}`];
   const configName = `${hexOf(config.digest)}.json`;
   const saved = [{ Config: configName, RepoTags: tags, Layers: layers }];
   const text = await readFile(layout.blob(config.digest));

@@ -5,18 +5,13 @@ import { type BigIntStats, statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { writeFileAtomic } from '../lib/atomic-file.ts';
 import { DockershError } from '../lib/errors.ts';
-import { blobSize } from './blobs.ts';
+import { type Digest, digestSchema } from './digest.ts';
 import type { Layout } from './layout.ts';
-import {
-  type Descriptor,
-  type ImageIndex,
-  imageIndex,
-  imageManifest,
-  maxDocumentBytes,
-  mediaTypes,
-  refNameAnnotation,
-} from './oci.ts';
-import type { Reference } from './reference.ts';
+import { type Descriptor, type ImageIndex, imageIndex, refNameAnnotation } from './oci.ts';
+
+/** In index.json: what registries call an image that is one of several in an index. */
+const indexDigestsAnnotation = 'dockersh.index.digests';
+const mostIndexDigests = 32;
 
 export async function readIndex(layout: Layout): Promise<ImageIndex> {
   const text = await readFile(layout.index, 'utf8');
@@ -47,44 +42,35 @@ export function refNameOf(manifest: Descriptor): string | undefined {
   return manifest.annotations?.[refNameAnnotation];
 }
 
+/** As much of a manifest's entry as goes along to another name of it. */
+export function withoutName({ mediaType, digest, size, annotations }: Descriptor): Descriptor {
+  const indexes = annotations?.[indexDigestsAnnotation];
+  const kept = indexes === undefined ? {} : { annotations: { [indexDigestsAnnotation]: indexes } };
+  return { mediaType, digest, size, ...kept };
+}
+
+/** Digests of the indexes by which registries have led to this manifest, newest first. */
+export function indexDigestsOf(manifest: Descriptor): Digest[] {
+  const text = manifest.annotations?.[indexDigestsAnnotation] ?? '';
+  return text.split(' ').filter((one): one is Digest => digestSchema.safeParse(one).success);
+}
+
+/** One index more leads to it. Old ones go on counting: policy may name them, as long as the image is here. */
+export function withIndexDigests(manifest: Descriptor, digests: readonly Digest[]): Descriptor {
+  const all = [...new Set([...digests, ...indexDigestsOf(manifest)])].slice(0, mostIndexDigests);
+  if (all.length === 0) return manifest;
+  return { ...manifest, annotations: { ...manifest.annotations, [indexDigestsAnnotation]: all.join(' ') } };
+}
+
 /** The index with `name` meaning `manifest`, and nothing else. */
 export function withTag(index: ImageIndex, name: string, manifest: Descriptor): ImageIndex {
   const others = withoutTag(index, name).manifests;
-  const tagged = { ...manifest, annotations: { ...manifest.annotations, [refNameAnnotation]: name } };
-  return { ...index, manifests: [...others, tagged] };
+  const before = index.manifests.find((one) => refNameOf(one) === name && one.digest === manifest.digest);
+  const known = [...indexDigestsOf(manifest), ...(before === undefined ? [] : indexDigestsOf(before))];
+  const named = { ...manifest, annotations: { ...manifest.annotations, [refNameAnnotation]: name } };
+  return { ...index, manifests: [...others, withIndexDigests(named, known)] };
 }
 
 export function withoutTag(index: ImageIndex, name: string): ImageIndex {
   return { ...index, manifests: index.manifests.filter((manifest) => refNameOf(manifest) !== name) };
-}
-
-/**
- * The manifest that a reference means. By digest also one that has lost its names, as long as something keeps
- * it in the store.
- */
-export async function manifestOf(
-  layout: Layout,
-  index: ImageIndex,
-  reference: Reference,
-): Promise<Descriptor | undefined> {
-  if (reference.kind === 'host') return undefined;
-  if (reference.kind === 'tag') {
-    return index.manifests.find((manifest) => refNameOf(manifest) === reference.key);
-  }
-  const named = index.manifests.find((manifest) => manifest.digest === reference.digest);
-  if (named !== undefined) return named;
-  const size = await blobSize(layout, reference.digest);
-  if (size === undefined || size > maxDocumentBytes) return undefined;
-  const bytes = await readFile(layout.blob(reference.digest));
-  const parsed = imageManifest.safeParse(jsonOf(bytes));
-  if (!parsed.success) return undefined;
-  return { mediaType: parsed.data.mediaType ?? mediaTypes.manifest, digest: reference.digest, size };
-}
-
-function jsonOf(bytes: Buffer): unknown {
-  try {
-    return JSON.parse(bytes.toString('utf8'));
-  } catch {
-    return undefined; // a layer or something else that is no document
-  }
 }

@@ -3,7 +3,9 @@
 import { DockershError } from '../lib/errors.ts';
 import { readJsonBlob } from './blobs.ts';
 import type { StoreContext } from './context.ts';
-import { manifestOf, readIndex, refNameOf } from './index-file.ts';
+import type { Digest } from './digest.ts';
+import { manifestOf } from './find-manifest.ts';
+import { indexDigestsOf, readIndex, refNameOf } from './index-file.ts';
 import { type LayerInfo, readLayerInfo } from './layers.ts';
 import { type Descriptor, type ImageConfig, type ImageManifest, imageConfig, imageManifest } from './oci.ts';
 import { parseReference } from './reference.ts';
@@ -24,6 +26,8 @@ export interface InspectedImage {
   /** All names of this image. */
   readonly names: readonly string[];
   readonly digest: string;
+  /** Of the indexes that it was pulled by, newest first. */
+  readonly indexDigests: readonly string[];
   /** The same for the same image, however its layers are compressed: docker's "image id". */
   readonly configDigest: string;
   readonly mediaType: string;
@@ -56,6 +60,7 @@ interface Opened {
   /** Lowest first. */
   readonly layers: readonly LayerInfo[];
   readonly names: readonly string[];
+  readonly indexDigests: readonly Digest[];
 }
 
 /** Throws E_NOT_FOUND. */
@@ -78,19 +83,19 @@ async function openImage(context: StoreContext, name: string): Promise<Opened> {
   const config = await readJsonBlob(layout, manifest.config.digest, imageConfig);
   const layers = await Promise.all(config.rootfs.diff_ids.map((diffId) => readLayerInfo(layout, diffId)));
   const { manifests } = await readIndex(layout);
-  const names = manifests
-    .filter(({ digest }) => digest === descriptor.digest)
-    .map(refNameOf)
-    .filter((found) => found !== undefined);
-  return { descriptor, manifest, config, layers, names };
+  const entries = manifests.filter(({ digest }) => digest === descriptor.digest);
+  const names = entries.map(refNameOf).filter((found) => found !== undefined);
+  const indexDigests = [...new Set(entries.flatMap(indexDigestsOf))];
+  return { descriptor, manifest, config, layers, names, indexDigests };
 }
 
 /** Throws E_NOT_FOUND, E_IMAGE_BROKEN. */
 export async function inspectImage(context: StoreContext, name: string): Promise<InspectedImage> {
-  const { descriptor, manifest, config, layers, names } = await openImage(context, name);
+  const { descriptor, manifest, config, layers, names, indexDigests } = await openImage(context, name);
   return {
     names,
     digest: descriptor.digest,
+    indexDigests,
     configDigest: manifest.config.digest,
     mediaType: descriptor.mediaType,
     createdAt: config.created ?? null,

@@ -9,7 +9,6 @@ import { hexOf } from './digest.ts';
 import { chooseImage, type NamedImage } from './import-names.ts';
 import { type ImportOptions, reportEvery } from './import-options.ts';
 import {
-  choosePlatform,
   type Descriptor,
   descriptor,
   imageConfig,
@@ -19,6 +18,7 @@ import {
   isManifest,
   refNameAnnotation,
 } from './oci.ts';
+import { choosePlatform, describePlatform, listPlatforms, thisPlatform } from './platform.ts';
 
 /** Indexes within indexes. */
 const mostNested = 4;
@@ -75,7 +75,7 @@ async function importManifest(
     if (depth === mostNested) throw brokenBundle(bundle, 'its indexes are nested too deeply');
     const { manifests } = await transaction.readJson(document, imageIndex);
     const fitting = choosePlatform(manifests) ?? (manifests.length === 1 ? manifests[0] : undefined);
-    if (fitting === undefined) throw noPlatform(bundle);
+    if (fitting === undefined) throw noPlatform(bundle, manifests);
     return importManifest(transaction, bundle, fitting, options, depth + 1);
   }
   if (!isManifest(document.mediaType)) {
@@ -132,10 +132,11 @@ async function openMember(bundle: Bundle, blob: Descriptor, offset: number): Pro
   return member.open(offset);
 }
 
-function noPlatform(bundle: Bundle): DockershError {
+function noPlatform(bundle: Bundle, manifests: readonly Descriptor[]): DockershError {
+  const wanted = describePlatform(thisPlatform());
   return new DockershError('E_IMAGE_BROKEN', {
     what: bundle.path,
-    why: `it has no image for linux on ${process.arch}`,
+    why: `there is nothing for ${wanted} in it, but ${listPlatforms(manifests)}`,
     hint: 'Get the image for the architecture of this host.',
   });
 }

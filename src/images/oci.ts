@@ -107,14 +107,3 @@ export function isIndex(mediaType: string): boolean {
 export function isManifest(mediaType: string): boolean {
   return mediaType === mediaTypes.manifest || mediaType === mediaTypes.dockerManifest;
 }
-
-/** The manifest for this machine: `linux`, its architecture, no variant where there is a choice. */
-export function choosePlatform(
-  manifests: readonly Descriptor[],
-  architecture = ociArchitecture(process.arch),
-): Descriptor | undefined {
-  const fitting = manifests.filter(
-    ({ platform: target }) => target?.os === 'linux' && target.architecture === architecture,
-  );
-  return fitting.find(({ platform: target }) => target?.variant === undefined) ?? fitting[0];
-}

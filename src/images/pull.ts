@@ -4,7 +4,9 @@
 
 import type { ContentStore, Transaction } from './content.ts';
 import type { Digest } from './digest.ts';
-import { type Descriptor, type ImageConfig, imageConfig, ociArchitecture } from './oci.ts';
+import { withIndexDigests } from './index-file.ts';
+import { type Descriptor, type ImageConfig, imageConfig } from './oci.ts';
+import { describePlatform, type Platform, thisPlatform } from './platform.ts';
 import { blobSource } from './registry/blobs.ts';
 import { RegistryClient } from './registry/client.ts';
 import { RegistryError } from './registry/failure.ts';
@@ -20,8 +22,8 @@ export interface PullOptions {
   readonly registry?: PartialRegistryOptions | undefined;
   /** The name that the image gets here; by default the one it was asked for by. NAME or NAME:TAG. */
   readonly as?: string | undefined;
-  /** OCI's spelling ("amd64"); by default this machine's. */
-  readonly architecture?: string | undefined;
+  /** By default this machine's. */
+  readonly platform?: Platform | undefined;
   /** Layers at once. */
   readonly parallel?: number | undefined;
   /** Called a few times a second. */
@@ -38,6 +40,10 @@ export interface PullResult {
   readonly remoteDigest: Digest;
   /** "docker.io/library/debian:trixie". */
   readonly source: string;
+  /** "linux/arm64". */
+  readonly platform: string;
+  /** False for another kind of machine than this one. */
+  readonly native: boolean;
   readonly layers: number;
   /** Layers that were here before. */
   readonly layersShared: number;
@@ -61,22 +67,29 @@ export async function pullImage(
   const registry = registryOptions(options.registry);
   const remote = parseRemoteName(name, registry.defaultRegistry);
   const key = options.as ?? localName(name, remote);
+  const platform = options.platform ?? thisPlatform();
   const meter = new ProgressMeter(options.onProgress);
   meter.begin('resolving');
   using client = await RegistryClient.connect(remote, registry, options.signal);
   await using transaction = await store.begin();
   const before = await transaction.find(key);
-  const image = await fetchImage(client, remote.repository, wanted(remote), options.architecture);
+  const image = await fetchImage(client, remote.repository, wanted(remote), platform);
   const transfer = { client, transaction, meter, repository: remote.repository, options };
   const { shared, bytes } = await fetchContent(transfer, image);
   const manifest = await transaction.putBlob(image.bytes, image.descriptor.mediaType);
   options.signal?.throwIfAborted();
-  await transaction.tag(key, manifest);
+  const index = image.index?.descriptor.digest;
+  const native = platform.architecture === thisPlatform().architecture;
+  // What an index is called by means the image for this machine, whatever else of it is here.
+  const known = index === undefined || !native ? [] : [index];
+  await transaction.tag(key, withIndexDigests(manifest, known));
   return {
     name: key,
     digest: manifest.digest,
-    remoteDigest: image.index?.descriptor.digest ?? manifest.digest,
+    remoteDigest: index ?? manifest.digest,
     source: describeRemoteName(remote),
+    platform: describePlatform(platform),
+    native,
     layers: image.manifest.layers.length,
     layersShared: shared,
     bytesReceived: bytes,
@@ -110,7 +123,7 @@ async function fetchContent(transfer: Transfer, image: RemoteImage) {
   const { signal } = options;
   await transaction.addBlob(blob, blobSource(client, repository, blob), { signal });
   const config = await transaction.readJson(blob, imageConfig);
-  requireFitting(config, image, options.architecture ?? ociArchitecture(process.arch));
+  requireFitting(config, image, options.platform ?? thisPlatform());
   const layers = pairs(image, config);
   meter.begin(
     'downloading',
@@ -162,15 +175,16 @@ function pairs({ manifest }: RemoteImage, { rootfs }: ImageConfig): Layer[] {
 function requireFitting(
   config: ImageConfig,
   { manifest, descriptor }: RemoteImage,
-  architecture: string,
+  wantedPlatform: Platform,
 ): void {
   const what = `image ${descriptor.digest}`;
   if (config.rootfs.diff_ids.length !== manifest.layers.length) {
     const why = `it has ${manifest.layers.length} layers, its configuration ${config.rootfs.diff_ids.length}`;
     throw new RegistryError('broken', { what, why });
   }
-  if (config.os !== 'linux' || config.architecture !== architecture) {
-    const why = `it is for ${config.os}/${config.architecture}, not for linux/${architecture}`;
-    throw new RegistryError('refused', { what, why, hint: 'Choose an image for this kind of machine.' });
+  if (config.os !== 'linux' || config.architecture !== wantedPlatform.architecture) {
+    const why = `it is for ${config.os}/${config.architecture}, not for ${describePlatform(wantedPlatform)}`;
+    const hint = `To have it nevertheless: --platform ${config.os}/${config.architecture}.`;
+    throw new RegistryError('missing', { what, why, hint });
   }
 }

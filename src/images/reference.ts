@@ -1,13 +1,13 @@
 // What an administrator calls an image, and what the store calls it. Pure.
 
 import { DockershError } from '../lib/errors.ts';
-import { hostImageName, parseImageName } from '../lib/image-name.ts';
+import { hostImageName, type ImageName, parseImageName } from '../lib/image-name.ts';
 import { type Digest, digestSchema } from './digest.ts';
 
 export type Reference =
   | { readonly kind: 'host' }
-  /** `key` is the name in index.json, "name:tag". */
-  | { readonly kind: 'tag'; readonly key: string }
+  /** `key` is the name in index.json, "name:tag". `id`: what it is where no image has that name. */
+  | { readonly kind: 'tag'; readonly key: string; readonly id?: string }
   | { readonly kind: 'digest'; readonly digest: Digest };
 
 const defaultTag = 'latest';
@@ -24,7 +24,15 @@ export function parseReference(text: string): Reference | undefined {
     const digest = digestSchema.safeParse(name.digest);
     return digest.success ? { kind: 'digest', digest: digest.data } : undefined;
   }
-  return { kind: 'tag', key: `${name.name}:${name.tag ?? defaultTag}` };
+  const id = idOf(name);
+  const key = `${name.name}:${name.tag ?? defaultTag}`;
+  return id === undefined ? { kind: 'tag', key } : { kind: 'tag', key, id };
+}
+
+/** "0123456789ab" or "sha256:0123…": the beginning of a digest, as "image ls" shows it, or all of it. */
+function idOf({ name, tag }: ImageName): string | undefined {
+  const id = tag === undefined ? name : name === 'sha256' ? tag : '';
+  return /^[0-9a-f]{6,64}$/.test(id) ? id : undefined;
 }
 
 /** The key of a name that the store may make or remove. Throws E_USAGE for every other one. */

@@ -1,7 +1,8 @@
 // From a name to what a sandbox needs of an image. On the path of every login: while index.json has not
 // changed, an answer costs one stat.
 
-import { indexKey, manifestOf, readIndex } from './index-file.ts';
+import { manifestOf } from './find-manifest.ts';
+import { indexKey, readIndex } from './index-file.ts';
 import type { Layout } from './layout.ts';
 import type { Reference } from './reference.ts';
 import { readRootfsText } from './rootfs-text.ts';

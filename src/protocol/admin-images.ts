@@ -36,6 +36,8 @@ const adminImageDetails = z.strictObject({
   /** All names of this image. */
   names: z.array(imageName),
   digest,
+  /** Of the indexes that it was pulled by, newest first. */
+  indexDigests: z.array(digest),
   /** The same however the layers are compressed. */
   configDigest: digest,
   mediaType: z.string(),
@@ -105,7 +107,12 @@ export const imageVerbs = {
     result: z.strictObject({ images: z.array(storedImage) }),
   },
   'image.pull': {
-    params: z.strictObject({ name: imageName, as: imageName.optional() }),
+    params: z.strictObject({
+      name: imageName,
+      as: imageName.optional(),
+      /** "linux/arm64"; without it, this machine's. */
+      platform: z.string().max(100).optional(),
+    }),
     result: z.strictObject({
       name: imageName,
       /** "docker.io/library/debian:trixie" */
@@ -113,6 +120,10 @@ export const imageVerbs = {
       digest,
       /** What the registry calls by the name: an index where there is one. */
       remoteDigest: digest,
+      /** "linux/arm64". */
+      platform: z.string(),
+      /** False for another kind of machine than this one. */
+      native: z.boolean(),
       layers: count,
       /** Layers that were here before. */
       layersShared: count,

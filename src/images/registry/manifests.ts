@@ -3,7 +3,6 @@
 
 import { type Digest, digestOf } from '../digest.ts';
 import {
-  choosePlatform,
   type Descriptor,
   type ImageIndex,
   type ImageManifest,
@@ -12,8 +11,8 @@ import {
   isIndex,
   isManifest,
   mediaTypes,
-  ociArchitecture,
 } from '../oci.ts';
+import { choosePlatform, describePlatform, listPlatforms, type Platform, thisPlatform } from '../platform.ts';
 import { blobPath, pullScope, pushScope } from './api.ts';
 import type { RegistryClient } from './client.ts';
 import type { Answer } from './exchange.ts';
@@ -47,20 +46,20 @@ const accepted = [
 ].join(', ');
 
 /**
- * The manifest that a tag or digest means for this architecture (OCI's spelling). Throws RegistryError:
+ * The manifest that a tag or digest means for this kind of machine. Throws RegistryError:
  * missing, broken (not what its digest says), answer (no manifest), refused (of a kind that is not supported).
  */
 export async function fetchImage(
   client: RegistryClient,
   repository: string,
   reference: string,
-  architecture: string = ociArchitecture(process.arch),
+  platform: Platform = thisPlatform(),
 ): Promise<RemoteImage> {
   const first = await fetchDocument(client, repository, reference);
   if (first.kind === 'manifest') {
     return { ...first.document, manifest: first.manifest, index: undefined };
   }
-  const chosen = choose(first.index, first.document, architecture, client.limits);
+  const chosen = choose(first.index, first.document, platform, client.limits);
   const second = await fetchDocument(client, repository, chosen.digest, chosen.size);
   if (second.kind !== 'manifest') {
     throw refusedImage(second.document, 'it is an index in an index', 'Name the inner one by its digest.');
@@ -180,22 +179,19 @@ function refuseSchema1(mediaType: string, value: Readonly<Record<string, unknown
 function choose(
   index: ImageIndex,
   { descriptor }: RemoteDocument,
-  architecture: string,
+  platform: Platform,
   limits: RegistryLimits,
 ): Descriptor {
   const what = `index ${descriptor.digest}`;
   if (index.manifests.length > limits.indexEntries) {
     throw new RegistryError('limit', { what, why: `it has more than ${limits.indexEntries} entries` });
   }
-  const chosen = choosePlatform(index.manifests, architecture);
+  const chosen = choosePlatform(index.manifests, platform);
   if (chosen !== undefined) return chosen;
-  const there = index.manifests.flatMap(({ platform }) =>
-    platform === undefined ? [] : [`${platform.os}/${platform.architecture}`],
-  );
   throw new RegistryError('missing', {
     what,
-    why: `there is nothing for linux/${architecture} in it, but ${[...new Set(there)].join(', ') || 'nothing'}`,
-    hint: 'Choose an image that is made for this kind of machine.',
+    why: `there is nothing for ${describePlatform(platform)} in it, but ${listPlatforms(index.manifests)}`,
+    hint: 'Choose an image that is made for this kind of machine, or another --platform.',
   });
 }
 

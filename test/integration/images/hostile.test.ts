@@ -136,7 +136,7 @@ describe('an OCI layout', () => {
             index({ mediaType: ofIndex, ...(await put(folder, inner)) }),
           );
         }),
-        'no image for linux on',
+        'there is nothing for linux/',
       ],
       ['no layers', image('o', []), 'Too small'],
       [

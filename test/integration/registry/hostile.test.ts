@@ -98,7 +98,7 @@ describe('a registry that lies', () => {
     [
       'about the kind of machine',
       () => serve(builtImage([base], { config: { architecture: 's390x' } })),
-      'E_USAGE',
+      'E_NOT_FOUND',
     ],
     [
       'and has a layer that reaches outside',

@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { ImageStore } from '../../../src/images/image-store.ts';
+import { parsePlatform } from '../../../src/images/platform.ts';
 import { pullImage, type TransferProgress } from '../../../src/images/pull.ts';
 import { pushImage } from '../../../src/images/push.ts';
 import { sendInChunks } from '../../../src/images/registry/chunks.ts';
@@ -12,7 +13,7 @@ import { registryOptions } from '../../../src/images/registry/options.ts';
 import { parseRemoteName } from '../../../src/images/registry/remote-name.ts';
 import { lacks } from '../../fixtures/machine.ts';
 import { run } from '../../fixtures/process.ts';
-import { builtImage, builtLayer, tenLayers, writeLayout } from '../images/image-builder.ts';
+import { builtImage, builtLayer, digestOf, tenLayers, writeLayout } from '../images/image-builder.ts';
 import { buildLayerProgram, Scratch } from '../images/scratch.ts';
 import { tar } from '../images/tar-builder.ts';
 import { RealRegistry, skopeo } from './real-registry.ts';
@@ -161,6 +162,77 @@ describe.skipIf(lacks('docker-registry', 'skopeo'))('a pull', () => {
       digest,
     });
     await expectWhole(store, 'base', digest);
+  });
+
+  it('by the digest of an index is found by that digest, by the manifest’s, and by id', async () => {
+    const image = builtImage([builtLayer(small)]);
+    const other = builtImage([builtLayer(small, 'zstd')], { config: { architecture: 's390x' } });
+    await published('lab/multi:amd64', image);
+    await published('lab/multi:s390x', other);
+    const platform = (architecture: string) => ({ os: 'linux', architecture });
+    const index = Buffer.from(
+      JSON.stringify({
+        schemaVersion: 2,
+        mediaType: 'application/vnd.oci.image.index.v1+json',
+        manifests: [
+          { ...image.manifest, platform: platform(process.arch === 'x64' ? 'amd64' : process.arch) },
+          { ...other.manifest, platform: platform('s390x') },
+        ],
+      }),
+    );
+    const name = `${registry.host}/lab/multi`;
+    const put = await fetch(`http://${registry.host}/v2/lab/multi/manifests/all`, {
+      method: 'PUT',
+      headers: { 'content-type': 'application/vnd.oci.image.index.v1+json' },
+      body: index,
+    });
+    expect(put.status).toBe(201);
+    await using store = await scratch.openStore();
+    const digest = digestOf(index);
+    const pulled = await pullImage(store, `${name}@${digest}`, options);
+    expect(pulled).toMatchObject({ digest: image.manifest.digest, remoteDigest: digest, native: true });
+    const hex = (text: string): string => text.slice('sha256:'.length);
+    const configDigest = image.config.digest;
+    for (const way of [
+      `${name}@${digest}`,
+      `${name}:whatever@${digest}`,
+      `${name}@${image.manifest.digest}`,
+      pulled.name,
+      hex(image.manifest.digest).slice(0, 12),
+      image.manifest.digest,
+      hex(configDigest).slice(0, 12),
+      configDigest,
+    ]) {
+      expect((await store.resolve(way))?.digest, way).toBe(image.manifest.digest);
+      expect(await store.inspect(way), way).toMatchObject({ names: [pulled.name], indexDigests: [digest] });
+    }
+    expect(await store.resolve(hex(digest).slice(0, 12))).toBeUndefined();
+    // Another name of it is found by the same digests, also when the first one is gone.
+    await store.tag(`${name}@${digest}`, 'base:1');
+    await store.remove(pulled.name);
+    expect((await store.resolve(`other@${digest}`))?.digest).toBe(image.manifest.digest);
+    // A push sends what is here: this machine's manifest, under its own digest.
+    const pushed = await pushImage(store, `${name}@${digest}`, { ...options, to: `${name}:again` });
+    expect(pushed.digest).toBe(image.manifest.digest);
+
+    const foreign = { ...options, platform: parsePlatform('linux/s390x'), as: 'foreign' };
+    const theirs = await pullImage(store, `${name}:all`, foreign);
+    expect(theirs).toMatchObject({ digest: other.manifest.digest, platform: 'linux/s390x', native: false });
+    const none = pullImage(store, `${name}:all`, { ...options, platform: parsePlatform('linux/riscv64') });
+    await expect(none).rejects.toThrow(/nothing for linux\/riscv64 in it, but linux\/\w+, linux\/s390x$/);
+    expect(await store.verify({ layers: true })).toMatchObject({ problems: [] });
+    await expect(store.remove('0123456789ab')).rejects.toMatchObject({ code: 'E_NOT_FOUND' });
+    await store.tag('base:1', 'base:2');
+    const several = store.remove(hex(image.manifest.digest).slice(0, 12));
+    await expect(several).rejects.toThrow('several names: base:1, base:2');
+    await store.remove('base:2');
+    expect(await store.remove(hex(image.manifest.digest).slice(0, 12))).toEqual({
+      name: 'base:1',
+      removed: true,
+    });
+    // What the index is called by never means the image for another kind of machine.
+    expect(await store.resolve(`x@${digest}`)).toBeUndefined();
+    expect((await store.resolve('foreign'))?.digest).toBe(other.manifest.digest);
   });
 
   it('of a tag that has moved follows it, and shares what stayed', async () => {

@@ -14,6 +14,8 @@ const result = {
   from: 'docker.io/lab/base:latest',
   digest: 'sha256:00',
   remoteDigest: 'sha256:01',
+  platform: 'linux/amd64',
+  native: true,
   layers: 2,
   layersShared: 0,
   bytesReceived: 5,

@@ -2,8 +2,16 @@ import { describe, expect, it } from 'vitest';
 import { compressionOf } from '../../../src/images/compression.ts';
 import { digestFromHex, digestOf, digestSchema, hexOf } from '../../../src/images/digest.ts';
 import { systemGroup, systemPasswd } from '../../../src/images/host-accounts.ts';
-import { refNameOf, withoutTag, withTag } from '../../../src/images/index-file.ts';
+import {
+  indexDigestsOf,
+  refNameOf,
+  withIndexDigests,
+  withoutName,
+  withoutTag,
+  withTag,
+} from '../../../src/images/index-file.ts';
 import { type ImageIndex, imageManifest, ociArchitecture } from '../../../src/images/oci.ts';
+import { parsePlatform } from '../../../src/images/platform.ts';
 import { parseReference, writableKey } from '../../../src/images/reference.ts';
 
 const digest = digestOf('some content');
@@ -15,6 +23,11 @@ describe('names', () => {
     ['localhost:5000/lab/base', { kind: 'tag', key: 'localhost:5000/lab/base:latest' }],
     [`debian@${digest}`, { kind: 'digest', digest }],
     [`debian:trixie@${digest}`, { kind: 'digest', digest }],
+    ['0123456789ab', { kind: 'tag', key: '0123456789ab:latest', id: '0123456789ab' }],
+    [digest, { kind: 'tag', key: digest, id: hexOf(digest) }],
+    ['abc', { kind: 'tag', key: 'abc:latest' }],
+    ['0123456789ab:1', { kind: 'tag', key: '0123456789ab:1' }],
+    ['lab/0123456789ab', { kind: 'tag', key: 'lab/0123456789ab:latest' }],
     ['host', { kind: 'host' }],
     ['host:latest', { kind: 'host' }],
   ])('%s', (text, reference) => {
@@ -73,6 +86,23 @@ describe('the index', () => {
     expect(withoutTag(two, 'c:latest')).toEqual(two);
   });
 
+  it('knows by which indexes a manifest came, and forgets none while it is the same', () => {
+    const [first, second] = [digestOf('first index'), digestOf('second index')];
+    const one = withTag(empty, 'a:latest', withIndexDigests(entry, [first]));
+    const two = withTag(one, 'a:latest', withIndexDigests(entry, [second]));
+    expect(two.manifests.map(indexDigestsOf)).toEqual([[second, first]]);
+    expect(withTag(two, 'a:latest', entry).manifests.map(indexDigestsOf)).toEqual([[second, first]]);
+    const moved = withTag(two, 'a:latest', { ...entry, digest: digestOf('another') });
+    expect(moved.manifests.map(indexDigestsOf)).toEqual([[]]);
+    const named = two.manifests.map(withoutName);
+    expect(named.map(refNameOf)).toEqual([undefined]);
+    expect(named.map(indexDigestsOf)).toEqual([[second, first]]);
+    const odd = { ...entry, annotations: { 'dockersh.index.digests': `x ${first} sha256:../../y` } };
+    expect(indexDigestsOf(odd)).toEqual([first]);
+    const many = Array.from({ length: 100 }, (_, number) => digestOf(String(number)));
+    expect(indexDigestsOf(withIndexDigests(entry, many))).toEqual(many.slice(0, 32));
+  });
+
   it('is not believed where it names what is no digest', () => {
     const config = { mediaType: 'x', digest: 'sha256:../../../etc/shadow', size: 1 };
     expect(imageManifest.safeParse({ schemaVersion: 2, config, layers: [entry] }).success).toBe(false);
@@ -102,6 +132,23 @@ describe('accounts of the host', () => {
     );
   });
 });
+
+it.each([
+  ['linux/amd64', { architecture: 'amd64', variant: undefined }],
+  ['arm64', { architecture: 'arm64', variant: undefined }],
+  ['Linux/ARM/v7', { architecture: 'arm', variant: 'v7' }],
+  ['x86_64', { architecture: 'amd64', variant: undefined }],
+  ['linux/aarch64', { architecture: 'arm64', variant: undefined }],
+])('a platform: %s', (text, platform) => {
+  expect(parsePlatform(text)).toEqual(platform);
+});
+
+it.each(['', 'linux', 'windows/amd64', 'linux/', '/amd64', 'linux/arm/v7/x', 'linux/a m', '../x', 'arm/v7'])(
+  'no platform: %s',
+  (text) => {
+    expect(() => parsePlatform(text)).toThrow('platform');
+  },
+);
 
 it('spells architectures as Go does', () => {
   expect(['x64', 'arm64', 'ia32', 'riscv64'].map(ociArchitecture)).toEqual([

@@ -2,6 +2,7 @@
 
 import { describe, expect, it } from 'vitest';
 import { digestOf } from '../../../src/images/digest.ts';
+import { parsePlatform } from '../../../src/images/platform.ts';
 import { fetchImage, putManifest } from '../../../src/images/registry/manifests.ts';
 import {
   configType,
@@ -31,10 +32,10 @@ function serving(documents: Documents): Handler {
   };
 }
 
-async function fetchFrom(documents: Documents, reference = 'latest', limits = {}) {
+async function fetchFrom(documents: Documents, reference = 'latest', limits = {}, platform = 'amd64') {
   await using server = await Server.start(serving(documents));
   using client = await connect(server, { limits });
-  return await fetchImage(client, repository, reference, 'amd64');
+  return await fetchImage(client, repository, reference, parsePlatform(platform));
 }
 
 const bytes = manifestBytes();
@@ -74,11 +75,39 @@ describe('manifests', () => {
     expect(image.index?.descriptor.digest).toBe(digestOf(index));
   });
 
+  it('of another kind of machine are chosen by its name, and a variant where that is said', async () => {
+    const [first, second] = [
+      manifestBytes({ annotations: { v: '7' } }),
+      manifestBytes({ annotations: { v: '6' } }),
+    ];
+    const arm = { os: 'linux', architecture: 'arm' };
+    const entries = [
+      { ...descriptorOf(first, manifestType), platform: { ...arm, variant: 'v7' } },
+      { ...descriptorOf(second, manifestType), platform: { ...arm, variant: 'v6' } },
+    ];
+    const index = JSON.stringify({ schemaVersion: 2, mediaType: indexType, manifests: entries });
+    const documents = {
+      latest: { bytes: index, type: indexType },
+      [digestOf(first)]: { bytes: first },
+      [digestOf(second)]: { bytes: second },
+    };
+    const fetched = async (platform: string) =>
+      (await fetchFrom(documents, 'latest', {}, platform)).descriptor.digest;
+    expect(await fetched('linux/arm/v6')).toBe(digestOf(second));
+    expect(await fetched('arm')).toBe(digestOf(first));
+    const error = await failure(fetched('linux/arm/v8'));
+    expect(error.message).toContain('nothing for linux/arm/v8 in it, but linux/arm/v7, linux/arm/v6');
+  });
+
   it('that are not in the index are missed by name', async () => {
-    const index = indexOf({ os: 'linux', architecture: 's390x' }, { os: 'windows', architecture: 'amd64' });
+    const index = indexOf(
+      { os: 'linux', architecture: 's390x' },
+      { os: 'windows', architecture: 'amd64' },
+      { os: 'unknown', architecture: 'unknown' },
+    );
     const error = await failure(fetchFrom({ latest: { bytes: index, type: indexType } }));
     expect(error).toMatchObject({ fault: 'missing', code: 'E_NOT_FOUND' });
-    expect(error.message).toContain('nothing for linux/amd64 in it, but linux/s390x, windows/amd64');
+    expect(error.message).toMatch(/nothing for linux\/amd64 in it, but linux\/s390x, windows\/amd64$/);
   });
 
   it('of an index inside an index are refused', async () => {

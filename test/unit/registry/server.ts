@@ -86,8 +86,8 @@ export const quick: Partial<RegistryLimits> = {
   backoffMs: 2,
   maxBackoffMs: 5,
   connectMs: 1000,
-  headersMs: 150,
-  stallMs: 100,
+  headersMs: 500,
+  stallMs: 300,
   credentialMs: 300,
 };
 
