@@ -21,9 +21,12 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -201,9 +204,20 @@ static const struct job {
     {"usage", 1, 1, run_usage},   {"remove", 1, 1, run_remove},
 };
 
+// A daemon that is killed must not leave a job behind that writes where the next daemon clears up. Where it
+// died before prctl(), its end of stderr is closed by now; whoever runs this by hand has a file or a terminal
+// there.
+static bool die_with_parent(void) {
+    struct pollfd peer = {.fd = STDERR_FILENO};
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+    return poll(&peer, 1, 0) >= 0 && (peer.revents & (POLLHUP | POLLERR)) == 0;
+}
+
 int main(int argc, char **argv) {
     struct arguments arguments = {.limits = LIMITS_DEFAULT};
     int at = 2;
+    if (!die_with_parent())
+        return EXIT_SYSTEM;
     for (; at < argc && strncmp(argv[at], "--", 2) == 0; at += 2)
         if (!take_option(argv[at], at + 1 < argc ? argv[at + 1] : NULL, &arguments))
             return usage();

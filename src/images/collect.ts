@@ -16,7 +16,7 @@ import { type Layout, stalePartials } from './layout.ts';
 import { imageConfig, imageManifest } from './oci.ts';
 import type { Pins } from './pins.ts';
 
-interface Marks {
+export interface Marks {
   readonly blobs: Set<Digest>;
   readonly layers: Set<Digest>;
 }
@@ -84,7 +84,8 @@ async function layerSize(layout: Layout, diffId: Digest): Promise<number> {
   return (await orUndefined(findLayerInfo(layout, diffId)))?.size ?? 0;
 }
 
-async function mark(layout: Layout, roots: ReadonlySet<string>): Promise<Marks> {
+/** What the index's names and the manifests of `roots` lead to. */
+export async function mark(layout: Layout, roots: ReadonlySet<string>): Promise<Marks> {
   const marks: Marks = { blobs: new Set(), layers: new Set() };
   const index = await readIndex(layout);
   const manifests = new Set(index.manifests.map((manifest) => manifest.digest));
