@@ -37,6 +37,7 @@ enum wire_type {
     MSG_SESSION = 18,
     MSG_STOP = 19,
     MSG_HELLO = 20,
+    MSG_PAUSE = 21,
     // supervisor -> daemon
     MSG_READY = 32,
     MSG_FAILED = 33,
@@ -45,6 +46,7 @@ enum wire_type {
     MSG_SESSION_ENDED = 36,
     MSG_STATE = 37,
     MSG_STOPPING = 38,
+    MSG_PAUSED = 39,
     // daemon -> launcher
     MSG_FORK = 48,
     // inside the supervisor: supervisor <-> spawner and init
@@ -97,6 +99,7 @@ enum wire_tag {
     TAG_STATE = 50,
     TAG_ROOT_IDS = 51,
     TAG_MOUNTPOINT = 52,
+    TAG_PAUSE_MS = 53,
 };
 
 struct wire_writer {

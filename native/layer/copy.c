@@ -226,5 +226,5 @@ int copy(const char *from, const char *to, const struct limits *limits, struct c
     place[0] = '\0';
     if (copy_attributes(source, target, &info, err) < 0)
         return -1;
-    return syncfs(target) < 0 ? err_sys(err, "write the copy to the disk", "") : 0;
+    return take_fd(&target);
 }

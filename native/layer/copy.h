@@ -13,7 +13,7 @@ struct copy_result {
     uint64_t skipped_devices;
 };
 
-// `from` is a folder, `to` does not exist yet. Returns when everything is on the disk. `place` (PATH_MAX
-// bytes) names the file a failure is about.
+// `from` is a folder, `to` does not exist yet. Returns a descriptor of `to`, which the caller owns: nothing
+// need be on the disk yet. `place` (PATH_MAX bytes) names the file a failure is about.
 int copy(const char *from, const char *to, const struct limits *limits, struct copy_result *result,
          char *place, struct err *err);

@@ -6,6 +6,7 @@
 //   list                  what is in the archive on stdin (list.h)
 //   diff UPPER LOWER...   what a layer changes of those below it, topmost first (diff.h)
 //   copy FROM TO          a user's layer as it is, to the new folder TO; one JSON line on stdout
+//                         when it is read, and the end when it is on the disk
 //   swap PATH PATH        two folders change places, atomically
 //   usage PATH            entries and bytes on the disk; one JSON line on stdout
 //   remove PATH           the folder PATH with all that is in it
@@ -129,11 +130,20 @@ static int run_copy(const struct arguments *arguments) {
     (void)umask(0);
     if (confine_drop(keep, &err) < 0)
         return fail(&err, NULL, false, 0);
-    if (copy(arguments->paths[0], arguments->paths[1], &arguments->limits, &result, place, &err) < 0)
+    cleanup_fd int copied =
+        copy(arguments->paths[0], arguments->paths[1], &arguments->limits, &result, place, &err);
+    if (copied < 0)
         return fail(&err, place, false, 0);
+    // Told before it is on the disk: a sandbox that was paused for this may run on while that is waited for.
     (void)printf("{\"entries\":%" PRIu64 ",\"bytes\":%" PRIu64 ",\"skippedDevices\":%" PRIu64 "}\n",
                  result.entries, result.bytes, result.skipped_devices);
-    return fflush(stdout) == 0 ? 0 : EXIT_SYSTEM;
+    if (fflush(stdout) != 0)
+        return EXIT_SYSTEM;
+    if (syncfs(copied) < 0) {
+        (void)err_sys(&err, "write the copy to the disk", arguments->paths[1]);
+        return fail(&err, NULL, false, 0);
+    }
+    return 0;
 }
 
 // rename(2), RENAME_EXCHANGE: whoever looks sees the one or the other, and a crash leaves both.

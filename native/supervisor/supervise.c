@@ -22,6 +22,7 @@
 
 #include "cleanup.h"
 #include "group.h"
+#include "pause.h"
 #include "spawner.h"
 #include "supervisor.h"
 #include "sys.h"
@@ -91,6 +92,7 @@ static void reap_until_gone(void) {
 // Everything inside dies with PID 1, and the kernel waits for it. The control connection is closed
 // last of all: its end tells the daemon that nothing of this sandbox is left.
 static _Noreturn void leave(void) {
+    pause_end(&self); // on v1 what is frozen can't be killed
     if (self.init_pid > 0)
         (void)kill(self.init_pid, SIGKILL);
     if (self.spawner_pid > 0)
@@ -107,6 +109,7 @@ static _Noreturn void leave(void) {
 static void begin_stop(void) {
     if (self.state != STATE_RUNNING)
         return;
+    pause_end(&self); // what stands still hears nothing
     self.state = STATE_STOPPING;
     self.linger_at_ns = NEVER;
     self.kill_at_ns = monotonic_ns() + self.spec.stop_grace_ms * 1000000u;
@@ -219,6 +222,7 @@ static void handle_control(void) {
         return;
     if (length <= 0) {
         close_fd_at(&self.control);
+        pause_end(&self);
         if (self.state == STATE_IDLE)
             leave(); // the daemon has gone before it had a use for us
         return;
@@ -233,6 +237,9 @@ static void handle_control(void) {
             break;
         case MSG_STOP:
             begin_stop();
+            break;
+        case MSG_PAUSE:
+            pause_request(&self, &reader);
             break;
         case MSG_HELLO:
             send_state();
@@ -251,6 +258,7 @@ static void accept_daemon(void) {
     if (fd < 0)
         return;
     close_fd_at(&self.control);
+    pause_end(&self);
     self.control = fd;
 }
 
@@ -264,8 +272,14 @@ static int milliseconds_until(uint64_t deadline) {
     return left > 1000000u ? 1000000 : (int)left;
 }
 
+// A paused sandbox is not idle: somebody is at its files.
+static uint64_t idle_end_ns(void) {
+    return self.thaw_at_ns == NEVER ? self.linger_at_ns : NEVER;
+}
+
 static uint64_t next_deadline(void) {
-    uint64_t next = self.linger_at_ns < self.kill_at_ns ? self.linger_at_ns : self.kill_at_ns;
+    uint64_t next = idle_end_ns() < self.kill_at_ns ? idle_end_ns() : self.kill_at_ns;
+    next = self.thaw_at_ns < next ? self.thaw_at_ns : next;
     for (size_t index = 0; index < MAX_SESSIONS; index++) {
         if (self.sessions[index].used && self.sessions[index].kill_at_ns < next)
             next = self.sessions[index].kill_at_ns;
@@ -281,7 +295,9 @@ static void pass_deadlines(void) {
     }
     if (self.kill_at_ns <= now)
         leave();
-    if (self.linger_at_ns <= now)
+    if (self.thaw_at_ns <= now)
+        pause_end(&self);
+    if (idle_end_ns() <= now)
         begin_stop();
 }
 
@@ -384,7 +400,7 @@ _Noreturn void supervise(int control, int init_binary) {
     (void)fcntl(control, F_SETFL, O_NONBLOCK);
     self.init_binary = init_binary;
     self.listener = self.signals = self.spawner = self.devpts = self.init_pidfd = CLOSED_FD;
-    self.linger_at_ns = self.kill_at_ns = NEVER;
+    self.linger_at_ns = self.kill_at_ns = self.thaw_at_ns = NEVER;
     (void)setsid();
     (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
     self.shared = mmap(NULL, sizeof *self.shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);

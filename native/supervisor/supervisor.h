@@ -57,6 +57,8 @@ struct supervisor {
     uint64_t received_ns;
     uint64_t linger_at_ns; // when an idle sandbox stops
     uint64_t kill_at_ns;   // when a stopping one is killed
+    uint64_t thaw_at_ns;   // when a paused one runs on; NEVER: it is not paused
+    uint32_t pause;        // the daemon's number of the pause, so that it knows which one an answer is about
     struct session sessions[MAX_SESSIONS];
     struct report reports[MAX_REPORTS];
     size_t report_count;

@@ -2,12 +2,14 @@
 
 import type { Command } from 'commander';
 import type { Console } from './console.ts';
+import { noPauseOption, tellPause } from './pause.ts';
 import { type ProgressOptions, progressDisplay, progressOption } from './progress.ts';
 
 interface Options extends ProgressOptions {
   author?: string;
   message?: string;
   change: string[];
+  pause: boolean;
 }
 
 const collect = (value: string, before: string[]): string[] => [...before, value];
@@ -26,20 +28,23 @@ export function addCommit(program: Command, console: () => Console): void {
       collect,
       [],
     )
+    .addOption(noPauseOption())
     .addOption(progressOption())
     .action(async (user: string, name: string, options: Options) => {
       const cli = console();
       using display = progressDisplay(cli, options);
-      const { author, message, change } = options;
+      const { author, message, change, pause } = options;
       const request = {
         user,
         name,
+        pause,
         ...(author === undefined ? {} : { author }),
         ...(message === undefined ? {} : { message }),
         ...(change.length === 0 ? {} : { changes: change }),
       };
       const result = await cli.call('commit', request, { onProgress: (step) => display.show(step) });
       display[Symbol.dispose]();
+      tellPause(cli, result);
       cli.show(result, ({ digest }) => `${digest}\n`);
     });
 }

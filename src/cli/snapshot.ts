@@ -4,6 +4,7 @@ import type { Command } from 'commander';
 import type { AdminSnapshot } from '../protocol/admin.ts';
 import type { Console } from './console.ts';
 import { humanAgo, humanSize } from './human.ts';
+import { noPauseOption, tellPause } from './pause.ts';
 import type { Column } from './table.ts';
 
 const columns: Column[] = [
@@ -19,6 +20,7 @@ interface Options {
   message?: string;
   ls?: true;
   rm?: true;
+  pause: boolean;
 }
 
 export function addSnapshot(program: Command, console: () => Console): void {
@@ -28,6 +30,7 @@ export function addSnapshot(program: Command, console: () => Console): void {
     .argument('<user>', 'name of the account')
     .argument('[snapshot]', 'what to call the copy (default: the time)')
     .option('-m, --message <message>', 'what it is for')
+    .addOption(noPauseOption())
     .option('--ls', 'list the copies of the user')
     .option('--rm', 'remove the named copy')
     .action(async (user: string, name: string | undefined, options: Options, command: Command) => {
@@ -40,13 +43,16 @@ export function addSnapshot(program: Command, console: () => Console): void {
 }
 
 async function create(cli: Console, user: string, name: string | undefined, options: Options): Promise<void> {
-  const { message } = options;
+  const { message, pause } = options;
   const request = {
     user,
+    pause,
     ...(name === undefined ? {} : { name }),
     ...(message === undefined ? {} : { message }),
   };
-  cli.show(await cli.call('snapshot.create', request), ({ snapshot }) => `${snapshot.name}\n`);
+  const result = await cli.call('snapshot.create', request);
+  tellPause(cli, result);
+  cli.show(result, ({ snapshot }) => `${snapshot.name}\n`);
 }
 
 async function list(cli: Console, user: string): Promise<void> {

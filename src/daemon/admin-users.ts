@@ -18,11 +18,9 @@ export function userHandlers(parts: AdminParts): Handlers<keyof typeof userVerbs
     diff: async ({ user }, call) => await diff(parts, await findUser(users, user), call),
     commit: async ({ user, ...request }, { progress, signal }) => {
       const record = await findUser(users, user);
-      const { name, digest, baseDigest, layer, sizeBytes, files } = await layers.commit(record, request, {
-        onProgress: progress,
-        signal,
-      });
-      return { user: record.name, name, digest, baseDigest, layer, sizeBytes, files };
+      const made = await layers.commit(record, request, { onProgress: progress, signal });
+      const { name, digest, baseDigest, layer, sizeBytes, files, pausedMs } = made;
+      return { user: record.name, name, digest, baseDigest, layer, sizeBytes, files, pausedMs };
     },
     ...snapshotHandlers(parts),
     rollback: async ({ user, name }, { signal }) => {
@@ -48,10 +46,11 @@ function snapshotHandlers({
   users,
 }: AdminParts): Handlers<'snapshot.create' | 'snapshot.ls' | 'snapshot.rm'> {
   return {
-    'snapshot.create': async ({ user, name, message }, { signal }) => {
+    'snapshot.create': async ({ user, name, message, pause }, { progress, signal }) => {
       const record = await findUser(users, user);
-      const snapshot = await layers.snapshot(record, name, message, signal);
-      return { user: record.name, snapshot: shown(snapshot) };
+      const options = { onProgress: progress, signal };
+      const snapshot = await layers.snapshot(record, name, { message, pause }, options);
+      return { user: record.name, snapshot: shown(snapshot), pausedMs: snapshot.pausedMs };
     },
     'snapshot.ls': async ({ user }) => {
       const record = await findUser(users, user);

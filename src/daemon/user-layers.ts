@@ -36,7 +36,17 @@ export interface CommitRequest {
   readonly message?: string | undefined;
   /** Lines of a Dockerfile. */
   readonly changes?: readonly string[] | undefined;
+  /** False: the files of a running sandbox are taken while it changes them. */
+  readonly pause?: boolean | undefined;
 }
+
+/** How long a running sandbox stood still; null: it did not. */
+export interface Paused {
+  readonly pausedMs: number | null;
+}
+
+/** Below what a login waits for (stopPatienceMs in sandboxes.ts), and what people take for a hiccup. */
+const mostPauseMs = 20_000;
 
 export interface LayerUse {
   readonly uid: number;
@@ -93,7 +103,11 @@ export class UserLayers {
     });
   }
 
-  async commit(user: UserRecord, request: CommitRequest, options: ImportOptions): Promise<CommitResult> {
+  async commit(
+    user: UserRecord,
+    request: CommitRequest,
+    options: ImportOptions,
+  ): Promise<CommitResult & Paused> {
     const { upper, ids, base } = await this.#begun(user);
     if (isVirtual(base.digest)) {
       throw new DockershError('E_USAGE', {
@@ -102,22 +116,31 @@ export class UserLayers {
         hint: 'Give the user an image (policy key "image"), and commit what is changed there.',
       });
     }
-    const { name, author, message, changes } = request;
+    const { name, author, message, changes, pause = true } = request;
     const config = configChanges(changes ?? []);
     const commit = { ...options, name, author, message, configChanges: config };
-    return await this.#turn(user, () => this.#images.commit(upper, ids, `image@${base.digest}`, commit));
+    return await this.#turn(user, () =>
+      this.#still(user, { ...options, pause }, (still) =>
+        this.#images.commit(upper, ids, `image@${base.digest}`, { ...commit, ...still }),
+      ),
+    );
   }
 
   async snapshot(
     user: UserRecord,
     name: string | undefined,
-    message: string | undefined,
-    signal: AbortSignal,
-  ): Promise<Snapshot> {
+    {
+      message,
+      pause = true,
+    }: { readonly message?: string | undefined; readonly pause?: boolean | undefined },
+    options: ImportOptions,
+  ): Promise<Snapshot & Paused> {
     const { folder } = await this.#begun(user);
     const wanted = name ?? snapshotNameNow('');
     return await this.#turn(user, () =>
-      takeSnapshot(this.#images.layerProgram, folder, wanted, { message, signal }),
+      this.#still(user, { ...options, pause }, (still) =>
+        takeSnapshot(this.#images.layerProgram, folder, wanted, { message, ...still }),
+      ),
     );
   }
 
@@ -171,7 +194,8 @@ export class UserLayers {
     const running = (await this.#engine.list()).find(({ uid }) => uid === user.uid);
     const from = running?.imageDigest ?? base.digest;
     if (base.digest !== current.digest || base.image !== policy.image) {
-      await writeLayerBase(folder, { image: policy.image, digest: current.digest });
+      const newer = { image: policy.image, digest: current.digest };
+      await this.#turn(user, () => writeLayerBase(folder, newer));
     }
     return { from, to: current.digest, upgraded: from !== current.digest, running: running !== undefined };
   }
@@ -209,6 +233,28 @@ export class UserLayers {
     const turns = this.#turns.get(uid) ?? new Turns();
     this.#turns.set(uid, turns);
     return turns.take(work);
+  }
+
+  /** With the sandbox paused where it runs, until `onTaken` is called, and none started meanwhile. */
+  async #still<T extends object>(
+    user: UserRecord,
+    { pause: wanted, signal, onProgress }: ImportOptions & { readonly pause: boolean },
+    work: (still: { readonly signal: AbortSignal; readonly onTaken?: () => void }) => Promise<T>,
+  ): Promise<T & Paused> {
+    const outer = signal ?? new AbortController().signal;
+    if (!wanted) return { ...(await work({ signal: outer })), pausedMs: null };
+    await using pause = await this.#engine.pause(user, mostPauseMs);
+    if (pause.stoodStill) onProgress?.({ step: `reading files, ${user.name}'s sandbox stands still` });
+    try {
+      const result = await work({
+        signal: AbortSignal.any([outer, pause.signal]),
+        onTaken: () => pause.end(),
+      });
+      return { ...result, pausedMs: pause.stoodStill ? pause.durationMs : null };
+    } catch (error) {
+      pause.signal.throwIfAborted();
+      throw error;
+    }
   }
 
   /** With the sandbox stopped, and nobody else at the layer. */

@@ -36,6 +36,8 @@ export interface CommitOptions extends ImportOptions {
   readonly author?: string | undefined;
   readonly message?: string | undefined;
   readonly configChanges?: ConfigChanges | undefined;
+  /** Called when all files have been read: whatever held them still may let go. */
+  readonly onTaken?: (() => void) | undefined;
 }
 
 export interface CommitResult {
@@ -101,6 +103,7 @@ async function packUpper(
 ): Promise<LayerInfo> {
   const { layout, program } = context;
   const source = packedArchive(program, upper, { overlay: true, ids, signal: options.signal });
+  void source.complete.then(options.onTaken, () => undefined); // a failure is told below
   using _reports = reportEvery(options, () => ({ step: 'committing', bytes: source.readBytes() }));
   const unpack = { signal: options.signal, label: `commit ${options.name}`, packed: true };
   await using layer = await unpackLayer(layout, program, source, unpack);

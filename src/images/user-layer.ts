@@ -89,16 +89,23 @@ export async function listSnapshots(folder: string): Promise<Snapshot[]> {
   return snapshots.sort((left, right) => (left.createdAt < right.createdAt ? -1 : 1));
 }
 
+export interface SnapshotOptions {
+  readonly message?: string | undefined;
+  readonly signal?: AbortSignal | undefined;
+  /** Called when all files have been read: whatever held them still may let go. */
+  readonly onTaken?: (() => void) | undefined;
+}
+
 /** Throws E_USAGE where the name is taken or is none, E_NOT_FOUND without a layer, E_DISK_FULL. */
 export async function takeSnapshot(
   program: LayerProgram,
   folder: string,
   name: string,
-  options: { readonly message?: string | undefined; readonly signal?: AbortSignal | undefined } = {},
+  options: SnapshotOptions = {},
 ): Promise<Snapshot> {
   requireName(name);
   const snapshots = path.join(folder, 'snapshots');
-  await mkdir(snapshots, { recursive: true, mode: 0o700 });
+  if ((await mkdir(snapshots, { recursive: true, mode: 0o700 })) !== undefined) await syncFolder(folder);
   if ((await namesIn(snapshots)).includes(name)) {
     throw new DockershError('E_USAGE', {
       what: `snapshot '${name}'`,
@@ -109,7 +116,7 @@ export async function takeSnapshot(
   await requireLayer(folder);
   const base = await readLayerBase(folder);
   await using half = await aside(program, snapshots);
-  const usage = await copyFolder(program, upperOf(folder), path.join(half.path, 'upper'), options.signal);
+  const usage = await copyFolder(program, upperOf(folder), path.join(half.path, 'upper'), options);
   const info = {
     createdAt: new Date().toISOString(),
     ...(options.message === undefined ? {} : { message: options.message }),
@@ -134,7 +141,7 @@ export async function rollbackLayer(
   await requireLayer(folder);
   await using half = await aside(program, folder);
   const source = path.join(folder, 'snapshots', name);
-  await copyFolder(program, path.join(source, 'upper'), path.join(half.path, 'upper'), options.signal);
+  await copyFolder(program, path.join(source, 'upper'), path.join(half.path, 'upper'), options);
   await mkdir(path.join(half.path, 'work'), { mode: 0o700 });
   if (snapshot.base !== undefined) {
     await writeFileAtomic(baseOf(half.path), `${JSON.stringify(snapshot.base)}\n`);
@@ -198,9 +205,10 @@ async function copyFolder(
   program: LayerProgram,
   from: string,
   to: string,
-  signal: AbortSignal | undefined,
+  { signal, onTaken }: Pick<SnapshotOptions, 'signal' | 'onTaken'>,
 ): Promise<{ readonly bytes: number; readonly entries: number }> {
-  const text = await runToEnd(program, ['copy', from, to], 'copy the layer', signal);
+  // It reports when it has read everything, and ends when that is on the disk.
+  const text = await runToEnd(program, ['copy', from, to], 'copy the layer', signal, onTaken);
   return usageReport.parse(JSON.parse(text));
 }
 
@@ -209,10 +217,14 @@ async function runToEnd(
   args: readonly string[],
   what: string,
   signal?: AbortSignal,
+  onOutput?: () => void,
 ): Promise<string> {
   const { child, ended } = runLayerProgram(program, args, signal);
   const chunks: Buffer[] = [];
-  for await (const chunk of child.stdout) chunks.push(chunk as Buffer);
+  for await (const chunk of child.stdout) {
+    chunks.push(chunk as Buffer);
+    onOutput?.();
+  }
   const exit = await ended;
   if (exit.status !== 0) throw layerFailure(what, exit);
   return Buffer.concat(chunks).toString('utf8');

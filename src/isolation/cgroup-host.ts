@@ -4,11 +4,14 @@
 import { readFileSync } from 'node:fs';
 import { access, mkdir, readdir, readFile, rmdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { DockershError, hasErrno, toDockershError } from '../lib/errors.ts';
 
 export type CgroupMode = 'v1' | 'v2' | 'hybrid';
 type Controller = 'memory' | 'cpu' | 'pids';
 const controllers: readonly Controller[] = ['memory', 'cpu', 'pids'];
+/** No limit, but sandboxes are paused with it. On v2 it needs no controller. */
+const freezer = 'freezer';
 
 export interface Limits {
   readonly memoryBytes: number | null;
@@ -54,7 +57,10 @@ export class CgroupHost {
     mountinfo = readFileSync('/proc/self/mountinfo', 'utf8'),
   ): Promise<CgroupHost> {
     const mounts = cgroupMounts(mountinfo);
-    const v1 = mounts.v1.filter((mount) => controllers.some((controller) => mount.options.has(controller)));
+    const limiting = mounts.v1.filter(({ options }) => controllers.some((name) => options.has(name)));
+    const freezing = mounts.v1.filter((mount) => mount.options.has(freezer) && !limiting.includes(mount));
+    // A v1 freezer alone beside a v2 hierarchy with everything else is not worth a second way.
+    const v1 = limiting.length > 0 ? [...limiting, ...freezing] : [];
     try {
       return v1.length > 0
         ? await CgroupHost.#openV1(name, v1, mounts.v2 === undefined ? 'v1' : 'hybrid')
@@ -224,10 +230,40 @@ async function exists(file: string): Promise<boolean> {
 }
 
 async function removeCgroup(folder: string): Promise<void> {
-  try {
-    await rmdir(folder);
-  } catch (error) {
-    // EBUSY: something still runs in it; it is not ours to end here.
-    if (!hasErrno(error, 'ENOENT', 'EBUSY', 'ENOTEMPTY')) throw error;
+  for (let attempt = 0; ; attempt += 1) {
+    try {
+      await rmdir(folder);
+      return;
+    } catch (error) {
+      if (hasErrno(error, 'ENOENT')) return;
+      // EBUSY: something still runs in it; it is not ours to end here.
+      if (!hasErrno(error, 'EBUSY', 'ENOTEMPTY')) throw error;
+    }
+    if (attempt === 0 && !(await thaw(folder))) return;
+    if (attempt === thawPatience) return;
+    await delay(10);
   }
 }
+
+/** Of 10 ms: what was killed while it stood still ends now. */
+const thawPatience = 100;
+
+/** Lets run on what a supervisor had paused that was killed meanwhile. False: nothing was paused. */
+async function thaw(folder: string): Promise<boolean> {
+  for (const [file, frozen, command] of freezers) {
+    try {
+      if (!frozen.test(await readFile(path.join(folder, file), 'utf8'))) continue;
+      await writeFile(path.join(folder, file), command);
+      return true;
+    } catch (error) {
+      if (!hasErrno(error, 'ENOENT', 'ENODEV')) throw error; // another hierarchy, or gone
+    }
+  }
+  return false;
+}
+
+/** native/supervisor/pause.c has the same for both versions. */
+const freezers = [
+  ['freezer.state', /^(?:FROZEN|FREEZING)/, 'THAWED'],
+  ['cgroup.freeze', /^1/, '0'],
+] as const;

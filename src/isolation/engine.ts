@@ -4,9 +4,11 @@
 import type { ByteString } from '../lib/wire.ts';
 import type { UserRecord } from './addon.ts';
 import type { ClientConnection, Disposer } from './client-connection.ts';
+import type { Pause } from './pause.ts';
 
 export type { UserRecord } from './addon.ts';
 export { rangeSize } from './ids.ts';
+export type { Pause } from './pause.ts';
 
 /** Everything that decides what a sandbox is, at its start. */
 export interface SandboxSpec {
@@ -161,6 +163,11 @@ export interface Engine extends AsyncDisposable, Disposer {
     uid: number,
     work: () => Promise<T>,
   ): Promise<{ readonly stopped: boolean; readonly result: T }>;
+  /**
+   * Everything in the user's sandbox stands still, and none starts, for `limitMs` at most: logins wait. One at a
+   * time for each uid. Throws E_BUSY where that is not possible.
+   */
+  pause(user: UserRecord, limitMs: number): Promise<Pause>;
   /** Where a user's own layer lies, or will once they have logged in. */
   layerOf(user: UserRecord): Promise<UserLayer>;
   stopAll(): Promise<void>;

@@ -10,6 +10,7 @@ import type { OwnedFd } from '../lib/fd.ts';
 import type { ByteString } from '../lib/wire.ts';
 import type { SandboxSpec, SessionEnd, SessionIdentity, SessionSpec } from './engine.ts';
 import { homeInside } from './identity-layer.ts';
+import type { Pausable } from './pause.ts';
 import type { SeqpacketConnection } from './seqpacket.ts';
 import {
   type BuildFailure,
@@ -99,10 +100,12 @@ export interface SandboxEvents {
   readonly gone: () => void;
 }
 
-export class Sandbox {
+export class Sandbox implements Pausable {
   readonly record: SandboxRecord;
   /** Resolves when nothing is left of it. */
   readonly gone: Promise<void>;
+  /** Resolves when it runs, or has come to nothing. */
+  readonly settled: Promise<void>;
   readonly #file: string;
   readonly #supervisor: Supervisor;
   #state: 'starting' | 'running' | 'stopping';
@@ -122,9 +125,13 @@ export class Sandbox {
     this.#state = state;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.gone = promise;
+    const settled = Promise.withResolvers<void>();
+    this.settled = settled.promise;
+    if (state === 'running') settled.resolve();
     this.#supervisor = new Supervisor(connection, {
       ready: (_, stepsNs) => {
         if (this.#state === 'starting') this.#state = 'running';
+        settled.resolve();
         events.started(buildSteps.map((name, index) => ({ name, ns: stepsNs[index + 1] ?? 0n })));
       },
       failed: (failure) => {
@@ -142,6 +149,7 @@ export class Sandbox {
         rmSync(this.#file, { force: true });
         this.#supervisor[Symbol.dispose]();
         resolve();
+        settled.resolve();
         events.gone();
       },
     });
@@ -206,6 +214,14 @@ export class Sandbox {
     });
   }
 
+  pause(limitMs: number, ranOn: () => void): Promise<string | undefined> {
+    return Promise.race([this.#supervisor.pause(limitMs, ranOn), delay(pausePatienceMs, noAnswer)]);
+  }
+
+  resume(): void {
+    this.#supervisor.resume();
+  }
+
   /** Undefined where the supervisor is gone, or does not answer at once. */
   inspect(): Promise<SupervisorState | undefined> {
     return Promise.race([this.#supervisor.state(), delay(inspectPatienceMs, undefined)]);
@@ -227,6 +243,9 @@ export class Sandbox {
 /** A second longer than the longest grace would be too long; the supervisor kills by itself after its grace. */
 const stopPatienceMs = 60_000;
 const inspectPatienceMs = 500;
+/** Above what a supervisor gives the kernel (native/supervisor/pause.c). */
+const pausePatienceMs = 5_000;
+const noAnswer = 'its supervisor does not answer';
 
 const fullDisk = new Set([28, 122]); // ENOSPC, EDQUOT
 

@@ -22,6 +22,7 @@ import type {
 import { Holds, within } from './holds.ts';
 import { prepareIdentityLayer } from './identity-layer.ts';
 import { firstRange, idMapsOf, SlotRegistry } from './ids.ts';
+import { type Pause, Pauses, pauseOf } from './pause.ts';
 import { recordOf, Sandbox, SandboxRecord } from './sandbox.ts';
 import { SeqpacketConnection } from './seqpacket.ts';
 import { specificationMessage } from './specification.ts';
@@ -51,6 +52,7 @@ export class Sandboxes implements Engine {
   /** Starts that are being prepared: what comes before the supervisor is asked. */
   readonly #starting = new Map<number, Promise<Sandbox>>();
   readonly #holds = new Holds();
+  readonly #pauses = new Pauses();
   /** Layers of sandboxes that are being prepared: in use before there is a sandbox to ask. */
   readonly #promised = new Map<number, readonly string[]>();
 
@@ -181,6 +183,7 @@ export class Sandboxes implements Engine {
       mountpoint: path.join(run, 'mnt'),
       controlSocket: this.#controlSocket(uid),
     });
+    await this.#pauses.ended(uid); // somebody reads the layer that it would write to
     const sandbox = this.#adopt(uid, this.#startPool().take(), recordOf(spec), 'starting');
     try {
       sandbox.build(specification);
@@ -222,6 +225,8 @@ export class Sandboxes implements Engine {
       for (let held = this.#holds.ended(uid); held !== undefined; held = this.#holds.ended(uid)) {
         await within(held, deadline - Date.now());
       }
+      const paused = this.#pauses.ended(uid);
+      if (paused !== undefined) await within(paused, deadline - Date.now());
       const { sandbox: pending, cold } = this.#ensure(uid, describe);
       const sandbox = await pending;
       const identity = sandbox.identityOf(session);
@@ -250,6 +255,7 @@ export class Sandboxes implements Engine {
   async stop(uid: number): Promise<boolean> {
     const sandbox = this.#sandboxes.get(uid) ?? (await this.#starting.get(uid));
     if (sandbox === undefined) return false;
+    await this.#pauses.ended(uid);
     await sandbox.stop();
     return true;
   }
@@ -263,6 +269,19 @@ export class Sandboxes implements Engine {
     await this.#starting.get(uid)?.catch(() => undefined);
     const stopped = await this.stop(uid);
     return { stopped, result: await work() };
+  }
+
+  async pause({ uid, name }: UserRecord, limitMs: number): Promise<Pause> {
+    const gate = this.#pauses.begin(uid);
+    try {
+      const sandbox = this.#sandboxes.get(uid);
+      await sandbox?.settled;
+      if (sandbox?.state === 'stopping') await within(sandbox.gone, stopPatienceMs);
+      return await pauseOf(name, this.#sandboxes.get(uid), limitMs, gate);
+    } catch (error) {
+      gate[Symbol.dispose]();
+      throw error;
+    }
   }
 
   async layerOf(user: UserRecord): Promise<UserLayer> {

@@ -74,6 +74,9 @@ export class Supervisor implements Disposable {
   readonly #connection: SeqpacketConnection;
   readonly #events: SupervisorEvents;
   readonly #answers = new Map<string, (answer: SessionAnswer) => void>();
+  /** Hears first how the pause begins that was asked for last, and then when it ends by itself. */
+  #pause: ((problem: string | undefined) => void) | undefined;
+  #pauses = 0;
   #states: ((state: SupervisorState | undefined) => void)[] = [];
   #gone = false;
 
@@ -121,17 +124,52 @@ export class Supervisor implements Disposable {
     this.#connection.send(new WireWriter('stop').finish());
   }
 
+  /** Undefined: everything in the sandbox stands still. Otherwise why not. `ranOn`: it runs again. */
+  pause(limitMs: number, ranOn: () => void): Promise<string | undefined> {
+    if (this.#gone) return Promise.resolve(isGone);
+    this.#pauses += 1;
+    return new Promise((resolve) => {
+      let isAnswered = false;
+      const answered = (problem: string | undefined): void => {
+        if (isAnswered) ranOn();
+        else resolve(problem);
+        isAnswered = true;
+      };
+      this.#pause = answered;
+      this.#sendOrEnd(this.#pauseMessage(limitMs));
+    });
+  }
+
+  /** Ends a pause. */
+  resume(): void {
+    this.#pause = undefined;
+    if (!this.#gone) this.#sendOrEnd(this.#pauseMessage(0));
+  }
+
+  #pauseMessage(limitMs: number): Buffer {
+    return new WireWriter('pause').u32('slot', this.#pauses).u32('pauseMs', limitMs).finish();
+  }
+
   /** What it is doing now; undefined where it is gone. */
   state(): Promise<SupervisorState | undefined> {
     if (this.#gone) return Promise.resolve(undefined);
     return new Promise((resolve) => {
       this.#states.push(resolve);
-      try {
-        this.#connection.send(new WireWriter('hello').finish());
-      } catch (error) {
-        if (!hasErrno(error, 'EPIPE', 'ECONNRESET')) throw error; // its end tells everybody who waits
-      }
+      this.#sendOrEnd(new WireWriter('hello').finish());
     });
+  }
+
+  #sendOrEnd(message: Buffer): void {
+    try {
+      this.#connection.send(message);
+    } catch (error) {
+      if (!hasErrno(error, 'EPIPE', 'ECONNRESET')) throw error; // its end tells everybody who waits
+    }
+  }
+
+  #paused(message: WireMessage): void {
+    if (u32Of(message, 'slot') !== this.#pauses) return; // of an earlier one, which nobody waits for any more
+    this.#pause?.(u32Of(message, 'code') === 1 ? undefined : (textOf(message, 'text') ?? ''));
   }
 
   #handle(message: WireMessage): void {
@@ -154,6 +192,9 @@ export class Supervisor implements Disposable {
         break;
       case 'stopping':
         this.#events.stopping();
+        break;
+      case 'paused':
+        this.#paused(message);
         break;
       case 'state':
         this.#states.shift()?.(stateOf(message));
@@ -181,6 +222,7 @@ export class Supervisor implements Disposable {
     this.#answers.clear();
     for (const state of this.#states) state(undefined);
     this.#states = [];
+    this.#pause?.(isGone);
     this.#events.gone();
   }
 
@@ -189,6 +231,8 @@ export class Supervisor implements Disposable {
     this.#connection[Symbol.dispose]();
   }
 }
+
+const isGone = 'it has just ended';
 
 function refusalOf(text: string | undefined): 'stopping' | 'sessions' | 'protocol' {
   return text === 'stopping' || text === 'sessions' ? text : 'protocol';

@@ -23,6 +23,7 @@ export const messageTypes = {
   session: 18,
   stop: 19,
   hello: 20,
+  pause: 21,
   ready: 32,
   failed: 33,
   accepted: 34,
@@ -30,6 +31,7 @@ export const messageTypes = {
   sessionEnded: 36,
   state: 37,
   stopping: 38,
+  paused: 39,
   fork: 48,
 } as const;
 export type MessageType = keyof typeof messageTypes;
@@ -78,6 +80,7 @@ export const tags = {
   state: 50,
   rootIds: 51,
   mountpoint: 52,
+  pauseMs: 53,
 } as const;
 export type Tag = keyof typeof tags;
 

@@ -23,6 +23,10 @@ export type AdminSnapshot = z.infer<typeof adminSnapshot>;
 
 const user = z.strictObject({ user: userName });
 const label = z.string().max(256);
+/** Whether a running sandbox stands still while its files are read; default: yes. */
+const pause = z.boolean().optional();
+/** How long it stood still; null where none ran, or it was not wanted. */
+const pausedMs = count.nullable();
 
 export const userVerbs = {
   diff: { params: user, part: z.array(change), result: z.strictObject({ user: userName, changes: count }) },
@@ -34,6 +38,7 @@ export const userVerbs = {
       message: z.string().max(4096).optional(),
       /** Lines as in a Dockerfile: "ENV NAME=value". */
       changes: z.array(z.string().max(16_384)).max(256).optional(),
+      pause,
     }),
     result: z.strictObject({
       user: userName,
@@ -45,11 +50,17 @@ export const userVerbs = {
       /** Of the new layer, uncompressed. */
       sizeBytes: bytes,
       files: count,
+      pausedMs,
     }),
   },
   'snapshot.create': {
-    params: z.strictObject({ user: userName, name: snapshotName.optional(), message: label.optional() }),
-    result: z.strictObject({ user: userName, snapshot: adminSnapshot }),
+    params: z.strictObject({
+      user: userName,
+      name: snapshotName.optional(),
+      message: label.optional(),
+      pause,
+    }),
+    result: z.strictObject({ user: userName, snapshot: adminSnapshot, pausedMs }),
   },
   'snapshot.ls': {
     params: user,

@@ -18,7 +18,7 @@ const answers: Partial<Record<AdminRequest['verb'], unknown>> = {
   ps: { sandboxes: [] },
   reset: { user: 'ada', stopped: true, saved: null },
   rollback: { user: 'ada', stopped: true, snapshot, saved: { ...snapshot, name: 'before' } },
-  'snapshot.create': { user: 'ada', snapshot },
+  'snapshot.create': { user: 'ada', snapshot, pausedMs: 1234 },
   'snapshot.ls': { user: 'ada', snapshots: [snapshot] },
   'snapshot.rm': { user: 'ada', name: 'good' },
   upgrade: {
@@ -37,6 +37,7 @@ const answers: Partial<Record<AdminRequest['verb'], unknown>> = {
     layer: 'sha256:33',
     sizeBytes: 1,
     files: 1,
+    pausedMs: null,
   },
 };
 
@@ -76,9 +77,13 @@ describe('reset and rollback', () => {
 
 describe('snapshot', () => {
   it('copies, lists and removes', async () => {
-    expect((await ask(['snapshot', 'ada', 'good', '-m', 'it works'])).requests).toEqual([
-      { verb: 'snapshot.create', params: { user: 'ada', name: 'good', message: 'it works' } },
-    ]);
+    const made = await ask(['snapshot', 'ada', 'good', '-m', 'it works']);
+    const params = { user: 'ada', name: 'good', message: 'it works' };
+    expect(made.requests).toEqual([{ verb: 'snapshot.create', params: { ...params, pause: true } }]);
+    expect([made.stdout, made.stderr]).toEqual(['good\n', 'the sandbox of ada stood still for 1.23 s\n']);
+    const running = await ask(['snapshot', 'ada', '--no-pause', '--json']);
+    expect(running.requests).toEqual([{ verb: 'snapshot.create', params: { user: 'ada', pause: false } }]);
+    expect(running.stderr).toBe('');
     expect((await ask(['snapshot', 'ada', '--ls'])).stdout.split('\n')).toEqual([
       'SNAPSHOT  CREATED      IMAGE       FILES  SIZE  MESSAGE',
       'good      2 hours ago  lab/base:1      3    2K  it works',
@@ -91,12 +96,13 @@ describe('snapshot', () => {
 
 it('commit passes on what it was told, and prints the digest', async () => {
   const args = ['commit', 'ada', 'lab/made:1', '-a', 'Ada', '-m', 'mine', '-c', 'ENV A=b', '-c', 'USER x'];
-  const { stdout, requests } = await ask(args);
-  expect(stdout).toBe('sha256:22\n');
+  const { stdout, stderr, requests } = await ask(args);
+  expect([stdout, stderr]).toEqual(['sha256:22\n', '']);
   const changes = ['ENV A=b', 'USER x'];
   expect(requests[0]?.params).toEqual({
     user: 'ada',
     name: 'lab/made:1',
+    pause: true,
     author: 'Ada',
     message: 'mine',
     changes,

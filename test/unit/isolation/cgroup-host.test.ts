@@ -70,14 +70,17 @@ describe('mountinfo', () => {
 });
 
 describe('version 1', () => {
-  test('makes its folder in every hierarchy that limits need, and in no other', async () => {
-    const host = await CgroupHost.open('dockersh', await v1('memory', 'cpu,cpuacct', 'pids', 'freezer'));
+  test('makes its folder in every hierarchy that limits or pauses need, and in no other', async () => {
+    const host = await CgroupHost.open(
+      'dockersh',
+      await v1('freezer', 'memory', 'blkio', 'cpu,cpuacct', 'pids'),
+    );
     expect([host.mode, host.version]).toEqual(['v1', 1]);
     expect(host.parents).toEqual(
-      ['memory', 'cpu,cpuacct', 'pids'].map((name) => `${folder}/${name}/dockersh`),
+      ['memory', 'cpu,cpuacct', 'pids', 'freezer'].map((name) => `${folder}/${name}/dockersh`),
     );
     for (const parent of host.parents) expect((await stat(parent)).isDirectory()).toBe(true);
-    expect(await readdir(path.join(folder, 'freezer'))).toEqual([]);
+    expect(await readdir(path.join(folder, 'blkio'))).toEqual([]);
   });
 
   test('writes each limit to its own hierarchy', async () => {
@@ -100,6 +103,12 @@ describe('version 1', () => {
       ['memory.limit_in_bytes', '4096'],
       ['memory.memsw.limit_in_bytes', '4096'],
     ]);
+  });
+
+  test('a freezer of version 1 alone does not make a host one of version 1', async () => {
+    const unified = await v2('memory cpu pids');
+    const freezer = `41 25 0:41 / ${folder}/freezer rw - cgroup cgroup rw,freezer\n`;
+    expect((await CgroupHost.open('dockersh', unified + freezer)).mode).toBe('v2');
   });
 
   test('is hybrid where version 2 is mounted beside it', async () => {

@@ -1,0 +1,220 @@
+// commit and snapshot of a sandbox that runs: it stands still while its files are read, and never for longer,
+// whatever is killed or stopped meanwhile.
+
+import { readdirSync, readFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { cgroupsOf } from '../../fixtures/leaks.ts';
+import { lacks } from '../../fixtures/machine.ts';
+import { type Finished, Running, run, waitUntil } from '../../fixtures/process.ts';
+import { VerbsHost } from './verbs-host.ts';
+
+const policy = { defaults: { image: 'lab/base:1', linger: '1h', stop_grace: '100ms' } };
+const files = 200;
+
+describe.skipIf(lacks('busybox'))('a running sandbox', () => {
+  let verbs: VerbsHost;
+  const ctl = (...args: string[]) => verbs.host.ctlOk(...args);
+  const userFolder = (): string => join(verbs.host.stateFolder, 'users', String(verbs.user.uid));
+
+  beforeAll(async () => {
+    verbs = await VerbsHost.start({ policy });
+    await ctl('image', 'import', 'lab/base:1', await verbs.rootfs('base'));
+  });
+  afterAll(async () => {
+    await verbs[Symbol.asyncDispose]();
+  }, 60_000);
+  beforeEach(async () => {
+    await ctl('stop', verbs.name);
+    await verbs.inside('true');
+    await ctl('reset', verbs.name, '--yes', '--no-save');
+  });
+
+  /** A session that answers every line. */
+  const session = (command: string): Running => {
+    const { uid, gid } = verbs.user;
+    return new Running(verbs.host.client, ['-c', command], { uid, gid, stdio: 'pipe' });
+  };
+
+  const echoes = async (running: Running, text: string): Promise<void> => {
+    running.process.stdin?.write(`${text}\n`);
+    await running.waitForOutput(text, 15_000);
+  };
+
+  /** Writes the same number into many files, one after the other, again and again. */
+  const writer = async (): Promise<Running> => {
+    const loop = `mkdir /srv/n; n=0; while :; do for f in $(seq -w ${files}); do echo $n >/srv/n/$f; done; n=$((n+1)); [ $n = 3 ] && echo go; done`;
+    const running = session(loop);
+    await running.waitForOutput('go');
+    return running;
+  };
+
+  /** Whether files are as they were at one moment: those that the round had come to, and the rest. */
+  const isOneMoment = async (folder: string): Promise<boolean> => {
+    const names = readdirSync(folder).sort();
+    const numbers = await Promise.all(
+      names.map(async (name) => (await readFile(join(folder, name), 'utf8')).trim()),
+    );
+    expect(numbers).toHaveLength(files);
+    // One may have been made empty, and not written yet.
+    const known = numbers.filter((text) => text !== '').map(Number);
+    const first = known[0] ?? 0;
+    const steps = known.filter((number, index) => index > 0 && number !== known[index - 1]).length;
+    return steps <= 1 && known.every((number) => number === first || number === first - 1);
+  };
+
+  it('stands still for a snapshot and for a commit: files are those of one moment', async () => {
+    await using running = await writer();
+    await using cat = session('cat');
+    await echoes(cat, 'before');
+    for (let round = 0; round < 8; round += 1) {
+      const made = (await ctl('snapshot', verbs.name, `s${round}`)) as { pausedMs: number };
+      expect(made.pausedMs).toBeGreaterThan(0);
+      expect(await isOneMoment(join(userFolder(), `snapshots/s${round}/upper/srv/n`)), `round ${round}`).toBe(
+        true,
+      );
+      await echoes(cat, `after ${round}`);
+    }
+    for (let round = 0; round < 4; round += 1) {
+      const { layer } = (await ctl('commit', verbs.name, 'lab/made:1')) as { layer: string };
+      const tree = join(verbs.host.stateFolder, 'images/layers/sha256', layer.slice(7), 'tree');
+      expect(await isOneMoment(join(tree, 'srv/n')), `round ${round}`).toBe(true);
+    }
+    expect(running.exited).toBe(false);
+    const plain = await verbs.plain('snapshot', verbs.name, 'told');
+    expect(plain.stdout.toString()).toBe('told\n');
+    expect(plain.stderr.toString()).toMatch(
+      new RegExp(`the sandbox of ${verbs.name} stood still for [\\d.]+ s\n`),
+    );
+    await ctl('image', 'rm', 'lab/made:1');
+  });
+
+  it('runs on where the administrator wants that', async () => {
+    await using running = await writer();
+    let mixed = 0;
+    for (let round = 0; round < 12; round += 1) {
+      const made = await ctl('snapshot', verbs.name, `n${round}`, '--no-pause');
+      expect(made).toMatchObject({ pausedMs: null });
+      if (!(await isOneMoment(join(userFolder(), `snapshots/n${round}/upper/srv/n`)))) mixed += 1;
+    }
+    expect(await ctl('commit', verbs.name, 'lab/made:1', '--no-pause')).toMatchObject({ pausedMs: null });
+    expect(running.exited).toBe(false);
+    // Which shows as well that the test above sees a difference.
+    expect(mixed).toBeGreaterThan(0);
+    await ctl('image', 'rm', 'lab/made:1');
+  });
+
+  /** A snapshot that does not come to its end, because what reads the files is stopped. */
+  const stuckSnapshot = async (): Promise<{ made: Promise<Finished>; reader: number }> => {
+    await verbs.inside('head -c 150000000 /dev/zero >/srv/big');
+    const made = verbs.host.ctl('snapshot', verbs.name, `stuck${Date.now()}`);
+    for (const end = Date.now() + 20_000; ; ) {
+      const reader = verbs.host.processes().find(({ command }) => command.includes('dockersh-layer copy'));
+      if (reader !== undefined) {
+        process.kill(reader.pid, 'SIGSTOP');
+        return { made, reader: reader.pid };
+      }
+      if (Date.now() > end) throw new Error(`nothing reads the files: ${(await made).stdout.toString()}`);
+    }
+  };
+
+  const isFrozen = (): boolean =>
+    cgroupsOf(verbs.host.cgroup)
+      .filter((folder) => folder.endsWith(`/${verbs.user.uid}`))
+      .some((folder) =>
+        ['freezer.state', 'cgroup.freeze'].some((file) => {
+          try {
+            return /^(FROZEN|FREEZING|1)/.test(readFileSync(join(folder, file), 'utf8'));
+          } catch {
+            return false; // of the other version
+          }
+        }),
+      );
+
+  const supervisorPid = async (): Promise<number> => {
+    const sandbox = await verbs.host.sandboxOf(verbs.user);
+    const status = readFileSync(`/proc/${sandbox?.initPid}/status`, 'utf8');
+    return Number(/^PPid:\s+(\d+)$/m.exec(status)?.[1]);
+  };
+
+  it('is left alone by logins and ps until it runs on, and what was typed arrives', async () => {
+    await using cat = session('cat');
+    await echoes(cat, 'before');
+    const { made, reader } = await stuckSnapshot();
+    cat.process.stdin?.write('typed meanwhile\n');
+    const { uid, gid } = verbs.user;
+    const login = run(verbs.host.client, ['-c', 'echo in'], { uid, gid });
+    expect(await verbs.host.sandboxOf(verbs.user)).toMatchObject({ state: 'running' });
+    await sleep(1_000);
+    expect([cat.stdout.toString(), isFrozen()]).toEqual(['before\n', true]);
+    process.kill(reader, 'SIGCONT');
+    expect((await made).code).toBe(0);
+    await cat.waitForOutput('typed meanwhile');
+    expect((await login).stdout.toString()).toBe('in\n');
+  });
+
+  it('is stopped when it runs on', async () => {
+    const { made, reader } = await stuckSnapshot();
+    const stop = verbs.host.ctl('stop', verbs.name);
+    await sleep(1_000);
+    expect(isFrozen()).toBe(true);
+    process.kill(reader, 'SIGCONT');
+    expect((await made).code).toBe(0);
+    expect(JSON.parse((await stop).stdout.toString())).toMatchObject({ stopped: true });
+    expect(isFrozen()).toBe(false);
+  });
+
+  it('runs on at once when the daemon is killed', async () => {
+    await using cat = session('cat');
+    await echoes(cat, 'before');
+    const { made, reader } = await stuckSnapshot();
+    expect(isFrozen()).toBe(true);
+    await verbs.host.killDaemon('SIGKILL');
+    await echoes(cat, 'no daemon runs');
+    expect(isFrozen()).toBe(false);
+    expect((await made).code).not.toBe(0);
+    await verbs.host.startDaemon();
+    await waitUntil(() => !verbs.host.processes().some(({ pid }) => pid === reader), 'the reader to be gone');
+    expect(await ctl('snapshot', verbs.name, '--ls')).toMatchObject({
+      snapshots: expect.not.arrayContaining([{ name: expect.stringMatching(/^stuck/) }]) as unknown,
+    });
+    await echoes(cat, 'afterwards');
+  });
+
+  it.each(['supervisor', 'supervisor and daemon'])('goes when the %s is killed', async (victims) => {
+    await using cat = session('cat');
+    await echoes(cat, 'before');
+    const supervisor = await supervisorPid();
+    const { made, reader } = await stuckSnapshot();
+    process.kill(supervisor, 'SIGKILL');
+    if (victims !== 'supervisor') {
+      await verbs.host.killDaemon('SIGKILL');
+      await verbs.host.startDaemon();
+    }
+    expect((await cat.finished()).code).toBe(125);
+    expect((await made).code).not.toBe(0);
+    await waitUntil(() => !verbs.host.processes().some(({ pid }) => pid === reader), 'the reader to be gone');
+    expect(await verbs.inside('echo fresh')).toBe('fresh\n');
+    expect(isFrozen()).toBe(false);
+  });
+
+  it('runs on when the time is over, also where the daemon stands still', async () => {
+    await using cat = session('cat');
+    await echoes(cat, 'before');
+    const { made } = await stuckSnapshot();
+    process.kill(verbs.host.daemonPid, 'SIGSTOP');
+    try {
+      expect(isFrozen()).toBe(true);
+      await waitUntil(() => !isFrozen(), 'the sandbox to run on', 25_000);
+      await echoes(cat, 'the daemon still stands');
+    } finally {
+      process.kill(verbs.host.daemonPid, 'SIGCONT');
+    }
+    const { code, stderr } = await made;
+    expect(code).toBe(75);
+    expect(stderr.toString()).toContain('could not all be read in the 20 s');
+    expect(await verbs.inside('echo served')).toBe('served\n');
+  }, 90_000);
+});
