@@ -8,7 +8,7 @@ import { buildProgram } from '../src/cli/program.ts';
 import { daemonCommand } from '../src/daemon/options.ts';
 import { version } from '../src/lib/version.ts';
 import { describeImagesKey, describePolicyKey, imagesKeys, policyKeys } from '../src/policy/schema.ts';
-import type { KeyDoc } from '../src/policy/section-schema.ts';
+import type { AppliesAt, KeyDoc } from '../src/policy/section-schema.ts';
 import { visibleCommands, visibleOptions } from './commands.ts';
 
 /** Text as roff sees it: no escapes, and no requests at the start of a line. */
@@ -66,11 +66,12 @@ function commandText(command: Command, parents: readonly string[]): string {
   return ['.TP', synopsis, roff(sentence(command.description())), ...inner].join('\n');
 }
 
-const applies = {
+const applies: Record<AppliesAt, string> = {
+  now: 'A change applies at once, in running sandboxes too.',
   sandbox: "A change applies when the user's sandbox next starts.",
   session: 'A change applies at the next login.',
   image: 'A change applies with the next pull, push or import.',
-} as const;
+};
 
 function keyText(key: string, { doc, values, defaultText, applies: at }: KeyDoc): string {
   const fallback = defaultText === undefined ? 'no default' : `default ${defaultText}`;

@@ -5,15 +5,16 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { hasErrno } from '../src/lib/errors.ts';
 import { describeImagesKey, describePolicyKey, imagesKeys, policyKeys } from '../src/policy/schema.ts';
-import type { KeyDoc } from '../src/policy/section-schema.ts';
+import type { AppliesAt, KeyDoc } from '../src/policy/section-schema.ts';
 
 const target = path.resolve(import.meta.dirname, '../docs/policy.md');
 
-const applies = {
+const applies: Record<AppliesAt, string> = {
+  now: 'at once, in running sandboxes too',
   sandbox: "when the user's sandbox next starts",
   session: 'at the next login',
   image: 'with the next pull, push or import',
-} as const;
+};
 
 function keySection(key: string, description: KeyDoc): string {
   const { doc, values, defaultText, example, applies: at } = description;
@@ -25,7 +26,8 @@ function keySection(key: string, description: KeyDoc): string {
     '| --- | --- | --- | --- |',
     `| ${values} | ${fallback} | \`${example}\` | ${applies[at]} |`,
     '',
-    doc,
+    ...(description.list === true ? [`${doc} \`+=\` adds to it.`] : [doc]),
+    ...(description.expands === undefined ? [] : ['', '`%u %U %g %h %H` are expanded.']),
     '',
   ].join('\n');
 }
@@ -34,12 +36,18 @@ const text = `# Policy
 
 <!-- Generated from src/policy/schema.ts by "npm run gen". -->
 
-\`/etc/dockersh/dockersh.ini\` decides what each user gets. It must belong to root, and so must every
-folder above it; nobody else may be able to write to any of them, or dockershd refuses the file.
+\`/etc/dockersh/dockersh.ini\` and the files \`/etc/dockersh/conf.d/*.ini\` decide what each user gets. They and
+every folder above them must belong to root, and nobody else may be able to write to any of them, or dockershd
+refuses them by name. An edit counts from the next login on; nothing has to be restarted or told. While any file
+is broken, the last good policy stays in force as a whole, and the log names every mistake.
 
-\`dockershctl policy check [FILE]\` names every problem with its line.
+| command | what it does |
+| --- | --- |
+| \`dockershctl policy check [FILE]\` | names every mistake with file, line and column |
+| \`dockershctl policy check NEW --against OLD\` | names also the users for whom NEW is different, and in what |
+| \`dockershctl policy explain USER\` | shows every key: its value, the line that says so, and what that overrides |
 
-## The file
+## The files
 
 \`\`\`ini
 ; settings of everybody
@@ -47,27 +55,46 @@ folder above it; nobody else may be able to write to any of them, or dockershd r
 image = host
 memory = 2G
 
-; settings of one user, over those of [defaults]
-[user:alice]
+; settings of a group's members; of two groups the one that stands later counts
+[group:students]
+memory = 1G
+
+; settings of several users at once, over those of their groups
+[user:alice, bob, guest*]
 memory = 8G
-linger = 8h
+env.EDITOR = vim
+
+; settings of everybody who ends up with one of these images, over [defaults] and under groups
+[image:lab/*]
+shell = /bin/zsh
 
 ; settings for all images
 [images]
 max_bytes = 16G
 \`\`\`
 
-- A setting is \`key = value\`. \`;\` and \`#\` start a comment, also after a value.
-- \`[user:NAME]\` takes the name as the user database has it, letter by letter: \`[user:j.doe]\`,
-  \`[user:LAB\\jdoe]\` and \`[user:jdoe@lab.example]\` are names like any other.
-- For each key the first of these counts: \`[user:NAME]\`, \`[defaults]\`, the default below.
+- A setting is \`key = value\`. \`;\` and \`#\` start a comment, also after a value; quotes around a value keep them.
+- \`dockersh.ini\` is read first, then the files of \`conf.d\` in the order of their names. Names that do not end in
+  \`.ini\` or that start with a dot are left alone.
+- A header takes several names with commas between, and globs: \`*\`, \`?\`, \`[a-z]\`, \`[!a-z]\`.
+- Names are those of the user database, letter by letter: \`[user:j.doe]\`, \`[user:LAB\\jdoe]\`,
+  \`[user:jdoe@lab.example]\` and \`[group:domain users]\` are names like any other. A backslash means itself.
+- A user's groups are those that the name service gives, the primary one included.
+- For each key, what stands further to the right counts:
+  the default below < \`[defaults]\` < \`[image:NAME]\` < \`[group:NAME]\` < \`[user:GLOB]\` < \`[user:NAME]\`.
+  Of two sections of one kind the later one counts: further down in a file, or in a later file.
+- \`key += value\` adds to a list, instead of replacing what the sections before say.
+- \`env.NAME = value\` sets an environment variable of every session. The value is passed as it is.
 - A user for whom no \`image\` results is refused at login.
-- An unknown key or section, a key or section given twice and a value that is not accepted are errors:
-  nothing of the file is used then.
+- An unknown key or section, a key given twice in a section, a section given twice in a file and a value that is
+  not accepted are errors.
 - Sizes: a number and one of \`B\`, \`K\`, \`M\`, \`G\`, \`T\`, in powers of 1024: \`512M\`, \`1.5G\`.
 - Durations: \`250ms\`, \`30s\`, \`10m\`, \`8h\`, \`2d\`, also together: \`1h30m\`.
+- In keys that say so, \`%u\` is the user's name, \`%U\` the uid, \`%g\` the primary group's name, \`%h\` the home,
+  \`%H\` the name of this host, and \`%%\` a percent sign. A name that could not be one part of a path (it holds a
+  slash or a blank, or is \`..\`) is not put into one: the login is refused.
 
-## Keys of [defaults] and [user:NAME]
+## Keys of [defaults], [group:NAME], [user:NAME] and [image:NAME]
 
 ${policyKeys
   .map((key) => keySection(key, describePolicyKey(key)))

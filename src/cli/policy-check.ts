@@ -1,16 +1,26 @@
-// dockershctl policy check: what the daemon would say about a policy file, without the daemon.
+// dockershctl policy check: what the daemon would say about a policy, without the daemon; and whom an edit
+// concerns before it is put in place.
 
-import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
-import { type ErrorCode, errorCatalogue } from '../lib/errors.ts';
+import { errorCatalogue } from '../lib/errors.ts';
+import { type Affected, affectedBy, namedUsers, unusedSections } from '../policy/affected.ts';
 import { loadPolicyFile } from '../policy/load.ts';
-import { parsePolicy } from '../policy/parse.ts';
+import type { Policy } from '../policy/policy.ts';
 import { formatProblem, type Problem } from '../policy/problem.ts';
 import type { Console } from './console.ts';
+import { readAccounts } from './host/subjects.ts';
 import { printable } from './table.ts';
 
 const daemonsFile = '/etc/dockersh/dockersh.ini';
+
+interface Report {
+  readonly file: string;
+  readonly valid: boolean;
+  readonly problems: readonly Problem[];
+  /** With --against. */
+  readonly affected?: readonly Affected[];
+}
 
 export function addPolicyCheck(
   policy: Command,
@@ -19,28 +29,51 @@ export function addPolicyCheck(
 ): void {
   policy
     .command('check')
-    .description('check a policy file')
+    .description('check a policy: the file, and those of conf.d beside it')
     .argument('[file]', 'the file', daemonsFile)
-    .action(async (file: string) => {
+    .option('--against <old>', 'name the users for whom it is different from this one')
+    .action(async (file: string, { against }: { against?: string }) => {
       const cli = console();
-      const problems = await problemsOf(resolve(file));
-      const fault = problems.find(({ severity }) => severity === 'error');
-      const valid = fault === undefined;
-      cli.show({ file, valid, problems }, () =>
-        [...problems.map(formatProblem), `${file}: ${valid ? 'valid' : 'not valid'}`]
-          .map((line) => `${printable(line)}\n`)
-          .join(''),
-      );
+      const report = await check(file, against);
+      cli.show(report, () => [...textOf(report)].map((line) => `${printable(line)}\n`).join(''));
+      const fault = report.problems.find(({ severity }) => severity === 'error');
       if (fault !== undefined) setStatus(errorCatalogue[fault.code ?? 'E_POLICY_INVALID'].exitCode);
     });
 }
 
-/** A draft that lies where others can write is still checked: that it lies there is only a warning. */
-async function problemsOf(file: string): Promise<Problem[]> {
-  const { problems } = await loadPolicyFile(file);
-  const untrusted: ErrorCode = 'E_UNTRUSTED_PATH';
-  const fault = problems.find(({ code }) => code === untrusted);
-  if (fault === undefined || file === daemonsFile) return [...problems];
-  const draft = parsePolicy(await readFile(file, 'utf8'), file);
-  return [{ ...fault, severity: 'warning' }, ...draft.problems];
+/** A draft may lie where others can write: that it does is only a warning. */
+async function load(file: string): Promise<{ policy?: Policy; problems: readonly Problem[] }> {
+  return await loadPolicyFile(resolve(file), { draft: resolve(file) !== daemonsFile });
+}
+
+async function check(file: string, against: string | undefined): Promise<Report> {
+  const { policy, problems } = await load(file);
+  if (policy === undefined) return { file, valid: false, problems };
+  const old = against === undefined ? undefined : await load(against);
+  const names = [...namedUsers(policy), ...(old?.policy === undefined ? [] : namedUsers(old.policy))];
+  const { users, groups, complete } = await readAccounts(names);
+  const unused = complete ? unusedSections(policy, users, groups) : [];
+  const all = [...problems, ...unused];
+  if (old === undefined) return { file, valid: true, problems: all };
+  if (old.policy === undefined) return { file, valid: false, problems: [...old.problems, ...all] };
+  const subjects = [...users.values()].filter(({ uid }) => uid !== 0);
+  return { file, valid: true, problems: all, affected: affectedBy(old.policy, policy, subjects) };
+}
+
+function* textOf({ file, valid, problems, affected }: Report): Generator<string> {
+  yield* problems.map(formatProblem);
+  for (const { users, changes } of affected ?? []) {
+    yield `${users.length} ${users.length === 1 ? 'user' : 'users'}: ${someOf(users)}`;
+    for (const { key, before, after } of changes)
+      yield `    ${key}: ${before ?? '(not set)'} -> ${after ?? '(not set)'}`;
+  }
+  if (affected?.length === 0) yield 'nobody is affected';
+  yield `${file}: ${valid ? 'valid' : 'not valid'}`;
+}
+
+const mostNamed = 10;
+
+function someOf(users: readonly string[]): string {
+  const more = users.length - mostNamed;
+  return users.slice(0, mostNamed).join(', ') + (more > 0 ? ` and ${more} more` : '');
 }

@@ -11,6 +11,7 @@ import { toCliFailure } from './failure.ts';
 import { addImage } from './image.ts';
 import { addLogins } from './logins.ts';
 import { addPolicyCheck } from './policy-check.ts';
+import { addPolicyExplain } from './policy-explain.ts';
 import { addPs } from './ps.ts';
 import { addReset, addRollback } from './rollback.ts';
 import { addSnapshot } from './snapshot.ts';
@@ -72,8 +73,11 @@ export function buildProgram(
   addRollback(program, console);
   addReset(program, console);
   addUpgrade(program, console);
-  const policy = program.command('policy').description('work with policy files');
+  const policy = program
+    .command('policy')
+    .description('see, check and compare what the policy gives to whom');
   addPolicyCheck(policy, console, setStatus);
+  addPolicyExplain(policy, console);
   addDoctor(program, console, setStatus);
   addSshdConfig(program, console);
   addLogins(program, console);

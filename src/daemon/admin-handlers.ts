@@ -7,6 +7,7 @@ import { version } from '../lib/version.ts';
 import type { AdminParams, AdminResult } from '../protocol/admin.ts';
 import { imageHandlers } from './admin-images.ts';
 import { type AdminParts, findUser, type Handlers } from './admin-parts.ts';
+import { policyHandlers } from './admin-policy.ts';
 import { userHandlers } from './admin-users.ts';
 import { isVirtual } from './user-image.ts';
 
@@ -15,6 +16,7 @@ export function handlersOf(parts: AdminParts): Handlers {
   return {
     ...imageHandlers(parts),
     ...userHandlers(parts),
+    ...policyHandlers(parts),
     version: async () => ({ version, node: process.version, kernel: release(), cgroup: parts.cgroup }),
     health: async () => parts.paths,
     ps: async () => ({ sandboxes: await sandboxesOf(parts) }),

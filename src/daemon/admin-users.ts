@@ -83,7 +83,7 @@ async function diff({ layers }: AdminParts, user: UserRecord, { part, signal }: 
 }
 
 function policyOf({ policy }: AdminParts, user: UserRecord): EffectivePolicy {
-  const evaluation = policy.evaluate(user.name);
+  const evaluation = policy.evaluate(user);
   if (evaluation.kind === 'ok') return evaluation.policy;
   throw new DockershError('E_NOT_FOUND', {
     what: `an image for ${user.name}`,

@@ -158,7 +158,7 @@ export class LoginService {
     const policy = this.#policyOf(user);
     const shell = chooseShell(policy.shell, user);
     history.identified(id, user);
-    const session = sessionOf(id, request, user, shell, policy.imageUser);
+    const session = sessionOf(id, request, user, shell, policy);
     const start = await engine.startSession(user.uid, session, client, () =>
       this.#describe(user, policy, shell),
     );
@@ -186,9 +186,9 @@ export class LoginService {
 
   #policyOf(user: UserRecord): EffectivePolicy {
     if (user.uid === 0) throw new DockershError('E_ROOT_LOGIN');
-    const evaluation = this.#parts.policy.evaluate(user.name);
+    const evaluation = this.#parts.policy.evaluate(user);
     if (evaluation.kind === 'refused') {
-      throw new DockershError(evaluation.code, { why: `the policy names no image for ${user.name}` });
+      throw new DockershError(evaluation.code, { why: evaluation.why });
     }
     return evaluation.policy;
   }

@@ -51,6 +51,10 @@ export const errorCatalogue = {
     'no sandbox is configured for this account',
     `${askAdmin} to give the account an image.`,
   ),
+  E_POLICY_UNFIT: login(
+    'a setting for this account comes to something that is not accepted',
+    `${askAdmin}: "dockershctl policy explain" names the setting.`,
+  ),
   E_ROOT_LOGIN: login(
     'root cannot be given a sandbox',
     'Give root an ordinary login shell: dockersh is for the other accounts.',

@@ -1,44 +1,66 @@
-// One user's effective policy: [user:NAME] over [defaults] over the built-in defaults. Pure.
+// One user's effective policy. Pure; remembered by its caller, so its own speed matters little.
 
-import type { EffectivePolicy, Evaluation, Origin, Policy, SectionPolicy } from './policy.ts';
-import { type PolicyKey, type PolicySection, policyKeys, required } from './schema.ts';
+import type { Subject } from './expand.ts';
+import { layersOf, textOf } from './layers.ts';
+import type { EffectivePolicy, Evaluation, Policy, SectionPolicy } from './policy.ts';
+import { checkPolicyValue, type PolicyKey, type PolicySection, required } from './schema.ts';
 
-function originOf(key: PolicyKey, file: string, sections: readonly SectionPolicy[]): Origin {
-  for (const section of sections) {
-    const line = section.lines.get(key);
-    if (line !== undefined) return { kind: 'file', file, line, section: section.name };
+/** What all variables of the policy may take together: the rest of a session's message is the login's. */
+const longestEnvironment = 16 * 1024;
+
+export function evaluate(policy: Policy, subject: Subject, own: readonly SectionPolicy[] = []): Evaluation {
+  const layers = layersOf(policy, subject, own);
+  const values: PolicySection = { ...policy.builtin };
+  const dependent = new Set<PolicyKey>();
+  const env = new Map<string, string>();
+  for (const section of layers) {
+    Object.assign(values, section.values);
+    for (const key of section.dependent) dependent.add(key);
+    for (const [name, { text }] of section.env) env.set(name, `${name}=${text}`);
   }
-  return { kind: 'default' };
+  for (const key of dependent) {
+    const value = dependentValue(layers, key, subject);
+    if (!value.ok) return unfit(`${key} ${value.problem}`);
+    Object.assign(values, { [key]: value.value });
+  }
+  if (values.image === undefined)
+    return { kind: 'refused', code: 'E_NO_POLICY', why: `the policy names no image for ${subject.name}` };
+  const environment = [...env.values()];
+  if (environment.reduce((bytes, entry) => bytes + Buffer.byteLength(entry), 0) > longestEnvironment)
+    return unfit(`the variables (env.NAME) take more than ${longestEnvironment} bytes`);
+  return { kind: 'ok', policy: effective(values, values.image, environment) };
 }
 
-/** `userName` as the system's user database writes it; compared letter by letter. */
-export function evaluate(policy: Policy, userName: string): Evaluation {
-  const sections = [policy.users.get(userName), policy.defaults].filter((section) => section !== undefined);
-  const values: PolicySection = { ...policy.builtin };
-  for (const section of sections.toReversed()) Object.assign(values, section.values);
-  if (values.image === undefined) return { kind: 'refused', code: 'E_NO_POLICY' };
+/** Values that differ from user to user were accepted for a sample; here they may turn out not to fit. */
+export function dependentValue(
+  layers: readonly SectionPolicy[],
+  key: PolicyKey,
+  subject: Subject,
+): ReturnType<typeof checkPolicyValue> {
+  const text = textOf(layers, key, subject);
+  if (text === undefined || !text.ok) return { ok: false, problem: text?.problem ?? 'is not set' };
+  const checked = checkPolicyValue(key, text.text);
+  return checked.ok ? checked : { ok: false, problem: `comes to "${text.text}", which ${checked.problem}` };
+}
 
-  const origins = Object.fromEntries(
-    policyKeys.map((key) => [key, originOf(key, policy.file, sections)]),
-  ) as EffectivePolicy['origins'];
+const unfit = (why: string): Evaluation => ({ kind: 'refused', code: 'E_POLICY_UNFIT', why });
+
+function effective(values: PolicySection, image: string, env: readonly string[]): EffectivePolicy {
   return {
-    kind: 'ok',
-    policy: {
-      image: values.image,
-      onImageChange: required(values.on_image_change, 'on_image_change'),
-      ...(values.shell === undefined ? {} : { shell: values.shell }),
-      imageUser: required(values.image_user, 'image_user'),
-      memoryBytes: required(values.memory, 'memory'),
-      cpus: required(values.cpus, 'cpus'),
-      pids: required(values.pids, 'pids'),
-      tmpBytes: required(values.tmp_size, 'tmp_size'),
-      home: required(values.home, 'home'),
-      network: required(values.network, 'network'),
-      lingerMs: required(values.linger, 'linger'),
-      background: required(values.background, 'background'),
-      hangupGraceMs: required(values.hangup_grace, 'hangup_grace'),
-      stopGraceMs: required(values.stop_grace, 'stop_grace'),
-      origins,
-    },
+    image,
+    onImageChange: required(values.on_image_change, 'on_image_change'),
+    ...(values.shell === undefined ? {} : { shell: values.shell }),
+    imageUser: required(values.image_user, 'image_user'),
+    memoryBytes: required(values.memory, 'memory'),
+    cpus: required(values.cpus, 'cpus'),
+    pids: required(values.pids, 'pids'),
+    tmpBytes: required(values.tmp_size, 'tmp_size'),
+    home: required(values.home, 'home'),
+    network: required(values.network, 'network'),
+    lingerMs: required(values.linger, 'linger'),
+    background: required(values.background, 'background'),
+    hangupGraceMs: required(values.hangup_grace, 'hangup_grace'),
+    stopGraceMs: required(values.stop_grace, 'stop_grace'),
+    env,
   };
 }

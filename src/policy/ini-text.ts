@@ -7,6 +7,8 @@ import ini from 'ini';
 export interface IniEntry {
   readonly key: string;
   readonly value: string;
+  /** Written with "+=". */
+  readonly append: boolean;
   readonly line: number;
   readonly keyColumn: number;
   readonly valueColumn: number;
@@ -27,7 +29,8 @@ export interface IniProblem {
   readonly hint?: string;
 }
 
-const sectionPattern = /^\s*\[([^\]]*)\]\s*(?:[;#].*)?$/;
+// The name ends at the first bracket that nothing but a comment follows: a glob in it may hold others.
+const sectionPattern = /^\s*\[(.*?)\]\s*(?:[;#].*)?$/;
 const ignoredPattern = /^\s*(?:[;#].*)?$/;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: to refuse them is what this is for
 const controlPattern = /[\x00-\x08\x0b-\x1f\x7f]/;
@@ -50,22 +53,34 @@ function entryOf(text: string, line: number): IniEntry | IniProblem {
   const problem = (message: string, hint: string): IniProblem => ({ line, column: keyColumn, message, hint });
   if (equals === -1)
     return problem('this line is neither a section, a setting nor a comment', 'write key = value');
-  const key = text.slice(0, equals).trim();
+  const append = text[equals - 1] === '+';
+  const key = text.slice(0, append ? equals - 1 : equals).trim();
   if (key === '') return problem('a setting without a name', 'write key = value');
   if (key.endsWith('[]')) return problem(`"${key}": settings are no lists`, 'write the key once, without []');
   return {
     key,
     value: decodeValue(text.slice(equals + 1)),
+    append,
     line,
     keyColumn,
     valueColumn: columnOf(text, equals + 1),
   };
 }
 
+export interface ScannedIni {
+  readonly sections: readonly IniSection[];
+  readonly problems: readonly IniProblem[];
+}
+
+type OpenSection = { name: string; line: number; column: number; entries: IniEntry[] };
+
 /** Sections in order, duplicates included; problems are lines that mean nothing. */
-export function scanIni(text: string): { sections: IniSection[]; problems: IniProblem[] } {
+export function scanIni(text: string): ScannedIni {
+  return scan(text, []);
+}
+
+function scan(text: string, sections: OpenSection[]): ScannedIni {
   const problems: IniProblem[] = [];
-  const sections: { name: string; line: number; column: number; entries: IniEntry[] }[] = [];
   for (const [index, content] of text
     .replace(/^\uFEFF/, '')
     .split(/\r\n|\n|\r/)

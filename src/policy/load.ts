@@ -1,19 +1,161 @@
-// Reads the policy file for dockershd (root) and for "dockershctl policy check". The file decides what users
-// may do, so nobody but root may be able to change it.
+// Reads the policy for dockershd (root) and for "dockershctl policy": the main file and those of conf.d beside
+// it. They decide what users may do, so nobody but root may be able to change any of them.
 
-import { errorCatalogue } from '../lib/errors.ts';
-import { readTrustedFile, type TrustOptions } from '../lib/trusted-path.ts';
-import { type ParsedPolicy, parsePolicy } from './parse.ts';
+import { statSync } from 'node:fs';
+import { readdir, readFile, stat } from 'node:fs/promises';
+import path from 'node:path';
+import { type ErrorCode, errorCatalogue, hasErrno } from '../lib/errors.ts';
+import { checkTrustedPath, type Refusal, readTrustedFile, type TrustOptions } from '../lib/trusted-path.ts';
+import { assemble, type ParsedPolicy } from './assemble.ts';
+import { type ParsedFile, parseFile } from './parse-file.ts';
+import type { Problem } from './problem.ts';
 
-/** Far above any policy a person maintains; keeps a wrong --config from being read into memory. */
-const largestPolicyBytes = 1024 * 1024;
+/** Far above any file that a person maintains; keeps a wrong --config from being read into memory. */
+const largestFileBytes = 1024 * 1024;
+const mostFiles = 4096;
+/** Files that are read at once. */
+const readers = 16;
+/** The clock of a file system may stand still this long: two edits within it look the same. */
+const clockTickMs = 20;
 
-/** A file that is missing or that others can change is a problem of line 0, with its code. */
-export async function loadPolicyFile(file: string, options: TrustOptions = {}): Promise<ParsedPolicy> {
-  const read = await readTrustedFile(file, largestPolicyBytes, options);
-  if (read.ok) return parsePolicy(read.text, file);
-  const code = read.code ?? 'E_POLICY_INVALID';
+export interface LoadOptions extends TrustOptions {
+  /** That others can change a file is only a warning: a draft may lie anywhere. */
+  readonly draft?: boolean;
+}
+
+export interface LoadedPolicy extends ParsedPolicy {
+  /** What was read, the main file first; also what could not be. */
+  readonly files: readonly string[];
+  /** What stampOf said before anything was read. */
+  readonly stamp: string;
+  /** False: an edit may hide behind this stamp. */
+  readonly settled: boolean;
+}
+
+/** The folder of further files that belongs to a main file. */
+export function confFolderOf(main: string): string {
+  return path.join(path.dirname(main), 'conf.d');
+}
+
+/** One policy on the disk. Remembers files that have not changed: of hundreds, an edit concerns one. */
+export class PolicyFiles {
+  readonly #main: string;
+  readonly #options: LoadOptions;
+  readonly #remembered = new Map<string, { readonly stamp: string; readonly parsed: ParsedFile }>();
+
+  constructor(main: string, options: LoadOptions = {}) {
+    this.#main = main;
+    this.#options = options;
+  }
+
+  async load(): Promise<LoadedPolicy> {
+    const startedMs = Date.now();
+    const listed = await this.#list();
+    const files = [this.#main, ...listed.files];
+    const stamp = stampOf(this.#main, files);
+    const parsed = await inTurns(files, (file) => this.#read(file));
+    for (const known of this.#remembered.keys()) if (!files.includes(known)) this.#remembered.delete(known);
+    const all =
+      listed.fault === undefined ? parsed : [broken(confFolderOf(this.#main), listed.fault), ...parsed];
+    // A time in the future is a clock that was wrong, not an edit of just now.
+    const settled = Math.abs(startedMs - newestMs(stamp)) > clockTickMs;
+    return { ...assemble(all, this.#main), files, stamp, settled };
+  }
+
+  /** The files of conf.d by name. A folder that others can change is refused, even an empty one. */
+  async #list(): Promise<{ readonly files: string[]; readonly fault?: Refusal }> {
+    const folder = confFolderOf(this.#main);
+    let names: string[];
+    try {
+      names = await readdir(folder);
+    } catch (error) {
+      if (!hasErrno(error, 'ENOENT')) throw error; // it need not be there
+      return { files: [] };
+    }
+    const trust = await checkTrustedPath(folder, this.#options);
+    if (!trust.ok && this.#options.draft !== true) return { files: [], fault: trust };
+    const files = names.filter((name) => /^[^.].*\.ini$/.test(name)).sort();
+    if (files.length <= mostFiles) return { files: files.map((name) => path.join(folder, name)) };
+    return { files: [], fault: { ok: false, path: folder, reason: `holds more than ${mostFiles} files` } };
+  }
+
+  async #read(file: string): Promise<ParsedFile> {
+    const before = await stat(file, { bigint: true }).catch(() => undefined); // the reading below says why
+    const stamp = before === undefined ? 'missing' : fileStamp(before);
+    const known = this.#remembered.get(file);
+    const trust = known?.stamp === stamp ? await checkTrustedPath(file, this.#options) : undefined;
+    if (known !== undefined && trust?.ok === true) return known.parsed;
+    const read = await readTrustedFile(file, largestFileBytes, this.#options);
+    if (!read.ok) return await this.#untrusted(file, read);
+    const parsed = parseFile(read.text, file);
+    // What was changed a moment ago may change again without looking different.
+    if (before !== undefined && Number(before.ctimeMs) < Date.now() - clockTickMs)
+      this.#remembered.set(file, { stamp, parsed });
+    return parsed;
+  }
+
+  async #untrusted(file: string, refusal: Refusal): Promise<ParsedFile> {
+    const refused = broken(file, refusal);
+    if (this.#options.draft !== true || refusal.code !== 'E_UNTRUSTED_PATH') return refused;
+    const parsed = parseFile(await readFile(file, 'utf8'), file);
+    const warnings = refused.problems.map((problem) => ({ ...problem, severity: 'warning' as const }));
+    return { ...parsed, problems: [...warnings, ...parsed.problems] };
+  }
+}
+
+/** A file or folder that is missing or that others can change is a problem of line 0, with its code. */
+function broken(file: string, { path: at, reason, code: refused }: Refusal): ParsedFile {
+  const code: ErrorCode = refused ?? 'E_POLICY_INVALID';
   const { hint } = errorCatalogue[code];
-  const message = read.path === file ? read.reason : `${read.path} ${read.reason}`;
-  return { problems: [{ severity: 'error', file, line: 0, message, hint, code }] };
+  const message = at === file ? reason : `${at} ${reason}`;
+  const problem: Problem = { severity: 'error', file, line: 0, message, hint, code };
+  return { file, sections: [], images: {}, problems: [problem] };
+}
+
+/** Reads a policy once. */
+export async function loadPolicyFile(file: string, options: LoadOptions = {}): Promise<LoadedPolicy> {
+  return await new PolicyFiles(file, options).load();
+}
+
+async function inTurns<T, R>(items: readonly T[], work: (item: T) => Promise<R>): Promise<R[]> {
+  const results: R[] = [];
+  let next = 0;
+  const worker = async (): Promise<void> => {
+    while (next < items.length) {
+      const index = next++;
+      const item = items[index];
+      if (item !== undefined) results[index] = await work(item);
+    }
+  };
+  await Promise.all(Array.from({ length: readers }, worker));
+  return results;
+}
+
+interface Identity {
+  readonly ino: bigint;
+  readonly mtimeNs: bigint;
+  readonly ctimeNs: bigint;
+  readonly size: bigint;
+}
+
+const fileStamp = ({ ino, mtimeNs, ctimeNs, size }: Identity): string =>
+  `${ino}:${mtimeNs}:${ctimeNs}:${size}`;
+
+/** What changes when any of the files does, or comes, or goes. `files`: those that were there. */
+export function stampOf(main: string, files: readonly string[]): string {
+  const entries = [path.dirname(main), confFolderOf(main), ...files].map((entry, index) => {
+    const info = statSync(entry, { throwIfNoEntry: false, bigint: true });
+    if (info === undefined) return 'missing';
+    // Of the folder, only whose it is: editors leave files of their own in it.
+    return index === 0 ? `${info.ino}:${info.mode}:${info.uid}` : fileStamp(info);
+  });
+  return entries.join('|');
+}
+
+function newestMs(stamp: string): number {
+  const times = stamp
+    .split('|')
+    .map((entry) => entry.split(':'))
+    .filter((fields) => fields.length === 4);
+  return Math.max(0, ...times.map(([, , ctimeNs]) => Number(ctimeNs) / 1e6));
 }

@@ -1,29 +1,55 @@
 // The parsed policy and what one user gets out of it. Pure.
 
+import type { Names } from './header.ts';
 import type { PolicyKey, PolicySection, PolicyValue } from './schema.ts';
 
-/** Where an effective value was written. */
-export type Origin =
-  | { readonly kind: 'file'; readonly file: string; readonly line: number; readonly section: string }
-  | { readonly kind: 'default' };
+/** Where a value was written. */
+export interface Place {
+  readonly file: string;
+  readonly line: number;
+}
 
-/** Line of each key that a section sets. */
-export type KeyLines = ReadonlyMap<PolicyKey, number>;
+/** One setting of a section, as written. */
+export interface Setting extends Place {
+  readonly text: string;
+  /** "+=": adds to what the sections before say. */
+  readonly append: boolean;
+}
 
 export interface SectionPolicy {
   /** As written: "defaults", "user:alice". */
   readonly name: string;
+  readonly file: string;
   readonly line: number;
+  /** Of the settings whose value is the same for everybody and stands alone. */
   readonly values: PolicySection;
-  readonly lines: KeyLines;
+  readonly settings: ReadonlyMap<PolicyKey, Setting>;
+  /** Keys that `values` lacks: what they come to depends on the user or on other sections. */
+  readonly dependent: readonly PolicyKey[];
+  /** env.NAME */
+  readonly env: ReadonlyMap<string, Setting>;
+}
+
+/** A section for those whom its header names. */
+export interface NamedPolicy {
+  readonly names: Names;
+  readonly section: SectionPolicy;
 }
 
 export interface Policy {
+  /** The main file. */
   readonly file: string;
-  /** Values of keys that the file does not set. */
+  /** Every file that was read, in order; the main file is the first. */
+  readonly files: readonly string[];
+  /** Values of keys that no file sets. */
   readonly builtin: PolicySection;
-  readonly defaults: SectionPolicy | undefined;
-  readonly users: ReadonlyMap<string, SectionPolicy>;
+  // In the order in which they stand, file by file: of two that say something, the later one counts.
+  readonly defaults: readonly SectionPolicy[];
+  readonly imageSections: readonly NamedPolicy[];
+  readonly groups: readonly NamedPolicy[];
+  /** [user:NAME] whose names are globs. */
+  readonly userGlobs: readonly NamedPolicy[];
+  readonly users: ReadonlyMap<string, readonly SectionPolicy[]>;
   readonly images: ImagesPolicy;
 }
 
@@ -59,9 +85,11 @@ export interface EffectivePolicy {
   readonly background: PolicyValue<'background'>;
   readonly hangupGraceMs: number;
   readonly stopGraceMs: number;
-  readonly origins: Readonly<Record<PolicyKey, Origin>>;
+  /** "NAME=value", over the image's and the login's own. */
+  readonly env: readonly string[];
 }
 
+/** `E_POLICY_UNFIT`: what a setting comes to for this user is not accepted. */
 export type Evaluation =
   | { readonly kind: 'ok'; readonly policy: EffectivePolicy }
-  | { readonly kind: 'refused'; readonly code: 'E_NO_POLICY' };
+  | { readonly kind: 'refused'; readonly code: 'E_NO_POLICY' | 'E_POLICY_UNFIT'; readonly why: string };

@@ -3,7 +3,7 @@
 
 import type { z } from 'zod';
 import { hostImageName } from '../lib/image-name.ts';
-import { type KeyDoc, type KeySpec, sectionSchema } from './section-schema.ts';
+import { type KeyCheck, type KeyDoc, type KeySpec, sectionSchema } from './section-schema.ts';
 import {
   count,
   cpuLimit,
@@ -26,6 +26,7 @@ const userKeys = {
     defaultText: undefined,
     values: 'an image name',
     applies: 'sandbox',
+    expands: 'path',
     doc: `The image whose files the sandbox starts from: one that "dockershctl image ls" shows. "${hostImageName}" is always there: the host's own programs, read-only. A user for whom no image results cannot log in.`,
     example: 'lab/base:2',
   },
@@ -178,6 +179,11 @@ const imagesSection = sectionSchema(imageKeys);
 export type PolicyKey = keyof typeof userKeys;
 export const policyKeys: readonly PolicyKey[] = userSection.keys;
 export const describePolicyKey: (key: PolicyKey) => KeyDoc = userSection.describe;
+export const isPolicyKey: (key: string) => key is PolicyKey = userSection.has;
+/** The value of a key's text once nothing in it is left to expand, or what is wrong with it. */
+export const checkPolicyValue: (key: PolicyKey, text: string) => KeyCheck = userSection.check;
+/** What the keys are without any file. */
+export const builtinTexts: Readonly<Partial<Record<PolicyKey, string>>> = userSection.defaultTexts();
 
 /** One section's settings: text in, values out. Unknown keys are refused. */
 export const PolicySection = userSection.schema;
@@ -188,7 +194,7 @@ export type PolicyValue<K extends PolicyKey> = z.output<(typeof userKeys)[K]['ty
 
 /** The defaults that apply when the file says nothing. */
 export function builtinDefaults(): PolicySection {
-  return PolicySection.parse(userSection.defaultTexts());
+  return PolicySection.parse(builtinTexts);
 }
 
 /** The name of a key of [images]. */

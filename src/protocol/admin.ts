@@ -13,9 +13,11 @@ import { z } from 'zod';
 import { bytes, count, imageName, noParams, timestamp, userName, type Verb } from './admin-fields.ts';
 import { healthVerbs } from './admin-health.ts';
 import { imageVerbs } from './admin-images.ts';
+import { policyVerbs } from './admin-policy.ts';
 import { userVerbs } from './admin-users.ts';
 
 export type { AdminHistoryEntry, AdminImage, AdminUse } from './admin-images.ts';
+export type { AdminExplanation, AdminPolicySource } from './admin-policy.ts';
 export type { AdminChange, AdminSnapshot } from './admin-users.ts';
 
 export const adminProtocolVersion = 1;
@@ -102,6 +104,7 @@ export const adminVerbs = {
   ...healthVerbs,
   ...imageVerbs,
   ...userVerbs,
+  ...policyVerbs,
 } as const satisfies Record<string, Verb>;
 
 type Verbs = typeof adminVerbs;

@@ -32,10 +32,14 @@ export function variable(env: readonly ByteString[], name: string): ByteString |
 
 const asBytes = (text: string): ByteString => Buffer.from(text, 'utf8').toString('latin1');
 
-/** What comes on top of the image's environment. HOME follows with the sandbox, which knows where it is. */
+/**
+ * What comes on top of the image's environment: the login's own, then the policy's (which root means as it
+ * says), then what is a fact. HOME follows with the sandbox, which knows where it is.
+ */
 export function sessionEnvironment(
   account: { readonly name: string; readonly uid: number; readonly shell: string },
   login: readonly ByteString[],
+  policy: readonly string[],
 ): ByteString[] {
   const own = [
     `USER=${account.name}`,
@@ -43,7 +47,7 @@ export function sessionEnvironment(
     `SHELL=${account.shell}`,
     `XDG_RUNTIME_DIR=/run/user/${account.uid}`,
   ];
-  return [...login.filter(mayTravel), ...own.map(asBytes)];
+  return [...login.filter(mayTravel), ...[...policy, ...own].map(asBytes)];
 }
 
 /** The image's environment, with the search path that an image without one needs. */

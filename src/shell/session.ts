@@ -2,7 +2,7 @@
 
 import { randomBytes } from 'node:crypto';
 import type { SessionSpec, UserRecord } from '../isolation/engine.ts';
-import type { PolicyValue } from '../policy/schema.ts';
+import type { EffectivePolicy } from '../policy/policy.ts';
 import type { LoginRequest } from '../protocol/login.ts';
 import { shellArguments } from './command.ts';
 import { sessionEnvironment, variable } from './environment.ts';
@@ -39,19 +39,19 @@ export function sessionOf(
   request: LoginRequest,
   user: UserRecord,
   shell: ShellChoice,
-  imageUser: PolicyValue<'image_user'>,
+  policy: Pick<EffectivePolicy, 'env' | 'imageUser'>,
 ): SessionSpec {
   const account = { name: user.name, uid: user.uid, shell: shell.path };
-  const env = sessionEnvironment(account, request.env);
+  const env = sessionEnvironment(account, request.env, policy.env);
   const common = { id, env, umask: request.umask, from: loginSource(request) };
   // dockersh-exec: the first argument is the user, the rest a command that is run as it stands.
   if (request.user !== undefined && request.args.length > 1) {
-    const asImageUser = imageUser !== 'ignore';
+    const asImageUser = policy.imageUser !== 'ignore';
     return { ...common, args: request.args.slice(1), program: { kind: 'direct' }, asImageUser };
   }
   const args = request.user === undefined ? shellArguments(request) : ['-'];
   // A shell with arguments has something to do; one without is somebody's login.
-  const asImageUser = imageUser === 'commands' && args.length > 1;
+  const asImageUser = policy.imageUser === 'commands' && args.length > 1;
   return {
     ...common,
     asImageUser,

@@ -6,6 +6,7 @@ import { evaluate } from '../../policy/evaluate.ts';
 import type { Evaluation } from '../../policy/policy.ts';
 import type { Account } from '../host/accounts.ts';
 import { type SshdAnswer, sshdSettings } from '../host/sshd-settings.ts';
+import { subjectOfAccount } from '../host/subjects.ts';
 import type { Context } from './context.ts';
 
 export interface Subject {
@@ -27,7 +28,7 @@ export async function subjectOf(account: Account, context: Context): Promise<Sub
     sshd,
     byShell: client !== undefined && samePath(account.shell, client),
     byForce: client !== undefined && sshd.ok && samePath(sshd.settings.value('forcecommand'), client),
-    policy: policy === undefined ? undefined : evaluate(policy, account.name),
+    policy: policy === undefined ? undefined : evaluate(policy, await subjectOfAccount(account)),
   };
 }
 

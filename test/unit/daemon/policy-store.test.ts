@@ -1,7 +1,9 @@
 import { chmod, mkdtemp, readFile, rename, rm, utimes, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { PolicyStore } from '../../../src/daemon/policy-store.ts';
+import type { UserRecord } from '../../../src/isolation/engine.ts';
 import { createLogger } from '../../../src/lib/log.ts';
 
 // The store believes only what root owns; there is no way to tell it otherwise.
@@ -15,22 +17,36 @@ beforeEach(async () => {
   file = path.join(folder, 'dockersh.ini');
   logFile = path.join(folder, 'log');
   await writeFile(file, '[user:tester]\nimage = one\n', { mode: 0o644 });
+  await clockTick();
 });
 afterEach(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
+/** Until then, what is read may be edited again without looking different, and is read again for that. */
+const clockTick = (): Promise<void> => sleep(30);
+const account = (name: string): UserRecord => ({
+  name,
+  uid: 1000,
+  gid: 1000,
+  home: `/home/${name}`,
+  shell: '/bin/bash',
+  gecos: '',
+  groups: [],
+});
+const tester = account('tester');
 const open = (): Promise<PolicyStore> =>
   PolicyStore.open(file, createLogger({ level: 'debug', file: logFile }));
 const logged = (): Promise<string> => readFile(logFile, 'utf8');
 const imageOf = (store: PolicyStore): string => {
-  const evaluation = store.evaluate('tester');
+  const evaluation = store.evaluate(tester);
   return evaluation.kind === 'ok' ? evaluation.policy.image : evaluation.code;
 };
 /** Replaces the file as an editor does, so that it is another one whatever the clock says. */
 async function edit(text: string): Promise<void> {
   await writeFile(`${file}.new`, text, { mode: 0o644 });
   await rename(`${file}.new`, file);
+  await clockTick();
 }
 
 asRoot('while the file is right', () => {
@@ -38,7 +54,7 @@ asRoot('while the file is right', () => {
     const store = await open();
     expect(imageOf(store)).toBe('one');
     expect(store.refresh()).toBeUndefined();
-    expect(store.evaluate('other')).toEqual({ kind: 'refused', code: 'E_NO_POLICY' });
+    expect(store.evaluate(account('other'))).toMatchObject({ kind: 'refused', code: 'E_NO_POLICY' });
   });
 
   test('an edit takes effect with the next login', async () => {
@@ -57,6 +73,7 @@ asRoot('while the file is right', () => {
     const store = await open();
     await writeFile(file, '[user:tester]\nimage = six\n');
     await utimes(file, 1, 1);
+    await clockTick();
     await store.refresh();
     expect(imageOf(store)).toBe('six');
   });
@@ -70,6 +87,7 @@ asRoot('a file that goes wrong changes nothing', () => {
   ])('%s', async (_, spoil, reason) => {
     const store = await open();
     await spoil();
+    await clockTick();
     await store.refresh();
     expect(imageOf(store)).toBe('one');
     expect(await logged()).toMatch(reason);

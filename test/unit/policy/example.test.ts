@@ -22,16 +22,16 @@ function settings(section: string): Map<string, string> {
 test('the example is valid as it is', () => {
   const { policy, problems } = parsePolicy(example, 'example');
   expect(problems).toEqual([]);
-  expect(policy?.defaults?.values).toEqual({ image: 'host' });
+  expect(policy?.defaults[0]?.values).toEqual({ image: 'host' });
 });
 
 test('the example is valid with every setting in use, and then means the defaults', () => {
   const text = example.replace(/^#(?=[a-z_]+ = |\[)/gm, '');
   const { policy, problems } = parsePolicy(text, 'example');
   expect(problems).toEqual([]);
-  const { image: _image, shell: _shell, ...values } = policy?.defaults?.values ?? {};
+  const { image: _image, shell: _shell, ...values } = policy?.defaults[0]?.values ?? {};
   expect(values).toEqual(builtinDefaults());
-  expect(policy?.users.get('alice')?.values.memory).toBe(8 * 1024 ** 3);
+  expect(policy?.users.get('alice')?.[0]?.values.memory).toBe(8 * 1024 ** 3);
   expect(policy?.images).toEqual(parsePolicy('', 'p').policy?.images);
 });
 

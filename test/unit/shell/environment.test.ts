@@ -51,7 +51,7 @@ describe('what may travel', () => {
 
 describe('a session', () => {
   test('gets what may travel and its account', () => {
-    expect(sessionEnvironment(account, ['TERM=xterm', 'LD_PRELOAD=/x', 'LC_ALL=C'])).toEqual([
+    expect(sessionEnvironment(account, ['TERM=xterm', 'LD_PRELOAD=/x', 'LC_ALL=C'], [])).toEqual([
       'TERM=xterm',
       'LC_ALL=C',
       ...own,
@@ -59,17 +59,21 @@ describe('a session', () => {
   });
 
   test('its account comes last, so that nothing of the login can stand over it', () => {
-    const env = sessionEnvironment(account, ['USER=root', 'LOGNAME=root', 'SHELL=/x', 'XDG_RUNTIME_DIR=/x']);
+    const env = sessionEnvironment(
+      account,
+      ['USER=root', 'LOGNAME=root', 'SHELL=/x', 'XDG_RUNTIME_DIR=/x'],
+      [],
+    );
     expect(env).toEqual(own);
   });
 
   test('names of the host that are not ASCII become the bytes of their UTF-8', () => {
-    const env = sessionEnvironment({ ...account, name: 'jürgen' }, []);
+    const env = sessionEnvironment({ ...account, name: 'jürgen' }, [], []);
     expect(env[0]).toBe('USER=j\xc3\xbcrgen');
   });
 
   test('bytes of the login stay as they are', () => {
-    expect(sessionEnvironment(account, ['LANG=\xff\xfe'])[0]).toBe('LANG=\xff\xfe');
+    expect(sessionEnvironment(account, ['LANG=\xff\xfe'], [])[0]).toBe('LANG=\xff\xfe');
   });
 });
 

@@ -13,6 +13,7 @@ const aLogin = (changes: Partial<LoginRequest> = {}): LoginRequest => ({
   execPath: '/usr/local/bin/dockersh',
   ...changes,
 });
+const nothing = { env: [], imageUser: 'ignore' } as const;
 const bash = { path: '/bin/bash', wanted: false };
 
 describe('the shell', () => {
@@ -59,7 +60,7 @@ describe('where a login came from', () => {
 
 describe('a session', () => {
   test('of a login', () => {
-    expect(sessionOf('0123456789', aLogin(), aUser(), bash, 'ignore')).toEqual({
+    expect(sessionOf('0123456789', aLogin(), aUser(), bash, nothing)).toEqual({
       id: '0123456789',
       args: ['-'],
       env: [
@@ -91,14 +92,16 @@ describe('a session', () => {
     ['dockersh-exec without a command', aLogin({ user: 'tester', args: ['tester'] }), [false, false, false]],
   ])('%s is the image user’s where policy says so', (_, login, expected) => {
     const policies = ['ignore', 'exec', 'commands'] as const;
-    expect(policies.map((policy) => sessionOf('x', login, aUser(), bash, policy).asImageUser)).toEqual(
-      expected,
-    );
+    expect(
+      policies.map(
+        (policy) => sessionOf('x', login, aUser(), bash, { ...nothing, imageUser: policy }).asImageUser,
+      ),
+    ).toEqual(expected);
   });
 
   test("dockersh-exec's command is run as it stands", () => {
     const login = aLogin({ user: 'tester', args: ['tester', 'ls', '-l', '$HOME'], env: [] });
-    expect(sessionOf('x', login, aUser(), bash, 'ignore')).toMatchObject({
+    expect(sessionOf('x', login, aUser(), bash, nothing)).toMatchObject({
       args: ['ls', '-l', '$HOME'],
       program: { kind: 'direct' },
     });
@@ -106,7 +109,7 @@ describe('a session', () => {
 
   test('dockersh-exec without a command is a login, whatever the environment holds', () => {
     const login = aLogin({ user: 'tester', args: ['tester'], env: ['SSH_ORIGINAL_COMMAND=id'] });
-    expect(sessionOf('x', login, aUser(), bash, 'ignore')).toMatchObject({
+    expect(sessionOf('x', login, aUser(), bash, nothing)).toMatchObject({
       args: ['-'],
       program: { kind: 'shell' },
     });
@@ -114,14 +117,14 @@ describe('a session', () => {
 
   test('says that a shell is missing only where somebody asked for it', () => {
     for (const wanted of [true, false]) {
-      const session = sessionOf('x', aLogin(), aUser(), { path: '/bin/zsh', wanted }, 'ignore');
+      const session = sessionOf('x', aLogin(), aUser(), { path: '/bin/zsh', wanted }, nothing);
       expect(session.program).toEqual({ kind: 'shell', path: '/bin/zsh', announceFallback: wanted });
     }
   });
 
   test('of the longest command that ssh can carry fits into one message, as ForceCommand too', () => {
     const env = [`SSH_ORIGINAL_COMMAND=${'x'.repeat(131_000)}`];
-    const session = sessionOf('x', aLogin({ args: ['dockersh'], env }), aUser(), bash, 'ignore');
+    const session = sessionOf('x', aLogin({ args: ['dockersh'], env }), aUser(), bash, nothing);
     const bytes = [...session.args, ...session.env].reduce((sum, text) => sum + 8 + text.length, 0);
     expect(bytes).toBeLessThan(wireMaxBytes - 32 * 1024);
   });
@@ -148,7 +151,7 @@ describe('a session', () => {
         { length: random.below(6) },
         () => `${random.pick(names)}=${random.pick(words)}`,
       );
-      const session = sessionOf('x', aLogin({ args, env }), aUser(), bash, 'ignore');
+      const session = sessionOf('x', aLogin({ args, env }), aUser(), bash, nothing);
       expect(session.program).toEqual({ kind: 'shell', path: '/bin/bash', announceFallback: false });
       expect(session.env.slice(-identity.length)).toEqual(identity);
       expect(session.env.filter((entry) => /^(LD_|PATH=|HOME=)/.test(entry))).toEqual([]);

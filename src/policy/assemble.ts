@@ -1,0 +1,73 @@
+// The files of a policy put together: the main one, then those of conf.d by name. Pure.
+
+import type { ParsedFile } from './parse-file.ts';
+import type { ImagesPolicy, NamedPolicy, Policy, SectionPolicy } from './policy.ts';
+import type { Problem } from './problem.ts';
+import { builtinDefaults, type ImagesSection, imagesDefaults, required } from './schema.ts';
+
+export interface ParsedPolicy {
+  /** Absent when there is any error. */
+  readonly policy?: Policy;
+  readonly problems: readonly Problem[];
+}
+
+/** `main` names the policy; `files` are in the order in which they count. */
+export function assemble(files: readonly ParsedFile[], main: string): ParsedPolicy {
+  const problems: Problem[] = files.flatMap((file) => file.problems);
+  if (problems.some((problem) => problem.severity === 'error')) return { problems };
+  const policy = policyOf(files, main);
+  if (!setsImage(policy)) {
+    const message = 'no section sets an image: nobody can log in';
+    problems.push({ severity: 'warning', file: main, line: 0, message, hint: 'set image in [defaults]' });
+  }
+  return { policy, problems };
+}
+
+function policyOf(files: readonly ParsedFile[], main: string): Policy {
+  const defaults: SectionPolicy[] = [];
+  const imageSections: NamedPolicy[] = [];
+  const groups: NamedPolicy[] = [];
+  const userGlobs: NamedPolicy[] = [];
+  const users = new Map<string, SectionPolicy[]>();
+  const lists = { group: groups, image: imageSections };
+  for (const { header, section } of files.flatMap((file) => file.sections)) {
+    if (header.kind === 'defaults') defaults.push(section);
+    else if (header.kind === 'group' || header.kind === 'image')
+      lists[header.kind].push({ names: header.names, section });
+    else if (header.kind === 'user') {
+      const { exact, globs } = header.names;
+      if (globs.length > 0) userGlobs.push({ names: header.names, section });
+      for (const name of new Set(exact)) {
+        const before = users.get(name);
+        if (before === undefined) users.set(name, [section]);
+        else before.push(section);
+      }
+    }
+  }
+  return {
+    file: main,
+    files: files.map(({ file }) => file),
+    builtin: builtinDefaults(),
+    defaults,
+    imageSections,
+    groups,
+    userGlobs,
+    users,
+    images: imagesPolicy(Object.assign({}, ...files.map(({ images }) => images)) as ImagesSection),
+  };
+}
+
+function setsImage({ defaults, groups, userGlobs, users }: Policy): boolean {
+  const named = [...groups, ...userGlobs].map(({ section }) => section);
+  return [...defaults, ...named, ...[...users.values()].flat()].some(({ settings }) => settings.has('image'));
+}
+
+function imagesPolicy(written: ImagesSection): ImagesPolicy {
+  const builtin = imagesDefaults();
+  return {
+    registry: written.registry ?? required(builtin.registry, 'registry'),
+    plainHttp: written.plain_http ?? required(builtin.plain_http, 'plain_http'),
+    maxEntries: written.max_entries ?? required(builtin.max_entries, 'max_entries'),
+    maxBytes: written.max_bytes ?? required(builtin.max_bytes, 'max_bytes'),
+  };
+}

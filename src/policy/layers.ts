@@ -1,0 +1,54 @@
+// Which sections hold for a user, and in which order; what evaluation and explanation both begin with. Pure.
+//
+//   built-in  <  [defaults]  <  [image:NAME]  <  [group:NAME]  <  [user:GLOB]  <  [user:NAME]  <  the user's own
+//
+// Of two of one kind the later one counts: further down in the file, or in a later file.
+
+import { expand, type Subject } from './expand.ts';
+import { matches } from './header.ts';
+import type { NamedPolicy, Policy, SectionPolicy, Setting } from './policy.ts';
+import { builtinTexts, describePolicyKey, type PolicyKey } from './schema.ts';
+
+const sectionsFor = (named: readonly NamedPolicy[], wanted: (one: NamedPolicy) => boolean): SectionPolicy[] =>
+  named.filter(wanted).map(({ section }) => section);
+
+/** Lowest first. `own`: what the user has set, already within bounds. */
+export function layersOf(
+  policy: Policy,
+  subject: Subject,
+  own: readonly SectionPolicy[] = [],
+): SectionPolicy[] {
+  const { name, groups: member } = subject;
+  const groups = sectionsFor(policy.groups, ({ names }) => member.some((group) => matches(names, group)));
+  const globs = sectionsFor(
+    policy.userGlobs,
+    ({ names }) => !names.exact.includes(name) && names.globs.some((glob) => glob.test(name)),
+  );
+  const above = [...groups, ...globs, ...(policy.users.get(name) ?? []), ...own];
+  if (policy.imageSections.length === 0) return [...policy.defaults, ...above];
+  const image = textOf([...policy.defaults, ...above], 'image', subject);
+  const images = sectionsFor(
+    policy.imageSections,
+    ({ names }) => image?.ok === true && matches(names, image.text),
+  );
+  return [...policy.defaults, ...images, ...above];
+}
+
+/** What a key's text comes to, or why it comes to nothing; undefined where nobody says anything. */
+export function textOf(
+  layers: readonly SectionPolicy[],
+  key: PolicyKey,
+  subject: Subject,
+): ReturnType<typeof expand> | undefined {
+  const written = layers.map(({ settings }) => settings.get(key)).filter((setting) => setting !== undefined);
+  const text = written.reduce<string | undefined>(joined, builtinTexts[key]);
+  const { expands } = describePolicyKey(key);
+  if (text === undefined || expands === undefined) return text === undefined ? undefined : { ok: true, text };
+  return expand(text, subject, expands);
+}
+
+/** A setting after what was said before it. */
+export function joined(before: string | undefined, { text, append }: Setting): string {
+  if (!append || before === undefined || before === 'none' || before === '') return text;
+  return text === 'none' ? before : `${before} ${text}`;
+}

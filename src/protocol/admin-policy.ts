@@ -1,0 +1,44 @@
+// The verbs of the admin protocol that are about the policy: params and results. Pure.
+
+import { z } from 'zod';
+import { count, userName, type Verb } from './admin-fields.ts';
+
+/** Without file and line: the built-in default. */
+const source = z.strictObject({
+  text: z.string(),
+  file: z.string().optional(),
+  line: count.optional(),
+  section: z.string().optional(),
+});
+export type AdminPolicySource = z.infer<typeof source>;
+
+const explanation = z.strictObject({
+  key: z.string(),
+  /** With everything expanded; null: not set. */
+  value: z.string().nullable(),
+  /** Who says so; several where "+=" has added to a list. */
+  from: z.array(source),
+  /** The last one first. */
+  overrode: z.array(source),
+  problem: z.string().optional(),
+});
+export type AdminExplanation = z.infer<typeof explanation>;
+
+const refusal = z.strictObject({ code: z.string(), why: z.string() });
+
+export const policyVerbs = {
+  'policy.explain': {
+    params: z.strictObject({ user: userName }),
+    result: z.strictObject({
+      user: userName,
+      /** False: this host knows no such account. Its groups are then unknown too. */
+      account: z.boolean(),
+      groups: z.array(z.string()),
+      /** The policy in force is not what the files say: they are broken. */
+      outdated: z.boolean(),
+      /** Why a login would be refused by the policy; null: it would not. */
+      refused: refusal.nullable(),
+      keys: z.array(explanation),
+    }),
+  },
+} as const satisfies Record<string, Verb>;

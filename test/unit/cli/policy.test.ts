@@ -1,0 +1,91 @@
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { AdminResult } from '../../../src/protocol/admin.ts';
+import { answerOk, cli, FakeDaemon } from './fake-daemon.ts';
+
+let folder = '';
+beforeEach(async () => {
+  folder = await mkdtemp('/tmp/dockersh-test-');
+  await mkdir(join(folder, 'new/conf.d'), { recursive: true });
+  await mkdir(join(folder, 'old'));
+});
+afterEach(async () => {
+  await rm(folder, { recursive: true });
+});
+
+async function write(name: string, text: string): Promise<string> {
+  await writeFile(join(folder, name), text, { mode: 0o644 });
+  return join(folder, name);
+}
+
+describe('policy check', () => {
+  it('warns of sections for accounts that this host does not have', async () => {
+    const file = await write('new/dockersh.ini', '[defaults]\nimage = host\n');
+    await write('new/conf.d/a.ini', '[user:root-x, nobody]\npids = 20\n[group:no such group]\n');
+    const { status, stdout } = await cli(['policy', 'check', file]);
+    expect(stdout).toMatch(/a\.ini:1:1: warning: \[user:root-x, nobody\]: this host has no user root-x/);
+    expect(stdout).toMatch(/a\.ini:3:1: warning: .* no group no such group/);
+    expect(stdout).not.toMatch(/no user nobody/);
+    expect(status).toBe(0);
+  });
+
+  it('names who is affected by an edit', async () => {
+    const old = await write('old/dockersh.ini', '[defaults]\nimage = host\n');
+    const file = await write('new/dockersh.ini', '[defaults]\nimage = host\n[user:nobody]\npids = 20\n');
+    const { status, stdout } = await cli(['policy', 'check', file, '--against', old]);
+    expect(stdout).toContain('1 user: nobody\n    pids: 1024 -> 20\n');
+    expect(status).toBe(0);
+    const same = await cli(['policy', 'check', file, '--against', file, '--json']);
+    expect(JSON.parse(same.stdout)).toMatchObject({ valid: true, affected: [] });
+  });
+
+  it('fails where the old one is broken', async () => {
+    const old = await write('old/dockersh.ini', '[defaults]\nimgae = host\n');
+    const file = await write('new/dockersh.ini', '[defaults]\nimage = host\n');
+    expect((await cli(['policy', 'check', file, '--against', old])).status).toBe(78);
+  });
+});
+
+describe('policy explain', () => {
+  const answer: AdminResult<'policy.explain'> = {
+    user: 'ada',
+    account: true,
+    groups: ['lab'],
+    outdated: false,
+    refused: null,
+    keys: [
+      {
+        key: 'memory',
+        value: '4G',
+        from: [{ text: '4G', file: '/etc/dockersh/dockersh.ini', line: 7, section: 'group:lab' }],
+        overrode: [{ text: '2G' }],
+      },
+      { key: 'shell', value: null, from: [], overrode: [] },
+    ],
+  };
+
+  it('prints value, place and what it overrode', async () => {
+    await using daemon = await FakeDaemon.start(answerOk(answer));
+    const { stdout, status } = await cli(['--socket', daemon.socketPath, 'policy', 'explain', 'ada']);
+    expect(stdout.split('\n')).toEqual([
+      'ada: groups lab',
+      'KEY     VALUE  FROM                                      OVERRODE',
+      'memory  4G     /etc/dockersh/dockersh.ini:7 [group:lab]  2G (default)',
+      'shell   -      -                                         -',
+      '',
+    ]);
+    expect(status).toBe(0);
+  });
+
+  it('says that there is no such account, that logins are refused, and that files are broken', async () => {
+    const refused = { code: 'E_NO_POLICY', why: 'the policy names no image for ada' };
+    await using daemon = await FakeDaemon.start(
+      answerOk({ ...answer, account: false, outdated: true, refused }),
+    );
+    const { stdout } = await cli(['--socket', daemon.socketPath, 'policy', 'explain', 'ada']);
+    expect(stdout).toMatch(/knows no such account/);
+    expect(stdout).toMatch(/files are broken/);
+    expect(stdout).toMatch(/refused: the policy names no image for ada \[E_NO_POLICY\]/);
+  });
+});
