@@ -9,6 +9,7 @@
 #include <node_api.h>
 #include <pwd.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -240,6 +241,51 @@ static napi_value peer(napi_env env, napi_callback_info info) {
     return result;
 }
 
+// inherit(fd): {path, seqpacket}, of a listening socket that a service manager has passed to us. From here
+// on no program of ours inherits it.
+static napi_value inherit(napi_env env, napi_callback_info info) {
+    napi_value values[1], result = NULL, value;
+    int fd, type = 0, listening = 0;
+    struct sockaddr_un address = {.sun_family = AF_UNSPEC};
+    socklen_t length = sizeof address - 1, size = sizeof type; // the path stays terminated
+    if (!arguments(env, info, 1, values) || !number_of(env, values[0], &fd))
+        return NULL;
+    if (fcntl(fd, F_SETFD, FD_CLOEXEC) != 0 || fcntl(fd, F_SETFL, O_NONBLOCK) != 0 ||
+        getsockname(fd, (struct sockaddr *)&address, &length) != 0 ||
+        getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) != 0 ||
+        getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size) != 0)
+        return throw_errno(env, "getsockname", "inherited descriptor");
+    bool local = address.sun_family == AF_UNIX && length > sizeof address.sun_family && listening != 0;
+    (void)napi_create_object(env, &result);
+    (void)napi_create_string_utf8(env, local ? address.sun_path : "", NAPI_AUTO_LENGTH, &value);
+    (void)napi_set_named_property(env, result, "path", value);
+    (void)napi_get_boolean(env, type == SOCK_SEQPACKET, &value);
+    (void)napi_set_named_property(env, result, "seqpacket", value);
+    return result;
+}
+
+// datagram(path, Buffer): sends one message and never waits; "@" in front stands for an abstract name.
+static napi_value datagram(napi_env env, napi_callback_info info) {
+    napi_value values[2];
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    void *bytes;
+    size_t length;
+    if (!arguments(env, info, 2, values) ||
+        !text_of(env, values[0], address.sun_path, sizeof address.sun_path))
+        return NULL;
+    if (napi_get_buffer_info(env, values[1], &bytes, &length) != napi_ok) {
+        (void)napi_throw_type_error(env, NULL, "expected a Buffer");
+        return NULL;
+    }
+    socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(address.sun_path));
+    if (address.sun_path[0] == '@')
+        address.sun_path[0] = '\0';
+    cleanup_fd int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0 || sendto(fd, bytes, length, MSG_NOSIGNAL, (struct sockaddr *)&address, size) < 0)
+        return throw_errno(env, "sendto", "service manager");
+    return NULL;
+}
+
 // ---- user look-ups, off the main thread: a directory service may take its time ------------------
 
 #define MAX_GROUPS 256
@@ -369,7 +415,7 @@ static napi_value initialize(napi_env env, napi_value exports) {
     } functions[] = {{"socketPair", socket_pair}, {"listen", listen_at}, {"connect", connect_to},
                      {"accept", accept_on},       {"receive", receive},  {"peek", peek},
                      {"send", send_to},           {"peer", peer},        {"lookupUser", lookup_user},
-                     {"poll", poller_start}};
+                     {"poll", poller_start},      {"inherit", inherit},  {"datagram", datagram}};
     for (size_t index = 0; index < sizeof functions / sizeof functions[0]; index++) {
         napi_value function;
         if (napi_create_function(env, functions[index].name, NAPI_AUTO_LENGTH, functions[index].function,

@@ -4,6 +4,7 @@
 import { chmodSync, renameSync, rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { DockershError, toDockershError } from '../lib/errors.ts';
+import type { OwnedFd } from '../lib/fd.ts';
 import {
   type AdminAnswer,
   type AdminProgress,
@@ -18,8 +19,8 @@ import type { AdminParts, Call, Handlers } from './admin-parts.ts';
 /** A long verb says something at least this often: whoever waits knows that we live. */
 const heartbeatMs = 15_000;
 
-/** Listens at `path`. */
-export async function serveAdmin(path: string, parts: AdminParts): Promise<Server> {
+/** Listens at a path, or on a socket that listens already. */
+export async function serveAdmin(where: string | OwnedFd, parts: AdminParts): Promise<Server> {
   const handlers = handlersOf(parts);
   const server = createServer({ allowHalfOpen: true }, (socket) => {
     serve(socket, handlers, parts).catch((error: unknown) => {
@@ -27,21 +28,31 @@ export async function serveAdmin(path: string, parts: AdminParts): Promise<Serve
       socket.destroy();
     });
   });
+  if (typeof where === 'string') await listenAt(server, where);
+  else await listening(server, () => server.listen({ fd: where.take() }));
+  server.on('error', (error) => parts.log.error({ err: error }, 'admin socket'));
+  return server;
+}
+
+function listening(server: Server, listen: () => void): Promise<void> {
+  return new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.once('listening', resolve);
+    listen();
+  });
+}
+
+async function listenAt(server: Server, path: string): Promise<void> {
   const fresh = `${path}.new`;
   rmSync(fresh, { force: true });
   const mask = process.umask(0o177); // nobody else connects before the mode is set
   try {
-    await new Promise<void>((resolve, reject) => {
-      server.once('error', reject);
-      server.listen(fresh, resolve);
-    });
+    await listening(server, () => server.listen(fresh));
   } finally {
     process.umask(mask);
   }
   chmodSync(fresh, 0o600);
   renameSync(fresh, path); // in the place of what a killed daemon left, at once
-  server.on('error', (error) => parts.log.error({ err: error }, 'admin socket'));
-  return server;
 }
 
 async function serve(socket: Socket, handlers: Handlers, { policy, log }: AdminParts): Promise<void> {

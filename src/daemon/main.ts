@@ -10,16 +10,25 @@ import { CgroupHost } from '../isolation/cgroup-host.ts';
 import type { Engine } from '../isolation/engine.ts';
 import { Sandboxes } from '../isolation/sandboxes.ts';
 import { loadAddon, SeqpacketListener } from '../isolation/seqpacket.ts';
+import { sendDatagram } from '../isolation/service-socket.ts';
 import { Users } from '../isolation/users.ts';
 import { DockershError, hasErrno, toAdminMessage, toDockershError } from '../lib/errors.ts';
-import { createLogger, type Logger } from '../lib/log.ts';
+import { createLogger, type Logger, loggerTo } from '../lib/log.ts';
 import { requireTrustedPath } from '../lib/trusted-path.ts';
 import { version } from '../lib/version.ts';
 import { serveAdmin } from './admin.ts';
+import { journalIsOurs, journalStream } from './journal.ts';
 import { LoginHistory } from './login-history.ts';
 import { LoginService } from './logins.ts';
 import { type DaemonOptions, parseOptions } from './options.ts';
 import { PolicyStore } from './policy-store.ts';
+import {
+  type InheritedSockets,
+  inheritSockets,
+  type ServiceEnvironment,
+  ServiceManager,
+  takeServiceEnvironment,
+} from './service-manager.ts';
 import { basesBelow, UserLayers } from './user-layers.ts';
 
 const programs = ['dockersh-supervisor', 'dockersh-init', 'dockersh-layer', 'addon.node'];
@@ -37,13 +46,16 @@ function answers(socketPath: string): Promise<boolean> {
 }
 
 /** Refuses to take the sockets from a daemon that lives; those of one that is gone are replaced later. */
-async function claimSockets(run: string): Promise<{ login: string; admin: string; exec: string }> {
+async function claimSockets(
+  run: string,
+  inherited: InheritedSockets,
+): Promise<{ login: string; admin: string; exec: string }> {
   const sockets = {
     login: path.join(run, 'login.sock'),
     admin: path.join(run, 'admin.sock'),
     exec: path.join(run, 'exec.sock'),
   };
-  if (await answers(sockets.admin)) {
+  if (!inherited.has('admin') && (await answers(sockets.admin))) {
     throw new DockershError('E_USAGE', {
       what: `another dockershd serves ${run}`,
       hint: 'Stop it first, or give this one another --run folder.',
@@ -96,12 +108,14 @@ interface Running {
   readonly parts: AsyncDisposableStack;
 }
 
-async function start(options: DaemonOptions, log: Logger): Promise<Running> {
+async function start(options: DaemonOptions, service: ServiceEnvironment, log: Logger): Promise<Running> {
   await using parts = new AsyncDisposableStack();
   await checkInstallation(options);
-  const policy = await PolicyStore.open(options.config, log);
-  const sockets = await claimSockets(options.run);
   loadAddon(path.join(options.libexec, 'addon.node'));
+  const inherited = inheritSockets(service, options.run);
+  const policy = await PolicyStore.open(options.config, log);
+  // At a socket that systemd holds there always is somebody, and systemd starts one daemon only.
+  const sockets = await claimSockets(options.run, inherited);
   const cgroups = await CgroupHost.open(options.cgroup);
   const history = new LoginHistory();
   const users = new Users();
@@ -147,7 +161,7 @@ async function start(options: DaemonOptions, log: Logger): Promise<Running> {
   const logins = new LoginService({ policy, users, layers, engine, history, log });
   const scratch = path.join(options.state, 'tmp');
   await removeFolder(images.layerProgram, scratch);
-  const admin = await serveAdmin(sockets.admin, {
+  const admin = await serveAdmin(inherited.get('admin') ?? sockets.admin, {
     engine,
     images,
     layers,
@@ -168,26 +182,36 @@ async function start(options: DaemonOptions, log: Logger): Promise<Running> {
     admin.close();
   });
   const failed = (error: unknown): void => log.error({ err: error }, 'connection');
-  parts.use(
-    new SeqpacketListener(sockets.exec, 0o600, (connection) => logins.acceptExec(connection), failed),
-  );
-  parts.use(new SeqpacketListener(sockets.login, 0o666, (connection) => logins.accept(connection), failed));
+  const exec = inherited.get('exec') ?? SeqpacketListener.bind(sockets.exec, 0o600);
+  parts.use(new SeqpacketListener(exec, (connection) => logins.acceptExec(connection), failed));
+  const login = inherited.get('login') ?? SeqpacketListener.bind(sockets.login, 0o666);
+  parts.use(new SeqpacketListener(login, (connection) => logins.accept(connection), failed));
   return { engine, cgroups, parts: parts.move() };
+}
+
+function openLog(options: DaemonOptions): Logger {
+  if (options.logFile === undefined && journalIsOurs())
+    return loggerTo(journalStream(sendDatagram), options.logLevel);
+  return createLogger({
+    level: options.logLevel,
+    ...(options.logFile === undefined ? {} : { file: options.logFile }),
+  });
 }
 
 async function main(): Promise<void> {
   const options = parseOptions(process.argv);
-  const log = createLogger({
-    level: options.logLevel,
-    ...(options.logFile === undefined ? {} : { file: options.logFile }),
-  });
+  const service = takeServiceEnvironment(process.env, process.pid);
+  const log = openLog(options);
   process.umask(0o022);
   const stopping = Promise.withResolvers<string>();
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stopping.resolve(signal));
   process.on('SIGHUP', () => {}); // the policy is read again by itself
-  const running = await start(options, log);
+  const running = await start(options, service, log);
+  using manager = new ServiceManager(service, log);
   log.info({ version, node: process.version, run: options.run, cgroup: running.cgroups.mode }, 'ready');
+  manager.ready();
   const signal = await stopping.promise;
+  manager.stopping();
   log.info({ signal }, 'stopping');
   if (options.stopSandboxesOnExit) await running.engine.stopAll();
   await running.parts.disposeAsync();

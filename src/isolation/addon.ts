@@ -26,6 +26,10 @@ export interface Addon {
   socketPair(): [number, number];
   /** A listening socket that takes the place of whatever socket has the name, at once, with the given mode. */
   listen(path: string, mode: number): number;
+  /** Of a listening socket that a service manager passed on; "" where it is none of a path. */
+  inherit(fd: number): { readonly path: string; readonly seqpacket: boolean };
+  /** Sends one datagram to a socket of that name ("@" in front: an abstract one); never waits. */
+  datagram(path: string, data: Buffer): void;
   connect(path: string): number;
   /** -1 where nobody waits. */
   accept(fd: number): number;

@@ -1,7 +1,7 @@
 // The host's cgroups: which hierarchies there are, our folder in each, and how a limit is written there. The
 // sandbox's own cgroup is made by its supervisor (native/supervisor/cgroup.h says why).
 
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { access, mkdir, readdir, readFile, rmdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -35,6 +35,17 @@ export interface Usage {
 const ownProcesses = 2;
 const cpuPeriodUs = 100_000;
 
+/** On v2, where a folder with controllers for others may hold no process itself (cgroups(7)). */
+const supervisorsFolder = 'supervisors';
+
+/**
+ * The name of a sandbox's cgroup. The uid makes it unique; the user's name is for people (systemd-cgls). It goes
+ * into paths and onto terminals, so only harmless characters of it are kept.
+ */
+export function cgroupName(uid: number, user: string): string {
+  return `u${uid}-${user.replace(/[^A-Za-z0-9@_-]/g, '_').slice(0, 32)}`;
+}
+
 interface Hierarchy {
   readonly parent: string;
   readonly controllers: ReadonlySet<Controller>;
@@ -51,7 +62,10 @@ export class CgroupHost {
     this.#countsSwap = countsSwap;
   }
 
-  /** Finds the hierarchies and makes the folder `name` in each. Throws E_KERNEL where there is none. */
+  /**
+   * Finds the hierarchies and makes the folder `name` in each, which may be a path: below systemd, that of a unit
+   * whose cgroup is delegated. Throws E_KERNEL where there is no hierarchy.
+   */
   static async open(
     name: string,
     mountinfo = readFileSync('/proc/self/mountinfo', 'utf8'),
@@ -90,11 +104,10 @@ export class CgroupHost {
       });
     }
     const parent = path.join(mount, name);
-    await mkdir(parent, { recursive: true });
+    await mkdir(path.join(parent, supervisorsFolder), { recursive: true });
     const available = new Set<Controller>();
     for (const controller of controllers) {
-      if ((await enableController(mount, controller)) && (await enableController(parent, controller)))
-        available.add(controller);
+      if (await enableDownTo(mount, name, controller)) available.add(controller);
     }
     const countsSwap = available.has('memory');
     return new CgroupHost('v2', [{ parent, controllers: available }], countsSwap);
@@ -107,6 +120,16 @@ export class CgroupHost {
 
   get parents(): readonly string[] {
     return this.#hierarchies.map((hierarchy) => hierarchy.parent);
+  }
+
+  /**
+   * Puts the process that will fork supervisors where they shall live: not in the daemon's own cgroup, which a
+   * service manager may clear when the daemon ends. Moving takes some milliseconds and happens once a daemon.
+   */
+  placeLauncher(pid: number): void {
+    const [hierarchy] = this.#hierarchies;
+    if (this.version === 1 || hierarchy === undefined) return; // these hierarchies are no service manager's
+    writeFileSync(path.join(hierarchy.parent, supervisorsFolder, 'cgroup.procs'), String(pid));
   }
 
   /** What has to be written for these limits. Throws E_LIMIT_REFUSED where the host lacks a controller. */
@@ -172,7 +195,7 @@ export class CgroupHost {
   async removeStale(living: ReadonlySet<string>): Promise<void> {
     for (const parent of this.parents) {
       for (const entry of await readdir(parent, { withFileTypes: true })) {
-        if (!entry.isDirectory() || living.has(entry.name)) continue;
+        if (!entry.isDirectory() || living.has(entry.name) || entry.name === supervisorsFolder) continue;
         await removeCgroup(path.join(parent, entry.name));
       }
     }
@@ -185,7 +208,14 @@ export class CgroupHost {
 
   /** Takes our own folders away again. Only for throw-away daemons: sandboxes must be gone. */
   async remove(): Promise<void> {
-    for (const parent of this.parents) await removeCgroup(parent);
+    for (const parent of this.parents) {
+      // The launcher ends when the daemon's end of its socket is closed, which is a moment ago.
+      for (let attempt = 0; attempt < 100; attempt += 1) {
+        if (await removeCgroup(path.join(parent, supervisorsFolder))) break;
+        await delay(10);
+      }
+      await removeCgroup(parent);
+    }
   }
 }
 
@@ -213,9 +243,22 @@ export function cgroupMounts(mountinfo: string): { v1: CgroupMount[]; v2: string
   return { v1, v2 };
 }
 
+/** Makes a controller count in `name` and for what is in it, where the host has the controller at all. */
+async function enableDownTo(mount: string, name: string, controller: Controller): Promise<boolean> {
+  let folder = mount;
+  for (const part of ['', ...name.split('/')]) {
+    folder = path.join(folder, part);
+    if (!(await enableController(folder, controller))) return false;
+  }
+  return true;
+}
+
 async function enableController(folder: string, controller: Controller): Promise<boolean> {
-  const available = (await readFile(path.join(folder, 'cgroup.controllers'), 'utf8')).split(/\s+/);
-  if (!available.includes(controller)) return false;
+  const listed = async (file: string): Promise<boolean> =>
+    (await readFile(path.join(folder, file), 'utf8')).split(/\s+/).includes(controller);
+  // Where it is enabled already the folder may be somebody else's, and stays as it is.
+  if (await listed('cgroup.subtree_control')) return true;
+  if (!(await listed('cgroup.controllers'))) return false;
   await writeFile(path.join(folder, 'cgroup.subtree_control'), `+${controller}`);
   return true;
 }
@@ -229,18 +272,19 @@ async function exists(file: string): Promise<boolean> {
   }
 }
 
-async function removeCgroup(folder: string): Promise<void> {
+/** Whether it is gone. */
+async function removeCgroup(folder: string): Promise<boolean> {
   for (let attempt = 0; ; attempt += 1) {
     try {
       await rmdir(folder);
-      return;
+      return true;
     } catch (error) {
-      if (hasErrno(error, 'ENOENT')) return;
-      // EBUSY: something still runs in it; it is not ours to end here.
+      if (hasErrno(error, 'ENOENT')) return true;
+      // Something still runs in it; it is not ours to end here.
       if (!hasErrno(error, 'EBUSY', 'ENOTEMPTY')) throw error;
     }
-    if (attempt === 0 && !(await thaw(folder))) return;
-    if (attempt === thawPatience) return;
+    if (attempt === 0 && !(await thaw(folder))) return false;
+    if (attempt === thawPatience) return false;
     await delay(10);
   }
 }

@@ -7,7 +7,7 @@ import path from 'node:path';
 import { DockershError, toDockershError } from '../lib/errors.ts';
 import type { OwnedFd } from '../lib/fd.ts';
 import type { Logger } from '../lib/log.ts';
-import type { CgroupHost } from './cgroup-host.ts';
+import { type CgroupHost, cgroupName } from './cgroup-host.ts';
 import type { ClientConnection } from './client-connection.ts';
 import type {
   Engine,
@@ -109,7 +109,7 @@ export class Sandboxes implements Engine {
         if (failure === undefined) log.info({ uid, user: record.user }, 'sandbox ended');
         else log.error({ uid, user: record.user, err: failure }, 'sandbox could not be started');
         events.sandboxEnded(uid);
-        this.#clearAfter(uid).catch((error: unknown) => log.error({ err: error, uid }, 'clean-up failed'));
+        this.#clearAfter(record).catch((error: unknown) => log.error({ err: error, uid }, 'clean-up failed'));
       },
     });
     this.#sandboxes.set(uid, sandbox);
@@ -117,10 +117,10 @@ export class Sandboxes implements Engine {
   }
 
   /** A supervisor clears up after itself; one that was killed could not. */
-  async #clearAfter(uid: number): Promise<void> {
+  async #clearAfter({ uid, user }: SandboxRecord): Promise<void> {
     if (this.#sandboxes.has(uid) || this.#starting.has(uid)) return;
     await rm(this.#controlSocket(uid), { force: true });
-    await this.#options.cgroups.removeSandbox(String(uid));
+    await this.#options.cgroups.removeSandbox(cgroupName(uid, user));
   }
 
   async #reconcile(): Promise<void> {
@@ -156,7 +156,8 @@ export class Sandboxes implements Engine {
 
   /** Removes what killed supervisors left. Ready supervisors' own ("ready-…") go when they do. */
   async #clearCgroups(): Promise<void> {
-    await this.#options.cgroups.removeStale(new Set([...this.#sandboxes.keys()].map(String)));
+    const living = [...this.#sandboxes.values()].map(({ record }) => cgroupName(record.uid, record.user));
+    await this.#options.cgroups.removeStale(new Set(living));
   }
 
   async #prepare(uid: number, describe: () => Promise<SandboxSpec>): Promise<Sandbox> {
@@ -171,7 +172,7 @@ export class Sandboxes implements Engine {
     }
     const ids = idMapsOf(spec.user, await this.#slots.slotOf(uid));
     const folder = await prepareUserFolder(state, spec.user, ids.rootId, spec.home);
-    const name = String(uid);
+    const name = cgroupName(uid, spec.user.name);
     const host = hostname();
     const specification = specificationMessage(spec, {
       name,
@@ -302,7 +303,7 @@ export class Sandboxes implements Engine {
   async #describe(sandbox: Sandbox): Promise<SandboxInfo> {
     const { uid, user, image, imageDigest, memoryLimitBytes, pidsLimit, cpus, startedAt } = sandbox.record;
     const seen = (await sandbox.inspect()) ?? { stopping: false, initPid: 0, sessions: [] };
-    const usage = await this.#options.cgroups.usage(String(uid));
+    const usage = await this.#options.cgroups.usage(cgroupName(uid, user));
     return {
       uid,
       user,

@@ -165,14 +165,18 @@ export class SeqpacketListener implements Disposable {
   #stop: (() => void) | undefined;
   #rest: NodeJS.Timeout | undefined;
 
-  /** `failed` hears of connections that could not be accepted or served; the listener goes on. */
+  /** A new socket that takes the place of whatever socket has the name. */
+  static bind(path: string, mode: number): OwnedFd {
+    return new OwnedFd(addon().listen(path, mode));
+  }
+
+  /** Takes the socket. `failed` hears of connections that could not be accepted or served; it goes on. */
   constructor(
-    path: string,
-    mode: number,
+    fd: OwnedFd,
     accepted: (connection: SeqpacketConnection) => void,
     failed: (error: unknown) => void,
   ) {
-    this.#fd = new OwnedFd(addon().listen(path, mode));
+    this.#fd = fd;
     this.#accepted = accepted;
     this.#failed = failed;
     this.#listen();

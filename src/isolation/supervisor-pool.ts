@@ -56,6 +56,7 @@ export class SupervisorPool implements Disposable {
       this.#launcher = undefined;
     });
     child.unref();
+    if (child.pid !== undefined) this.#options.cgroups.placeLauncher(child.pid);
     return socket;
   }
 

@@ -3,7 +3,7 @@
 import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { CgroupHost, cgroupMounts } from '../../../src/isolation/cgroup-host.ts';
+import { CgroupHost, cgroupMounts, cgroupName } from '../../../src/isolation/cgroup-host.ts';
 
 let folder = '';
 beforeEach(async () => {
@@ -135,6 +135,51 @@ describe('version 2', () => {
   test('a small share of a CPU is never less than the kernel takes', async () => {
     const host = await CgroupHost.open('dockersh', await v2('cpu'));
     expect(host.writesFor({ ...none, cpus: 0.001 })[0]?.value).toBe('1000 100000');
+  });
+});
+
+describe("below a service manager's cgroup", () => {
+  test('what is enabled already is not written again', async () => {
+    const info = await v2('memory pids');
+    const nested = path.join(folder, 'a.slice/b.service');
+    for (const level of [folder, path.join(folder, 'a.slice')]) {
+      await fill(path.join(level, 'cgroup.controllers'), 'memory pids');
+      await fill(path.join(level, 'cgroup.subtree_control'), 'memory pids\n');
+    }
+    await fill(path.join(nested, 'cgroup.controllers'), 'memory pids');
+    await fill(path.join(nested, 'cgroup.subtree_control'));
+    const host = await CgroupHost.open('a.slice/b.service', info);
+    expect(host.parents).toEqual([nested]);
+    const above = await readFile(path.join(folder, 'a.slice/cgroup.subtree_control'), 'utf8');
+    expect(above).toBe('memory pids\n');
+    expect(await readFile(path.join(nested, 'cgroup.subtree_control'), 'utf8')).toMatch(/^\+/);
+    expect(host.writesFor({ ...none, pids: 5 })).toEqual([{ hierarchy: 0, file: 'pids.max', value: '7' }]);
+  });
+
+  test('supervisors have a folder of their own, which is no left-over', async () => {
+    const host = await CgroupHost.open('dockersh', await v2('memory'));
+    host.placeLauncher(4711);
+    const procs = path.join(folder, 'dockersh/supervisors/cgroup.procs');
+    expect(await readFile(procs, 'utf8')).toBe('4711');
+    await rm(procs);
+    await host.removeStale(new Set());
+    expect(await readdir(path.join(folder, 'dockersh'))).toContain('supervisors');
+  });
+});
+
+describe("a sandbox's cgroup", () => {
+  test.each([
+    ['alice', 'u1000-alice'],
+    ['jdoe@lab.example', 'u1000-jdoe@lab_example'],
+    ['LAB\\jdoe', 'u1000-LAB_jdoe'],
+    ['../../etc', 'u1000-______etc'],
+    ['a/b\n\x1b[2J', 'u1000-a_b___2J'],
+    ['x'.repeat(200), `u1000-${'x'.repeat(32)}`],
+    ['', 'u1000-'],
+  ])('of %j is %s', (user, name) => {
+    expect(cgroupName(1000, user)).toBe(name);
+    // native/supervisor/cgroup.h has room for 63 bytes.
+    expect(cgroupName(4_294_967_295, user).length).toBeLessThan(64);
   });
 });
 
