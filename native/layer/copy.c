@@ -22,8 +22,10 @@ struct job {
     const struct limits *limits;
     struct copy_result *result;
     struct link_table links;
-    int root;   // of the copy
-    char *path; // of the current file, below the folder; PATH_MAX bytes
+    bool one_file_system;
+    dev_t device; // of the folder
+    int root;     // of the copy
+    char *path;   // of the current file, below the folder; PATH_MAX bytes
 };
 
 // One file in the folder it lies in, on both sides.
@@ -61,6 +63,30 @@ static int copy_attributes(int from, int to, const struct stat *info, struct err
     return futimens(to, times) < 0 ? err_sys(err, "set the time", "") : 0;
 }
 
+// As copy_file_range, through memory.
+static ssize_t copy_piece(int from, int to, off_t at, size_t wanted) {
+    static char buffer[1024 * 1024];
+    ssize_t got = pread(from, buffer, wanted < sizeof buffer ? wanted : sizeof buffer, at);
+    for (ssize_t done = 0; done < got;) {
+        ssize_t written = pwrite(to, buffer + done, (size_t)(got - done), at + done);
+        if (written < 0)
+            return -1;
+        done += written;
+    }
+    return got;
+}
+
+// What was looked at by name is what has been opened: whoever owns the folder above can put something else in
+// its place in between, e.g. a hard link to a file of root's, which would then be given to them.
+static int same_file(int fd, const struct stat *info, struct err *err) {
+    struct stat now;
+    if (fstat(fd, &now) < 0)
+        return err_sys(err, "stat", "");
+    bool same = now.st_dev == info->st_dev && now.st_ino == info->st_ino && now.st_uid == info->st_uid &&
+                now.st_gid == info->st_gid && (now.st_mode & S_IFMT) == (info->st_mode & S_IFMT);
+    return same ? 0 : err_plain(err, "it was replaced while it was copied", "");
+}
+
 static int copy_run(struct job *job, int from, int to, off_t at, off_t end, struct err *err) {
     while (at < end) {
         off_t source = at, target = at;
@@ -68,6 +94,8 @@ static int copy_run(struct job *job, int from, int to, off_t at, off_t end, stru
         ssize_t got = copy_file_range(from, &source, to, &target, wanted, 0);
         if (got < 0 && errno == EINTR)
             continue;
+        if (got < 0 && (errno == EXDEV || errno == EOPNOTSUPP)) // another file system, of another kind
+            got = copy_piece(from, to, at, wanted);
         if (got <= 0)
             return got < 0 ? err_sys(err, "copy", "") : err_plain(err, "the file has become shorter", "");
         at += got;
@@ -100,6 +128,8 @@ static int copy_file(struct job *job, const struct place *place, struct err *err
     cleanup_fd int from = openat(place->from, place->name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     if (from < 0)
         return err_sys(err, "open", "");
+    if (same_file(from, place->info, err) < 0)
+        return -1;
     cleanup_fd int to = openat(place->to, place->name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (to < 0)
         return err_sys(err, "create", "");
@@ -168,6 +198,8 @@ static int copy_folder(struct job *job, const struct place *place, size_t length
     cleanup_fd int to = openat(place->to, place->name, flags);
     if (from < 0 || to < 0)
         return err_sys(err, "open the folder", "");
+    if (same_file(from, place->info, err) < 0)
+        return -1;
     job->path[length++] = '/';
     if (copy_children(job, from, to, length, depth + 1, err) < 0)
         return -1;
@@ -182,6 +214,10 @@ static int copy_child(struct job *job, const struct place *place, size_t length,
     if (length + name_length + 2 > PATH_MAX)
         return err_plain(err, "the path is longer than the limit allows", "");
     memcpy(job->path + length, place->name, name_length + 1);
+    if (job->one_file_system && place->info->st_dev != job->device) {
+        job->result->skipped_mounts++;
+        return 0;
+    }
     job->result->entries++;
     if (S_ISDIR(place->info->st_mode))
         return copy_folder(job, place, length + name_length, depth, err);
@@ -199,7 +235,7 @@ static int copy_children(struct job *job, int from, int to, size_t length, unsig
     for (size_t index = 0; index < names.count && result == 0; index++) {
         struct stat info;
         struct place place = {from, to, names.names[index], &info};
-        result = fstatat(from, place.name, &info, AT_SYMLINK_NOFOLLOW) < 0
+        result = fstatat(from, place.name, &info, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) < 0
                      ? err_sys(err, "stat", place.name)
                      : copy_child(job, &place, length, depth, err);
     }
@@ -207,9 +243,9 @@ static int copy_children(struct job *job, int from, int to, size_t length, unsig
     return result;
 }
 
-int copy(const char *from, const char *to, const struct limits *limits, struct copy_result *result,
-         char *place, struct err *err) {
-    struct job job = {.limits = limits, .result = result, .path = place};
+int copy(const char *from, const char *to, const struct limits *limits, bool one_file_system,
+         struct copy_result *result, char *place, struct err *err) {
+    struct job job = {.limits = limits, .result = result, .path = place, .one_file_system = one_file_system};
     struct stat info;
     place[0] = '\0';
     if (mkdir(to, 0700) < 0)
@@ -219,6 +255,7 @@ int copy(const char *from, const char *to, const struct limits *limits, struct c
     if (source < 0 || target < 0 || fstat(source, &info) < 0)
         return err_sys(err, "open the folder", source < 0 ? from : to);
     job.root = target;
+    job.device = info.st_dev;
     int done = copy_children(&job, source, target, 0, 1, err);
     links_clear(&job.links);
     if (done < 0)

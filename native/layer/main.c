@@ -47,7 +47,7 @@
 
 struct arguments {
     struct limits limits;
-    bool overlay;
+    bool overlay, one_file_system;
     struct id_map uids, gids;
     char **paths;
     int path_count;
@@ -56,7 +56,7 @@ struct arguments {
 static int usage(void) {
     (void)fputs("usage: dockersh-layer unpack|pack|list|diff|copy|swap|usage|remove [--max-entries N] "
                 "[--max-bytes N] [--max-depth N] [--max-path N] [--max-memory N] [--overlay yes] "
-                "[--uid-map MAP] [--gid-map MAP] [PATH...]\n",
+                "[--one-file-system yes] [--uid-map MAP] [--gid-map MAP] [PATH...]\n",
                 stderr);
     return EXIT_USAGE;
 }
@@ -130,13 +130,14 @@ static int run_copy(const struct arguments *arguments) {
     (void)umask(0);
     if (confine_drop(keep, &err) < 0)
         return fail(&err, NULL, false, 0);
-    cleanup_fd int copied =
-        copy(arguments->paths[0], arguments->paths[1], &arguments->limits, &result, place, &err);
+    cleanup_fd int copied = copy(arguments->paths[0], arguments->paths[1], &arguments->limits,
+                                 arguments->one_file_system, &result, place, &err);
     if (copied < 0)
         return fail(&err, place, false, 0);
     // Told before it is on the disk: a sandbox that was paused for this may run on while that is waited for.
-    (void)printf("{\"entries\":%" PRIu64 ",\"bytes\":%" PRIu64 ",\"skippedDevices\":%" PRIu64 "}\n",
-                 result.entries, result.bytes, result.skipped_devices);
+    (void)printf("{\"entries\":%" PRIu64 ",\"bytes\":%" PRIu64 ",\"skippedDevices\":%" PRIu64
+                 ",\"skippedMounts\":%" PRIu64 "}\n",
+                 result.entries, result.bytes, result.skipped_devices, result.skipped_mounts);
     if (fflush(stdout) != 0)
         return EXIT_SYSTEM;
     if (syncfs(copied) < 0) {
@@ -180,6 +181,11 @@ static bool take_map(const char *text, struct id_map *map) {
     return text != NULL && id_map_parse(text, map, &err) == 0;
 }
 
+static bool take_switch(const char *text, bool *value) {
+    *value = text != NULL && strcmp(text, "yes") == 0;
+    return *value;
+}
+
 static bool take_option(const char *name, const char *value, struct arguments *arguments) {
     struct limits *limits = &arguments->limits;
     const struct {
@@ -194,10 +200,10 @@ static bool take_option(const char *name, const char *value, struct arguments *a
         return take_map(value, &arguments->uids);
     if (strcmp(name, "--gid-map") == 0)
         return take_map(value, &arguments->gids);
-    if (strcmp(name, "--overlay") == 0) {
-        arguments->overlay = value != NULL && strcmp(value, "yes") == 0;
-        return arguments->overlay;
-    }
+    if (strcmp(name, "--overlay") == 0)
+        return take_switch(value, &arguments->overlay);
+    if (strcmp(name, "--one-file-system") == 0)
+        return take_switch(value, &arguments->one_file_system);
     for (size_t index = 0; index < sizeof options / sizeof *options; index++)
         if (strcmp(options[index].name, name) == 0)
             return value != NULL && pax_decimal(value, strlen(value), options[index].value) == 0;
