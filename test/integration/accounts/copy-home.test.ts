@@ -1,7 +1,6 @@
 // dockersh-layer copies homes that their owners have prepared for it, and that they change meanwhile.
 
 import {
-  chmod,
   chown,
   link,
   lstat,
