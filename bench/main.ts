@@ -9,6 +9,7 @@ import { Field } from './field.ts';
 import { formatResult, type Result } from './figures.ts';
 import { imageCommit, imageImport, imagePull } from './images.ts';
 import { memory } from './memory.ts';
+import { policy } from './policy.ts';
 import { sshCold, sshWarm } from './ssh.ts';
 
 const benchmarks: Record<string, Benchmark> = {
@@ -21,6 +22,7 @@ const benchmarks: Record<string, Benchmark> = {
   memory,
   'ssh-warm': sshWarm,
   'ssh-cold': sshCold,
+  policy,
   'image-import': imageImport,
   'image-pull': imagePull,
   'image-commit': imageCommit,

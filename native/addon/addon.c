@@ -20,6 +20,7 @@
 
 #include "cleanup.h"
 #include "poller.h"
+#include "watch.h"
 #include "wire.h"
 
 static napi_value throw_errno(napi_env env, const char *syscall_name, const char *object) {
@@ -412,10 +413,11 @@ static napi_value initialize(napi_env env, napi_value exports) {
     static const struct {
         const char *name;
         napi_callback function;
-    } functions[] = {{"socketPair", socket_pair}, {"listen", listen_at}, {"connect", connect_to},
-                     {"accept", accept_on},       {"receive", receive},  {"peek", peek},
-                     {"send", send_to},           {"peer", peer},        {"lookupUser", lookup_user},
-                     {"poll", poller_start},      {"inherit", inherit},  {"datagram", datagram}};
+    } functions[] = {{"socketPair", socket_pair}, {"listen", listen_at},   {"connect", connect_to},
+                     {"accept", accept_on},       {"receive", receive},    {"peek", peek},
+                     {"send", send_to},           {"peer", peer},          {"lookupUser", lookup_user},
+                     {"poll", poller_start},      {"inherit", inherit},    {"datagram", datagram},
+                     {"watchOpen", watch_open},   {"watchAdd", watch_add}, {"watchDrain", watch_drain}};
     for (size_t index = 0; index < sizeof functions / sizeof functions[0]; index++) {
         napi_value function;
         if (napi_create_function(env, functions[index].name, NAPI_AUTO_LENGTH, functions[index].function,

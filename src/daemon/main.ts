@@ -113,7 +113,7 @@ async function start(options: DaemonOptions, service: ServiceEnvironment, log: L
   await checkInstallation(options);
   loadAddon(path.join(options.libexec, 'addon.node'));
   const inherited = inheritSockets(service, options.run);
-  const policy = await PolicyStore.open(options.config, log);
+  const policy = parts.use(await PolicyStore.open(options.config, log));
   // At a socket that systemd holds there always is somebody, and systemd starts one daemon only.
   const sockets = await claimSockets(options.run, inherited);
   const cgroups = await CgroupHost.open(options.cgroup);
@@ -158,6 +158,7 @@ async function start(options: DaemonOptions, service: ServiceEnvironment, log: L
   used.engine = engine;
   const layers = new UserLayers(options.state, images, engine);
   await layers.cleanUp();
+  policy.follow(() => {});
   const logins = new LoginService({ policy, users, layers, engine, history, log });
   const scratch = path.join(options.state, 'tmp');
   await removeFolder(images.layerProgram, scratch);

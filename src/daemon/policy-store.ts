@@ -1,20 +1,27 @@
 // The policy in force. Whether a file has changed is asked before every login; an edit takes effect with the
 // next one, a broken edit is logged and changes nothing.
 
+import { existsSync } from 'node:fs';
 import { hostname } from 'node:os';
 import type { UserRecord } from '../isolation/engine.ts';
+import { FileWatch } from '../isolation/file-watch.ts';
 import { DockershError } from '../lib/errors.ts';
 import type { Logger } from '../lib/log.ts';
 import { evaluate } from '../policy/evaluate.ts';
 import type { Subject } from '../policy/expand.ts';
 import { type Explanation, explain } from '../policy/explain.ts';
-import { type LoadedPolicy, PolicyFiles, stampOf } from '../policy/load.ts';
+import { confFolderOf, type LoadedPolicy, PolicyFiles, stampOf } from '../policy/load.ts';
 import type { Evaluation, ImagesPolicy, Policy } from '../policy/policy.ts';
 import { formatProblem, type Problem } from '../policy/problem.ts';
 
 type LastReading = Pick<LoadedPolicy, 'files' | 'stamp' | 'settled'>;
 
-export class PolicyStore {
+/** How often it is looked for what no event tells: another file system mounted over the files, say. */
+const lookAgainMs = 5000;
+/** Somebody who edits without end does not keep logins waiting. */
+const mostReadings = 5;
+
+export class PolicyStore implements Disposable {
   readonly #file: string;
   readonly #log: Logger;
   readonly #files: PolicyFiles;
@@ -22,6 +29,8 @@ export class PolicyStore {
   #last: LastReading;
   #loading: Promise<void> | undefined;
   #broken = false;
+  #watch: FileWatch | undefined;
+  #following: { readonly timer: NodeJS.Timeout; readonly changed: () => void } | undefined;
   /** By the account as it was looked up: another look-up makes another record. */
   #evaluations = new WeakMap<UserRecord, Evaluation>();
 
@@ -47,14 +56,57 @@ export class PolicyStore {
     return new PolicyStore(file, log, files, policy, last);
   }
 
+  /**
+   * From now on the policy is read again by itself when a file changes, and `changed` is called then, so that
+   * what runs can follow. The addon must have been loaded.
+   */
+  follow(changed: () => void): void {
+    const timer = setInterval(() => this.#look(), lookAgainMs);
+    timer.unref();
+    this.#following = { timer, changed };
+    this.#rewatch();
+    this.#look();
+  }
+
+  #look(): void {
+    this.#watch?.changed();
+    this.#refreshed(true)?.catch((error: unknown) => this.#log.error({ err: error }, 'policy'));
+  }
+
   /** Undefined while nothing has to be waited for. */
   refresh(): Promise<void> | undefined {
+    return this.#refreshed(this.#watch?.changed() ?? true);
+  }
+
+  /** `look`: something may have changed since the files were last looked at. */
+  #refreshed(look: boolean): Promise<void> | undefined {
     if (this.#loading !== undefined) return this.#loading;
-    if (this.#last.settled && stampOf(this.#file, this.#last.files) === this.#last.stamp) return undefined;
-    this.#loading = this.#load().finally(() => {
+    if (this.#last.settled && (!look || this.#isCurrent())) return undefined;
+    this.#loading = this.#loadUntilCurrent().finally(() => {
       this.#loading = undefined;
     });
     return this.#loading;
+  }
+
+  #isCurrent(): boolean {
+    return stampOf(this.#file, this.#last.files) === this.#last.stamp;
+  }
+
+  /** Whoever waits for this may have come after an edit that was made while the files were being read. */
+  async #loadUntilCurrent(): Promise<void> {
+    for (let reading = 0; reading < mostReadings; reading += 1) {
+      await this.#load();
+      this.#rewatch();
+      if (this.#isCurrent()) return;
+    }
+  }
+
+  #rewatch(): void {
+    if (this.#following === undefined) return;
+    this.#watch?.[Symbol.dispose]();
+    const folder = confFolderOf(this.#file);
+    const places = [...(existsSync(folder) ? [folder] : []), ...this.#last.files];
+    this.#watch = FileWatch.of(places, () => this.#look());
   }
 
   async #load(): Promise<void> {
@@ -79,6 +131,7 @@ export class PolicyStore {
   #take(policy: Policy): void {
     this.#policy = policy;
     this.#evaluations = new WeakMap();
+    this.#following?.changed();
   }
 
   /** What holds for all images, as the policy in force has it. */
@@ -100,6 +153,13 @@ export class PolicyStore {
     const subject = typeof user === 'string' ? { name: user, groups: [], host: hostname() } : subjectOf(user);
     const evaluation = evaluate(this.#policy, subject);
     return { subject, evaluation, keys: explain(this.#policy, subject) };
+  }
+
+  [Symbol.dispose](): void {
+    clearInterval(this.#following?.timer);
+    this.#following = undefined;
+    this.#watch?.[Symbol.dispose]();
+    this.#watch = undefined;
   }
 
   evaluate(user: UserRecord): Evaluation {

@@ -41,6 +41,12 @@ export interface Addon {
   send(fd: number, data: Buffer, fds: readonly number[]): boolean;
   peer(fd: number): PeerCredentials;
   lookupUser(user: number | string): Promise<UserRecord | null>;
+  /** An inotify descriptor; -1 where the kernel gives none. */
+  watchOpen(): number;
+  /** Watches a file, or a folder with what is in it. False: it can't be. */
+  watchAdd(fd: number, path: string): boolean;
+  /** Whether anything has happened since it was last asked. */
+  watchDrain(fd: number): boolean;
   /** Calls back whenever the descriptor can be read; call the result before closing the descriptor. */
   poll(fd: number, callback: () => void): () => void;
 }
