@@ -10,15 +10,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "below.h"
 #include "cleanup.h"
 #include "names.h"
 #include "overlay.h"
-
-// Folders of the layers below that show through at one place, topmost first.
-struct below {
-    int *folders; // owned, and the descriptors in it
-    size_t count;
-};
 
 struct job {
     const struct diff_options *options;
@@ -28,48 +23,6 @@ struct job {
 
 static int diff_folder(struct job *job, int upper, const struct below *below, size_t length, unsigned depth,
                        struct err *err);
-
-static void below_clear(struct below *below) {
-    for (size_t index = 0; index < below->count; index++)
-        close_fd(below->folders[index]);
-    free(below->folders);
-    *below = (struct below){0};
-}
-
-static bool is_gone(void) {
-    return errno == ENOENT || errno == ENOTDIR;
-}
-
-// What is seen of `name` through the layers below: 1 with its `info`, 0 where there is nothing.
-static int look(const struct below *below, const char *name, struct stat *info, struct err *err) {
-    for (size_t index = 0; index < below->count; index++) {
-        if (fstatat(below->folders[index], name, info, AT_SYMLINK_NOFOLLOW) == 0)
-            return overlay_is_whiteout(info) ? 0 : 1;
-        if (!is_gone())
-            return err_sys(err, "stat below", name);
-    }
-    return 0;
-}
-
-// The folders called `name` that make up one folder: down to the first that is opaque, or to what is none.
-static int descend(const struct below *below, const char *name, struct below *inner, struct err *err) {
-    *inner = (struct below){.folders = calloc(below->count + 1, sizeof(int))};
-    if (inner->folders == NULL)
-        return err_sys(err, "remember folders", "");
-    for (size_t index = 0; index < below->count; index++) {
-        int folder = openat(below->folders[index], name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        if (folder < 0 && errno == ENOENT)
-            continue;
-        if (folder < 0 && (errno == ENOTDIR || errno == ELOOP))
-            return 0; // a file or a whiteout hides what is further down
-        if (folder < 0)
-            return err_sys(err, "open below", name);
-        inner->folders[inner->count++] = folder;
-        if (overlay_is_opaque(folder))
-            return 0;
-    }
-    return 0;
-}
 
 static int tell(struct job *job, char kind, struct err *err) {
     // Folders above that have not been told change as well: what is in them does.
@@ -109,11 +62,6 @@ static int put_name(struct job *job, size_t length, const char *name, struct err
     return 0;
 }
 
-static bool has(int folder, const char *name) {
-    struct stat info;
-    return fstatat(folder, name, &info, AT_SYMLINK_NOFOLLOW) == 0;
-}
-
 static int tell_name(struct job *job, char kind, size_t length, const char *name, struct err *err) {
     return put_name(job, length, name, err) < 0 ? -1 : tell(job, kind, err);
 }
@@ -128,12 +76,12 @@ static int tell_hidden(struct job *job, int upper, const struct below *below, si
         int result = 0;
         for (size_t at = 0; at < names.count && result == 0; at++) {
             const char *name = names.names[at];
-            bool known = has(upper, name); // as itself, or higher up, where it was looked at already
+            bool known = below_has(upper, name); // as itself, or higher up, where it was looked at already
             for (size_t above = 0; above < index && !known; above++)
-                known = has(below->folders[above], name);
+                known = below_has(below->folders[above], name);
             struct below rest = {.folders = below->folders + index, .count = below->count - index};
             struct stat info;
-            int seen = known ? 0 : look(&rest, name, &info, err);
+            int seen = known ? 0 : below_look(&rest, name, &info, err);
             result = seen > 0 ? tell_name(job, 'D', length, name, err) : seen;
         }
         names_clear(&names);
@@ -151,7 +99,7 @@ static int diff_subfolder(struct job *job, int parent, const char *name, const s
     struct below inner __attribute__((cleanup(below_clear))) = {0};
     if (upper < 0)
         return err_sys(err, "open the folder", "");
-    if (descend(below, name, &inner, err) < 0)
+    if (below_descend(below, name, &inner, err) < 0)
         return -1;
     job->path[length] = '/';
     job->path[length + 1] = '\0';
@@ -170,7 +118,7 @@ static int diff_entry(struct job *job, int upper, const char *name, const struct
         return -1;
     if (fstatat(upper, name, &info, AT_SYMLINK_NOFOLLOW) < 0)
         return err_sys(err, "stat", "");
-    int seen = look(below, name, &lower, err);
+    int seen = below_look(below, name, &lower, err);
     if (seen < 0)
         return -1;
     if (overlay_is_whiteout(&info))
@@ -202,21 +150,6 @@ static int diff_folder(struct job *job, int upper, const struct below *below, si
     return result;
 }
 
-static int open_lowers(const struct diff_options *options, struct below *below, struct err *err) {
-    *below = (struct below){.folders = calloc(options->lower_count + 1, sizeof(int))};
-    if (below->folders == NULL)
-        return err_sys(err, "remember folders", "");
-    for (size_t index = 0; index < options->lower_count; index++) {
-        int folder = open(options->lowers[index], O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        if (folder < 0)
-            return err_sys(err, "open the folder", options->lowers[index]);
-        below->folders[below->count++] = folder;
-        if (overlay_is_opaque(folder))
-            break;
-    }
-    return 0;
-}
-
 int diff(const char *upper, const struct diff_options *options, char *place, struct err *err) {
     struct job job = {.options = options, .path = place};
     struct below below __attribute__((cleanup(below_clear))) = {0};
@@ -224,7 +157,8 @@ int diff(const char *upper, const struct diff_options *options, char *place, str
     cleanup_fd int root = open(upper, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (root < 0)
         return err_sys(err, "open the folder", upper);
-    if (open_lowers(options, &below, err) < 0 || diff_folder(&job, root, &below, 1, 1, err) < 0)
+    if (below_open(options->lowers, options->lower_count, &below, err) < 0 ||
+        diff_folder(&job, root, &below, 1, 1, err) < 0)
         return -1;
     return fflush(stdout) == 0 ? 0 : err_sys(err, "write the changes", "");
 }
