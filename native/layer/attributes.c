@@ -7,6 +7,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include "access_list.h"
 #include "attributes.h"
 
 static const char CAPABILITY[] = "security.capability";
@@ -24,7 +25,7 @@ int attributes_check_ids(const struct tar_entry *entry, struct err *err) {
 bool attributes_may_keep(const char *name) {
     static const char user[] = "user.";
     static const char overlay[] = "user.overlay.";
-    if (strcmp(name, CAPABILITY) == 0)
+    if (strcmp(name, CAPABILITY) == 0 || access_list_is(name))
         return true;
     return strncmp(name, user, sizeof user - 1) == 0 && strncmp(name, overlay, sizeof overlay - 1) != 0;
 }
@@ -44,6 +45,8 @@ static bool capability_is_sound(const struct tar_xattr *xattr) {
 static int set_xattr(int fd, const struct tar_xattr *xattr, struct err *err) {
     if (strcmp(xattr->name, CAPABILITY) == 0 && !capability_is_sound(xattr))
         return err_plain(err, "malformed attribute", CAPABILITY);
+    if (access_list_is(xattr->name) && access_list_check(xattr, err) < 0)
+        return -1;
     if (fsetxattr(fd, xattr->name, xattr->value, xattr->length, 0) < 0)
         return err_sys(err, "set the attribute", xattr->name);
     return 0;
@@ -60,9 +63,17 @@ int attributes_set(int fd, const struct tar_entry *entry, uint64_t *skipped, str
         const struct tar_xattr *xattr = &entry->xattrs[index];
         if (!attributes_may_keep(xattr->name))
             ++*skipped;
-        else if (set_xattr(fd, xattr, err) < 0)
+        else if (strcmp(xattr->name, DEFAULT_ACCESS_LIST) != 0 && set_xattr(fd, xattr, err) < 0)
             return -1;
     }
+    return 0;
+}
+
+int attributes_set_default(int fd, const struct tar_entry *entry, struct err *err) {
+    for (size_t index = 0; index < entry->xattr_count; index++)
+        if (strcmp(entry->xattrs[index].name, DEFAULT_ACCESS_LIST) == 0 &&
+            set_xattr(fd, &entry->xattrs[index], err) < 0)
+            return -1;
     return 0;
 }
 
@@ -86,8 +97,8 @@ static size_t shift_capability(const struct id_map *uids, uint8_t *value, size_t
     return length;
 }
 
-static int read_xattr(int fd, const char *name, const struct id_map *uids, struct tar_entry *entry,
-                      struct err *err) {
+static int read_xattr(int fd, const char *name, const struct id_map *uids, const struct id_map *gids,
+                      struct tar_entry *entry, struct err *err) {
     static uint8_t value[65536]; // XATTR_SIZE_MAX
     ssize_t length = fgetxattr(fd, name, value, sizeof value);
     if (length < 0)
@@ -95,21 +106,45 @@ static int read_xattr(int fd, const char *name, const struct id_map *uids, struc
     size_t kept = (size_t)length;
     if (strcmp(name, CAPABILITY) == 0)
         kept = shift_capability(uids, value, kept);
+    if (access_list_is(name)) {
+        access_list_shift(value, kept, uids, gids);
+        const struct tar_xattr list = {.name = (char *)name, .value = value, .length = kept};
+        if (access_list_check(&list, err) < 0)
+            return -1;
+    }
     if (tar_entry_add_xattr(entry, name, strlen(name), value, kept) < 0)
         return err_sys(err, "remember the attribute", name);
     return 0;
 }
 
-int attributes_read(int fd, const struct id_map *uids, struct tar_entry *entry, uint64_t *skipped,
-                    struct err *err) {
-    static char names[65536]; // XATTR_LIST_MAX
-    ssize_t length = flistxattr(fd, names, sizeof names);
-    if (length < 0)
-        return errno == ENOTSUP ? 0 : err_sys(err, "list the attributes", "");
+static char names[65536]; // XATTR_LIST_MAX
+
+static int list_names(int fd, ssize_t *length, struct err *err) {
+    *length = flistxattr(fd, names, sizeof names);
+    if (*length < 0 && errno != ENOTSUP)
+        return err_sys(err, "list the attributes", "");
+    return 0;
+}
+
+int attributes_clear(int fd, struct err *err) {
+    ssize_t length;
+    if (list_names(fd, &length, err) < 0)
+        return -1;
+    for (ssize_t at = 0; at < length; at += (ssize_t)strlen(names + at) + 1)
+        if (attributes_may_keep(names + at) && fremovexattr(fd, names + at) < 0 && errno != ENODATA)
+            return err_sys(err, "remove the attribute", names + at);
+    return 0;
+}
+
+int attributes_read(int fd, const struct id_map *uids, const struct id_map *gids, struct tar_entry *entry,
+                    uint64_t *skipped, struct err *err) {
+    ssize_t length;
+    if (list_names(fd, &length, err) < 0)
+        return -1;
     for (ssize_t at = 0; at < length; at += (ssize_t)strlen(names + at) + 1) {
         if (!attributes_may_keep(names + at))
             ++*skipped;
-        else if (read_xattr(fd, names + at, uids, entry, err) < 0)
+        else if (read_xattr(fd, names + at, uids, gids, entry, err) < 0)
             return -1;
     }
     if (entry->xattr_count > 1)

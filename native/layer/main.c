@@ -5,6 +5,7 @@
 //   pack PATH             the folder PATH as a canonical archive on stdout; one JSON line on stderr
 //   list                  what is in the archive on stdin (list.h)
 //   diff UPPER LOWER...   what a layer changes of those below it, topmost first (diff.h)
+//   chain OUT LAYER...    what layers, topmost first, say only together, in the new folder OUT (chain.h)
 //   copy FROM TO          a user's layer as it is, to the new folder TO; one JSON line on stdout
 //                         when it is read, and the end when it is on the disk
 //   swap PATH PATH        two folders change places, atomically
@@ -33,6 +34,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "chain.h"
 #include "cleanup.h"
 #include "confine.h"
 #include "copy.h"
@@ -54,7 +56,7 @@ struct arguments {
 };
 
 static int usage(void) {
-    (void)fputs("usage: dockersh-layer unpack|pack|list|diff|copy|swap|usage|remove [--max-entries N] "
+    (void)fputs("usage: dockersh-layer unpack|pack|list|diff|chain|copy|swap|usage|remove [--max-entries N] "
                 "[--max-bytes N] [--max-depth N] [--max-path N] [--max-memory N] [--overlay yes] "
                 "[--one-file-system yes] [--uid-map MAP] [--gid-map MAP] [PATH...]\n",
                 stderr);
@@ -117,6 +119,24 @@ static int run_diff(const struct arguments *arguments) {
     if (diff(arguments->paths[0], &options, place, &err) < 0)
         return fail(&err, place, false, 0);
     return 0;
+}
+
+static int run_chain(const struct arguments *arguments) {
+    static const uint64_t keep = CAP_BIT(CAPABILITY_CHOWN) | CAP_BIT(CAPABILITY_DAC_OVERRIDE) |
+                                 CAP_BIT(CAPABILITY_DAC_READ_SEARCH) | CAP_BIT(CAPABILITY_FOWNER) |
+                                 CAP_BIT(CAPABILITY_FSETID) | CAP_BIT(CAPABILITY_SYS_ADMIN) |
+                                 CAP_BIT(CAPABILITY_SETFCAP);
+    struct err err = {0};
+    struct chain_result result = {0};
+    static char place[PATH_MAX];
+    (void)umask(0);
+    if (confine_drop(keep, &err) < 0)
+        return fail(&err, NULL, false, 0);
+    if (chain(arguments->paths[0], (const char *const *)arguments->paths + 1,
+              (size_t)arguments->path_count - 1, &arguments->limits, &result, place, &err) < 0)
+        return fail(&err, place, false, 0);
+    (void)printf("{\"folders\":%" PRIu64 ",\"layers\":%" PRIu64 "}\n", result.folders, result.layers);
+    return fflush(stdout) == 0 ? 0 : EXIT_SYSTEM;
 }
 
 static int run_copy(const struct arguments *arguments) {
@@ -215,9 +235,9 @@ static const struct job {
     int least_paths, most_paths;
     int (*run)(const struct arguments *arguments);
 } jobs[] = {
-    {"unpack", 1, 1, run_unpack}, {"pack", 1, 1, run_pack},     {"list", 0, 0, run_list},
-    {"diff", 1, 10000, run_diff}, {"copy", 2, 2, run_copy},     {"swap", 2, 2, run_swap},
-    {"usage", 1, 1, run_usage},   {"remove", 1, 1, run_remove},
+    {"unpack", 1, 1, run_unpack}, {"pack", 1, 1, run_pack},       {"list", 0, 0, run_list},
+    {"diff", 1, 10000, run_diff}, {"chain", 2, 10000, run_chain}, {"copy", 2, 2, run_copy},
+    {"swap", 2, 2, run_swap},     {"usage", 1, 1, run_usage},     {"remove", 1, 1, run_remove},
 };
 
 // A daemon that is killed must not leave a job behind that writes where the next daemon clears up. Where it

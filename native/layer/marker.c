@@ -7,8 +7,10 @@
 #include <sys/xattr.h>
 
 #include "cleanup.h"
+#include "implied.h"
+#include "overlay.h"
 
-enum marker_kind { MARKER_OPAQUE = 1, MARKER_RESULT = 2 };
+enum marker_kind { MARKER_OPAQUE = 1, MARKER_RESULT = 2, MARKER_IMPLIED = 3 };
 
 struct marker_message {
     uint32_t kind;
@@ -20,8 +22,8 @@ union fd_space {
     char bytes[CMSG_SPACE(sizeof(int))];
 };
 
-int marker_ask_opaque(int socket, int folder, struct err *err) {
-    struct marker_message request = {.kind = MARKER_OPAQUE};
+static int ask(int socket, enum marker_kind kind, int folder, struct err *err) {
+    struct marker_message request = {.kind = kind};
     struct iovec iov = {.iov_base = &request, .iov_len = sizeof request};
     union fd_space control;
     memset(&control, 0, sizeof control);
@@ -37,9 +39,17 @@ int marker_ask_opaque(int socket, int folder, struct err *err) {
     int32_t answer;
     if (sendmsg(socket, &message, MSG_NOSIGNAL) < 0 ||
         recv(socket, &answer, sizeof answer, 0) != sizeof answer)
-        return err_sys(err, "ask for an opaque folder", "");
+        return err_sys(err, "ask for a mark on a folder", "");
     errno = answer;
-    return answer == 0 ? 0 : err_sys(err, "mark the folder as opaque", "");
+    return answer == 0 ? 0 : err_sys(err, "mark the folder", "");
+}
+
+int marker_ask_opaque(int socket, int folder, struct err *err) {
+    return ask(socket, MARKER_OPAQUE, folder, err);
+}
+
+int marker_ask_implied(int socket, int folder, struct err *err) {
+    return ask(socket, MARKER_IMPLIED, folder, err);
 }
 
 int marker_send_result(int socket, const struct unpack_result *result, struct err *err) {
@@ -68,13 +78,13 @@ static ssize_t receive(int socket, struct marker_message *message, int *fd) {
     return length;
 }
 
-static int32_t mark_opaque(int folder) {
+static int32_t mark(int folder, const char *attribute) {
     struct stat info;
     if (fstat(folder, &info) < 0)
         return errno;
     if (!S_ISDIR(info.st_mode))
         return ENOTDIR;
-    return fsetxattr(folder, "trusted.overlay.opaque", "y", 1, 0) < 0 ? errno : 0;
+    return fsetxattr(folder, attribute, "y", 1, 0) < 0 ? errno : 0;
 }
 
 int marker_serve(int socket, struct unpack_result *result, struct err *err) {
@@ -92,7 +102,7 @@ int marker_serve(int socket, struct unpack_result *result, struct err *err) {
             *result = message.result;
             return 1;
         }
-        int32_t answer = mark_opaque(folder);
+        int32_t answer = mark(folder, message.kind == MARKER_IMPLIED ? IMPLIED_FOLDER : OVERLAY_OPAQUE);
         if (send(socket, &answer, sizeof answer, MSG_NOSIGNAL) < 0)
             return err_sys(err, "answer the unpacking process", "");
     }

@@ -51,7 +51,8 @@ static int fill(struct job *job, const struct stat *info, enum tar_kind kind, st
 }
 
 static int read_attributes(struct job *job, int fd, struct tar_entry *entry, struct err *err) {
-    return attributes_read(fd, &job->options->uids, entry, &job->result->skipped_xattrs, err);
+    return attributes_read(fd, &job->options->uids, &job->options->gids, entry, &job->result->skipped_xattrs,
+                           err);
 }
 
 static int write_entry(struct job *job, const struct tar_entry *entry, struct err *err) {

@@ -4,6 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "access_list.h"
+#include "cleanup.h"
+
 void pax_clear(struct pax *pax) {
     free(pax->path);
     free(pax->link);
@@ -140,6 +143,13 @@ static int number_record(const char *key, const char *value, size_t length, bool
     return 0;
 }
 
+static int access_list(const char *value, size_t length, const char *name, struct pax *pax, struct err *err) {
+    cleanup_free char *text = NULL;
+    if (set_text(&text, value, length, name, err) < 0)
+        return -1;
+    return access_list_parse(text, name, &pax->attributes, err);
+}
+
 static int record(const char *key, const char *value, size_t length, struct pax *pax, struct err *err) {
     static const char xattr[] = "SCHILY.xattr.";
     static const char sparse[] = "GNU.sparse.";
@@ -166,6 +176,10 @@ static int record(const char *key, const char *value, size_t length, struct pax 
             return err_sys(err, "remember the pax record", key);
         return 0;
     }
+    if (strcmp(key, "SCHILY.acl.access") == 0)
+        return access_list(value, length, ACCESS_LIST, pax, err);
+    if (strcmp(key, "SCHILY.acl.default") == 0)
+        return access_list(value, length, DEFAULT_ACCESS_LIST, pax, err);
     if (strncmp(key, sparse, sizeof sparse - 1) == 0)
         return sparse_record(key + sizeof sparse - 1, value, length, pax, err);
     return 0; // atime, uname, comment and vendors' own: nothing here depends on them

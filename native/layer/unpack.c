@@ -10,6 +10,7 @@
 
 #include "attributes.h"
 #include "cleanup.h"
+#include "overlay.h"
 #include "tree.h"
 
 enum { ZERO_RUN = 64 * 1024 };
@@ -26,10 +27,6 @@ struct job {
     struct tree_path path;
     int parent; // borrowed from the tree
 };
-
-static bool is_whiteout(const struct stat *info) {
-    return S_ISCHR(info->st_mode) && info->st_rdev == makedev(0, 0);
-}
 
 static int stat_name(const struct job *job, struct stat *info) {
     return fstatat(job->parent, job->path.name, info, AT_SYMLINK_NOFOLLOW);
@@ -130,7 +127,7 @@ static int make_folder(struct job *job, struct err *err) {
         return -1;
     if (mkdirat(job->parent, name, 0700) < 0)
         return err_sys(err, "make the folder", "");
-    return is_whiteout(&info) ? ask_opaque(job, name, err) : 0;
+    return overlay_is_whiteout(&info) ? ask_opaque(job, name, err) : 0;
 }
 
 static int place_folder(struct job *job, struct err *err) {
@@ -141,9 +138,11 @@ static int place_folder(struct job *job, struct err *err) {
         openat(job->parent, root ? "." : job->path.name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (folder < 0)
         return err_sys(err, "open the folder", "");
-    if (attributes_set(folder, job->entry, &job->result->skipped_xattrs, err) < 0)
+    // One that was there already loses what an earlier entry said of it.
+    if (attributes_clear(folder, err) < 0 ||
+        attributes_set(folder, job->entry, &job->result->skipped_xattrs, err) < 0)
         return -1;
-    return tree_remember_time(&job->tree, job->path.name, job->entry->mtime, err);
+    return tree_remember_folder(&job->tree, job->path.name, job->entry, err);
 }
 
 // Owner, mode and time of what has no descriptor to set them through. Nobody else can reach the folder,
@@ -199,7 +198,8 @@ static int place_hardlink(struct job *job, struct err *err) {
         return -1;
     struct stat info, present;
     if (fstatat(folder, target.name, &info, AT_SYMLINK_NOFOLLOW) < 0)
-        return err_sys(err, "hard link to", target.path);
+        return errno == ENOENT ? err_plain(err, "hard link to what this layer does not have", target.path)
+                               : err_sys(err, "hard link to", target.path);
     if (S_ISDIR(info.st_mode) || S_ISCHR(info.st_mode))
         return err_plain(err, "hard link to what is no file", target.path);
     int made = linkat(folder, target.name, job->parent, job->path.name, 0);
@@ -229,7 +229,9 @@ static int place_whiteout(struct job *job, struct err *err) {
     struct stat info;
     if (errno != EEXIST || fstatat(job->parent, hidden, &info, AT_SYMLINK_NOFOLLOW) < 0)
         return err_sys(err, "make the whiteout", "");
-    return S_ISDIR(info.st_mode) ? ask_opaque(job, hidden, err) : 0;
+    if (!S_ISDIR(info.st_mode))
+        return 0;
+    return ask_opaque(job, hidden, err) < 0 ? -1 : tree_remember_whiteout(&job->tree, hidden, err);
 }
 
 static int place(struct job *job, struct err *err) {
@@ -296,13 +298,14 @@ static int unpack_entries(struct job *job, struct unpack_place *at, struct err *
 int unpack(int fd, int root, int marker, const struct limits *limits, struct unpack_result *result,
            struct unpack_place *at, struct err *err) {
     struct job job = {.marker = marker, .result = result};
-    tree_open(&job.tree, root, limits);
+    tree_open(&job.tree, root, marker, limits);
     int done = tar_reader_open(&job.reader, fd, limits->max_bytes, err);
     if (done == 0)
         done = unpack_entries(&job, at, err);
     if (done == 0)
-        done = tree_set_times(&job.tree, err);
+        done = tree_finish(&job.tree, err);
     result->entries = job.tree.entries;
+    result->implied = job.tree.implied_folders;
     result->bytes = job.reader.offset;
     tar_reader_close(&job.reader);
     tree_close(&job.tree);

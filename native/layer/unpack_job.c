@@ -72,9 +72,9 @@ static int unpack_finish(pid_t child, int marker, struct err *err) {
         return fail(err, NULL, false, 0);
     }
     (void)printf("{\"entries\":%" PRIu64 ",\"bytes\":%" PRIu64 ",\"skippedDevices\":%" PRIu64
-                 ",\"skippedXattrs\":%" PRIu64 ",\"whiteouts\":%" PRIu64 "}\n",
+                 ",\"skippedXattrs\":%" PRIu64 ",\"whiteouts\":%" PRIu64 ",\"implied\":%" PRIu64 "}\n",
                  result.entries, result.bytes, result.skipped_devices, result.skipped_xattrs,
-                 result.whiteouts);
+                 result.whiteouts, result.implied);
     return fflush(stdout) == 0 ? 0 : EXIT_SYSTEM;
 }
 

@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "access_list.h"
 #include "attributes.h"
 #include "cleanup.h"
 #include "id_map.h"
@@ -265,7 +266,7 @@ static void test_paths(void) {
     const struct limits limits = {.max_depth = 4, .max_path = 300};
     struct tree tree;
     struct err err = {0};
-    tree_open(&tree, CLOSED_FD, &limits);
+    tree_open(&tree, CLOSED_FD, CLOSED_FD, &limits);
     static const struct {
         const char *path, *clean, *name;
     } good[] = {
@@ -292,7 +293,8 @@ static void test_paths(void) {
 static void test_attributes(void) {
     CHECK(attributes_may_keep("user.mime_type") && attributes_may_keep("security.capability"));
     CHECK(!attributes_may_keep("user.overlay.opaque") && !attributes_may_keep("trusted.overlay.opaque"));
-    CHECK(!attributes_may_keep("security.selinux") && !attributes_may_keep("system.posix_acl_access"));
+    CHECK(attributes_may_keep("system.posix_acl_access") && attributes_may_keep("system.posix_acl_default"));
+    CHECK(!attributes_may_keep("security.selinux") && !attributes_may_keep("system.nfs4_acl"));
     struct err err = {0};
     CHECK(attributes_check_ids(&(struct tar_entry){.uid = 65535, .gid = 65535}, &err) == 0);
     CHECK(attributes_check_ids(&(struct tar_entry){.uid = 65536}, &err) < 0);
@@ -333,8 +335,53 @@ static void test_id_map(void) {
     id_map_clear(&map);
 }
 
+static bool access_list_is_refused(const char *text) {
+    struct tar_entry entry = {0};
+    struct err err = {0};
+    bool refused = access_list_parse(text, ACCESS_LIST, &entry, &err) < 0;
+    tar_entry_clear(&entry);
+    return refused;
+}
+
+static void test_access_lists(void) {
+    // linux/posix_acl_xattr.h: version 2, then tag, permissions and id of each entry.
+    static const uint8_t wanted[] = {
+        2,    0, 0, 0, 0x01, 0,    6,    0,    0xff, 0xff, 0xff, 0xff,                                 //
+        2,    0, 4, 0, 5,    0,    0,    0,    2,    0,    7,    0,    0xe9,                           //
+        3,    0, 0, 4, 0,    5,    0,    0xff, 0xff, 0xff, 0xff, 8,    0,    0,    0,    12,  0, 0, 0, //
+        0x10, 0, 7, 0, 0xff, 0xff, 0xff, 0xff, 0x20, 0,    0,    0,    0xff, 0xff, 0xff, 0xff};
+    struct tar_entry entry = {0};
+    struct err err = {0};
+    CHECK(access_list_parse("group:12:---,user::rw-,user:lisa:rwx:1001\nu:5:r--,g::r-x,mask::rwx,o::---\n",
+                            ACCESS_LIST, &entry, &err) == 0);
+    CHECK(entry.xattr_count == 1 && strcmp(entry.xattrs[0].name, ACCESS_LIST) == 0);
+    CHECK(entry.xattrs[0].length == sizeof wanted);
+    CHECK(memcmp(entry.xattrs[0].value, wanted, sizeof wanted) == 0);
+    CHECK(access_list_check(&entry.xattrs[0], &err) == 0);
+    struct id_map uids = {0}, gids = {0};
+    CHECK(id_map_parse("7 1001 1", &uids, &err) == 0 && id_map_parse("9 12 1", &gids, &err) == 0);
+    access_list_shift(entry.xattrs[0].value, entry.xattrs[0].length, &uids, &gids);
+    CHECK(entry.xattrs[0].value[24] == 7 && entry.xattrs[0].value[40] == 9);
+    entry.xattrs[0].value[26] = 1; // uid 65543
+    CHECK(access_list_check(&entry.xattrs[0], &err) < 0);
+    entry.xattrs[0].value[26] = 0;
+    entry.xattrs[0].length--;
+    CHECK(access_list_check(&entry.xattrs[0], &err) < 0);
+    entry.xattrs[0].length = 3;
+    CHECK(access_list_check(&entry.xattrs[0], &err) < 0);
+    id_map_clear(&uids);
+    id_map_clear(&gids);
+    tar_entry_clear(&entry);
+    static const char *const refused[] = {
+        "user:lisa:rwx", "user:70000:rwx", "user:x:rwx:70000", "user::",      "user",        "nobody::rwx",
+        "mask:5:rwx",    "user::rwz",      "other:1:r--",      "user:5:rwx:", "user:-1:rwx", ":::"};
+    for (size_t index = 0; index < sizeof refused / sizeof *refused; index++)
+        CHECK(access_list_is_refused(refused[index]) == (strcmp(refused[index], "user:5:rwx:") != 0));
+}
+
 int main(void) {
     test_numbers();
+    test_access_lists();
     test_header_round_trip();
     test_prefix();
     test_pax();

@@ -9,6 +9,7 @@ import path from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { DockershError } from '../lib/errors.ts';
 import { readJsonBlob } from './blobs.ts';
+import { chainIdOf, listChains } from './chain.ts';
 import { type Digest, digestFromHex } from './digest.ts';
 import { readIndex } from './index-file.ts';
 import { findLayerInfo, listLayers } from './layers.ts';
@@ -19,6 +20,7 @@ import type { Pins } from './pins.ts';
 export interface Marks {
   readonly blobs: Set<Digest>;
   readonly layers: Set<Digest>;
+  readonly chains: Set<Digest>;
 }
 
 export interface Garbage {
@@ -47,9 +49,16 @@ export async function collectGarbage(layout: Layout, { bases, inUse, pins }: Roo
     const bytes = await layerSize(layout, diffId);
     const users = inUse();
     if (users.has(diffId) || users.has(layout.tree(diffId)) || pins.hasLayer(diffId)) continue;
-    swept.folders.push(moveAside(layout, diffId));
+    swept.folders.push(moveAside(layout, layout.layer(diffId)));
     swept.layers += 1;
     swept.bytes += bytes;
+  }
+  for (const chainId of await listChains(layout)) {
+    await nextTurn();
+    const folder = layout.chain(chainId);
+    if (!marks.chains.has(chainId) && !inUse().has(path.join(folder, 'tree'))) {
+      swept.folders.push(moveAside(layout, folder));
+    }
   }
   for (const name of await readdir(layout.blobs)) {
     if (!/^[0-9a-f]{64}$/.test(name)) continue;
@@ -65,10 +74,10 @@ export async function collectGarbage(layout: Layout, { bases, inUse, pins }: Roo
 }
 
 /** Gone under its name at once, its files a little later. Synchronous: see above. */
-function moveAside(layout: Layout, diffId: Digest): string {
+function moveAside(layout: Layout, folder: string): string {
   const aside = path.join(layout.tmp, `gone-${randomBytes(6).toString('hex')}`);
   mkdirSync(aside, { mode: 0o700 });
-  renameSync(layout.layer(diffId), path.join(aside, 'layer'));
+  renameSync(folder, path.join(aside, 'gone'));
   return aside;
 }
 
@@ -86,7 +95,7 @@ async function layerSize(layout: Layout, diffId: Digest): Promise<number> {
 
 /** What the index's names and the manifests of `roots` lead to. */
 export async function mark(layout: Layout, roots: ReadonlySet<string>): Promise<Marks> {
-  const marks: Marks = { blobs: new Set(), layers: new Set() };
+  const marks: Marks = { blobs: new Set(), layers: new Set(), chains: new Set() };
   const index = await readIndex(layout);
   const manifests = new Set(index.manifests.map((manifest) => manifest.digest));
   for (const name of await readdir(layout.blobs)) {
@@ -103,7 +112,9 @@ async function markImage(layout: Layout, digest: Digest, marks: Marks): Promise<
   if (manifest === undefined) return;
   for (const blob of [manifest.config, ...manifest.layers]) marks.blobs.add(blob.digest);
   const config = await orUndefined(readJsonBlob(layout, manifest.config.digest, imageConfig));
-  for (const diffId of config?.rootfs.diff_ids ?? []) await markLayer(layout, diffId, marks);
+  if (config === undefined) return;
+  marks.chains.add(chainIdOf(config.rootfs.diff_ids));
+  for (const diffId of config.rootfs.diff_ids) await markLayer(layout, diffId, marks);
 }
 
 /** With a layer stays what was compressed of it here. */

@@ -46,7 +46,7 @@ export class DiskStore implements ImageStore {
 
   constructor(parts: StoreParts) {
     this.#parts = parts;
-    this.#resolver = new Resolver(parts.layout);
+    this.#resolver = new Resolver(parts.layout, parts.program);
     this.#context = {
       layout: parts.layout,
       program: parts.program,

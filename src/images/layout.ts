@@ -4,6 +4,7 @@
 //   blobs/sha256/HEX               manifests, configurations, and layers as they came (compressed)
 //   layers/sha256/HEX/tree         a layer, unpacked once, in overlay's form; HEX is its diffID
 //   layers/sha256/HEX/layer.json   what it takes to describe it, and which blobs hold it
+//   chains/sha256/HEX              what layers say only together (chain.ts); HEX is the chainID
 //   host/FINGERPRINT               generations of the virtual image `host`
 //   tmp/                           what is not whole yet; emptied when the store is opened, but for
 //   tmp/partial-HEX                a blob that has not arrived whole: to be resumed, for a week
@@ -30,12 +31,14 @@ export interface Layout {
   readonly index: string;
   readonly blobs: string;
   readonly layers: string;
+  readonly chains: string;
   readonly host: string;
   readonly tmp: string;
   readonly lock: string;
   blob(digest: Digest): string;
   partial(digest: Digest): string;
   layer(diffId: Digest): string;
+  chain(chainId: Digest): string;
   /** The unpacked tree of a layer. */
   tree(diffId: Digest): string;
 }
@@ -43,24 +46,27 @@ export interface Layout {
 export function layoutAt(root: string): Layout {
   const layers = path.join(root, 'layers/sha256');
   const blobs = path.join(root, 'blobs/sha256');
+  const chains = path.join(root, 'chains/sha256');
   return {
     root,
     index: path.join(root, 'index.json'),
     blobs,
     layers,
+    chains,
     host: path.join(root, 'host'),
     tmp: path.join(root, 'tmp'),
     lock: path.join(root, 'lock'),
     blob: (digest) => path.join(blobs, hexOf(digest)),
     partial: (digest) => path.join(root, 'tmp', `${partialPrefix}${hexOf(digest)}`),
     layer: (diffId) => path.join(layers, hexOf(diffId)),
+    chain: (chainId) => path.join(chains, hexOf(chainId)),
     tree: (diffId) => path.join(layers, hexOf(diffId), 'tree'),
   };
 }
 
 /** Makes what is missing. Call with the lock held. */
 export async function makeLayout(layout: Layout): Promise<void> {
-  for (const folder of [layout.blobs, layout.layers, layout.host, layout.tmp]) {
+  for (const folder of [layout.blobs, layout.layers, layout.chains, layout.host, layout.tmp]) {
     await mkdir(folder, { recursive: true, mode: 0o700 });
   }
   await writeIfMissing(path.join(layout.root, 'oci-layout'), '{"imageLayoutVersion":"1.0.0"}\n');

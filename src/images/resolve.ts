@@ -1,12 +1,13 @@
 // From a name to what a sandbox needs of an image. On the path of every login: while index.json has not
 // changed, an answer costs one stat.
 
+import { openChain } from './chain.ts';
 import { manifestOf } from './find-manifest.ts';
 import { indexKey, readIndex } from './index-file.ts';
+import type { LayerProgram } from './layer-program.ts';
 import type { Layout } from './layout.ts';
 import type { Reference } from './reference.ts';
-import { readRootfsText } from './rootfs-text.ts';
-import { readStoredImage, type StoredImage } from './stored-image.ts';
+import { readStoredImage } from './stored-image.ts';
 
 export interface ResolvedLayer {
   /** Absolute path of the unpacked tree. Read-only, root's, never to be changed. */
@@ -40,11 +41,13 @@ export interface ResolvedImage {
 
 export class Resolver {
   readonly #layout: Layout;
+  readonly #program: LayerProgram;
   #key = '';
   readonly #byName = new Map<string, Promise<ResolvedImage | undefined>>();
 
-  constructor(layout: Layout) {
+  constructor(layout: Layout, program: LayerProgram) {
     this.#layout = layout;
+    this.#program = program;
   }
 
   /** Call when something was taken out of the store: an image without a name may have gone with it. */
@@ -75,7 +78,8 @@ export class Resolver {
     const manifest = await manifestOf(this.#layout, await readIndex(this.#layout), reference);
     if (manifest === undefined) return undefined;
     const image = await readStoredImage(this.#layout, manifest.digest);
-    const trees = treesOf(this.#layout, image);
+    const diffIds = image.layers.map(({ diffId }) => diffId);
+    const { trees, passwd, group } = await openChain(this.#layout, this.#program, diffIds);
     const { Env: env, WorkingDir: workingDir, User: user, Labels: labels } = image.config.config ?? {};
     return {
       name,
@@ -89,16 +93,8 @@ export class Resolver {
         ...(user == null || user === '' ? {} : { user }),
         labels: labels ?? {},
       },
-      passwd: await readRootfsText(trees, ['etc', 'passwd']),
-      group: await readRootfsText(trees, ['etc', 'group']),
+      passwd,
+      group,
     };
   }
-}
-
-/**
- * Topmost first. A layer that an image has twice counts where it is uppermost: there it covers everything that
- * it has further down, and overlayfs refuses to mount one folder twice.
- */
-function treesOf(layout: Layout, { layers }: StoredImage): string[] {
-  return [...new Set(layers.map(({ diffId }) => layout.tree(diffId)).reverse())];
 }

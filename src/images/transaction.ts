@@ -4,6 +4,7 @@ import type { Readable } from 'node:stream';
 import type { z } from 'zod';
 import { DockershError } from '../lib/errors.ts';
 import { blobSize, putDocument, readJsonBlob } from './blobs.ts';
+import { openChain } from './chain.ts';
 import type { AddOptions, LayerCompression, OpenBlob, Transaction } from './content.ts';
 import type { StoreContext } from './context.ts';
 import type { Digest } from './digest.ts';
@@ -98,8 +99,13 @@ export class StoreTransaction implements Transaction {
     this.pins.blob(manifest.digest);
     const { config, layers } = await readJsonBlob(layout, manifest.digest, imageManifest);
     for (const blob of [config, ...layers]) this.pins.blob(blob.digest);
-    const { rootfs } = await readJsonBlob(layout, config.digest, imageConfig);
-    for (const diffId of rootfs.diff_ids) this.pins.layer(diffId);
+    for (const diffId of await this.#diffIds(manifest)) this.pins.layer(diffId);
+  }
+
+  async #diffIds(manifest: Descriptor): Promise<Digest[]> {
+    const { layout } = this.#context;
+    const { config } = await readJsonBlob(layout, manifest.digest, imageManifest);
+    return (await readJsonBlob(layout, config.digest, imageConfig)).rootfs.diff_ids;
   }
 
   async withBlobs(
@@ -112,9 +118,11 @@ export class StoreTransaction implements Transaction {
   }
 
   async tag(name: string, manifest: Descriptor): Promise<void> {
-    const { layout } = this.#context;
+    const { layout, program } = this.#context;
     const key = writableKey(name);
     await requireWhole(layout, manifest);
+    // Here and not at the first login. Where it goes again before the name is written, the login makes it.
+    await openChain(layout, program, await this.#diffIds(manifest));
     await this.#context.change(async () => {
       await writeIndex(layout, withTag(await readIndex(layout), key, manifest));
     });

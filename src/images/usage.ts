@@ -5,6 +5,7 @@ import path from 'node:path';
 import { z } from 'zod';
 import { DockershError } from '../lib/errors.ts';
 import { blobSize, readJsonBlob } from './blobs.ts';
+import { chainIdOf, listChains } from './chain.ts';
 import type { StoreContext } from './context.ts';
 import type { Digest } from './digest.ts';
 import { readIndex, refNameOf } from './index-file.ts';
@@ -94,6 +95,8 @@ export class UsageMeter {
       const { config, layers } = await readJsonBlob(this.#context.layout, digest, imageManifest);
       for (const blob of [config, ...layers]) await this.#addBlob(parts, blob.digest);
       const { rootfs } = await readJsonBlob(this.#context.layout, config.digest, imageConfig);
+      const chainId = chainIdOf(rootfs.diff_ids);
+      parts.set(`tree of chain ${chainId}`, await this.#folderBytes(this.#context.layout.chain(chainId)));
       for (const diffId of rootfs.diff_ids) {
         parts.set(`tree ${diffId}`, await this.#treeBytes(diffId));
         const { blobs } = await readLayerInfo(this.#context.layout, diffId);
@@ -114,6 +117,9 @@ export class UsageMeter {
     const { layout } = this.#context;
     const all = new Map<string, number>();
     for (const diffId of await listLayers(layout)) all.set(`tree ${diffId}`, await this.#treeBytes(diffId));
+    for (const chainId of await listChains(layout)) {
+      all.set(`tree of chain ${chainId}`, await this.#folderBytes(layout.chain(chainId)));
+    }
     for (const name of await readdir(layout.blobs)) {
       const size = await sizeOf(path.join(layout.blobs, name));
       if (size !== undefined) all.set(`blob sha256:${name}`, size);

@@ -2,9 +2,12 @@
 // that a problem with it is found was garbage.
 
 import { readdir } from 'node:fs/promises';
+import path from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { DockershError } from '../lib/errors.ts';
 import { packedArchive } from './archive.ts';
 import { blobSize } from './blobs.ts';
+import { chainIdOf, freshChain, listChains, readChainTexts } from './chain.ts';
 import { mark } from './collect.ts';
 import type { StoreContext } from './context.ts';
 import { type Digest, digestFromHex } from './digest.ts';
@@ -13,6 +16,7 @@ import { type ImportOptions, reportEvery } from './import-options.ts';
 import { readIndex, refNameOf } from './index-file.ts';
 import { openBlobFile, openLayerTar } from './layer-tar.ts';
 import { findLayerInfo, type LayerInfo, listLayers, unpackLayer } from './layers.ts';
+import { readStoredImage } from './stored-image.ts';
 import { DigestTap } from './tap.ts';
 import { imageProblems } from './whole.ts';
 
@@ -48,6 +52,7 @@ export async function verifyStore(
   await run.images(bases);
   await run.blobs();
   await run.layers(options.layers ?? false, (await mark(context.layout, bases)).layers);
+  if (options.layers === true) await run.chains();
   return run.report();
 }
 
@@ -114,6 +119,32 @@ class Verification {
     }
   }
 
+  /** After layers(): what is derived of a damaged layer says nothing more. */
+  async chains(): Promise<void> {
+    const { layout } = this.#context;
+    if (this.#problems.length > 0) return;
+    for (const { digest } of (await readIndex(layout)).manifests) {
+      this.#signal?.throwIfAborted();
+      await this.#check('image', digest, () => this.#compareChain(digest));
+    }
+  }
+
+  async #compareChain(digest: Digest): Promise<void> {
+    const { layout, program } = this.#context;
+    const diffIds = (await readStoredImage(layout, digest)).layers.map(({ diffId }) => diffId);
+    const known = layout.chain(chainIdOf(diffIds));
+    if (!(await listChains(layout)).includes(chainIdOf(diffIds))) return; // made when it is needed
+    await using fresh = await freshChain(layout, program, diffIds);
+    const same = isDeepStrictEqual(await readChainTexts(known), await readChainTexts(fresh.folder));
+    const trees = [known, fresh.folder].map((folder) => this.#packed(path.join(folder, 'tree')));
+    const [is, should] = await Promise.all(trees);
+    if (same && is === should) return;
+    throw new DockershError('E_IMAGE_BROKEN', {
+      what: `image ${digest}`,
+      why: `what its layers say together is not what ${known} holds`,
+    });
+  }
+
   async #readBlob(digest: Digest): Promise<void> {
     const stream = await openBlobFile(this.#context.layout, digest);
     if (stream === undefined) return; // it has just gone
@@ -166,6 +197,7 @@ class Verification {
 
   async #hasGone(kind: VerifyProblem['kind'], digest: Digest): Promise<boolean> {
     const { layout } = this.#context;
+    if (kind === 'image') return !(await readIndex(layout)).manifests.some((one) => one.digest === digest);
     if (kind === 'blob') return (await blobSize(layout, digest)) === undefined;
     return !(await listLayers(layout)).includes(digest);
   }

@@ -19,10 +19,10 @@ import {
 } from '../../../src/images/user-layer.ts';
 import { program } from '../../fixtures/machine.ts';
 import { nodeProgram } from '../../fixtures/paths.ts';
+import { listTree } from '../../fixtures/tree-listing.ts';
 import { builtImage, builtLayer, writeLayout } from './image-builder.ts';
 import { buildLayerProgram, layerProgram, Scratch } from './scratch.ts';
 import { tar } from './tar-builder.ts';
-import { listTree } from './tree-listing.ts';
 
 let scratch: Scratch;
 let store: ImageStore;
@@ -162,7 +162,7 @@ describe('commit', () => {
     });
     const [top = ''] = await lowers('lab/mine:1');
     expect(listTree(top).find((line) => line.startsWith('cap:'))).toMatch(
-      / 0:0 .*security\.capability=0x0100000200200000000000000000000000000000$/,
+      / 0:0 .*security\.capability=0100000200200000000000000000000000000000$/,
     );
     shell('rm -r "$1"; mkdir "$1"', upper());
     const again = (await change('rm cap', 'lab/mine:1')).map((line) => line.replaceAll(`${firstId}`, '0'));
