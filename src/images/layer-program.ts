@@ -229,6 +229,8 @@ function codeOf(status: number | undefined, why: string): ErrorCode {
 function hintOf(why: string): string {
   if (/\(errno (28|122)\)/.test(why)) return 'Free some space on the file system of the image store.';
   if (why.includes('id above 65535')) return 'Change the owner of the file: sandboxes have ids up to 65535.';
+  if (why.includes('without a number'))
+    return 'Make the archive with bsdtar, or with "tar --xattrs --xattrs-include=*".';
   if (why.includes('limit')) return 'See max_entries and max_bytes of [images] in the policy.';
   return 'Make the archive again, or check it with "tar -tf".';
 }
