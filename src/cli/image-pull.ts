@@ -25,10 +25,11 @@ export function addImagePull(image: Command, console: () => Console): void {
       const request = { name, ...(as !== undefined && { as }), ...(platform !== undefined && { platform }) };
       const result = await cli.call('image.pull', request, { onProgress: (step) => display.show(step) });
       display[Symbol.dispose]();
-      cli.show(result, ({ digest, changed, from, native, platform: made }) => {
+      cli.show(result, ({ digest, changed, from, mirror, native, platform: made }) => {
         const status = changed ? 'Downloaded newer image for' : 'Image is up to date for';
+        const source = mirror === null ? from : `${from}, by way of ${mirror}`;
         const foreign = `For ${made}: on this machine its programs run only by emulation`;
-        const lines = [`Digest: ${digest}`, `Status: ${status} ${result.name}`, from];
+        const lines = [`Digest: ${digest}`, `Status: ${status} ${result.name}`, source];
         return printableLines(...lines, ...(native ? [] : [foreign]));
       });
     });

@@ -5,7 +5,7 @@ import { parsePlatform } from '../images/platform.ts';
 import { pullImage } from '../images/pull.ts';
 import { pushImage } from '../images/push.ts';
 import type { PartialRegistryOptions } from '../images/registry/options.ts';
-import type { AdminUse } from '../protocol/admin.ts';
+import type { AdminProgress, AdminUse } from '../protocol/admin.ts';
 import type { imageVerbs } from '../protocol/admin-images.ts';
 import type { AdminParts, Handlers } from './admin-parts.ts';
 import { writeExport } from './export-file.ts';
@@ -40,19 +40,19 @@ function registryHandlers(parts: AdminParts): Handlers<'image.pull' | 'image.pus
   const { images } = parts;
   return {
     'image.pull': async ({ name, as, platform }, { progress, signal }) => {
-      const registry = registryOf(parts);
+      const registry = registryOf(parts, progress);
       const onProgress = transferProgress(progress, `Pulling ${name}`);
-      const { source, digest, unchanged, ...pulled } = await pullImage(images, name, {
+      const { source, digest, unchanged, mirror, ...pulled } = await pullImage(images, name, {
         registry,
         as,
         platform: platform === undefined ? undefined : parsePlatform(platform),
         onProgress,
         signal,
       });
-      return { ...pulled, from: source, digest, changed: !unchanged };
+      return { ...pulled, from: source, digest, mirror: mirror ?? null, changed: !unchanged };
     },
     'image.push': async ({ name, destination }, { progress, signal }) => {
-      const registry = registryOf(parts);
+      const registry = registryOf(parts, progress);
       const onProgress = transferProgress(progress, `Pushing ${destination ?? name}`);
       const related = (await images.list()).filter(({ virtual }) => !virtual).map((image) => image.name);
       const options = { registry, to: destination, related, onProgress, signal };
@@ -62,9 +62,21 @@ function registryHandlers(parts: AdminParts): Handlers<'image.pull' | 'image.pus
   };
 }
 
-function registryOf({ policy }: AdminParts): PartialRegistryOptions {
-  const { registry, plainHttp } = policy.images;
-  return { defaultRegistry: registry, plainHttpHosts: plainHttp };
+function registryOf(
+  { policy, log }: AdminParts,
+  tell: (progress: AdminProgress) => void,
+): PartialRegistryOptions {
+  const { registry, plainHttp, mirror, proxy, noProxy } = policy.images;
+  return {
+    defaultRegistry: registry,
+    plainHttpHosts: plainHttp,
+    mirror: mirror ?? undefined,
+    proxies: { proxy, noProxy },
+    warn: (failure) => {
+      log.warn({ code: failure.code, reason: failure.message }, 'registry');
+      tell({ step: `Warning: ${failure.message}` });
+    },
+  };
 }
 
 async function useOf({ images, layers, users }: AdminParts): Promise<AdminUse> {

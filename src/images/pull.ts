@@ -2,6 +2,7 @@
 // name changes its meaning when everything is there and verified, not before. What has arrived of a pull that
 // failed stays for the next one; two pulls of one layer share the work (content.ts).
 
+import { DockershError } from '../lib/errors.ts';
 import type { ContentStore, Transaction } from './content.ts';
 import type { Digest } from './digest.ts';
 import { withIndexDigests } from './index-file.ts';
@@ -11,7 +12,7 @@ import { blobSource } from './registry/blobs.ts';
 import { RegistryClient } from './registry/client.ts';
 import { RegistryError } from './registry/failure.ts';
 import { fetchImage, type RemoteImage } from './registry/manifests.ts';
-import { type PartialRegistryOptions, registryOptions } from './registry/options.ts';
+import { type PartialRegistryOptions, type RegistryOptions, registryOptions } from './registry/options.ts';
 import { inParallel } from './registry/parallel.ts';
 import { ProgressMeter, type TransferProgress } from './registry/progress.ts';
 import { describeRemoteName, parseRemoteName, type RemoteName, wanted } from './registry/remote-name.ts';
@@ -40,6 +41,8 @@ export interface PullResult {
   readonly remoteDigest: Digest;
   /** "docker.io/library/debian:trixie". */
   readonly source: string;
+  /** Where it came from in place of that. */
+  readonly mirror?: string;
   /** "linux/arm64". */
   readonly platform: string;
   /** False for another kind of machine than this one. */
@@ -66,15 +69,59 @@ export async function pullImage(
 ): Promise<PullResult> {
   const registry = registryOptions(options.registry);
   const remote = parseRemoteName(name, registry.defaultRegistry);
+  const job = { store, name, remote, options };
+  const mirror = mirrorOf(remote, registry);
+  if (mirror !== undefined) {
+    const limits = { ...registry.limits, attempts: Math.min(registry.limits.attempts, mirrorAttempts) };
+    try {
+      const pulled = await pullFrom(job, mirror, { ...registry, limits });
+      return { ...pulled, mirror: mirror.registry };
+    } catch (error) {
+      if (options.signal?.aborted === true || !isOfMirror(error)) throw error;
+      registry.warn(error);
+    }
+  }
+  return await pullFrom(job, remote, registry);
+}
+
+/** A mirror that is down must not cost what a registry that is down may. */
+const mirrorAttempts = 2;
+
+/** The same image with the mirror, where its registry has one. */
+function mirrorOf(remote: RemoteName, { mirror, defaultRegistry }: RegistryOptions): RemoteName | undefined {
+  const { registry } = parseRemoteName('x', defaultRegistry);
+  if (mirror === undefined || remote.registry !== registry || mirror === registry) return undefined;
+  return { ...remote, registry: mirror };
+}
+
+/** What the registry itself may do better. */
+function isOfMirror(error: unknown): error is DockershError {
+  if (error instanceof RegistryError) return true;
+  return error instanceof DockershError && ['E_IMAGE_BROKEN', 'E_ARCHIVE_REFUSED'].includes(error.code);
+}
+
+interface PullJob {
+  readonly store: ContentStore;
+  readonly name: string;
+  /** As it is called, wherever it comes from. */
+  readonly remote: RemoteName;
+  readonly options: PullOptions;
+}
+
+async function pullFrom(
+  { store, name, remote, options }: PullJob,
+  source: RemoteName,
+  registry: RegistryOptions,
+): Promise<PullResult> {
   const key = options.as ?? localName(name, remote);
   const platform = options.platform ?? thisPlatform();
   const meter = new ProgressMeter(options.onProgress);
   meter.begin('resolving');
-  using client = await RegistryClient.connect(remote, registry, options.signal);
+  using client = await RegistryClient.connect(source, registry, options.signal);
   await using transaction = await store.begin();
   const before = await transaction.find(key);
-  const image = await fetchImage(client, remote.repository, wanted(remote), platform);
-  const transfer = { client, transaction, meter, repository: remote.repository, options };
+  const image = await fetchImage(client, source.repository, wanted(source), platform);
+  const transfer = { client, transaction, meter, repository: source.repository, options };
   const { shared, bytes } = await fetchContent(transfer, image);
   const manifest = await transaction.putBlob(image.bytes, image.descriptor.mediaType);
   options.signal?.throwIfAborted();

@@ -67,6 +67,9 @@ function imagesPolicy(written: ImagesSection): ImagesPolicy {
   return {
     registry: written.registry ?? required(builtin.registry, 'registry'),
     plainHttp: written.plain_http ?? required(builtin.plain_http, 'plain_http'),
+    mirror: written.mirror === undefined ? required(builtin.mirror, 'mirror') : written.mirror,
+    proxy: written.proxy ?? required(builtin.proxy, 'proxy'),
+    noProxy: written.no_proxy ?? required(builtin.no_proxy, 'no_proxy'),
     maxEntries: written.max_entries ?? required(builtin.max_entries, 'max_entries'),
     maxBytes: written.max_bytes ?? required(builtin.max_bytes, 'max_bytes'),
   };

@@ -36,7 +36,8 @@ export function variableOf(key: string): string | undefined {
 
 const keySpot = ({ line, keyColumn }: IniEntry): Spot => ({ line, column: keyColumn });
 const valueSpot = ({ line, valueColumn }: IniEntry): Spot => ({ line, column: valueColumn });
-const shown = (text: string): string => (text === '' ? 'nothing' : `"${text}"`);
+/** Problems go to logs: a name and password in a URL do not. */
+const shown = (text: string): string => (text === '' ? 'nothing' : `"${text.replace(/:\/\/.*@/, '://…@')}"`);
 
 function onceEach(section: IniSection, report: Report): IniEntry[] {
   const seen = new Map<string, IniEntry>();

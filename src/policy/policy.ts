@@ -59,6 +59,12 @@ export interface ImagesPolicy {
   readonly registry: string;
   /** Registries that may be spoken to without TLS, with their ports. */
   readonly plainHttp: readonly string[];
+  /** Tried before the default registry; null: none. */
+  readonly mirror: string | null;
+  /** "environment", "none", or a URL. */
+  readonly proxy: string;
+  /** What is reached without it. */
+  readonly noProxy: readonly string[];
   readonly maxEntries: number;
   readonly maxBytes: number;
 }

@@ -98,6 +98,33 @@ export const registryHost = text<string>((input) =>
     : { ok: false, problem: 'is not the host of a registry, such as docker.io or registry.example:5000' },
 );
 
+/** The same; null for "none". */
+export const registryHostOrNone = text<string | null>((input) => {
+  if (input === 'none') return { ok: true, value: null };
+  return hostPattern.test(input)
+    ? { ok: true, value: input.toLowerCase() }
+    : { ok: false, problem: 'is not the host of a registry, such as mirror.example:5000, nor none' };
+});
+
+/** "environment", "none", or the URL of a proxy. The problem does not quote it: it may hold a password. */
+export const proxyAddress = text<string>((input) => {
+  const url = URL.parse(input);
+  const isPlain = url?.pathname === '/' && url.search === '' && url.hash === '';
+  const isProxy = isPlain && ['http:', 'https:'].includes(url.protocol) && url.hostname !== '';
+  return isProxy || input === 'environment' || input === 'none'
+    ? { ok: true, value: input }
+    : { ok: false, problem: 'is not the URL of a proxy, such as http://proxy.example:3128' };
+});
+
+/** As NO_PROXY has them. */
+export const proxyExceptions = text<readonly string[]>((input) => {
+  const entries = input === 'none' ? [] : input.split(/[\s,]+/).filter((entry) => entry !== '');
+  const isEntry = (entry: string): boolean => /^(\*|[A-Za-z0-9.*:[\]/-]{1,255})$/.test(entry);
+  return entries.every(isEntry) && (entries.length > 0 || input === 'none')
+    ? { ok: true, value: entries }
+    : { ok: false, problem: 'is not a list of hosts, domains and networks with blanks between, or none' };
+});
+
 /** Registries with blanks between; "none" for an empty list. */
 export const registryHosts = text<readonly string[]>((input) => {
   const hosts = input === 'none' ? [] : input.split(/[\s,]+/).filter((host) => host !== '');

@@ -117,6 +117,8 @@ export const imageVerbs = {
       name: imageName,
       /** "docker.io/library/debian:trixie" */
       from: z.string(),
+      /** The mirror that it came from in place of the registry. */
+      mirror: z.string().nullable(),
       digest,
       /** What the registry calls by the name: an index where there is one. */
       remoteDigest: digest,

@@ -7,6 +7,8 @@ import type { SecureContext } from 'node:tls';
 import { contextFor, defaultContext, type HostCertificates, readCertificates } from './certificates.ts';
 import { RegistryError } from './failure.ts';
 import type { RegistryOptions } from './options.ts';
+import { proxyFor } from './proxy.ts';
+import { TunnelAgent } from './tunnel.ts';
 
 export class Agents implements Disposable {
   readonly #options: RegistryOptions;
@@ -38,12 +40,15 @@ export class Agents implements Disposable {
   async #make(url: URL): Promise<http.Agent | https.Agent> {
     // Not bounded: who asks bounds itself, and a request that waits for a connection would miss its deadline.
     const keep = { keepAlive: true, keepAliveMsecs: 30_000, timeout: 60_000 };
-    if (url.protocol === 'http:') return new http.Agent(keep);
+    const proxy = proxyFor(url, this.#options.proxies);
+    if (url.protocol === 'http:') {
+      // Ours to choose, for this one host: Node would leave out what NO_PROXY says, and that is done.
+      return new http.Agent(proxy === undefined ? keep : { ...keep, proxyEnv: { HTTP_PROXY: proxy.href } });
+    }
     const found = await this.#read(url);
-    return new https.Agent({
-      ...keep,
-      secureContext: found === undefined ? defaultContext() : this.#context(url, found),
-    });
+    const secureContext = found === undefined ? defaultContext() : this.#context(url, found);
+    if (proxy === undefined) return new https.Agent({ ...keep, secureContext });
+    return new TunnelAgent({ ...keep, secureContext, proxy, connectMs: this.#options.limits.connectMs });
   }
 
   #context(url: URL, found: HostCertificates): SecureContext {

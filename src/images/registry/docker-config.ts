@@ -1,6 +1,7 @@
 // Credentials for a registry from docker's configuration (docker login): config.json with credentials in it,
 // or credential helpers that keep them elsewhere. Read anew for every pull and push; never kept, never logged.
 
+import { stat } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
 import { DockershError } from '../../lib/errors.ts';
@@ -48,19 +49,41 @@ export async function findCredential(
   return found === undefined ? undefined : credentialOf(found, file, registry);
 }
 
-async function readConfig(file: string, { trustedUids }: RegistryOptions) {
+async function readConfig(file: string, { trustedUids, warn }: RegistryOptions) {
   const read = await readTrustedFile(file, maxBytes, trustedUids === undefined ? {} : { trustedUids });
   if (!read.ok) {
     if (read.code === 'E_NOT_FOUND') return undefined;
     throw new DockershError(read.code ?? 'E_USAGE', { what: read.path, why: read.reason });
   }
   try {
-    return configFile.parse(JSON.parse(read.text));
+    const config = configFile.parse(JSON.parse(read.text));
+    if (holdsSecrets(config)) await warnIfReadable(file, warn);
+    return config;
   } catch (error) {
     // The cause is left out: a syntax error quotes the text, and the text holds passwords.
     if (!(error instanceof SyntaxError || error instanceof z.ZodError)) throw error;
     throw unreadable(file, 'it is no configuration of docker');
   }
+}
+
+function holdsSecrets({ auths = {} }: z.infer<typeof configFile>): boolean {
+  return Object.values(auths).some((one) =>
+    [one.auth, one.password, one.identitytoken].some((secret) => (secret ?? '') !== ''),
+  );
+}
+
+/** Somebody may want it so; they are told. That others could write to it has been refused before. */
+async function warnIfReadable(file: string, warn: RegistryOptions['warn']): Promise<void> {
+  const { mode, gid } = await stat(file);
+  const readable = (mode & 0o004) !== 0 || ((mode & 0o040) !== 0 && gid !== 0);
+  if (!readable) return;
+  warn(
+    new DockershError('E_UNTRUSTED_PATH', {
+      what: file,
+      why: 'it holds credentials, and others than root can read it',
+      hint: `chmod 600 ${file}`,
+    }),
+  );
 }
 
 /** Keys are "host", "host:port" or, from old versions, a URL with a path. Docker Hub has a URL of its own. */

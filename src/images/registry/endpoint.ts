@@ -8,6 +8,7 @@ import { mayBePlain } from './hosts.ts';
 import type { RegistryOptions } from './options.ts';
 import { dockerHub } from './remote-name.ts';
 import { withRetries } from './retry.ts';
+import { tunnelCode } from './tunnel.ts';
 
 /** The name of Docker Hub in images is not the name of its registry. */
 const dockerHubHost = 'registry-1.docker.io';
@@ -76,14 +77,14 @@ function isFinal(error: unknown, hasOtherWay: boolean): boolean {
 /** OpenSSL's word for an answer that is not TLS. */
 function isNoTls(error: unknown): boolean {
   return (
-    causeCode(error) === 'EPROTO' &&
+    /^(EPROTO|ERR_SSL_.*)$/.test(causeCode(error) ?? '') &&
     /wrong version number|packet length too long|http request/i.test(causeText(error))
   );
 }
 
-/** No TLS there, or nothing at all, or it hung up at the first message. */
+/** No TLS there, or nothing at all (also in the words of a proxy), or it hung up at the first message. */
 function speaksNoTls(error: unknown): boolean {
-  return isNoTls(error) || ['ECONNREFUSED', 'ECONNRESET'].includes(causeCode(error) ?? '');
+  return isNoTls(error) || ['ECONNREFUSED', 'ECONNRESET', tunnelCode].includes(causeCode(error) ?? '');
 }
 
 function causeCode(error: unknown): string | undefined {

@@ -49,7 +49,13 @@ export function exchange(
   const { promise, resolve, reject } = Promise.withResolvers<Answer>();
   request.signal?.throwIfAborted();
   const outgoing = open(agent, request);
-  const deadline = new Deadline(outgoing, what);
+  const { signal } = request;
+  // Node tells an error of a request that has no socket yet when it has one; behind a proxy that takes a while.
+  const onAbort = (): void => reject(signal?.reason);
+  signal?.addEventListener('abort', onAbort, { once: true });
+  const settled = (): void => signal?.removeEventListener('abort', onAbort);
+  void promise.then(settled, settled);
+  const deadline = new Deadline(outgoing, what, reject);
   deadline.set(limits.connectMs, 'no connection');
   outgoing.once('socket', (socket) => onceConnected(socket, outgoing, () => deadline.clear()));
   let body: IncomingMessage | undefined;
@@ -97,11 +103,13 @@ class Deadline {
   readonly #what: string;
   #timer: NodeJS.Timeout | undefined;
   #next: (() => void) | undefined;
+  readonly #failed: (error: RegistryError) => void;
   #over = false;
 
-  constructor(outgoing: ClientRequest, what: string) {
+  constructor(outgoing: ClientRequest, what: string, failed: (error: RegistryError) => void) {
     this.#outgoing = outgoing;
     this.#what = what;
+    this.#failed = failed;
     outgoing.once('close', () => this.end());
   }
 
@@ -109,7 +117,9 @@ class Deadline {
     if (this.#over) return;
     this.#timer = setTimeout(() => {
       const why = `${missing} within ${ms / 1000} s`;
-      this.#outgoing.destroy(new RegistryError('unreachable', { what: this.#what, why, transient: true }));
+      const error = new RegistryError('unreachable', { what: this.#what, why, transient: true });
+      this.#outgoing.destroy(error);
+      this.#failed(error);
     }, ms);
   }
 

@@ -1,7 +1,9 @@
 // What a registry client is told by policy, and where it finds what root has set up for docker.
 
 import path from 'node:path';
+import type { DockershError } from '../../lib/errors.ts';
 import { defaultLimits, type RegistryLimits } from './limits.ts';
+import { type ProxyPolicy, type ProxySettings, proxySettings } from './proxy.ts';
 import { dockerHub } from './remote-name.ts';
 
 export interface RegistryOptions {
@@ -15,18 +17,31 @@ export interface RegistryOptions {
   readonly dockerConfigFolder: string | undefined;
   /** Where credential helpers (docker-credential-NAME) are looked for. */
   readonly helperFolders: readonly string[];
+  /** By which proxies hosts are reached. */
+  readonly proxies: ProxySettings;
+  /** Tried before the default registry when images are pulled: "host" or "host:port". */
+  readonly mirror: string | undefined;
+  /** Hears of what goes on without failing: a mirror that does not serve, a file that should be nobody else's. */
+  readonly warn: (failure: DockershError) => void;
   readonly limits: RegistryLimits;
   /** Owners of files that count as trusted; production code leaves this alone: root only. */
   readonly trustedUids?: readonly number[] | undefined;
 }
 
 export type PartialRegistryOptions = {
-  readonly [Key in keyof Omit<RegistryOptions, 'limits'>]?: RegistryOptions[Key] | undefined;
-} & { readonly limits?: Partial<RegistryLimits> | undefined };
+  readonly [Key in keyof Omit<RegistryOptions, 'limits' | 'proxies'>]?: RegistryOptions[Key] | undefined;
+} & {
+  readonly limits?: Partial<RegistryLimits> | undefined;
+  /** By default those of the environment. */
+  readonly proxies?: ProxyPolicy | undefined;
+};
 
 const programFolders = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'];
 
-/** Fills in the defaults. Pure, but for what `environment` says of DOCKER_CONFIG and HOME. */
+/**
+ * Fills in the defaults. Pure, but for what `environment` says of DOCKER_CONFIG, HOME and proxies. Throws
+ * RegistryError where that is no address of a proxy.
+ */
 export function registryOptions(
   given: PartialRegistryOptions = {},
   environment: NodeJS.ProcessEnv = process.env,
@@ -38,6 +53,9 @@ export function registryOptions(
     dockerConfigFolder:
       'dockerConfigFolder' in given ? given.dockerConfigFolder : dockerConfigFolder(environment),
     helperFolders: given.helperFolders ?? programFolders,
+    proxies: proxySettings(given.proxies ?? { proxy: 'environment', noProxy: [] }, environment),
+    mirror: given.mirror,
+    warn: given.warn ?? (() => undefined),
     limits: { ...defaultLimits, ...given.limits },
     trustedUids: given.trustedUids,
   };

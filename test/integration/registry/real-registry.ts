@@ -130,7 +130,7 @@ export async function makeCertificates(folder: string): Promise<void> {
   ]) {
     await writeFile(
       join(folder, `${name}.ext`),
-      `subjectAltName=IP:127.0.0.1\nextendedKeyUsage=${purpose}\n`,
+      `subjectAltName=IP:127.0.0.1,DNS:registry.test\nextendedKeyUsage=${purpose}\n`,
     );
     await openssl('req', ...key, '-keyout', `${name}.key`, '-out', `${name}.csr`, '-subj', `/CN=${name}`);
     const sign = [

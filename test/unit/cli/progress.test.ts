@@ -16,6 +16,7 @@ const result = {
   remoteDigest: 'sha256:01',
   platform: 'linux/amd64',
   native: true,
+  mirror: null,
   layers: 2,
   layersShared: 0,
   bytesReceived: 5,

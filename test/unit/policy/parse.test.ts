@@ -48,8 +48,25 @@ describe('accepted', () => {
     expect(policy?.images).toEqual({
       registry: 'docker.io',
       plainHttp: ['lab:5000', 'registry.example'],
+      mirror: null,
+      proxy: 'environment',
+      noProxy: [],
       maxEntries: 1_000_000,
       maxBytes: 2 * 1024 ** 3,
+    });
+  });
+
+  test('a proxy with its exceptions, and a mirror', () => {
+    const proxy = 'proxy = http://me:p%3Aw@proxy.lab:3128\nno_proxy = .lab, 10.0.0.0/8 [fd00::1]:443 *.x\n';
+    const { policy, problems } = parsePolicy(
+      `[defaults]\nimage = a\n[images]\nmirror = Mirror.lab:5000\n${proxy}`,
+      file,
+    );
+    expect(problems).toEqual([]);
+    expect(policy?.images).toMatchObject({
+      mirror: 'mirror.lab:5000',
+      proxy: 'http://me:p%3Aw@proxy.lab:3128',
+      noProxy: ['.lab', '10.0.0.0/8', '[fd00::1]:443', '*.x'],
     });
   });
 
@@ -102,6 +119,11 @@ describe('refused with its place', () => {
     ['[images]\nmax_bytes = none\n', 'is not a size'],
     ['[images]\nregistry = https://a\n', 'is not the host of a registry'],
     ['[images]\nplain_http = a b/c\n', 'is not a list of registries'],
+    ['[images]\nmirror = https://a\n', 'nor none'],
+    ['[images]\nproxy = socks5://me:secret@a\n', 'proxy: "socks5://…@a" is not the URL of a proxy'],
+    ['[images]\nproxy = proxy.lab\n', 'is not the URL of a proxy'],
+    ['[images]\nproxy = http://a/path\n', 'is not the URL of a proxy'],
+    ['[images]\nno_proxy = http://a$\n', 'is not a list of hosts, domains and networks'],
     ['[images]\n[images]\n', '2:1: error: [images] is there twice (first in line 1)'],
     ['[image]\n', '(did you mean [images]?)'],
     ['[defaults]\nmax_bytes = 1G\n', 'no such key: max_bytes'],
