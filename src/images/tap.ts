@@ -5,6 +5,7 @@ import { createHash, type Hash } from 'node:crypto';
 import { Transform, type TransformCallback } from 'node:stream';
 import { DockershError } from '../lib/errors.ts';
 import { type Digest, digestFromHex } from './digest.ts';
+import { countPassed } from './young-buffers.ts';
 
 export interface Expected {
   readonly digest: Digest;
@@ -39,6 +40,7 @@ export class DigestTap extends Transform {
       return;
     }
     this.#hash.update(chunk);
+    countPassed(chunk.length);
     done(null, chunk);
   }
 
