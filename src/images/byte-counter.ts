@@ -13,20 +13,19 @@ export interface ByteCounter {
 
 export function byteCounter(blobs: readonly Descriptor[]): ByteCounter {
   const totalBytes = blobs.reduce((sum, { size }) => sum + size, 0);
+  const under = new Map<string, number>();
   let doneBytes = 0;
-  let currentBytes = 0;
   return {
-    onProgress: ({ bytes }) => {
-      currentBytes = bytes;
+    onProgress: ({ digest, bytes }) => {
+      under.set(digest, bytes);
     },
-    done: ({ size }) => {
+    done: ({ digest, size }) => {
       doneBytes += size;
-      currentBytes = 0;
+      under.delete(digest);
     },
-    progress: () => ({
-      step: 'unpacking',
-      bytes: Math.min(doneBytes + currentBytes, totalBytes),
-      totalBytes,
-    }),
+    progress: () => {
+      const bytes = under.values().reduce((sum, each) => sum + each, doneBytes);
+      return { step: 'unpacking', bytes: Math.min(bytes, totalBytes), totalBytes };
+    },
   };
 }

@@ -19,7 +19,10 @@ import {
   refNameAnnotation,
 } from './oci.ts';
 import { choosePlatform, describePlatform, listPlatforms, thisPlatform } from './platform.ts';
+import { inParallel } from './registry/parallel.ts';
 
+/** While one is written to the disk, another is decompressed. */
+const layersAtOnce = 4;
 /** Indexes within indexes. */
 const mostNested = 4;
 const layoutFile = z.looseObject({ imageLayoutVersion: z.string() });
@@ -103,16 +106,16 @@ async function importLayers(
   }
   const counter = byteCounter(manifest.layers);
   using _reports = reportEvery(options, counter.progress);
-  for (const [index, layer] of manifest.layers.entries()) {
+  const { onProgress } = counter;
+  const pairs = manifest.layers.flatMap((layer, index) => {
     const diffId = diffIds[index];
-    if (diffId === undefined) continue;
-    const { onProgress } = counter;
-    await transaction.addLayer(layer, diffId, (offset) => openMember(bundle, layer, offset), {
-      onProgress,
-      signal: options.signal,
-    });
+    return diffId === undefined ? [] : [{ layer, diffId }];
+  });
+  await inParallel(pairs, layersAtOnce, options.signal, async ({ layer, diffId }, signal) => {
+    const open = (offset: number) => openMember(bundle, layer, offset);
+    await transaction.addLayer(layer, diffId, open, { onProgress, signal });
     counter.done(layer);
-  }
+  });
 }
 
 async function addDocument(transaction: Transaction, bundle: Bundle, blob: Descriptor): Promise<void> {

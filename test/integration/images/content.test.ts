@@ -192,11 +192,16 @@ describe('transactions', () => {
       }
       return give();
     };
-    const stalled = first.addLayer(layer.blob, layer.diffId, stalling, { signal: abort.signal });
+    const arrived = Promise.withResolvers<void>();
+    const stalled = first.addLayer(layer.blob, layer.diffId, stalling, {
+      signal: abort.signal,
+      onProgress: () => arrived.resolve(),
+    });
     stalled.catch(() => undefined);
+    await arrived.promise;
     const { open, offsets } = source(layer.bytes);
     const done = second.addLayer(layer.blob, layer.diffId, open);
-    setTimeout(() => abort.abort(new Error('enough')), 100);
+    abort.abort(new Error('enough'));
     await expect(stalled).rejects.toThrow('enough');
     await done;
     expect(offsets).toEqual([2000]);
