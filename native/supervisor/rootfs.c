@@ -55,22 +55,62 @@ static int attach(int tree, const char *target, struct err *err) {
     return 0;
 }
 
-// The layers are attached under short names beside the overlay and named relative to the current
-// directory: mount(2) takes one page of options, whatever the image store's path and the number of
-// layers are, and no path of ours can hold a character that overlayfs would read as a separator.
+// A layer that is mounted as it is, under `name`.
+static int attach_layer(const char *path, const char *name, int userns, struct err *err) {
+    cleanup_fd int tree = clone_tree(path, false, userns, err);
+    if (tree < 0)
+        return -1;
+    if (mkdir(name, 0700) != 0)
+        return err_sys(err, "make folder", name);
+    return attach(tree, name, err);
+}
+
+// The folder that layers lie in (…/HEX/tree): the length of its path, 0 where there is none.
+static size_t base_length(const char *path) {
+    size_t length = strlen(path);
+    for (int slashes = 0; length > 0; length--)
+        if (path[length - 1] == '/' && ++slashes == 2)
+            return length - 1;
+    return 0;
+}
+
+// The layers of an image lie beside each other, so one idmapped mount of the folder above serves them
+// all: a mount for each made a start with 250 layers 4 ms longer. Each gets a short name, a link.
+// `base` is the layer whose folder was mounted last; its number names the mount.
+static int link_layer(const struct spec *spec, size_t index, size_t *base, int userns, struct err *err) {
+    const char *path = spec->layers[index].path;
+    size_t length = base_length(path);
+    char folder[4096], target[4096], name[16];
+    if (length == 0 || length >= sizeof folder)
+        return err_plain(err, "a layer lies in no folder", path);
+    memcpy(folder, path, length);
+    folder[length] = '\0';
+    const char *last = *base < index ? spec->layers[*base].path : "";
+    if (base_length(last) != length || memcmp(last, folder, length) != 0) {
+        *base = index;
+        (void)snprintf(name, sizeof name, "b%zu", index);
+        if (attach_layer(folder, name, userns, err) != 0)
+            return -1;
+    }
+    (void)snprintf(name, sizeof name, "%zu", index);
+    (void)snprintf(target, sizeof target, "b%zu%s", *base, path + length);
+    return symlink(target, name) == 0 ? 0 : err_sys(err, "make link", name);
+}
+
+// The layers have short names beside the overlay and are named relative to the current directory:
+// mount(2) takes one page of options, whatever the image store's path and the number of layers are, and
+// no path of ours can hold a character that overlayfs would read as a separator.
 static int mount_overlay(const struct spec *spec, int userns, struct err *err) {
     char options[4096];
     size_t used = (size_t)snprintf(options, sizeof options, "lowerdir=");
+    size_t base = SIZE_MAX;
     for (size_t index = 0; index < spec->layer_count; index++) {
         char name[16];
         (void)snprintf(name, sizeof name, "%zu", index);
         const struct layer *layer = &spec->layers[index];
-        cleanup_fd int tree = clone_tree(layer->path, false, layer->idmapped ? userns : -1, err);
-        if (tree < 0)
-            return -1;
-        if (mkdir(name, 0700) != 0)
-            return err_sys(err, "make folder", name);
-        if (attach(tree, name, err) != 0)
+        int made = layer->idmapped ? link_layer(spec, index, &base, userns, err)
+                                   : attach_layer(layer->path, name, -1, err);
+        if (made != 0)
             return -1;
         used += (size_t)snprintf(options + used, sizeof options - used, "%s%s", index > 0 ? ":" : "", name);
     }

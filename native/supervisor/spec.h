@@ -10,7 +10,8 @@
 #include "err.h"
 #include "wire.h"
 
-#define MAX_LAYERS 128
+// Of an image at most 256 (src/images/oci.ts), and the identity layer. Overlayfs takes 500.
+#define MAX_LAYERS 260
 #define MAX_BINDS 32
 #define MAX_CGROUP_WRITES 32
 #define MAX_GROUPS 256

@@ -10,13 +10,13 @@ import { chooseImage, type NamedImage } from './import-names.ts';
 import { type ImportOptions, reportEvery } from './import-options.ts';
 import { hasLayer } from './layer-add.ts';
 import { findLayerInfo } from './layers.ts';
-import { type Descriptor, type ImageManifest, imageConfig, maxLayers, mediaTypes } from './oci.ts';
+import { type Descriptor, type ImageManifest, imageConfig, mediaTypes } from './oci.ts';
 import type { PinSet } from './pins.ts';
 
 const savedImage = z.looseObject({
   Config: z.string(),
   RepoTags: z.array(z.string()).nullish(),
-  Layers: z.array(z.string()).min(1).max(maxLayers),
+  Layers: z.array(z.string()).min(1),
 });
 type SavedImage = z.infer<typeof savedImage>;
 const savedImages = z.array(savedImage).max(1000);

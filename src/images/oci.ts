@@ -23,6 +23,10 @@ export const maxDocumentBytes = 4 * 1024 * 1024;
 /** Most layers of one image: docker stops at 127, and the kernel's mount options have room for more. */
 export const maxLayers = 256;
 
+function tooManyLayers({ input }: { readonly input?: unknown }): string {
+  return `it has ${Array.isArray(input) ? input.length : 'too many'} layers, the limit is ${maxLayers}`;
+}
+
 /** The annotation that carries a tag in index.json. Here: the whole name, "registry.example/lab/base:tag". */
 export const refNameAnnotation = 'org.opencontainers.image.ref.name';
 
@@ -56,7 +60,7 @@ export const imageManifest = z.looseObject({
   mediaType: z.string().optional(),
   config: descriptor,
   /** Lowest layer first. */
-  layers: z.array(descriptor).min(1).max(maxLayers),
+  layers: z.array(descriptor).min(1).max(maxLayers, { error: tooManyLayers }),
   annotations: annotations.optional(),
 });
 export type ImageManifest = z.infer<typeof imageManifest>;
@@ -86,7 +90,7 @@ export const imageConfig = z.looseObject({
   rootfs: z.looseObject({
     type: z.literal('layers'),
     /** Digests of the uncompressed layers, lowest first. */
-    diff_ids: z.array(digestSchema).min(1).max(maxLayers),
+    diff_ids: z.array(digestSchema).min(1).max(maxLayers, { error: tooManyLayers }),
   }),
   history: z.array(historyEntry).nullish(),
 });

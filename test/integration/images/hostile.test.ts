@@ -145,7 +145,7 @@ describe('an OCI layout', () => {
           'p',
           Array.from({ length: 300 }, () => good),
         ),
-        'Too big',
+        'it has 300 layers, the limit is 256',
       ],
       [
         'a layer too few',
