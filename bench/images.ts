@@ -1,6 +1,6 @@
 // Images: import, pull from a registry on loopback, commit; against what else does the same here.
 
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { findProgram, program } from '../test/fixtures/machine.ts';
@@ -202,8 +202,17 @@ function peakOf(pid: number): Disposable & { kib: () => number } {
   };
 }
 
+/** And theirs. A child that still runs our own program has just been forked: its memory is counted already. */
 function childrenOf(pid: number): number[] {
-  return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean).map(Number);
+  try {
+    const own = readlinkSync(`/proc/${pid}/exe`);
+    const list = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8');
+    const children = list.split(' ').filter(Boolean).map(Number);
+    const others = children.filter((child) => readlinkSync(`/proc/${child}/exe`) !== own);
+    return others.flatMap((child) => [child, ...childrenOf(child)]);
+  } catch {
+    return []; // one of them has just ended; the next look counts what is there
+  }
 }
 
 /** 0 for a process that has just ended. */

@@ -7,6 +7,7 @@ import { version } from '../src/lib/version.ts';
 import { type Benchmark, cold, pipeIn, pipeOut, prompt, terminal, warm } from './benchmarks.ts';
 import { Field } from './field.ts';
 import { formatResult, type Result } from './figures.ts';
+import { imageScale, imageUsers } from './image-scale.ts';
 import { imageCommit, imageImport, imagePull } from './images.ts';
 import { memory } from './memory.ts';
 import { policy } from './policy.ts';
@@ -26,12 +27,14 @@ const benchmarks: Record<string, Benchmark> = {
   'image-import': imageImport,
   'image-pull': imagePull,
   'image-commit': imageCommit,
+  'image-scale': imageScale,
+  'image-users': imageUsers,
 };
 
 const usage = `Usage: sudo script/bench [options] [benchmark …]
 
 Benchmarks, all by default: ${Object.keys(benchmarks).join(' ')}
-"images" stands for the last three.
+"images" stands for all that begin with "image-".
 
   --rounds N    rounds of each benchmark instead of its own number
   --quick       less data in the throughput benchmarks
