@@ -28,6 +28,8 @@ export interface CallOptions<Verb extends AdminVerb = AdminVerb> {
   onProgress?: ((progress: AdminProgress) => void) | undefined;
   /** Hears of a long list piece by piece, in order. */
   onPart?: ((part: AdminPart<Verb>) => void) | undefined;
+  /** Lets go of the daemon, which then ends what it was asked for. */
+  signal?: AbortSignal | undefined;
 }
 
 const defaultSilenceMs = 60_000;
@@ -53,8 +55,9 @@ export async function callAdmin<Verb extends AdminVerb>(
   }
 }
 
-function open(options: Pick<CallOptions, 'socketPath' | 'silenceMs'>): Socket {
-  const { socketPath, silenceMs = defaultSilenceMs } = options;
+function open(options: Pick<CallOptions, 'socketPath' | 'silenceMs' | 'signal'>): Socket {
+  const { socketPath, silenceMs = defaultSilenceMs, signal } = options;
+  signal?.throwIfAborted();
   const socket = connect({ path: socketPath });
   socket.setTimeout(silenceMs, () => {
     socket.destroy(
@@ -65,6 +68,9 @@ function open(options: Pick<CallOptions, 'socketPath' | 'silenceMs'>): Socket {
       }),
     );
   });
+  const leave = (): void => void socket.destroy(signal?.reason instanceof Error ? signal.reason : undefined);
+  signal?.addEventListener('abort', leave);
+  socket.once('close', () => signal?.removeEventListener('abort', leave));
   return socket;
 }
 

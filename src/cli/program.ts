@@ -18,6 +18,7 @@ import { addSnapshot } from './snapshot.ts';
 import { addSshdConfig } from './sshd-config.ts';
 import { addStop } from './stop.ts';
 import { addUpgrade } from './upgrade.ts';
+import { addUser } from './user.ts';
 import { addVersion } from './version.ts';
 
 const defaultSocket = '/run/dockersh/admin.sock';
@@ -79,6 +80,7 @@ export function buildProgram(
   addPolicyCheck(policy, console, setStatus);
   addPolicyExplain(policy, console);
   addDoctor(program, console, setStatus);
+  addUser(program, console);
   addSshdConfig(program, console);
   addLogins(program, console);
   addVersion(program, console, version);

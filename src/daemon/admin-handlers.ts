@@ -5,6 +5,7 @@ import type { ImageStore } from '../images/image-store.ts';
 import { DockershError } from '../lib/errors.ts';
 import { version } from '../lib/version.ts';
 import type { AdminParams, AdminResult } from '../protocol/admin.ts';
+import { accountHandlers } from './admin-accounts.ts';
 import { imageHandlers } from './admin-images.ts';
 import { type AdminParts, findUser, type Handlers } from './admin-parts.ts';
 import { policyHandlers } from './admin-policy.ts';
@@ -14,6 +15,7 @@ import { isVirtual } from './user-image.ts';
 export function handlersOf(parts: AdminParts): Handlers {
   const { engine, users } = parts;
   return {
+    ...accountHandlers(parts),
     ...imageHandlers(parts),
     ...userHandlers(parts),
     ...policyHandlers(parts),

@@ -7,6 +7,7 @@ import type { Users } from '../isolation/users.ts';
 import { DockershError } from '../lib/errors.ts';
 import type { Logger } from '../lib/log.ts';
 import type { AdminParams, AdminPart, AdminProgress, AdminResult, AdminVerb } from '../protocol/admin.ts';
+import type { Accounts } from './accounts.ts';
 import type { LoginHistory } from './login-history.ts';
 import type { PolicyStore } from './policy-store.ts';
 import type { UserLayers } from './user-layers.ts';
@@ -15,6 +16,7 @@ export interface AdminParts {
   readonly engine: Engine;
   readonly images: ImageStore;
   readonly layers: UserLayers;
+  readonly accounts: Accounts;
   readonly users: Users;
   readonly policy: PolicyStore;
   readonly history: LoginHistory;

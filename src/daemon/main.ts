@@ -16,6 +16,7 @@ import { DockershError, hasErrno, toAdminMessage, toDockershError } from '../lib
 import { createLogger, type Logger, loggerTo } from '../lib/log.ts';
 import { requireTrustedPath } from '../lib/trusted-path.ts';
 import { version } from '../lib/version.ts';
+import { Accounts } from './accounts.ts';
 import { serveAdmin } from './admin.ts';
 import { journalIsOurs, journalStream } from './journal.ts';
 import { LoginHistory } from './login-history.ts';
@@ -166,6 +167,7 @@ async function start(options: DaemonOptions, service: ServiceEnvironment, log: L
     engine,
     images,
     layers,
+    accounts: new Accounts(options.state, images.layerProgram, engine),
     users,
     policy,
     history,

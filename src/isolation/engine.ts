@@ -170,6 +170,10 @@ export interface Engine extends AsyncDisposable, Disposer {
   pause(user: UserRecord, limitMs: number): Promise<Pause>;
   /** Where a user's own layer lies, or will once they have logged in. */
   layerOf(user: UserRecord): Promise<UserLayer>;
+  /** Whether the uid has a range of ids. */
+  hasRange(uid: number): boolean;
+  /** Takes the range back. Only where no file has one of its ids. */
+  releaseRange(uid: number): Promise<void>;
   stopAll(): Promise<void>;
   list(): Promise<SandboxInfo[]>;
   /** Of running sandboxes: paths of image layers, and digests of images. */

@@ -142,8 +142,25 @@ export class SlotRegistry {
     const known = this.#slots.get(uid);
     if (known !== undefined) return known;
     const foreign = [...(await subordinate('/etc/subuid')), ...(await subordinate('/etc/subgid'))];
-    // One after the other, each with what the one before has written; a failure is that caller's alone.
-    const writing = this.#writing.then(() => this.#assign(uid, foreign));
+    return await this.#inTurn(() => this.#assign(uid, foreign));
+  }
+
+  has(uid: number): boolean {
+    return this.#slots.has(uid);
+  }
+
+  /** Forgets a slot. Only where no file has one of its ids: it may be another user's next. */
+  async release(uid: number): Promise<void> {
+    await this.#inTurn(async () => {
+      const slots = new Map(this.#slots);
+      if (slots.delete(uid)) await this.#write(slots);
+      this.#slots.delete(uid);
+    });
+  }
+
+  /** One after the other, each with what the one before has written; a failure is that caller's alone. */
+  async #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const writing = this.#writing.then(work);
     this.#writing = writing.then(
       () => {},
       () => {},
@@ -151,13 +168,17 @@ export class SlotRegistry {
     return await writing;
   }
 
+  async #write(slots: ReadonlyMap<number, number>): Promise<void> {
+    const text = JSON.stringify({ version: 1, slots: Object.fromEntries(slots) });
+    await writeFileAtomic(this.#file, `${text}\n`);
+  }
+
   async #assign(uid: number, foreign: readonly SubordinateRange[]): Promise<number> {
     const known = this.#slots.get(uid);
     if (known !== undefined) return known;
     const slot = chooseSlot(uid, new Set(this.#slots.values()), foreign);
     if (slot === undefined) throw new DockershError('E_UID_RANGE', { why: 'every id range is taken' });
-    const slots = { ...Object.fromEntries(this.#slots), [uid]: slot };
-    await writeFileAtomic(this.#file, `${JSON.stringify({ version: 1, slots })}\n`);
+    await this.#write(new Map([...this.#slots, [uid, slot]]));
     this.#slots.set(uid, slot); // not before: a slot that is on no disk could be given to another user later
     return slot;
   }

@@ -291,6 +291,14 @@ export class Sandboxes implements Engine {
     return { folder, upper: path.join(folder, 'layer/upper'), ids: { uidMap, gidMap } };
   }
 
+  hasRange(uid: number): boolean {
+    return this.#slots.has(uid);
+  }
+
+  async releaseRange(uid: number): Promise<void> {
+    await this.#slots.release(uid);
+  }
+
   async stopAll(): Promise<void> {
     await Promise.all([...this.#sandboxes.keys(), ...this.#starting.keys()].map((uid) => this.stop(uid)));
   }

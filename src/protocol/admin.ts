@@ -10,6 +10,7 @@
  * This module is pure: no I/O, nothing happens when it is imported except building the schemas.
  */
 import { z } from 'zod';
+import { accountVerbs } from './admin-accounts.ts';
 import { bytes, count, imageName, noParams, timestamp, userName, type Verb } from './admin-fields.ts';
 import { healthVerbs } from './admin-health.ts';
 import { imageVerbs } from './admin-images.ts';
@@ -101,6 +102,7 @@ export const adminVerbs = {
     /** Newest first. */
     result: z.strictObject({ logins: z.array(adminLogin) }),
   },
+  ...accountVerbs,
   ...healthVerbs,
   ...imageVerbs,
   ...userVerbs,

@@ -3,6 +3,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { hasErrno } from '../../lib/errors.ts';
+import { Books, isAlive } from '../accounts/books.ts';
 import { type Account, isLoginShell, listAccounts, lookUpAccount, lookUpGroup } from '../host/accounts.ts';
 import { shellWord } from '../host/command.ts';
 import { sshdSettings } from '../host/sshd-settings.ts';
@@ -22,6 +23,19 @@ export const accountChecks: readonly HostCheck[] = [
       const shells = await listShells();
       if (shells.some((shell) => shell !== '' && samePath(shell, client))) return ok(client);
       return warning(`${client} is not in it`, `echo ${shellWord(client)} >> /etc/shells`);
+    },
+  },
+  {
+    id: 'accounts-unfinished',
+    group: 'accounts',
+    what: 'no account was left half enabled or half disabled',
+    why: 'A "user enable" or "user disable" that was killed may have left the files of somebody aside.',
+    run: async (context) => {
+      if (!context.isRoot) return unknown('only root can look', 'Run doctor as root.');
+      const { state } = await context.paths();
+      const dead = (await new Books(state).journals()).filter(({ owner }) => !isAlive(owner));
+      if (dead.length === 0) return ok('there is none');
+      return critical(dead.map(({ plan }) => plan.account.name).join(', '), 'dockershctl user repair');
     },
   },
   {

@@ -36,7 +36,7 @@ export async function examine(context: Context, user: string | undefined): Promi
     results.push(described(check, finding, []));
   }
   const subjects =
-    user === undefined ? await sandboxed(context) : [await subjectOf(await findAccount(user), context)];
+    user === undefined ? await listSubjects(context) : [await subjectOf(await findAccount(user), context)];
   for (const check of userChecks) {
     const found: [Subject, Finding][] = [];
     for (const subject of subjects) {
@@ -75,7 +75,7 @@ function merged(check: UserCheck, found: readonly (readonly [Subject, Finding])[
 }
 
 /** Accounts of which the login shell or ForceCommand is dockersh. */
-async function sandboxed(context: Context): Promise<Subject[]> {
+export async function listSubjects(context: Context): Promise<Subject[]> {
   const accounts = (await listAccounts()).filter((account) => isCandidate(account, context));
   const subjects: Subject[] = [];
   for (const account of accounts.slice(0, mostAccounts)) {

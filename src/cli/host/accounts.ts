@@ -56,6 +56,11 @@ export async function listAccounts(): Promise<Account[]> {
   return [...new Map(accounts.map((account) => [account.uid, account])).values()];
 }
 
+/** The account's line in /etc/passwd itself, which is what usermod can change. */
+export async function localAccount(name: string): Promise<Account | undefined> {
+  return parseAccounts(await readFile('/etc/passwd', 'utf8')).find((account) => account.name === name);
+}
+
 export interface Group {
   readonly name: string;
   readonly gid: number;
@@ -69,6 +74,12 @@ export async function lookUpGroup(group: string): Promise<Group | undefined> {
   const [name, , gid, members = ''] = line.split(':');
   if (name === undefined || gid === undefined) return undefined;
   return { name, gid: Number(gid), members: members.split(',').filter((member) => member !== '') };
+}
+
+/** Names of the groups that the account is in, its own first. */
+export async function groupsOf(account: Account): Promise<string[]> {
+  const outcome = await runCommand('id', ['-Gnz', '--', account.name]);
+  return (outcome?.stdout ?? '').split('\0').filter((name) => name !== '');
 }
 
 const noShells = new Set(['nologin', 'false', 'true', 'sync', 'halt', 'shutdown']);

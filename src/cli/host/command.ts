@@ -20,7 +20,8 @@ export interface CommandOptions {
   readonly cwd?: string;
   readonly argv0?: string;
   readonly env?: Readonly<Record<string, string>>;
-  readonly signal?: AbortSignal | undefined;
+  /** In a session of its own: the terminal's signals do not reach it. */
+  readonly detached?: boolean;
 }
 
 export const systemPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';

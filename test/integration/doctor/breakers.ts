@@ -74,6 +74,14 @@ Version: 0.1.0
 Description: half of it
 END`,
   },
+  unfinished: {
+    script: `
+      mount -t tmpfs none /mnt; mkdir -m 700 /mnt/state /mnt/state/accounts
+      cat >/mnt/state/accounts/64999.journal <<'END'
+{"version":1,"kind":"enable","begun":[],"committed":false,"owner":"1 1","plan":{"account":{"name":"dsh-gone","uid":64999,"gid":1,"home":"/","shell":"/bin/sh"},"client":"/bin/true","how":"shell","sshdConfig":"/x","group":null,"policy":null,"files":"none","home":null,"before":{"folder":false,"privateHome":false,"range":false},"libexec":"/x"}}
+END`,
+    args: ['--state', '/mnt/state'],
+  },
   lockedOut: {
     script: `
       printf '/bin/sh\\n' | put /etc/shells
@@ -142,6 +150,7 @@ export const breakers: Readonly<Record<string, Breaker>> = {
   'programs-trusted': { scenario: 'otherClient', state: 'critical', found: /belongs to uid 65534/ },
   package: { scenario: 'halfInstalled', state: 'critical', found: /half-configured/ },
   'shells-file': { scenario: 'lockedOut', state: 'warning' },
+  'accounts-unfinished': { scenario: 'unfinished', state: 'critical', found: /dsh-gone/ },
   'root-shell': { scenario: 'lockedOut', state: 'warning' },
   'root-way-in': { scenario: 'lockedOut', state: 'critical', found: /neither a password nor/ },
   'pam-environment': { scenario: 'pam', state: 'warning', found: /pam\.d\/sshd/ },

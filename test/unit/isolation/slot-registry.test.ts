@@ -41,6 +41,15 @@ test('users who come at once get different slots, all of them on disk', async ()
   expect(await written()).toEqual({ version: 1, slots: expected });
 });
 
+test('one that is given back is free again, on disk as well', async () => {
+  const registry = await SlotRegistry.open(file);
+  expect([registry.has(1000), await registry.slotOf(1000), registry.has(1000)]).toEqual([false, 1000, true]);
+  await Promise.all([registry.slotOf(1001), registry.release(1000), registry.release(77)]);
+  expect(registry.has(1000)).toBe(false);
+  expect(await written()).toEqual({ version: 1, slots: { 1001: 1001 } });
+  expect(await registry.slotOf(1000 + slotCount)).toBe(1000);
+});
+
 describe('a file that can not be right is refused, not replaced', () => {
   test.each([
     ['no JSON', '{'],

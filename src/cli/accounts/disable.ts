@@ -1,0 +1,86 @@
+// Disabling an account: what enabling did is taken back, as it was written down then.
+
+import { sysexits } from '../../lib/errors.ts';
+import { samePath } from '../doctor/subject.ts';
+import { CliFailure } from '../failure.ts';
+import type { Account } from '../host/accounts.ts';
+import { installedEntries } from '../sshd/change.ts';
+import { placeOf } from '../sshd/trial.ts';
+import { removeAside } from './home.ts';
+import type { Installation } from './installation.ts';
+import type { Plan } from './plan.ts';
+import { exitStep, groupStep, homeBackStep, policyStep, stopStep } from './steps.ts';
+import type { Work } from './transaction.ts';
+
+export interface DisableOptions {
+  readonly shell?: string | undefined;
+  readonly files?: 'keep' | undefined;
+  readonly sshdConfig: string;
+}
+
+/** Throws CliFailure where the account has no sandbox of its own doing. */
+export async function planDisable(
+  account: Account,
+  options: DisableOptions,
+  { books, client, libexec, daemonRuns }: Installation,
+): Promise<Plan> {
+  const { name, uid, gid, home, shell } = account;
+  const enabled = await books.enabled(uid);
+  const plan = enabled?.plan ?? {
+    account: { name, uid, gid, home, shell: options.shell ?? '/bin/bash' },
+    client,
+    how: samePath(shell, client) ? ('shell' as const) : await requireNamed(name, options.sshdConfig),
+    sshdConfig: options.sshdConfig,
+    group: null,
+    policy: null,
+    files: 'none' as const,
+    home: null,
+    before: { folder: true, privateHome: true, range: true },
+    libexec,
+  };
+  const files = options.files === 'keep' ? 'none' : plan.files;
+  if (files === 'move' && !daemonRuns) {
+    throw new CliFailure({
+      code: 'E_DAEMON_DOWN',
+      message: `the files of ${name} are in the sandbox, and dockershd, which would give them back, is not running`,
+      hint: 'Start it, or leave them there for now: --files keep.',
+      exitCode: sysexits.unavailable,
+    });
+  }
+  // The name may have changed since; the id is who it is.
+  return { ...plan, files, account: { ...plan.account, name, shell: options.shell ?? plan.account.shell } };
+}
+
+async function requireNamed(name: string, sshdConfig: string): Promise<'sshd'> {
+  const entries = await installedEntries(placeOf(sshdConfig));
+  if (entries.some((entry) => entry.kind === 'user' && entry.name === name)) return 'sshd';
+  throw new CliFailure({
+    code: 'E_NOT_FOUND',
+    message: `${name} has no sandbox by its login shell, nor by name in sshd's configuration`,
+    hint: 'A group may have it: dockershctl user ls, dockershctl sshd-config --remove --group NAME.',
+    exitCode: sysexits.noInput,
+  });
+}
+
+export function workOfDisabling({ cli, books, daemonRuns }: Installation, plan: Plan): Work {
+  const tools = { cli, plan };
+  return {
+    steps: [
+      exitStep(tools),
+      ...groupStep(tools, false),
+      ...policyStep(tools, false),
+      ...(daemonRuns ? [stopStep(tools)] : []),
+      ...homeBackStep(tools),
+    ],
+    // What was begun is taken back: the user is in until it is done.
+    isInForce: async () => false,
+    finish: async () => {
+      const { uid, name } = plan.account;
+      if (plan.files === 'move' && plan.home !== null) {
+        await removeAside(plan, plan.home);
+        await cli.call('account.discard', { user: name, home: true, folder: false, range: false });
+      }
+      await books.setEnabled(uid, undefined);
+    },
+  };
+}

@@ -1,0 +1,185 @@
+// Enabling an account: looked through first, written down as a plan, then done as a whole or not at all.
+
+import { dirname, join } from 'node:path';
+import { sysexits } from '../../lib/errors.ts';
+import { parseHeader } from '../../policy/header.ts';
+import { samePath } from '../doctor/subject.ts';
+import { CliFailure } from '../failure.ts';
+import { type Account, groupsOf, lookUpAccount, lookUpGroup } from '../host/accounts.ts';
+import { installedEntries } from '../sshd/change.ts';
+import { requireWritable } from '../sshd/drop-in.ts';
+import { placeOf } from '../sshd/trial.ts';
+import { planHome, removeAside } from './home.ts';
+import type { Installation } from './installation.ts';
+import { isLocal, isLocalGroup, requireWritableEtc } from './passwd.ts';
+import type { Plan } from './plan.ts';
+import { processesOf } from './processes.ts';
+import { entranceStep, firstLoginStep, groupStep, policyStep, stateStep } from './steps.ts';
+import type { Step, Work } from './transaction.ts';
+
+export interface EnableOptions {
+  readonly group?: string | undefined;
+  readonly home?: 'private' | 'host' | undefined;
+  readonly image?: string | undefined;
+  readonly files?: 'copy' | 'move' | 'keep' | undefined;
+  readonly how?: 'shell' | 'sshd' | undefined;
+  readonly sshdConfig: string;
+  readonly force: boolean;
+}
+
+const refuse = (message: string, hint: string, exitCode: number = sysexits.dataErr): CliFailure =>
+  new CliFailure({ code: 'E_ACCOUNT', message, hint, exitCode });
+
+/** Throws CliFailure where it can be told beforehand that it won't do. */
+export async function planEnable(
+  account: Account,
+  options: EnableOptions,
+  installation: Installation,
+): Promise<Plan> {
+  const { client, cli, config, libexec } = installation;
+  const { name, uid, gid, home, shell } = account;
+  if (uid === 0) throw refuse('root never gets a sandbox', 'dockersh is for the other accounts.');
+  const how = options.how ?? 'shell';
+  if (how === 'shell') await requireLocal(account);
+  else requireWritable({ kind: 'user', name });
+  if (!options.force) await requireNobody(account);
+  const look = await cli.call('account.look', { user: String(uid) });
+  if (look.user !== name)
+    throw refuse(`uid ${uid} is ${look.user} as well`, 'Give every account a uid of its own.');
+  const wantedHome = options.home ?? look.policy?.home ?? 'private';
+  const files = filesFor(options.files, wantedHome, look.privateHome, account);
+  return {
+    account: { name, uid, gid, home, shell },
+    client,
+    how,
+    sshdConfig: options.sshdConfig,
+    group: options.group === undefined ? null : await groupToJoin(account, options.group),
+    policy: policyFile(account, options, look.policy, config),
+    files,
+    home: files === 'copy' || files === 'move' ? await planHome(account, files) : null,
+    before: { folder: look.folder, privateHome: look.privateHome, range: look.range },
+    libexec,
+  };
+}
+
+async function requireLocal(account: Account): Promise<void> {
+  await requireWritableEtc();
+  if (await isLocal(account)) return;
+  throw refuse(
+    `${account.name} is not in /etc/passwd: its login shell can't be changed here`,
+    'Let sshd do it: --how sshd. Or change the login shell in the directory (docs/admin.md).',
+  );
+}
+
+/** What runs on the host already would stay outside, with files that are being moved. */
+export async function requireNobody({ name, uid }: Pick<Account, 'name' | 'uid'>): Promise<void> {
+  const running = await processesOf(uid);
+  if (running.length === 0) return;
+  const some = running.slice(0, 5).map(({ pid, name: program }) => `${program} (${pid})`);
+  throw refuse(
+    `${name} is logged in, or has ${running.length} processes: ${some.join(', ')}`,
+    'Have them log out, or end the processes. --force goes on beside them: they stay outside of the sandbox.',
+    sysexits.tempFail,
+  );
+}
+
+function filesFor(
+  asked: EnableOptions['files'],
+  home: 'private' | 'host',
+  there: boolean,
+  { name }: Account,
+): Plan['files'] {
+  if (home === 'host') {
+    if (asked === undefined || asked === 'keep') return 'none';
+    throw refuse(
+      '--files copy and move are for a private home',
+      'With home = host the files stay where they are.',
+    );
+  }
+  if (there && asked !== undefined && asked !== 'keep') {
+    throw refuse(
+      `${name} has a private home already, from before`,
+      'Keep it (--files keep), or look at it: dockershctl exec.',
+    );
+  }
+  if (there) return 'none';
+  return asked === 'keep' ? 'fresh' : (asked ?? 'copy');
+}
+
+async function groupToJoin(account: Account, group: string): Promise<string | null> {
+  if ((await lookUpGroup(group)) === undefined) {
+    throw refuse(`this host knows no group ${group}`, 'Make it with groupadd.', sysexits.noInput);
+  }
+  if ((await groupsOf(account)).includes(group)) return null;
+  if ((await isLocal(account)) && (await isLocalGroup(group))) return group;
+  throw refuse(
+    `${account.name} can't be made a member of ${group} here`,
+    'The account or the group is in a directory: change it there.',
+  );
+}
+
+/** A file of ours, where what is asked for is not what the policy gives anyway. */
+function policyFile(
+  { name, uid }: Account,
+  { home, image }: EnableOptions,
+  given: { readonly image: string; readonly home: string } | null,
+  config: string,
+): Plan['policy'] {
+  const lines = [
+    ...(home !== undefined && home !== given?.home ? [`home = ${home}`] : []),
+    ...(image !== undefined && image !== given?.image ? [`image = ${image}`] : []),
+  ];
+  if (lines.length === 0) return null;
+  const header = parseHeader(`user:${name}`);
+  const plain = 'kind' in header && header.kind === 'user' && header.names.exact[0] === name;
+  if (!plain || /[[\]\n;#]/.test(name) || lines.some((line) => /[\n;#]/.test(line))) {
+    throw refuse(
+      `the policy has no section that means exactly ${name}`,
+      'Write the settings into a group of the account instead.',
+    );
+  }
+  const heading = '; Made by "dockershctl user enable"; "dockershctl user disable" takes it away.';
+  const file = join(dirname(config), 'conf.d', `user-${uid}.ini`);
+  return { file, text: [heading, `[user:${name}]`, ...lines, ''].join('\n') };
+}
+
+export function workOfEnabling(installation: Installation, plan: Plan, force: boolean): Work {
+  const { cli, books } = installation;
+  const tools = { cli, plan };
+  return {
+    steps: [
+      ...groupStep(tools, true),
+      ...policyStep(tools, true),
+      force ? stateStep(tools) : undisturbed(stateStep(tools), plan),
+      firstLoginStep(tools),
+      entranceStep(tools),
+    ],
+    isInForce: async () => await isIn(plan),
+    finish: async () => {
+      const { uid } = plan.account;
+      await books.setEnabled(uid, { version: 1, plan, at: new Date().toISOString() });
+      if (plan.files === 'move' && plan.home !== null) await removeAside(plan, plan.home);
+    },
+  };
+}
+
+/** Whoever has logged in since it was asked first may have changed files while they were copied. */
+function undisturbed(step: Step, plan: Plan): Step {
+  return {
+    ...step,
+    run: async (signal) => {
+      await step.run(signal);
+      await requireNobody(plan.account);
+    },
+  };
+}
+
+/** Whether logins of the account go to the sandbox by now. */
+export async function isIn({ account, client, how, sshdConfig }: Plan): Promise<boolean> {
+  if (how === 'sshd') {
+    const entries = await installedEntries(placeOf(sshdConfig));
+    return entries.some(({ kind, name }) => kind === 'user' && name === account.name);
+  }
+  const now = await lookUpAccount(account.name);
+  return now !== undefined && samePath(now.shell, client);
+}

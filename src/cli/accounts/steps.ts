@@ -1,0 +1,236 @@
+// The steps of enabling an account, and of disabling it: each does one thing and takes that one thing back.
+
+import { lstat, mkdir, readFile, rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { writeFileAtomic } from '../../lib/atomic-file.ts';
+import { hasErrno, sysexits } from '../../lib/errors.ts';
+import type { Console } from '../console.ts';
+import { CliFailure } from '../failure.ts';
+import { groupsOf, lookUpAccount } from '../host/accounts.ts';
+import { install, installedEntries, remove } from '../sshd/change.ts';
+import { placeOf } from '../sshd/trial.ts';
+import { putStub, removeAside, swap, takeStubBack } from './home.ts';
+import { joinGroup, leaveGroup, requireShell, setShell } from './passwd.ts';
+import type { Plan } from './plan.ts';
+import { testLogin } from './test-login.ts';
+import type { Step } from './transaction.ts';
+
+export interface Tools {
+  readonly cli: Console;
+  readonly plan: Plan;
+}
+
+/** Membership of a group. `wanted`: after `run`; the other way round after `undo`. */
+export function groupStep({ plan }: Tools, wanted: boolean): Step[] {
+  const { group, account } = plan;
+  if (group === null) return [];
+  const set = async (member: boolean): Promise<void> => {
+    const known = await lookUpAccount(account.name);
+    const isMember = known !== undefined && (await groupsOf(known)).includes(group);
+    if (isMember === member) return;
+    await (member ? joinGroup : leaveGroup)(account.name, group);
+  };
+  const telling = wanted
+    ? `making ${account.name} a member of ${group}`
+    : `taking ${account.name} out of ${group}`;
+  return [
+    { name: 'group', telling, run: async () => await set(wanted), undo: async () => await set(!wanted) },
+  ];
+}
+
+/** Our file in conf.d. One that somebody has changed since is theirs, and stays. */
+export function policyStep({ cli, plan }: Tools, wanted: boolean): Step[] {
+  const { policy, account } = plan;
+  if (policy === null) return [];
+  const write = async (): Promise<void> => {
+    await mkdir(dirname(policy.file), { recursive: true, mode: 0o755 });
+    await writeFileAtomic(policy.file, policy.text, 0o644);
+  };
+  const take = async (): Promise<void> => {
+    if ((await textOf(policy.file)) === policy.text) await rm(policy.file, { force: true });
+  };
+  const checked = async (): Promise<void> => {
+    await write();
+    const { policy: given } = await cli.call('account.look', { user: account.name });
+    for (const [key, value] of settingsOf(policy.text)) {
+      if (given !== null && String(given[key]) === value) continue;
+      throw new CliFailure({
+        code: 'E_POLICY_INVALID',
+        message: `${key} = ${value} does not come out for ${account.name}, but ${given?.[key] ?? 'nothing'}`,
+        hint: 'Another section comes later (dockershctl policy explain), or the policy is broken (dockershctl policy check).',
+        exitCode: sysexits.config,
+      });
+    }
+  };
+  return wanted
+    ? [{ name: 'policy', telling: `writing ${policy.file}`, run: checked, undo: take }]
+    : [{ name: 'policy', telling: `removing ${policy.file}`, run: take, undo: write }];
+}
+
+/** The settings that our file makes, as account.look knows them. */
+function settingsOf(text: string): (readonly ['image' | 'home', string])[] {
+  return [...text.matchAll(/^(image|home) = (.*)$/gm)].map(
+    ([, key, value = '']) => [key === 'image' ? 'image' : 'home', value] as const,
+  );
+}
+
+async function textOf(file: string): Promise<string | undefined> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch (error) {
+    if (hasErrno(error, 'ENOENT', 'ENOTDIR')) return undefined;
+    throw error;
+  }
+}
+
+/** The account's part of the state, with its files in it. */
+export function stateStep({ cli, plan }: Tools): Step {
+  const { account, home, before } = plan;
+  const user = account.name;
+  return {
+    name: 'state',
+    telling: {
+      fresh: 'reserving a range of ids',
+      none: 'reserving a range of ids',
+      copy: `copying ${home?.path ?? ''} into the sandbox`,
+      move: `moving ${home?.path ?? ''} into the sandbox`,
+    }[plan.files],
+    run: async (signal) => {
+      if (plan.files === 'move' && home !== null) await putStub(plan, home);
+      const source = plan.files === 'move' ? home?.aside : home?.path;
+      const files = plan.files === 'none' || source === undefined ? 'fresh' : plan.files;
+      await cli.call('account.prepare', { user, files, source }, { signal });
+    },
+    undo: async () => {
+      if (plan.files === 'move' && home !== null) await fetchBack(cli, plan, home);
+      const made = { home: !before.privateHome, folder: !before.folder, range: !before.range };
+      await cli.call('account.discard', { user, ...made });
+    },
+  };
+}
+
+/** The files lie aside, or at their place, or in the state as the private home: bring them to their place. */
+async function fetchBack(cli: Console, plan: Plan, home: NonNullable<Plan['home']>): Promise<void> {
+  try {
+    await takeStubBack(plan, home);
+  } catch (error) {
+    if (!(error instanceof CliFailure) || error.code !== 'E_HALF_DONE') throw error;
+    // In the state, then: nothing lies aside, and the stub is at their place.
+    await cli.call('account.giveBack', { user: plan.account.name, target: home.aside });
+    await takeStubBack(plan, home);
+  }
+}
+
+/** A login through the real client, which starts the sandbox for the first time. */
+export function firstLoginStep({ cli, plan }: Tools): Step {
+  const { account, client } = plan;
+  return {
+    name: 'first login',
+    telling: `starting the sandbox and logging in as ${account.name}`,
+    run: async () => await testLogin(plan, client),
+    undo: async () => void (await cli.call('stop', { user: account.name })),
+  };
+}
+
+/** From here on the user is in. */
+export function entranceStep({ plan }: Tools): Step {
+  const { account, client, how } = plan;
+  if (how === 'sshd') return sshdStep(plan, true);
+  return {
+    name: 'entrance',
+    telling: `making ${client} the login shell of ${account.name}`,
+    run: async () => {
+      await setShell(account.name, client);
+      await requireShell(account, client);
+      await testLogin(plan, client);
+    },
+    undo: async () => await shellBack(plan),
+  };
+}
+
+export function exitStep({ plan }: Tools): Step {
+  const { account, client, how } = plan;
+  if (how === 'sshd') return sshdStep(plan, false);
+  return {
+    name: 'exit',
+    telling: `making ${account.shell} the login shell of ${account.name}`,
+    run: async () => {
+      await setShell(account.name, account.shell);
+      await requireShell(account, account.shell);
+    },
+    undo: async () => await setShell(account.name, client),
+  };
+}
+
+async function shellBack({ account, client }: Plan): Promise<void> {
+  const now = await lookUpAccount(account.name);
+  if (now?.shell === client) await setShell(account.name, account.shell);
+}
+
+function sshdStep({ account, client, sshdConfig }: Plan, wanted: boolean): Step {
+  const place = placeOf(sshdConfig);
+  const entry = { kind: 'user', name: account.name } as const;
+  const options = { client, tcpForwarding: false };
+  const add = async (): Promise<void> => void (await install(place, [entry], options));
+  const take = async (): Promise<void> => {
+    const there = (await installedEntries(place)).some(
+      ({ kind, name }) => kind === 'user' && name === entry.name,
+    );
+    if (there) await remove(place, [entry], options);
+  };
+  return wanted
+    ? { name: 'entrance', telling: `telling sshd of ${account.name}`, run: add, undo: take }
+    : { name: 'exit', telling: `telling sshd that ${account.name} is out`, run: take, undo: add };
+}
+
+/** Ends the sandbox; nothing brings its sessions back. */
+export function stopStep({ cli, plan }: Tools): Step {
+  const user = plan.account.name;
+  return {
+    name: 'stop',
+    telling: 'stopping the sandbox',
+    run: async () => void (await cli.call('stop', { user })),
+    undo: async () => {},
+  };
+}
+
+/** The files that were moved into the sandbox come back to where they were. */
+export function homeBackStep({ cli, plan }: Tools): Step[] {
+  const { home, account } = plan;
+  if (plan.files !== 'move' || home === null) return [];
+  return [
+    {
+      name: 'home',
+      telling: `moving the files of ${account.name} back to ${home.path}`,
+      run: async (signal) => {
+        await cli.call('account.giveBack', { user: account.name, target: home.aside }, { signal });
+        await swap(plan, home);
+      },
+      undo: async () => await homeInsideAgain({ cli, plan }),
+    },
+  ];
+}
+
+async function homeInsideAgain({ cli, plan }: Tools): Promise<void> {
+  const { home, account } = plan;
+  if (home === null) return;
+  const { privateHome } = await cli.call('account.look', { user: account.name });
+  if (await isStub(home.path)) {
+    // Not swapped: what may lie aside is the private home, by rename or as a copy.
+    if (!privateHome) {
+      await cli.call('account.prepare', { user: account.name, files: 'move', source: home.aside });
+    }
+    await removeAside(plan, home);
+    return;
+  }
+  await swap(plan, home);
+  if (!privateHome) {
+    await cli.call('account.prepare', { user: account.name, files: 'move', source: home.aside });
+  }
+  await removeAside(plan, home);
+}
+
+async function isStub(path: string): Promise<boolean> {
+  const { uid } = await lstat(path);
+  return uid === 0;
+}

@@ -1,0 +1,57 @@
+// The verbs of the admin protocol by which "dockershctl user" has an account's part of the state set up and taken
+// away. Pure.
+
+import { z } from 'zod';
+import { bytes, count, hostPath, imageName, userName, type Verb } from './admin-fields.ts';
+
+const user = z.strictObject({ user: userName });
+
+export const accountVerbs = {
+  'account.look': {
+    params: user,
+    /** What there is of the account: its folder in the state, the private home in that, its range of ids. */
+    result: z.strictObject({
+      user: userName,
+      uid: count,
+      folder: z.boolean(),
+      privateHome: z.boolean(),
+      range: z.boolean(),
+      /** What the policy gives; null where it gives nothing. */
+      policy: z
+        .strictObject({
+          image: imageName,
+          home: z.enum(['private', 'host']),
+          network: z.string(),
+        })
+        .nullable(),
+    }),
+  },
+  'account.prepare': {
+    /** Reserves the range, and makes the private home of `source`, which `move` takes away where it can. */
+    params: z.strictObject({
+      user: userName,
+      files: z.enum(['fresh', 'copy', 'move']),
+      source: hostPath.optional(),
+    }),
+    /** `renamed`: the source is gone, it is the private home now. */
+    result: z.strictObject({
+      user: userName,
+      renamed: z.boolean(),
+      entries: count,
+      bytes,
+      skippedDevices: count,
+      skippedMounts: count,
+    }),
+  },
+  'account.giveBack': {
+    /** Makes `target` of the private home. */
+    params: z.strictObject({ user: userName, target: hostPath }),
+    /** `renamed`: the private home is no more; otherwise it was copied. */
+    result: z.strictObject({ user: userName, renamed: z.boolean() }),
+  },
+  'account.discard': {
+    /** What to take away: the private home, the whole folder, the range. */
+    params: z.strictObject({ user: userName, home: z.boolean(), folder: z.boolean(), range: z.boolean() }),
+    result: user,
+  },
+} as const satisfies Record<string, Verb>;

@@ -1,0 +1,125 @@
+// A throw-away daemon, and accounts that are enabled and disabled on it.
+
+import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Host, systemPath } from '../../fixtures/host.ts';
+import { ctlBundle, nodeProgram } from '../../fixtures/paths.ts';
+import { describeFinished, type Finished, Running, run, runOk } from '../../fixtures/process.ts';
+import { removePrivilegeSeparationFolder } from '../../fixtures/sshd.ts';
+import { endProcessesOf, TestUser } from '../../fixtures/users.ts';
+
+export class AccountsHost implements AsyncDisposable {
+  readonly host: Host;
+  readonly sshdConfig: string;
+  readonly #users = new AsyncDisposableStack();
+
+  private constructor(host: Host) {
+    this.host = host;
+    this.sshdConfig = join(host.folder, 'ssh/sshd_config');
+  }
+
+  static async start(): Promise<AccountsHost> {
+    const made = new AccountsHost(await Host.start());
+    const folder = join(made.host.folder, 'ssh');
+    await mkdir(join(folder, 'sshd_config.d'), { recursive: true });
+    await runOk('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', join(folder, 'host_key')]);
+    await writeFile(
+      made.sshdConfig,
+      `Include ${folder}/sshd_config.d/*.conf\nHostKey ${folder}/host_key\nSubsystem sftp /usr/lib/openssh/sftp-server\n`,
+    );
+    return made;
+  }
+
+  /** An account with a few files at home. */
+  async user(): Promise<TestUser> {
+    const user = this.#users.use(await TestUser.create({ shell: '/bin/bash' }));
+    this.host.uids.push(user.uid);
+    const script =
+      'mkdir -m 700 ~/.ssh && echo "ssh-ed25519 AAAA key" >~/.ssh/authorized_keys && echo precious >~/file';
+    await this.asUser(user, script);
+    return user;
+  }
+
+  async asUser(user: TestUser, script: string): Promise<void> {
+    const env = { HOME: user.home, PATH: systemPath };
+    await runOk('bash', ['-c', script], { uid: user.uid, gid: user.gid, cwd: user.home, env });
+  }
+
+  args(verb: string, ...args: string[]): string[] {
+    const own = ['--client', this.host.client, '--sshd-config', this.sshdConfig];
+    const socket = join(this.host.runFolder, 'admin.sock');
+    return [
+      ctlBundle,
+      '--socket',
+      socket,
+      ...(args.includes('--plain') ? [] : ['--json']),
+      'user',
+      verb,
+      ...own,
+    ].concat(args.filter((arg) => arg !== '--plain'));
+  }
+
+  async ctl(verb: string, ...args: string[]): Promise<Finished> {
+    return await run(nodeProgram, this.args(verb, ...args), { timeoutMs: 120_000 });
+  }
+
+  async ok(verb: string, ...args: string[]): Promise<Record<string, unknown>> {
+    const finished = await this.ctl(verb, ...args);
+    if (finished.code !== 0)
+      throw new Error(`${verb}: ${describeFinished(finished)}\n${this.host.logTail()}`);
+    return JSON.parse(finished.stdout.toString()) as Record<string, unknown>;
+  }
+
+  /** Left running, with what it tells on standard error. */
+  start(verb: string, ...args: string[]): Running {
+    return new Running(nodeProgram, this.args(verb, '--plain', ...args), {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+  }
+
+  /** A login of the user, by the login client. */
+  async inside(user: TestUser, script: string): Promise<string> {
+    const { uid, gid, home } = user;
+    const result = await run(this.host.client, ['-c', script], {
+      uid,
+      gid,
+      env: { HOME: home, PATH: systemPath },
+    });
+    if (result.code !== 0) throw new Error(`${script}: ${describeFinished(result)}\n${this.host.logTail()}`);
+    return result.stdout.toString();
+  }
+
+  /** All that enabling may change, as a text to compare. */
+  async everythingOf(user: TestUser): Promise<string> {
+    const { host, sshdConfig } = this;
+    const state = join(host.stateFolder, 'users', String(user.uid));
+    const home = await stat(user.home);
+    const lines = [
+      (await runOk('getent', ['passwd', user.name])).trim(),
+      (await runOk('id', ['-Gn', user.name])).trim(),
+      `home ${home.ino} ${home.uid} ${home.mode.toString(8)}`,
+      await runOk('bash', [
+        '-c',
+        `cd "$1" && find . | sort && cat file && ls -a /home | grep dockersh || :`,
+        '-',
+        user.home,
+      ]),
+      `policy ${await runOk('bash', ['-c', 'ls "$1" 2>/dev/null || :', '-', join(host.folder, 'etc/conf.d')])}`,
+      `sshd ${await runOk('ls', [join(sshdConfig, '../sshd_config.d')])}`,
+      `state ${await runOk('bash', ['-c', 'ls "$1" 2>/dev/null || :', '-', state])}`,
+      `accounts ${await runOk('bash', ['-c', 'ls "$1" 2>/dev/null || :', '-', join(host.stateFolder, 'accounts')])}`,
+      `range ${(await readFile(join(host.stateFolder, 'ids.json'), 'utf8').catch(() => '')).includes(`"${user.uid}"`)}`,
+    ];
+    return lines.join('\n');
+  }
+
+  async endProcesses(user: TestUser): Promise<void> {
+    await endProcessesOf(user.uid);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.host[Symbol.asyncDispose]();
+    await this.#users.disposeAsync();
+    await removePrivilegeSeparationFolder();
+  }
+}
