@@ -1,13 +1,13 @@
-// Writes docs/policy.md, the reference of every policy key, from the schema; with --check it only says
-// whether the file is up to date.
+// Writes docs/policy.md, the reference of every policy key, and the example file from the schema; with --check
+// it only says whether they are up to date.
 
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { hasErrno } from '../src/lib/errors.ts';
 import { describeImagesKey, describePolicyKey, imagesKeys, policyKeys } from '../src/policy/schema.ts';
 import type { AppliesAt, KeyDoc } from '../src/policy/section-schema.ts';
 
-const target = path.resolve(import.meta.dirname, '../docs/policy.md');
+const inRoot = (file: string): string => path.resolve(import.meta.dirname, '..', file);
 
 const applies: Record<AppliesAt, string> = {
   now: 'at once, in running sandboxes too',
@@ -109,21 +109,65 @@ ${imagesKeys
   .trimEnd()}
 `;
 
-function current(): string {
+/** Lines of a comment, none longer than the sources are. */
+function comment(sentences: string): string {
+  const lines = [''];
+  for (const word of sentences.split(' ')) {
+    const line = lines.at(-1) ?? '';
+    if (line.length + word.length > 106) lines.push(word);
+    else lines[lines.length - 1] = line === '' ? word : `${line} ${word}`;
+  }
+  return lines.map((line) => `# ${line}`).join('\n');
+}
+
+function exampleSetting(key: string, { doc, defaultText, example }: KeyDoc): string {
+  const value = defaultText ?? example;
+  const used =
+    key === 'image' ? 'image = host' : `#${key} = ${/[;#]/.test(value) ? JSON.stringify(value) : value}`;
+  return `${comment(doc)}\n${used}\n`;
+}
+
+const exampleText = `# Policy of dockersh: which sandbox each user gets.
+#
+# This file belongs in /etc/dockersh/dockersh.ini, owned by root and writable by nobody else; files in
+# /etc/dockersh/conf.d count as well. "dockershctl policy check" names every mistake with its line, and
+# docs/policy.md has the reference.
+#
+# Settings that are commented out show the built-in defaults; those that have none, an example.
+
+[defaults]
+
+${policyKeys.map((key) => exampleSetting(key, describePolicyKey(key))).join('\n')}
+# What holds for all images of this host.
+[images]
+
+${imagesKeys.map((key) => exampleSetting(key, describeImagesKey(key))).join('\n')}
+# Sections of groups and users override [defaults] key by key. Remove the leading "#" to use them.
+#[group:students]
+#memory = 1G
+
+#[user:alice, guest*]
+#memory = 8G
+#env.EDITOR = vim
+`;
+
+function current(file: string): string {
   try {
-    return readFileSync(target, 'utf8');
+    return readFileSync(inRoot(file), 'utf8');
   } catch (error) {
     if (hasErrno(error, 'ENOENT')) return '';
     throw error;
   }
 }
 
-if (process.argv.includes('--check')) {
-  if (current() !== text) {
-    console.error('docs/policy.md is not what src/policy/schema.ts says: run "npm run gen"');
+const texts: Readonly<Record<string, string>> = {
+  'docs/policy.md': text,
+  'etc/dockersh.ini.example': exampleText,
+};
+for (const [file, wanted] of Object.entries(texts)) {
+  if (!process.argv.includes('--check')) writeFileSync(inRoot(file), wanted);
+  else if (current(file) !== wanted) {
+    console.error(`${file} is not what src/policy/schema.ts says: run "npm run gen"`);
     process.exitCode = 1;
   }
-} else {
-  mkdirSync(path.dirname(target), { recursive: true });
-  writeFileSync(target, text);
 }

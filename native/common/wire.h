@@ -100,6 +100,13 @@ enum wire_tag {
     TAG_ROOT_IDS = 51,
     TAG_MOUNTPOINT = 52,
     TAG_PAUSE_MS = 53,
+    TAG_NICE = 54,
+    TAG_MOST_SESSIONS = 55,
+    TAG_SESSION_MS = 56,
+    TAG_IDLE_MS = 57,
+    TAG_BANNER = 58,
+    TAG_SHM_BYTES = 59,
+    TAG_MOUNT = 60,
 };
 
 struct wire_writer {

@@ -32,6 +32,8 @@ struct plan {
     gid_t groups[MAX_GROUPS];
     uint32_t uid, gid, mask, tty;
     uint32_t kind; // enum program_kind
+    uint32_t nice;
+    char *banner;
     char *program;
     char *folder;
 };
@@ -94,6 +96,10 @@ static bool read_field(struct plan *plan, const struct wire_field *field) {
         return wire_u32(field, &plan->tty);
     case TAG_KIND:
         return wire_u32(field, &plan->kind);
+    case TAG_NICE:
+        return wire_u32(field, &plan->nice);
+    case TAG_BANNER:
+        return (plan->banner = wire_text(field)) != NULL;
     case TAG_RLIMIT:
         return set_limit(field);
     default:
@@ -173,6 +179,14 @@ static void enter_folder(const struct plan *plan) {
     (void)chdir("/");
 }
 
+static void show_banner(const struct plan *plan) {
+    if (plan->banner == NULL || plan->tty == 0)
+        return;
+    int terminal = __builtin_ctz(plan->tty);
+    (void)!write(terminal, plan->banner, strlen(plan->banner));
+    (void)!write(terminal, "\n", 1);
+}
+
 static const char *base_name(const char *path) {
     const char *slash = strrchr(path, '/');
     return slash != NULL ? slash + 1 : path;
@@ -219,9 +233,12 @@ _Noreturn void child_run(struct wire_reader *reader, const int *fds, struct slot
         give_up(slot, "start a session", NULL);
     if (plan.tty != 0 && ioctl(__builtin_ctz(plan.tty), TIOCSCTTY, 0) != 0)
         give_up(slot, "take the terminal", NULL);
+    if (plan.nice > 0 && setpriority(PRIO_PROCESS, 0, (int)plan.nice) != 0)
+        give_up(slot, "set niceness", NULL);
     become_user(&plan, slot);
     (void)umask(plan.mask & 0777);
     default_signals();
+    show_banner(&plan);
     enter_folder(&plan);
     slot->exec_ns = monotonic_ns();
     run(&plan, slot);

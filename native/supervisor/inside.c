@@ -85,7 +85,7 @@ static int fill_run(const struct spec *spec, int root, struct err *err) {
 static int own_mounts(const struct spec *spec, int root, struct err *err) {
     const unsigned long plain = MS_NOSUID | MS_NODEV;
     char size[64];
-    (void)snprintf(size, sizeof size, "mode=1777,size=%llu", (unsigned long long)spec->tmp_bytes);
+    (void)snprintf(size, sizeof size, "mode=1777,size=%llu", (unsigned long long)spec->shm_bytes);
     if (mount_in_root(root, "proc", "proc", plain | MS_NOEXEC, NULL, err) != 0 ||
         mount_sysfs(spec, root, err) != 0 ||
         mount_in_root(root, "dev/pts", "devpts", MS_NOSUID | MS_NOEXEC,

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "mounts.h"
 #include "sys.h"
 
 int open_in_root(int root, const char *path, struct err *err) {
@@ -32,8 +33,7 @@ int mount_in_root(int root, const char *path, const char *type, unsigned long fl
     return 0;
 }
 
-// A detached copy of a folder's mount. `userns` < 0: ids as they are.
-static int clone_tree(const char *source, bool writable, int userns, struct err *err) {
+int clone_tree(const char *source, bool writable, int userns, struct err *err) {
     unsigned recursive = userns < 0 ? SYS_AT_RECURSIVE : 0;
     cleanup_fd int tree = sys_open_tree(AT_FDCWD, source, SYS_OPEN_TREE_CLONE | O_CLOEXEC | recursive);
     if (tree < 0)
@@ -258,7 +258,9 @@ int rootfs_build(const struct spec *spec, int userns, struct err *err) {
         return err_sys(err, "open root", spec->mountpoint);
     if (build_dev(spec, root, err) != 0 || build_temporary(spec, root, err) != 0)
         return -1;
-    return add_binds(spec, root, err);
+    if (add_binds(spec, root, err) != 0)
+        return -1;
+    return mounts_add(spec, root, err);
 }
 
 void rootfs_detach(const struct spec *spec) {

@@ -15,6 +15,7 @@
 #include "cleanup.h"
 #include "group.h"
 #include "identity.h"
+#include "session_time.h"
 #include "step.h"
 #include "supervisor.h"
 
@@ -282,11 +283,14 @@ void session_start(struct supervisor *supervisor, struct wire_reader *reader, co
     struct wire_reader probe = *reader;
     struct wire_field field;
     char id[ID_BYTES] = "", note[NOTE_BYTES] = "";
+    uint32_t most = MAX_SESSIONS;
     while (wire_next(&probe, &field)) {
         if (field.tag == TAG_ID && field.length < sizeof id)
             memcpy(id, field.value, field.length);
         if (field.tag == TAG_TEXT && field.length < sizeof note)
             memcpy(note, field.value, field.length);
+        if (field.tag == TAG_MOST_SESSIONS)
+            (void)wire_u32(&field, &most);
     }
     struct session *session = free_session(supervisor);
     const char *refusal = NULL;
@@ -297,6 +301,8 @@ void session_start(struct supervisor *supervisor, struct wire_reader *reader, co
         refusal = "stopping";
     else if (session == NULL)
         refusal = "sessions";
+    else if (session_count(supervisor) >= most)
+        refusal = "limit";
     if (refusal != NULL) {
         answer_daemon(supervisor, MSG_REFUSED, id, refusal, count == 1 ? fds[0] : CLOSED_FD);
         return;
@@ -308,6 +314,7 @@ void session_start(struct supervisor *supervisor, struct wire_reader *reader, co
     memcpy(session->id, id, sizeof id);
     memcpy(session->note, note, sizeof note);
     session->connection = fcntl(fds[0], F_DUPFD_CLOEXEC, 3); // the caller closes the message's own
+    session_time_begin(session, *reader);
     supervisor->linger_at_ns = NEVER;
     take_login(supervisor, session, &identity, reader);
     if (session->ended && !session->started)
@@ -328,6 +335,16 @@ static void hang_up(struct supervisor *supervisor, struct session *session) {
     group_signal(leader, SIGCONT); // a stopped process hears nothing until it goes on
     uint64_t wait_ms = session->hung_up ? supervisor->spec.hangup_grace_ms : RETRY_MS;
     session->kill_at_ns = monotonic_ns() + wait_ms * 1000000u;
+}
+
+// Its client dies of a hang-up, as if the line had gone, but says why before.
+void session_check_time(struct supervisor *supervisor, struct session *session) {
+    const char *reason = session_time_over(session, monotonic_ns());
+    if (reason == NULL)
+        return;
+    session->ends_at_ns = session->look_at_ns = NEVER;
+    tell_client(session, 1, SIGHUP, reason);
+    hang_up(supervisor, session);
 }
 
 void session_message(struct supervisor *supervisor, struct session *session) {

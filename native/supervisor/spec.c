@@ -40,13 +40,13 @@ static int parse_groups(struct spec *spec, const struct wire_field *field) {
     return 0;
 }
 
-static int parse_bind(struct spec *spec, const struct wire_field *field) {
-    if (spec->bind_count == MAX_BINDS)
+static int parse_bind(struct bind *binds, size_t *count, const struct wire_field *field) {
+    if (*count == MAX_BINDS)
         return -1;
     char *parts[3];
     if (split(field, parts, 3) != 0)
         return -1;
-    spec->binds[spec->bind_count++] =
+    binds[(*count)++] =
         (struct bind){.source = parts[0], .target = parts[1], .writable = strcmp(parts[2], "rw") == 0};
     free(parts[2]);
     return 0;
@@ -117,7 +117,9 @@ static int parse_field(struct spec *spec, const struct wire_field *field) {
     case TAG_UPPER:
         return parse_text(&spec->upper_dir, field);
     case TAG_BIND:
-        return parse_bind(spec, field);
+        return parse_bind(spec->binds, &spec->bind_count, field);
+    case TAG_MOUNT:
+        return parse_bind(spec->mounts, &spec->mount_count, field);
     case TAG_MOUNTPOINT:
         return parse_text(&spec->mountpoint, field);
     case TAG_HOSTNAME:
@@ -126,6 +128,8 @@ static int parse_field(struct spec *spec, const struct wire_field *field) {
         return parse_flag(&spec->host_network, field);
     case TAG_TMP_BYTES:
         return wire_u64(field, &spec->tmp_bytes) ? 0 : -1;
+    case TAG_SHM_BYTES:
+        return wire_u64(field, &spec->shm_bytes) ? 0 : -1;
     case TAG_CONTROL:
         return parse_text(&spec->control_path, field);
     case TAG_LINGER_MS:
@@ -160,8 +164,9 @@ int spec_parse(struct spec *spec, struct wire_reader *reader, struct err *err) {
     }
     if (spec->layer_count == 0 || spec->uid == 0)
         return err_plain(err, "the sandbox's specification has no layer or no user", NULL);
-    if (spec->root_uid == 0 || spec->root_gid == 0 ||
-        spec->tmp_bytes == 0) // never the host's root; 0: no limit
-        return err_plain(err, "the sandbox's specification has no ids for root or no size for /tmp", NULL);
+    if (spec->root_uid == 0 || spec->root_gid == 0 || spec->tmp_bytes == 0 ||
+        spec->shm_bytes == 0) // never the host's root; 0: no limit
+        return err_plain(
+            err, "the sandbox's specification has no ids for root or no size for /tmp or /dev/shm", NULL);
     return 0;
 }

@@ -45,10 +45,13 @@ struct spec {
     char *upper_dir; // holds "upper" and "work"
     struct bind binds[MAX_BINDS];
     size_t bind_count;
+    struct bind mounts[MAX_BINDS]; // what root's policy adds (mounts.h)
+    size_t mount_count;
     char *mountpoint; // an empty directory to build on, in the supervisor's own mount namespace
     char *hostname;
     bool host_network;
     uint64_t tmp_bytes;
+    uint64_t shm_bytes;
     char *control_path;
     uint64_t linger_ms; // UINT64_MAX: for ever
     uint64_t hangup_grace_ms, stop_grace_ms;

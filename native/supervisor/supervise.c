@@ -23,6 +23,7 @@
 #include "cleanup.h"
 #include "group.h"
 #include "pause.h"
+#include "session_time.h"
 #include "spawner.h"
 #include "supervisor.h"
 #include "sys.h"
@@ -281,8 +282,12 @@ static uint64_t next_deadline(void) {
     uint64_t next = idle_end_ns() < self.kill_at_ns ? idle_end_ns() : self.kill_at_ns;
     next = self.thaw_at_ns < next ? self.thaw_at_ns : next;
     for (size_t index = 0; index < MAX_SESSIONS; index++) {
-        if (self.sessions[index].used && self.sessions[index].kill_at_ns < next)
-            next = self.sessions[index].kill_at_ns;
+        const struct session *session = &self.sessions[index];
+        if (!session->used)
+            continue;
+        uint64_t over = session_time_next(session);
+        next = session->kill_at_ns < next ? session->kill_at_ns : next;
+        next = over < next ? over : next;
     }
     return next;
 }
@@ -290,8 +295,11 @@ static uint64_t next_deadline(void) {
 static void pass_deadlines(void) {
     uint64_t now = monotonic_ns();
     for (size_t index = 0; index < MAX_SESSIONS; index++) {
-        if (self.sessions[index].used && self.sessions[index].kill_at_ns <= now)
-            session_deadline(&self, &self.sessions[index]);
+        struct session *session = &self.sessions[index];
+        if (session->used && session->kill_at_ns <= now)
+            session_deadline(&self, session);
+        if (session->used && session_time_next(session) <= now)
+            session_check_time(&self, session);
     }
     if (self.kill_at_ns <= now)
         leave();

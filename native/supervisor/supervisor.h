@@ -26,6 +26,11 @@ struct session {
     uint64_t received_ns;
     uint64_t sent_ns;
     uint64_t kill_at_ns;   // when what is left of it is killed
+    uint64_t ends_at_ns;   // when it has lasted as long as it may (session_time.c)
+    uint64_t look_at_ns;   // when its terminal is looked at next
+    uint64_t idle_ns;      // how long that may be still
+    uint64_t active_at_ns; // when it was seen not to be
+    int64_t read_at, written_at;
     int pts_number;        // of its terminal inside, or -1
     char note[NOTE_BYTES]; // the daemon's own, for a later daemon; never read here
 };
@@ -81,6 +86,8 @@ void session_message(struct supervisor *supervisor, struct session *session);
 // A child of ours has exited; it is still a zombie. True: it may be reaped now.
 bool session_exited(struct supervisor *supervisor, pid_t pid, int wait_code, int wait_status);
 void session_deadline(struct supervisor *supervisor, struct session *session);
+// Ends a session whose time is over.
+void session_check_time(struct supervisor *supervisor, struct session *session);
 void session_failed_starts(struct supervisor *supervisor);
 size_t session_count(const struct supervisor *supervisor);
 void session_report_all(struct supervisor *supervisor);

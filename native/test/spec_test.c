@@ -62,6 +62,8 @@ static void start(struct wire_writer *writer, uint8_t *bytes, size_t size, uint3
         wire_put(writer, TAG_ROOT_IDS, root_ids, sizeof root_ids);
     if (without != TAG_TMP_BYTES)
         wire_put_u64(writer, TAG_TMP_BYTES, 4096);
+    if (without != TAG_SHM_BYTES)
+        wire_put_u64(writer, TAG_SHM_BYTES, 4096);
 }
 
 static void test_whole(void) {
@@ -97,7 +99,7 @@ static void test_whole(void) {
 
 static void test_incomplete(void) {
     static const uint32_t required[] = {TAG_NAME,     TAG_UID_MAP, TAG_GID_MAP, TAG_UPPER,    TAG_MOUNTPOINT,
-                                        TAG_HOSTNAME, TAG_CONTROL, TAG_UID,     TAG_ROOT_IDS, TAG_TMP_BYTES};
+                                        TAG_HOSTNAME, TAG_CONTROL, TAG_UID,     TAG_ROOT_IDS, TAG_TMP_BYTES, TAG_SHM_BYTES};
     uint8_t bytes[1024];
     struct wire_writer writer;
     struct err err;

@@ -15,6 +15,7 @@ import { imageEnvironment } from '../shell/environment.ts';
 import { resolveImageUser } from '../shell/image-user.ts';
 import { chooseShell, loginSource, newSessionId, type ShellChoice, sessionOf } from '../shell/session.ts';
 import type { LoginHistory } from './login-history.ts';
+import { LoginRates } from './login-rate.ts';
 import type { PolicyStore } from './policy-store.ts';
 import type { UserLayers } from './user-layers.ts';
 
@@ -40,6 +41,7 @@ const loggedProtocolErrors = 20;
 export class LoginService {
   readonly #parts: LoginParts;
   readonly #pending = new Map<number, number>();
+  readonly #rates = new LoginRates();
   #protocolErrors = 0;
 
   constructor(parts: LoginParts) {
@@ -156,6 +158,7 @@ export class LoginService {
       (typeof whose === 'number' ? this.#parts.users.remembered(whose) : undefined) ??
       (await this.#find(whose));
     const policy = this.#policyOf(user);
+    if (request.user === undefined) this.#admit(user, policy);
     const shell = chooseShell(policy.shell, user);
     history.identified(id, user);
     const session = sessionOf(id, request, user, shell, policy);
@@ -176,6 +179,12 @@ export class LoginService {
       },
       'login',
     );
+  }
+
+  /** What keeps users out, and root's commands in their sandboxes not. Throws E_MAINTENANCE, E_LOGIN_RATE. */
+  #admit(user: UserRecord, { maintenance, loginRate }: EffectivePolicy): void {
+    if (maintenance !== null) throw new DockershError('E_MAINTENANCE', { userDetail: maintenance });
+    if (loginRate !== null && !this.#rates.take(user.uid, loginRate)) throw new DockershError('E_LOGIN_RATE');
   }
 
   async #find(whose: number | string): Promise<UserRecord> {

@@ -27,6 +27,16 @@ export interface SandboxSpec {
   readonly home: 'private' | 'host';
   readonly network: 'none' | 'host';
   readonly background: 'keep' | 'kill';
+  /** Size of /dev/shm. */
+  readonly shmBytes: number | null;
+  /** Absent: this host's own name. */
+  readonly hostname?: string;
+  /** Folders of the host that root lets the sandbox see. */
+  readonly mounts: readonly {
+    readonly source: string;
+    readonly target: string;
+    readonly writable: boolean;
+  }[];
 }
 
 export interface SandboxImage {
@@ -57,6 +67,22 @@ export interface SessionIdentity {
   readonly home: string;
 }
 
+/** What a session may use, and how long. null: what there is without a limit of its own. */
+export interface SessionLimits {
+  readonly nice: number;
+  readonly openFiles: number | null;
+  readonly fileSizeBytes: number | null;
+  readonly lockedBytes: number | null;
+  readonly stackBytes: number | null;
+  /** CPU time of one process. */
+  readonly processTimeMs: number | null;
+  /** Sessions of this sandbox, this one included. */
+  readonly mostSessions: number | null;
+  readonly sessionTimeMs: number | null;
+  /** Of the session's terminal, where it has one. */
+  readonly idleTimeMs: number | null;
+}
+
 /** One session: what is to run, for whom is fixed by the sandbox. */
 export interface SessionSpec {
   readonly id: string;
@@ -71,6 +97,9 @@ export interface SessionSpec {
   readonly umask: number;
   /** Run it as the image's user, where the image has one. */
   readonly asImageUser: boolean;
+  readonly limits: SessionLimits;
+  /** Shown first, where the session has a terminal. */
+  readonly banner: string | null;
   /** Where the login came from, as it said; only shown. */
   readonly from: string | undefined;
 }

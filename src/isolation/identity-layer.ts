@@ -88,13 +88,19 @@ async function networkFiles(spec: SandboxSpec, hostname: string): Promise<Entry[
   ];
 }
 
+/** The others are made below what is mounted there, by the supervisor. */
+function mountsOnRoot({ mounts, user }: SandboxSpec): SandboxSpec['mounts'] {
+  const home = `${homeInside(user)}/`;
+  return mounts.filter(({ target }) => !`${target}/`.startsWith(home) && !target.startsWith('/tmp/'));
+}
+
 async function entriesOf(spec: SandboxSpec, hostname: string): Promise<Entry[]> {
   const home = homeInside(spec.user);
   const ancestors = home.split('/').slice(1);
   const homeFolders = ancestors.map((_, index) => ancestors.slice(0, index + 1).join('/'));
   return [
     ...[...mountPoints, ...homeFolders].map((folder) => ({ path: folder })),
-    ...spec.image.binds.map((bind) => ({ path: bind.target.replace(/^\//, '') })),
+    ...[...spec.image.binds, ...mountsOnRoot(spec)].map(({ target }) => ({ path: target.slice(1) })),
     { path: 'etc/passwd', text: passwdText(spec.image.passwd, spec, home) },
     { path: 'etc/group', text: groupText(spec.image.group, spec.user) },
     { path: 'etc/hostname', text: `${hostname}\n` },

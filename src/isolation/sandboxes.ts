@@ -173,7 +173,7 @@ export class Sandboxes implements Engine {
     const ids = idMapsOf(spec.user, await this.#slots.slotOf(uid));
     const folder = await prepareUserFolder(state, spec.user, ids.rootId, spec.home);
     const name = cgroupName(uid, spec.user.name);
-    const host = hostname();
+    const host = spec.hostname ?? hostname();
     const specification = specificationMessage(spec, {
       name,
       hostname: host,
@@ -240,7 +240,11 @@ export class Sandboxes implements Engine {
       }
       if (answer.kind === 'refused') connection.giveBack(answer.connection);
       if (answer.kind === 'refused' && answer.reason === 'sessions')
-        throw new DockershError('E_BUSY', { userDetail: 'this sandbox has 256 sessions' });
+        throw new DockershError('E_SESSIONS', { userDetail: 'this sandbox has 256' });
+      if (answer.kind === 'refused' && answer.reason === 'limit')
+        throw new DockershError('E_SESSIONS', {
+          userDetail: `${session.limits.mostSessions ?? 'no more'} at a time are allowed`,
+        });
       if (answer.kind === 'refused' && answer.reason === 'protocol') throw new DockershError('E_PROTOCOL');
       // It is ending, or has just ended: the login waits for that and gets a fresh one.
       await within(sandbox.gone, deadline - Date.now());

@@ -26,8 +26,9 @@ export interface Placement {
 const never = 0xffff_ffff_ffff_ffffn;
 const milliseconds = (ms: number): bigint => (Number.isFinite(ms) ? BigInt(Math.round(ms)) : never);
 
-/** tmpfs wants a size; without a limit of its own /tmp may fill whatever memory the sandbox has. */
-const unlimitedTmpBytes = 1n << 40n;
+/** tmpfs wants a size; without a limit of its own it may fill whatever memory the sandbox has. */
+const unlimitedBytes = 1n << 40n;
+const sizeOf = (bytes: number | null): bigint => (bytes === null ? unlimitedBytes : BigInt(bytes));
 
 export function specificationMessage(spec: SandboxSpec, place: Placement): Buffer {
   const { user, image } = spec;
@@ -47,12 +48,15 @@ export function specificationMessage(spec: SandboxSpec, place: Placement): Buffe
     .text('bind', `${place.folder.home}\0${homeInside(user)}\0rw`)
     .text('hostname', place.hostname)
     .u32('network', spec.network === 'host' ? 1 : 0)
-    .u64('tmpBytes', spec.tmpBytes === null ? unlimitedTmpBytes : BigInt(spec.tmpBytes))
+    .u64('tmpBytes', sizeOf(spec.tmpBytes))
+    .u64('shmBytes', sizeOf(spec.shmBytes))
     .text('control', place.controlSocket)
     .u64('lingerMs', milliseconds(spec.lingerMs))
     .u64('hangupGraceMs', milliseconds(spec.hangupGraceMs))
     .u64('stopGraceMs', milliseconds(spec.stopGraceMs))
     .u32('backgroundKill', spec.background === 'kill' ? 1 : 0);
+  for (const { source, target, writable } of spec.mounts)
+    writer.text('mount', `${source}\0${target}\0${writable ? 'rw' : 'ro'}`);
   for (const { hierarchy, file, value } of place.limits) {
     writer.text('cgroupWrite', `${hierarchy}\0${file}\0${value}`);
   }

@@ -1,19 +1,23 @@
 // The daemon's side of one supervisor: what is said on its control connection (docs/protocol.md,
 // "Supervisor"), and nothing else. Who may call what when, sandbox.ts knows.
 
-import { z } from 'zod';
 import { hasErrno } from '../lib/errors.ts';
 import { closeAll, type OwnedFd } from '../lib/fd.ts';
 import { fieldsOf, parseWire, textOf, u32Of, u64sOf, type WireMessage, WireWriter } from '../lib/wire.ts';
-import type { SessionEnd, SessionIdentity, SessionSpec } from './engine.ts';
+import type { SessionEnd, SessionSpec } from './engine.ts';
 import type { SeqpacketConnection } from './seqpacket.ts';
+import { SessionNote, type SessionPlace, sessionMessage } from './session-message.ts';
+
+/** `sessions`: there is no place for another; `limit`: the session's own limit says so. */
+const refusals = ['stopping', 'sessions', 'limit', 'protocol'] as const;
+type Refusal = (typeof refusals)[number];
 
 /** What became of a session that was handed over. A refused one's client comes back. */
 export type SessionAnswer =
   | { readonly kind: 'accepted' }
   | {
       readonly kind: 'refused';
-      readonly reason: 'stopping' | 'sessions' | 'protocol';
+      readonly reason: Refusal;
       readonly connection: OwnedFd;
     }
   /** The client's connection is closed with the supervisor; it sends its login again by itself. */
@@ -37,18 +41,6 @@ export interface SupervisorState {
   }[];
 }
 
-/** What the daemon wants to know again about a session after a restart; the supervisor keeps it unread. */
-export const SessionNote = z.strictObject({ startedAt: z.string(), from: z.string().optional() });
-export type SessionNote = z.infer<typeof SessionNote>;
-
-/** What a sandbox adds to a session that is asked for. */
-export interface SessionPlace {
-  readonly cwd: string;
-  /** Whose ids it gets; undefined: the user's own. */
-  readonly identity: SessionIdentity | undefined;
-  readonly note: SessionNote;
-}
-
 export interface SupervisorEvents {
   /** `stepsNs`: when the build began, and each step of it (buildSteps). */
   readonly ready: (initPid: number, stepsNs: readonly bigint[]) => void;
@@ -61,14 +53,6 @@ export interface SupervisorEvents {
 
 /** Names of the steps in MSG_READY, in the order of enum build_step (native/supervisor/shared.h). */
 export const buildSteps = ['limits', 'clone', 'rootfs', 'namespaces', 'pivot', 'enter'] as const;
-
-/** Soft and hard limits a session starts with: the kernel's own habits for files, no core files. */
-const resourceLimits: readonly (readonly [resource: bigint, soft: bigint, hard: bigint])[] = [
-  [7n, 1024n, 524_288n], // RLIMIT_NOFILE
-  // RLIMIT_CORE. 1 and not 0: with 0 the kernel still hands cores to a program that core_pattern names, and
-  // that one runs as root on the host (core(5)).
-  [4n, 1n, 1n],
-];
 
 export class Supervisor implements Disposable {
   readonly #connection: SeqpacketConnection;
@@ -234,8 +218,8 @@ export class Supervisor implements Disposable {
 
 const isGone = 'it has just ended';
 
-function refusalOf(text: string | undefined): 'stopping' | 'sessions' | 'protocol' {
-  return text === 'stopping' || text === 'sessions' ? text : 'protocol';
+function refusalOf(text: string | undefined): Refusal {
+  return refusals.find((refusal) => refusal === text) ?? 'protocol';
 }
 
 function sessionEnd(message: WireMessage): Omit<SessionEnd, 'uid'> {
@@ -267,30 +251,4 @@ function parseNote(note: string | undefined): unknown {
   } catch {
     return undefined; // of another version: the session is shown without it
   }
-}
-
-/** enum of TAG_KIND in MSG_SESSION (native/supervisor/child.c). */
-const programKinds = { shell: 0, direct: 1, quietShell: 2 } as const;
-
-function sessionMessage(session: SessionSpec, { cwd, identity, note }: SessionPlace): Buffer {
-  const { program } = session;
-  const writer = new WireWriter('session').text('id', session.id);
-  if (program.kind === 'direct') {
-    writer.u32('kind', programKinds.direct).byteString('shell', session.args[0] ?? '');
-  } else {
-    writer.u32('kind', program.announceFallback ? programKinds.shell : programKinds.quietShell);
-    writer.text('shell', program.path);
-  }
-  for (const argument of session.args) writer.byteString('arg', argument);
-  for (const entry of session.env) writer.byteString('env', entry);
-  writer.text('cwd', cwd).u32('umask', session.umask);
-  if (identity !== undefined) {
-    const { uid, gid, groups } = identity;
-    writer
-      .u32('uid', uid)
-      .u32('gid', gid)
-      .u32('groups', ...groups);
-  }
-  for (const limit of resourceLimits) writer.u64('rlimit', ...limit);
-  return writer.text('text', JSON.stringify(note)).finish(1);
 }

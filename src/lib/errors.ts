@@ -73,6 +73,10 @@ export const errorCatalogue = {
     'this host cannot enforce the limits of this sandbox',
     `${askAdmin}: the log names the limit and the controller that is missing.`,
   ),
+  E_MOUNT: login(
+    'a folder that belongs into this sandbox cannot be mounted',
+    `${askAdmin}: the log names the folder and what is wrong with it.`,
+  ),
   E_SANDBOX_START: login(
     'the sandbox could not be started',
     `Try again; if it fails again, ask the administrator.`,
@@ -83,6 +87,12 @@ export const errorCatalogue = {
   ),
   E_STOPPING: login('the sandbox is being stopped', 'Log in again in a few seconds.'),
   E_BUSY: login('too many logins at once', 'Log in again in a few seconds.'),
+  E_SESSIONS: login(
+    'you have as many sessions as you may have at a time',
+    'End one of them first, or ask the administrator of this host for more.',
+  ),
+  E_LOGIN_RATE: login('too many logins in a short time', 'Wait a little before you log in again.'),
+  E_MAINTENANCE: login('logins are closed for maintenance', 'Log in again later.'),
   E_DAEMON_DOWN: login('the sandbox service is not running', `${askAdmin} to start dockershd.`),
   E_KERNEL: login(
     'the kernel of this host lacks something that sandboxes need',

@@ -81,6 +81,13 @@ export const tags = {
   rootIds: 51,
   mountpoint: 52,
   pauseMs: 53,
+  nice: 54,
+  mostSessions: 55,
+  sessionMs: 56,
+  idleMs: 57,
+  banner: 58,
+  shmBytes: 59,
+  mount: 60,
 } as const;
 export type Tag = keyof typeof tags;
 

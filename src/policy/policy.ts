@@ -91,6 +91,25 @@ export interface EffectivePolicy {
   readonly background: PolicyValue<'background'>;
   readonly hangupGraceMs: number;
   readonly stopGraceMs: number;
+  readonly shmBytes: number | null;
+  /** Absent: that of this host. */
+  readonly hostname?: string;
+  readonly mounts: PolicyValue<'mounts'>;
+  /** null: the login's own. */
+  readonly umask: number | null;
+  readonly nice: number;
+  readonly timezone?: string;
+  readonly openFiles: number | null;
+  readonly fileSizeBytes: number | null;
+  readonly lockedBytes: number | null;
+  readonly stackBytes: number | null;
+  readonly processTimeMs: number | null;
+  readonly mostSessions: number | null;
+  readonly loginRate: PolicyValue<'login_rate'>;
+  readonly sessionTimeMs: number | null;
+  readonly idleTimeMs: number | null;
+  readonly banner: string | null;
+  readonly maintenance: string | null;
   /** "NAME=value", over the image's and the login's own. */
   readonly env: readonly string[];
 }

@@ -3,6 +3,8 @@
 
 import type { z } from 'zod';
 import { hostImageName } from '../lib/image-name.ts';
+import { sandboxKeys } from './keys-sandbox.ts';
+import { sessionKeys } from './keys-session.ts';
 import { type KeyCheck, type KeyDoc, type KeySpec, sectionSchema } from './section-schema.ts';
 import {
   count,
@@ -12,7 +14,6 @@ import {
   imageName,
   mostPids,
   oneOf,
-  pathInside,
   pidLimit,
   proxyAddress,
   proxyExceptions,
@@ -23,13 +24,14 @@ import {
   sizeLimit,
 } from './values.ts';
 
-const userKeys = {
+const ownKeys = {
   image: {
     type: imageName,
     defaultText: undefined,
     values: 'an image name',
     applies: 'sandbox',
     expands: 'path',
+    user: 'images',
     doc: `The image whose files the sandbox starts from: one that "dockershctl image ls" shows. "${hostImageName}" is always there: the host's own programs, read-only. A user for whom no image results cannot log in.`,
     example: 'lab/base:2',
   },
@@ -38,30 +40,16 @@ const userKeys = {
     defaultText: 'keep',
     values: 'keep, reset',
     applies: 'sandbox',
+    user: 'free',
     doc: 'What a new start does when the name of the image has come to mean another image since the user\'s layer was begun. keep: the sandbox stays with the image it has until "dockershctl upgrade USER". reset: it takes the new image, and the user\'s layer begins anew; the old one is kept as a snapshot, and the home is not touched.',
     example: 'reset',
-  },
-  shell: {
-    type: pathInside,
-    defaultText: undefined,
-    values: 'an absolute path inside the image',
-    applies: 'session',
-    doc: "The login shell inside. Without this key: the user's shell in /etc/passwd unless that is dockersh, else /bin/bash, else /bin/sh.",
-    example: '/bin/zsh',
-  },
-  image_user: {
-    type: oneOf('ignore', 'exec', 'commands'),
-    defaultText: 'ignore',
-    values: 'ignore, exec, commands',
-    applies: 'session',
-    doc: "Whether the User of the image's configuration counts. ignore: everything runs as the user whose sandbox it is. exec: commands of \"dockershctl exec USER -- COMMAND\" run as the image's User. commands: so do the commands that come by ssh, scp, sftp, rsync and git included, which then do not reach the user's home. Logins without a command are always the user's own. A User that is root does not count; one that the image does not know refuses the command.",
-    example: 'exec',
   },
   memory: {
     type: sizeLimit(16 * 1024 ** 2),
     defaultText: '2G',
     values: 'a size of at least 16M, or none',
     applies: 'sandbox',
+    user: 'most',
     doc: 'Memory of all processes of the sandbox together, /tmp and /dev/shm included. Above it, the kernel ends processes of this sandbox and no others.',
     example: '8G',
   },
@@ -70,6 +58,7 @@ const userKeys = {
     defaultText: 'none',
     values: 'a number of at least 0.01, or none',
     applies: 'sandbox',
+    user: 'most',
     doc: 'CPU time, in CPUs: 0.5 is half of one, 2 is two whole ones.',
     example: '2',
   },
@@ -78,6 +67,7 @@ const userKeys = {
     defaultText: '1024',
     values: `a whole number from 16 to ${mostPids}, or none`,
     applies: 'sandbox',
+    user: 'most',
     doc: 'Processes and threads of the sandbox together. A fork bomb ends here.',
     example: '256',
   },
@@ -86,6 +76,7 @@ const userKeys = {
     defaultText: '1G',
     values: 'a size of at least 1M, or none',
     applies: 'sandbox',
+    user: 'most',
     doc: 'Size of /tmp. It is kept in memory and counts towards "memory", which alone bounds it with none.',
     example: '256M',
   },
@@ -110,6 +101,7 @@ const userKeys = {
     defaultText: '10m',
     values: 'a duration of up to 24d, or forever',
     applies: 'sandbox',
+    user: 'most',
     doc: 'How long the sandbox goes on after its last session has ended. 0 stops it at once.',
     example: '8h',
   },
@@ -118,6 +110,7 @@ const userKeys = {
     defaultText: 'keep',
     values: 'keep, kill',
     applies: 'session',
+    user: 'free',
     doc: 'What happens to processes that a session leaves behind (tmux, nohup). keep: they go on as long as the sandbox does. kill: they are ended with the session.',
     example: 'kill',
   },
@@ -126,6 +119,7 @@ const userKeys = {
     defaultText: '5s',
     values: 'a duration of up to 10m',
     applies: 'session',
+    user: 'most',
     doc: 'Time between SIGHUP and SIGKILL for the processes of a session whose connection is gone.',
     example: '30s',
   },
@@ -138,6 +132,8 @@ const userKeys = {
     example: '10s',
   },
 } as const satisfies Record<string, KeySpec>;
+
+const userKeys = { ...ownKeys, ...sandboxKeys, ...sessionKeys } as const;
 
 /** [images]: what holds for all images of the host. */
 const imageKeys = {

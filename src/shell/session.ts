@@ -1,7 +1,7 @@
 // A login becomes a session: which shell, which arguments, which environment. Pure.
 
 import { randomBytes } from 'node:crypto';
-import type { SessionSpec, UserRecord } from '../isolation/engine.ts';
+import type { SessionLimits, SessionSpec, UserRecord } from '../isolation/engine.ts';
 import type { EffectivePolicy } from '../policy/policy.ts';
 import type { LoginRequest } from '../protocol/login.ts';
 import { shellArguments } from './command.ts';
@@ -34,16 +34,34 @@ export function loginSource(request: LoginRequest): string | undefined {
   return variable(request.env, 'SSH_CONNECTION')?.split(' ')[0];
 }
 
+export type SessionPolicy = Pick<
+  EffectivePolicy,
+  'env' | 'imageUser' | 'timezone' | 'umask' | 'banner' | keyof SessionLimits
+>;
+
+/** Root, who comes by dockershctl exec, is not to be kept out or sent away. */
+function limitsOf(policy: SessionPolicy, byRoot: boolean): SessionLimits {
+  const { nice, openFiles, fileSizeBytes, lockedBytes, stackBytes, processTimeMs } = policy;
+  const { mostSessions, sessionTimeMs, idleTimeMs } = policy;
+  const resources = { nice, openFiles, fileSizeBytes, lockedBytes, stackBytes, processTimeMs };
+  return byRoot
+    ? { ...resources, mostSessions: null, sessionTimeMs: null, idleTimeMs: null }
+    : { ...resources, mostSessions, sessionTimeMs, idleTimeMs };
+}
+
 export function sessionOf(
   id: string,
   request: LoginRequest,
   user: UserRecord,
   shell: ShellChoice,
-  policy: Pick<EffectivePolicy, 'env' | 'imageUser'>,
+  policy: SessionPolicy,
 ): SessionSpec {
   const account = { name: user.name, uid: user.uid, shell: shell.path };
-  const env = sessionEnvironment(account, request.env, policy.env);
-  const common = { id, env, umask: request.umask, from: loginSource(request) };
+  const zone = policy.timezone === undefined ? [] : [`TZ=${policy.timezone}`];
+  const env = sessionEnvironment(account, request.env, [...zone, ...policy.env]);
+  const limits = limitsOf(policy, request.user !== undefined);
+  const umask = policy.umask ?? request.umask;
+  const common = { id, env, umask, from: loginSource(request), limits, banner: policy.banner };
   // dockersh-exec: the first argument is the user, the rest a command that is run as it stands.
   if (request.user !== undefined && request.args.length > 1) {
     const asImageUser = policy.imageUser !== 'ignore';

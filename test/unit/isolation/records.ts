@@ -1,6 +1,6 @@
 // A user and a sandbox to start from; each test names what it changes.
 
-import type { SandboxSpec, UserRecord } from '../../../src/isolation/engine.ts';
+import type { SandboxSpec, SessionLimits, UserRecord } from '../../../src/isolation/engine.ts';
 
 export function aUser(changes: Partial<UserRecord> = {}): UserRecord {
   return {
@@ -46,6 +46,20 @@ export function aSandbox(changes: Partial<SandboxSpec> = {}): SandboxSpec {
     home: 'private',
     network: 'none',
     background: 'keep',
+    shmBytes: null,
+    mounts: [],
     ...changes,
   };
 }
+
+export const noLimits: SessionLimits = {
+  nice: 0,
+  openFiles: null,
+  fileSizeBytes: null,
+  lockedBytes: null,
+  stackBytes: null,
+  processTimeMs: null,
+  mostSessions: null,
+  sessionTimeMs: null,
+  idleTimeMs: null,
+};

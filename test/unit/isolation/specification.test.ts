@@ -63,6 +63,7 @@ test('everything that the supervisor demands is there, once', () => {
     'hostname',
     'network',
     'tmpBytes',
+    'shmBytes',
     'control',
     'lingerMs',
     'hangupGraceMs',
@@ -93,6 +94,17 @@ test.each([
 ] as const)('%s is 1 or 0', (tag, on, off) => {
   expect(u32Of(messageOf(on), tag)).toBe(1);
   expect(u32Of(messageOf(off), tag)).toBe(0);
+});
+
+test('mounts of the policy come apart from what the image brings, read-only unless they are not', () => {
+  const mounts = [
+    { source: '/data/lab', target: '/data', writable: false },
+    { source: '/scratch', target: '/scratch', writable: true },
+  ];
+  expect(textsOf(messageOf(aSandbox({ mounts })), 'mount')).toEqual([
+    '/data/lab\0/data\0ro',
+    '/scratch\0/scratch\0rw',
+  ]);
 });
 
 test('limits name hierarchy, file and value', () => {

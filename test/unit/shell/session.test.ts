@@ -1,8 +1,14 @@
 import { describe, expect, test } from 'vitest';
 import { wireMaxBytes } from '../../../src/lib/wire.ts';
 import type { LoginRequest } from '../../../src/protocol/login.ts';
-import { chooseShell, loginSource, newSessionId, sessionOf } from '../../../src/shell/session.ts';
-import { aUser } from '../isolation/records.ts';
+import {
+  chooseShell,
+  loginSource,
+  newSessionId,
+  type SessionPolicy,
+  sessionOf,
+} from '../../../src/shell/session.ts';
+import { aUser, noLimits } from '../isolation/records.ts';
 import { seeded } from '../lib/seeded.ts';
 
 const aLogin = (changes: Partial<LoginRequest> = {}): LoginRequest => ({
@@ -13,7 +19,7 @@ const aLogin = (changes: Partial<LoginRequest> = {}): LoginRequest => ({
   execPath: '/usr/local/bin/dockersh',
   ...changes,
 });
-const nothing = { env: [], imageUser: 'ignore' } as const;
+const nothing: SessionPolicy = { env: [], imageUser: 'ignore', umask: null, banner: null, ...noLimits };
 const bash = { path: '/bin/bash', wanted: false };
 
 describe('the shell', () => {
@@ -75,6 +81,8 @@ describe('a session', () => {
       from: '192.0.2.7',
       program: { kind: 'shell', path: '/bin/bash', announceFallback: false },
       asImageUser: false,
+      limits: noLimits,
+      banner: null,
     });
   });
 
@@ -97,6 +105,28 @@ describe('a session', () => {
         (policy) => sessionOf('x', login, aUser(), bash, { ...nothing, imageUser: policy }).asImageUser,
       ),
     ).toEqual(expected);
+  });
+
+  test('gets what the policy says, over what the login says', () => {
+    const policy = {
+      ...nothing,
+      timezone: 'UTC',
+      umask: 0o077,
+      env: ['LANG=C', 'A=ü'],
+      banner: 'hi',
+      openFiles: 20,
+    };
+    const login = aLogin({ env: ['LANG=de', 'TZ=x', 'TERM=t'] });
+    const session = sessionOf('x', login, aUser(), bash, { ...policy, mostSessions: 2, idleTimeMs: 1 });
+    expect(session.env.slice(0, 6)).toEqual(['LANG=de', 'TZ=x', 'TERM=t', 'TZ=UTC', 'LANG=C', 'A=Ã¼']);
+    expect(session).toMatchObject({ umask: 0o077, banner: 'hi' });
+    expect(session.limits).toEqual({ ...noLimits, openFiles: 20, mostSessions: 2, idleTimeMs: 1 });
+  });
+
+  test('of root, who comes by dockersh-exec, is not kept out or sent away', () => {
+    const policy = { ...nothing, openFiles: 20, mostSessions: 1, sessionTimeMs: 1, idleTimeMs: 1 };
+    const session = sessionOf('x', aLogin({ user: 'tester', args: ['tester', 'id'] }), aUser(), bash, policy);
+    expect(session.limits).toEqual({ ...noLimits, openFiles: 20 });
   });
 
   test("dockersh-exec's command is run as it stands", () => {

@@ -1,0 +1,36 @@
+// The keys that are about the sandbox itself, besides what it may use. Pure.
+
+import type { KeySpec } from './section-schema.ts';
+import { hostName, mountList, sizeLimit } from './values.ts';
+
+export const sandboxKeys = {
+  shm_size: {
+    type: sizeLimit(1024 ** 2),
+    defaultText: '1G',
+    values: 'a size of at least 1M, or none',
+    applies: 'sandbox',
+    user: 'most',
+    doc: 'Size of /dev/shm. It is memory and counts towards "memory", which alone bounds it with none.',
+    example: '64M',
+  },
+  hostname: {
+    type: hostName,
+    defaultText: undefined,
+    values: 'a host name',
+    applies: 'sandbox',
+    expands: 'label',
+    user: 'free',
+    doc: 'The name of the host as the sandbox sees it. What a user name has and a host name cannot have becomes a dash. Without this key: the name of this host.',
+    example: '%u-box',
+  },
+  mounts: {
+    type: mountList,
+    defaultText: 'none',
+    values: 'a list of SOURCE:TARGET, SOURCE:TARGET:ro or SOURCE:TARGET:rw, or none',
+    applies: 'sandbox',
+    expands: 'path',
+    list: true,
+    doc: "Folders of the host that the sandbox shows at TARGET; read-only without :rw. Files in them keep their owners: what is neither the user's nor one of their groups' belongs to nobody inside. Every folder on the way to SOURCE must belong to root and be writable by nobody else, and none may be a symbolic link; SOURCE itself may be anybody's. Programs in it run without setuid, devices do not work.",
+    example: '/data/%g:/data:ro /scratch/%u:/scratch:rw',
+  },
+} as const satisfies Record<string, KeySpec>;
