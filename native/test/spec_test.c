@@ -98,8 +98,9 @@ static void test_whole(void) {
 }
 
 static void test_incomplete(void) {
-    static const uint32_t required[] = {TAG_NAME,     TAG_UID_MAP, TAG_GID_MAP, TAG_UPPER,    TAG_MOUNTPOINT,
-                                        TAG_HOSTNAME, TAG_CONTROL, TAG_UID,     TAG_ROOT_IDS, TAG_TMP_BYTES, TAG_SHM_BYTES};
+    static const uint32_t required[] = {TAG_NAME,       TAG_UID_MAP,   TAG_GID_MAP,  TAG_UPPER,
+                                        TAG_MOUNTPOINT, TAG_HOSTNAME,  TAG_CONTROL,  TAG_UID,
+                                        TAG_ROOT_IDS,   TAG_TMP_BYTES, TAG_SHM_BYTES};
     uint8_t bytes[1024];
     struct wire_writer writer;
     struct err err;
