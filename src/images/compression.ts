@@ -25,15 +25,23 @@ export function compressionOf(head: Uint8Array): Compression {
 
 const chunkSize = 256 * 1024;
 
+export interface Decompressor extends Transform {
+  /** What it has made use of: less than it was given where something follows the compressed data. */
+  readonly bytesWritten: number;
+}
+
+/** zstd's own default, said aloud: a frame may ask for two GiB otherwise. */
+const params = { [constants.ZSTD_d_windowLogMax]: 27 };
+
 /** Undefined where there is nothing to undo. `what` is named where the compression is none of ours. */
-export function decompressor(what: string, compression: Compression): Transform | undefined {
+export function decompressor(what: string, compression: Compression): Decompressor | undefined {
   switch (compression) {
     case 'none':
       return undefined;
     case 'gzip':
       return createGunzip({ chunkSize });
     case 'zstd':
-      return createZstdDecompress({ chunkSize });
+      return createZstdDecompress({ chunkSize, params });
     case 'xz':
     case 'bzip2': {
       const tool = compression === 'xz' ? 'xz' : 'bzip2';

@@ -6,12 +6,19 @@ import { pipeline } from 'node:stream/promises';
 import { DockershError } from '../lib/errors.ts';
 import type { ArchiveSource } from './archive.ts';
 import { blobSize } from './blobs.ts';
-import { decompressor, sniff } from './compression.ts';
+import { type Decompressor, decompressor, sniff } from './compression.ts';
 import type { AddOptions, BlobProgress, OpenBlob } from './content.ts';
 import type { StoreContext } from './context.ts';
 import type { Digest } from './digest.ts';
 import { openBlobFile } from './layer-tar.ts';
-import { findLayerInfo, type LayerInfo, noteLayer, requireDiffId, unpackLayer } from './layers.ts';
+import {
+  findLayerInfo,
+  type LayerInfo,
+  noteLayer,
+  requireDiffId,
+  streamFailure,
+  unpackLayer,
+} from './layers.ts';
 import type { Layout } from './layout.ts';
 import { type Descriptor, maxDocumentBytes } from './oci.ts';
 import { PartialBlob } from './partial-blob.ts';
@@ -42,7 +49,7 @@ export async function addLayer(
   const isDone = (): Promise<boolean> => hasLayer(context.layout, blob.digest, diffId);
   await context.flights.share(blob.digest, options, isDone, async (report) => {
     await withBytes(context, blob, open, { ...options, report }, async (bytes) => {
-      await unpackOrCheck(context, bytes, diffId, options.signal);
+      await unpackOrCheck(context, { bytes, size: blob.size, diffId }, options.signal);
     });
     const { mediaType, digest, size } = blob;
     const note = { blob: { mediaType, digest, size, made: false } };
@@ -112,32 +119,63 @@ function isBroken(error: unknown): boolean {
   return error instanceof DockershError && ['E_IMAGE_BROKEN', 'E_ARCHIVE_REFUSED'].includes(error.code);
 }
 
+interface LayerBytes {
+  readonly bytes: AsyncIterable<Uint8Array>;
+  /** Of the blob. */
+  readonly size: number;
+  readonly diffId: Digest;
+}
+
 async function unpackOrCheck(
   context: StoreContext,
-  bytes: AsyncIterable<Uint8Array>,
-  diffId: Digest,
+  { bytes, size, diffId }: LayerBytes,
   signal: AbortSignal | undefined,
 ): Promise<void> {
   const label = `layer ${diffId}`;
-  const source = await layerSource(bytes, label);
+  const source = await layerSource(bytes, size, label);
   if ((await findLayerInfo(context.layout, diffId)) === undefined) {
     await using layer = await unpackLayer(context.layout, context.program, source, { signal, label, diffId });
     await layer.install();
     return;
   }
   const tap = new DigestTap();
-  await pipeline([...source.stages, tap, discarding()], signal === undefined ? {} : { signal });
+  try {
+    await pipeline([...source.stages, tap, discarding()], signal === undefined ? {} : { signal });
+  } catch (error) {
+    throw streamFailure(label, error);
+  }
+  await source.complete;
   requireDiffId(tap.digest, { label, diffId });
 }
 
-async function layerSource(bytes: AsyncIterable<Uint8Array>, label: string): Promise<ArchiveSource> {
+async function layerSource(
+  bytes: AsyncIterable<Uint8Array>,
+  size: number,
+  label: string,
+): Promise<ArchiveSource> {
   const { compression, stream } = await sniff(bytes);
   const undo = decompressor(label, compression);
-  return {
-    stages: undo === undefined ? [stream] : [stream, undo],
-    readBytes: () => 0,
-    complete: Promise.resolve(),
-  };
+  if (undo === undefined) return { stages: [stream], readBytes: () => 0, complete: Promise.resolve() };
+  return { stages: [stream, undo], readBytes: () => 0, complete: allUsed(undo, size, label) };
+}
+
+/**
+ * Rejects where something follows the compressed data. zlib and zstd leave that out without a word, others do
+ * not: what one reads as an image, another one refuses, and nobody looks at what is hidden there.
+ */
+function allUsed(undo: Decompressor, size: number, label: string): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  undo.once('close', () => {
+    const extra = size - undo.bytesWritten;
+    // Where it did not come to its end, whatever stopped it is the failure.
+    if (!undo.readableEnded || undo.errored !== null || extra === 0) resolve();
+    else {
+      const why = `${extra} bytes follow the compressed data`;
+      reject(new DockershError('E_ARCHIVE_REFUSED', { what: label, why, hint: 'Compress it again.' }));
+    }
+  });
+  promise.catch(() => undefined); // awaited once the stream has ended
+  return promise;
 }
 
 async function drain(bytes: AsyncIterable<Uint8Array>): Promise<void> {

@@ -156,11 +156,19 @@ function isBrokenPipe(error: unknown): boolean {
 }
 
 /** zlib's errors say what is wrong with the data and carry codes such as Z_DATA_ERROR. */
-function streamFailure(label: string, error: unknown): unknown {
+export function streamFailure(label: string, error: unknown): unknown {
   if (!(error instanceof Error) || error instanceof DockershError) return error;
   const { code } = error as NodeJS.ErrnoException;
   const fromZlib = code !== undefined && /^(Z_|ZSTD_|ERR_ZLIB)/.test(code);
   if (!fromZlib) return error;
+  if (/windowTooLarge|^Z_MEM_ERROR|memory/.test(code)) {
+    return new DockershError('E_ARCHIVE_REFUSED', {
+      what: label,
+      why: `decompressing it would take more memory than this host gives (${error.message})`,
+      hint: 'Compress it again with a window of at most 128 MiB, as zstd does without --long.',
+      cause: error,
+    });
+  }
   return new DockershError('E_IMAGE_BROKEN', {
     what: label,
     why: `the compressed data is damaged or ends too early (${error.message})`,

@@ -8,6 +8,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { blobSource } from '../../../src/images/registry/blobs.ts';
 import { findCredential } from '../../../src/images/registry/docker-config.ts';
 import { fetchImage } from '../../../src/images/registry/manifests.ts';
+import { uploadBlob } from '../../../src/images/registry/uploads.ts';
+import type { DockershError } from '../../../src/lib/errors.ts';
 import {
   connect,
   descriptorOf,
@@ -60,6 +62,35 @@ describe('the configuration of docker', () => {
     expect(await find('a')).toEqual({ kind: 'password', username: 'u', password: 'p' });
     expect(await find('b')).toEqual({ kind: 'identity', token: 'i' });
     expect(await find('c')).toBeUndefined();
+  });
+
+  it('with passwords that others can read is used, with a warning', async () => {
+    const warnings: string[] = [];
+    const warn = ({ code, message }: DockershError): number => warnings.push(`${code} ${message}`);
+    const ask = () => findCredential('a', options({ ...withConfig(), warn }), undefined);
+    const file = join(folder, 'config.json');
+    await config({ auths: { a: { auth: 'eDp5' } } });
+    expect(await ask()).toMatchObject({ username: 'x' });
+    expect(warnings).toEqual([]);
+    await chmod(file, 0o644);
+    expect(await ask()).toMatchObject({ username: 'x' });
+    expect(warnings).toEqual([
+      `E_UNTRUSTED_PATH ${file}: it holds credentials, and others than root can read it`,
+    ]);
+    // Without secrets in it there is nothing to read.
+    await config({ auths: { a: {} }, credHelpers: { other: 'x' } });
+    await chmod(file, 0o644);
+    expect(await ask()).toBeUndefined();
+    expect(warnings).toHaveLength(1);
+  });
+
+  it('of somebody else is refused, and so is one in a folder of theirs', async () => {
+    await config({ auths: { a: { auth: 'eDp5' } } });
+    const nobody = { ...withConfig(), trustedUids: [4_000_000] };
+    const error = await failure(findCredential('a', options(nobody), undefined));
+    expect(error).toMatchObject({ code: 'E_UNTRUSTED_PATH' });
+    await chmod(folder, 0o777);
+    expect(await failure(find('a'))).toMatchObject({ code: 'E_UNTRUSTED_PATH' });
   });
 
   it('may be missing, and must be nobody else’s to change', async () => {
@@ -286,6 +317,16 @@ describe('tokens', () => {
     expect(outcome).toMatchObject({ fault });
   });
 
+  it('of which only half comes end by deadline', async () => {
+    const { outcome } = await pullFrom(
+      tokenRegistry((_, response) => {
+        response.writeHead(200, { 'content-length': '100' });
+        response.write('{"token":"');
+      }),
+    );
+    expect(outcome).toMatchObject({ fault: 'unreachable', code: 'E_REGISTRY' });
+  });
+
   it('that never come end by deadline', async () => {
     const { outcome } = await pullFrom(tokenRegistry(() => undefined));
     expect(outcome).toMatchObject({ fault: 'unreachable' });
@@ -326,6 +367,28 @@ describe('credentials and redirects', () => {
     expect(store.seen.map(({ url, headers }) => [url, headers.authorization])).toEqual([
       ['/signed?x=1', undefined],
     ]);
+  });
+
+  it('never meet at the end of an upload either', async () => {
+    const reached: unknown[] = [];
+    await using store = await Server.start(({ url, headers }, response) => {
+      reached.push([url.split('?')[0], headers.authorization, headers.cookie]);
+      return send(response, 201);
+    });
+    await using server = await Server.start(({ method, headers }, response) => {
+      if (headers.authorization === undefined)
+        return send(response, 401, '', { 'www-authenticate': 'Basic realm="x"' });
+      if (method === 'HEAD') return send(response, 404);
+      return send(response, 202, '', { location: `${store.origin}/session`, 'set-cookie': 'a=b' });
+    });
+    await config({ auths: { [server.host]: { auth: 'eDp5' }, [store.host]: { auth: 'eDp5' } } });
+    using client = await connect(server, withConfig());
+    const open = async () =>
+      (async function* () {
+        yield content;
+      })();
+    await uploadBlob(client, { repository, blob, open });
+    expect(reached).toEqual([['/session', undefined, undefined]]);
   });
 
   it('do not answer the challenge of another host', async () => {

@@ -192,6 +192,20 @@ describe('a download', () => {
     expect(server.calls).toHaveLength(3);
   });
 
+  it('gives up on a head that never ends', async () => {
+    const start = performance.now();
+    const { error } = await download(
+      (_, response) => {
+        response.socket?.write('HTTP/1.1 200 OK\r\n');
+        const timer = setInterval(() => response.socket?.write('a: b\r\n'), 20);
+        response.socket?.on('close', () => clearInterval(timer));
+      },
+      { more: { limits: { attempts: 1 } } },
+    );
+    expect(error?.message).toContain('no answer within 0.5 s');
+    expect(performance.now() - start).toBeLessThan(3000);
+  });
+
   it('gives up on a registry that never answers', async () => {
     const { error, server } = await download(() => undefined);
     expect(error?.message).toContain('no answer within 0.5 s');

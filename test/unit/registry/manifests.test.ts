@@ -1,5 +1,6 @@
 // Manifests: which are taken, and which are refused by name.
 
+import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { digestOf } from '../../../src/images/digest.ts';
 import { parsePlatform } from '../../../src/images/platform.ts';
@@ -198,6 +199,24 @@ describe('manifests', () => {
     const error = await failure(fetchFrom({ latest: { bytes: body } }));
     expect(error).toMatchObject({ fault });
     expect(error.message).toContain(text);
+  });
+
+  it('that come encoded are not decoded', async () => {
+    const headers = { 'content-encoding': 'gzip' };
+    const error = await failure(fetchFrom({ latest: { bytes: gzipSync(bytes), headers } }));
+    expect(error).toMatchObject({ fault: 'answer' });
+    // What is not encoded and says so has the right digest all the same.
+    const named = await fetchFrom({ latest: { bytes, headers } });
+    expect(named.bytes.equals(bytes)).toBe(true);
+  });
+
+  it('of ten thousand layers, ten thousand platforms or one without end are refused', async () => {
+    const many = manifestBytes({ layers: Array(10_000).fill(layer) });
+    expect(await failure(fetchFrom({ latest: { bytes: many } }))).toMatchObject({ fault: 'limit' });
+    const index = indexOf(...Array(10_000).fill({ os: 'linux', architecture: 'amd64' }));
+    expect(await failure(fetchFrom({ latest: { bytes: index, type: indexType } }))).toMatchObject({
+      fault: 'limit',
+    });
   });
 
   it('end at four MiB, announced or not', async () => {
