@@ -105,6 +105,7 @@ export class CgroupHost {
     }
     const parent = path.join(mount, name);
     await mkdir(path.join(parent, supervisorsFolder), { recursive: true });
+    await evacuate(parent, path.join(parent, supervisorsFolder));
     const available = new Set<Controller>();
     for (const controller of controllers) {
       if (await enableDownTo(mount, name, controller)) available.add(controller);
@@ -251,6 +252,21 @@ async function enableDownTo(mount: string, name: string, controller: Controller)
     if (!(await enableController(folder, controller))) return false;
   }
   return true;
+}
+
+/**
+ * Moves processes out of a folder that will have controllers for others. There is one where a service manager has
+ * made the folder: the one that it runs to keep it.
+ */
+async function evacuate(folder: string, to: string): Promise<void> {
+  for (const pid of (await readFile(path.join(folder, 'cgroup.procs'), 'utf8')).split('\n')) {
+    if (pid === '') continue;
+    try {
+      await writeFile(path.join(to, 'cgroup.procs'), pid);
+    } catch (error) {
+      if (!hasErrno(error, 'ESRCH')) throw error; // it has ended meanwhile
+    }
+  }
 }
 
 async function enableController(folder: string, controller: Controller): Promise<boolean> {

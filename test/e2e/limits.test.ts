@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from 'vitest';
 import type { Login } from '../fixtures/login.ts';
-import { control } from '../fixtures/machine.ts';
+import { control, unlimited } from '../fixtures/machine.ts';
 import { describeFinished, waitUntil } from '../fixtures/process.ts';
 import { useWorld } from '../fixtures/world.ts';
 
@@ -31,7 +31,7 @@ function processesOfUser(login: Login): number {
   return login.host.processes().filter(({ uid }) => uid === login.user.uid).length;
 }
 
-describe.skipIf(control)('limits', () => {
+describe.skipIf(control || unlimited)('limits', () => {
   it('a fork bomb stops at its limit', async () => {
     const hog = await limited({ pids: 100, memory: '512M' });
     await using bomb = hog.start('echo ready; bomb() { bomb | bomb & }; bomb 2>/dev/null; sleep 1000');

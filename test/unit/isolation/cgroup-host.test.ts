@@ -35,6 +35,7 @@ async function v2(controllers: string): Promise<string> {
   for (const level of ['', 'dockersh']) {
     await fill(path.join(folder, level, 'cgroup.controllers'), controllers);
     await fill(path.join(folder, level, 'cgroup.subtree_control'));
+    await fill(path.join(folder, level, 'cgroup.procs'));
   }
   return `30 25 0:30 / ${folder} rw - cgroup2 cgroup2 rw,nsdelegate\n`;
 }
@@ -148,7 +149,10 @@ describe("below a service manager's cgroup", () => {
     }
     await fill(path.join(nested, 'cgroup.controllers'), 'memory pids');
     await fill(path.join(nested, 'cgroup.subtree_control'));
+    await fill(path.join(nested, 'cgroup.procs'), '123\n');
     const host = await CgroupHost.open('a.slice/b.service', info);
+    // What holds the cgroup for the service manager must not be in it any more when controllers are enabled.
+    expect(await readFile(path.join(nested, 'supervisors/cgroup.procs'), 'utf8')).toBe('123');
     expect(host.parents).toEqual([nested]);
     const above = await readFile(path.join(folder, 'a.slice/cgroup.subtree_control'), 'utf8');
     expect(above).toBe('memory pids\n');

@@ -1,0 +1,199 @@
+// The package on Debian 13 and 12, with their own systemd: installed, used, restarted, upgraded, removed.
+
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { checkout } from '../fixtures/paths.ts';
+import { describeFinished, waitUntil } from '../fixtures/process.ts';
+import { debFile, Guest, laterDebFile, suites } from './guest.ts';
+import { Sessions } from './sessions.ts';
+
+const users = ['ada', 'bob', 'cleo', 'dora', 'eve'];
+/** These systems share a kernel whose controllers are of version 1, so nothing can enforce a limit here. */
+const withoutLimits = '[user:*]\nmemory = none\npids = none\n';
+
+/** The commands of a section of the README, as they stand there. */
+function readmeCommands(section: string): string[] {
+  const text = readFileSync(join(checkout, 'README.md'), 'utf8');
+  const body = text.split(`\n## ${section}\n`)[1]?.split('\n## ')[0] ?? '';
+  return [...body.matchAll(/^ {4}(sudo .*)$/gm)].map(([, command = '']) => command);
+}
+
+describe.each(suites)('on Debian %s', (suite) => {
+  let guest: Guest;
+  beforeAll(async () => {
+    guest = await Guest.start(suite);
+    await guest.write('/etc/dockersh/conf.d/test.ini', withoutLimits);
+    await guest.addUsers(...users);
+  });
+  afterAll(async () => {
+    await guest?.[Symbol.asyncDispose]();
+  });
+
+  const daemonPid = async (): Promise<number> =>
+    Number(await guest.enterOk('systemctl show -P MainPID dockershd.service'));
+
+  it('from the package to the first login in a sandbox it takes the two commands of the README', async () => {
+    const commands = readmeCommands('Install it');
+    expect(commands).toHaveLength(2);
+    expect(commands[0]).toMatch(/^sudo apt install \.\/dockersh_\S+\.deb$/);
+    await guest.copyIn(debFile(), '/root/dockersh.deb');
+    const before = await guest.enterOk('cat /etc/passwd');
+    const started = performance.now();
+    const install = (commands[0] ?? '')
+      .replace(/\.\/dockersh_\S+\.deb/, './dockersh.deb')
+      .replace('apt install', 'apt install -y');
+    await guest.enterOk(`cd /root && ${install}`);
+    // Nobody has a sandbox by the mere installation.
+    expect(await guest.enterOk('cat /etc/passwd')).toBe(before);
+    expect(await guest.sshOk('ada', 'cat /proc/1/comm')).toBe('systemd\n');
+    await guest.enterOk(commands[1] ?? '');
+    const result = await guest.ssh('ada', 'cat /proc/1/comm; id -un; ls /home');
+    expect(result.stdout.toString(), describeFinished(result)).toMatch(/^(dockersh-)?init\nada\nada\n$/);
+    expect(performance.now() - started).toBeLessThan(60_000);
+    for (const user of users.slice(1)) await guest.enterOk(`usermod --shell /usr/bin/dockersh ${user}`);
+  });
+
+  it('is a proper service: enabled, ready, listed among the shells, with units that systemd finds nothing wrong with', async () => {
+    const units = 'dockershd.service dockershd.socket dockershd-admin.socket';
+    expect(await guest.enterOk(`systemctl is-enabled ${units}`)).toBe('enabled\nenabled\nenabled\n');
+    expect(await guest.enterOk(`systemctl is-active ${units} dockersh-sandboxes.service`)).toBe(
+      'active\n'.repeat(4),
+    );
+    expect(await guest.enterOk('grep -x /usr/bin/dockersh /etc/shells')).toBe('/usr/bin/dockersh\n');
+    const verify = await guest.enter('systemd-analyze', ['verify', '--man=no', ...units.split(' ')]);
+    expect(verify.stderr.toString()).not.toContain('dockersh');
+    expect(await guest.enterOk('stat -c "%a %U" /run/dockersh/*.sock /var/lib/dockersh')).toBe(
+      '600 root\n600 root\n666 root\n700 root\n',
+    );
+    expect(await guest.enterOk('dockershctl policy check >/dev/null; dockershctl version')).toContain(
+      'cgroups     v2',
+    );
+  });
+
+  it('writes to the journal what can be looked up by user', async () => {
+    const entries = (await guest.enterOk('journalctl -o json DOCKERSH_USER=ada'))
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Record<string, string>);
+    expect(entries.length).toBeGreaterThan(0);
+    for (const entry of entries) {
+      expect(entry).toMatchObject({ DOCKERSH_USER: 'ada', SYSLOG_IDENTIFIER: 'dockershd', PRIORITY: '6' });
+      expect(entry['_SYSTEMD_UNIT']).toBe('dockershd.service');
+    }
+  });
+
+  it("keeps sandboxes in a cgroup that is not the daemon's, under their users' names", async () => {
+    const tree = await guest.enterOk('systemd-cgls --no-pager --full /dockersh.slice');
+    expect(tree).toMatch(/dockersh-sandboxes\.service/);
+    expect(tree).toMatch(/u1000-ada/);
+    expect(await guest.enterOk('systemctl show -P ControlGroup dockershd.service')).toBe(
+      '/system.slice/dockershd.service\n',
+    );
+    const processes = await guest.enterOk('cat /sys/fs/cgroup/system.slice/dockershd.service/cgroup.procs');
+    expect(processes.trim()).toBe(String(await daemonPid()));
+  });
+
+  it('twenty sessions notice neither a restart, nor a kill, nor an upgrade of the package', async () => {
+    await using sessions = await Sessions.start(guest, users);
+    const pids = new Set([await daemonPid()]);
+    await guest.enterOk('systemctl restart dockershd.service');
+    await sessions.answer();
+    pids.add(await daemonPid());
+
+    await guest.enterOk('kill -KILL $(systemctl show -P MainPID dockershd.service)');
+    await sessions.answer();
+    await waitUntil(async () => (await daemonPid()) > 0, 'the next daemon');
+    pids.add(await daemonPid());
+
+    await guest.copyIn(laterDebFile(), '/root/later.deb');
+    await guest.enterOk('apt-get install -y /root/later.deb');
+    await sessions.answer();
+    pids.add(await daemonPid());
+    // Four different daemons there were, and the sandboxes are still those of the first.
+    expect(pids.size).toBe(4);
+    expect(await guest.enterOk('dpkg-query -W -f "\\${Version}" dockersh')).toBe('99.0.0');
+    const { sandboxes } = JSON.parse(await guest.enterOk('dockershctl --json ps')) as {
+      sandboxes: { user: string; sessions: unknown[] }[];
+    };
+    expect(sandboxes.map(({ user }) => user)).toEqual(users);
+    expect(sandboxes.flatMap((sandbox) => sandbox.sessions).length).toBe(20);
+
+    await sessions.finish();
+    expect(await guest.sshOk('ada', 'cat notes.txt')).toBe('before, after\n');
+  }, 180_000);
+
+  it('a login that comes while there is no daemon waits, and starts one', async () => {
+    await guest.enterOk('systemctl stop dockershd.service');
+    expect(await guest.enterOk('systemctl is-active dockershd.service || true')).toBe('inactive\n');
+    expect((await guest.ssh('bob', 'exit 7')).code).toBe(7);
+    expect(await guest.enterOk('systemctl is-active dockershd.service')).toBe('active\n');
+  });
+
+  it('a daemon that is stuck is replaced, and sessions do not notice', async () => {
+    await guest.write('/etc/systemd/system/dockershd.service.d/test.conf', '[Service]\nWatchdogSec=2\n');
+    await guest.enterOk('systemctl daemon-reload; systemctl restart dockershd.service');
+    await using session = guest.startSsh('bob', 'exec cat');
+    session.process.stdin?.write('one\n');
+    await session.waitForOutput('one');
+    const pid = await daemonPid();
+    await guest.enterOk(`kill -STOP ${pid}`);
+    await waitUntil(async () => ![0, pid].includes(await daemonPid()), 'another daemon');
+    session.process.stdin?.end('two\n');
+    expect((await session.finished()).stdout.toString()).toBe('one\ntwo\n');
+    await guest.enterOk(
+      'rm -r /etc/systemd/system/dockershd.service.d; systemctl daemon-reload; systemctl restart dockershd.service',
+    );
+  });
+
+  it('stopping what holds the sandboxes ends them all; the next login starts everything again', async () => {
+    await using session = guest.startSsh('cleo', 'echo in; exec sleep 1000');
+    await session.waitForOutput('in');
+    await guest.enterOk('systemctl stop dockersh-sandboxes.service');
+    expect((await session.finished()).code).not.toBe(0);
+    expect(await guest.enterOk('ls -d /sys/fs/cgroup/dockersh.slice/*/ 2>/dev/null || echo gone')).toBe(
+      'gone\n',
+    );
+    expect((await guest.ssh('cleo', 'exit 3')).code).toBe(3);
+  });
+
+  it('after the power was cut the first login just works, with everything that was written', async () => {
+    await guest.sshOk('dora', 'echo kept >kept; sync kept');
+    await guest.cutPower();
+    await guest.boot();
+    expect(await guest.sshOk('dora', 'cat kept')).toBe('kept\n');
+    expect(await guest.enterOk('systemctl --failed --plain --no-legend')).not.toContain('dockersh');
+  });
+
+  it('removing it names who cannot log in any more, and ends everything', async () => {
+    await guest.sshOk('ada', 'true');
+    const removal = await guest.enter('apt-get', ['remove', '-y', 'dockersh']);
+    expect(removal.code, describeFinished(removal)).toBe(0);
+    expect(removal.stdout.toString() + removal.stderr.toString()).toContain(
+      `cannot log in any more until they get another login shell: ${users.join(' ')}`,
+    );
+    expect(await guest.enterOk('pgrep -l dockersh || echo none')).toBe('none\n');
+    expect(await guest.enterOk('grep -c dockersh /etc/shells || true')).toBe('0\n');
+    expect(await guest.enterOk('ls /etc/dockersh/dockersh.ini')).toContain('dockersh.ini');
+    // Fail closed: nobody gets a shell of the host instead.
+    expect((await guest.ssh('ada', 'true')).code).toBe(255);
+  });
+
+  it("a purge leaves nothing but users' data, and says where that is", async () => {
+    const purge = await guest.enterOk('apt-get purge -y dockersh 2>&1');
+    expect(purge).toContain('/var/lib/dockersh/users');
+    const left = await guest.enterOk(
+      `find / -xdev \\( -path /proc -o -path /root -o -path /home -o -path /tmp -o -path /var/log -o -path /var/lib/dockersh/users \\) -prune -o -name '*dockersh*' -print`,
+    );
+    expect(left).toBe('/var/lib/dockersh\n');
+    expect(await guest.enterOk('ls -A /var/lib/dockersh')).toBe('ids.json\nusers\n');
+    expect(await guest.enterOk('cat /var/lib/dockersh/users/*/home/kept')).toBe('kept\n');
+    expect(
+      await guest.enterOk('ls -d /sys/fs/cgroup/*/*dockersh* /run/dockersh 2>/dev/null || echo none'),
+    ).toBe('none\n');
+    // And it can be installed again, with the data still there.
+    await guest.write('/etc/dockersh/conf.d/test.ini', withoutLimits);
+    await guest.enterOk('apt-get install -y /root/dockersh.deb');
+    expect(await guest.sshOk('dora', 'cat kept')).toBe('kept\n');
+  });
+});
