@@ -37,6 +37,12 @@ struct place {
 
 static int copy_children(struct job *job, int from, int to, size_t length, unsigned depth, struct err *err);
 
+// A sandbox that is not paused changes its files meanwhile: a name that is gone or something else by now is
+// no failure.
+static bool vanished(void) {
+    return errno == ENOENT || errno == ELOOP || errno == ENOTDIR;
+}
+
 static int copy_attribute(int from, int to, const char *name, struct err *err) {
     static char value[65536]; // XATTR_SIZE_MAX
     ssize_t length = fgetxattr(from, name, value, sizeof value);
@@ -76,15 +82,17 @@ static ssize_t copy_piece(int from, int to, off_t at, size_t wanted) {
     return got;
 }
 
-// What was looked at by name is what has been opened: whoever owns the folder above can put something else in
-// its place in between, e.g. a hard link to a file of root's, which would then be given to them.
-static int same_file(int fd, const struct stat *info, struct err *err) {
-    struct stat now;
-    if (fstat(fd, &now) < 0)
+// In a home what was looked at by name must be what has been opened: whoever owns the folder above can put
+// something else in its place in between, e.g. a hard link to a file of root's, which would then be given to
+// them. In a layer there is nothing but its user's, and what has been opened counts.
+static int look_again(const struct job *job, int fd, const struct stat *before, struct stat *now,
+                      struct err *err) {
+    if (fstat(fd, now) < 0)
         return err_sys(err, "stat", "");
-    bool same = now.st_dev == info->st_dev && now.st_ino == info->st_ino && now.st_uid == info->st_uid &&
-                now.st_gid == info->st_gid && (now.st_mode & S_IFMT) == (info->st_mode & S_IFMT);
-    return same ? 0 : err_plain(err, "it was replaced while it was copied", "");
+    bool same = now->st_dev == before->st_dev && now->st_ino == before->st_ino &&
+                now->st_uid == before->st_uid && now->st_gid == before->st_gid &&
+                (now->st_mode & S_IFMT) == (before->st_mode & S_IFMT);
+    return same || !job->one_file_system ? 0 : err_plain(err, "it was replaced while it was copied", "");
 }
 
 static int copy_run(struct job *job, int from, int to, off_t at, off_t end, struct err *err) {
@@ -96,8 +104,10 @@ static int copy_run(struct job *job, int from, int to, off_t at, off_t end, stru
             continue;
         if (got < 0 && (errno == EXDEV || errno == EOPNOTSUPP)) // another file system, of another kind
             got = copy_piece(from, to, at, wanted);
-        if (got <= 0)
-            return got < 0 ? err_sys(err, "copy", "") : err_plain(err, "the file has become shorter", "");
+        if (got < 0)
+            return err_sys(err, "copy", "");
+        if (got == 0)
+            return 0; // the file has become shorter meanwhile; what is missing is a hole
         at += got;
         job->result->bytes += (uint64_t)got;
     }
@@ -115,8 +125,11 @@ static int copy_data(struct job *job, int from, int to, const struct stat *info,
         if (data < 0 && errno == ENXIO)
             return 0; // a hole up to the end
         off_t hole = data < 0 ? -1 : lseek(from, data, SEEK_HOLE);
+        if (hole < 0 && errno == ENXIO)
+            return 0; // it has become shorter in between
         if (hole < 0)
             return err_sys(err, "find data", "");
+        hole = hole < info->st_size ? hole : info->st_size; // what it has grown is left out
         if (copy_run(job, from, to, data, hole, err) < 0)
             return -1;
         at = hole;
@@ -126,16 +139,19 @@ static int copy_data(struct job *job, int from, int to, const struct stat *info,
 
 static int copy_file(struct job *job, const struct place *place, struct err *err) {
     cleanup_fd int from = openat(place->from, place->name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    struct stat info;
     if (from < 0)
-        return err_sys(err, "open", "");
-    if (same_file(from, place->info, err) < 0)
+        return vanished() ? 0 : err_sys(err, "open", "");
+    if (look_again(job, from, place->info, &info, err) < 0)
         return -1;
+    if (!S_ISREG(info.st_mode))
+        return 0; // something else has taken its place
     cleanup_fd int to = openat(place->to, place->name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (to < 0)
         return err_sys(err, "create", "");
-    if (copy_data(job, from, to, place->info, err) < 0)
+    if (copy_data(job, from, to, &info, err) < 0)
         return -1;
-    return copy_attributes(from, to, place->info, err);
+    return copy_attributes(from, to, &info, err);
 }
 
 static int make_special(struct job *job, const struct place *place, struct err *err) {
@@ -144,7 +160,7 @@ static int make_special(struct job *job, const struct place *place, struct err *
         char target[PATH_MAX];
         ssize_t length = readlinkat(place->from, place->name, target, sizeof target - 1);
         if (length < 0)
-            return err_sys(err, "read the symbolic link", "");
+            return vanished() || errno == EINVAL ? 0 : err_sys(err, "read the symbolic link", "");
         target[length] = '\0';
         return symlinkat(target, place->to, place->name) < 0 ? err_sys(err, "make the symbolic link", "") : 1;
     }
@@ -184,27 +200,32 @@ static int copy_link(struct job *job, const struct place *place, struct err *err
         return err_sys(err, "remember a hard link", "");
     if (first == NULL)
         return 0;
-    return linkat(job->root, first, place->to, place->name, 0) < 0 ? err_sys(err, "hard link to", first) : 1;
+    if (linkat(job->root, first, place->to, place->name, 0) == 0)
+        return 1;
+    return errno == ENOENT ? 0 : err_sys(err, "hard link to", first); // what vanished then is a file now
 }
 
 static int copy_folder(struct job *job, const struct place *place, size_t length, unsigned depth,
                        struct err *err) {
     if (depth > job->limits->max_depth)
         return err_plain(err, "the path is deeper than the limit allows", "");
+    const int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+    struct stat info;
+    cleanup_fd int from = openat(place->from, place->name, flags);
+    if (from < 0)
+        return vanished() ? 0 : err_sys(err, "open the folder", "");
+    if (look_again(job, from, place->info, &info, err) < 0)
+        return -1;
     if (mkdirat(place->to, place->name, 0700) < 0)
         return err_sys(err, "make the folder", "");
-    const int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
-    cleanup_fd int from = openat(place->from, place->name, flags);
     cleanup_fd int to = openat(place->to, place->name, flags);
-    if (from < 0 || to < 0)
+    if (to < 0)
         return err_sys(err, "open the folder", "");
-    if (same_file(from, place->info, err) < 0)
-        return -1;
     job->path[length++] = '/';
     if (copy_children(job, from, to, length, depth + 1, err) < 0)
         return -1;
     job->path[length - 1] = '\0';
-    return copy_attributes(from, to, place->info, err);
+    return copy_attributes(from, to, &info, err);
 }
 
 // `length`: of the folder's path in job->path, its slash included.
@@ -235,9 +256,10 @@ static int copy_children(struct job *job, int from, int to, size_t length, unsig
     for (size_t index = 0; index < names.count && result == 0; index++) {
         struct stat info;
         struct place place = {from, to, names.names[index], &info};
-        result = fstatat(from, place.name, &info, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) < 0
-                     ? err_sys(err, "stat", place.name)
-                     : copy_child(job, &place, length, depth, err);
+        if (fstatat(from, place.name, &info, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) == 0)
+            result = copy_child(job, &place, length, depth, err);
+        else if (!vanished())
+            result = err_sys(err, "stat", place.name);
     }
     names_clear(&names);
     return result;

@@ -1,6 +1,6 @@
 // Copies a tree as it is: host ids, every attribute, overlay's own marks, holes, hard links, times. For
-// snapshots of a user's layer, which must not be in use, and for homes, which may be hostile and in use: no
-// link is followed, and a file that is replaced meanwhile is never taken for another one.
+// snapshots of a user's layer, and for homes. Either may be hostile and in use: no link is followed, what
+// goes meanwhile is left out, and in a home a file that is replaced meanwhile is never taken for another one.
 #pragma once
 
 #include <stdbool.h>

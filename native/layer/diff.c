@@ -24,6 +24,11 @@ struct job {
 static int diff_folder(struct job *job, int upper, const struct below *below, size_t length, unsigned depth,
                        struct err *err);
 
+// The sandbox may run: what was there can be gone, or something else, by the time it is looked at.
+static bool vanished(void) {
+    return errno == ENOENT || errno == ENOTDIR || errno == ELOOP;
+}
+
 static int tell(struct job *job, char kind, struct err *err) {
     // Folders above that have not been told change as well: what is in them does.
     for (char *slash = strchr(job->path + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
@@ -98,7 +103,7 @@ static int diff_subfolder(struct job *job, int parent, const char *name, const s
     cleanup_fd int upper = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     struct below inner __attribute__((cleanup(below_clear))) = {0};
     if (upper < 0)
-        return err_sys(err, "open the folder", "");
+        return vanished() ? 0 : err_sys(err, "open the folder", "");
     if (below_descend(below, name, &inner, err) < 0)
         return -1;
     job->path[length] = '/';
@@ -117,7 +122,7 @@ static int diff_entry(struct job *job, int upper, const char *name, const struct
     if (put_name(job, length, name, err) < 0)
         return -1;
     if (fstatat(upper, name, &info, AT_SYMLINK_NOFOLLOW) < 0)
-        return err_sys(err, "stat", "");
+        return vanished() ? 0 : err_sys(err, "stat", "");
     int seen = below_look(below, name, &lower, err);
     if (seen < 0)
         return -1;

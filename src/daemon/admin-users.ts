@@ -28,9 +28,9 @@ export function userHandlers(parts: AdminParts): Handlers<keyof typeof userVerbs
       const { stopped, snapshot, saved } = await layers.rollback(record, name, signal);
       return { user: record.name, stopped, snapshot: shown(snapshot), saved: shownOrNull(saved) };
     },
-    reset: async ({ user, save }, { signal }) => {
+    reset: async ({ user, save }) => {
       const record = await findUser(users, user);
-      const { stopped, saved } = await layers.reset(record, policyOf(parts, record), save, signal);
+      const { stopped, saved } = await layers.reset(record, policyOf(parts, record), save);
       return { user: record.name, stopped, saved: shownOrNull(saved) };
     },
     upgrade: async ({ user }) => {

@@ -4,13 +4,7 @@
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import type { ImageStore, ResolvedImage } from '../images/image-store.ts';
-import {
-  type LayerBase,
-  readLayerBase,
-  resetLayer,
-  takeSnapshot,
-  writeLayerBase,
-} from '../images/user-layer.ts';
+import { type LayerBase, readLayerBase, resetLayer, writeLayerBase } from '../images/user-layer.ts';
 import { DockershError } from '../lib/errors.ts';
 import type { Logger } from '../lib/log.ts';
 import type { EffectivePolicy } from '../policy/policy.ts';
@@ -59,8 +53,8 @@ async function follow(
   }
   const name = snapshotNameNow('before-reset');
   await choice.turn(async () => {
-    await takeSnapshot(images.layerProgram, folder, name, { message: `before ${policy.image} was changed` });
-    await resetLayer(images.layerProgram, folder, { image: policy.image, digest: current.digest });
+    const save = { name, message: `before ${policy.image} was changed` };
+    await resetLayer(images.layerProgram, folder, { image: policy.image, digest: current.digest }, save);
   });
   log.info(
     { folder, image: policy.image, digest: current.digest, snapshot: name },

@@ -19,6 +19,7 @@ import {
   removeSnapshot,
   resetLayer,
   rollbackLayer,
+  type Saving,
   type Snapshot,
   takeSnapshot,
   writeLayerBase,
@@ -168,21 +169,20 @@ export class UserLayers {
       });
     }
     return await this.#alone(user, async () => {
-      const saved = await this.#save(folder, 'before-rollback', signal);
-      return { saved, snapshot: await rollbackLayer(program, folder, wanted, { signal }) };
+      const save = await this.#saving(folder, 'before-rollback');
+      return await rollbackLayer(program, folder, wanted, { signal, save });
     });
   }
 
   /** Empties the layer; it begins on what the policy's image means by then. */
-  async reset(user: UserRecord, policy: EffectivePolicy, save: boolean, signal: AbortSignal) {
+  async reset(user: UserRecord, policy: EffectivePolicy, save: boolean) {
     const { folder } = await this.#begun(user);
     const program = this.#images.layerProgram;
     const current = await this.#images.resolve(policy.image);
     const base = current === undefined ? undefined : { image: policy.image, digest: current.digest };
     return await this.#alone(user, async () => {
-      const saved = save ? await this.#save(folder, 'before-reset', signal) : undefined;
-      await resetLayer(program, folder, base);
-      return { saved };
+      const saving = save ? await this.#saving(folder, 'before-reset') : undefined;
+      return { saved: await resetLayer(program, folder, base, saving) };
     });
   }
 
@@ -273,10 +273,9 @@ export class UserLayers {
   }
 
   /** Undefined where the layer is empty: there is nothing to keep. */
-  async #save(folder: string, prefix: string, signal: AbortSignal): Promise<Snapshot | undefined> {
-    const program = this.#images.layerProgram;
-    if ((await layerUsage(program, folder)).entries <= 1) return undefined;
-    return await takeSnapshot(program, folder, snapshotNameNow(prefix), { signal });
+  async #saving(folder: string, prefix: string): Promise<Saving | undefined> {
+    const { entries } = await layerUsage(this.#images.layerProgram, folder);
+    return entries <= 1 ? undefined : { name: snapshotNameNow(prefix) };
   }
 }
 

@@ -269,16 +269,45 @@ describe('snapshots', () => {
     const deep = "for (let n = 0; n < 4000; n += 1) { fs.mkdirSync('d'); process.chdir('d'); }";
     execFileSync(nodeProgram, ['-e', deep], { cwd: upper() });
     await expect(takeSnapshot(native, user(), 'deep')).rejects.toThrow('deeper than the limit');
-    await resetLayer(native, user());
+    const saved = await resetLayer(native, user(), undefined, { name: 'deep', message: 'in the way' });
+    expect(saved).toMatchObject({ name: 'deep', message: 'in the way' });
     expect(await readdir(upper())).toEqual([]);
+    expect(await listSnapshots(user())).toEqual([saved]);
+    await expect(rollbackLayer(native, user(), 'deep')).rejects.toThrow('deeper than the limit');
+    await removeSnapshot(native, user(), 'deep');
+    expect((await readdir(user())).sort()).toEqual(['layer', 'snapshots']);
+  });
+
+  it('of what is replaced are there once it has been, whenever a crash comes', async () => {
+    const info = '{"createdAt":"2026-01-01T00:00:00Z","sizeBytes":1,"files":1}';
+    // Described, and the new layer ready, but not exchanged yet.
+    await writeFile(`${upper()}/old`, '');
+    await writeFile(`${user()}/layer/snapshot.json`, info);
+    await mkdir(`${user()}/.saving-one/upper`, { recursive: true });
+    await mkdir(`${user()}/.saving-one/work`);
+    await cleanUserFolder(native, user());
+    expect(await readdir(upper())).toEqual(['old']);
+    expect((await readdir(`${user()}/layer`)).sort()).toEqual(['upper', 'work']);
+    expect(await readdir(user())).toEqual(['layer']);
+    // Exchanged.
+    await mkdir(`${user()}/.saving-two/upper`, { recursive: true });
+    await mkdir(`${user()}/.saving-two/work`);
+    await writeFile(`${user()}/.saving-two/upper/older`, '');
+    await writeFile(`${user()}/.saving-two/snapshot.json`, info);
+    await cleanUserFolder(native, user());
+    expect(await listSnapshots(user())).toMatchObject([{ name: 'two' }]);
+    expect((await readdir(`${user()}/snapshots/two`)).sort()).toEqual(['snapshot.json', 'upper']);
+    expect(await readdir(`${user()}/snapshots/two/upper`)).toEqual(['older']);
     expect((await readdir(user())).sort()).toEqual(['layer', 'snapshots']);
   });
 
   it('leave nothing half made after a crash', async () => {
     await mkdir(`${user()}/.aside-0123`, { recursive: true });
     await mkdir(`${user()}/snapshots/.aside-4567/upper`, { recursive: true });
+    await writeFile(`${user()}/layer/.base.json.0123456789abcdef.tmp`, '');
     await cleanUserFolder(native, user());
     expect(await readdir(user())).not.toContain('.aside-0123');
     expect(await readdir(`${user()}/snapshots`)).toEqual([]);
+    expect((await readdir(`${user()}/layer`)).sort()).toEqual(['upper', 'work']);
   });
 });

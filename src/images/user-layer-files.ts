@@ -1,0 +1,110 @@
+// The files of a user's own layer: user-layer.ts says where they lie.
+
+import { readdir, readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { z } from 'zod';
+import { writeFileAtomic } from '../lib/atomic-file.ts';
+import { DockershError, hasErrno } from '../lib/errors.ts';
+import { type LayerProgram, layerFailure, runLayerProgram } from './layer-program.ts';
+
+/** base.json */
+export const layerBase = z.strictObject({
+  /** As the policy called it when the layer was made. */
+  image: z.string(),
+  /** Of the manifest, or virtual:host:FINGERPRINT. */
+  digest: z.string(),
+});
+export type LayerBase = z.infer<typeof layerBase>;
+
+/** snapshot.json */
+export const snapshotInfo = z.strictObject({
+  createdAt: z.string(),
+  message: z.string().optional(),
+  sizeBytes: z.int().nonnegative(),
+  files: z.int().nonnegative(),
+});
+
+export interface Snapshot extends z.infer<typeof snapshotInfo> {
+  readonly name: string;
+  readonly base: LayerBase | undefined;
+}
+
+export const usageReport = z.looseObject({ entries: z.int().nonnegative(), bytes: z.int().nonnegative() });
+
+/** One path component that starts with no dot. */
+export const snapshotName = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$/;
+
+/** What the layer is made on; undefined where it has not been written yet. */
+export async function readLayerBase(folder: string): Promise<LayerBase | undefined> {
+  return readJson(path.join(folder, 'layer/base.json'), layerBase);
+}
+
+/** Call before the first sandbox on a new layer starts, and when the layer is put on another image. */
+export async function writeLayerBase(folder: string, base: LayerBase): Promise<void> {
+  await writeFileAtomic(path.join(folder, 'layer/base.json'), `${JSON.stringify(base)}\n`);
+}
+
+/** Bytes on the disk and files of the layer itself, without snapshots. */
+export async function layerUsage(
+  program: LayerProgram,
+  folder: string,
+): Promise<{ readonly bytes: number; readonly entries: number }> {
+  const text = await runToEnd(program, ['usage', path.join(folder, 'layer/upper')], 'measure the layer');
+  return usageReport.parse(JSON.parse(text));
+}
+
+export async function runToEnd(
+  program: LayerProgram,
+  args: readonly string[],
+  what: string,
+  signal?: AbortSignal,
+  onOutput?: () => void,
+): Promise<string> {
+  const { child, ended } = runLayerProgram(program, args, signal);
+  const chunks: Buffer[] = [];
+  for await (const chunk of child.stdout) {
+    chunks.push(chunk as Buffer);
+    onOutput?.();
+  }
+  const exit = await ended;
+  if (exit.status !== 0) throw layerFailure(what, exit);
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+export function requireName(name: string): void {
+  if (snapshotName.test(name)) return;
+  throw new DockershError('E_USAGE', {
+    what: `snapshot name ${JSON.stringify(name)}`,
+    why: 'it is not 1 to 64 letters, digits, dots, hyphens and underscores, beginning with none of the first two marks',
+  });
+}
+
+export function upperOf(folder: string): string {
+  return path.join(folder, 'layer/upper');
+}
+
+export function baseOf(folder: string): string {
+  return path.join(folder, 'base.json');
+}
+
+export async function namesIn(folder: string): Promise<string[]> {
+  try {
+    return await readdir(folder);
+  } catch (error) {
+    if (hasErrno(error, 'ENOENT')) return [];
+    throw error;
+  }
+}
+
+/** Undefined where the file is missing; throws E_IMAGE_BROKEN where it is damaged. */
+export async function readJson<T extends z.ZodType>(
+  file: string,
+  schema: T,
+): Promise<z.infer<T> | undefined> {
+  try {
+    return schema.parse(JSON.parse(await readFile(file, 'utf8')));
+  } catch (error) {
+    if (hasErrno(error, 'ENOENT')) return undefined;
+    throw new DockershError('E_IMAGE_BROKEN', { what: file, why: 'it is damaged', cause: error });
+  }
+}
