@@ -38,13 +38,15 @@ const text = `# Policy
 
 \`/etc/dockersh/dockersh.ini\` and the files \`/etc/dockersh/conf.d/*.ini\` decide what each user gets. They and
 every folder above them must belong to root, and nobody else may be able to write to any of them, or dockershd
-refuses them by name. An edit counts from the next login on; nothing has to be restarted or told. While any file
+refuses them by name. An edit counts from the next login on, and limits of running sandboxes follow at once where
+the reference says so; nothing has to be restarted or told. While any file
 is broken, the last good policy stays in force as a whole, and the log names every mistake.
 
 | command | what it does |
 | --- | --- |
 | \`dockershctl policy check [FILE]\` | names every mistake with file, line and column |
 | \`dockershctl policy check NEW --against OLD\` | names also the users for whom NEW is different, and in what |
+| \`dockershctl policy diff USER\` | compares the policy with the user's running sandbox, and says when each change applies |
 | \`dockershctl policy explain USER\` | shows every key: its value, the line that says so, and what that overrides |
 
 ## The files

@@ -11,6 +11,7 @@ import { toCliFailure } from './failure.ts';
 import { addImage } from './image.ts';
 import { addLogins } from './logins.ts';
 import { addPolicyCheck } from './policy-check.ts';
+import { addPolicyDiff } from './policy-diff.ts';
 import { addPolicyExplain } from './policy-explain.ts';
 import { addPs } from './ps.ts';
 import { addReset, addRollback } from './rollback.ts';
@@ -79,6 +80,7 @@ export function buildProgram(
     .description('see, check and compare what the policy gives to whom');
   addPolicyCheck(policy, console, setStatus);
   addPolicyExplain(policy, console);
+  addPolicyDiff(policy, console);
   addDoctor(program, console, setStatus);
   addUser(program, console);
   addSshdConfig(program, console);

@@ -1,13 +1,27 @@
 // The admin verbs about the policy in force.
 
+import { isDeepStrictEqual } from 'node:util';
 import type { UserRecord } from '../isolation/engine.ts';
 import { DockershError } from '../lib/errors.ts';
+import { checkPolicyValue, describePolicyKey, isPolicyKey, type PolicyKey } from '../policy/schema.ts';
+import type { AdminResult } from '../protocol/admin.ts';
 import type { policyVerbs } from '../protocol/admin-policy.ts';
 import { type AdminParts, findUser, type Handlers } from './admin-parts.ts';
 
 export function policyHandlers(parts: AdminParts): Handlers<keyof typeof policyVerbs> {
-  const { policy } = parts;
+  const { policy, engine, users } = parts;
   return {
+    'policy.diff': async ({ user }) => {
+      const record = await findUser(users, user);
+      const running = engine.settingsOf(record.uid);
+      if (running !== undefined)
+        return { user: record.name, changes: changesOf(running, policy.settingsOf(record)) };
+      throw new DockershError('E_NOT_FOUND', {
+        what: `a running sandbox of ${record.name}`,
+        why: 'there is none, or an earlier version started it',
+        hint: '"dockershctl policy explain" shows what the next one gets.',
+      });
+    },
     'policy.explain': async ({ user }) => {
       const record = await accountOf(parts, user);
       const { evaluation, subject, keys } = policy.explain(record ?? user);
@@ -21,6 +35,27 @@ export function policyHandlers(parts: AdminParts): Handlers<keyof typeof policyV
       };
     },
   };
+}
+
+type Change = AdminResult<'policy.diff'>['changes'][number];
+
+function changesOf(
+  running: Readonly<Record<string, string>>,
+  wanted: Readonly<Record<string, string>>,
+): Change[] {
+  return [...new Set([...Object.keys(running), ...Object.keys(wanted)])].flatMap((key): Change[] => {
+    const [was = null, is = null] = [running[key], wanted[key]];
+    if (was === is || (isPolicyKey(key) && sameValue(key, was, is))) return [];
+    const applies = isPolicyKey(key) ? describePolicyKey(key).applies : 'session';
+    return applies === 'image' ? [] : [{ key, running: was, policy: is, applies }];
+  });
+}
+
+/** 2G and 2048M are the same. */
+function sameValue(key: PolicyKey, one: string | null, other: string | null): boolean {
+  if (one === null || other === null) return false;
+  const [a, b] = [checkPolicyValue(key, one), checkPolicyValue(key, other)];
+  return a.ok && b.ok && isDeepStrictEqual(a.value, b.value);
 }
 
 /** Undefined where the host knows no such account. */

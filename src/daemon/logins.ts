@@ -206,6 +206,7 @@ export class LoginService {
     const image = await this.#parts.layers.imageAtStart(user, policy, this.#parts.log);
     return {
       ...policy,
+      settings: this.#parts.policy.settingsOf(user),
       user,
       shell: shell.path,
       image: {

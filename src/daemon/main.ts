@@ -19,6 +19,7 @@ import { version } from '../lib/version.ts';
 import { Accounts } from './accounts.ts';
 import { serveAdmin } from './admin.ts';
 import { journalIsOurs, journalStream } from './journal.ts';
+import { LiveLimits } from './live-limits.ts';
 import { LoginHistory } from './login-history.ts';
 import { LoginService } from './logins.ts';
 import { type DaemonOptions, parseOptions } from './options.ts';
@@ -120,7 +121,7 @@ async function start(options: DaemonOptions, service: ServiceEnvironment, log: L
   const cgroups = await CgroupHost.open(options.cgroup);
   const history = new LoginHistory();
   const users = new Users();
-  const used: { engine?: Engine } = {};
+  const used: { engine?: Engine; live?: LiveLimits } = {};
   const images = parts.use(
     await openImageStore(path.join(options.state, 'images'), {
       layerProgram: path.join(options.libexec, 'dockersh-layer'),
@@ -151,6 +152,7 @@ async function start(options: DaemonOptions, service: ServiceEnvironment, log: L
         sandboxStarted: (started) => {
           history.sandboxStarted(started);
           log.info({ uid: started.uid }, 'sandbox started');
+          used.live?.follow(started.uid); // the policy may have changed meanwhile
         },
         sandboxEnded: () => sweepLater(),
       },
@@ -159,7 +161,10 @@ async function start(options: DaemonOptions, service: ServiceEnvironment, log: L
   used.engine = engine;
   const layers = new UserLayers(options.state, images, engine);
   await layers.cleanUp();
-  policy.follow(() => {});
+  const live = new LiveLimits({ policy, users, engine, cgroups, log });
+  used.live = live;
+  policy.follow(() => live.changed());
+  live.changed();
   const logins = new LoginService({ policy, users, layers, engine, history, log });
   const scratch = path.join(options.state, 'tmp');
   await removeFolder(images.layerProgram, scratch);

@@ -9,7 +9,7 @@ import { DockershError } from '../lib/errors.ts';
 import type { Logger } from '../lib/log.ts';
 import { evaluate } from '../policy/evaluate.ts';
 import type { Subject } from '../policy/expand.ts';
-import { type Explanation, explain } from '../policy/explain.ts';
+import { type Explanation, explain, texts } from '../policy/explain.ts';
 import { confFolderOf, type LoadedPolicy, PolicyFiles, stampOf } from '../policy/load.ts';
 import type { Evaluation, ImagesPolicy, Policy } from '../policy/policy.ts';
 import { formatProblem, type Problem } from '../policy/problem.ts';
@@ -137,6 +137,22 @@ export class PolicyStore implements Disposable {
   /** What holds for all images, as the policy in force has it. */
   get images(): ImagesPolicy {
     return this.#policy.images;
+  }
+
+  /** What the policy says of an account, key by key, as it would be written. */
+  settingsOf(user: UserRecord): Record<string, string> {
+    return Object.fromEntries(texts(this.#policy, subjectOf(user)));
+  }
+
+  /** Whether anybody may get something else than "none" for a key that is a limit. */
+  sets(key: 'memory' | 'cpus' | 'pids' | 'cpu_weight'): boolean {
+    const { defaults, imageSections, groups, userGlobs, users, builtin } = this.#policy;
+    const named = [...imageSections, ...groups, ...userGlobs].map(({ section }) => section);
+    const isSet = (value: unknown): boolean => value !== undefined && value !== null;
+    return (
+      (key !== 'cpu_weight' && isSet(builtin[key]) && !defaults.some(({ values }) => values[key] === null)) ||
+      [...defaults, ...named, ...[...users.values()].flat()].some(({ values }) => isSet(values[key]))
+    );
   }
 
   /** Whether the files say something else, which is broken. */

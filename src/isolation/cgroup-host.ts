@@ -6,18 +6,18 @@ import { access, mkdir, readdir, readFile, rmdir, writeFile } from 'node:fs/prom
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { DockershError, hasErrno, toDockershError } from '../lib/errors.ts';
+import {
+  allLimitFiles,
+  type Controller,
+  controllers,
+  type Limits,
+  limitFiles,
+  ownProcesses,
+} from './cgroup-limits.ts';
 
 export type CgroupMode = 'v1' | 'v2' | 'hybrid';
-type Controller = 'memory' | 'cpu' | 'pids';
-const controllers: readonly Controller[] = ['memory', 'cpu', 'pids'];
 /** No limit, but sandboxes are paused with it. On v2 it needs no controller. */
 const freezer = 'freezer';
-
-export interface Limits {
-  readonly memoryBytes: number | null;
-  readonly cpus: number | null;
-  readonly pids: number | null;
-}
 
 /** A value to be written to a file of the sandbox's cgroup in the given hierarchy. */
 export interface LimitWrite {
@@ -30,10 +30,6 @@ export interface Usage {
   readonly memoryBytes: number | null;
   readonly pids: number | null;
 }
-
-/** Our own processes in a sandbox's cgroup (PID 1 and the spawner), which are not the user's. */
-const ownProcesses = 2;
-const cpuPeriodUs = 100_000;
 
 /** On v2, where a folder with controllers for others may hold no process itself (cgroups(7)). */
 const supervisorsFolder = 'supervisors';
@@ -54,12 +50,12 @@ interface Hierarchy {
 export class CgroupHost {
   readonly mode: CgroupMode;
   readonly #hierarchies: readonly Hierarchy[];
-  readonly #countsSwap: boolean;
+  readonly countsSwap: boolean;
 
   private constructor(mode: CgroupMode, hierarchies: readonly Hierarchy[], countsSwap: boolean) {
     this.mode = mode;
     this.#hierarchies = hierarchies;
-    this.#countsSwap = countsSwap;
+    this.countsSwap = countsSwap;
   }
 
   /**
@@ -133,42 +129,48 @@ export class CgroupHost {
     writeFileSync(path.join(hierarchy.parent, supervisorsFolder, 'cgroup.procs'), String(pid));
   }
 
-  /** What has to be written for these limits. Throws E_LIMIT_REFUSED where the host lacks a controller. */
-  writesFor(limits: Limits): LimitWrite[] {
+  /**
+   * What has to be written for these limits. Throws E_LIMIT_REFUSED where the host lacks a controller, unless
+   * the policy is content with what there is.
+   */
+  writesFor(limits: Limits, strict = true): LimitWrite[] {
     const writes: LimitWrite[] = [];
-    const add = (controller: Controller, files: readonly (readonly [string, string])[]): void => {
-      const hierarchy = this.#hierarchies.findIndex((candidate) => candidate.controllers.has(controller));
-      if (hierarchy < 0) {
-        throw new DockershError('E_LIMIT_REFUSED', {
-          what: `the limit "${controller}" can't be enforced`,
-          why: `this host's cgroups have no ${controller} controller`,
-          hint: `Enable the ${controller} controller, or write "none" for that limit in the policy.`,
-        });
-      }
-      for (const [file, value] of files) writes.push({ hierarchy, file, value });
-    };
-    if (limits.memoryBytes !== null) add('memory', this.#memoryFiles(limits.memoryBytes));
-    if (limits.cpus !== null) add('cpu', this.#cpuFiles(limits.cpus));
-    if (limits.pids !== null) add('pids', [['pids.max', String(limits.pids + ownProcesses)]]);
+    for (const { controller, key, file, value } of limitFiles(limits, this)) {
+      const hierarchy = this.#hierarchyOf(controller);
+      if (hierarchy >= 0) writes.push({ hierarchy, file, value });
+      else if (strict) throw unenforceable(key, controller);
+    }
     return writes;
   }
 
-  #memoryFiles(bytes: number): (readonly [string, string])[] {
-    const value = String(bytes);
-    if (this.version === 2) {
-      return [['memory.max', value], ...(this.#countsSwap ? [['memory.swap.max', '0'] as const] : [])];
-    }
-    const files = [['memory.limit_in_bytes', value] as const];
-    return this.#countsSwap ? [...files, ['memory.memsw.limit_in_bytes', value]] : files;
+  /** Keys of these limits that nothing on this host enforces, with the controller that is missing. */
+  unenforced(limits: Limits): ReadonlyMap<string, Controller> {
+    const missing = limitFiles(limits, this).filter(({ controller }) => this.#hierarchyOf(controller) < 0);
+    return new Map(missing.map(({ key, controller }) => [key, controller]));
   }
 
-  #cpuFiles(cpus: number): (readonly [string, string])[] {
-    const quota = Math.max(1000, Math.round(cpus * cpuPeriodUs));
-    if (this.version === 2) return [['cpu.max', `${quota} ${cpuPeriodUs}`]];
-    return [
-      ['cpu.cfs_period_us', String(cpuPeriodUs)],
-      ['cpu.cfs_quota_us', String(quota)],
-    ];
+  #hierarchyOf(controller: Controller): number {
+    return this.#hierarchies.findIndex((candidate) => candidate.controllers.has(controller));
+  }
+
+  /** Has a running sandbox keep to other limits from now on. Throws E_LIMIT_REFUSED where the kernel does. */
+  async apply(name: string, limits: Limits): Promise<void> {
+    const files = allLimitFiles(limits, this).flatMap(({ controller, file, value }) => {
+      const parent = this.#hierarchies[this.#hierarchyOf(controller)]?.parent;
+      return parent === undefined ? [] : [{ path: path.join(parent, name, file), value }];
+    });
+    let left = files;
+    // v1 wants memory and memory with swap changed in one order to grow and in the other to shrink.
+    for (const order of [files, files.toReversed()]) {
+      const failed: { path: string; value: string; error: unknown }[] = [];
+      for (const write of order.filter((one) => left.includes(one))) {
+        await writeFile(write.path, write.value).catch((error: unknown) => failed.push({ ...write, error }));
+      }
+      left = files.filter((one) => failed.some(({ path: at }) => at === one.path));
+      const [first] = failed;
+      if (first === undefined) return;
+      if (order !== files) throw toDockershError(first.error, 'E_LIMIT_REFUSED');
+    }
   }
 
   /** What a sandbox uses now; null for what this host does not count. */
@@ -218,6 +220,14 @@ export class CgroupHost {
       await removeCgroup(parent);
     }
   }
+}
+
+function unenforceable(key: string, controller: Controller): DockershError {
+  return new DockershError('E_LIMIT_REFUSED', {
+    what: `the limit "${key}" can't be enforced`,
+    why: `this host's cgroups have no ${controller} controller`,
+    hint: `Enable the ${controller} controller, take the limit away in the policy, or write "strict = no".`,
+  });
 }
 
 interface CgroupMount {

@@ -3,10 +3,12 @@
 
 import type { ByteString } from '../lib/wire.ts';
 import type { UserRecord } from './addon.ts';
+import type { Limits } from './cgroup-limits.ts';
 import type { ClientConnection, Disposer } from './client-connection.ts';
 import type { Pause } from './pause.ts';
 
 export type { UserRecord } from './addon.ts';
+export type { Limits } from './cgroup-limits.ts';
 export { rangeSize } from './ids.ts';
 export type { Pause } from './pause.ts';
 
@@ -19,6 +21,11 @@ export interface SandboxSpec {
   readonly memoryBytes: number | null;
   readonly cpus: number | null;
   readonly pids: number | null;
+  readonly cpuWeight: number;
+  /** Whether a limit that this host can't enforce refuses the start. */
+  readonly strict: boolean;
+  /** What the policy said, key by key, for whoever asks later. */
+  readonly settings: Readonly<Record<string, string>>;
   /** Infinity: never stopped for being idle. */
   readonly lingerMs: number;
   readonly hangupGraceMs: number;
@@ -203,6 +210,15 @@ export interface Engine extends AsyncDisposable, Disposer {
   hasRange(uid: number): boolean;
   /** Takes the range back. Only where no file has one of its ids. */
   releaseRange(uid: number): Promise<void>;
+  /**
+   * Has the user's running sandbox keep to other limits, at once. False: there is none. `settings`: what the
+   * policy says now of them. Throws E_LIMIT_REFUSED.
+   */
+  adjust(uid: number, limits: Limits, settings: Readonly<Record<string, string>>): Promise<boolean>;
+  /** Of running sandboxes. */
+  uids(): number[];
+  /** What the policy said when the sandbox was started; undefined where there is none, or nobody knows. */
+  settingsOf(uid: number): Readonly<Record<string, string>> | undefined;
   stopAll(): Promise<void>;
   list(): Promise<SandboxInfo[]>;
   /** Of running sandboxes: paths of image layers, and digests of images. */

@@ -8,7 +8,7 @@ import { z } from 'zod';
 import { DockershError } from '../lib/errors.ts';
 import type { OwnedFd } from '../lib/fd.ts';
 import type { ByteString } from '../lib/wire.ts';
-import type { SandboxSpec, SessionEnd, SessionIdentity, SessionSpec } from './engine.ts';
+import type { Limits, SandboxSpec, SessionEnd, SessionIdentity, SessionSpec } from './engine.ts';
 import { homeInside } from './identity-layer.ts';
 import type { Pausable } from './pause.ts';
 import type { SeqpacketConnection } from './seqpacket.ts';
@@ -47,6 +47,9 @@ export const SandboxRecord = z.strictObject({
   memoryLimitBytes: z.number().nullable(),
   pidsLimit: z.number().nullable(),
   cpus: z.number().nullable(),
+  /** Absent: of an earlier version. */
+  cpuWeight: z.number().optional(),
+  settings: z.record(z.string(), z.string()).optional(),
   /** null: for ever. */
   lingerMs: z.number().nullable(),
   startedAt: z.string(),
@@ -67,6 +70,8 @@ export function recordOf(spec: SandboxSpec): SandboxRecord {
     memoryLimitBytes: spec.memoryBytes,
     pidsLimit: spec.pids,
     cpus: spec.cpus,
+    cpuWeight: spec.cpuWeight,
+    settings: { ...spec.settings },
     lingerMs: Number.isFinite(spec.lingerMs) ? spec.lingerMs : null,
     startedAt: new Date().toISOString(),
   };
@@ -101,7 +106,7 @@ export interface SandboxEvents {
 }
 
 export class Sandbox implements Pausable {
-  readonly record: SandboxRecord;
+  #record: SandboxRecord;
   /** Resolves when nothing is left of it. */
   readonly gone: Promise<void>;
   /** Resolves when it runs, or has come to nothing. */
@@ -120,7 +125,7 @@ export class Sandbox implements Pausable {
     state: 'starting' | 'running',
     events: SandboxEvents,
   ) {
-    this.record = record;
+    this.#record = record;
     this.#file = file;
     this.#state = state;
     const { promise, resolve } = Promise.withResolvers<void>();
@@ -158,8 +163,31 @@ export class Sandbox implements Pausable {
   /** Asks a fresh supervisor to build it. */
   build(specification: Buffer): void {
     // Written before anything runs, so that a daemon that dies now leaves no sandbox that nobody knows.
-    writeFileSync(this.#file, `${JSON.stringify(this.record)}\n`, { mode: 0o600 });
+    this.#writeRecord();
     this.#supervisor.build(specification);
+  }
+
+  get record(): SandboxRecord {
+    return this.#record;
+  }
+
+  /** Other limits are in force by now. */
+  adjusted(limits: Limits, settings: Readonly<Record<string, string>>): void {
+    const { memoryBytes, cpus, pids, cpuWeight } = limits;
+    const all = { ...this.#record.settings, ...settings };
+    this.#record = {
+      ...this.#record,
+      memoryLimitBytes: memoryBytes,
+      pidsLimit: pids,
+      cpus,
+      cpuWeight,
+      settings: all,
+    };
+    if (this.#state !== 'stopping') this.#writeRecord();
+  }
+
+  #writeRecord(): void {
+    writeFileSync(this.#file, `${JSON.stringify(this.#record)}\n`, { mode: 0o600 });
   }
 
   get state(): 'starting' | 'running' | 'stopping' {

@@ -12,6 +12,7 @@ import type { ClientConnection } from './client-connection.ts';
 import type {
   Engine,
   EngineEvents,
+  Limits,
   SandboxInfo,
   SandboxSpec,
   SessionSpec,
@@ -180,7 +181,7 @@ export class Sandboxes implements Engine {
       ids,
       folder,
       identity: await prepareIdentityLayer(folder.identity, spec, host),
-      limits: cgroups.writesFor(spec),
+      limits: cgroups.writesFor(spec, spec.strict),
       mountpoint: path.join(run, 'mnt'),
       controlSocket: this.#controlSocket(uid),
     });
@@ -301,6 +302,31 @@ export class Sandboxes implements Engine {
 
   async releaseRange(uid: number): Promise<void> {
     await this.#slots.release(uid);
+  }
+
+  uids(): number[] {
+    return [...this.#sandboxes.keys()];
+  }
+
+  settingsOf(uid: number): Readonly<Record<string, string>> | undefined {
+    return this.#sandboxes.get(uid)?.record.settings;
+  }
+
+  async adjust(uid: number, limits: Limits, settings: Readonly<Record<string, string>>): Promise<boolean> {
+    const sandbox = this.#sandboxes.get(uid);
+    // One that is starting has no cgroup of its own yet; it is looked at again when it has started.
+    if (sandbox?.state !== 'running') return false;
+    const { user, memoryLimitBytes, cpus, pidsLimit, cpuWeight } = sandbox.record;
+    const same =
+      memoryLimitBytes === limits.memoryBytes &&
+      cpus === limits.cpus &&
+      pidsLimit === limits.pids &&
+      cpuWeight === limits.cpuWeight;
+    if (same) return true;
+    await this.#options.cgroups.apply(cgroupName(uid, user), limits);
+    sandbox.adjusted(limits, settings);
+    this.#options.log.info({ uid, user, ...limits }, 'limits changed');
+    return true;
   }
 
   async stopAll(): Promise<void> {

@@ -54,6 +54,8 @@ function effective(values: PolicySection, image: string, env: readonly string[])
     memoryBytes: required(values.memory, 'memory'),
     cpus: required(values.cpus, 'cpus'),
     pids: required(values.pids, 'pids'),
+    cpuWeight: required(values.cpu_weight, 'cpu_weight') ?? 100,
+    strict: required(values.strict, 'strict') === 'yes',
     tmpBytes: required(values.tmp_size, 'tmp_size'),
     home: required(values.home, 'home'),
     network: required(values.network, 'network'),

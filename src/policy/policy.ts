@@ -82,6 +82,8 @@ export interface EffectivePolicy {
   /** CPUs, may be a fraction. */
   readonly cpus: number | null;
   readonly pids: number | null;
+  readonly cpuWeight: number;
+  readonly strict: boolean;
   /** Size of /tmp. */
   readonly tmpBytes: number | null;
   readonly home: PolicyValue<'home'>;

@@ -41,4 +41,19 @@ export const policyVerbs = {
       keys: z.array(explanation),
     }),
   },
+  'policy.diff': {
+    params: z.strictObject({ user: userName }),
+    result: z.strictObject({
+      user: userName,
+      /** Keys whose value the running sandbox was started with is another; null: not set. */
+      changes: z.array(
+        z.strictObject({
+          key: z.string(),
+          running: z.string().nullable(),
+          policy: z.string().nullable(),
+          applies: z.enum(['now', 'session', 'sandbox']),
+        }),
+      ),
+    }),
+  },
 } as const satisfies Record<string, Verb>;

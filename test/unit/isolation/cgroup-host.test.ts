@@ -13,8 +13,8 @@ afterEach(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-const none = { memoryBytes: null, cpus: null, pids: null };
-const all = { memoryBytes: 1024 ** 3, cpus: 1.5, pids: 100 };
+const none = { memoryBytes: null, cpus: null, pids: null, cpuWeight: 100 };
+const all = { memoryBytes: 1024 ** 3, cpus: 1.5, pids: 100, cpuWeight: 200 };
 
 async function fill(file: string, text = ''): Promise<void> {
   await mkdir(path.dirname(file), { recursive: true });
@@ -92,6 +92,7 @@ describe('version 1', () => {
       { hierarchy: 1, file: 'cpu.cfs_period_us', value: '100000' },
       { hierarchy: 1, file: 'cpu.cfs_quota_us', value: '150000' },
       { hierarchy: 2, file: 'pids.max', value: '102' }, // with our own two
+      { hierarchy: 1, file: 'cpu.shares', value: '2048' },
     ]);
   });
 
@@ -130,6 +131,7 @@ describe('version 2', () => {
       { hierarchy: 0, file: 'memory.swap.max', value: '0' },
       { hierarchy: 0, file: 'cpu.max', value: '150000 100000' },
       { hierarchy: 0, file: 'pids.max', value: '102' },
+      { hierarchy: 0, file: 'cpu.weight', value: '200' },
     ]);
   });
 
@@ -187,6 +189,32 @@ describe("a sandbox's cgroup", () => {
   });
 });
 
+describe('other limits for a sandbox that runs', () => {
+  const read = async (file: string): Promise<string> => await readFile(path.join(folder, file), 'utf8');
+
+  test('are written, and so is that there are none', async () => {
+    const host = await CgroupHost.open('dockersh', await v2('memory cpu pids'));
+    await fill(path.join(folder, 'dockersh/u1/cgroup.procs'));
+    await host.apply('u1', all);
+    expect(await read('dockersh/u1/memory.max')).toBe('1073741824');
+    expect(await read('dockersh/u1/pids.max')).toBe('102');
+    await host.apply('u1', none);
+    const files = ['memory.max', 'memory.swap.max', 'cpu.max', 'pids.max', 'cpu.weight'];
+    expect(await Promise.all(files.map((file) => read(`dockersh/u1/${file}`)))).toEqual([
+      'max',
+      'max',
+      'max 100000',
+      'max',
+      '100',
+    ]);
+  });
+
+  test('that the kernel refuses are an error', async () => {
+    const host = await CgroupHost.open('dockersh', await v1('memory'));
+    await expect(host.apply('nobody', all)).rejects.toMatchObject({ code: 'E_LIMIT_REFUSED' });
+  });
+});
+
 describe('a limit that can not be enforced is refused by name', () => {
   test.each([
     ['memory', { ...none, memoryBytes: 1 }],
@@ -202,6 +230,12 @@ describe('a limit that can not be enforced is refused by name', () => {
         expect.objectContaining({ code: 'E_LIMIT_REFUSED', message: expect.stringContaining(controller) }),
       );
       expect(host.writesFor(none)).toEqual([]);
+      expect([...host.unenforced(limits).values()]).toEqual([controller]);
+      expect(host.unenforced(none).size).toBe(0);
+      // Where the policy is content with what there is, the others still hold.
+      const rest = host.writesFor(all, false).map(({ file }) => file);
+      expect(rest.length).toBeGreaterThan(0);
+      expect(rest.some((file) => file.startsWith(controller))).toBe(false);
     }
   });
 

@@ -41,6 +41,8 @@ test('the built-in defaults', () => {
     background: 'keep',
     hangupGraceMs: 5000,
     stopGraceMs: 2000,
+    cpuWeight: 100,
+    strict: true,
     shmBytes: 1024 ** 3,
     mounts: [],
     umask: null,
