@@ -13,6 +13,7 @@ import type { Digest } from './digest.ts';
 import { openBlobFile } from './layer-tar.ts';
 import {
   findLayerInfo,
+  type LayerBlob,
   type LayerInfo,
   noteLayer,
   requireDiffId,
@@ -48,11 +49,12 @@ export async function addLayer(
   refuseTooLarge(blob, context.program.limits.maxBytes ?? mostBlobBytes);
   const isDone = (): Promise<boolean> => hasLayer(context.layout, blob.digest, diffId);
   await context.flights.share(blob.digest, options, isDone, async (report) => {
-    await withBytes(context, blob, open, { ...options, report }, async (bytes) => {
-      await unpackOrCheck(context, { bytes, size: blob.size, diffId }, options.signal);
-    });
     const { mediaType, digest, size } = blob;
     const note = { blob: { mediaType, digest, size, made: false } };
+    await withBytes(context, blob, open, { ...options, report }, async (bytes) => {
+      await unpackOrCheck(context, { bytes, blob: note.blob, diffId }, options.signal);
+    });
+    // For a layer that was here already; a new one says so from the start, which spares two waits for the disk.
     await context.notes.take(() => noteLayer(context.layout, diffId, note));
   });
 }
@@ -121,20 +123,21 @@ function isBroken(error: unknown): boolean {
 
 interface LayerBytes {
   readonly bytes: AsyncIterable<Uint8Array>;
-  /** Of the blob. */
-  readonly size: number;
+  /** What they are. */
+  readonly blob: LayerBlob;
   readonly diffId: Digest;
 }
 
 async function unpackOrCheck(
   context: StoreContext,
-  { bytes, size, diffId }: LayerBytes,
+  { bytes, blob, diffId }: LayerBytes,
   signal: AbortSignal | undefined,
 ): Promise<void> {
   const label = `layer ${diffId}`;
-  const source = await layerSource(bytes, size, label);
+  const source = await layerSource(bytes, blob.size, label);
   if ((await findLayerInfo(context.layout, diffId)) === undefined) {
-    await using layer = await unpackLayer(context.layout, context.program, source, { signal, label, diffId });
+    const unpack = { signal, label, diffId, blob };
+    await using layer = await unpackLayer(context.layout, context.program, source, unpack);
     await layer.install();
     return;
   }

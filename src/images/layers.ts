@@ -64,6 +64,8 @@ export interface UnpackOptions {
   readonly diffId?: Digest | undefined;
   /** The archive comes from dockersh-layer pack. */
   readonly packed?: boolean;
+  /** The blob that the archive comes from, where the stream fails if it is another. */
+  readonly blob?: LayerBlob;
 }
 
 /** Unpacks an archive into tmp/. Memory use is constant. */
@@ -119,7 +121,7 @@ async function unpackInto(
     entries: report.entries,
     skippedDevices: report.skippedDevices,
     packed: options.packed ?? false,
-    blobs: [],
+    blobs: options.blob === undefined ? [] : [options.blob],
   };
 }
 
