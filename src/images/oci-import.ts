@@ -22,7 +22,7 @@ import { choosePlatform, describePlatform, listPlatforms, thisPlatform } from '.
 import { inParallel } from './registry/parallel.ts';
 
 /** While one is written to the disk, another is decompressed. */
-const layersAtOnce = 4;
+const layersAtOnce = 2;
 /** Indexes within indexes. */
 const mostNested = 4;
 const layoutFile = z.looseObject({ imageLayoutVersion: z.string() });
