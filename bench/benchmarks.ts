@@ -3,6 +3,7 @@
 import { type Contender, floorName, ourName } from './contenders.ts';
 import type { Field } from './field.ts';
 import { notAbove, notBelow, type Result, summarize } from './figures.ts';
+import type { Command } from './spawner.ts';
 import { expectStatus, medianOf, type Rounds, rows, type Turn, takeTurns } from './turns.ts';
 
 export interface Options {
@@ -114,47 +115,52 @@ function expectWhole(all: readonly Rounds[], wanted: number): string[] {
 /** A command in a running container where there is one, else in a fresh one. */
 const enter = ({ warm, cold }: Contender): Contender['warm'] => warm ?? cold;
 
-export const pipeOut: Benchmark = async (field, { rounds = 7, quick }) => {
-  const { contenders } = await field.contenders();
-  const bytes = (quick ? 512 : 8192) * mebibyte;
-  const turns = turnsOf(contenders, (contender) => {
-    const command = enter(contender)?.(`head -c ${bytes} /dev/zero`);
-    return command === undefined ? undefined : { command };
-  });
-  const all = await takeTurns('read', turns, rounds);
-  expectStatus(all, 0);
-  const notes = expectWhole(all, bytes);
-  return {
-    benchmark: 'pipe-out',
-    title: `Stdout into a pipe, ${bytes / mebibyte} MiB`,
-    unit: 'MiB/s',
-    rows: perSecond(all, (count) => count),
-    goals: [notBelow("of the plain shell's, at least 0.95", ratio(all), 0.95)],
-    notes,
-  };
-};
+interface Direction {
+  benchmark: string;
+  title: string;
+  kind: 'read' | 'write';
+  /** The contender's end of the pipe; undefined where it takes no part. */
+  end: (contender: Contender, bytes: number) => Command | undefined;
+}
 
-export const pipeIn: Benchmark = async (field, { rounds = 7, quick }) => {
-  const { contenders } = await field.contenders();
-  const bytes = (quick ? 512 : 8192) * mebibyte;
-  const turns = turnsOf(contenders, (contender) => {
-    const command = enter(contender)?.('wc -c');
-    return command === undefined
-      ? undefined
-      : { command: { ...command, args: [...command.args, String(bytes)] } };
-  });
-  const all = await takeTurns('write', turns, rounds);
-  expectStatus(all, 0);
-  const notes = expectWhole(all, bytes);
-  return {
-    benchmark: 'pipe-in',
-    title: `A pipe into stdin, ${bytes / mebibyte} MiB`,
-    unit: 'MiB/s',
-    rows: perSecond(all, (count) => count),
-    goals: [notBelow("of the plain shell's, at least 0.95", ratio(all), 0.95)],
-    notes,
+function pipe({ benchmark, title, kind, end }: Direction): Benchmark {
+  return async (field, { rounds = 7, quick }) => {
+    const { contenders } = await field.contenders();
+    const bytes = (quick ? 512 : 8192) * mebibyte;
+    const turns = turnsOf(contenders, (contender) => {
+      const command = end(contender, bytes);
+      return command === undefined ? undefined : { command };
+    });
+    const all = await takeTurns(kind, turns, rounds);
+    expectStatus(all, 0);
+    const notes = expectWhole(all, bytes);
+    return {
+      benchmark,
+      title: `${title}, ${bytes / mebibyte} MiB`,
+      unit: 'MiB/s',
+      rows: perSecond(all, (count) => count),
+      goals: [notBelow("of the plain shell's, at least 0.95", ratio(all), 0.95)],
+      notes,
+    };
   };
-};
+}
+
+export const pipeOut = pipe({
+  benchmark: 'pipe-out',
+  title: 'Stdout into a pipe',
+  kind: 'read',
+  end: (contender, bytes) => enter(contender)?.(`head -c ${bytes} /dev/zero`),
+});
+
+export const pipeIn = pipe({
+  benchmark: 'pipe-in',
+  title: 'A pipe into stdin',
+  kind: 'write',
+  end: (contender, bytes) => {
+    const command = enter(contender)?.('wc -c');
+    return command && { ...command, args: [...command.args, String(bytes)] };
+  },
+});
 
 export const terminal: Benchmark = async (field, { rounds = 7, quick }) => {
   const { contenders } = await field.contenders();
