@@ -11,15 +11,17 @@
 #include "attributes.h"
 #include "below.h"
 #include "cleanup.h"
-#include "implied.h"
+#include "marks.h"
 #include "names.h"
+#include "overlay.h"
 
 enum { MOST_TEXT = 1024 * 1024 };
 
 struct job {
     const struct limits *limits;
     struct chain_result *result;
-    char *path; // of the current folder; PATH_MAX bytes
+    bool whiteouts; // some layer has them, so that what only one has must be looked at as well
+    char *path;     // of the current folder; PATH_MAX bytes
 };
 
 // A folder of the image, and the one in tree/ once something of it is needed there.
@@ -83,7 +85,7 @@ static int find_seen(const struct below *folders, const char *name, size_t *down
         *down += seen >= 0 ? 1 : 0;
         close_fd(seen);
         seen = folder;
-        if (!implied_folder(seen))
+        if (!is_marked(seen, IMPLIED_FOLDER))
             break;
     }
     return seen;
@@ -98,9 +100,9 @@ static int visit_child(struct job *job, struct frame *parent, const struct below
     memcpy(job->path + length, name, name_length + 1);
     if (below_descend(folders, name, &inner, err) < 0)
         return -1;
-    bool implied = inner.count > 0 && implied_folder(inner.folders[0]);
+    bool implied = inner.count > 0 && is_marked(inner.folders[0], IMPLIED_FOLDER);
     // What only one layer has is as that layer says, and so is everything in it.
-    if (inner.count < 2 && !implied)
+    if (inner.count == 0 || (inner.count == 1 && !implied && !job->whiteouts))
         return 0;
     size_t down = 0;
     cleanup_fd int seen = implied ? find_seen(folders, name, &down, err) : CLOSED_FD;
@@ -110,7 +112,7 @@ static int visit_child(struct job *job, struct frame *parent, const struct below
     frame.seen = implied ? seen : inner.folders[0];
     int done = down > 0 ? make(job, &frame, err) : 0;
     job->path[length + name_length] = '/';
-    if (done == 0 && inner.count > 1)
+    if (done == 0)
         done = visit(job, &frame, &inner, length + name_length + 1, depth + 1, err);
     // Last: making the folders in it changes its time.
     if (done == 0 && frame.made >= 0)
@@ -119,14 +121,27 @@ static int visit_child(struct job *job, struct frame *parent, const struct below
     return done;
 }
 
+static bool has_whiteout(int folder, const struct names *names) {
+    struct stat info;
+    for (size_t index = 0; index < names->count; index++)
+        if (fstatat(folder, names->names[index], &info, AT_SYMLINK_NOFOLLOW) == 0 &&
+            overlay_is_whiteout(&info))
+            return true;
+    return false;
+}
+
 // `length`: of the folder's path, its slash included.
 static int visit(struct job *job, struct frame *frame, const struct below *folders, size_t length,
                  unsigned depth, struct err *err) {
     int result = 0;
-    for (size_t index = 0; index + 1 < folders->count && result == 0; index++) {
+    // What the lowest has and the others have not, one layer alone has.
+    size_t end = folders->count - (job->whiteouts ? 0 : 1);
+    for (size_t index = 0; index < end && result == 0; index++) {
         struct names names;
         if (names_read(folders->folders[index], &names, err) < 0)
             return -1;
+        if (folders->count == 1 && has_whiteout(folders->folders[0], &names))
+            result = make(job, frame, err);
         for (size_t at = 0; at < names.count && result == 0; at++) {
             bool known = false; // higher up, where it was looked at already
             for (size_t above = 0; above < index && !known; above++)
@@ -204,6 +219,8 @@ int chain(const char *out, const char *const *layers, size_t count, const struct
     if (below_open(layers, count, &roots, err) < 0)
         return -1;
     result->layers = roots.count;
+    for (size_t index = 0; index < roots.count; index++)
+        job.whiteouts = job.whiteouts || is_marked(roots.folders[index], HAS_WHITEOUTS);
     if (mkdir(out, 0700) < 0)
         return err_sys(err, "make the folder", out);
     cleanup_fd int folder = open(out, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);

@@ -4,7 +4,8 @@
 //                   Overlayfs shows the topmost layer's attributes, so such a folder would take on made-up
 //                   ones; applied on top of each other (OCI image specification, layer.md) the folder keeps
 //                   what it has. This is one more layer, to be put on top: empty folders with the right
-//                   attributes, and nothing else.
+//                   attributes, and nothing else. A folder that only one layer has, with a whiteout in it, is
+//                   there as well: overlayfs lists whiteouts of folders that it need not merge.
 //   passwd, group   as a sandbox sees them; absent where they are no plain files
 #pragma once
 

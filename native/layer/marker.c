@@ -7,10 +7,10 @@
 #include <sys/xattr.h>
 
 #include "cleanup.h"
-#include "implied.h"
+#include "marks.h"
 #include "overlay.h"
 
-enum marker_kind { MARKER_OPAQUE = 1, MARKER_RESULT = 2, MARKER_IMPLIED = 3 };
+enum marker_kind { MARKER_OPAQUE = 1, MARKER_RESULT = 2, MARKER_IMPLIED = 3, MARKER_WHITEOUTS = 4 };
 
 struct marker_message {
     uint32_t kind;
@@ -52,6 +52,10 @@ int marker_ask_implied(int socket, int folder, struct err *err) {
     return ask(socket, MARKER_IMPLIED, folder, err);
 }
 
+int marker_ask_whiteouts(int socket, int folder, struct err *err) {
+    return ask(socket, MARKER_WHITEOUTS, folder, err);
+}
+
 int marker_send_result(int socket, const struct unpack_result *result, struct err *err) {
     struct marker_message message = {.kind = MARKER_RESULT, .result = *result};
     if (send(socket, &message, sizeof message, MSG_NOSIGNAL) < 0)
@@ -78,6 +82,17 @@ static ssize_t receive(int socket, struct marker_message *message, int *fd) {
     return length;
 }
 
+static const char *attribute_of(uint32_t kind) {
+    switch (kind) {
+    case MARKER_IMPLIED:
+        return IMPLIED_FOLDER;
+    case MARKER_WHITEOUTS:
+        return HAS_WHITEOUTS;
+    default:
+        return OVERLAY_OPAQUE;
+    }
+}
+
 static int32_t mark(int folder, const char *attribute) {
     struct stat info;
     if (fstat(folder, &info) < 0)
@@ -102,7 +117,7 @@ int marker_serve(int socket, struct unpack_result *result, struct err *err) {
             *result = message.result;
             return 1;
         }
-        int32_t answer = mark(folder, message.kind == MARKER_IMPLIED ? IMPLIED_FOLDER : OVERLAY_OPAQUE);
+        int32_t answer = mark(folder, attribute_of(message.kind));
         if (send(socket, &answer, sizeof answer, MSG_NOSIGNAL) < 0)
             return err_sys(err, "answer the unpacking process", "");
     }

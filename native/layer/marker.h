@@ -1,5 +1,5 @@
-// Overlay reads "this folder hides what is below it" from the attribute trusted.overlay.opaque, implied.h has
-// another mark, and setting a trusted attribute takes CAP_SYS_ADMIN of the host: too much for the process
+// Overlay reads "this folder hides what is below it" from the attribute trusted.overlay.opaque, marks.h has
+// others of ours, and setting a trusted attribute takes CAP_SYS_ADMIN of the host: too much for the process
 // that reads the archive. So that process asks its parent, which reads no archive and keeps only that
 // capability; the folder travels as a descriptor. Also carries the result.
 #pragma once
@@ -21,6 +21,7 @@ struct unpack_result {
 // Reading side's calls. `folder` is borrowed.
 int marker_ask_opaque(int socket, int folder, struct err *err);
 int marker_ask_implied(int socket, int folder, struct err *err);
+int marker_ask_whiteouts(int socket, int folder, struct err *err);
 int marker_send_result(int socket, const struct unpack_result *result, struct err *err);
 
 // The parent's: answers requests until the other side is gone. 1: the result has come, 0: it has not.

@@ -1,273 +1,58 @@
 #include "unpack.h"
 
 #include <errno.h>
-#include <fcntl.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/sysmacros.h>
-#include <unistd.h>
 
 #include "attributes.h"
-#include "cleanup.h"
-#include "overlay.h"
+#include "place.h"
 #include "tree.h"
-
-enum { ZERO_RUN = 64 * 1024 };
-
-static const char WHITEOUT[] = ".wh.";
-static const char OPAQUE[] = ".wh..wh..opq";
 
 struct job {
     struct tree tree;
     struct tar_reader reader;
-    struct unpack_result *result;
-    int marker;
-    const struct tar_entry *entry;
-    struct tree_path path;
-    int parent; // borrowed from the tree
+    struct placing placing;
+    uint64_t holes; // in files so far, bytes
 };
 
-static int stat_name(const struct job *job, struct stat *info) {
-    return fstatat(job->parent, job->path.name, info, AT_SYMLINK_NOFOLLOW);
-}
-
-// A name that an earlier entry took is freed: the last entry of a name counts.
-static int make_way(struct job *job, struct err *err) {
-    return tree_remove(&job->tree, job->parent, job->path.name, err);
-}
-
-static bool all_zero(const uint8_t *bytes, size_t length) {
-    return bytes[0] == 0 && memcmp(bytes, bytes + 1, length - 1) == 0;
-}
-
-static int write_all(int fd, const uint8_t *bytes, size_t length, off_t at, struct err *err) {
-    while (length > 0) {
-        ssize_t wrote = pwrite(fd, bytes, length, at);
-        if (wrote < 0 && errno == EINTR)
-            continue;
-        if (wrote < 0)
-            return err_sys(err, "write", "");
-        bytes += wrote;
-        length -= (size_t)wrote;
-        at += wrote;
-    }
-    return 0;
-}
-
-// Long runs of zeros become holes: an archive has no canonical way to say "hole", so most say zeros.
-static int write_segment(struct job *job, int fd, const struct tar_segment *segment, struct err *err) {
-    uint64_t at = segment->offset;
-    for (uint64_t left = segment->length; left > 0;) {
-        const uint8_t *bytes;
-        size_t limit = left < ZERO_RUN ? (size_t)left : ZERO_RUN;
-        ssize_t got = tar_reader_data(&job->reader, &bytes, limit, err);
-        if (got < 0)
-            return -1;
-        if (got == 0)
-            return err_plain(err, "less data than the header says", "");
-        size_t length = (size_t)got;
-        bool hole = length >= 4096 && all_zero(bytes, length);
-        if (!hole && write_all(fd, bytes, length, (off_t)at, err) < 0)
-            return -1;
-        at += length;
-        left -= length;
-    }
-    return 0;
-}
-
-static int create_file(struct job *job, struct err *err) {
-    for (int round = 0;; round++) {
-        int fd =
-            openat(job->parent, job->path.name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-        if (fd >= 0)
-            return fd;
-        if (errno != EEXIST || round > 0)
-            return err_sys(err, "create", "");
-        if (make_way(job, err) < 0)
-            return -1;
-    }
-}
-
-static int place_file(struct job *job, struct err *err) {
-    const struct tar_entry *entry = job->entry;
-    cleanup_fd int fd = create_file(job, err);
-    if (fd < 0)
-        return -1;
-    for (size_t index = 0; index < entry->segment_count; index++)
-        if (write_segment(job, fd, &entry->segments[index], err) < 0)
-            return -1;
-    if (ftruncate(fd, (off_t)entry->size) < 0)
-        return err_sys(err, "set the size", "");
-    if (attributes_set(fd, entry, &job->result->skipped_xattrs, err) < 0)
-        return -1;
-    struct timespec times[2] = {entry->mtime, entry->mtime};
-    return futimens(fd, times) < 0 ? err_sys(err, "set the time", "") : 0;
-}
-
-static int ask_opaque(struct job *job, const char *name, struct err *err) {
-    cleanup_fd int folder = openat(job->parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (folder < 0)
-        return err_sys(err, "open the folder", name);
-    return marker_ask_opaque(job->marker, folder, err);
-}
-
-// A folder that is there already keeps what is in it. One that takes a whiteout's place hides the
-// folder below, as the whiteout did.
-static int make_folder(struct job *job, struct err *err) {
-    const char *name = job->path.name;
-    if (mkdirat(job->parent, name, 0700) == 0)
-        return 0;
-    struct stat info;
-    if (errno != EEXIST || stat_name(job, &info) < 0)
-        return err_sys(err, "make the folder", "");
-    if (S_ISDIR(info.st_mode))
-        return 0;
-    if (make_way(job, err) < 0)
-        return -1;
-    if (mkdirat(job->parent, name, 0700) < 0)
-        return err_sys(err, "make the folder", "");
-    return overlay_is_whiteout(&info) ? ask_opaque(job, name, err) : 0;
-}
-
-static int place_folder(struct job *job, struct err *err) {
-    bool root = job->path.name[0] == '\0';
-    if (!root && make_folder(job, err) < 0)
-        return -1;
-    cleanup_fd int folder =
-        openat(job->parent, root ? "." : job->path.name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (folder < 0)
-        return err_sys(err, "open the folder", "");
-    // One that was there already loses what an earlier entry said of it.
-    if (attributes_clear(folder, err) < 0 ||
-        attributes_set(folder, job->entry, &job->result->skipped_xattrs, err) < 0)
-        return -1;
-    return tree_remember_folder(&job->tree, job->path.name, job->entry, err);
-}
-
-// Owner, mode and time of what has no descriptor to set them through. Nobody else can reach the folder,
-// so the name still means what was just made. Attributes on links and pipes are not kept: the user
-// namespace of attributes does not exist there (xattr(7)).
-static int finish_by_name(struct job *job, bool has_mode, struct err *err) {
-    const struct tar_entry *entry = job->entry;
-    const char *name = job->path.name;
-    job->result->skipped_xattrs += entry->xattr_count;
-    if (fchownat(job->parent, name, (uid_t)entry->uid, (gid_t)entry->gid, AT_SYMLINK_NOFOLLOW) < 0)
-        return err_sys(err, "set the owner", "");
-    if (has_mode && fchmodat(job->parent, name, entry->mode, 0) < 0)
-        return err_sys(err, "set the mode", "");
-    struct timespec times[2] = {entry->mtime, entry->mtime};
-    if (utimensat(job->parent, name, times, AT_SYMLINK_NOFOLLOW) < 0)
-        return err_sys(err, "set the time", "");
-    return 0;
-}
-
-static int place_symlink(struct job *job, struct err *err) {
-    const char *target = job->entry->link;
-    int made = symlinkat(target, job->parent, job->path.name);
-    if (made < 0 && errno == EEXIST) {
-        if (make_way(job, err) < 0)
-            return -1;
-        made = symlinkat(target, job->parent, job->path.name);
-    }
-    if (made < 0)
-        return err_sys(err, "make the symbolic link", "");
-    return finish_by_name(job, false, err);
-}
-
-static int place_fifo(struct job *job, struct err *err) {
-    int made = mkfifoat(job->parent, job->path.name, 0600);
-    if (made < 0 && errno == EEXIST) {
-        if (make_way(job, err) < 0)
-            return -1;
-        made = mkfifoat(job->parent, job->path.name, 0600);
-    }
-    if (made < 0)
-        return err_sys(err, "make the pipe", "");
-    return finish_by_name(job, true, err);
-}
-
-// A hard link may only join files of this very layer: its target is looked up below the root, the last
-// component not followed, and whiteouts are no files.
-static int place_hardlink(struct job *job, struct err *err) {
-    struct tree_path target __attribute__((cleanup(tree_path_clear))) = {0};
-    if (tree_clean(&job->tree, job->entry->link, &target, err) < 0)
-        return -1;
-    cleanup_fd int folder = tree_find_parent(&job->tree, &target, err);
-    if (folder < 0)
-        return -1;
-    struct stat info, present;
-    if (fstatat(folder, target.name, &info, AT_SYMLINK_NOFOLLOW) < 0)
-        return errno == ENOENT ? err_plain(err, "hard link to what this layer does not have", target.path)
-                               : err_sys(err, "hard link to", target.path);
-    if (S_ISDIR(info.st_mode) || S_ISCHR(info.st_mode))
-        return err_plain(err, "hard link to what is no file", target.path);
-    int made = linkat(folder, target.name, job->parent, job->path.name, 0);
-    if (made < 0 && errno == EEXIST) {
-        if (stat_name(job, &present) == 0 && present.st_ino == info.st_ino && present.st_dev == info.st_dev)
+// Folders whose names say that they are deleted hold nothing that could be unpacked; what aufs kept in such
+// of its own, old images still have. -1: refused, 0: to be left out, 1: to be unpacked.
+static int check_parents(const struct tree_path *path, struct err *err) {
+    static const char own[] = WHITEOUT_PREFIX WHITEOUT_PREFIX;
+    for (const char *at = path->path; at < path->name; at += strcspn(at, "/") + 1) {
+        if (strncmp(at, own, sizeof own - 1) == 0)
             return 0;
-        if (make_way(job, err) < 0)
-            return -1;
-        made = linkat(folder, target.name, job->parent, job->path.name, 0);
+        if (strncmp(at, WHITEOUT_PREFIX, sizeof WHITEOUT_PREFIX - 1) == 0)
+            return err_plain(err, "an entry in a folder that is a whiteout", "");
     }
-    return made < 0 ? err_sys(err, "hard link to", target.path) : 0;
+    return 1;
 }
 
-// OCI image specification, layer.md, "Whiteouts". Whiteouts speak of the layers below only, wherever in
-// the archive they stand: what this layer has under the same name stays.
-static int place_whiteout(struct job *job, struct err *err) {
-    const char *hidden = job->path.name + sizeof WHITEOUT - 1;
-    job->result->whiteouts++;
-    if (strcmp(job->path.name, OPAQUE) == 0)
-        return ask_opaque(job, ".", err);
-    if (strncmp(hidden, WHITEOUT, sizeof WHITEOUT - 1) == 0)
-        return 0; // aufs' own bookkeeping
-    if (hidden[0] == '\0' || strcmp(hidden, ".") == 0 || strcmp(hidden, "..") == 0)
-        return err_plain(err, "a whiteout that hides no name", "");
-    if (mknodat(job->parent, hidden, S_IFCHR, makedev(0, 0)) == 0)
-        return 0;
-    struct stat info;
-    if (errno != EEXIST || fstatat(job->parent, hidden, &info, AT_SYMLINK_NOFOLLOW) < 0)
-        return err_sys(err, "make the whiteout", "");
-    if (!S_ISDIR(info.st_mode))
-        return 0;
-    return ask_opaque(job, hidden, err) < 0 ? -1 : tree_remember_whiteout(&job->tree, hidden, err);
+// Holes take nothing of the disk, but are zeros when the layer is packed again.
+static int check_holes(struct job *job, const struct tar_entry *entry, struct err *err) {
+    uint64_t holes = entry->size > entry->stored ? entry->size - entry->stored : 0;
+    if (holes > job->tree.limits->max_bytes - job->holes)
+        return err_plain(err, "the holes in files are larger than the limit of bytes allows", "");
+    job->holes += holes;
+    return 0;
 }
 
-static int place(struct job *job, struct err *err) {
-    const struct tar_entry *entry = job->entry;
-    if (job->path.name[0] == '\0' && entry->kind != TAR_DIRECTORY)
-        return err_plain(err, "the root of the layer is no folder", "");
-    if (strncmp(job->path.name, WHITEOUT, sizeof WHITEOUT - 1) == 0)
-        return place_whiteout(job, err);
-    switch (entry->kind) {
-    case TAR_FILE:
-        return place_file(job, err);
-    case TAR_HARDLINK:
-        return place_hardlink(job, err);
-    case TAR_SYMLINK:
-        return place_symlink(job, err);
-    case TAR_DIRECTORY:
-        return place_folder(job, err);
-    case TAR_FIFO:
-        return place_fifo(job, err);
-    case TAR_DEVICE:
-        job->result->skipped_devices++;
-        return 0;
-    }
-    return err_plain(err, "unknown type of entry", "");
-}
-
-static int unpack_entry(struct job *job, struct err *err) {
-    if (tree_count(&job->tree, err) < 0 || attributes_check_ids(job->entry, err) < 0 ||
-        tree_clean(&job->tree, job->entry->path, &job->path, err) < 0)
+static int unpack_entry(struct job *job, const struct tar_entry *entry, struct err *err) {
+    struct placing *placing = &job->placing;
+    placing->entry = entry;
+    if (tree_count(&job->tree, err) < 0 || attributes_check_ids(entry, err) < 0 ||
+        check_holes(job, entry, err) < 0 || tree_clean(&job->tree, entry->path, &placing->path, err) < 0)
         return -1;
     // The same archive gives the same tree, whenever it is unpacked: no folder has the time of this moment.
-    job->tree.implied = job->entry->mtime;
+    job->tree.implied = entry->mtime;
     if (job->tree.entries == 1 && tree_remember_root(&job->tree, err) < 0)
         return -1;
-    job->parent = tree_parent(&job->tree, &job->path, err);
-    return job->parent < 0 ? -1 : place(job, err);
+    int wanted = check_parents(&placing->path, err);
+    if (wanted <= 0)
+        return wanted;
+    placing->parent = tree_parent(&job->tree, &placing->path, err);
+    return placing->parent < 0 ? -1 : place(placing, err);
 }
 
 static void remember_place(struct job *job, struct tar_entry *entry, struct unpack_place *place) {
@@ -285,11 +70,10 @@ static int unpack_entries(struct job *job, struct unpack_place *at, struct err *
                 remember_place(job, &entry, at);
             return found;
         }
-        job->entry = &entry;
-        int result = unpack_entry(job, err);
+        int result = unpack_entry(job, &entry, err);
         if (result < 0)
             remember_place(job, &entry, at);
-        tree_path_clear(&job->path);
+        tree_path_clear(&job->placing.path);
         if (result < 0)
             return -1;
     }
@@ -297,13 +81,18 @@ static int unpack_entries(struct job *job, struct unpack_place *at, struct err *
 
 int unpack(int fd, int root, int marker, const struct limits *limits, struct unpack_result *result,
            struct unpack_place *at, struct err *err) {
-    struct job job = {.marker = marker, .result = result};
+    struct job job = {.placing = {.tree = &job.tree, .reader = &job.reader, .result = result}};
     tree_open(&job.tree, root, marker, limits);
     int done = tar_reader_open(&job.reader, fd, limits->max_bytes, err);
     if (done == 0)
         done = unpack_entries(&job, at, err);
+    // An archive without entries is a layer too, and the same whenever it is unpacked: from 1970.
+    if (done == 0 && job.tree.entries == 0)
+        done = tree_remember_root(&job.tree, err);
     if (done == 0)
         done = tree_finish(&job.tree, err);
+    if (done == 0 && result->whiteouts > 0)
+        done = marker_ask_whiteouts(marker, root, err);
     result->entries = job.tree.entries;
     result->implied = job.tree.implied_folders;
     result->bytes = job.reader.offset;
