@@ -53,15 +53,18 @@ static int open_target(const struct spec *spec, int root, const char *target, st
     char *rest = NULL;
     for (char *name = strtok_r(path, "/", &rest); folder >= 0 && name != NULL;
          name = strtok_r(NULL, "/", &rest)) {
-        if (mkdirat(folder, name, 0755) == 0)
-            (void)fchownat(folder, name, spec->root_uid, spec->root_gid, AT_SYMLINK_NOFOLLOW);
-        else if (errno != EEXIST)
+        bool made = mkdirat(folder, name, 0755) == 0;
+        if (!made && errno != EEXIST)
             return err_sys(err, "mount: make target", target);
         char prefix[4096];
         (void)snprintf(prefix, sizeof prefix, "%.*s", (int)(name - path + (ptrdiff_t)strlen(name)), target);
         int next = open_plain(root, prefix);
         if (next < 0)
             return err_sys(err, "mount: open target", target);
+        // By what was opened and never by its name: in a home of the host's, the user can put something of
+        // somebody else's in its place.
+        if (made)
+            (void)fchownat(next, "", spec->root_uid, spec->root_gid, AT_EMPTY_PATH);
         close_fd(folder);
         folder = next;
     }
