@@ -90,7 +90,7 @@ export class KillHost {
     const store = join(stateFolder, 'images');
     expect((await readdir(stateFolder)).sort(), about).toEqual(['ids.json', 'images', 'users']);
     expect((await readdir(store)).sort(), about).toEqual(
-      ['blobs', 'host', 'host-boot-id', 'index.json', 'layers', 'lock', 'oci-layout', 'tmp'].sort(),
+      ['blobs', 'chains', 'host', 'host-boot-id', 'index.json', 'layers', 'lock', 'oci-layout', 'tmp'].sort(),
     );
     const half = (await readdir(join(store, 'tmp'))).filter((name) => !name.startsWith('partial-'));
     expect(half, about).toEqual([]);
@@ -99,6 +99,11 @@ export class KillHost {
         'layer.json',
         'tree',
       ]);
+    }
+    for (const chain of await readdir(join(store, 'chains/sha256'))) {
+      const names = await readdir(join(store, 'chains/sha256', chain));
+      const others = names.filter((name) => name !== 'passwd' && name !== 'group');
+      expect(others.sort(), about).toEqual(['chain.json', 'tree']);
     }
     for (const uid of await readdir(join(stateFolder, 'users'))) {
       const known = new Set(['home', 'identity', 'layer', 'snapshots']);
