@@ -83,7 +83,8 @@ max_bytes = 16G
   \`[user:jdoe@lab.example]\` and \`[group:domain users]\` are names like any other. A backslash means itself.
 - A user's groups are those that the name service gives, the primary one included.
 - For each key, what stands further to the right counts:
-  the default below < \`[defaults]\` < \`[image:NAME]\` < \`[group:NAME]\` < \`[user:GLOB]\` < \`[user:NAME]\`.
+  the default below < \`[defaults]\` < \`[image:NAME]\` < \`[group:NAME]\` < \`[user:GLOB]\` < \`[user:NAME]\`
+  < what the user may set (\`user_may_set\`).
   Of two sections of one kind the later one counts: further down in a file, or in a later file.
 - \`key += value\` adds to a list, instead of replacing what the sections before say.
 - \`env.NAME = value\` sets an environment variable of every session. The value is passed as it is.

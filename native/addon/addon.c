@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "own_file.h"
 #include "poller.h"
 #include "watch.h"
 #include "wire.h"
@@ -413,11 +414,14 @@ static napi_value initialize(napi_env env, napi_value exports) {
     static const struct {
         const char *name;
         napi_callback function;
-    } functions[] = {{"socketPair", socket_pair}, {"listen", listen_at},   {"connect", connect_to},
-                     {"accept", accept_on},       {"receive", receive},    {"peek", peek},
-                     {"send", send_to},           {"peer", peer},          {"lookupUser", lookup_user},
-                     {"poll", poller_start},      {"inherit", inherit},    {"datagram", datagram},
-                     {"watchOpen", watch_open},   {"watchAdd", watch_add}, {"watchDrain", watch_drain}};
+    } functions[] = {{"socketPair", socket_pair}, {"listen", listen_at},
+                     {"connect", connect_to},     {"accept", accept_on},
+                     {"receive", receive},        {"peek", peek},
+                     {"send", send_to},           {"peer", peer},
+                     {"lookupUser", lookup_user}, {"poll", poller_start},
+                     {"inherit", inherit},        {"datagram", datagram},
+                     {"watchOpen", watch_open},   {"watchAdd", watch_add},
+                     {"watchDrain", watch_drain}, {"readOwnFile", read_own_file}};
     for (size_t index = 0; index < sizeof functions / sizeof functions[0]; index++) {
         napi_value function;
         if (napi_create_function(env, functions[index].name, NAPI_AUTO_LENGTH, functions[index].function,

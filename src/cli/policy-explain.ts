@@ -27,12 +27,20 @@ export function addPolicyExplain(policy: Command, console: () => Console): void 
     });
 }
 
-function headOf({ user, account, groups, outdated, refused }: AdminResult<'policy.explain'>): string {
+function headOf({
+  user,
+  account,
+  groups,
+  outdated,
+  refused,
+  problems,
+}: AdminResult<'policy.explain'>): string {
   const lines = [
     account
       ? `${user}: groups ${groups.join(', ') || 'unknown'}`
       : `${user}: this host knows no such account; shown is what one of this name would get, groups aside`,
     ...(outdated ? ['The files are broken: this is the last good policy ("dockershctl policy check").'] : []),
+    ...problems.map((problem) => `Not counted: ${problem}`),
     ...(refused === null ? [] : [`Logins are refused: ${refused.why} [${refused.code}]`]),
   ];
   return lines.map((line) => `${printable(line)}\n`).join('');

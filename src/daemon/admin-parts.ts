@@ -9,6 +9,7 @@ import type { Logger } from '../lib/log.ts';
 import type { AdminParams, AdminPart, AdminProgress, AdminResult, AdminVerb } from '../protocol/admin.ts';
 import type { Accounts } from './accounts.ts';
 import type { LoginHistory } from './login-history.ts';
+import type { OwnSettings } from './own-settings.ts';
 import type { PolicyStore } from './policy-store.ts';
 import type { UserLayers } from './user-layers.ts';
 
@@ -19,6 +20,7 @@ export interface AdminParts {
   readonly accounts: Accounts;
   readonly users: Users;
   readonly policy: PolicyStore;
+  readonly ownSettings: OwnSettings;
   readonly history: LoginHistory;
   readonly cgroup: CgroupMode;
   /** A folder of root's for temporary files, emptied when the daemon starts. */

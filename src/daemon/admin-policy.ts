@@ -3,19 +3,22 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { UserRecord } from '../isolation/engine.ts';
 import { DockershError } from '../lib/errors.ts';
+import { formatProblem } from '../policy/problem.ts';
 import { checkPolicyValue, describePolicyKey, isPolicyKey, type PolicyKey } from '../policy/schema.ts';
 import type { AdminResult } from '../protocol/admin.ts';
 import type { policyVerbs } from '../protocol/admin-policy.ts';
 import { type AdminParts, findUser, type Handlers } from './admin-parts.ts';
 
 export function policyHandlers(parts: AdminParts): Handlers<keyof typeof policyVerbs> {
-  const { policy, engine, users } = parts;
+  const { policy, ownSettings, engine, users } = parts;
   return {
     'policy.diff': async ({ user }) => {
       const record = await findUser(users, user);
       const running = engine.settingsOf(record.uid);
-      if (running !== undefined)
-        return { user: record.name, changes: changesOf(running, policy.settingsOf(record)) };
+      if (running !== undefined) {
+        const { own } = await ownSettings.given(record);
+        return { user: record.name, changes: changesOf(running, policy.settingsOf(record, own)) };
+      }
       throw new DockershError('E_NOT_FOUND', {
         what: `a running sandbox of ${record.name}`,
         why: 'there is none, or an earlier version started it',
@@ -24,13 +27,15 @@ export function policyHandlers(parts: AdminParts): Handlers<keyof typeof policyV
     },
     'policy.explain': async ({ user }) => {
       const record = await accountOf(parts, user);
-      const { evaluation, subject, keys } = policy.explain(record ?? user);
+      const given = record === undefined ? undefined : await ownSettings.given(record);
+      const { evaluation, subject, keys } = policy.explain(record ?? user, given?.own);
       return {
         user: subject.name,
         account: record !== undefined,
         groups: [...subject.groups],
         outdated: policy.outdated,
         refused: evaluation.kind === 'ok' ? null : { code: evaluation.code, why: evaluation.why },
+        problems: (given?.problems ?? []).map(formatProblem),
         keys: keys.map((key) => ({ ...key, from: [...key.from], overrode: [...key.overrode] })),
       };
     },

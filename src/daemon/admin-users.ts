@@ -30,12 +30,12 @@ export function userHandlers(parts: AdminParts): Handlers<keyof typeof userVerbs
     },
     reset: async ({ user, save }) => {
       const record = await findUser(users, user);
-      const { stopped, saved } = await layers.reset(record, policyOf(parts, record), save);
+      const { stopped, saved } = await layers.reset(record, await policyOf(parts, record), save);
       return { user: record.name, stopped, saved: shownOrNull(saved) };
     },
     upgrade: async ({ user }) => {
       const record = await findUser(users, user);
-      const policy = policyOf(parts, record);
+      const policy = await policyOf(parts, record);
       return { user: record.name, image: policy.image, ...(await layers.upgrade(record, policy)) };
     },
   };
@@ -82,8 +82,8 @@ async function diff({ layers }: AdminParts, user: UserRecord, { part, signal }: 
   return { user: user.name, changes };
 }
 
-function policyOf({ policy }: AdminParts, user: UserRecord): EffectivePolicy {
-  const evaluation = policy.evaluate(user);
+async function policyOf({ ownSettings }: AdminParts, user: UserRecord): Promise<EffectivePolicy> {
+  const { evaluation } = await ownSettings.given(user);
   if (evaluation.kind === 'ok') return evaluation.policy;
   throw new DockershError('E_NOT_FOUND', {
     what: `an image for ${user.name}`,

@@ -5,10 +5,12 @@ import type { Engine } from '../isolation/engine.ts';
 import type { Users } from '../isolation/users.ts';
 import type { Logger } from '../lib/log.ts';
 import { describePolicyKey, policyKeys } from '../policy/schema.ts';
+import type { OwnSettings } from './own-settings.ts';
 import type { PolicyStore } from './policy-store.ts';
 
 export interface LiveParts {
   readonly policy: PolicyStore;
+  readonly ownSettings: OwnSettings;
   readonly users: Users;
   readonly engine: Engine;
   readonly cgroups: CgroupHost;
@@ -39,13 +41,14 @@ export class LiveLimits {
   }
 
   async #adjust(uid: number): Promise<void> {
-    const { users, policy, engine } = this.#parts;
+    const { users, policy, ownSettings, engine } = this.#parts;
     const user = users.remembered(uid) ?? (await users.find(uid));
-    const evaluation = user === undefined ? undefined : policy.evaluate(user);
+    const given = user === undefined ? undefined : await ownSettings.given(user);
+    const evaluation = given?.evaluation;
     // Whoever may not have a sandbox any more keeps the one that runs: ending it is somebody's decision.
-    if (user === undefined || evaluation?.kind !== 'ok') return;
+    if (user === undefined || given === undefined || evaluation?.kind !== 'ok') return;
     const { memoryBytes, cpus, pids, cpuWeight } = evaluation.policy;
-    const settings = policy.settingsOf(user);
+    const settings = policy.settingsOf(user, given.own);
     const live = Object.fromEntries(
       liveKeys.flatMap((key) => (settings[key] === undefined ? [] : [[key, settings[key]]])),
     );

@@ -9,18 +9,21 @@ import type { SeqpacketConnection } from '../isolation/seqpacket.ts';
 import type { Users } from '../isolation/users.ts';
 import { DockershError, LOGIN_FAILURE_EXIT, toDockershError, toUserMessage } from '../lib/errors.ts';
 import type { Logger } from '../lib/log.ts';
-import type { EffectivePolicy } from '../policy/policy.ts';
+import type { EffectivePolicy, Evaluation, SectionPolicy } from '../policy/policy.ts';
+import { formatProblem, type Problem } from '../policy/problem.ts';
 import { type LoginRequest, loginDismissal, loginError, parseLogin } from '../protocol/login.ts';
 import { imageEnvironment } from '../shell/environment.ts';
 import { resolveImageUser } from '../shell/image-user.ts';
 import { chooseShell, loginSource, newSessionId, type ShellChoice, sessionOf } from '../shell/session.ts';
 import type { LoginHistory } from './login-history.ts';
 import { LoginRates } from './login-rate.ts';
+import type { Given, OwnSettings } from './own-settings.ts';
 import type { PolicyStore } from './policy-store.ts';
 import type { UserLayers } from './user-layers.ts';
 
 export interface LoginParts {
   readonly policy: PolicyStore;
+  readonly ownSettings: OwnSettings;
   readonly users: Users;
   readonly layers: UserLayers;
   readonly engine: Engine;
@@ -37,6 +40,8 @@ const silenceMs = 10_000;
 const mostPending = 128;
 /** Broken requests are somebody's mischief or mistake; a few of them in the log say it all. */
 const loggedProtocolErrors = 20;
+/** Of a user's own file, on their terminal. */
+const mostNotices = 5;
 
 export class LoginService {
   readonly #parts: LoginParts;
@@ -157,13 +162,15 @@ export class LoginService {
     const user =
       (typeof whose === 'number' ? this.#parts.users.remembered(whose) : undefined) ??
       (await this.#find(whose));
-    const policy = this.#policyOf(user);
+    const given = this.#givenTo(user);
+    const { evaluation, own, problems } = given instanceof Promise ? await given : given;
+    const policy = policyOf(evaluation);
     if (request.user === undefined) this.#admit(user, policy);
     const shell = chooseShell(policy.shell, user);
     history.identified(id, user);
-    const session = sessionOf(id, request, user, shell, policy);
+    const session = sessionOf(id, request, user, shell, withNotice(policy, problems));
     const start = await engine.startSession(user.uid, session, client, () =>
-      this.#describe(user, policy, shell),
+      this.#describe(user, policy, own, shell),
     );
     history.started(id, start);
     log.info(
@@ -193,20 +200,21 @@ export class LoginService {
     throw new DockershError('E_NO_POLICY', { why: `this host knows no user ${whose}` });
   }
 
-  #policyOf(user: UserRecord): EffectivePolicy {
+  #givenTo(user: UserRecord): Given | Promise<Given> {
     if (user.uid === 0) throw new DockershError('E_ROOT_LOGIN');
-    const evaluation = this.#parts.policy.evaluate(user);
-    if (evaluation.kind === 'refused') {
-      throw new DockershError(evaluation.code, { why: evaluation.why });
-    }
-    return evaluation.policy;
+    return this.#parts.ownSettings.given(user);
   }
 
-  async #describe(user: UserRecord, policy: EffectivePolicy, shell: ShellChoice): Promise<SandboxSpec> {
+  async #describe(
+    user: UserRecord,
+    policy: EffectivePolicy,
+    own: readonly SectionPolicy[],
+    shell: ShellChoice,
+  ): Promise<SandboxSpec> {
     const image = await this.#parts.layers.imageAtStart(user, policy, this.#parts.log);
     return {
       ...policy,
-      settings: this.#parts.policy.settingsOf(user),
+      settings: this.#parts.policy.settingsOf(user, own),
       user,
       shell: shell.path,
       image: {
@@ -228,6 +236,19 @@ export class LoginService {
     }
     return undefined;
   }
+}
+
+function policyOf(evaluation: Evaluation): EffectivePolicy {
+  if (evaluation.kind === 'ok') return evaluation.policy;
+  throw new DockershError(evaluation.code, { why: evaluation.why });
+}
+
+/** What of the user's own file does not count is said where they see it, after what root has to say. */
+function withNotice(policy: EffectivePolicy, problems: readonly Problem[]): EffectivePolicy {
+  if (problems.length === 0) return policy;
+  const lines = problems.slice(0, mostNotices).map((problem) => `dockersh: ${formatProblem(problem)}`);
+  const plain = lines.map((line) => line.replaceAll(/\p{Cc}/gu, '?').slice(0, 300));
+  return { ...policy, banner: [...(policy.banner === null ? [] : [policy.banner]), ...plain].join('\n') };
 }
 
 /** What the log keeps of a refusal: everything of our own faults, the reason alone of expected ones. */

@@ -23,6 +23,7 @@ import { LiveLimits } from './live-limits.ts';
 import { LoginHistory } from './login-history.ts';
 import { LoginService } from './logins.ts';
 import { type DaemonOptions, parseOptions } from './options.ts';
+import { OwnSettings } from './own-settings.ts';
 import { PolicyStore } from './policy-store.ts';
 import {
   type InheritedSockets,
@@ -161,11 +162,12 @@ async function start(options: DaemonOptions, service: ServiceEnvironment, log: L
   used.engine = engine;
   const layers = new UserLayers(options.state, images, engine);
   await layers.cleanUp();
-  const live = new LiveLimits({ policy, users, engine, cgroups, log });
+  const ownSettings = new OwnSettings(policy, options.state);
+  const live = new LiveLimits({ policy, ownSettings, users, engine, cgroups, log });
   used.live = live;
   policy.follow(() => live.changed());
   live.changed();
-  const logins = new LoginService({ policy, users, layers, engine, history, log });
+  const logins = new LoginService({ policy, ownSettings, users, layers, engine, history, log });
   const scratch = path.join(options.state, 'tmp');
   await removeFolder(images.layerProgram, scratch);
   const admin = await serveAdmin(inherited.get('admin') ?? sockets.admin, {
@@ -175,6 +177,7 @@ async function start(options: DaemonOptions, service: ServiceEnvironment, log: L
     accounts: new Accounts(options.state, images.layerProgram, engine),
     users,
     policy,
+    ownSettings,
     history,
     cgroup: cgroups.mode,
     scratch,

@@ -11,8 +11,9 @@ import { evaluate } from '../policy/evaluate.ts';
 import type { Subject } from '../policy/expand.ts';
 import { type Explanation, explain, texts } from '../policy/explain.ts';
 import { confFolderOf, type LoadedPolicy, PolicyFiles, stampOf } from '../policy/load.ts';
-import type { Evaluation, ImagesPolicy, Policy } from '../policy/policy.ts';
+import type { Evaluation, ImagesPolicy, Policy, SectionPolicy } from '../policy/policy.ts';
 import { formatProblem, type Problem } from '../policy/problem.ts';
+import { type UserSettings, userSettings } from '../policy/user-file.ts';
 
 type LastReading = Pick<LoadedPolicy, 'files' | 'stamp' | 'settled'>;
 
@@ -140,8 +141,17 @@ export class PolicyStore implements Disposable {
   }
 
   /** What the policy says of an account, key by key, as it would be written. */
-  settingsOf(user: UserRecord): Record<string, string> {
-    return Object.fromEntries(texts(this.#policy, subjectOf(user)));
+  settingsOf(user: UserRecord, own: readonly SectionPolicy[]): Record<string, string> {
+    return Object.fromEntries(texts(this.#policy, subjectOf(user), own));
+  }
+
+  /** What counts of a user's own file. */
+  userSettings(user: UserRecord, text: string): UserSettings {
+    return userSettings(text, this.#policy, subjectOf(user));
+  }
+
+  evaluateWith(user: UserRecord, own: readonly SectionPolicy[]): Evaluation {
+    return evaluate(this.#policy, subjectOf(user), own);
   }
 
   /** Whether anybody may get something else than "none" for a key that is a limit. */
@@ -161,14 +171,17 @@ export class PolicyStore implements Disposable {
   }
 
   /** Why an account gets what it gets, or would if there were one of this name. */
-  explain(user: UserRecord | string): {
+  explain(
+    user: UserRecord | string,
+    own: readonly SectionPolicy[] = [],
+  ): {
     readonly subject: Subject;
     readonly evaluation: Evaluation;
     readonly keys: readonly Explanation[];
   } {
     const subject = typeof user === 'string' ? { name: user, groups: [], host: hostname() } : subjectOf(user);
-    const evaluation = evaluate(this.#policy, subject);
-    return { subject, evaluation, keys: explain(this.#policy, subject) };
+    const evaluation = evaluate(this.#policy, subject, own);
+    return { subject, evaluation, keys: explain(this.#policy, subject, own) };
   }
 
   [Symbol.dispose](): void {

@@ -41,6 +41,14 @@ export interface Addon {
   send(fd: number, data: Buffer, fds: readonly number[]): boolean;
   peer(fd: number): PeerCredentials;
   lookupUser(user: number | string): Promise<UserRecord | null>;
+  /** A file of a user's home, with that user's rights; null: there is none. */
+  readOwnFile(
+    home: string,
+    name: string,
+    uid: number,
+    gid: number,
+    mostBytes: number,
+  ): Promise<{ readonly data?: Buffer; readonly problem?: string } | null>;
   /** An inotify descriptor; -1 where the kernel gives none. */
   watchOpen(): number;
   /** Watches a file, or a folder with what is in it. False: it can't be. */

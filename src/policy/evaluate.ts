@@ -8,7 +8,12 @@ import { checkPolicyValue, type PolicyKey, type PolicySection, required } from '
 /** What all variables of the policy may take together: the rest of a session's message is the login's. */
 const longestEnvironment = 16 * 1024;
 
-export function evaluate(policy: Policy, subject: Subject, own: readonly SectionPolicy[] = []): Evaluation {
+export type Values =
+  | { readonly ok: true; readonly values: PolicySection; readonly env: ReadonlyMap<string, string> }
+  | { readonly ok: false; readonly why: string };
+
+/** The values of all keys, and the variables. */
+export function valuesOf(policy: Policy, subject: Subject, own: readonly SectionPolicy[] = []): Values {
   const layers = layersOf(policy, subject, own);
   const values: PolicySection = { ...policy.builtin };
   const dependent = new Set<PolicyKey>();
@@ -20,9 +25,16 @@ export function evaluate(policy: Policy, subject: Subject, own: readonly Section
   }
   for (const key of dependent) {
     const value = dependentValue(layers, key, subject);
-    if (!value.ok) return unfit(`${key} ${value.problem}`);
+    if (!value.ok) return { ok: false, why: `${key} ${value.problem}` };
     Object.assign(values, { [key]: value.value });
   }
+  return { ok: true, values, env };
+}
+
+export function evaluate(policy: Policy, subject: Subject, own: readonly SectionPolicy[] = []): Evaluation {
+  const found = valuesOf(policy, subject, own);
+  if (!found.ok) return unfit(found.why);
+  const { values, env } = found;
   if (values.image === undefined)
     return { kind: 'refused', code: 'E_NO_POLICY', why: `the policy names no image for ${subject.name}` };
   const environment = [...env.values()];
@@ -80,6 +92,8 @@ function effective(values: PolicySection, image: string, env: readonly string[])
     idleTimeMs: required(values.idle_time, 'idle_time'),
     banner: required(values.banner, 'banner'),
     maintenance: required(values.maintenance, 'maintenance'),
+    userMaySet: required(values.user_may_set, 'user_may_set'),
+    imagesAllowed: required(values.images_allowed, 'images_allowed'),
     env,
   };
 }

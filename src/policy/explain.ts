@@ -38,8 +38,12 @@ export function explain(policy: Policy, subject: Subject, own: readonly SectionP
 }
 
 /** The value of every key that has one, and of env.NAME. For comparing two policies. */
-export function texts(policy: Policy, subject: Subject): Map<string, string> {
-  const layers = layersOf(policy, subject);
+export function texts(
+  policy: Policy,
+  subject: Subject,
+  own: readonly SectionPolicy[] = [],
+): Map<string, string> {
+  const layers = layersOf(policy, subject, own);
   const found = new Map<string, string>();
   for (const key of policyKeys) {
     const text = textOf(layers, key, subject);

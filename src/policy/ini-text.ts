@@ -79,6 +79,11 @@ export function scanIni(text: string): ScannedIni {
   return scan(text, []);
 }
 
+/** The settings of a file that needs no section: they are those of the section `name`, which is the first. */
+export function scanSettings(text: string, name: string): ScannedIni {
+  return scan(text, [{ name, line: 0, column: 1, entries: [] }]);
+}
+
 function scan(text: string, sections: OpenSection[]): ScannedIni {
   const problems: IniProblem[] = [];
   for (const [index, content] of text

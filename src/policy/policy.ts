@@ -112,6 +112,9 @@ export interface EffectivePolicy {
   readonly idleTimeMs: number | null;
   readonly banner: string | null;
   readonly maintenance: string | null;
+  /** Keys of the user's own file that count; "env" for variables. */
+  readonly userMaySet: readonly string[];
+  readonly imagesAllowed: readonly string[];
   /** "NAME=value", over the image's and the login's own. */
   readonly env: readonly string[];
 }

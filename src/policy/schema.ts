@@ -11,6 +11,7 @@ import {
   cpuLimit,
   duration,
   durationOrForever,
+  imageGlobs,
   imageName,
   mostPids,
   oneOf,
@@ -23,6 +24,7 @@ import {
   size,
   sizeLimit,
   wholeNumber,
+  wordList,
 } from './values.ts';
 
 const ownKeys = {
@@ -151,7 +153,35 @@ const ownKeys = {
   },
 } as const satisfies Record<string, KeySpec>;
 
-const userKeys = { ...ownKeys, ...sandboxKeys, ...sessionKeys } as const;
+const boundKeys = { ...ownKeys, ...sandboxKeys, ...sessionKeys } as const;
+
+/** What "user_may_set" may name. */
+const settable = [
+  ...Object.entries<KeySpec>(boundKeys).flatMap(([key, { user }]) => (user === undefined ? [] : [key])),
+  'env',
+];
+
+const userKeys = {
+  ...boundKeys,
+  user_may_set: {
+    type: wordList(settable),
+    defaultText: 'none',
+    values: 'a list of keys, env for variables, or none',
+    applies: 'session',
+    list: true,
+    doc: `What users may set in \`~/.dockersh.ini\` in their home, where lines are \`key = value\` without a section. The file is read as data, with the user's rights, at each login. What it says counts up to what the policy gives: a limit can be lowered and not raised, "nice" raised and not lowered, and an image must be one of "images_allowed". What does not count is told on the user's terminal, and never stops a login. The keys are: ${settable.join(', ')}.`,
+    example: 'shell umask timezone env memory',
+  },
+  images_allowed: {
+    type: imageGlobs,
+    defaultText: 'none',
+    values: 'a list of image names and globs, or none',
+    applies: 'session',
+    list: true,
+    doc: 'The images that a user who may set "image" can choose from.',
+    example: 'lab/* base@sha256:*',
+  },
+} as const satisfies Record<string, KeySpec>;
 
 /** [images]: what holds for all images of the host. */
 const imageKeys = {

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { parseImageName } from '../lib/image-name.ts';
 import { nearest } from '../lib/nearest.ts';
 import { formatDuration, formatSize, parseDuration, parseSize, type Quantity } from '../lib/units.ts';
+import { globTest, isGlob } from './glob.ts';
 
 type Check<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly problem: string };
 
@@ -259,3 +260,26 @@ export const mountList = text<readonly Mount[]>((input) => {
 function wordsOf(input: string): string[] {
   return input.split(/[\s,]+/).filter((word) => word !== '');
 }
+
+/** Some of these words; "none" for none of them. */
+export const wordList = (words: readonly string[]) =>
+  text<readonly string[]>((input) => {
+    const found = input === 'none' ? [] : wordsOf(input);
+    for (const word of found) {
+      if (words.includes(word)) continue;
+      const guess = nearest(word, words);
+      const hint = guess === undefined ? `: ${words.join(', ')}` : `; did you mean ${guess}?`;
+      return { ok: false, problem: `has "${word}", which is none of those that can be given${hint}` };
+    }
+    if (found.length === 0 && input !== 'none') return { ok: false, problem: 'is no list, or none' };
+    return { ok: true, value: [...new Set(found)] };
+  });
+
+/** Names of images and globs for them; "none" for no image. */
+export const imageGlobs = text<readonly string[]>((input) => {
+  const globs = input === 'none' ? [] : wordsOf(input);
+  const wrong = globs.find((glob) => isGlob(glob) && 'problem' in globTest(glob));
+  if (wrong !== undefined) return { ok: false, problem: `has "${wrong}", which is no glob` };
+  if (globs.length === 0 && input !== 'none') return { ok: false, problem: 'is no list, or none' };
+  return { ok: true, value: globs };
+});

@@ -38,6 +38,8 @@ export const policyVerbs = {
       outdated: z.boolean(),
       /** Why a login would be refused by the policy; null: it would not. */
       refused: refusal.nullable(),
+      /** What of the user's own file does not count. */
+      problems: z.array(z.string()),
       keys: z.array(explanation),
     }),
   },

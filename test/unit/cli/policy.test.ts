@@ -54,6 +54,7 @@ describe('policy explain', () => {
     groups: ['lab'],
     outdated: false,
     refused: null,
+    problems: [],
     keys: [
       {
         key: 'memory',

@@ -58,6 +58,8 @@ test('the built-in defaults', () => {
     idleTimeMs: null,
     banner: null,
     maintenance: null,
+    userMaySet: [],
+    imagesAllowed: [],
     env: [],
   });
 });

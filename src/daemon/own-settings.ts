@@ -1,0 +1,52 @@
+// The policy for a user with what that user may set and has set: what logins, running sandboxes and explain all
+// go by.
+
+import type { UserRecord } from '../isolation/engine.ts';
+import { OwnFiles } from '../isolation/own-file.ts';
+import type { Evaluation, SectionPolicy } from '../policy/policy.ts';
+import type { Problem } from '../policy/problem.ts';
+import { largestUserFileBytes, userFileName, userFileShown } from '../policy/user-file.ts';
+import type { PolicyStore } from './policy-store.ts';
+
+export interface Given {
+  readonly evaluation: Evaluation;
+  readonly own: readonly SectionPolicy[];
+  /** What of the user's file does not count, for the user. */
+  readonly problems: readonly Problem[];
+}
+
+export class OwnSettings {
+  readonly #policy: PolicyStore;
+  readonly #files: OwnFiles;
+
+  constructor(policy: PolicyStore, state: string) {
+    this.#policy = policy;
+    this.#files = new OwnFiles(state);
+  }
+
+  /** Without waiting where the user may set nothing. */
+  given(user: UserRecord): Given | Promise<Given> {
+    const evaluation = this.#policy.evaluate(user);
+    const nothing = { evaluation, own: [], problems: [] };
+    if (evaluation.kind !== 'ok' || evaluation.policy.userMaySet.length === 0) return nothing;
+    return this.#withFile(user, evaluation, evaluation.policy.home);
+  }
+
+  async #withFile(user: UserRecord, evaluation: Evaluation, home: 'private' | 'host'): Promise<Given> {
+    const read = await this.#files.read(user, home, userFileName, largestUserFileBytes);
+    if (read === undefined) return { evaluation, own: [], problems: [] };
+    if ('problem' in read) return { evaluation, own: [], problems: [problemOf(read.problem)] };
+    const { own, problems } = this.#policy.userSettings(user, read.text);
+    const combined = this.#policy.evaluateWith(user, own);
+    // Two things that are fine alone may be too much together; a login goes on without the user's.
+    if (combined.kind === 'ok') return { evaluation: combined, own, problems };
+    return { evaluation, own: [], problems: [...problems, problemOf(combined.why)] };
+  }
+}
+
+const problemOf = (message: string): Problem => ({
+  severity: 'error',
+  file: userFileShown,
+  line: 0,
+  message,
+});

@@ -1,0 +1,49 @@
+// A user's own file in their own home. It is the user's in every way: read with their rights, never through a
+// link, only so much of it, and nobody waits for it long.
+
+import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { addon, type UserRecord } from './addon.ts';
+import { userFolder } from './user-folder.ts';
+
+export type OwnText = { readonly text: string } | { readonly problem: string } | undefined;
+
+/** A home on a server that does not answer must not keep its user out. */
+const patienceMs = 500;
+
+export class OwnFiles {
+  readonly #state: string;
+  /** One reading at a time for each user: a home that hangs takes one thread at most. */
+  readonly #pending = new Map<number, Promise<OwnText>>();
+
+  constructor(state: string) {
+    this.#state = state;
+  }
+
+  /** Undefined where there is none. */
+  async read(user: UserRecord, home: 'private' | 'host', name: string, mostBytes: number): Promise<OwnText> {
+    const folder = home === 'host' ? user.home : path.join(userFolder(this.#state, user.uid), 'home');
+    const pending = this.#pending.get(user.uid) ?? this.#begin(user, folder, name, mostBytes);
+    const late = delay(patienceMs, { problem: 'could not be read in time' }, { ref: false });
+    return await Promise.race([pending, late]);
+  }
+
+  #begin({ uid, gid }: UserRecord, folder: string, name: string, mostBytes: number): Promise<OwnText> {
+    const reading = addon()
+      .readOwnFile(folder, name, uid, gid, mostBytes)
+      .then(textOf)
+      .finally(() => this.#pending.delete(uid));
+    this.#pending.set(uid, reading);
+    return reading;
+  }
+}
+
+function textOf(read: { readonly data?: Buffer; readonly problem?: string } | null): OwnText {
+  if (read === null) return undefined;
+  if (read.data === undefined) return { problem: read.problem ?? 'cannot be read' };
+  try {
+    return { text: new TextDecoder('utf-8', { fatal: true }).decode(read.data) };
+  } catch {
+    return { problem: 'is not UTF-8 text' }; // nothing else can be wrong with it
+  }
+}

@@ -1,0 +1,120 @@
+// What a user says in a file of their own: taken as far as root lets them, and never further. Nothing in it can
+// stop a login; what does not count is a problem that the user is told. Pure.
+
+import { valuesOf } from './evaluate.ts';
+import { hasExpansion, type Subject } from './expand.ts';
+import { globTest, isGlob } from './glob.ts';
+import { scanSettings } from './ini-text.ts';
+import { reporter } from './parse-file.ts';
+import { parseUserSection } from './parse-section.ts';
+import type { Policy, SectionPolicy } from './policy.ts';
+import type { Problem } from './problem.ts';
+import { describePolicyKey, type PolicyKey, type PolicySection } from './schema.ts';
+
+/** In the home, as messages name it. */
+export const userFileName = '.dockersh.ini';
+export const userFileShown = `~/${userFileName}`;
+export const largestUserFileBytes = 16 * 1024;
+
+export interface UserSettings {
+  /** Within all bounds; of use for evaluate and explain. */
+  readonly own: readonly SectionPolicy[];
+  readonly problems: readonly Problem[];
+}
+
+/** `policy` and `subject` say what root gives; the text is anybody's. */
+export function userSettings(text: string, policy: Policy, subject: Subject): UserSettings {
+  const problems: Problem[] = [];
+  const given = valuesOf(policy, subject);
+  if (!given.ok) return { own: [], problems };
+  const report = reporter(userFileShown, problems);
+  const { sections, problems: unread } = scanSettings(text, 'your own');
+  for (const problem of unread) report(problem, problem.message, problem.hint);
+  const [first, ...others] = sections;
+  for (const other of others) report(other, 'this file has no sections', 'write key = value lines only');
+  const parsed = first === undefined ? undefined : parseUserSection(first, userFileShown, report);
+  if (parsed?.kind !== 'settings') return { own: [], problems };
+
+  const allowed = allowedOf(parsed.section, given.values, problems);
+  // The image first: its own section may move the bounds of everything else.
+  const image = allowedImage(allowed, given.values, problems);
+  const withImage = valuesOf(policy, subject, image);
+  const bounds = withImage.ok ? withImage.values : given.values;
+  const rest = withinBounds(allowed, bounds, problems);
+  return { own: [...(withImage.ok ? image : []), rest], problems };
+}
+
+function complain(section: SectionPolicy, key: string, message: string, problems: Problem[]): void {
+  const setting = [...section.settings, ...section.env].find(([name]) => name === key)?.[1];
+  problems.push({
+    severity: 'error',
+    file: userFileShown,
+    line: setting?.line ?? 0,
+    message: `${key}: ${message}`,
+  });
+}
+
+/** Only what "user_may_set" names, and of that only what means the same for everybody. */
+function allowedOf(section: SectionPolicy, given: PolicySection, problems: Problem[]): SectionPolicy {
+  const may = new Set(given.user_may_set ?? []);
+  const refused = (key: PolicyKey): string | undefined => {
+    const text = section.settings.get(key)?.text ?? '';
+    if (!may.has(key)) return 'you may not set this';
+    if (section.settings.get(key)?.append === true) return '"+=" is not for this file';
+    const expands = describePolicyKey(key).expands !== undefined && hasExpansion(text);
+    return expands ? '% stands for nothing in this file' : undefined;
+  };
+  const keys = [...section.settings.keys()].filter((key) => {
+    const why = refused(key);
+    if (why !== undefined) complain(section, key, why, problems);
+    return why === undefined;
+  });
+  const env = may.has('env') ? section.env : new Map();
+  if (!may.has('env'))
+    for (const name of section.env.keys()) complain(section, name, 'you may not set variables', problems);
+  return { ...only(section, keys), env };
+}
+
+function only(section: SectionPolicy, keys: readonly PolicyKey[]): SectionPolicy {
+  const kept = <T>(entries: Iterable<[string, T]>): [string, T][] =>
+    [...entries].filter(([key]) => keys.some((one) => one === key));
+  return {
+    ...section,
+    values: Object.fromEntries(kept(Object.entries(section.values))) as PolicySection,
+    settings: new Map([...section.settings].filter(([key]) => keys.includes(key))),
+    dependent: [],
+  };
+}
+
+function allowedImage(section: SectionPolicy, given: PolicySection, problems: Problem[]): SectionPolicy[] {
+  const image = section.values.image;
+  if (image === undefined) return [];
+  const fits = (glob: string): boolean => {
+    if (!isGlob(glob)) return glob === image;
+    const test = globTest(glob);
+    return 'test' in test && test.test(image);
+  };
+  if (image === given.image || (given.images_allowed ?? []).some(fits))
+    return [{ ...only(section, ['image']), env: new Map() }];
+  complain(section, 'image', `"${image}" is none of the images that you may choose`, problems);
+  return [];
+}
+
+function withinBounds(section: SectionPolicy, bounds: PolicySection, problems: Problem[]): SectionPolicy {
+  const keys = [...section.settings.keys()].filter((key) => {
+    const bound = describePolicyKey(key).user;
+    if (bound === 'free') return true;
+    if (bound !== 'most' && bound !== 'least') return false;
+    const [wanted, most] = [amount(section.values[key]), amount(bounds[key])];
+    if (bound === 'most' ? wanted <= most : wanted >= most) return true;
+    const text = section.settings.get(key)?.text ?? '';
+    complain(section, key, `${text} is ${bound === 'most' ? 'more' : 'less'} than you may set`, problems);
+    return false;
+  });
+  return only(section, keys);
+}
+
+/** "No limit" is more than any. */
+function amount(value: unknown): number {
+  return typeof value === 'number' ? value : Number.POSITIVE_INFINITY;
+}
