@@ -9,29 +9,14 @@ import { lacks } from '../../fixtures/machine.ts';
 import { Running, run, runOk } from '../../fixtures/process.ts';
 import { RealRegistry, skopeo } from '../registry/real-registry.ts';
 import { VerbsHost } from '../verbs/verbs-host.ts';
-import { builtImage, builtLayer, writeLayout } from './image-builder.ts';
+import { builtImage, writeLayout } from './image-builder.ts';
 import { KillHost } from './kill-host.ts';
 import { killSeed, momentsOf, roundsOf } from './kill-moments.ts';
-import { tar } from './tar-builder.ts';
+import { randomLayers } from './random-layers.ts';
 
 const policy = { defaults: { image: 'lab/base:1', linger: '1h', stop_grace: '100ms' } };
 const usualRounds = 20;
 const longEnough = 30 * 60_000;
-
-/** Layers with files of many sizes, that compress badly. */
-function layers(count: number, files: number, fileBytes: number) {
-  return Array.from({ length: count }, (_, layer) =>
-    builtLayer(
-      tar(
-        { name: `l${layer}/`, type: '5', mode: 0o755 },
-        ...Array.from({ length: files }, (__, file) => ({
-          name: `l${layer}/${file}`,
-          data: randomBytes(Math.ceil((fileBytes * (file % 7)) / 3)),
-        })),
-      ),
-    ),
-  );
-}
 
 describe.skipIf(lacks('docker-registry', 'skopeo', 'busybox'))(`SIGKILL with seed ${killSeed}`, () => {
   const parts = new AsyncDisposableStack();
@@ -57,7 +42,7 @@ describe.skipIf(lacks('docker-registry', 'skopeo', 'busybox'))(`SIGKILL with see
     'of a pull',
     async () => {
       await using registry = await RealRegistry.start(join(verbs.host.folder, 'registry'));
-      const image = builtImage(layers(4, 60, 60_000));
+      const image = builtImage(randomLayers(4, 60, 60_000));
       const layout = await writeLayout(join(verbs.host.folder, 'pulled'), image);
       const name = `${registry.host}/lab/pulled:1`;
       await skopeo(
@@ -99,7 +84,7 @@ describe.skipIf(lacks('docker-registry', 'skopeo', 'busybox'))(`SIGKILL with see
   it(
     'of an import',
     async () => {
-      const image = builtImage(layers(3, 80, 60_000));
+      const image = builtImage(randomLayers(3, 80, 60_000));
       const layout = await writeLayout(join(verbs.host.folder, 'imported'), image);
       const rootfs = await verbs.rootfs('rootfs');
       for (let file = 0; file < 300; file += 1)
@@ -170,7 +155,7 @@ describe.skipIf(lacks('docker-registry', 'skopeo', 'busybox'))(`SIGKILL with see
         'image',
         'import',
         'lab/garbage:1',
-        await writeLayout(`${garbage}-layout`, builtImage(layers(2, 300, 500))),
+        await writeLayout(`${garbage}-layout`, builtImage(randomLayers(2, 300, 500))),
       );
       await mkdir(join(garbage, 'layers'), { recursive: true });
       const places = ['blobs', 'layers'];
