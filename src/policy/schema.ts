@@ -131,7 +131,7 @@ const ownKeys = {
     values: 'keep, kill',
     applies: 'session',
     user: 'free',
-    doc: 'What happens to processes that a session leaves behind (tmux, nohup). keep: they go on as long as the sandbox does. kill: they are ended with the session.',
+    doc: 'What happens to processes that a session leaves behind (tmux, nohup). keep: they go on as long as the sandbox does. kill: they are ended with the session; those that have begun a session of their own (setsid) with the last session of the user.',
     example: 'kill',
   },
   hangup_grace: {
