@@ -182,6 +182,7 @@ export class LoginService {
         image: policy.image,
         digest: start.imageDigest,
         from: loginSource(request),
+        asImageUser: session.asImageUser || undefined,
         by: whose === peerUid ? undefined : peerUid,
       },
       'login',
