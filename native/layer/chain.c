@@ -1,5 +1,6 @@
 #include "chain.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -121,27 +122,60 @@ static int visit_child(struct job *job, struct frame *parent, const struct below
     return done;
 }
 
-static bool has_whiteout(int folder, const struct names *names) {
+static int visit_alone(struct job *job, struct frame *frame, int folder, struct err *err);
+
+static int alone_entry(struct job *job, struct frame *frame, int folder, const struct dirent *entry,
+                       struct err *err) {
     struct stat info;
-    for (size_t index = 0; index < names->count; index++)
-        if (fstatat(folder, names->names[index], &info, AT_SYMLINK_NOFOLLOW) == 0 &&
-            overlay_is_whiteout(&info))
-            return true;
-    return false;
+    bool known = entry->d_type != DT_UNKNOWN && entry->d_type != DT_CHR;
+    if (!known && fstatat(folder, entry->d_name, &info, AT_SYMLINK_NOFOLLOW) < 0)
+        return err_sys(err, "stat", entry->d_name);
+    if (!known && overlay_is_whiteout(&info))
+        return make(job, frame, err);
+    if (known ? entry->d_type != DT_DIR : !S_ISDIR(info.st_mode))
+        return 0;
+    struct frame inner = {.parent = frame, .name = entry->d_name, .made = CLOSED_FD};
+    cleanup_fd int seen = openat(folder, inner.name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (seen < 0)
+        return err_sys(err, "open the folder", inner.name);
+    int done = visit_alone(job, &inner, seen, err);
+    if (done == 0 && inner.made >= 0)
+        done = copy_attributes(seen, inner.made, err);
+    close_fd(inner.made);
+    return done;
+}
+
+// A folder that only one layer has, looked through for whiteouts.
+static int visit_alone(struct job *job, struct frame *frame, int folder, struct err *err) {
+    int copy = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *stream = copy < 0 ? NULL : fdopendir(copy);
+    if (stream == NULL) {
+        close_fd(copy);
+        return err_sys(err, "read the folder", "");
+    }
+    int result = 0;
+    struct dirent *entry;
+    while (result == 0 && (errno = 0, entry = readdir(stream)) != NULL)
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+            result = alone_entry(job, frame, folder, entry, err);
+    if (result == 0 && errno != 0)
+        result = err_sys(err, "read the folder", "");
+    (void)closedir(stream);
+    return result;
 }
 
 // `length`: of the folder's path, its slash included.
 static int visit(struct job *job, struct frame *frame, const struct below *folders, size_t length,
                  unsigned depth, struct err *err) {
     int result = 0;
+    if (folders->count == 1)
+        return job->whiteouts ? visit_alone(job, frame, folders->folders[0], err) : 0;
     // What the lowest has and the others have not, one layer alone has.
     size_t end = folders->count - (job->whiteouts ? 0 : 1);
     for (size_t index = 0; index < end && result == 0; index++) {
         struct names names;
         if (names_read(folders->folders[index], &names, err) < 0)
             return -1;
-        if (folders->count == 1 && has_whiteout(folders->folders[0], &names))
-            result = make(job, frame, err);
         for (size_t at = 0; at < names.count && result == 0; at++) {
             bool known = false; // higher up, where it was looked at already
             for (size_t above = 0; above < index && !known; above++)
