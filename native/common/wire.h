@@ -29,6 +29,7 @@ enum wire_type {
     MSG_STARTED = 2,
     MSG_EXIT = 3,
     MSG_ERROR = 4,
+    MSG_OUTSIDE = 5,
     // login client -> supervisor
     MSG_SIGNAL = 6,
     // daemon -> supervisor

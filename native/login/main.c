@@ -3,7 +3,9 @@
 // Runs as the user who logs in, with no privilege and no setuid bit. It hands its own arguments,
 // environment and descriptors 0, 1, 2 to the daemon and waits for the exit status; where one of the
 // three is a terminal it also pumps that terminal. It decides nothing: who the user is, the daemon
-// asks the kernel; what may run, root's policy says. It runs nothing on the host, ever.
+// asks the kernel; what may run, root's policy says. It runs nothing on the host, with two exceptions: root,
+// who never gets a sandbox and must not depend on a daemon, gets /bin/sh; and whom the daemon calls exempt
+// gets the shell that it names.
 //
 // Built a second time with -DDOCKERSH_EXEC it is dockersh-exec, root's way to run a command in a
 // user's sandbox: `dockersh-exec USER [COMMAND [ARG …]]`, over a socket that only root can reach.
@@ -26,6 +28,7 @@
 
 #include "cleanup.h"
 #include "environ.h"
+#include "outside.h"
 #include "pump.h"
 #include "terminal.h"
 #include "wire.h"
@@ -131,9 +134,27 @@ static void show_text(struct wire_reader *reader, int *code) {
         say(text);
 }
 
+#ifndef DOCKERSH_EXEC
+// The daemon's word is obeyed only where the daemon is root: in place of the socket that is compiled in,
+// nobody else can put one, but that is a folder's mode, and this is a shell outside of every sandbox.
+static _Noreturn void leave_sandbox(int connection, struct wire_reader *reader, int argc, char **argv) {
+    struct ucred peer = {.uid = 1};
+    socklen_t size = sizeof peer;
+    struct wire_field field;
+    if (getsockopt(connection, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0 || peer.uid != 0)
+        fail("the login service is not root's: refused");
+    while (wire_next(reader, &field)) {
+        cleanup_free char *shell = field.tag == TAG_SHELL ? wire_text(&field) : NULL;
+        if (shell != NULL && shell[0] == '/')
+            outside_run(shell, argc, argv);
+    }
+    fail("no shell of this host could be started; tell your administrator");
+}
+#endif
+
 // Waits for the session to start. Returns the PTY's master, -1 where the session has none, or -2
 // where the connection ended first: then nothing was run, and the login may be sent again.
-static int wait_for_start(int connection) {
+static int wait_for_start(int connection, int argc, char **argv) {
     static uint8_t answer[8192];
     int fds[WIRE_MAX_FDS], code = EXIT_OURS;
     unsigned fd_count;
@@ -145,15 +166,22 @@ static int wait_for_start(int connection) {
         fail("the daemon's answer is not understood: is another version of dockershd running?");
     if (reader.type == MSG_STARTED)
         return fd_count > 0 ? fds[0] : -1;
+#ifndef DOCKERSH_EXEC
+    if (reader.type == MSG_OUTSIDE)
+        leave_sandbox(connection, &reader, argc, argv);
+#else
+    (void)argc;
+    (void)argv;
+#endif
     show_text(&reader, &code); // refused, by the daemon or by the supervisor
     _exit(code);
 }
 
-static int start(size_t length, int *ptm) {
+static int start(size_t length, int *ptm, int argc, char **argv) {
     for (int attempt = 0; attempt < RETRY_ATTEMPTS; attempt++) {
         int connection = submit(length);
         if (connection >= 0) {
-            *ptm = wait_for_start(connection);
+            *ptm = wait_for_start(connection, argc, argv);
             if (*ptm != -2)
                 return connection;
             close_fd(connection);
@@ -236,13 +264,20 @@ int main(int argc, char **argv) {
     // Kernels before 5.18 allow a program with no argv[0], which has been used to confuse others.
     if (argc < 1 || argv[0] == NULL || argv[0][0] == '\0')
         fail("called without a name (argc 0): refused");
+    // Never locked out: whatever becomes of the daemon, its policy or its socket, root gets in to repair it.
+    if (getuid() == 0 && geteuid() == 0) {
+        if (isatty(2))
+            say("root gets no sandbox: this is a shell of the host");
+        outside_run("/bin/sh", argc, argv);
+        fail("/bin/sh could not be started");
+    }
 #endif
     size_t length = login_message(argc, argv, started);
     if (length == 0)
         fail("the command and its arguments are too long (together at most 196 KiB)");
 
     int ptm = -1;
-    int connection = start(length, &ptm);
+    int connection = start(length, &ptm, argc, argv);
     int signals = watch_signals();
     struct terminal terminal = {.input = -1, .output = -1};
     if (ptm >= 0 && terminal_find(&terminal)) {

@@ -94,7 +94,7 @@ int main(int argc, char **argv) {
             return 0;
         if (length < 0 || count != 1 || !wire_open(&reader, message, (size_t)length))
             continue; // the daemon's messages have one descriptor
-        if (reader.type == MSG_ERROR) {
+        if (reader.type == MSG_ERROR || reader.type == MSG_OUTSIDE) {
             dispose_client((size_t)length, fds[0]);
             continue;
         }

@@ -10,6 +10,7 @@ import { addExec } from './exec.ts';
 import { toCliFailure } from './failure.ts';
 import { addImage } from './image.ts';
 import { addLogins } from './logins.ts';
+import { addMaintenance } from './maintenance.ts';
 import { addPolicyCheck } from './policy-check.ts';
 import { addPolicyDiff } from './policy-diff.ts';
 import { addPolicyExplain } from './policy-explain.ts';
@@ -83,6 +84,7 @@ export function buildProgram(
   addPolicyDiff(policy, console);
   addDoctor(program, console, setStatus);
   addUser(program, console);
+  addMaintenance(program, console);
   addSshdConfig(program, console);
   addLogins(program, console);
   addVersion(program, console, version);

@@ -56,7 +56,11 @@ async function rowOf(subject: Subject, { books }: Installation): Promise<Row> {
   return {
     user: account.name,
     uid: account.uid,
-    by: [...(byShell ? ['login shell'] : []), ...(byForce ? ['ForceCommand'] : [])],
+    by: [
+      ...(byShell ? ['login shell'] : []),
+      ...(byForce ? ['ForceCommand'] : []),
+      ...(policy?.exempt === 'yes' ? ['exempt: no sandbox'] : []),
+    ],
     image: policy?.image ?? null,
     home: policy?.home ?? null,
     files: enabled?.plan.files ?? null,

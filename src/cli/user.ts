@@ -1,6 +1,6 @@
 // dockershctl user: who has a sandbox, and how.
 
-import { type Command, Option } from 'commander';
+import { Argument, type Command, Option } from 'commander';
 import { sysexits } from '../lib/errors.ts';
 import { type DisableOptions, planDisable, workOfDisabling } from './accounts/disable.ts';
 import { type EnableOptions, isIn, planEnable, workOfEnabling } from './accounts/enable.ts';
@@ -24,6 +24,7 @@ export function addUser(program: Command, console: () => Console): void {
   addEnable(user, console);
   addDisable(user, console);
   addUserLs(user, console);
+  addRescue(user, console);
   addRepair(user, console);
 }
 
@@ -115,6 +116,23 @@ function addDisable(user: Command, console: () => Console): void {
           .map((line) => `${printable(line)}\n`)
           .join(''),
       );
+    });
+}
+
+function addRescue(user: Command, console: () => Console): void {
+  user
+    .command('rescue')
+    .description('start the sandbox of an account from the rescue image, or from its own again')
+    .argument('<name>', 'name of the account')
+    .addArgument(new Argument('<state>').choices(['on', 'off']))
+    .action(async (name: string, state: 'on' | 'off') => {
+      const cli = console();
+      const result = await cli.call('account.rescue', { user: name, on: state === 'on' });
+      cli.show(result, ({ user: account, on, image, stopped }) => {
+        const what = on ? `starts from ${image ?? ''}, the rescue image` : 'starts from its own image again';
+        const now = stopped ? ' (it was stopped)' : '';
+        return `${printable(`the sandbox of ${account} ${what}, from the next login on${now}`)}\n`;
+      });
     });
 }
 

@@ -8,11 +8,14 @@ import { type LayerProgram, layerFailure, removeFolder, runLayerProgram } from '
 import type { Engine, UserRecord } from '../isolation/engine.ts';
 import { userFolder } from '../isolation/user-folder.ts';
 import { DockershError, hasErrno } from '../lib/errors.ts';
+import { isMarkedRescue, markRescue, rescueLayer } from './rescue.ts';
 
 export interface AccountState {
   readonly folder: boolean;
   readonly privateHome: boolean;
   readonly range: boolean;
+  /** It starts from the rescue image, because an administrator wants it to. */
+  readonly rescue: boolean;
 }
 
 const copyReport = z.strictObject({
@@ -42,6 +45,7 @@ export class Accounts {
       folder: await exists(folder),
       privateHome: await exists(path.join(folder, 'home')),
       range: this.#engine.hasRange(uid),
+      rescue: await isMarkedRescue(folder),
     };
   }
 
@@ -89,6 +93,16 @@ export class Accounts {
       return false;
     });
     return result;
+  }
+
+  /** Starts the sandbox from the rescue image from now on, or from its own again. True: it was stopped for that. */
+  async setRescue({ uid }: UserRecord, on: boolean): Promise<boolean> {
+    const folder = userFolder(this.#state, uid);
+    const { stopped } = await this.#engine.withStopped(uid, async () => {
+      await markRescue(folder, on);
+      if (!on && (await exists(rescueLayer(folder)))) await removeFolder(this.#program, rescueLayer(folder));
+    });
+    return stopped;
   }
 
   async discard(user: UserRecord, what: { home: boolean; folder: boolean; range: boolean }): Promise<void> {

@@ -1,10 +1,12 @@
 // The admin verbs about an account's part of the state.
 
+import { DockershError } from '../lib/errors.ts';
 import type { accountVerbs } from '../protocol/admin-accounts.ts';
 import { type AdminParts, findUser, type Handlers } from './admin-parts.ts';
+import { missing } from './user-image.ts';
 
 export function accountHandlers(parts: AdminParts): Handlers<keyof typeof accountVerbs> {
-  const { accounts, users, policy } = parts;
+  const { accounts, images, users, policy } = parts;
   return {
     'account.look': async ({ user }) => {
       const record = await findUser(users, user);
@@ -14,6 +16,7 @@ export function accountHandlers(parts: AdminParts): Handlers<keyof typeof accoun
         user: record.name,
         uid: record.uid,
         ...(await accounts.look(record)),
+        exempt: given?.exempt === 'yes',
         policy: given === undefined ? null : { image: given.image, home: given.home, network: given.network },
       };
     },
@@ -24,6 +27,20 @@ export function accountHandlers(parts: AdminParts): Handlers<keyof typeof accoun
     'account.giveBack': async ({ user, target }, { signal }) => {
       const record = await findUser(users, user);
       return { user: record.name, renamed: await accounts.giveBack(record, target, signal) };
+    },
+    'account.rescue': async ({ user, on }) => {
+      const record = await findUser(users, user);
+      const evaluation = policy.evaluate(record);
+      const image = evaluation.kind === 'ok' ? evaluation.policy.rescue : null;
+      if (on && image === null) {
+        throw new DockershError('E_NOT_FOUND', {
+          what: `a rescue image for ${record.name}`,
+          why: 'the policy names none',
+          hint: 'Set "rescue" in [defaults] or for the user.',
+        });
+      }
+      if (on && image !== null && (await images.resolve(image)) === undefined) throw missing(image);
+      return { user: record.name, on, image, stopped: await accounts.setRescue(record, on) };
     },
     'account.discard': async ({ user, ...what }) => {
       const record = await findUser(users, user);

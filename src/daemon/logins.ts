@@ -1,6 +1,7 @@
 // What happens to a login: who is it (the kernel says), what may they have (the policy says), which sandbox.
 // The one place where the parts meet. Every way out either hands the client's connection to a supervisor or
-// answers it with a refusal that names the session; nothing is ever run on the host.
+// answers it: with a refusal that names the session, or with word that the account is exempt. Nothing is ever run
+// on the host by us; the exempt account's own client becomes its shell there.
 
 import type { ResolvedImage } from '../images/image-store.ts';
 import { ClientConnection } from '../isolation/client-connection.ts';
@@ -11,10 +12,23 @@ import { DockershError, LOGIN_FAILURE_EXIT, toDockershError, toUserMessage } fro
 import type { Logger } from '../lib/log.ts';
 import type { EffectivePolicy, Evaluation, SectionPolicy } from '../policy/policy.ts';
 import { formatProblem, type Problem } from '../policy/problem.ts';
-import { type LoginRequest, loginDismissal, loginError, parseLogin } from '../protocol/login.ts';
+import {
+  type LoginRequest,
+  loginDismissal,
+  loginError,
+  loginOutside,
+  parseLogin,
+} from '../protocol/login.ts';
 import { imageEnvironment } from '../shell/environment.ts';
 import { resolveImageUser } from '../shell/image-user.ts';
-import { chooseShell, loginSource, newSessionId, type ShellChoice, sessionOf } from '../shell/session.ts';
+import {
+  chooseShell,
+  hostShell,
+  loginSource,
+  newSessionId,
+  type ShellChoice,
+  sessionOf,
+} from '../shell/session.ts';
 import type { LoginHistory } from './login-history.ts';
 import { LoginRates } from './login-rate.ts';
 import type { Given, OwnSettings } from './own-settings.ts';
@@ -162,6 +176,10 @@ export class LoginService {
     const user =
       (typeof whose === 'number' ? this.#parts.users.remembered(whose) : undefined) ??
       (await this.#find(whose));
+    if (this.#isExempt(user)) {
+      this.#leaveOutside(id, request, user, client);
+      return;
+    }
     const given = this.#givenTo(user);
     const { evaluation, own, problems } = given instanceof Promise ? await given : given;
     const policy = policyOf(evaluation);
@@ -189,6 +207,27 @@ export class LoginService {
     );
   }
 
+  /** By root's policy alone: nothing that the user may set or has written is looked at. */
+  #isExempt(user: UserRecord): boolean {
+    if (user.uid === 0) return false; // its client does not ask; a stranger's that does is refused
+    const evaluation = this.#parts.policy.evaluate(user);
+    return evaluation.kind === 'ok' && evaluation.policy.exempt === 'yes';
+  }
+
+  /** Its own client becomes a shell of the host. Nobody else gets one there, root's dockersh-exec included. */
+  #leaveOutside(id: string, request: LoginRequest, user: UserRecord, client: ClientConnection): void {
+    const { engine, log, history } = this.#parts;
+    const { uid, name } = user;
+    if (request.user !== undefined) {
+      throw new DockershError('E_NO_POLICY', { why: `the policy exempts ${name}: there is no sandbox` });
+    }
+    const shell = hostShell(user);
+    history.identified(id, user);
+    history.failed(id, 'outside');
+    log.info({ session: id, uid, user: name, shell, from: loginSource(request) }, 'login outside: exempt');
+    client.refuse(engine, loginOutside(shell));
+  }
+
   /** What keeps users out, and root's commands in their sandboxes not. Throws E_MAINTENANCE, E_LOGIN_RATE. */
   #admit(user: UserRecord, { maintenance, loginRate }: EffectivePolicy): void {
     if (maintenance !== null) throw new DockershError('E_MAINTENANCE', { userDetail: maintenance });
@@ -212,11 +251,12 @@ export class LoginService {
     own: readonly SectionPolicy[],
     shell: ShellChoice,
   ): Promise<SandboxSpec> {
-    const image = await this.#parts.layers.imageAtStart(user, policy, this.#parts.log);
+    const { image, layer } = await this.#parts.layers.imageAtStart(user, policy, this.#parts.log);
     return {
       ...policy,
       settings: this.#parts.policy.settingsOf(user, own),
       user,
+      layer,
       shell: shell.path,
       image: {
         ...image,

@@ -29,6 +29,7 @@ import { DockershError, hasErrno } from '../lib/errors.ts';
 import type { Logger } from '../lib/log.ts';
 import type { EffectivePolicy } from '../policy/policy.ts';
 import { configChanges } from './config-changes.ts';
+import { type ImageAtStart, imageOrRescue } from './rescue.ts';
 import { imageAtStart, isVirtual, missing, snapshotNameNow } from './user-image.ts';
 
 export interface CommitRequest {
@@ -84,10 +85,12 @@ export class UserLayers {
   }
 
   /** The image that a sandbox starts from now. Throws as imageAtStart does. */
-  async imageAtStart(user: UserRecord, policy: EffectivePolicy, log: Logger): Promise<ResolvedImage> {
+  async imageAtStart(user: UserRecord, policy: EffectivePolicy, log: Logger): Promise<ImageAtStart> {
     const { folder } = await this.#engine.layerOf(user);
+    const images = this.#images;
     const turn = <T>(work: () => Promise<T>): Promise<T> => this.#turn(user, work);
-    return await imageAtStart({ images: this.#images, log, folder, policy, turn });
+    const own = async () => await imageAtStart({ images, log, folder, policy, turn });
+    return await imageOrRescue({ images, log, user, folder, rescue: policy.rescue, own });
   }
 
   /** `told` hears of the changes in the order of paths; the number of them comes back. */

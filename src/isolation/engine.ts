@@ -16,6 +16,8 @@ export type { Pause } from './pause.ts';
 export interface SandboxSpec {
   readonly user: UserRecord;
   readonly image: SandboxImage;
+  /** Whose changes are on top of it: the user's own layer, or one for when their image is not to be had. */
+  readonly layer: 'own' | 'rescue';
   /** The login shell, as the sandbox's /etc/passwd names it. */
   readonly shell: string;
   readonly memoryBytes: number | null;

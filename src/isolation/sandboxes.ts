@@ -172,7 +172,7 @@ export class Sandboxes implements Engine {
       throw new DockershError('E_UID_RANGE', { why: `uid ${uid}, gid ${spec.user.gid}` });
     }
     const ids = idMapsOf(spec.user, await this.#slots.slotOf(uid));
-    const folder = await prepareUserFolder(state, spec.user, ids.rootId, spec.home);
+    const folder = await prepareUserFolder(state, spec.user, ids.rootId, spec);
     const name = cgroupName(uid, spec.user.name);
     const host = spec.hostname ?? hostname();
     const specification = specificationMessage(spec, {

@@ -3,6 +3,7 @@
 //
 //   <state>/users/<uid>/layer/{upper,work}   the overlay's writable part; beside it, what it is made on
 //   <state>/users/<uid>/snapshots/           copies of it to go back to (src/images/user-layer.ts)
+//   <state>/users/<uid>/rescue/{upper,work}  the same on the rescue image; there while that is used
 //   <state>/users/<uid>/home                 the private home
 //   <state>/users/<uid>/identity/<digest>    see identity-layer.ts
 
@@ -10,6 +11,7 @@ import { chmod, chown, cp, lchown, lstat, mkdir, readdir, rename, rm } from 'nod
 import path from 'node:path';
 import { DockershError, hasErrno } from '../lib/errors.ts';
 import type { UserRecord } from './addon.ts';
+import type { SandboxSpec } from './engine.ts';
 
 async function makeFolder(folder: string, mode: number): Promise<boolean> {
   try {
@@ -86,10 +88,10 @@ export async function prepareUserFolder(
   state: string,
   user: UserRecord,
   rootId: number,
-  home: 'private' | 'host',
+  { home, layer: which }: Pick<SandboxSpec, 'home' | 'layer'>,
 ): Promise<UserFolder> {
   const folder = userFolder(state, user.uid);
-  const layer = path.join(folder, 'layer');
+  const layer = path.join(folder, which === 'rescue' ? 'rescue' : 'layer');
   await mkdir(layer, { recursive: true, mode: 0o700 });
   await makeFolder(path.join(layer, 'work'), 0o700);
   if (await makeFolder(path.join(layer, 'upper'), 0o755)) {

@@ -17,6 +17,7 @@ export const messageTypes = {
   started: 2,
   exit: 3,
   error: 4,
+  outside: 5,
   signal: 6,
   prepare: 16,
   sandbox: 17,

@@ -1,5 +1,6 @@
 // One user's effective policy. Pure; remembered by its caller, so its own speed matters little.
 
+import { hostImageName } from '../lib/image-name.ts';
 import type { Subject } from './expand.ts';
 import { layersOf, textOf } from './layers.ts';
 import type { EffectivePolicy, Evaluation, Policy, SectionPolicy } from './policy.ts';
@@ -35,12 +36,14 @@ export function evaluate(policy: Policy, subject: Subject, own: readonly Section
   const found = valuesOf(policy, subject, own);
   if (!found.ok) return unfit(found.why);
   const { values, env } = found;
-  if (values.image === undefined)
+  // Who is exempt needs none: nothing is started from it.
+  const image = values.image ?? (values.exempt === 'yes' ? hostImageName : undefined);
+  if (image === undefined)
     return { kind: 'refused', code: 'E_NO_POLICY', why: `the policy names no image for ${subject.name}` };
   const environment = [...env.values()];
   if (environment.reduce((bytes, entry) => bytes + Buffer.byteLength(entry), 0) > longestEnvironment)
     return unfit(`the variables (env.NAME) take more than ${longestEnvironment} bytes`);
-  return { kind: 'ok', policy: effective(values, values.image, environment) };
+  return { kind: 'ok', policy: effective(values, image, environment) };
 }
 
 /** Values that differ from user to user were accepted for a sample; here they may turn out not to fit. */
@@ -60,6 +63,8 @@ const unfit = (why: string): Evaluation => ({ kind: 'refused', code: 'E_POLICY_U
 function effective(values: PolicySection, image: string, env: readonly string[]): EffectivePolicy {
   return {
     image,
+    rescue: required(values.rescue, 'rescue'),
+    exempt: required(values.exempt, 'exempt'),
     onImageChange: required(values.on_image_change, 'on_image_change'),
     ...(values.shell === undefined ? {} : { shell: values.shell }),
     imageUser: required(values.image_user, 'image_user'),

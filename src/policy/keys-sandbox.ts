@@ -1,9 +1,17 @@
 // The keys that are about the sandbox itself, besides what it may use. Pure.
 
 import type { KeySpec } from './section-schema.ts';
-import { hostName, mountList, sizeLimit } from './values.ts';
+import { hostName, imageOrNone, mountList, sizeLimit } from './values.ts';
 
 export const sandboxKeys = {
+  rescue: {
+    type: imageOrNone,
+    defaultText: 'none',
+    values: 'an image name, or none',
+    applies: 'sandbox',
+    doc: 'The image to start from while the user\'s own is missing or damaged, or "dockershctl user rescue USER on" says so. Their changes to the system inside are not there then, and not touched; the home is.',
+    example: 'busybox',
+  },
   shm_size: {
     type: sizeLimit(1024 ** 2),
     defaultText: '1G',

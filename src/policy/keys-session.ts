@@ -154,4 +154,12 @@ export const sessionKeys = {
     doc: 'Refuses logins with this text. Sessions that are open go on, and "dockershctl exec" works. With "maintenance = none" in their own section, administrators still get in.',
     example: 'back at noon',
   },
+  exempt: {
+    type: oneOf('no', 'yes'),
+    defaultText: 'no',
+    values: 'no, yes',
+    applies: 'session',
+    doc: "yes: no sandbox, but a shell of the host, also where dockersh is the login shell or sshd's ForceCommand, and also during maintenance: the shell in /etc/passwd unless that is dockersh, else /bin/bash, else /bin/sh. For administrators. root is always exempt.",
+    example: 'yes',
+  },
 } as const satisfies Record<string, KeySpec>;

@@ -115,6 +115,10 @@ export interface EffectivePolicy {
   /** Keys of the user's own file that count; "env" for variables. */
   readonly userMaySet: readonly string[];
   readonly imagesAllowed: readonly string[];
+  /** A shell of the host instead of a sandbox. */
+  readonly exempt: PolicyValue<'exempt'>;
+  /** The image for when `image` is missing or damaged. */
+  readonly rescue: string | null;
   /** "NAME=value", over the image's and the login's own. */
   readonly env: readonly string[];
 }

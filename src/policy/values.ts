@@ -75,6 +75,13 @@ export const imageName = text<string>((input) =>
     : { ok: true, value: input },
 );
 
+export const imageOrNone = text<string | null>((input) => {
+  if (input === 'none') return { ok: true, value: null };
+  return parseImageName(input) === undefined
+    ? { ok: false, problem: 'is not the name of an image, such as busybox, nor none' }
+    : { ok: true, value: input };
+});
+
 export const pathInside = text<string>((input) =>
   input.length < 4096 && /^(\/[^/\0]+)+$/.test(input) && !/\/\.{1,2}(\/|$)/.test(input)
     ? { ok: true, value: input }

@@ -16,6 +16,10 @@ export const accountVerbs = {
       folder: z.boolean(),
       privateHome: z.boolean(),
       range: z.boolean(),
+      /** It starts from the rescue image because an administrator said so. */
+      rescue: z.boolean(),
+      /** The policy gives it a shell of the host instead. */
+      exempt: z.boolean(),
       /** What the policy gives; null where it gives nothing. */
       policy: z
         .strictObject({
@@ -48,6 +52,16 @@ export const accountVerbs = {
     params: z.strictObject({ user: userName, target: hostPath }),
     /** `renamed`: the private home is no more; otherwise it was copied. */
     result: z.strictObject({ user: userName, renamed: z.boolean() }),
+  },
+  'account.rescue': {
+    params: z.strictObject({ user: userName, on: z.boolean() }),
+    /** `image`: the rescue image that the policy names. `stopped`: there was a sandbox. */
+    result: z.strictObject({
+      user: userName,
+      on: z.boolean(),
+      image: imageName.nullable(),
+      stopped: z.boolean(),
+    }),
   },
   'account.discard': {
     /** What to take away: the private home, the whole folder, the range. */

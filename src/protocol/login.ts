@@ -49,6 +49,11 @@ export function loginError(text: string, exitCode: number): Buffer {
   return new WireWriter('error').bytes('text', short(text)).u32('code', exitCode).finish();
 }
 
+/** An account that is exempt: the client becomes this shell of the host. */
+export function loginOutside(shell: string): Buffer {
+  return new WireWriter('outside').text('shell', shell).finish();
+}
+
 /** Ends a conversation without a word. */
 export function loginDismissal(): Buffer {
   return new WireWriter('error').finish();

@@ -29,6 +29,12 @@ export function chooseShell(policyShell: string | undefined, user: UserRecord): 
   return { path: user.shell, wanted: true };
 }
 
+/** The shell on the host of an account that is exempt. The client takes /bin/sh where this one can't be run. */
+export function hostShell(user: Pick<UserRecord, 'shell'>): string {
+  const name = user.shell.slice(user.shell.lastIndexOf('/') + 1);
+  return user.shell.startsWith('/') && !noShells.has(name) ? user.shell : fallbackShell;
+}
+
 /** Where the login came from: the first word of SSH_CONNECTION. */
 export function loginSource(request: LoginRequest): string | undefined {
   return variable(request.env, 'SSH_CONNECTION')?.split(' ')[0];

@@ -157,25 +157,6 @@ describe.skipIf(control).each(modes)('as %s', (mode) => {
   });
 });
 
-describe.skipIf(control)('root', () => {
-  it('is refused', async () => {
-    const { host } = world();
-    const result = await run(host.client, ['-c', 'echo ran'], { cwd: '/', env: { HOME: '/root' } });
-    expect(result.code).toBe(125);
-    expect(result.stdout.length).toBe(0);
-    expect(result.stderr.toString()).toMatch(/E_ROOT_LOGIN/);
-  });
-
-  it('is refused through sshd', async () => {
-    const login = world().login('force');
-    await login.sshd.authorize('root');
-    const result = await login.ssh('echo ran', { options: ['-l', 'root'] });
-    expect(result.code).toBe(125);
-    expect(result.stdout.length).toBe(0);
-    expect(result.stderr.toString()).toMatch(/E_ROOT_LOGIN/);
-  });
-});
-
 describe.skipIf(control)('the daemon does not start', () => {
   it.each([
     ['with an invalid policy file', '[defaults]\nimage = host\nlinger = long\n', 0o644, /dockersh\.ini:3/],

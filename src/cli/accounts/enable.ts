@@ -46,6 +46,12 @@ export async function planEnable(
   const look = await cli.call('account.look', { user: String(uid) });
   if (look.user !== name)
     throw refuse(`uid ${uid} is ${look.user} as well`, 'Give every account a uid of its own.');
+  if (look.exempt) {
+    throw refuse(
+      `the policy exempts ${name} from sandboxes`,
+      'Take "exempt = yes" away first: dockershctl policy explain.',
+    );
+  }
   const wantedHome = options.home ?? look.policy?.home ?? 'private';
   const files = filesFor(options.files, wantedHome, look.privateHome, account);
   return {

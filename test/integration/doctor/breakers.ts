@@ -45,6 +45,10 @@ export const scenarios = {
   brokenPolicy: { policy: '[defaults]\nimage = host\nmemroy = 1G\n' },
   noImage: { policy: '[user:dsh-nobody]\nimage = host\n' },
   missingImage: { policy: '[defaults]\nimage = dsh-not-there\n' },
+  closed: {
+    policy: '[defaults]\nimage = host\nmaintenance = back at noon\nrescue = dsh-not-there\n',
+  },
+  exempted: { policy: '[defaults]\nexempt = yes\n' },
   homeHost: {
     policy: '[defaults]\nimage = host\nhome = host\n',
     script: 'mount -t tmpfs none /usr/local; mkdir /usr/local/sbin; cp /bin/true /usr/local/sbin/sendmail',
@@ -142,6 +146,9 @@ export const breakers: Readonly<Record<string, Breaker>> = {
   'fs-private': { scenario: 'ramfs', state: 'critical', found: /mode 0755/ },
   'fs-space': { scenario: 'fullDisk', state: 'critical' },
   'fs-quota': { scenario: 'ramfs', state: 'warning', found: /ramfs on \/mnt/ },
+  maintenance: { scenario: 'closed', state: 'warning', found: /back at noon/ },
+  rescue: { scenario: 'closed', state: 'warning', found: /dsh-not-there is missing/ },
+  exempt: { scenario: 'exempted', state: 'warning' },
   'policy-valid': { scenario: 'brokenPolicy', state: 'critical', found: /memroy/ },
   'policy-user': { scenario: 'missingImage', state: 'critical', found: /dsh-not-there/ },
   'daemon-answers': { scenario: 'noDaemon', state: 'critical', found: /not running/ },

@@ -35,6 +35,7 @@ export function aSandbox(changes: Partial<SandboxSpec> = {}): SandboxSpec {
       workingDir: undefined,
       user: undefined,
     },
+    layer: 'own',
     shell: '/bin/bash',
     memoryBytes: null,
     cpus: null,

@@ -29,6 +29,8 @@ function effective(text: string, user: string | Subject): EffectivePolicy {
 test('the built-in defaults', () => {
   expect(effective('[defaults]\nimage = host\n', 'alice')).toEqual({
     image: 'host',
+    rescue: null,
+    exempt: 'no',
     onImageChange: 'keep',
     imageUser: 'ignore',
     memoryBytes: 2 * 1024 ** 3,

@@ -1,0 +1,83 @@
+// When a user's own image is not to be had: a rescue image with a layer of its own, and the same home. The
+// user's own layer is not touched: it belongs to their image.
+//
+// By itself only where the image is missing or damaged, which this start could not mend. A start that fails in
+// another way may be the host's fault, and a second image would only hide it: then an administrator decides
+// ("dockershctl user rescue USER on").
+
+import { lstat, mkdir, rm } from 'node:fs/promises';
+import path from 'node:path';
+import type { ImageStore, ResolvedImage } from '../images/image-store.ts';
+import type { SandboxSpec, UserRecord } from '../isolation/engine.ts';
+import { writeFileAtomic } from '../lib/atomic-file.ts';
+import { DockershError, hasErrno } from '../lib/errors.ts';
+import type { Logger } from '../lib/log.ts';
+import { missing } from './user-image.ts';
+
+export interface ImageAtStart {
+  readonly image: ResolvedImage;
+  readonly layer: SandboxSpec['layer'];
+}
+
+export interface RescueChoice {
+  readonly images: ImageStore;
+  readonly log: Logger;
+  readonly user: UserRecord;
+  /** The user's folder in the state. */
+  readonly folder: string;
+  /** The rescue image that the policy names. */
+  readonly rescue: string | null;
+  /** The user's own image. Throws E_IMAGE_MISSING, E_IMAGE_BROKEN. */
+  readonly own: () => Promise<ResolvedImage>;
+}
+
+export async function imageOrRescue(choice: RescueChoice): Promise<ImageAtStart> {
+  const { log, user, folder, rescue, own } = choice;
+  if (rescue !== null && (await isMarkedRescue(folder))) {
+    return { image: await rescueImage(choice, rescue), layer: 'rescue' };
+  }
+  try {
+    return { image: await own(), layer: 'own' };
+  } catch (error) {
+    if (rescue === null || !isImageFailure(error)) throw error;
+    const image = await rescueImage(choice, rescue).catch(() => undefined); // then the first failure is the one to tell
+    if (image === undefined) throw error;
+    log.error({ uid: user.uid, user: user.name, rescue, err: error }, 'the image is not to be had: rescue');
+    return { image, layer: 'rescue' };
+  }
+}
+
+function isImageFailure(error: unknown): boolean {
+  return error instanceof DockershError && ['E_IMAGE_MISSING', 'E_IMAGE_BROKEN'].includes(error.code);
+}
+
+async function rescueImage({ images }: RescueChoice, name: string): Promise<ResolvedImage> {
+  const image = await images.resolve(name);
+  if (image === undefined) throw missing(name);
+  return image;
+}
+
+export function rescueLayer(folder: string): string {
+  return path.join(folder, 'rescue');
+}
+
+const markFile = (folder: string): string => path.join(folder, 'rescue-on');
+
+export async function isMarkedRescue(folder: string): Promise<boolean> {
+  try {
+    await lstat(markFile(folder));
+    return true;
+  } catch (error) {
+    if (hasErrno(error, 'ENOENT', 'ENOTDIR')) return false;
+    throw error;
+  }
+}
+
+export async function markRescue(folder: string, on: boolean): Promise<void> {
+  if (!on) {
+    await rm(markFile(folder), { force: true });
+    return;
+  }
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  await writeFileAtomic(markFile(folder), '');
+}
