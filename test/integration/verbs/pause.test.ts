@@ -6,6 +6,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { cgroupName } from '../../../src/isolation/cgroup-host.ts';
 import { cgroupsOf } from '../../fixtures/leaks.ts';
 import { lacks } from '../../fixtures/machine.ts';
 import { type Finished, Running, run, waitUntil } from '../../fixtures/process.ts';
@@ -122,7 +123,7 @@ describe.skipIf(lacks('busybox'))('a running sandbox', () => {
 
   const isFrozen = (): boolean =>
     cgroupsOf(verbs.host.cgroup)
-      .filter((folder) => folder.endsWith(`/${verbs.user.uid}`))
+      .filter((folder) => folder.endsWith(`/${cgroupName(verbs.user.uid, verbs.name)}`))
       .some((folder) =>
         ['freezer.state', 'cgroup.freeze'].some((file) => {
           try {
