@@ -7,7 +7,14 @@ import type { Argument, Command, Option } from 'commander';
 import { buildProgram } from '../src/cli/program.ts';
 import { daemonCommand } from '../src/daemon/options.ts';
 import { version } from '../src/lib/version.ts';
-import { describeImagesKey, describePolicyKey, imagesKeys, policyKeys } from '../src/policy/schema.ts';
+import {
+  describeHostKey,
+  describeImagesKey,
+  describePolicyKey,
+  hostSectionKeys,
+  imagesKeys,
+  policyKeys,
+} from '../src/policy/schema.ts';
 import type { AppliesAt, KeyDoc } from '../src/policy/section-schema.ts';
 import { visibleCommands, visibleOptions } from './commands.ts';
 
@@ -95,6 +102,7 @@ const replacements: Readonly<Record<string, (page: string) => string>> = {
       .map((command) => commandText(command, []))
       .join('\n'),
   '@KEYS@': () => policyKeys.map((key) => keyText(key, describePolicyKey(key))).join('\n'),
+  '@HOST_KEYS@': () => hostSectionKeys.map((key) => keyText(key, describeHostKey(key))).join('\n'),
   '@IMAGES_KEYS@': () => imagesKeys.map((key) => keyText(key, describeImagesKey(key))).join('\n'),
 };
 

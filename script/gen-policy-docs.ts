@@ -4,7 +4,14 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { hasErrno } from '../src/lib/errors.ts';
-import { describeImagesKey, describePolicyKey, imagesKeys, policyKeys } from '../src/policy/schema.ts';
+import {
+  describeHostKey,
+  describeImagesKey,
+  describePolicyKey,
+  hostSectionKeys,
+  imagesKeys,
+  policyKeys,
+} from '../src/policy/schema.ts';
 import type { AppliesAt, KeyDoc } from '../src/policy/section-schema.ts';
 
 const inRoot = (file: string): string => path.resolve(import.meta.dirname, '..', file);
@@ -73,6 +80,10 @@ shell = /bin/zsh
 ; settings for all images
 [images]
 max_bytes = 16G
+
+; what all sandboxes together may take
+[host]
+sandboxes = 200
 \`\`\`
 
 - A setting is \`key = value\`. \`;\` and \`#\` start a comment, also after a value; quotes around a value keep them.
@@ -110,6 +121,13 @@ ${imagesKeys
   .map((key) => keySection(key, describeImagesKey(key)))
   .join('\n')
   .trimEnd()}
+
+## Keys of [host]
+
+${hostSectionKeys
+  .map((key) => keySection(key, describeHostKey(key)))
+  .join('\n')
+  .trimEnd()}
 `;
 
 /** Lines of a comment, none longer than the sources are. */
@@ -145,6 +163,10 @@ ${policyKeys.map((key) => exampleSetting(key, describePolicyKey(key))).join('\n'
 [images]
 
 ${imagesKeys.map((key) => exampleSetting(key, describeImagesKey(key))).join('\n')}
+# What all sandboxes of this host together may take.
+[host]
+
+${hostSectionKeys.map((key) => exampleSetting(key, describeHostKey(key))).join('\n')}
 # Sections of groups and users override [defaults] key by key. Remove the leading "#" to use them.
 #[group:students]
 #memory = 1G

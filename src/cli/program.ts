@@ -18,6 +18,7 @@ import { addPs } from './ps.ts';
 import { addReset, addRollback } from './rollback.ts';
 import { addSnapshot } from './snapshot.ts';
 import { addSshdConfig } from './sshd-config.ts';
+import { addStats, addTop } from './stats.ts';
 import { addStop } from './stop.ts';
 import { addUpgrade } from './upgrade.ts';
 import { addUser } from './user.ts';
@@ -67,6 +68,8 @@ export function buildProgram(
   const console = (): Console => new Console(environment, program.opts<GlobalOptions>());
 
   addPs(program, console);
+  addStats(program, console);
+  addTop(program, console);
   addStop(program, console);
   addExec(program, setStatus);
   addImage(program, console, setStatus);

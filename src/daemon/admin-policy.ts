@@ -1,5 +1,6 @@
 // The admin verbs about the policy in force.
 
+import { cpus, totalmem } from 'node:os';
 import { isDeepStrictEqual } from 'node:util';
 import type { UserRecord } from '../isolation/engine.ts';
 import { DockershError } from '../lib/errors.ts';
@@ -12,6 +13,19 @@ import { type AdminParts, findUser, type Handlers } from './admin-parts.ts';
 export function policyHandlers(parts: AdminParts): Handlers<keyof typeof policyVerbs> {
   const { policy, ownSettings, engine, users } = parts;
   return {
+    stats: async () => {
+      const { mostSandboxes, mostSessions, mostMemoryBytes } = policy.host;
+      const promised = engine.loads().map(({ memoryBytes }) => memoryBytes ?? totalmem());
+      const host = {
+        memoryBytes: totalmem(),
+        cpus: cpus().length,
+        promisedBytes: promised.reduce((sum, bytes) => sum + bytes, 0),
+        mostSandboxes,
+        mostSessions,
+        mostMemoryBytes,
+      };
+      return { atMs: performance.now(), host, sandboxes: await engine.usage() };
+    },
     'policy.diff': async ({ user }) => {
       const record = await findUser(users, user);
       const running = engine.settingsOf(record.uid);

@@ -29,6 +29,7 @@ import {
   type ShellChoice,
   sessionOf,
 } from '../shell/session.ts';
+import type { Admission } from './admission.ts';
 import type { LoginHistory } from './login-history.ts';
 import { LoginRates } from './login-rate.ts';
 import type { Given, OwnSettings } from './own-settings.ts';
@@ -42,6 +43,7 @@ export interface LoginParts {
   readonly layers: UserLayers;
   readonly engine: Engine;
   readonly history: LoginHistory;
+  readonly admission: Admission;
   readonly log: Logger;
 }
 
@@ -186,6 +188,11 @@ export class LoginService {
     if (request.user === undefined) this.#admit(user, policy);
     const shell = chooseShell(policy.shell, user);
     history.identified(id, user);
+    // Root's own commands are never kept out.
+    using _place =
+      request.user === undefined
+        ? await this.#parts.admission.enter({ id, uid: user.uid, memoryBytes: policy.memoryBytes })
+        : undefined;
     const session = sessionOf(id, request, user, shell, withNotice(policy, problems));
     const start = await engine.startSession(user.uid, session, client, () =>
       this.#describe(user, policy, own, shell),

@@ -18,6 +18,7 @@ import { requireTrustedPath } from '../lib/trusted-path.ts';
 import { version } from '../lib/version.ts';
 import { Accounts } from './accounts.ts';
 import { serveAdmin } from './admin.ts';
+import { Admission } from './admission.ts';
 import { journalIsOurs, journalStream } from './journal.ts';
 import { LiveLimits } from './live-limits.ts';
 import { LoginHistory } from './login-history.ts';
@@ -122,7 +123,7 @@ async function start(options: DaemonOptions, service: ServiceEnvironment, log: L
   const cgroups = await CgroupHost.open(options.cgroup);
   const history = new LoginHistory();
   const users = new Users();
-  const used: { engine?: Engine; live?: LiveLimits } = {};
+  const used: { engine?: Engine; live?: LiveLimits; admission?: Admission } = {};
   const images = parts.use(
     await openImageStore(path.join(options.state, 'images'), {
       layerProgram: path.join(options.libexec, 'dockersh-layer'),
@@ -145,6 +146,7 @@ async function start(options: DaemonOptions, service: ServiceEnvironment, log: L
       events: {
         sessionEnded: (end) => {
           history.ended(end);
+          used.admission?.changed();
           log.info(
             { session: end.id, uid: end.uid, ...end.outcome, problem: end.problem || undefined },
             'session ended',
@@ -155,7 +157,10 @@ async function start(options: DaemonOptions, service: ServiceEnvironment, log: L
           log.info({ uid: started.uid }, 'sandbox started');
           used.live?.follow(started.uid); // the policy may have changed meanwhile
         },
-        sandboxEnded: () => sweepLater(),
+        sandboxEnded: () => {
+          used.admission?.changed();
+          sweepLater();
+        },
       },
     }),
   );
@@ -165,9 +170,17 @@ async function start(options: DaemonOptions, service: ServiceEnvironment, log: L
   const ownSettings = new OwnSettings(policy, options.state);
   const live = new LiveLimits({ policy, ownSettings, users, engine, cgroups, log });
   used.live = live;
-  policy.follow(() => live.changed());
+  const admission = new Admission(
+    () => policy.host,
+    () => engine.loads(),
+  );
+  used.admission = admission;
+  policy.follow(() => {
+    live.changed();
+    admission.changed();
+  });
   live.changed();
-  const logins = new LoginService({ policy, ownSettings, users, layers, engine, history, log });
+  const logins = new LoginService({ policy, ownSettings, users, layers, engine, history, admission, log });
   const scratch = path.join(options.state, 'tmp');
   await removeFolder(images.layerProgram, scratch);
   const admin = await serveAdmin(inherited.get('admin') ?? sockets.admin, {

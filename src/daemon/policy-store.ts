@@ -11,7 +11,7 @@ import { evaluate } from '../policy/evaluate.ts';
 import type { Subject } from '../policy/expand.ts';
 import { type Explanation, explain, texts } from '../policy/explain.ts';
 import { confFolderOf, type LoadedPolicy, PolicyFiles, stampOf } from '../policy/load.ts';
-import type { Evaluation, ImagesPolicy, Policy, SectionPolicy } from '../policy/policy.ts';
+import type { Evaluation, HostPolicy, ImagesPolicy, Policy, SectionPolicy } from '../policy/policy.ts';
 import { formatProblem, type Problem } from '../policy/problem.ts';
 import { type UserSettings, userSettings } from '../policy/user-file.ts';
 
@@ -133,6 +133,11 @@ export class PolicyStore implements Disposable {
     this.#policy = policy;
     this.#evaluations = new WeakMap();
     this.#following?.changed();
+  }
+
+  /** What all sandboxes together may take. */
+  get host(): HostPolicy {
+    return this.#policy.host;
   }
 
   /** What holds for all images, as the policy in force has it. */

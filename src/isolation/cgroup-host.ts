@@ -6,14 +6,8 @@ import { access, mkdir, readdir, readFile, rmdir, writeFile } from 'node:fs/prom
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { DockershError, hasErrno, toDockershError } from '../lib/errors.ts';
-import {
-  allLimitFiles,
-  type Controller,
-  controllers,
-  type Limits,
-  limitFiles,
-  ownProcesses,
-} from './cgroup-limits.ts';
+import { allLimitFiles, type Controller, controllers, type Limits, limitFiles } from './cgroup-limits.ts';
+import { readUsage, type Usage } from './cgroup-usage.ts';
 
 export type CgroupMode = 'v1' | 'v2' | 'hybrid';
 /** No limit, but sandboxes are paused with it. On v2 it needs no controller. */
@@ -24,11 +18,6 @@ export interface LimitWrite {
   readonly hierarchy: number;
   readonly file: string;
   readonly value: string;
-}
-
-export interface Usage {
-  readonly memoryBytes: number | null;
-  readonly pids: number | null;
 }
 
 /** On v2, where a folder with controllers for others may hold no process itself (cgroups(7)). */
@@ -175,23 +164,10 @@ export class CgroupHost {
 
   /** What a sandbox uses now; null for what this host does not count. */
   async usage(name: string): Promise<Usage> {
-    const file = this.version === 2 ? 'memory.current' : 'memory.usage_in_bytes';
-    const pids = await this.#read('pids', name, 'pids.current');
-    return {
-      memoryBytes: await this.#read('memory', name, file),
-      pids: pids === null ? null : Math.max(0, pids - ownProcesses),
-    };
-  }
-
-  async #read(controller: Controller, name: string, file: string): Promise<number | null> {
-    const hierarchy = this.#hierarchies.find((candidate) => candidate.controllers.has(controller));
-    if (hierarchy === undefined) return null;
-    try {
-      return Number(await readFile(path.join(hierarchy.parent, name, file), 'utf8'));
-    } catch (error) {
-      if (!hasErrno(error, 'ENOENT', 'ENODEV')) throw error; // it has just ended
-      return null;
-    }
+    return await readUsage(this.version, (controller) => {
+      const parent = this.#hierarchies[this.#hierarchyOf(controller)]?.parent;
+      return parent === undefined ? undefined : path.join(parent, name);
+    });
   }
 
   /** Removes the empty cgroups of sandboxes that are not in `living` (what a killed supervisor left). */

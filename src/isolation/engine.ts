@@ -162,6 +162,30 @@ export interface SandboxInfo {
   readonly lingerUntil: string | null;
 }
 
+/** What a sandbox counts for where room is short: one that runs, starts or ends. */
+export interface Load {
+  readonly uid: number;
+  /** Its limit. */
+  readonly memoryBytes: number | null;
+  /** Ids. */
+  readonly sessions: readonly string[];
+}
+
+/** What a sandbox uses and has used; null: this host does not count it. */
+export interface SandboxUsage {
+  readonly uid: number;
+  readonly user: string;
+  readonly sessions: number;
+  readonly memoryBytes: number | null;
+  readonly memoryLimitBytes: number | null;
+  readonly cpuUsec: number | null;
+  readonly cpus: number | null;
+  readonly pids: number | null;
+  readonly pidsLimit: number | null;
+  /** Percent of the last 10 seconds in which something of it had to wait (PSI). */
+  readonly pressure: { readonly cpu: number; readonly memory: number; readonly io: number } | null;
+}
+
 /** A user's own layer on the disk. */
 export interface UserLayer {
   /** The user's folder in the state (user-folder.ts). */
@@ -219,6 +243,8 @@ export interface Engine extends AsyncDisposable, Disposer {
   adjust(uid: number, limits: Limits, settings: Readonly<Record<string, string>>): Promise<boolean>;
   /** Of running sandboxes. */
   uids(): number[];
+  loads(): Load[];
+  usage(): Promise<SandboxUsage[]>;
   /** What the policy said when the sandbox was started; undefined where there is none, or nobody knows. */
   settingsOf(uid: number): Readonly<Record<string, string>> | undefined;
   stopAll(): Promise<void>;

@@ -107,6 +107,8 @@ export interface SandboxEvents {
 
 export class Sandbox implements Pausable {
   #record: SandboxRecord;
+  readonly #sessions = new Set<string>();
+  #endedMeanwhile: Set<string> | undefined;
   /** Resolves when nothing is left of it. */
   readonly gone: Promise<void>;
   /** Resolves when it runs, or has come to nothing. */
@@ -146,6 +148,8 @@ export class Sandbox implements Pausable {
         this.#state = 'stopping';
       },
       sessionEnded: (end) => {
+        this.#sessions.delete(end.id);
+        this.#endedMeanwhile?.add(end.id);
         this.#idleSinceMs = Date.now();
         events.sessionEnded({ ...end, uid: record.uid });
       },
@@ -169,6 +173,11 @@ export class Sandbox implements Pausable {
 
   get record(): SandboxRecord {
     return this.#record;
+  }
+
+  /** Of sessions that have been handed over and have not ended. */
+  get sessions(): readonly string[] {
+    return [...this.#sessions];
   }
 
   /** Other limits are in force by now. */
@@ -208,7 +217,23 @@ export class Sandbox implements Pausable {
   }
 
   /** `identity`: what identityOf() has said. */
-  startSession(
+  async startSession(
+    session: SessionSpec,
+    identity: SessionIdentity | undefined,
+    connection: OwnedFd,
+  ): Promise<SessionAnswer> {
+    this.#sessions.add(session.id); // before anything of it can end
+    try {
+      const answer = await this.#handOver(session, identity, connection);
+      if (answer.kind !== 'accepted') this.#sessions.delete(session.id);
+      return answer;
+    } catch (error) {
+      this.#sessions.delete(session.id);
+      throw error;
+    }
+  }
+
+  #handOver(
     session: SessionSpec,
     identity: SessionIdentity | undefined,
     connection: OwnedFd,
@@ -253,6 +278,16 @@ export class Sandbox implements Pausable {
   /** Undefined where the supervisor is gone, or does not answer at once. */
   inspect(): Promise<SupervisorState | undefined> {
     return Promise.race([this.#supervisor.state(), delay(inspectPatienceMs, undefined)]);
+  }
+
+  /** Learns of the sessions that an earlier daemon has handed over; their ends are told to this one. */
+  async adoptSessions(): Promise<SupervisorState | undefined> {
+    const ended = new Set<string>();
+    this.#endedMeanwhile = ended;
+    const state = await this.inspect();
+    for (const { id } of state?.sessions ?? []) if (!ended.has(id)) this.#sessions.add(id);
+    this.#endedMeanwhile = undefined;
+    return state;
   }
 
   /** When it will stop if nobody logs in; as far as this daemon has seen. */

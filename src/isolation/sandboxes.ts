@@ -13,8 +13,10 @@ import type {
   Engine,
   EngineEvents,
   Limits,
+  Load,
   SandboxInfo,
   SandboxSpec,
+  SandboxUsage,
   SessionSpec,
   SessionStart,
   UserLayer,
@@ -144,7 +146,7 @@ export class Sandboxes implements Engine {
         'running',
       );
       log.info(
-        { uid, user: record.user, stopping: (await sandbox.inspect())?.stopping },
+        { uid, user: record.user, stopping: (await sandbox.adoptSessions())?.stopping },
         'sandbox found again',
       );
     } catch (error) {
@@ -308,6 +310,24 @@ export class Sandboxes implements Engine {
     return [...this.#sandboxes.keys()];
   }
 
+  loads(): Load[] {
+    return [...this.#sandboxes.values()].map(({ record, sessions }) => ({
+      uid: record.uid,
+      memoryBytes: record.memoryLimitBytes,
+      sessions,
+    }));
+  }
+
+  async usage(): Promise<SandboxUsage[]> {
+    return await Promise.all(
+      [...this.#sandboxes.values()].map(async ({ record, sessions }) => {
+        const { uid, user, memoryLimitBytes, cpus, pidsLimit } = record;
+        const used = await this.#options.cgroups.usage(cgroupName(uid, user));
+        return { uid, user, sessions: sessions.length, ...used, memoryLimitBytes, cpus, pidsLimit };
+      }),
+    );
+  }
+
   settingsOf(uid: number): Readonly<Record<string, string>> | undefined {
     return this.#sandboxes.get(uid)?.record.settings;
   }
@@ -341,7 +361,7 @@ export class Sandboxes implements Engine {
   async #describe(sandbox: Sandbox): Promise<SandboxInfo> {
     const { uid, user, image, imageDigest, memoryLimitBytes, pidsLimit, cpus, startedAt } = sandbox.record;
     const seen = (await sandbox.inspect()) ?? { stopping: false, initPid: 0, sessions: [] };
-    const usage = await this.#options.cgroups.usage(cgroupName(uid, user));
+    const { memoryBytes, pids } = await this.#options.cgroups.usage(cgroupName(uid, user));
     return {
       uid,
       user,
@@ -356,7 +376,8 @@ export class Sandboxes implements Engine {
         startedAt: note.startedAt,
         from: note.from ?? null,
       })),
-      ...usage,
+      memoryBytes,
+      pids,
       memoryLimitBytes,
       pidsLimit,
       cpus,

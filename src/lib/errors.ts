@@ -91,6 +91,7 @@ export const errorCatalogue = {
     'you have as many sessions as you may have at a time',
     'End one of them first, or ask the administrator of this host for more.',
   ),
+  E_FULL: login('this host has no room for more just now', 'Log in again later.'),
   E_LOGIN_RATE: login('too many logins in a short time', 'Wait a little before you log in again.'),
   E_MAINTENANCE: login('logins are closed for maintenance', 'Log in again later.'),
   E_DAEMON_DOWN: login('the sandbox service is not running', `${askAdmin} to start dockershd.`),

@@ -1,9 +1,16 @@
 // The files of a policy put together: the main one, then those of conf.d by name. Pure.
 
 import type { ParsedFile } from './parse-file.ts';
-import type { ImagesPolicy, NamedPolicy, Policy, SectionPolicy } from './policy.ts';
+import type { HostPolicy, ImagesPolicy, NamedPolicy, Policy, SectionPolicy } from './policy.ts';
 import type { Problem } from './problem.ts';
-import { builtinDefaults, type ImagesSection, imagesDefaults, required } from './schema.ts';
+import {
+  builtinDefaults,
+  type HostSection,
+  hostDefaults,
+  type ImagesSection,
+  imagesDefaults,
+  required,
+} from './schema.ts';
 
 export interface ParsedPolicy {
   /** Absent when there is any error. */
@@ -54,6 +61,7 @@ function policyOf(files: readonly ParsedFile[], main: string): Policy {
     userGlobs,
     users,
     images: imagesPolicy(Object.assign({}, ...files.map(({ images }) => images)) as ImagesSection),
+    host: hostPolicy(Object.assign({}, ...files.map(({ host }) => host)) as HostSection),
   };
 }
 
@@ -72,5 +80,16 @@ function imagesPolicy(written: ImagesSection): ImagesPolicy {
     noProxy: written.no_proxy ?? required(builtin.no_proxy, 'no_proxy'),
     maxEntries: written.max_entries ?? required(builtin.max_entries, 'max_entries'),
     maxBytes: written.max_bytes ?? required(builtin.max_bytes, 'max_bytes'),
+  };
+}
+
+function hostPolicy(written: HostSection): HostPolicy {
+  const all = { ...hostDefaults(), ...written };
+  return {
+    mostSandboxes: required(all.sandboxes, 'sandboxes'),
+    mostSessions: required(all.sessions, 'sessions'),
+    mostMemoryBytes: required(all.memory, 'memory'),
+    whenFull: required(all.when_full, 'when_full'),
+    waitMs: required(all.wait_time, 'wait_time'),
   };
 }

@@ -2,16 +2,23 @@
 
 import { type Header, parseHeader } from './header.ts';
 import { type IniSection, scanIni } from './ini-text.ts';
-import { type Parsed, parseImagesSection, parseUserSection, type Report } from './parse-section.ts';
+import {
+  type Parsed,
+  parseHostSection,
+  parseImagesSection,
+  parseUserSection,
+  type Report,
+} from './parse-section.ts';
 import type { SectionPolicy } from './policy.ts';
 import type { Problem } from './problem.ts';
-import type { ImagesSection } from './schema.ts';
+import type { HostSection, ImagesSection } from './schema.ts';
 
 /** One file on its own; what can be read of it, which is of use only where nothing was reported. */
 export interface ParsedFile {
   readonly file: string;
   readonly sections: readonly { readonly header: Header; readonly section: SectionPolicy }[];
   readonly images: Partial<ImagesSection>;
+  readonly host: Partial<HostSection>;
   readonly problems: readonly Problem[];
 }
 
@@ -23,19 +30,21 @@ export function parseFile(text: string, file: string): ParsedFile {
   for (const problem of scanned.problems) report(problem, problem.message, problem.hint);
   const sections: { header: Header; section: SectionPolicy }[] = [];
   let images: Partial<ImagesSection> = {};
+  let host: Partial<HostSection> = {};
   for (const section of onceEach(scanned.sections, report)) {
     const header = parseHeader(section.name);
     if ('problem' in header) report(section, header.problem, header.hint);
     const parsed = parseAny('problem' in header ? undefined : header, section, file, report);
     if (parsed === undefined || 'problem' in header) continue;
     if (parsed.kind === 'images') images = parsed.values;
+    else if (parsed.kind === 'host') host = parsed.values;
     else sections.push({ header, section: parsed.section });
     if (header.kind === 'user' && header.names.exact.includes('root')) {
       report(section, `[${section.name}] has no effect for root`, 'root never gets a sandbox', 'warning');
     }
   }
   problems.sort((a, b) => a.line - b.line);
-  return { file, sections, images, problems };
+  return { file, sections, images, host, problems };
 }
 
 export function reporter(file: string, problems: Problem[]): Report {
@@ -52,6 +61,7 @@ function parseAny(
   report: Report,
 ): Parsed | undefined {
   if (header?.kind === 'images') return parseImagesSection(section, report);
+  if (header?.kind === 'host') return parseHostSection(section, report);
   return parseUserSection(section, file, report, header?.kind === 'image' ? ['image'] : []);
 }
 

@@ -1,5 +1,6 @@
 // The settings of one section: each key known, each once, each value accepted. Pure.
 
+import type { z } from 'zod';
 import { nearest } from '../lib/nearest.ts';
 import { expand, hasExpansion, sampleSubject } from './expand.ts';
 import type { IniEntry, IniSection } from './ini-text.ts';
@@ -8,6 +9,8 @@ import type { Problem } from './problem.ts';
 import {
   checkPolicyValue,
   describePolicyKey,
+  HostSection,
+  hostSectionKeys,
   ImagesSection,
   imagesKeys,
   isPolicyKey,
@@ -21,7 +24,8 @@ export type Report = (spot: Spot, message: string, hint?: string, severity?: Pro
 
 export type Parsed =
   | { readonly kind: 'settings'; readonly section: SectionPolicy }
-  | { readonly kind: 'images'; readonly values: ImagesSection };
+  | { readonly kind: 'images'; readonly values: ImagesSection }
+  | { readonly kind: 'host'; readonly values: HostSection };
 
 export const variablePrefix = 'env.';
 const variablePattern = /^env\.([A-Za-z_][A-Za-z0-9_]*)$/;
@@ -56,21 +60,34 @@ function unknownKey(entry: IniEntry, known: readonly string[], report: Report): 
   report(keySpot(entry), `no such key: ${entry.key}`, hint);
 }
 
-/** [images]: the same for everybody, so nothing in it adds or expands. */
-export function parseImagesSection(section: IniSection, report: Report): Parsed {
+/** The same for everybody, so nothing in it adds or expands. */
+function parsePlain<Schema extends z.ZodType>(
+  section: IniSection,
+  names: readonly string[],
+  schema: Schema,
+  report: Report,
+): z.output<Schema> | undefined {
   const entries = new Map<string, IniEntry>();
   for (const entry of onceEach(section, report)) {
-    if (!(imagesKeys as readonly string[]).includes(entry.key)) unknownKey(entry, imagesKeys, report);
+    if (!names.includes(entry.key)) unknownKey(entry, names, report);
     else if (entry.append) report(keySpot(entry), `${entry.key} is no list that "+=" could add to`);
     else entries.set(entry.key, entry);
   }
   const texts = Object.fromEntries([...entries].map(([key, entry]) => [key, entry.value]));
-  const result = ImagesSection.safeParse(texts);
+  const result = schema.safeParse(texts);
   for (const issue of result.error?.issues ?? []) {
     const entry = entries.get(String(issue.path[0]));
     if (entry !== undefined) report(valueSpot(entry), `${entry.key}: ${shown(entry.value)} ${issue.message}`);
   }
-  return { kind: 'images', values: result.data ?? {} };
+  return result.data;
+}
+
+export function parseImagesSection(section: IniSection, report: Report): Parsed {
+  return { kind: 'images', values: parsePlain(section, imagesKeys, ImagesSection, report) ?? {} };
+}
+
+export function parseHostSection(section: IniSection, report: Report): Parsed {
+  return { kind: 'host', values: parsePlain(section, hostSectionKeys, HostSection, report) ?? {} };
 }
 
 /** `without`: keys that make no sense in this kind of section. */

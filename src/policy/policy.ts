@@ -51,6 +51,17 @@ export interface Policy {
   readonly userGlobs: readonly NamedPolicy[];
   readonly users: ReadonlyMap<string, readonly SectionPolicy[]>;
   readonly images: ImagesPolicy;
+  readonly host: HostPolicy;
+}
+
+/** What all sandboxes together may take: [host]. null: no limit. */
+export interface HostPolicy {
+  readonly mostSandboxes: number | null;
+  readonly mostSessions: number | null;
+  /** Sum of the limits of running sandboxes. */
+  readonly mostMemoryBytes: number | null;
+  readonly whenFull: 'refuse' | 'wait';
+  readonly waitMs: number;
 }
 
 /** What holds for all images: [images]. */

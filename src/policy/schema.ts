@@ -3,6 +3,7 @@
 
 import type { z } from 'zod';
 import { hostImageName } from '../lib/image-name.ts';
+import { hostKeys } from './keys-host.ts';
 import { sandboxKeys } from './keys-sandbox.ts';
 import { sessionKeys } from './keys-session.ts';
 import { type KeyCheck, type KeyDoc, type KeySpec, sectionSchema } from './section-schema.ts';
@@ -245,6 +246,7 @@ const imageKeys = {
 
 const userSection = sectionSchema(userKeys);
 const imagesSection = sectionSchema(imageKeys);
+const hostSection = sectionSchema(hostKeys);
 
 /** The name of a key of [defaults] and [user:NAME] as written in the file. */
 export type PolicyKey = keyof typeof userKeys;
@@ -281,8 +283,21 @@ export function imagesDefaults(): ImagesSection {
   return ImagesSection.parse(imagesSection.defaultTexts());
 }
 
+/** The name of a key of [host]. */
+export type HostKey = keyof typeof hostKeys;
+export const hostSectionKeys: readonly HostKey[] = hostSection.keys;
+export const describeHostKey: (key: HostKey) => KeyDoc = hostSection.describe;
+
+/** The settings of [host], as PolicySection. */
+export const HostSection = hostSection.schema;
+export type HostSection = z.output<typeof HostSection>;
+
+export function hostDefaults(): HostSection {
+  return HostSection.parse(hostSection.defaultTexts());
+}
+
 /** A key that has a built-in default always has a value. */
-export function required<T>(value: T | undefined, key: PolicyKey | ImagesKey): T {
+export function required<T>(value: T | undefined, key: PolicyKey | ImagesKey | HostKey): T {
   if (value === undefined) throw new Error(`policy key ${key} has no built-in default`);
   return value;
 }

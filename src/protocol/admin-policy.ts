@@ -1,7 +1,7 @@
 // The verbs of the admin protocol that are about the policy: params and results. Pure.
 
 import { z } from 'zod';
-import { count, userName, type Verb } from './admin-fields.ts';
+import { bytes, count, noParams, userName, type Verb } from './admin-fields.ts';
 
 /** Without file and line: the built-in default. */
 const source = z.strictObject({
@@ -54,6 +54,38 @@ export const policyVerbs = {
           running: z.string().nullable(),
           policy: z.string().nullable(),
           applies: z.enum(['now', 'session', 'sandbox']),
+        }),
+      ),
+    }),
+  },
+  stats: {
+    params: noParams,
+    result: z.strictObject({
+      /** Milliseconds of a clock that never jumps: two answers make a rate. */
+      atMs: z.number(),
+      host: z.strictObject({
+        memoryBytes: bytes,
+        cpus: count,
+        /** Sum of the limits of running sandboxes; one without counts as all of the host's. */
+        promisedBytes: bytes,
+        mostSandboxes: count.nullable(),
+        mostSessions: count.nullable(),
+        mostMemoryBytes: bytes.nullable(),
+      }),
+      sandboxes: z.array(
+        z.strictObject({
+          uid: count,
+          user: userName,
+          sessions: count,
+          memoryBytes: bytes.nullable(),
+          memoryLimitBytes: bytes.nullable(),
+          /** Since the sandbox was started. */
+          cpuUsec: count.nullable(),
+          cpus: z.number().nullable(),
+          pids: count.nullable(),
+          pidsLimit: count.nullable(),
+          /** Percent of the last 10 seconds (PSI); null where the host does not count it. */
+          pressure: z.strictObject({ cpu: z.number(), memory: z.number(), io: z.number() }).nullable(),
         }),
       ),
     }),

@@ -249,10 +249,31 @@ describe('what a sandbox uses', () => {
     const host = await CgroupHost.open('dockersh', await v1('memory', 'pids'));
     await fill(path.join(folder, 'memory/dockersh/1000/memory.usage_in_bytes'), '123456\n');
     await fill(path.join(folder, 'pids/dockersh/1000/pids.current'), '7\n');
-    expect(await host.usage('1000')).toEqual({ memoryBytes: 123_456, pids: 5 });
+    const nothing = { memoryBytes: null, pids: null, cpuUsec: null, pressure: null };
+    expect(await host.usage('1000')).toEqual({ ...nothing, memoryBytes: 123_456, pids: 5 });
     await fill(path.join(folder, 'pids/dockersh/1000/pids.current'), '1\n');
     expect(await host.usage('1000')).toMatchObject({ pids: 0 });
-    expect(await host.usage('1001')).toEqual({ memoryBytes: null, pids: null });
+    expect(await host.usage('1001')).toEqual(nothing);
+  });
+
+  test('of version 2 has CPU time and pressure as well', async () => {
+    const host = await CgroupHost.open('dockersh', await v2('memory cpu pids'));
+    const write = async (file: string, text: string): Promise<void> =>
+      await fill(path.join(folder, 'dockersh/1000', file), text);
+    await write('cpu.stat', 'usage_usec 4711\nuser_usec 4000\n');
+    for (const [index, what] of ['cpu', 'memory', 'io'].entries())
+      await write(
+        `${what}.pressure`,
+        `some avg10=${index}.50 avg60=9.00 avg300=9.00 total=1\nfull avg10=7.00\n`,
+      );
+    const pressure = { cpu: 0.5, memory: 1.5, io: 2.5 };
+    expect(await host.usage('1000')).toEqual({ memoryBytes: null, pids: null, cpuUsec: 4711, pressure });
+  });
+
+  test('of version 1 has CPU time where it is counted with cpu', async () => {
+    const host = await CgroupHost.open('dockersh', await v1('cpu,cpuacct'));
+    await fill(path.join(folder, 'cpu,cpuacct/dockersh/1000/cpuacct.usage'), '5000000\n');
+    expect(await host.usage('1000')).toMatchObject({ cpuUsec: 5000, pressure: null });
   });
 });
 

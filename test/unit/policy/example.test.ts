@@ -3,8 +3,10 @@ import { expect, test } from 'vitest';
 import { parsePolicy } from '../../../src/policy/parse.ts';
 import {
   builtinDefaults,
+  describeHostKey,
   describeImagesKey,
   describePolicyKey,
+  hostSectionKeys,
   imagesKeys,
   policyKeys,
 } from '../../../src/policy/schema.ts';
@@ -40,6 +42,7 @@ test('the example is valid with every setting in use, and then means the default
 
 test.each([
   ['defaults', policyKeys.map((key) => [key, describePolicyKey(key).defaultText] as const)],
+  ['host', hostSectionKeys.map((key) => [key, describeHostKey(key).defaultText] as const)],
   ['images', imagesKeys.map((key) => [key, describeImagesKey(key).defaultText] as const)],
 ] as const)('the example documents exactly the keys of [%s], with their defaults', (section, keys) => {
   const found = settings(section);

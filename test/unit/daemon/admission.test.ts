@@ -1,0 +1,101 @@
+import { totalmem } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { describe, expect, test } from 'vitest';
+import { Admission } from '../../../src/daemon/admission.ts';
+import type { Load } from '../../../src/isolation/engine.ts';
+import type { HostPolicy } from '../../../src/policy/policy.ts';
+
+const gigabyte = 1024 ** 3;
+
+function host(changes: Partial<HostPolicy>, loads: Load[] = []) {
+  const caps: HostPolicy = {
+    mostSandboxes: null,
+    mostSessions: null,
+    mostMemoryBytes: null,
+    whenFull: 'refuse',
+    waitMs: 50,
+    ...changes,
+  };
+  const admission = new Admission(
+    () => caps,
+    () => loads,
+  );
+  let next = 0;
+  const enter = (uid: number, memoryBytes: number | null = gigabyte) =>
+    admission.enter({ id: `s${++next}`, uid, memoryBytes });
+  return { admission, enter, loads };
+}
+
+const full = (what: string) => ({ code: 'E_FULL', message: expect.stringContaining(what) });
+
+describe('a login beyond what all may take', () => {
+  test('is refused: sandboxes, but not into one that runs or starts', async () => {
+    const { enter } = host({ mostSandboxes: 2 }, [{ uid: 1, memoryBytes: null, sessions: [] }]);
+    await enter(2);
+    await expect(enter(3)).rejects.toMatchObject(full('sandboxes'));
+    await enter(1);
+    await enter(2);
+  });
+
+  test('sessions, of all together', async () => {
+    const { enter } = host({ mostSessions: 3 }, [{ uid: 1, memoryBytes: null, sessions: ['a', 'b'] }]);
+    const place = await enter(1);
+    await expect(enter(2)).rejects.toMatchObject(full('sessions'));
+    place[Symbol.dispose]();
+    await enter(2);
+  });
+
+  test('memory that is promised; none is all there is', async () => {
+    const { enter } = host({ mostMemoryBytes: 3 * gigabyte }, [
+      { uid: 1, memoryBytes: 2 * gigabyte, sessions: [] },
+    ]);
+    await expect(enter(2, 2 * gigabyte)).rejects.toMatchObject(full('memory'));
+    await expect(enter(2, null)).rejects.toMatchObject(full('memory'));
+    await enter(2, gigabyte);
+    const all = host({ mostMemoryBytes: totalmem() });
+    await all.enter(1, null);
+    await expect(all.enter(2, 1)).rejects.toMatchObject(full('memory'));
+  });
+
+  test('is counted once, by whom it is with', async () => {
+    const { enter, loads } = host({ mostSessions: 2, mostSandboxes: 1 });
+    await enter(1);
+    loads.push({ uid: 1, memoryBytes: gigabyte, sessions: ['s1'] }); // there, and its place not given back yet
+    await enter(1);
+  });
+});
+
+describe('a login that waits', () => {
+  test('gets in when there is room, in turn', async () => {
+    const { admission, enter, loads } = host({ mostSandboxes: 1, whenFull: 'wait', waitMs: 2000 });
+    loads.push({ uid: 1, memoryBytes: gigabyte, sessions: [] });
+    const order: number[] = [];
+    const [two, three] = [2, 3].map(async (uid) => {
+      const place = await enter(uid);
+      order.push(uid);
+      return place;
+    });
+    await sleep(10);
+    expect(order).toEqual([]);
+    loads.pop();
+    admission.changed();
+    await two;
+    expect(order).toEqual([2]);
+    (await two)?.[Symbol.dispose]();
+    await three;
+    expect(order).toEqual([2, 3]);
+  });
+
+  test('is refused in the end', async () => {
+    const { enter, loads } = host({ mostSandboxes: 1, whenFull: 'wait', waitMs: 30 });
+    loads.push({ uid: 1, memoryBytes: gigabyte, sessions: [] });
+    await expect(enter(2)).rejects.toMatchObject(full('sandboxes'));
+    loads.pop();
+    await enter(3);
+  });
+});
+
+test('without caps everybody gets in', async () => {
+  const { enter } = host({});
+  for (let uid = 1; uid < 1000; uid += 1) await enter(uid, null);
+});
