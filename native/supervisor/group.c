@@ -17,21 +17,28 @@ void group_signal(pid_t leader, int number) {
         (void)kill(-leader, number);
 }
 
-// Field 6 of /proc/PID/stat; the name in field 2 may hold anything, so the count starts after it.
-static pid_t session_of(pid_t pid) {
+struct stat_fields {
+    int session, terminal; // -1 for one that is gone; 0 for one without a terminal
+};
+
+// Fields 6 and 7 of /proc/PID/stat; the name in field 2 may hold anything, so the count starts after it.
+static struct stat_fields stat_of(pid_t pid) {
+    const struct stat_fields gone = {.session = -1};
     char path[64], text[512];
     (void)snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
     FILE *file = fopen(path, "re");
     if (file == NULL)
-        return -1;
+        return gone;
     size_t length = fread(text, 1, sizeof text - 1, file);
     (void)fclose(file);
     text[length] = '\0';
     const char *after = strrchr(text, ')');
-    int parent, group, session;
-    if (after == NULL || sscanf(after + 1, " %*c %d %d %d", &parent, &group, &session) != 3)
-        return -1;
-    return session;
+    struct stat_fields found;
+    int parent, group;
+    if (after == NULL ||
+        sscanf(after + 1, " %*c %d %d %d %d", &parent, &group, &found.session, &found.terminal) != 4)
+        return gone;
+    return found;
 }
 
 // The PID namespace a process is in, as an inode number; 0 for one that is gone.
@@ -46,13 +53,20 @@ static ino_t pid_namespace_of(pid_t pid) {
 struct addressees {
     pid_t leader; // not itself: of the session, or PID 1
     ino_t pid_namespace;
+    bool on_terminals; // of these, who has one
 };
+
+static bool is_meant(pid_t pid, const struct addressees *wanted) {
+    struct stat_fields fields = stat_of(pid);
+    if (wanted->on_terminals && fields.terminal == 0)
+        return false;
+    return wanted->pid_namespace != 0 ? pid_namespace_of(pid) == wanted->pid_namespace
+                                      : fields.session == wanted->leader;
+}
 
 static void signal_member(pid_t pid, const struct addressees *wanted, int number) {
     cleanup_fd int pidfd = sys_pidfd_open(pid); // first the handle, then the question who it is
-    bool meant = wanted->pid_namespace != 0 ? pid_namespace_of(pid) == wanted->pid_namespace
-                                            : session_of(pid) == wanted->leader;
-    if (pidfd >= 0 && meant)
+    if (pidfd >= 0 && is_meant(pid, wanted))
         (void)syscall(SYS_pidfd_send_signal, pidfd, number, NULL, 0u);
 }
 
@@ -75,8 +89,17 @@ void session_signal(const struct cgroups *cgroups, pid_t leader, int number) {
     signal_members(cgroups, &wanted, number);
 }
 
-void sandbox_signal(const struct cgroups *cgroups, pid_t init, int number) {
-    struct addressees wanted = {.leader = init, .pid_namespace = pid_namespace_of(init)};
+static void signal_sandbox(const struct cgroups *cgroups, pid_t init, bool on_terminals, int number) {
+    struct addressees wanted = {
+        .leader = init, .pid_namespace = pid_namespace_of(init), .on_terminals = on_terminals};
     if (init > 1 && wanted.pid_namespace != 0)
         signal_members(cgroups, &wanted, number);
+}
+
+void sandbox_signal(const struct cgroups *cgroups, pid_t init, int number) {
+    signal_sandbox(cgroups, init, false, number);
+}
+
+void sandbox_hang_up(const struct cgroups *cgroups, pid_t init) {
+    signal_sandbox(cgroups, init, true, SIGHUP);
 }

@@ -11,3 +11,5 @@ void session_signal(const struct cgroups *cgroups, pid_t leader, int number);
 // To everybody in the sandbox but its PID 1: whoever is in the cgroup and in PID 1's PID namespace, which
 // the spawner is not. PID 1 itself may signal nobody, it has no capability.
 void sandbox_signal(const struct cgroups *cgroups, pid_t init, int number);
+// SIGHUP to those of them that have a terminal, whether it is still there or not.
+void sandbox_hang_up(const struct cgroups *cgroups, pid_t init);

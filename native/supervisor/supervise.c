@@ -118,12 +118,11 @@ static void begin_stop(void) {
     uint8_t bytes[64];
     wire_start(&writer, bytes, sizeof bytes, MSG_STOPPING);
     send_control(&writer);
-    // SIGHUP for interactive shells, which ignore SIGTERM; SIGCONT for what is stopped and would hear
-    // nothing.
-    static const int goodbye[] = {SIGTERM, SIGHUP, SIGCONT};
-    for (size_t index = 0; index < sizeof goodbye / sizeof goodbye[0]; index++)
-        sandbox_signal(&self.cgroups, self.init_pid, goodbye[index]);
-    (void)kill(self.init_pid, SIGTERM); // asks it to end as soon as it is alone
+    sandbox_signal(&self.cgroups, self.init_pid, SIGTERM);
+    // Interactive shells ignore SIGTERM. What has no terminal does not expect a hang-up and would die of it.
+    sandbox_hang_up(&self.cgroups, self.init_pid);
+    sandbox_signal(&self.cgroups, self.init_pid, SIGCONT); // what is stopped would hear nothing
+    (void)kill(self.init_pid, SIGTERM);                    // asks it to end as soon as it is alone
 }
 
 // ---- children --------------------------------------------------------------------------------------

@@ -25,9 +25,9 @@ describe.skipIf(lacks('busybox'))('stop', () => {
     await verbs[Symbol.asyncDispose]();
   }, 60_000);
 
-  /** A process that its session has left behind, in a session of its own; as with nohup, SIGHUP is nothing to it. */
+  /** A process that its session has left behind, in a session of its own; a SIGHUP would end it at once. */
   const background = async (name: string, onTerm: string): Promise<void> => {
-    const script = `trap '' HUP; trap '${onTerm}' TERM; echo ready >/srv/${name}; while :; do sleep 0.1; done`;
+    const script = `trap '${onTerm}' TERM; echo ready >/srv/${name}; while :; do sleep 0.1; done`;
     await verbs.inside(`busybox setsid sh -c "${script}" </dev/null >/dev/null 2>&1 &`);
     await waitUntil(async () => (await written(name)) === 'ready\n', `${name} to run`);
   };
