@@ -76,7 +76,7 @@ describe.skipIf(control)('mounts', () => {
     const login = await world().addLogin('shell');
     const [one, two] = [await folder('one'), await folder('two')];
     await world().host.setPolicy(
-      `[defaults]\nimage = host\nmounts = ${one}:/one\n[user:${login.user.name}]\nmounts += ${two}:/two\n`,
+      `[defaults]\nimage = host\nstrict = no\nmounts = ${one}:/one\n[user:${login.user.name}]\nmounts += ${two}:/two\n`,
     );
     expect(text(await login.ssh('cat /one/file /two/file'))).toBe('one\ntwo\n');
   });

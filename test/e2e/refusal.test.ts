@@ -6,7 +6,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Login } from '../fixtures/login.ts';
-import { control, lacks } from '../fixtures/machine.ts';
+import { control, lacks, unlimited } from '../fixtures/machine.ts';
 import type { PolicySection } from '../fixtures/policy-text.ts';
 import { describeFinished, run, runOk } from '../fixtures/process.ts';
 import { makeRootfs } from '../fixtures/rootfs.ts';
@@ -119,7 +119,7 @@ describe.skipIf(control).each(modes)('as %s', (mode) => {
     },
   );
 
-  it('the kernel refuses a limit', async () => {
+  it.skipIf(unlimited)('the kernel refuses a limit', async () => {
     const login = await withPolicy({ cpus: 1 });
     const { cgroup } = login.host;
     // cgroup v1: no child may have more than its parent. v2: a controller that the parent does not pass on.

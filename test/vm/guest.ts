@@ -6,36 +6,9 @@ import { copyFile, mkdir, mkdtemp, readdir, rm, rmdir, writeFile } from 'node:fs
 import { dirname, join } from 'node:path';
 import { cgroupsOf } from '../fixtures/leaks.ts';
 import { folderPrefix } from '../fixtures/leftovers.ts';
-import {
-  describeFinished,
-  type Finished,
-  Running,
-  type RunOptions,
-  run,
-  runOk,
-  waitUntil,
-} from '../fixtures/process.ts';
+import { describeFinished, type Finished, Running, run, runOk, waitUntil } from '../fixtures/process.ts';
+import { cache, environment, Remote, type Suite, usersScript } from './remote.ts';
 
-/** Where script/test-vm keeps the systems that it made, with the key that root of each accepts. */
-const cache = process.env['DOCKERSH_VM_CACHE'] ?? '/var/cache/dockersh-test';
-const given = (name: string): string => {
-  const file = process.env[name];
-  if (file === undefined) throw new Error('these tests are started by script/test-vm');
-  return file;
-};
-export const debFile = (): string => given('DOCKERSH_VM_DEB');
-/** The same programs as a later version. */
-export const laterDebFile = (): string => given('DOCKERSH_VM_DEB_LATER');
-
-export const suites = ['trixie', 'bookworm'] as const;
-export type Suite = (typeof suites)[number];
-
-const environment = {
-  PATH: '/usr/sbin:/usr/bin:/sbin:/bin',
-  HOME: '/nonexistent',
-  LANG: 'C.UTF-8',
-  TERM: 'xterm',
-};
 let count = 0;
 
 /** The mounted cgroup hierarchy of version 2. */
@@ -52,13 +25,14 @@ export interface GuestOptions {
   readonly binds?: Readonly<Record<string, string>>;
 }
 
-export class Guest implements AsyncDisposable {
+export class Guest extends Remote implements AsyncDisposable {
   readonly folder: string;
   readonly #options: GuestOptions;
   readonly #cgroup: string;
   #machine: Running | undefined;
 
   private constructor(folder: string, options: GuestOptions) {
+    super();
     this.folder = folder;
     this.#options = options;
     this.#cgroup = `dockersh-test-vm-${process.pid}-${++count}`;
@@ -147,48 +121,13 @@ export class Guest implements AsyncDisposable {
     return result.stdout.toString();
   }
 
-  /** Arguments for ssh, scp, and rsync's -e, up to the host's name. */
-  sshOptions(identity = join(cache, 'id')): string[] {
-    const proxy = `nsenter -t ${this.#init} -n nc 127.0.0.1 22`;
-    return [
-      ...['-F', '/dev/null', '-i', identity, '-o', `ProxyCommand=${proxy}`],
-      ...['-o', 'BatchMode=yes', '-o', 'StrictHostKeyChecking=no', '-o', 'UserKnownHostsFile=/dev/null'],
-      ...['-o', 'LogLevel=ERROR', '-o', 'ConnectTimeout=60', '-o', 'IdentityAgent=none'],
-    ];
-  }
-
-  async ssh(user: string, command: string, options: RunOptions = {}): Promise<Finished> {
-    return await run('ssh', [...this.sshOptions(), `${user}@guest`, '--', command], {
-      env: environment,
-      ...options,
-    });
-  }
-
-  async sshOk(user: string, command: string, options: RunOptions = {}): Promise<string> {
-    const result = await this.ssh(user, command, options);
-    if (result.code !== 0) throw new Error(`${command}: ${describeFinished(result)}`);
-    return result.stdout.toString();
-  }
-
-  /** Left running, with all streams piped. */
-  startSsh(user: string, command: string | undefined, ...options: string[]): Running {
-    const args = [
-      ...this.sshOptions(),
-      ...options,
-      `${user}@guest`,
-      ...(command === undefined ? [] : ['--', command]),
-    ];
-    return new Running('ssh', args, { stdio: 'pipe', env: environment });
+  protected route(): readonly string[] {
+    return ['-o', `ProxyCommand=nsenter -t ${this.#init} -n nc 127.0.0.1 22`];
   }
 
   /** Makes accounts that root's key opens. */
   async addUsers(...names: string[]): Promise<void> {
-    const script = names.map(
-      (name) => `useradd --create-home --shell /bin/bash --password '*' ${name}
-        install -d -m 700 -o ${name} -g ${name} /home/${name}/.ssh
-        install -m 600 -o ${name} -g ${name} /root/.ssh/authorized_keys /home/${name}/.ssh/`,
-    );
-    await this.enterOk(script.join('\n'));
+    await this.enterOk(usersScript(names));
   }
 
   async copyIn(file: string, path: string): Promise<void> {

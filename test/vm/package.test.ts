@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { checkout } from '../fixtures/paths.ts';
 import { describeFinished, waitUntil } from '../fixtures/process.ts';
-import { debFile, Guest, laterDebFile, suites } from './guest.ts';
+import { Guest } from './guest.ts';
+import { debFile, laterDebFile, suites } from './remote.ts';
 import { Sessions } from './sessions.ts';
 
 const users = ['ada', 'bob', 'cleo', 'dora', 'eve'];
