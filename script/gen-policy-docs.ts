@@ -54,6 +54,8 @@ is broken, the last good policy stays in force as a whole, and the log names eve
 | \`dockershctl policy check [FILE]\` | names every mistake with file, line and column |
 | \`dockershctl policy check NEW --against OLD\` | names also the users for whom NEW is different, and in what |
 | \`dockershctl policy diff USER\` | compares the policy with the user's running sandbox, and says when each change applies |
+| \`dockershctl policy schema\` | prints the keys as JSON Schema |
+| \`dockershctl policy convert FILE\` | turns the configuration of an older dockersh into a policy |
 | \`dockershctl policy explain USER\` | shows every key: its value, the line that says so, and what that overrides |
 
 ## The files
@@ -128,6 +130,30 @@ ${hostSectionKeys
   .map((key) => keySection(key, describeHostKey(key)))
   .join('\n')
   .trimEnd()}
+
+## From the dockersh of 2014
+
+\`dockershctl policy convert /etc/dockershrc\` prints a policy and names what it leaves out. Setting by setting:
+
+| then | now |
+| --- | --- |
+| imagename | \`image\`; %u works as before |
+| containername | not needed: a sandbox belongs to its user |
+| mounthome | \`home = host\`; without it \`home = private\` |
+| mounthomefrom, mounthometo | the home of the user database, at its usual path; other folders with \`mounts\` |
+| mounttmp | not needed: it was there for the sockets of ssh agents |
+| usercwd | logins start at home |
+| containerusername | users are themselves inside |
+| shell | \`shell\` |
+| entrypoint, cmd | not needed; \`linger\` says how long a sandbox stays |
+| dockeropt | \`memory\`, \`cpus\`, \`cpu_weight\`, \`pids\`, \`shm_size\`, \`hostname\`, \`mounts\`; other options have no equivalent |
+| reverseforward | none |
+| enableuserconfig and enableuser… | \`user_may_set\`, a list of keys; the file is \`~/.dockersh.ini\` |
+| %u, %h | as before, and \`%U %g %H\`; a percent sign is written \`%%\` |
+| mountdockersocket, dockersocket | none: whoever reaches that socket is root of the host |
+
+podmansh's shell is \`shell\`, its container is not needed, and its timeout is not either: a login waits for its
+sandbox as long as that takes to start.
 `;
 
 /** Lines of a comment, none longer than the sources are. */
