@@ -1,6 +1,7 @@
 // Running sandboxes follow the policy: what can change in one changes as soon as the policy does.
 
 import type { CgroupHost } from '../isolation/cgroup-host.ts';
+import { type LimitKey, type Limits, unlimited } from '../isolation/cgroup-limits.ts';
 import type { Engine } from '../isolation/engine.ts';
 import type { Users } from '../isolation/users.ts';
 import type { Logger } from '../lib/log.ts';
@@ -47,29 +48,34 @@ export class LiveLimits {
     const evaluation = given?.evaluation;
     // Whoever may not have a sandbox any more keeps the one that runs: ending it is somebody's decision.
     if (user === undefined || given === undefined || evaluation?.kind !== 'ok') return;
-    const { memoryBytes, cpus, pids, cpuWeight } = evaluation.policy;
     const settings = policy.settingsOf(user, given.own);
     const live = Object.fromEntries(
       liveKeys.flatMap((key) => (settings[key] === undefined ? [] : [[key, settings[key]]])),
     );
-    await engine.adjust(uid, { memoryBytes, cpus, pids, cpuWeight }, live);
+    await engine.adjust(uid, evaluation.policy, live);
   }
 
   /** A limit that nothing enforces is not dropped silently. */
   #report(): void {
     const { policy, cgroups, log } = this.#parts;
-    const none = { memoryBytes: null, cpus: null, pids: null, cpuWeight: 100 };
-    const used = {
-      memory: { memoryBytes: 1 },
-      cpus: { cpus: 1 },
-      pids: { pids: 1 },
-      cpu_weight: { cpuWeight: 1 },
-    };
-    for (const [key, limit] of Object.entries(used)) {
-      const controller = cgroups.unenforced({ ...none, ...limit }).get(key);
-      if (controller === undefined || !policy.sets(key as keyof typeof used)) continue;
-      const message = `the policy sets "${key}", which this host can't enforce: it has no ${controller} controller`;
+    for (const [key, limits] of Object.entries(samples) as [LimitKey, Limits][]) {
+      const controller = policy.sets(key) ? cgroups.unenforced(limits).get(key) : undefined;
+      if (controller === undefined) continue;
+      const message = `the policy sets "${key}", which can't be enforced: there is no ${controller} controller for it`;
       log.warn({ key, controller }, message);
     }
   }
 }
+
+/** One limit each. */
+const samples: Readonly<Record<LimitKey, Limits>> = {
+  memory: { ...unlimited, memoryBytes: 1 },
+  cpus: { ...unlimited, cpus: 1 },
+  pids: { ...unlimited, pids: 1 },
+  cpu_weight: { ...unlimited, cpuWeight: 1 },
+  cpuset: { ...unlimited, cpuset: '0' },
+  io_read: { ...unlimited, ioReadBytes: 1 },
+  io_write: { ...unlimited, ioWriteBytes: 1 },
+  io_read_ops: { ...unlimited, ioReadOps: 1 },
+  io_write_ops: { ...unlimited, ioWriteOps: 1 },
+};

@@ -7,6 +7,7 @@ import path from 'node:path';
 import { openImageStore } from '../images/image-store.ts';
 import { type ArchiveLimits, removeFolder } from '../images/layer-program.ts';
 import { CgroupHost } from '../isolation/cgroup-host.ts';
+import { diskOf } from '../isolation/disk.ts';
 import type { Engine } from '../isolation/engine.ts';
 import { Sandboxes } from '../isolation/sandboxes.ts';
 import { loadAddon, SeqpacketListener } from '../isolation/seqpacket.ts';
@@ -120,7 +121,10 @@ async function start(options: DaemonOptions, service: ServiceEnvironment, log: L
   const policy = parts.use(await PolicyStore.open(options.config, log));
   // At a socket that systemd holds there always is somebody, and systemd starts one daemon only.
   const sockets = await claimSockets(options.run, inherited);
-  const cgroups = await CgroupHost.open(options.cgroup);
+  const cgroups = await CgroupHost.open(options.cgroup, undefined, {
+    rare: policy.rareControllers(),
+    disk: diskOf(options.state),
+  });
   const history = new LoginHistory();
   const users = new Users();
   const used: { engine?: Engine; live?: LiveLimits; admission?: Admission } = {};

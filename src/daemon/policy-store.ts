@@ -3,6 +3,7 @@
 
 import { existsSync } from 'node:fs';
 import { hostname } from 'node:os';
+import type { Controller, LimitKey } from '../isolation/cgroup-limits.ts';
 import type { UserRecord } from '../isolation/engine.ts';
 import { FileWatch } from '../isolation/file-watch.ts';
 import { DockershError } from '../lib/errors.ts';
@@ -160,7 +161,7 @@ export class PolicyStore implements Disposable {
   }
 
   /** Whether anybody may get something else than "none" for a key that is a limit. */
-  sets(key: 'memory' | 'cpus' | 'pids' | 'cpu_weight'): boolean {
+  sets(key: LimitKey): boolean {
     const { defaults, imageSections, groups, userGlobs, users, builtin } = this.#policy;
     const named = [...imageSections, ...groups, ...userGlobs].map(({ section }) => section);
     const isSet = (value: unknown): boolean => value !== undefined && value !== null;
@@ -168,6 +169,14 @@ export class PolicyStore implements Disposable {
       (key !== 'cpu_weight' && isSet(builtin[key]) && !defaults.some(({ values }) => values[key] === null)) ||
       [...defaults, ...named, ...[...users.values()].flat()].some(({ values }) => isSet(values[key]))
     );
+  }
+
+  /** Controllers that not every policy has a use for. */
+  rareControllers(): Set<Controller> {
+    const io = (['io_read', 'io_write', 'io_read_ops', 'io_write_ops'] as const).some((key) =>
+      this.sets(key),
+    );
+    return new Set([...(this.sets('cpuset') ? ['cpuset' as const] : []), ...(io ? ['io' as const] : [])]);
   }
 
   /** Whether the files say something else, which is broken. */

@@ -6,7 +6,15 @@ import { access, mkdir, readdir, readFile, rmdir, writeFile } from 'node:fs/prom
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { DockershError, hasErrno, toDockershError } from '../lib/errors.ts';
-import { allLimitFiles, type Controller, controllers, type Limits, limitFiles } from './cgroup-limits.ts';
+import {
+  allLimitFiles,
+  type Controller,
+  type LimitKey,
+  type Limits,
+  limitFiles,
+  rareControllers,
+  usualControllers,
+} from './cgroup-limits.ts';
 import { readUsage, type Usage } from './cgroup-usage.ts';
 
 export type CgroupMode = 'v1' | 'v2' | 'hybrid';
@@ -31,6 +39,21 @@ export function cgroupName(uid: number, user: string): string {
   return `u${uid}-${user.replace(/[^A-Za-z0-9@_-]/g, '_').slice(0, 32)}`;
 }
 
+/** What not every host is asked for. */
+export interface CgroupNeeds {
+  /** Of the rare controllers, those that the policy has a use for. */
+  readonly rare?: ReadonlySet<Controller>;
+  /** The disk that holds what users write (disk.ts). */
+  readonly disk?: string | undefined;
+}
+
+interface Wanted {
+  readonly controllers: readonly Controller[];
+  readonly disk: string | undefined;
+}
+
+const v1Name = (controller: Controller): string => (controller === 'io' ? 'blkio' : controller);
+
 interface Hierarchy {
   readonly parent: string;
   readonly controllers: ReadonlySet<Controller>;
@@ -40,11 +63,19 @@ export class CgroupHost {
   readonly mode: CgroupMode;
   readonly #hierarchies: readonly Hierarchy[];
   readonly countsSwap: boolean;
+  readonly disk: string | undefined;
+  readonly allCpus: string;
 
-  private constructor(mode: CgroupMode, hierarchies: readonly Hierarchy[], countsSwap: boolean) {
+  private constructor(
+    mode: CgroupMode,
+    hierarchies: readonly Hierarchy[],
+    facts: { countsSwap: boolean; disk: string | undefined; allCpus?: string },
+  ) {
     this.mode = mode;
     this.#hierarchies = hierarchies;
-    this.countsSwap = countsSwap;
+    this.countsSwap = facts.countsSwap;
+    this.disk = facts.disk;
+    this.allCpus = facts.allCpus ?? '';
   }
 
   /**
@@ -54,34 +85,50 @@ export class CgroupHost {
   static async open(
     name: string,
     mountinfo = readFileSync('/proc/self/mountinfo', 'utf8'),
+    needs: CgroupNeeds = {},
   ): Promise<CgroupHost> {
     const mounts = cgroupMounts(mountinfo);
-    const limiting = mounts.v1.filter(({ options }) => controllers.some((name) => options.has(name)));
-    const freezing = mounts.v1.filter((mount) => mount.options.has(freezer) && !limiting.includes(mount));
+    const limiting = mounts.v1.filter(({ options }) => usualControllers.some((name) => options.has(name)));
+    const rare = rareControllers.filter((name) => needs.rare?.has(name) === true);
+    const others = mounts.v1.filter(
+      ({ options }) => options.has(freezer) || rare.some((name) => options.has(v1Name(name))),
+    );
     // A v1 freezer alone beside a v2 hierarchy with everything else is not worth a second way.
-    const v1 = limiting.length > 0 ? [...limiting, ...freezing] : [];
+    const v1 = limiting.length > 0 ? [...new Set([...limiting, ...others])] : [];
+    const wanted = { controllers: [...usualControllers, ...rare], disk: needs.disk };
     try {
       return v1.length > 0
-        ? await CgroupHost.#openV1(name, v1, mounts.v2 === undefined ? 'v1' : 'hybrid')
-        : await CgroupHost.#openV2(name, mounts.v2);
+        ? await CgroupHost.#openV1(name, v1, mounts.v2 === undefined ? 'v1' : 'hybrid', wanted)
+        : await CgroupHost.#openV2(name, mounts.v2, wanted);
     } catch (error) {
       throw toDockershError(error, 'E_KERNEL');
     }
   }
 
-  static async #openV1(name: string, mounts: readonly CgroupMount[], mode: CgroupMode): Promise<CgroupHost> {
+  static async #openV1(
+    name: string,
+    mounts: readonly CgroupMount[],
+    mode: CgroupMode,
+    { controllers, disk }: Wanted,
+  ): Promise<CgroupHost> {
     const hierarchies = mounts.map((mount) => ({
       parent: path.join(mount.path, name),
-      controllers: new Set(controllers.filter((controller) => mount.options.has(controller))),
+      controllers: new Set(controllers.filter((controller) => mount.options.has(v1Name(controller)))),
     }));
     for (const { parent } of hierarchies) await mkdir(parent, { recursive: true });
+    const cpuset = mounts[hierarchies.findIndex((hierarchy) => hierarchy.controllers.has('cpuset'))];
+    const allCpus = cpuset === undefined ? '' : await inheritCpus(cpuset.path, name);
     const memory = hierarchies.find((hierarchy) => hierarchy.controllers.has('memory'));
     const countsSwap =
       memory !== undefined && (await exists(path.join(memory.parent, 'memory.memsw.limit_in_bytes')));
-    return new CgroupHost(mode, hierarchies, countsSwap);
+    return new CgroupHost(mode, hierarchies, { countsSwap, disk, allCpus });
   }
 
-  static async #openV2(name: string, mount: string | undefined): Promise<CgroupHost> {
+  static async #openV2(
+    name: string,
+    mount: string | undefined,
+    { controllers, disk }: Wanted,
+  ): Promise<CgroupHost> {
     if (mount === undefined) {
       throw new DockershError('E_KERNEL', {
         what: 'no cgroup hierarchy is mounted',
@@ -96,7 +143,7 @@ export class CgroupHost {
       if (await enableDownTo(mount, name, controller)) available.add(controller);
     }
     const countsSwap = available.has('memory');
-    return new CgroupHost('v2', [{ parent, controllers: available }], countsSwap);
+    return new CgroupHost('v2', [{ parent, controllers: available }], { countsSwap, disk });
   }
 
   /** 1 or 2: how the supervisor makes and joins the sandbox's cgroup. */
@@ -133,12 +180,13 @@ export class CgroupHost {
   }
 
   /** Keys of these limits that nothing on this host enforces, with the controller that is missing. */
-  unenforced(limits: Limits): ReadonlyMap<string, Controller> {
+  unenforced(limits: Limits): ReadonlyMap<LimitKey, Controller> {
     const missing = limitFiles(limits, this).filter(({ controller }) => this.#hierarchyOf(controller) < 0);
     return new Map(missing.map(({ key, controller }) => [key, controller]));
   }
 
   #hierarchyOf(controller: Controller): number {
+    if (controller === 'io' && this.disk === undefined) return -1;
     return this.#hierarchies.findIndex((candidate) => candidate.controllers.has(controller));
   }
 
@@ -201,8 +249,12 @@ export class CgroupHost {
 function unenforceable(key: string, controller: Controller): DockershError {
   return new DockershError('E_LIMIT_REFUSED', {
     what: `the limit "${key}" can't be enforced`,
-    why: `this host's cgroups have no ${controller} controller`,
-    hint: `Enable the ${controller} controller, take the limit away in the policy, or write "strict = no".`,
+    why: rareControllers.includes(controller)
+      ? `there is no ${controller} controller for it: the host lacks it, or the policy began to ask for it after dockershd was started`
+      : `this host's cgroups have no ${controller} controller`,
+    hint: rareControllers.includes(controller)
+      ? 'Restart dockershd (sessions go on), take the limit away in the policy, or write "strict = no".'
+      : `Enable the ${controller} controller, take the limit away in the policy, or write "strict = no".`,
   });
 }
 
@@ -228,6 +280,21 @@ export function cgroupMounts(mountinfo: string): { v1: CgroupMount[]; v2: string
     seen.add(device);
   }
   return { v1, v2 };
+}
+
+/** A fresh cpuset of version 1 is empty, and nothing can be put into it. Gives all CPUs of the host. */
+async function inheritCpus(mount: string, name: string): Promise<string> {
+  const read = async (file: string): Promise<string> =>
+    (await readFile(path.join(mount, file), 'utf8')).trim();
+  const [cpus, mems] = [await read('cpuset.cpus'), await read('cpuset.mems')];
+  let folder = mount;
+  for (const part of name.split('/')) {
+    folder = path.join(folder, part);
+    await writeFile(path.join(folder, 'cpuset.cpus'), cpus);
+    await writeFile(path.join(folder, 'cpuset.mems'), mems);
+    await writeFile(path.join(folder, 'cgroup.clone_children'), '1');
+  }
+  return cpus;
 }
 
 /** Makes a controller count in `name` and for what is in it, where the host has the controller at all. */

@@ -1,7 +1,10 @@
 // What a sandbox may use, and which files of a cgroup hold it in either version. Pure.
 
-export type Controller = 'memory' | 'cpu' | 'pids';
-export const controllers: readonly Controller[] = ['memory', 'cpu', 'pids'];
+export type Controller = 'memory' | 'cpu' | 'pids' | 'cpuset' | 'io';
+/** Those that every sandbox is under. */
+export const usualControllers: readonly Controller[] = ['memory', 'cpu', 'pids'];
+/** Those that cost something on version 1, where each is one more folder to join: only where the policy asks. */
+export const rareControllers: readonly Controller[] = ['cpuset', 'io'];
 
 /** null: no limit. */
 export interface Limits {
@@ -10,12 +13,50 @@ export interface Limits {
   readonly pids: number | null;
   /** Share of CPU time while it is short; 100 is everybody's. */
   readonly cpuWeight: number;
+  /** "0-3,8" */
+  readonly cpuset: string | null;
+  // Bytes and operations a second, of the disk that holds what users write.
+  readonly ioReadBytes: number | null;
+  readonly ioWriteBytes: number | null;
+  readonly ioReadOps: number | null;
+  readonly ioWriteOps: number | null;
+}
+
+export type LimitKey =
+  | 'memory'
+  | 'cpus'
+  | 'pids'
+  | 'cpu_weight'
+  | 'cpuset'
+  | 'io_read'
+  | 'io_write'
+  | 'io_read_ops'
+  | 'io_write_ops';
+
+/** No limit at all. */
+export const unlimited: Limits = {
+  memoryBytes: null,
+  cpus: null,
+  pids: null,
+  cpuWeight: 100,
+  cpuset: null,
+  ioReadBytes: null,
+  ioWriteBytes: null,
+  ioReadOps: null,
+  ioWriteOps: null,
+};
+
+/** These limits and nothing else of what they are taken from. */
+export function limitsOf(from: Limits): Limits {
+  const { memoryBytes, cpus, pids, cpuWeight, cpuset, ioReadBytes, ioWriteBytes, ioReadOps, ioWriteOps } =
+    from;
+  return { memoryBytes, cpus, pids, cpuWeight, cpuset, ioReadBytes, ioWriteBytes, ioReadOps, ioWriteOps };
 }
 
 export interface LimitFile {
   readonly controller: Controller;
   /** Of the policy, for messages. */
-  readonly key: 'memory' | 'cpus' | 'pids' | 'cpu_weight';
+  readonly key: LimitKey;
   readonly file: string;
   readonly value: string;
 }
@@ -29,6 +70,10 @@ export interface CgroupFacts {
   readonly version: 1 | 2;
   /** The kernel counts swap as well: without a limit on it, one on memory could be evaded. */
   readonly countsSwap: boolean;
+  /** "254:0"; undefined: what users write lies on nothing that the kernel can count for. */
+  readonly disk: string | undefined;
+  /** All that there are: what no limit on them means to version 1. */
+  readonly allCpus: string;
 }
 
 /** What a fresh cgroup has to be told: only what is a limit. */
@@ -39,6 +84,8 @@ export function limitFiles(limits: Limits, facts: CgroupFacts): LimitFile[] {
     ...(cpus === null ? [] : cpuFiles(cpus, facts)),
     ...(pids === null ? [] : pidsFiles(pids)),
     ...(cpuWeight === usualWeight ? [] : weightFiles(cpuWeight, facts)),
+    ...(limits.cpuset === null ? [] : cpusetFiles(limits.cpuset, facts)),
+    ...ioFiles(limits, facts, false),
   ];
 }
 
@@ -49,6 +96,8 @@ export function allLimitFiles(limits: Limits, facts: CgroupFacts): LimitFile[] {
     ...cpuFiles(limits.cpus, facts),
     ...pidsFiles(limits.pids),
     ...weightFiles(limits.cpuWeight, facts),
+    ...cpusetFiles(limits.cpuset, facts),
+    ...ioFiles(limits, facts, true),
   ];
 }
 
@@ -87,4 +136,29 @@ function weightFiles(weight: number, { version }: CgroupFacts): LimitFile[] {
       ? ['cpu.weight', weight]
       : ['cpu.shares', Math.max(2, Math.round((weight * 1024) / usualWeight))];
   return [{ controller: 'cpu', key: 'cpu_weight', file: String(file), value: String(value) }];
+}
+
+/** Which nodes of memory, the parent says. An empty text is no limit to version 2. */
+function cpusetFiles(cpuset: string | null, { version, allCpus }: CgroupFacts): LimitFile[] {
+  const value = cpuset ?? (version === 2 ? '\n' : allCpus);
+  return [{ controller: 'cpuset', key: 'cpuset', file: 'cpuset.cpus', value }];
+}
+
+const ioNames = [
+  ['io_read', 'ioReadBytes', 'rbps', 'read_bps'],
+  ['io_write', 'ioWriteBytes', 'wbps', 'write_bps'],
+  ['io_read_ops', 'ioReadOps', 'riops', 'read_iops'],
+  ['io_write_ops', 'ioWriteOps', 'wiops', 'write_iops'],
+] as const;
+
+/** `always`: also that there is none. */
+function ioFiles(limits: Limits, { version, disk = '0:0' }: CgroupFacts, always: boolean): LimitFile[] {
+  return ioNames.flatMap(([key, field, name, v1Name]): LimitFile[] => {
+    const limit = limits[field];
+    if (limit === null && !always) return [];
+    const at = { controller: 'io', key } as const;
+    return version === 2
+      ? [{ ...at, file: 'io.max', value: `${disk} ${name}=${limit ?? 'max'}` }]
+      : [{ ...at, file: `blkio.throttle.${v1Name}_device`, value: `${disk} ${limit ?? 0}` }];
+  });
 }

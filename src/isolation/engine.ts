@@ -13,17 +13,13 @@ export { rangeSize } from './ids.ts';
 export type { Pause } from './pause.ts';
 
 /** Everything that decides what a sandbox is, at its start. */
-export interface SandboxSpec {
+export interface SandboxSpec extends Limits {
   readonly user: UserRecord;
   readonly image: SandboxImage;
   /** Whose changes are on top of it: the user's own layer, or one for when their image is not to be had. */
   readonly layer: 'own' | 'rescue';
   /** The login shell, as the sandbox's /etc/passwd names it. */
   readonly shell: string;
-  readonly memoryBytes: number | null;
-  readonly cpus: number | null;
-  readonly pids: number | null;
-  readonly cpuWeight: number;
   /** Whether a limit that this host can't enforce refuses the start. */
   readonly strict: boolean;
   /** What the policy said, key by key, for whoever asks later. */

@@ -8,6 +8,7 @@ import { z } from 'zod';
 import { DockershError } from '../lib/errors.ts';
 import type { OwnedFd } from '../lib/fd.ts';
 import type { ByteString } from '../lib/wire.ts';
+import { limitsOf } from './cgroup-limits.ts';
 import type { Limits, SandboxSpec, SessionEnd, SessionIdentity, SessionSpec } from './engine.ts';
 import { homeInside } from './identity-layer.ts';
 import type { Pausable } from './pause.ts';
@@ -48,13 +49,22 @@ export const SandboxRecord = z.strictObject({
   pidsLimit: z.number().nullable(),
   cpus: z.number().nullable(),
   /** Absent: of an earlier version. */
-  cpuWeight: z.number().optional(),
+  limits: z.string().optional(),
   settings: z.record(z.string(), z.string()).optional(),
   /** null: for ever. */
   lingerMs: z.number().nullable(),
   startedAt: z.string(),
 });
 export type SandboxRecord = z.infer<typeof SandboxRecord>;
+
+/** All limits, to tell whether they are the same. */
+export function limitsText(limits: Limits): string {
+  return JSON.stringify(limitsOf(limits));
+}
+
+function shownLimits({ memoryBytes, pids, cpus }: Limits) {
+  return { memoryLimitBytes: memoryBytes, pidsLimit: pids, cpus };
+}
 
 export function recordOf(spec: SandboxSpec): SandboxRecord {
   return {
@@ -67,10 +77,8 @@ export function recordOf(spec: SandboxSpec): SandboxRecord {
     env: [...spec.image.env],
     ...(spec.image.workingDir === undefined ? {} : { workingDir: spec.image.workingDir }),
     ...(spec.image.user === undefined ? {} : { imageUser: storedUser(spec.image.user) }),
-    memoryLimitBytes: spec.memoryBytes,
-    pidsLimit: spec.pids,
-    cpus: spec.cpus,
-    cpuWeight: spec.cpuWeight,
+    ...shownLimits(spec),
+    limits: limitsText(spec),
     settings: { ...spec.settings },
     lingerMs: Number.isFinite(spec.lingerMs) ? spec.lingerMs : null,
     startedAt: new Date().toISOString(),
@@ -182,15 +190,11 @@ export class Sandbox implements Pausable {
 
   /** Other limits are in force by now. */
   adjusted(limits: Limits, settings: Readonly<Record<string, string>>): void {
-    const { memoryBytes, cpus, pids, cpuWeight } = limits;
-    const all = { ...this.#record.settings, ...settings };
     this.#record = {
       ...this.#record,
-      memoryLimitBytes: memoryBytes,
-      pidsLimit: pids,
-      cpus,
-      cpuWeight,
-      settings: all,
+      ...shownLimits(limits),
+      limits: limitsText(limits),
+      settings: { ...this.#record.settings, ...settings },
     };
     if (this.#state !== 'stopping') this.#writeRecord();
   }

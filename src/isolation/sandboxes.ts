@@ -8,6 +8,7 @@ import { DockershError, toDockershError } from '../lib/errors.ts';
 import type { OwnedFd } from '../lib/fd.ts';
 import type { Logger } from '../lib/log.ts';
 import { type CgroupHost, cgroupName } from './cgroup-host.ts';
+import { limitsOf } from './cgroup-limits.ts';
 import type { ClientConnection } from './client-connection.ts';
 import type {
   Engine,
@@ -26,7 +27,7 @@ import { Holds, within } from './holds.ts';
 import { prepareIdentityLayer } from './identity-layer.ts';
 import { firstRange, idMapsOf, SlotRegistry } from './ids.ts';
 import { type Pause, Pauses, pauseOf } from './pause.ts';
-import { recordOf, Sandbox, SandboxRecord } from './sandbox.ts';
+import { limitsText, recordOf, Sandbox, SandboxRecord } from './sandbox.ts';
 import { SeqpacketConnection } from './seqpacket.ts';
 import { specificationMessage } from './specification.ts';
 import { SupervisorPool } from './supervisor-pool.ts';
@@ -336,16 +337,11 @@ export class Sandboxes implements Engine {
     const sandbox = this.#sandboxes.get(uid);
     // One that is starting has no cgroup of its own yet; it is looked at again when it has started.
     if (sandbox?.state !== 'running') return false;
-    const { user, memoryLimitBytes, cpus, pidsLimit, cpuWeight } = sandbox.record;
-    const same =
-      memoryLimitBytes === limits.memoryBytes &&
-      cpus === limits.cpus &&
-      pidsLimit === limits.pids &&
-      cpuWeight === limits.cpuWeight;
-    if (same) return true;
+    const { user, limits: before } = sandbox.record;
+    if (before === limitsText(limits)) return true;
     await this.#options.cgroups.apply(cgroupName(uid, user), limits);
     sandbox.adjusted(limits, settings);
-    this.#options.log.info({ uid, user, ...limits }, 'limits changed');
+    this.#options.log.info({ uid, user, ...limitsOf(limits) }, 'limits changed');
     return true;
   }
 

@@ -94,6 +94,13 @@ export interface EffectivePolicy {
   readonly cpus: number | null;
   readonly pids: number | null;
   readonly cpuWeight: number;
+  /** "0-3,8" */
+  readonly cpuset: string | null;
+  // A second, of the disk that holds what users write.
+  readonly ioReadBytes: number | null;
+  readonly ioWriteBytes: number | null;
+  readonly ioReadOps: number | null;
+  readonly ioWriteOps: number | null;
   readonly strict: boolean;
   /** Size of /tmp. */
   readonly tmpBytes: number | null;

@@ -4,6 +4,7 @@
 import type { z } from 'zod';
 import { hostImageName } from '../lib/image-name.ts';
 import { hostKeys } from './keys-host.ts';
+import { limitKeys } from './keys-limits.ts';
 import { sandboxKeys } from './keys-sandbox.ts';
 import { sessionKeys } from './keys-session.ts';
 import { type KeyCheck, type KeyDoc, type KeySpec, sectionSchema } from './section-schema.ts';
@@ -89,7 +90,7 @@ const ownKeys = {
     defaultText: 'yes',
     values: 'yes, no',
     applies: 'sandbox',
-    doc: 'What happens where this host cannot enforce one of the limits memory, cpus, pids and cpu_weight because its kernel lacks a controller. yes: logins are refused. no: they go on without that limit. dockershd names such limits in its log when it starts, and whenever the policy is edited.',
+    doc: 'What happens where this host cannot enforce one of the limits memory, cpus, pids, cpu_weight, cpuset and io_… because its kernel lacks a controller. yes: logins are refused. no: they go on without that limit. dockershd names such limits in its log when it starts, and whenever the policy is edited.',
     example: 'no',
   },
   tmp_size: {
@@ -154,7 +155,7 @@ const ownKeys = {
   },
 } as const satisfies Record<string, KeySpec>;
 
-const boundKeys = { ...ownKeys, ...sandboxKeys, ...sessionKeys } as const;
+const boundKeys = { ...ownKeys, ...limitKeys, ...sandboxKeys, ...sessionKeys } as const;
 
 /** What "user_may_set" may name. */
 const settable = [

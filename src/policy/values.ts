@@ -290,3 +290,13 @@ export const imageGlobs = text<readonly string[]>((input) => {
   if (globs.length === 0 && input !== 'none') return { ok: false, problem: 'is no list, or none' };
   return { ok: true, value: globs };
 });
+
+/** CPUs as the kernel lists them: "0-3,8"; "none" is null. */
+export const cpuList = text<string | null>((input) => {
+  if (input === 'none') return { ok: true, value: null };
+  const ranges = input.split(',').map((range) => /^(\d{1,4})(?:-(\d{1,4}))?$/.exec(range));
+  const fine = ranges.every((range) => range !== null && Number(range[1]) <= Number(range[2] ?? range[1]));
+  return fine
+    ? { ok: true, value: input }
+    : { ok: false, problem: 'is not a list of CPUs such as 0-3,8, or none' };
+});

@@ -4,6 +4,7 @@ import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { CgroupHost, cgroupMounts, cgroupName } from '../../../src/isolation/cgroup-host.ts';
+import { unlimited } from '../../../src/isolation/cgroup-limits.ts';
 
 let folder = '';
 beforeEach(async () => {
@@ -13,8 +14,8 @@ afterEach(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-const none = { memoryBytes: null, cpus: null, pids: null, cpuWeight: 100 };
-const all = { memoryBytes: 1024 ** 3, cpus: 1.5, pids: 100, cpuWeight: 200 };
+const none = unlimited;
+const all = { ...unlimited, memoryBytes: 1024 ** 3, cpus: 1.5, pids: 100, cpuWeight: 200 };
 
 async function fill(file: string, text = ''): Promise<void> {
   await mkdir(path.dirname(file), { recursive: true });

@@ -1,5 +1,6 @@
 // A user and a sandbox to start from; each test names what it changes.
 
+import { unlimited } from '../../../src/isolation/cgroup-limits.ts';
 import type { SandboxSpec, SessionLimits, UserRecord } from '../../../src/isolation/engine.ts';
 
 export function aUser(changes: Partial<UserRecord> = {}): UserRecord {
@@ -37,10 +38,7 @@ export function aSandbox(changes: Partial<SandboxSpec> = {}): SandboxSpec {
     },
     layer: 'own',
     shell: '/bin/bash',
-    memoryBytes: null,
-    cpus: null,
-    pids: null,
-    cpuWeight: 100,
+    ...unlimited,
     strict: true,
     settings: {},
     lingerMs: 600_000,
