@@ -12,6 +12,7 @@ import { formatProblem } from '../policy/problem.ts';
 import type { Console } from './console.ts';
 import { CliFailure } from './failure.ts';
 import { lookUpGroup } from './host/accounts.ts';
+import { awaitPolicy } from './in-force.ts';
 import { printable } from './table.ts';
 
 interface Options {
@@ -39,7 +40,7 @@ export function addMaintenance(program: Command, console: () => Console): void {
       // After all others: the last one of a kind counts.
       const file = join(dirname(config), 'conf.d', 'zz-maintenance.ini');
       if (state === 'off') await rm(file, { force: true });
-      else await close(file, config, options);
+      else await close(cli, file, config, options);
       const { message, for: group } = options;
       const on = state === 'on';
       cli.show({ on, message: on ? message : null, group: on ? (group ?? null) : null, file }, () => {
@@ -51,7 +52,12 @@ export function addMaintenance(program: Command, console: () => Console): void {
 }
 
 /** Takes the file away again where it does not come out as it should. */
-async function close(file: string, config: string, { message, for: group }: Options): Promise<void> {
+async function close(
+  cli: Console,
+  file: string,
+  config: string,
+  { message, for: group }: Options,
+): Promise<void> {
   const section = group === undefined ? 'defaults' : await sectionOf(group);
   if (message.trim() === '' || message.trim() === 'none' || /\p{Cc}/u.test(message)) {
     throw usage('the message must be one line of text, and not "none"');
@@ -60,14 +66,31 @@ async function close(file: string, config: string, { message, for: group }: Opti
   await mkdir(dirname(file), { recursive: true, mode: 0o755 });
   await writeFileAtomic(file, text, 0o644);
   const { policy, problems } = await loadPolicyFile(config);
-  if (policy !== undefined) return;
+  if (policy !== undefined && (await isInForce(cli, file, message, group))) return;
   await rm(file, { force: true });
   throw new CliFailure({
     code: 'E_POLICY_INVALID',
-    message: problems.map(formatProblem).join('; '),
+    message: problems.map(formatProblem).join('; ') || 'dockershd does not go by it',
     hint: 'The policy is broken, so that no change of it counts. Correct it first: dockershctl policy check.',
     exitCode: sysexits.config,
   });
+}
+
+/** As far as somebody can be asked about: of a group whose members nobody lists, there is nobody. */
+async function isInForce(
+  cli: Console,
+  file: string,
+  message: string,
+  group: string | undefined,
+): Promise<boolean> {
+  const user = group === undefined ? 'dockersh-maintenance' : (await lookUpGroup(group))?.members[0];
+  if (user === undefined) return true;
+  const { came } = await awaitPolicy(cli, user, 'maintenance', ({ value, from, overrode }) => {
+    const ours = [...from, ...overrode].some((source) => source.file === file);
+    // Whoever has "maintenance = none" of their own is not closed out.
+    return ours && (value === message || from.at(-1)?.file !== file);
+  });
+  return came;
 }
 
 async function sectionOf(group: string): Promise<string> {

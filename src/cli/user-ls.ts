@@ -4,7 +4,6 @@ import type { Command } from 'commander';
 import { findInstallation, type Installation } from './accounts/installation.ts';
 import type { Console } from './console.ts';
 import { Context } from './doctor/context.ts';
-import { listSubjects } from './doctor/run.ts';
 import { policyOf, type Subject } from './doctor/subject.ts';
 import { defaultQuestion } from './host/sshd-settings.ts';
 import type { Column } from './table.ts';
@@ -42,9 +41,9 @@ export function addUserLs(user: Command, console: () => Console): void {
       const installation = await findInstallation(cli, { client });
       const sshd = { ...defaultQuestion, config: sshdConfig };
       const context = new Context(cli, { sshd, client, config: installation.config, state: undefined });
-      const users = await Promise.all(
-        (await listSubjects(context)).map((subject) => rowOf(subject, installation)),
-      );
+      const { found, left } = await context.subjects();
+      if (left > 0) cli.stderr.write(`dockershctl: sshd was not asked about ${left} more accounts\n`);
+      const users = await Promise.all(found.map((subject) => rowOf(subject, installation)));
       cli.show({ users }, () => cli.table(columns, users.map(cells)));
     });
 }

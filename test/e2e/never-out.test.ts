@@ -181,6 +181,15 @@ describe.skipIf(control)('maintenance', () => {
     expect((await one.ssh('echo ran')).code).toBe(0);
   });
 
+  it('says when a broken policy keeps it from being in force', async () => {
+    const { host } = world();
+    await host.setPolicy('[defaults]\nimage = host\nmemroy = 1G\n');
+    const closed = await host.ctl('maintenance', 'on');
+    expect([closed.code, closed.stderr.toString().includes('memroy')]).toEqual([78, true]);
+    await host.setPolicy(plain);
+    expect((await world().login('shell').ssh('true')).code).toBe(0);
+  });
+
   it.each([
     ['a group that is not there', ['--for', 'dsh-nogroup'], 66],
     ['a pattern', ['--for', '*'], 64],

@@ -14,7 +14,7 @@ import type { Installation } from './installation.ts';
 import { isLocal, isLocalGroup, requireWritableEtc } from './passwd.ts';
 import type { Plan } from './plan.ts';
 import { processesOf } from './processes.ts';
-import { entranceStep, firstLoginStep, groupStep, policyStep, stateStep } from './steps.ts';
+import { entranceStep, firstLoginStep, groupStep, policyStep, stateStep, type Tools } from './steps.ts';
 import type { Step, Work } from './transaction.ts';
 
 export interface EnableOptions {
@@ -152,13 +152,15 @@ function policyFile(
 export function workOfEnabling(installation: Installation, plan: Plan, force: boolean): Work {
   const { cli, books } = installation;
   const tools = { cli, plan };
+  const undisturbed = (step: Step): Step => (force ? step : withNobody(step, tools));
   return {
     steps: [
       ...groupStep(tools, true),
       ...policyStep(tools, true),
-      force ? stateStep(tools) : undisturbed(stateStep(tools), plan),
+      undisturbed(stateStep(tools)),
       firstLoginStep(tools),
-      entranceStep(tools),
+      // Whoever logs in from here on is inside.
+      undisturbed(entranceStep(tools)),
     ],
     isInForce: async () => await isIn(plan),
     finish: async () => {
@@ -169,12 +171,13 @@ export function workOfEnabling(installation: Installation, plan: Plan, force: bo
   };
 }
 
-/** Whoever has logged in since it was asked first may have changed files while they were copied. */
-function undisturbed(step: Step, plan: Plan): Step {
+/** Whoever has logged in since it was asked first is outside, with files that were copied meanwhile. */
+function withNobody(step: Step, { cli, plan }: Tools): Step {
   return {
     ...step,
     run: async (signal) => {
       await step.run(signal);
+      await cli.call('stop', { user: plan.account.name }); // what ran inside by now is ours
       await requireNobody(plan.account);
     },
   };

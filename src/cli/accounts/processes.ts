@@ -1,4 +1,4 @@
-// What runs as a user on the host. Their files are not touched under the hands of programs that use them.
+// What runs as a user, in whatever namespaces: a session could hide in some of its own. Their files are not touched under the hands of programs that use them.
 
 import { readdir, readFile } from 'node:fs/promises';
 import { hasErrno } from '../../lib/errors.ts';
@@ -18,12 +18,16 @@ async function processOf(pid: string, uid: number): Promise<RunningProcess | und
   let text: string;
   try {
     text = await readFile(`/proc/${pid}/status`, 'utf8');
+    if (!hasUid(text, uid)) return undefined;
   } catch (error) {
     if (hasErrno(error, 'ENOENT', 'ESRCH')) return undefined; // it has ended
     throw error;
   }
-  // Real, effective, saved and file system id: any of them may be the user's.
-  const ids = /^Uid:\s+(.*)$/m.exec(text)?.[1]?.split(/\s+/) ?? [];
-  if (!ids.includes(String(uid)) || /^State:\s+Z/m.test(text)) return undefined;
   return { pid: Number(pid), name: /^Name:\s+(.*)$/m.exec(text)?.[1] ?? '?' };
+}
+
+/** Real, effective, saved or file system id. A zombie does nothing any more. */
+function hasUid(status: string, uid: number): boolean {
+  const ids = /^Uid:\s+(.*)$/m.exec(status)?.[1]?.split(/\s+/) ?? [];
+  return ids.includes(String(uid)) && !/^State:\s+Z/m.test(status);
 }

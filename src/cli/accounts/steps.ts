@@ -7,6 +7,7 @@ import { hasErrno, sysexits } from '../../lib/errors.ts';
 import type { Console } from '../console.ts';
 import { CliFailure } from '../failure.ts';
 import { groupsOf, lookUpAccount } from '../host/accounts.ts';
+import { awaitPolicy } from '../in-force.ts';
 import { install, installedEntries, remove } from '../sshd/change.ts';
 import { placeOf } from '../sshd/trial.ts';
 import { putStub, removeAside, swap, takeStubBack } from './home.ts';
@@ -51,12 +52,12 @@ export function policyStep({ cli, plan }: Tools, wanted: boolean): Step[] {
   };
   const checked = async (): Promise<void> => {
     await write();
-    const { policy: given } = await cli.call('account.look', { user: account.name });
     for (const [key, value] of settingsOf(policy.text)) {
-      if (given !== null && String(given[key]) === value) continue;
+      const { came, value: seen } = await awaitPolicy(cli, account.name, key, (one) => one.value === value);
+      if (came) continue;
       throw new CliFailure({
         code: 'E_POLICY_INVALID',
-        message: `${key} = ${value} does not come out for ${account.name}, but ${given?.[key] ?? 'nothing'}`,
+        message: `${key} = ${value} does not come out for ${account.name}, but ${seen ?? 'nothing'}`,
         hint: 'Another section comes later (dockershctl policy explain), or the policy is broken (dockershctl policy check).',
         exitCode: sysexits.config,
       });
@@ -67,11 +68,9 @@ export function policyStep({ cli, plan }: Tools, wanted: boolean): Step[] {
     : [{ name: 'policy', telling: `removing ${policy.file}`, run: take, undo: write }];
 }
 
-/** The settings that our file makes, as account.look knows them. */
-function settingsOf(text: string): (readonly ['image' | 'home', string])[] {
-  return [...text.matchAll(/^(image|home) = (.*)$/gm)].map(
-    ([, key, value = '']) => [key === 'image' ? 'image' : 'home', value] as const,
-  );
+/** The settings that our file makes. */
+function settingsOf(text: string): [string, string][] {
+  return [...text.matchAll(/^(image|home) = (.*)$/gm)].map(([, key = '', value = '']) => [key, value]);
 }
 
 async function textOf(file: string): Promise<string | undefined> {
@@ -142,7 +141,7 @@ export function entranceStep({ plan }: Tools): Step {
     run: async () => {
       await setShell(account.name, client);
       await requireShell(account, client);
-      await testLogin(plan, client);
+      await testLogin(plan, client, { again: true });
     },
     undo: async () => await shellBack(plan),
   };

@@ -26,6 +26,20 @@ export const accountChecks: readonly HostCheck[] = [
     },
   },
   {
+    id: 'accounts-all',
+    group: 'accounts',
+    what: 'every account was looked at',
+    why: 'sshd is asked about one account after the other, and about no more than a few hundred.',
+    run: async (context) => {
+      const { found, left } = await context.subjects();
+      if (left === 0) return ok(`${found.length} have a sandbox`);
+      return unknown(
+        `sshd was not asked about ${left} more`,
+        'Check them one by one: dockershctl doctor --user NAME',
+      );
+    },
+  },
+  {
     id: 'accounts-unfinished',
     group: 'accounts',
     what: 'no account was left half enabled or half disabled',

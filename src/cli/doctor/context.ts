@@ -2,6 +2,7 @@
 
 import { join } from 'node:path';
 import { DockershError, hasErrno } from '../../lib/errors.ts';
+import { hostImageName } from '../../lib/image-name.ts';
 import type { ParsedPolicy } from '../../policy/assemble.ts';
 import { loadPolicyFile } from '../../policy/load.ts';
 import type { AdminResult } from '../../protocol/admin.ts';
@@ -11,6 +12,7 @@ import { findClient, libexecFolder } from '../host/installation.ts';
 import { listMounts, type Mount } from '../host/mounts.ts';
 import type { SshdQuestion } from '../host/sshd-settings.ts';
 import { type ProbeAnswers, runProbe } from './probe.ts';
+import { findSubjects, type Subjects } from './subjects.ts';
 
 export interface DoctorOptions {
   readonly sshd: SshdQuestion;
@@ -22,6 +24,9 @@ export interface DoctorOptions {
 export type DaemonAnswer =
   | { readonly ok: true; readonly version: string; readonly health: AdminResult<'health'> }
   | { readonly ok: false; readonly problem: string; readonly hint: string };
+
+/** unknown: nobody tells. */
+export type ImageState = 'there' | 'missing' | 'damaged' | 'unknown';
 
 export interface Paths {
   readonly config: string;
@@ -85,6 +90,31 @@ export class Context {
   readonly policy = lazy(
     async (): Promise<ParsedPolicy> => await loadPolicyFile((await this.paths()).config),
   );
+
+  /** The accounts that have a sandbox. */
+  readonly subjects = lazy(async (): Promise<Subjects> => await findSubjects(this));
+
+  readonly #images = new Map<string, Promise<ImageState>>();
+
+  /** Whether an image is there; asked once, however many users have it. */
+  imageState(name: string): Promise<ImageState> {
+    const state = this.#images.get(name) ?? this.#askForImage(name);
+    this.#images.set(name, state);
+    return state;
+  }
+
+  async #askForImage(name: string): Promise<ImageState> {
+    if (name === hostImageName) return 'there';
+    try {
+      await this.cli.call('image.inspect', { name });
+      return 'there';
+    } catch (error) {
+      const code = error instanceof CliFailure || error instanceof DockershError ? error.code : undefined;
+      if (code === undefined) throw error;
+      if (code === 'E_NOT_FOUND' || code === 'E_IMAGE_MISSING') return 'missing';
+      return code === 'E_IMAGE_BROKEN' ? 'damaged' : 'unknown';
+    }
+  }
 
   readonly mounts = lazy((): readonly Mount[] => listMounts());
 

@@ -1,7 +1,5 @@
 // What stands between an account and its sandbox by somebody's decision: an exemption, maintenance, rescue.
 
-import { DockershError } from '../../lib/errors.ts';
-import { CliFailure } from '../failure.ts';
 import { shellOperand } from '../host/command.ts';
 import { ok, type UserCheck, unknown, warning } from './check.ts';
 import { policyOf } from './subject.ts';
@@ -38,27 +36,21 @@ export const stateChecks: readonly UserCheck[] = [
     group: 'policy',
     what: 'the rescue image is there, and not in use',
     why: 'It is for the day on which the own image of somebody is missing or damaged; without it they are locked out then.',
-    look: async (subject, { cli }) => {
+    look: async (subject, context) => {
       const image = policyOf(subject)?.rescue ?? null;
       if (image === null) return ok('the policy names none');
-      const { name } = subject.account;
-      try {
-        const { rescue } = await cli.call('account.look', { user: name });
-        if (rescue) {
-          const fix = `When their own image is well again: dockershctl user rescue ${shellOperand(name)} off`;
-          return warning(`sandboxes start from the rescue image ${image}`, fix);
-        }
-        if (image !== 'host') await cli.call('image.inspect', { name: image });
-        return ok(image);
-      } catch (error) {
-        const code = error instanceof CliFailure || error instanceof DockershError ? error.code : undefined;
-        if (code === undefined) throw error;
-        if (code !== 'E_NOT_FOUND' && code !== 'E_IMAGE_MISSING' && code !== 'E_IMAGE_BROKEN') {
-          return unknown('nobody tells', 'Start dockershd.');
-        }
+      const state = await context.imageState(image);
+      if (state === 'unknown')
+        return unknown(`nobody tells whether image ${image} is there`, 'Start dockershd.');
+      if (state !== 'there') {
         const fix = `dockershctl image bootstrap busybox ${shellOperand(image)}, or name another one`;
-        return warning(`the rescue image ${image} is missing or damaged`, fix);
+        return warning(`the rescue image ${image} is ${state}`, fix);
       }
+      const { name } = subject.account;
+      const { rescue } = await context.cli.call('account.look', { user: name });
+      if (!rescue) return ok(image);
+      const fix = `When their own image is well again: dockershctl user rescue ${shellOperand(name)} off`;
+      return warning(`sandboxes start from the rescue image ${image}`, fix);
     },
   },
 ];

@@ -1,6 +1,6 @@
 // Runs the checks: those of the host, and those of every account that has a sandbox.
 
-import { type Account, findAccount, isLoginShell, listAccounts } from '../host/accounts.ts';
+import { findAccount } from '../host/accounts.ts';
 import { accountChecks } from './accounts.ts';
 import { cgroupChecks } from './cgroups.ts';
 import { type CheckResult, type Finding, type HostCheck, type UserCheck, unknown } from './check.ts';
@@ -10,7 +10,8 @@ import { kernelChecks } from './kernel.ts';
 import { exemptCheck, stateChecks } from './never-out.ts';
 import { serviceChecks, userServiceChecks } from './service.ts';
 import { sshChecks } from './ssh.ts';
-import { policyOf, type Subject, samePath, subjectOf } from './subject.ts';
+import { policyOf, type Subject, subjectOf } from './subject.ts';
+import { inTurns } from './subjects.ts';
 import { hostWays, userWays } from './ways-around.ts';
 
 const hostChecks: readonly HostCheck[] = [
@@ -26,9 +27,6 @@ const userChecks: readonly UserCheck[] = [...stateChecks, ...userServiceChecks, 
 /** Of every id of a check, for --ignore and for the documentation's test. */
 export const checkIds: readonly string[] = [...hostChecks, ...userChecks].map(({ id }) => id);
 
-/** Accounts beyond these are left to "doctor --user": sshd is asked about each one. */
-const mostAccounts = 200;
-
 /** `user`: only this one's checks are run of those that are about accounts. */
 export async function examine(context: Context, user: string | undefined): Promise<CheckResult[]> {
   const results: CheckResult[] = [];
@@ -37,14 +35,17 @@ export async function examine(context: Context, user: string | undefined): Promi
     results.push(described(check, finding, []));
   }
   const subjects =
-    user === undefined ? await listSubjects(context) : [await subjectOf(await findAccount(user), context)];
+    user === undefined
+      ? (await context.subjects()).found
+      : [await subjectOf(await findAccount(user), context)];
   for (const check of userChecks) {
-    const found: [Subject, Finding][] = [];
-    for (const subject of subjects) {
-      // Who is exempt has no sandbox that there could be a way around.
-      if (policyOf(subject)?.exempt === 'yes' && check.id !== exemptCheck.id) continue;
-      found.push([subject, await attempt(async () => await check.look(subject, context))]);
-    }
+    // Who is exempt has no sandbox that there could be a way around.
+    const concerned = subjects.filter(
+      (subject) => policyOf(subject)?.exempt !== 'yes' || check.id === exemptCheck.id,
+    );
+    const found = await inTurns(concerned, async (subject): Promise<[Subject, Finding]> => {
+      return [subject, await attempt(async () => await check.look(subject, context))];
+    });
     results.push(...merged(check, found));
   }
   return results;
@@ -75,22 +76,4 @@ function merged(check: UserCheck, found: readonly (readonly [Subject, Finding])[
     groups.set(key, known);
   }
   return [...groups.values()].map(({ finding, users }) => described(check, finding, users));
-}
-
-/** Accounts of which the login shell or ForceCommand is dockersh. */
-export async function listSubjects(context: Context): Promise<Subject[]> {
-  const accounts = (await listAccounts()).filter((account) => isCandidate(account, context));
-  const subjects: Subject[] = [];
-  for (const account of accounts.slice(0, mostAccounts)) {
-    const subject = await subjectOf(account, context);
-    if (subject.byShell || subject.byForce) subjects.push(subject);
-  }
-  return subjects;
-}
-
-/** Accounts of services log in nowhere: sshd need not be asked about them. */
-function isCandidate({ uid, shell }: Account, { client }: Context): boolean {
-  return (
-    uid !== 0 && isLoginShell(shell) && (uid >= 1000 || (client !== undefined && samePath(shell, client)))
-  );
 }

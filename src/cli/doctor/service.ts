@@ -2,12 +2,10 @@
 
 import { lstat, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { DockershError, hasErrno } from '../../lib/errors.ts';
-import { hostImageName, parseImageName } from '../../lib/image-name.ts';
+import { hasErrno } from '../../lib/errors.ts';
 import { checkTrustedPath } from '../../lib/trusted-path.ts';
 import { version } from '../../lib/version.ts';
 import { formatProblem } from '../../policy/problem.ts';
-import { CliFailure } from '../failure.ts';
 import { runCommand, shellOperand, shellWord } from '../host/command.ts';
 import { nativePrograms } from '../host/installation.ts';
 import { critical, type Finding, type HostCheck, ok, type UserCheck, unknown, warning } from './check.ts';
@@ -96,20 +94,12 @@ async function imageOf(subject: Subject, context: Context): Promise<Finding> {
   if (policy === undefined)
     return critical('no image results', `Set "image" in [defaults] or [user:${name}].`);
   const { image } = policy;
-  if (image === hostImageName) return ok('image host, which is always there');
-  try {
-    await context.cli.call('image.inspect', { name: image });
-    return ok(`image ${image}`);
-  } catch (error) {
-    const code = error instanceof CliFailure || error instanceof DockershError ? error.code : undefined;
-    if (code === 'E_NOT_FOUND' || code === 'E_IMAGE_MISSING') {
-      const pull = `dockershctl image pull ${shellOperand(parseImageName(image) === undefined ? 'IMAGE' : image)}`;
-      return critical(`image ${image} is not there`, pull);
-    }
-    if (code === 'E_IMAGE_BROKEN') return critical(`image ${image} is damaged`, 'dockershctl image verify');
-    if (code === undefined) throw error;
-    return unknown(`nobody tells whether image ${image} is there`, 'Start dockershd.');
-  }
+  const state = await context.imageState(image);
+  if (state === 'there') return ok(`image ${image}`);
+  if (state === 'missing')
+    return critical(`image ${image} is not there`, `dockershctl image pull ${shellOperand(image)}`);
+  if (state === 'damaged') return critical(`image ${image} is damaged`, 'dockershctl image verify');
+  return unknown(`nobody tells whether image ${image} is there`, 'Start dockershd.');
 }
 
 const wantedModes = [

@@ -100,9 +100,10 @@ export class AccountsHost implements AsyncDisposable {
       `home ${home.ino} ${home.uid} ${home.mode.toString(8)}`,
       await runOk('bash', [
         '-c',
-        `cd "$1" && find . | sort && cat file && ls -a /home | grep dockersh || :`,
+        `cd "$1" && find . | sort && cat file && ls -d /home/.dockersh-$2 2>/dev/null || :`,
         '-',
         user.home,
+        String(user.uid),
       ]),
       `policy ${await runOk('bash', ['-c', 'ls "$1" 2>/dev/null || :', '-', join(host.folder, 'etc/conf.d')])}`,
       `sshd ${await runOk('ls', [join(sshdConfig, '../sshd_config.d')])}`,

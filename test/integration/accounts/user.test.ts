@@ -1,7 +1,18 @@
 // user enable, disable, ls and repair: everything or nothing, on real accounts.
 
 import { existsSync } from 'node:fs';
-import { lstat, mkdir, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import {
+  lstat,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  symlink,
+  writeFile,
+} from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -57,7 +68,7 @@ describe('enabling', () => {
     expect([back.ino, back.uid]).toEqual([inode, user.uid]);
     expect(await readFile(join(user.home, 'new'), 'utf8')).toBe('more\n');
     expect(await shellOf(user)).toBe('/bin/bash');
-    expect((await runOk('ls', ['-A', '/home'])).includes('.dockersh')).toBe(false);
+    expect(existsSync(`/home/.dockersh-${user.uid}`)).toBe(false);
   });
 
   it('starts with an empty home where the files are to stay', async () => {
@@ -131,17 +142,23 @@ describe('enabling is nothing', () => {
     await it_.ok('disable', user.name);
   });
 
-  it('where somebody logs in meanwhile', async () => {
-    const user = await it_.user();
-    const before = await it_.everythingOf(user);
-    await using enabling = it_.start('enable', user.name);
-    await toldBy(enabling, 'copying');
-    await using session = new Running('sleep', ['600'], { uid: user.uid, gid: user.gid });
-    expect((await enabling.finished()).code).toBe(75);
-    session.kill('SIGKILL');
-    await session.finished();
-    expect(await it_.everythingOf(user)).toBe(before);
-  });
+  it.each(['copying', 'starting the sandbox', 'the login shell'])(
+    'where somebody logs in at "%s"',
+    async (step) => {
+      const user = await it_.user();
+      const before = await it_.everythingOf(user);
+      await using enabling = it_.start('enable', user.name);
+      await toldBy(enabling, step);
+      enabling.kill('SIGSTOP');
+      await using session = new Running('sleep', ['600'], { uid: user.uid, gid: user.gid });
+      await waitUntil(() => session.pid > 0, 'sleep to run');
+      enabling.kill('SIGCONT');
+      expect((await enabling.finished()).code).toBe(75);
+      session.kill('SIGKILL');
+      await session.finished();
+      expect(await it_.everythingOf(user)).toBe(before);
+    },
+  );
 
   it.each([
     '-x',
@@ -206,6 +223,30 @@ describe('enabling is nothing', () => {
     expect(finished.stderr.toString()).toContain('read-only');
     expect(await it_.everythingOf(user)).toBe(before);
   });
+});
+
+it('moves files to another file system, and back', async () => {
+  const user = await it_.user();
+  const elsewhere = await mkdtemp('/dev/shm/dockersh-test-');
+  try {
+    const home = join(elsewhere, 'home');
+    await runOk('cp', ['-a', user.home, home]);
+    await runOk('usermod', ['-d', home, user.name]);
+    await it_.ok('enable', '--files', 'move', user.name);
+    expect((await lstat(home)).uid).toBe(0);
+    expect(await it_.inside(user, 'cat ~/file; echo more >~/new')).toBe('precious\n');
+    expect(await readdir(elsewhere)).toEqual(['home']);
+    await it_.ok('disable', user.name);
+    expect([(await lstat(home)).uid, await readFile(join(home, 'new'), 'utf8')]).toEqual([
+      user.uid,
+      'more\n',
+    ]);
+    expect(await readdir(elsewhere)).toEqual(['home']);
+    expect(existsSync(join(it_.host.stateFolder, 'users', String(user.uid), 'home'))).toBe(false);
+    await runOk('usermod', ['-d', user.home, user.name]);
+  } finally {
+    await rm(elsewhere, { recursive: true });
+  }
 });
 
 describe('hostile homes', () => {
@@ -337,6 +378,21 @@ describe('a run that is ended half way', () => {
       repaired: [{ user: user.name, kind: 'enable', outcome: 'taken back' }],
     });
   });
+});
+
+it('does with as few logins as the policy allows', async () => {
+  const user = await it_.user();
+  await it_.host.setPolicy({ defaults: { image: 'host', login_rate: '1/1h' } });
+  await it_.ok('enable', user.name);
+  await it_.ok('disable', user.name);
+  await it_.host.setPolicy({ defaults: { image: 'host' } });
+});
+
+it('is not for whom the policy exempts', async () => {
+  const user = await it_.user();
+  await it_.host.setPolicy({ defaults: { image: 'host' }, users: { [user.name]: { exempt: 'yes' } } });
+  expect((await it_.ctl('enable', user.name)).code).toBe(65);
+  await it_.host.setPolicy({ defaults: { image: 'host' } });
 });
 
 it('waits for the lock of /etc/passwd', async () => {

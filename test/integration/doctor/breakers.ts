@@ -78,6 +78,10 @@ Version: 0.1.0
 Description: half of it
 END`,
   },
+  crowd: {
+    sshd: 'Match User nobody\nForceCommand /bin/true\nMatch all\n',
+    script: `{ cat /etc/passwd; for i in $(seq 300); do echo "dshm$i:x:$((60000 + i)):60000::/:/bin/bash"; done; } | put /etc/passwd`,
+  },
   unfinished: {
     script: `
       mount -t tmpfs none /mnt; mkdir -m 700 /mnt/state /mnt/state/accounts
@@ -157,6 +161,7 @@ export const breakers: Readonly<Record<string, Breaker>> = {
   'programs-trusted': { scenario: 'otherClient', state: 'critical', found: /belongs to uid 65534/ },
   package: { scenario: 'halfInstalled', state: 'critical', found: /half-configured/ },
   'shells-file': { scenario: 'lockedOut', state: 'warning' },
+  'accounts-all': { scenario: 'crowd', state: 'unknown', found: /about 1\d\d more/ },
   'accounts-unfinished': { scenario: 'unfinished', state: 'critical', found: /dsh-gone/ },
   'root-shell': { scenario: 'lockedOut', state: 'warning' },
   'root-way-in': { scenario: 'lockedOut', state: 'critical', found: /neither a password nor/ },
