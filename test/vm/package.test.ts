@@ -47,11 +47,12 @@ describe.each(suites)('on Debian %s', (suite) => {
     await guest.enterOk(`cd /root && ${install}`);
     // Nobody has a sandbox by the mere installation.
     expect(await guest.enterOk('cat /etc/passwd')).toBe(before);
-    expect(await guest.sshOk('ada', 'cat /proc/1/comm')).toBe('systemd\n');
+    expect(await guest.sshOk('bob', 'cat /proc/1/comm')).toBe('systemd\n');
     await guest.enterOk(commands[1] ?? '');
     const result = await guest.ssh('ada', 'cat /proc/1/comm; id -un; ls /home');
     expect(result.stdout.toString(), describeFinished(result)).toMatch(/^(dockersh-)?init\nada\nada\n$/);
     expect(performance.now() - started).toBeLessThan(60_000);
+    // The rest by hand, as the README says where it names the login shell.
     for (const user of users.slice(1)) await guest.enterOk(`usermod --shell /usr/bin/dockersh ${user}`);
   });
 
@@ -69,6 +70,39 @@ describe.each(suites)('on Debian %s', (suite) => {
     );
     expect(await guest.enterOk('dockershctl policy check >/dev/null; dockershctl version')).toContain(
       'cgroups     v2',
+    );
+  });
+
+  it('the other steps of the README work as they stand there', async () => {
+    const text = readFileSync(join(checkout, 'README.md'), 'utf8');
+    const section = text.split('\n## Install it\n')[1]?.split('\n### ')[0] ?? '';
+    const commands = [...section.matchAll(/`((?:dockershctl|journalctl|systemctl|systemd-cgls) [^`]*)`/g)];
+    expect(commands.length).toBeGreaterThanOrEqual(4);
+    for (const [, command = ''] of commands) await guest.enterOk(`${command} </dev/null`);
+    await guest.enterOk('systemctl revert dockersh.slice');
+
+    // As ForceCommand, with forwarding switched off: the two blocks for sshd_config.
+    const blocks = [...section.matchAll(/(?:^ {4}.*\n)+/gm)].map(([block]) => block);
+    const match = blocks.filter((block) => block.includes('Match Group students'));
+    expect(match).toHaveLength(2);
+    await guest.write('/etc/ssh/sshd_config.d/readme.conf', match.join(''));
+    await guest.enterOk(
+      `groupadd students; usermod -aG students -s /bin/bash eve; sshd -t; systemctl reload ssh`,
+    );
+    expect(await guest.sshOk('eve', 'cat /proc/1/comm')).toMatch(/init/);
+    const forward = await guest.ssh(
+      'eve',
+      'true',
+      {},
+      '-o',
+      'ExitOnForwardFailure=yes',
+      '-R',
+      '7777:localhost:22',
+    );
+    expect(forward.code).not.toBe(0);
+    expect(await guest.sshOk('bob', 'cat /proc/1/comm')).toMatch(/init/);
+    await guest.enterOk(
+      'rm /etc/ssh/sshd_config.d/readme.conf; systemctl reload ssh; usermod --shell /usr/bin/dockersh eve',
     );
   });
 
@@ -187,7 +221,7 @@ describe.each(suites)('on Debian %s', (suite) => {
       `find / -xdev \\( -path /proc -o -path /root -o -path /home -o -path /tmp -o -path /var/log -o -path /var/lib/dockersh/users \\) -prune -o -name '*dockersh*' -print`,
     );
     expect(left).toBe('/var/lib/dockersh\n');
-    expect(await guest.enterOk('ls -A /var/lib/dockersh')).toBe('ids.json\nusers\n');
+    expect(await guest.enterOk('ls -A /var/lib/dockersh')).toBe('accounts\nids.json\nusers\n');
     expect(await guest.enterOk('cat /var/lib/dockersh/users/*/home/kept')).toBe('kept\n');
     expect(
       await guest.enterOk('ls -d /sys/fs/cgroup/*/*dockersh* /run/dockersh 2>/dev/null || echo none'),

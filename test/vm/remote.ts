@@ -49,8 +49,13 @@ export abstract class Remote {
     ];
   }
 
-  async ssh(user: string, command: string, options: RunOptions = {}): Promise<Finished> {
-    return await run('ssh', [...this.sshOptions(), `${user}@guest`, '--', command], {
+  async ssh(
+    user: string,
+    command: string,
+    options: RunOptions = {},
+    ...further: string[]
+  ): Promise<Finished> {
+    return await run('ssh', [...this.sshOptions(), ...further, `${user}@guest`, '--', command], {
       env: environment,
       ...options,
     });
