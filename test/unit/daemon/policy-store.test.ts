@@ -1,4 +1,15 @@
-import { chmod, mkdtemp, readFile, rename, rm, utimes, writeFile } from 'node:fs/promises';
+import {
+  chmod,
+  chown,
+  mkdir,
+  mkdtemp,
+  readFile,
+  rename,
+  rm,
+  symlink,
+  utimes,
+  writeFile,
+} from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -98,6 +109,45 @@ asRoot('a file that goes wrong changes nothing', () => {
     await edit('[user:tester]\nimage = three\n');
     await store.refresh();
     expect(imageOf(store)).toBe('three');
+  });
+});
+
+asRoot('a file of conf.d that goes wrong', () => {
+  const conf = (name: string): string => path.join(folder, 'conf.d', name);
+  beforeEach(async () => {
+    await mkdir(path.join(folder, 'conf.d'), { mode: 0o755 });
+    await writeFile(conf('a.ini'), '[user:tester]\nimage = a\n', { mode: 0o644 });
+    await clockTick();
+  });
+
+  test.each([
+    ['broken', async () => await writeFile(conf('b.ini'), '[user:tester]\nimgae = b\n'), /b\.ini:2:1.*imgae/],
+    ['writable by others', async () => await chmod(conf('a.ini'), 0o666), /a\.ini.*writable by everybody/],
+    [
+      'in a folder of others',
+      async () => await chmod(path.join(folder, 'conf.d'), 0o777),
+      /conf\.d.*writable/,
+    ],
+    ['somebody else’s', async () => await chown(conf('a.ini'), 1, 0), /a\.ini.*belongs to uid 1/],
+    [
+      'a link to what others own',
+      async () => {
+        await writeFile(path.join(folder, 'theirs'), '[user:tester]\nimage = theirs\n');
+        await chown(path.join(folder, 'theirs'), 1, 0);
+        await symlink(path.join(folder, 'theirs'), conf('z.ini'));
+      },
+      /theirs.*belongs to uid 1/,
+    ],
+  ])('%s: the whole last good policy stays, other edits included', async (_, spoil, reason) => {
+    const store = await open();
+    expect(imageOf(store)).toBe('a');
+    await spoil();
+    await edit('[user:tester]\nimage = two\npids = 77\n');
+    await store.refresh();
+    const evaluation = store.evaluate(tester);
+    expect(evaluation).toMatchObject({ policy: { image: 'a', pids: 1024 } });
+    expect(store.outdated).toBe(true);
+    expect(await logged()).toMatch(reason);
   });
 });
 
