@@ -5,6 +5,7 @@ import { cpus, release, totalmem } from 'node:os';
 import { parseArgs } from 'node:util';
 import { version } from '../src/lib/version.ts';
 import { type Benchmark, cold, pipeIn, pipeOut, prompt, terminal, warm } from './benchmarks.ts';
+import { ctl } from './ctl.ts';
 import { Field } from './field.ts';
 import { formatResult, type Result } from './figures.ts';
 import { imageScale, imageUsers } from './image-scale.ts';
@@ -24,6 +25,7 @@ const benchmarks: Record<string, Benchmark> = {
   'ssh-warm': sshWarm,
   'ssh-cold': sshCold,
   policy,
+  ctl,
   'image-import': imageImport,
   'image-pull': imagePull,
   'image-commit': imageCommit,
