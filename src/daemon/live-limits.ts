@@ -18,10 +18,16 @@ export interface LiveParts {
   readonly log: Logger;
 }
 
+/** After a limit was refused. */
+const againMs = 10_000;
+
 const liveKeys = policyKeys.filter((key) => describePolicyKey(key).applies === 'now');
 
 export class LiveLimits {
   readonly #parts: LiveParts;
+  /** Sandboxes whose limits the kernel has refused, which is said once. */
+  readonly #failing = new Set<number>();
+  readonly #retries = new Map<number, NodeJS.Timeout>();
 
   constructor(parts: LiveParts) {
     this.#parts = parts;
@@ -36,9 +42,26 @@ export class LiveLimits {
   /** Has one sandbox keep to what the policy says now. */
   follow(uid: number): void {
     const { log } = this.#parts;
-    this.#adjust(uid).catch((error: unknown) =>
-      log.error({ err: error, uid }, 'the limits of a running sandbox stay as they were'),
+    this.#adjust(uid).then(
+      () => this.#failing.delete(uid),
+      (error: unknown) => {
+        // Version 1 refuses less memory than there is in use; later there may be less.
+        this.#retry(uid);
+        if (this.#failing.has(uid)) return;
+        this.#failing.add(uid);
+        log.error({ err: error, uid }, 'the limits of a running sandbox are not all as the policy says yet');
+      },
     );
+  }
+
+  #retry(uid: number): void {
+    clearTimeout(this.#retries.get(uid));
+    const timer = setTimeout(() => {
+      this.#retries.delete(uid);
+      this.follow(uid);
+    }, againMs);
+    timer.unref();
+    this.#retries.set(uid, timer);
   }
 
   async #adjust(uid: number): Promise<void> {

@@ -1,8 +1,11 @@
 // What all sandboxes together may take, and what they take.
 
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { control } from '../fixtures/machine.ts';
+import { ctlBundle, nodeProgram } from '../fixtures/paths.ts';
 import { describeFinished, waitUntil } from '../fixtures/process.ts';
+import { Terminal } from '../fixtures/terminal.ts';
 import { useWorld } from '../fixtures/world.ts';
 
 const world = useWorld({ modes: ['shell'] });
@@ -74,5 +77,20 @@ describe.skipIf(control)('stats', () => {
     const sorted = (await world().host.ctlOk('stats', '--sort', 'memory')) as Stats;
     expect(sorted.sandboxes[0]?.user).toBe(still.user.name);
     expect((await world().host.ctl('top')).code).toBe(64);
+  });
+
+  it('top shows it live on a terminal, until Ctrl-C', async () => {
+    const login = await world().addLogin('shell');
+    await world().host.setPolicy(policy('sandboxes = 10\n'));
+    await using top = new Terminal(nodeProgram, [
+      ctlBundle,
+      ...['--socket', join(world().host.runFolder, 'admin.sock'), 'top', '--interval', '0.3'],
+    ]);
+    await top.expect(/USER +SESSIONS +CPU/);
+    await using session = login.start('echo in; sleep 1000');
+    await session.waitForOutput('in');
+    await top.expect(new RegExp(`${login.user.name} +1 `));
+    top.send('\x03');
+    await top.exited();
   });
 });

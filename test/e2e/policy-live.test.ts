@@ -53,6 +53,26 @@ describe.skipIf(control)('a limit that is edited', () => {
     expect(session.stdout.toString()).toMatch(/fits\nstatus-0-\d+\n$/);
   });
 
+  it('memory: below what is in use, it holds as soon as it can', async () => {
+    const login = await world().addLogin('shell');
+    await edit(login, { memory: '512M' });
+    await using session = await shellOf(login);
+    await using hog = login.start(`perl -e '$| = 1; $m = "x" x 200e6; print "holds\\n"; sleep 1000'`);
+    await hog.waitForOutput('holds');
+    await edit(login, { memory: '64M' });
+    // Version 2 ends it then and there; version 1 refuses the limit until there is room.
+    await waitUntil(
+      async () =>
+        hog.exited || JSON.stringify(world().host.logRecords()).includes('not all as the policy says yet'),
+      'the kernel to answer',
+      10_000,
+    );
+    hog.kill('SIGTERM');
+    await waitUntil(async () => (await limitOf(login)) === 64 * 1024 ** 2, 'the limit to change', 30_000);
+    await tell(session, `(${allocate})`);
+    expect(session.stdout.toString()).toMatch(/status-137-\d+\n$/);
+  });
+
   it('pids and cpus', async () => {
     const login = await world().addLogin('shell');
     await edit(login, {});
