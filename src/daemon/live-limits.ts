@@ -42,16 +42,15 @@ export class LiveLimits {
   /** Has one sandbox keep to what the policy says now. */
   follow(uid: number): void {
     const { log } = this.#parts;
-    this.#adjust(uid).then(
-      () => this.#failing.delete(uid),
-      (error: unknown) => {
+    this.#adjust(uid)
+      .then(() => this.#failing.delete(uid))
+      .catch((error: unknown) => {
         // Version 1 refuses less memory than there is in use; later there may be less.
         this.#retry(uid);
         if (this.#failing.has(uid)) return;
         this.#failing.add(uid);
         log.error({ err: error, uid }, 'the limits of a running sandbox are not all as the policy says yet');
-      },
-    );
+      });
   }
 
   #retry(uid: number): void {

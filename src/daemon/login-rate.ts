@@ -1,7 +1,7 @@
 // How often a user may log in (login_rate): a bucket that a login takes one from, and that fills up evenly. Kept
 // in memory only: a daemon that starts anew owes nobody anything.
 
-import type { Rate } from '../policy/values.ts';
+import type { Rate } from '../policy/values-session.ts';
 
 interface Bucket {
   left: number;

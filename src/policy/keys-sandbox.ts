@@ -1,7 +1,8 @@
 // The keys that are about the sandbox itself, besides what it may use. Pure.
 
 import type { KeySpec } from './section-schema.ts';
-import { hostName, imageOrNone, mountList, sizeLimit } from './values.ts';
+import { imageOrNone, sizeLimit } from './values.ts';
+import { hostName, mountList } from './values-sandbox.ts';
 
 export const sandboxKeys = {
   rescue: {
@@ -38,7 +39,7 @@ export const sandboxKeys = {
     applies: 'sandbox',
     expands: 'path',
     list: true,
-    doc: "Folders of the host that the sandbox shows at TARGET; read-only without :rw. Files in them keep their owners: what is neither the user's nor one of their groups' belongs to nobody inside. Every folder on the way to SOURCE must belong to root and be writable by nobody else, and none may be a symbolic link; SOURCE itself may be anybody's. Programs in it run without setuid, devices do not work.",
+    doc: "Folders of the host that the sandbox shows at TARGET; read-only without :rw. Files in them keep their owners: what is neither the user's nor one of their groups' belongs to nobody inside. Every folder on the way to SOURCE must belong to root and be writable by nobody else, and none may be a symbolic link; SOURCE itself may be anybody's. Programs in it run without setuid, devices do not work; sockets in it can be connected to, read-only or not.",
     example: '/data/%g:/data:ro /scratch/%u:/scratch:rw',
   },
 } as const satisfies Record<string, KeySpec>;

@@ -1,17 +1,8 @@
 // The keys that are about sessions: what each one starts with, how many there may be, and for how long. Pure.
 
 import type { KeySpec } from './section-schema.ts';
-import {
-  durationFrom,
-  fileMode,
-  message,
-  oneOf,
-  pathInside,
-  rate,
-  sizeLimit,
-  timeZone,
-  wholeNumber,
-} from './values.ts';
+import { durationFrom, oneOf, pathInside, sizeLimit, wholeNumber } from './values.ts';
+import { fileMode, message, rate, timeZone } from './values-session.ts';
 
 export const sessionKeys = {
   shell: {

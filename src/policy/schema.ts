@@ -13,7 +13,6 @@ import {
   cpuLimit,
   duration,
   durationOrForever,
-  imageGlobs,
   imageName,
   mostPids,
   oneOf,
@@ -26,8 +25,8 @@ import {
   size,
   sizeLimit,
   wholeNumber,
-  wordList,
 } from './values.ts';
+import { imageGlobs, wordList } from './values-sandbox.ts';
 
 const ownKeys = {
   image: {

@@ -4,12 +4,13 @@ import { z } from 'zod';
 import { parseImageName } from '../lib/image-name.ts';
 import { nearest } from '../lib/nearest.ts';
 import { formatDuration, formatSize, parseDuration, parseSize, type Quantity } from '../lib/units.ts';
-import { globTest, isGlob } from './glob.ts';
 
-type Check<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly problem: string };
+export type Check<T> =
+  | { readonly ok: true; readonly value: T }
+  | { readonly ok: false; readonly problem: string };
 
 /** A zod type for INI text out of a function that names what is wrong. */
-const text = <T>(check: (input: string) => Check<T>) =>
+export const text = <T>(check: (input: string) => Check<T>) =>
   z.string().transform((input, context) => {
     const result = check(input);
     if (result.ok) return result.value;
@@ -23,7 +24,7 @@ interface Range {
   readonly format: (value: number) => string;
 }
 
-function inRange(quantity: Quantity, { min, max = Number.MAX_SAFE_INTEGER, format }: Range): Quantity {
+export function inRange(quantity: Quantity, { min, max = Number.MAX_SAFE_INTEGER, format }: Range): Quantity {
   if (!quantity.ok) return quantity;
   if (quantity.value < min) return { ok: false, problem: `is too little: at least ${format(min)}` };
   if (quantity.value > max) return { ok: false, problem: `is too much: at most ${format(max)}` };
@@ -168,135 +169,3 @@ export const durationFrom = (min: number, without: string) =>
       ? { ok: true, value: null }
       : inRange(parseDuration(input), { min, max: longestMs, format: formatDuration }),
   );
-
-/** A umask; "keep" is null. */
-export const fileMode = text<number | null>((input) => {
-  if (input === 'keep') return { ok: true, value: null };
-  if (/^0?[0-7]{3}$/.test(input)) return { ok: true, value: Number.parseInt(input, 8) };
-  return { ok: false, problem: 'is not an octal number such as 027, or keep' };
-});
-
-/** A name of tzdata, or a rule of POSIX such as CET-1CEST: never a path that leads elsewhere. */
-export const timeZone = text<string>((input) =>
-  /^[A-Za-z][A-Za-z0-9_+,./:-]{0,99}$/.test(input) && !input.includes('..')
-    ? { ok: true, value: input }
-    : { ok: false, problem: 'is not the name of a time zone, such as Europe/Berlin or UTC' },
-);
-
-export interface Rate {
-  readonly count: number;
-  readonly ms: number;
-}
-
-/** "30/1m"; "none" is null. */
-export const rate = text<Rate | null>((input) => {
-  if (input === 'none') return { ok: true, value: null };
-  const [, count = '', time = ''] = /^(\d{1,6})\/(.+)$/.exec(input) ?? [];
-  const ms = parseDuration(time);
-  if (Number(count) < 1 || !ms.ok || ms.value < 1000 || ms.value > 86_400_000) {
-    return {
-      ok: false,
-      problem: 'is not a number of logins and a duration of 1s to 1d, such as 30/1m, or none',
-    };
-  }
-  return { ok: true, value: { count: Number(count), ms: ms.value } };
-});
-
-const longestMessage = 2000;
-
-/** What people read; "none" is null. */
-export const message = text<string | null>((input) => {
-  if (input === 'none') return { ok: true, value: null };
-  if (input === '') return { ok: false, problem: 'is not a text, or none' };
-  if (Buffer.byteLength(input) > longestMessage)
-    return { ok: false, problem: `is too long: at most ${longestMessage} bytes` };
-  const plain = input.replaceAll(/[\n\t]/g, '');
-  return /\p{Cc}/u.test(plain)
-    ? { ok: false, problem: 'has a control character' }
-    : { ok: true, value: input };
-});
-
-const labels =
-  /^(?=.{1,64}$)[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*$/;
-
-export const hostName = text<string>((input) =>
-  labels.test(input)
-    ? { ok: true, value: input }
-    : { ok: false, problem: 'is not a host name: letters, digits, dashes and dots, at most 64' },
-);
-
-export interface Mount {
-  readonly source: string;
-  readonly target: string;
-  readonly writable: boolean;
-}
-
-const mostMounts = 32;
-const wholePath = /^(?:\/[^/\s:,\0]+)+$/;
-/** What the sandbox itself keeps there must stay. */
-const taken = /^\/(?:proc|sys|dev|run)(?:\/|$)|^\/(?:etc|usr|bin|sbin|lib|lib64|tmp|home)$/;
-
-function mountOf(item: string): Check<Mount> {
-  const [source = '', target = '', mode = 'ro', ...more] = item.split(':');
-  for (const path of [source, target]) {
-    if (!wholePath.test(path) || /\/\.{1,2}(?:\/|$)/.test(path))
-      return { ok: false, problem: `has "${item}", which is not SOURCE:TARGET:ro with two absolute paths` };
-  }
-  if (more.length > 0 || (mode !== 'ro' && mode !== 'rw'))
-    return { ok: false, problem: `has "${item}", which ends neither in :ro nor in :rw` };
-  if (taken.test(target)) return { ok: false, problem: `has "${item}": nothing can be mounted at ${target}` };
-  return { ok: true, value: { source, target, writable: mode === 'rw' } };
-}
-
-/** Extra mounts with blanks or commas between; "none" for an empty list. */
-export const mountList = text<readonly Mount[]>((input) => {
-  if (input === 'none') return { ok: true, value: [] };
-  const mounts: Mount[] = [];
-  for (const item of wordsOf(input)) {
-    const mount = mountOf(item);
-    if (!mount.ok) return mount;
-    if (mounts.some(({ target }) => target === mount.value.target))
-      return { ok: false, problem: `mounts two things at ${mount.value.target}` };
-    mounts.push(mount.value);
-  }
-  if (mounts.length === 0) return { ok: false, problem: 'is not a list of SOURCE:TARGET, or none' };
-  if (mounts.length > mostMounts) return { ok: false, problem: `has more than ${mostMounts} mounts` };
-  return { ok: true, value: mounts };
-});
-
-function wordsOf(input: string): string[] {
-  return input.split(/[\s,]+/).filter((word) => word !== '');
-}
-
-/** Some of these words; "none" for none of them. */
-export const wordList = (words: readonly string[]) =>
-  text<readonly string[]>((input) => {
-    const found = input === 'none' ? [] : wordsOf(input);
-    for (const word of found) {
-      if (words.includes(word)) continue;
-      const guess = nearest(word, words);
-      const hint = guess === undefined ? `: ${words.join(', ')}` : `; did you mean ${guess}?`;
-      return { ok: false, problem: `has "${word}", which is none of those that can be given${hint}` };
-    }
-    if (found.length === 0 && input !== 'none') return { ok: false, problem: 'is no list, or none' };
-    return { ok: true, value: [...new Set(found)] };
-  });
-
-/** Names of images and globs for them; "none" for no image. */
-export const imageGlobs = text<readonly string[]>((input) => {
-  const globs = input === 'none' ? [] : wordsOf(input);
-  const wrong = globs.find((glob) => isGlob(glob) && 'problem' in globTest(glob));
-  if (wrong !== undefined) return { ok: false, problem: `has "${wrong}", which is no glob` };
-  if (globs.length === 0 && input !== 'none') return { ok: false, problem: 'is no list, or none' };
-  return { ok: true, value: globs };
-});
-
-/** CPUs as the kernel lists them: "0-3,8"; "none" is null. */
-export const cpuList = text<string | null>((input) => {
-  if (input === 'none') return { ok: true, value: null };
-  const ranges = input.split(',').map((range) => /^(\d{1,4})(?:-(\d{1,4}))?$/.exec(range));
-  const fine = ranges.every((range) => range !== null && Number(range[1]) <= Number(range[2] ?? range[1]));
-  return fine
-    ? { ok: true, value: input }
-    : { ok: false, problem: 'is not a list of CPUs such as 0-3,8, or none' };
-});
