@@ -31,7 +31,7 @@ export class Sessions implements AsyncDisposable {
     const editor = guest.startSsh(first, 'vi notes.txt', '-tt');
     const tail = guest.startSsh(second, ': >log; echo watching; tail -f log');
     const file = join(guest.folder, 'big');
-    await writeFile(file, randomBytes(3_000_000));
+    await writeFile(file, randomBytes(4_000_000));
     const shell = ['ssh', ...guest.sshOptions()].map((word) => `'${word}'`).join(' ');
     const rsync = new Running('rsync', ['--bwlimit=150', '-e', shell, file, `${third}@guest:big`], {
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -50,6 +50,11 @@ export class Sessions implements AsyncDisposable {
     editor.process.stdin?.write('ibefore');
     await sessions.answer();
     return sessions;
+  }
+
+  /** How many are under way: all, but for a copy that was done already on a slow machine. */
+  get open(): number {
+    return this.#echoes.length + 2 + (this.#rsync.exited ? 0 : 1);
   }
 
   /** Every one of them answers now. */
