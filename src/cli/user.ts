@@ -8,8 +8,12 @@ import { findInstallation } from './accounts/installation.ts';
 import { repairAll, repairFirst } from './accounts/repair.ts';
 import { perform } from './accounts/transaction.ts';
 import type { Console } from './console.ts';
+import { Context } from './doctor/context.ts';
+import { examineUsers } from './doctor/run.ts';
+import { subjectOf } from './doctor/subject.ts';
 import { CliFailure } from './failure.ts';
 import { findAccount } from './host/accounts.ts';
+import { shellWord } from './host/command.ts';
 import { defaultQuestion } from './host/sshd-settings.ts';
 import { printable } from './table.ts';
 import { addUserLs } from './user-ls.ts';
@@ -73,18 +77,40 @@ keep   the files stay on the host; the sandbox starts with an empty home`,
       const plan = await planEnable(account, options, installation);
       const work = workOfEnabling(installation, plan, options.force);
       await perform(installation.books, { kind: 'enable', plan }, work, teller(cli));
-      cli.show({ user: account.name, changed: true, how: plan.how, files: plan.files }, () =>
+      const open = await openWays(cli, account.name, options);
+      cli.show({ user: account.name, changed: true, how: plan.how, files: plan.files, open }, () =>
         [
           `${account.name} has a sandbox: a login works`,
           ...(plan.how === 'sshd'
             ? ['sshd goes by it when it has read its configuration: systemctl reload ssh']
             : []),
-          `Ways around it: dockershctl doctor --user ${account.name}`,
+          ...(open.length === 0
+            ? []
+            : [
+                `Ways around it are open: ${open.map(({ id }) => id).join(', ')}`,
+                `What to do about each: dockershctl doctor --user ${shellWord(account.name)}`,
+              ]),
         ]
           .map((line) => `${printable(line)}\n`)
           .join(''),
       );
     });
+}
+
+/** What doctor would say about the account by now. */
+async function openWays(
+  cli: Console,
+  name: string,
+  { sshdConfig, client, state }: EnableOptions & Places,
+): Promise<{ id: string; found: string; fix: string }[]> {
+  const sshd = { ...defaultQuestion, config: sshdConfig };
+  const context = new Context(cli, { sshd, client, config: undefined, state });
+  const results = await examineUsers(context, [await subjectOf(await findAccount(name), context)]);
+  return results
+    .filter(
+      ({ group, state: seen }) => group === 'ways around' && (seen === 'warning' || seen === 'critical'),
+    )
+    .map(({ id, found, fix = '' }) => ({ id, found, fix }));
 }
 
 function addDisable(user: Command, console: () => Console): void {

@@ -29,14 +29,25 @@ export class Books {
     else await writeFileAtomic(file, `${JSON.stringify(enabled)}\n`);
   }
 
-  async journals(): Promise<Journal[]> {
-    let names: string[];
+  async enabledUids(): Promise<number[]> {
+    const names = await this.#names();
+    return names.flatMap((name) => {
+      const uid = /^(\d+)\.json$/.exec(name)?.[1];
+      return uid === undefined ? [] : [Number(uid)];
+    });
+  }
+
+  async #names(): Promise<string[]> {
     try {
-      names = await readdir(this.#folder);
+      return await readdir(this.#folder);
     } catch (error) {
       if (!hasErrno(error, 'ENOENT')) throw error; // nobody has been enabled
       return [];
     }
+  }
+
+  async journals(): Promise<Journal[]> {
+    const names = await this.#names();
     const found = names.filter((name) => /^\d+\.journal$/.test(name));
     const journals = await Promise.all(found.map((name) => this.#read(name, Journal)));
     return journals.filter((journal) => journal !== undefined);

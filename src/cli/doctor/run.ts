@@ -38,6 +38,12 @@ export async function examine(context: Context, user: string | undefined): Promi
     user === undefined
       ? (await context.subjects()).found
       : [await subjectOf(await findAccount(user), context)];
+  return [...results, ...(await examineUsers(context, subjects))];
+}
+
+/** The checks that are about accounts. */
+export async function examineUsers(context: Context, subjects: readonly Subject[]): Promise<CheckResult[]> {
+  const results: CheckResult[] = [];
   for (const check of userChecks) {
     // Who is exempt has no sandbox that there could be a way around.
     const concerned = subjects.filter(

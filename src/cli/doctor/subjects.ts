@@ -1,8 +1,11 @@
 // Which accounts have a sandbox. Login shells are in the user database; about ForceCommand only sshd knows, which
 // is asked about one account after the other.
 
-import { type Account, isLoginShell, listAccounts } from '../host/accounts.ts';
+import { Books } from '../accounts/books.ts';
+import { type Account, isLoginShell, listAccounts, lookUpAccount } from '../host/accounts.ts';
 import { configMentions } from '../host/sshd-files.ts';
+import { installedEntries } from '../sshd/change.ts';
+import { placeOf } from '../sshd/trial.ts';
 import type { Context } from './context.ts';
 import { type Subject, samePath, subjectOf } from './subject.ts';
 
@@ -26,12 +29,28 @@ export async function findSubjects(context: Context): Promise<Subjects> {
     (account) => account.uid >= 1000 && isLoginShell(account.shell) && !hasClient(account),
   );
   const forced = configMentions(sshd.config, 'forcecommand') ? others : [];
-  const asked = [...byShell, ...forced.slice(0, mostAsked)];
+  const known = new Set([...byShell, ...forced].map(({ uid }) => uid));
+  const named = (await namedAccounts(context)).filter(({ uid }) => !known.has(uid));
+  const asked = [...byShell, ...named, ...forced.slice(0, mostAsked)];
   const subjects = await inTurns(asked, async (account) => await subjectOf(account, context));
   return {
     found: subjects.filter((subject) => subject.byShell || subject.byForce),
     left: Math.max(0, forced.length - mostAsked),
   };
+}
+
+/** Those that we were told of by name: directories often list nobody. */
+async function namedAccounts(context: Context): Promise<Account[]> {
+  if (!context.isRoot) return [];
+  const { state } = await context.paths();
+  const entries = await installedEntries(placeOf(context.sshd.config));
+  const users = [
+    ...(await new Books(state).enabledUids()).map(String),
+    ...entries.filter(({ kind }) => kind === 'user').map(({ name }) => name),
+  ];
+  const found = await inTurns(users, lookUpAccount);
+  const accounts = found.filter((account) => account !== undefined);
+  return [...new Map(accounts.map((account) => [account.uid, account])).values()];
 }
 
 /** A few at once, the results in their order. */

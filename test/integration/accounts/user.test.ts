@@ -36,7 +36,10 @@ describe('enabling', () => {
   it('copies the files, makes dockersh the login shell, and disabling takes it back', async () => {
     const user = await it_.user();
     const before = await it_.everythingOf(user);
-    expect(await it_.ok('enable', user.name)).toMatchObject({ changed: true, how: 'shell', files: 'copy' });
+    const enabled = await it_.ok('enable', user.name);
+    expect(enabled).toMatchObject({ changed: true, how: 'shell', files: 'copy' });
+    const open = (enabled['open'] as { id: string }[]).map(({ id }) => id);
+    expect(open).toContain('ssh-socket-forwarding');
     expect(await shellOf(user)).toBe(it_.host.client);
     expect(await it_.inside(user, 'cat ~/file; touch ~/inside')).toBe('precious\n');
     expect(existsSync(join(user.home, 'inside'))).toBe(false);
@@ -95,7 +98,10 @@ describe('enabling', () => {
 
   it('has sshd do it, where that is asked for', async () => {
     const user = await it_.user();
-    await it_.ok('enable', '--how', 'sshd', user.name);
+    const enabled = await it_.ok('enable', '--how', 'sshd', user.name);
+    // A shell of the host runs the ForceCommand, which is what is left to be said.
+    const open = (enabled['open'] as { id: string }[]).map(({ id }) => id);
+    expect(open.filter((id) => id.startsWith('ssh-'))).toEqual(['ssh-host-shell']);
     expect(await shellOf(user)).toBe('/bin/bash');
     const { users } = (await it_.ok('ls')) as { users: { user: string; by: string[] }[] };
     expect(users.find((one) => one.user === user.name)?.by).toEqual(['ForceCommand']);

@@ -37,6 +37,17 @@ describe('a host that is well set up', () => {
     expect(checks.find(({ id }) => id === 'ssh-enters')?.users).toEqual([host.user.name]);
   });
 
+  it('is checked for accounts that are known by name alone', async () => {
+    // One that no list of people has: its login shell is none.
+    const script = `
+      { cat /etc/passwd; echo 'dshm-listed:x:64998:64998::/nonexistent:/usr/sbin/nologin'; } | put /etc/passwd
+      mkdir "$D/sshd_config.d"; echo '# dockersh user: "dshm-listed"' >"$D/sshd_config.d/10-dockersh.conf"
+      sed -i "1i Match User dshm-listed\\nForceCommand $CLIENT\\nMatch all" "$D/sshd_config"`;
+    const { checks } = await host.doctor({ script, args: [] });
+    const users = checks.filter(({ id }) => id === 'ssh-enters').flatMap((check) => check.users);
+    expect(users.sort()).toEqual([host.user.name, 'dshm-listed'].sort());
+  });
+
   it('closes forwarding as a whole with DisableForwarding', async () => {
     const sshd =
       'DisableForwarding yes\nAllowStreamLocalForwarding yes\nX11Forwarding yes\nPermitTunnel yes\n';

@@ -47,9 +47,19 @@ const closed = [
   'Subsystem sftp /usr/lib/openssh/sftp-server',
 ];
 
-/** What is well on a host that has been set up as the documentation says. */
+/**
+ * What is well on a host that has been set up as the documentation says. /etc is a copy: a mount over one of its
+ * files would be taken off by whoever renames another one there, as useradd does (mount_namespaces(7)).
+ */
 const wellSetUp = `
-put() { mkdir -p "$D"; local file=$D/$(basename "$1").$RANDOM$RANDOM; cat >"$file"; chmod 644 "$file"; mount --bind "$file" "$1"; }
+mkdir -p "$D/etc"
+cp -a /etc/. "$D/etc" 2>/dev/null || : # in a user namespace, what can be
+mount --bind "$D/etc" /etc
+put() {
+  local file; file=$D/$(basename "$1").$RANDOM$RANDOM
+  cat >"$file"; chmod 644 "$file"
+  case $1 in /etc/*) cat "$file" >"$1" ;; *) mount --bind "$file" "$1" ;; esac
+}
 { cat /etc/shells; echo "$CLIENT"; } | put /etc/shells
 sed 's|^root:[^:]*:|root:$6$salt$hash:|' /etc/shadow | put /etc/shadow
 mount -t tmpfs none /etc/pam.d
