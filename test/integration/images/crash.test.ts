@@ -9,6 +9,7 @@ import { cleanUserFolder, listSnapshots, takeSnapshot } from '../../../src/image
 import { checkout, nodeProgram } from '../../fixtures/paths.ts';
 import { listTree } from '../../fixtures/tree-listing.ts';
 import { builtImage, builtLayer, dockerArchive, tenLayers, writeLayout } from './image-builder.ts';
+import { roundsOf } from './kill-moments.ts';
 import { buildLayerProgram, layerProgram, Scratch } from './scratch.ts';
 
 let scratch: Scratch;
@@ -20,8 +21,8 @@ afterEach(async () => {
   await scratch[Symbol.asyncDispose]();
 });
 
-const rounds = 70;
-const userRounds = 30;
+const rounds = roundsOf(25);
+const userRounds = roundsOf(10);
 const program = { path: layerProgram, limits: {} };
 
 function start(script: string, ...args: readonly string[]): ChildProcess {
