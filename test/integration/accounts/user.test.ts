@@ -362,6 +362,21 @@ describe('a run that is ended half way', () => {
     expect((await it_.everythingOf(user)).split('\npolicy')[0]).toBe(before.split('\npolicy')[0]);
   });
 
+  it.each(steps)('because the daemon is killed at "%s" is taken back with the next one', async (step) => {
+    const user = await it_.user();
+    const before = await it_.everythingOf(user);
+    await using enabling = it_.start('enable', '--files', 'move', user.name);
+    await toldBy(enabling, step);
+    await it_.host.killDaemon('SIGKILL');
+    const { code } = await enabling.finished();
+    await it_.host.startDaemon();
+    await it_.ok('repair');
+    if (code === 0) await it_.ok('disable', user.name); // it did not need the daemon any more
+    const untilPolicy = (text: string): string => text.split('\npolicy')[0] ?? '';
+    expect(untilPolicy(await it_.everythingOf(user))).toBe(untilPolicy(before));
+    if (code !== 0) expect(await it_.everythingOf(user)).toBe(before);
+  });
+
   it('is said by doctor', async () => {
     const user = await it_.user();
     await using enabling = it_.start('enable', '--files', 'move', user.name);
