@@ -46,8 +46,8 @@ const text = `# Policy
 \`/etc/dockersh/dockersh.ini\` and the files \`/etc/dockersh/conf.d/*.ini\` decide what each user gets. They and
 every folder above them must belong to root, and nobody else may be able to write to any of them, or dockershd
 refuses them by name. An edit counts from the next login on, and limits of running sandboxes follow at once where
-the reference says so; nothing has to be restarted or told. While any file
-is broken, the last good policy stays in force as a whole, and the log names every mistake.
+the reference says so; nothing has to be restarted or told. While any file is broken, the last good policy stays in
+force as a whole, and the log names every mistake.
 
 | command | what it does |
 | --- | --- |
@@ -137,14 +137,14 @@ ${hostSectionKeys
 
 | then | now |
 | --- | --- |
-| imagename | \`image\`; %u works as before |
+| imagename | \`image\`; %u works as before. There was a default, busybox; now there is none |
 | containername | not needed: a sandbox belongs to its user |
 | mounthome | \`home = host\`; without it \`home = private\` |
 | mounthomefrom, mounthometo | the home of the user database, at its usual path; other folders with \`mounts\` |
 | mounttmp | not needed: it was there for the sockets of ssh agents |
 | usercwd | logins start at home |
 | containerusername | users are themselves inside |
-| shell | \`shell\` |
+| shell | \`shell\`; the default was /bin/ash |
 | entrypoint, cmd | not needed; \`linger\` says how long a sandbox stays |
 | dockeropt | \`memory\`, \`cpus\`, \`cpu_weight\`, \`pids\`, \`shm_size\`, \`hostname\`, \`mounts\`; other options have no equivalent |
 | reverseforward | none |

@@ -69,6 +69,8 @@ export function convertOldConfig(text: string): Converted {
   const note: Note = (line, message) => notes.push({ line, message });
   const sections = readOld(text, note);
   const enabled = sections.some(({ settings }) => has(settings, 'enableuserconfig'));
+  if (!sections.some(({ user }) => user === undefined))
+    sections.unshift({ user: undefined, line: 0, settings: [] });
   const blocks = sections.map((section) => blockOf(section, enabled, note));
   const body = blocks.filter((block) => block !== '').join('\n');
   const policy = `; Converted from an older dockersh. "dockershctl policy check" names what needs a look.\n${body}`;
@@ -79,11 +81,21 @@ export function convertOldConfig(text: string): Converted {
   return { text: policy, notes };
 }
 
+/** What held without a word. */
+const oldDefaults = [
+  ['imagename', 'image = busybox'],
+  ['shell', 'shell = /bin/ash'],
+] as const;
+
+const given = (settings: readonly OldSetting[], name: string): boolean =>
+  settings.some((setting) => setting.name === name);
+
 const has = (settings: readonly OldSetting[], name: string): boolean =>
   settings.some((setting) => setting.name === name && isOn(setting.value));
 
 function blockOf({ user, line, settings }: OldSection, enabled: boolean, note: Note): string {
-  const lines: string[] = [];
+  const lines: string[] =
+    user === undefined ? oldDefaults.filter(([name]) => !given(settings, name)).map(([, text]) => text) : [];
   const options: OldSetting[] = [];
   const maySet: string[] = [];
   for (const setting of settings) {

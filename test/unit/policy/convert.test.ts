@@ -51,6 +51,14 @@ mountdockersocket
   ]);
 });
 
+test('what held without a word is said', () => {
+  for (const old of ['', '[dockersh]\n', '[user "bob"]\nshell = /bin/zsh\n']) {
+    const { policy } = parsePolicy(convertOldConfig(old).text, 'p');
+    if (policy === undefined) throw new Error(old);
+    expect(evaluate(policy, alice)).toMatchObject({ policy: { image: 'busybox', shell: '/bin/ash' } });
+  }
+});
+
 describe('what has no equivalent is named', () => {
   test.each([
     ['containername = %u_x', /containername: left out/],
