@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -47,7 +48,9 @@
 
 #define EXIT_OURS 125
 #define RETRY_MS 50
-#define RETRY_ATTEMPTS 60 // 3 s: as long as a daemon takes to be started again, with room to spare
+#define WAITING_MS 5000
+#define RETRY_ATTEMPTS                                                                                       \
+    200 // 10 s: a daemon takes half a second to be started again, and on a busy host several
 
 extern char **environ;
 
@@ -152,6 +155,14 @@ static _Noreturn void leave_sandbox(int connection, struct wire_reader *reader, 
 }
 #endif
 
+// Where a service manager holds the socket, a login waits there until a daemon can be started: somebody at a
+// terminal is told. A program at the other end must not get words between its own.
+static void say_when_waiting(int connection) {
+    struct pollfd polled = {.fd = connection, .events = POLLIN};
+    if (isatty(2) && poll(&polled, 1, WAITING_MS) == 0)
+        say("waiting for the login service (dockershd)");
+}
+
 // Waits for the session to start. Returns the PTY's master, -1 where the session has none, or -2
 // where the connection ended first: then nothing was run, and the login may be sent again.
 static int wait_for_start(int connection, int argc, char **argv) {
@@ -159,6 +170,7 @@ static int wait_for_start(int connection, int argc, char **argv) {
     int fds[WIRE_MAX_FDS], code = EXIT_OURS;
     unsigned fd_count;
     struct wire_reader reader;
+    say_when_waiting(connection);
     ssize_t length = wire_receive(connection, answer, sizeof answer, fds, &fd_count);
     if (length <= 0)
         return -2;

@@ -123,6 +123,24 @@ describe.skipIf(control).each(modes)('as %s', (mode) => {
     }
   });
 
+  it('a login that has to wait for the daemon says so at a terminal, and nowhere else', async () => {
+    const login = world().login(mode);
+    const { daemonPid } = login.host;
+    process.kill(daemonPid, 'SIGSTOP');
+    try {
+      await using terminal = login.terminal('echo in; exit 3');
+      await using plain = login.start('echo in; exit 4');
+      await terminal.expect(/dockersh: waiting for the login service/);
+      process.kill(daemonPid, 'SIGCONT');
+      await terminal.expect(/in\r?\n/);
+      expect((await terminal.exited()).code).toBe(3);
+      const result = await plain.finished();
+      expect(describeFinished(result)).toBe('code 4, signal null\nstdout: in\n\nstderr: ');
+    } finally {
+      process.kill(daemonPid, 'SIGCONT');
+    }
+  });
+
   it('SIGTERM leaves sandboxes running, too', async () => {
     const login = world().login(mode);
     await using session = login.start(`${printMarker}; cat; exit 5`);
