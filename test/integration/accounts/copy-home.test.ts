@@ -18,19 +18,20 @@ import { buildFolder } from '../../fixtures/paths.ts';
 import { type Finished, Running, run, runOk } from '../../fixtures/process.ts';
 
 const owner = 64_321; // nobody's: the files need an owner, not an account
+let top: string;
 let folder: string;
 let home: string;
 let secret: string;
 
 beforeAll(async () => {
-  folder = await mkdtemp('/tmp/dockersh-test-');
+  top = await mkdtemp('/tmp/dockersh-test-');
 });
 afterAll(async () => {
-  await rm(folder, { recursive: true });
+  await rm(top, { recursive: true });
 });
 
 async function freshHome(): Promise<void> {
-  folder = await mkdtemp(join(folder, 'c-'));
+  folder = await mkdtemp(join(top, 'c-'));
   home = join(folder, 'home');
   secret = join(folder, 'secret');
   await mkdir(home);
