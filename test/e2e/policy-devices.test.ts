@@ -3,7 +3,7 @@
 import { cpus } from 'node:os';
 import { describe, expect, it } from 'vitest';
 import type { Login } from '../fixtures/login.ts';
-import { control } from '../fixtures/machine.ts';
+import { control, unlimited } from '../fixtures/machine.ts';
 import type { PolicySection } from '../fixtures/policy-text.ts';
 import { describeFinished, waitUntil } from '../fixtures/process.ts';
 import { useWorld } from '../fixtures/world.ts';
@@ -31,7 +31,7 @@ async function seconds(login: Login, command: string): Promise<number> {
 const write = 'dd if=/dev/zero of=big bs=256k count=40 oflag=direct 2>/dev/null'; // 10 MiB
 const read = 'dd if=big of=/dev/null bs=256k iflag=direct 2>/dev/null';
 
-describe.skipIf(control)('cpuset', () => {
+describe.skipIf(control || unlimited)('cpuset', () => {
   it('says which CPUs there are, and nobody inside can say otherwise', async () => {
     const login = await userWith({ cpuset: '0' });
     const result = await login.ssh('nproc; taskset -pc 1 $$ 2>/dev/null || echo refused; nproc');
@@ -54,7 +54,7 @@ describe.skipIf(control)('cpuset', () => {
   });
 });
 
-describe.skipIf(control)('disk', () => {
+describe.skipIf(control || unlimited)('disk', () => {
   it('io_write and io_read slow one down and nobody else, and change while it runs', async () => {
     const login = await userWith({ io_write: '4M', io_read: '4M' });
     const neighbour = world().login('shell');
@@ -74,7 +74,7 @@ describe.skipIf(control)('disk', () => {
   });
 });
 
-describe.skipIf(control)('what the daemon did not know of when it started', () => {
+describe.skipIf(control || unlimited)('what the daemon did not know of when it started', () => {
   it('refuses logins, or with strict = no is named in the log', async () => {
     await world().host.setPolicy({ defaults });
     await world().host.killDaemon('SIGTERM');

@@ -2,7 +2,7 @@
 
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { control } from '../fixtures/machine.ts';
+import { control, unlimited } from '../fixtures/machine.ts';
 import { ctlBundle, nodeProgram } from '../fixtures/paths.ts';
 import { describeFinished, waitUntil } from '../fixtures/process.ts';
 import { Terminal } from '../fixtures/terminal.ts';
@@ -58,7 +58,7 @@ describe.skipIf(control)('[host]', () => {
   });
 });
 
-describe.skipIf(control)('stats', () => {
+describe.skipIf(control || unlimited)('stats', () => {
   it('shows what each sandbox uses of what it may', async () => {
     const [busy, still] = [await world().addLogin('shell'), await world().addLogin('shell')];
     await world().host.setPolicy(policy('sandboxes = 10\n'));

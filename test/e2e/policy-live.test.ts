@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from 'vitest';
 import type { Login } from '../fixtures/login.ts';
-import { control } from '../fixtures/machine.ts';
+import { control, unlimited } from '../fixtures/machine.ts';
 import type { PolicySection } from '../fixtures/policy-text.ts';
 import { describeFinished, type Running, waitUntil } from '../fixtures/process.ts';
 import { useWorld } from '../fixtures/world.ts';
@@ -36,7 +36,7 @@ const limitOf = async (login: Login): Promise<number | null | undefined> =>
 
 const allocate = `perl -e '$m = "x" x 100e6; print "fits\\n"'`;
 
-describe.skipIf(control)('a limit that is edited', () => {
+describe.skipIf(control || unlimited)('a limit that is edited', () => {
   it('memory: holds at once in the session that runs, down and up', async () => {
     const login = await world().addLogin('shell');
     await edit(login, { memory: '512M' });
@@ -141,7 +141,7 @@ describe.skipIf(control)('a limit that is edited', () => {
   });
 });
 
-describe.skipIf(control)('dockershctl policy', () => {
+describe.skipIf(control || unlimited)('dockershctl policy', () => {
   it('diff tells what a running sandbox has not taken over, and when it will', async () => {
     const login = await world().addLogin('shell');
     const { name } = login.user;

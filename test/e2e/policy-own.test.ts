@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from 'vitest';
 import type { Login } from '../fixtures/login.ts';
-import { control } from '../fixtures/machine.ts';
+import { control, unlimited } from '../fixtures/machine.ts';
 import { describeFinished } from '../fixtures/process.ts';
 import { useWorld } from '../fixtures/world.ts';
 
@@ -26,7 +26,7 @@ async function withFile(text: string): Promise<Login> {
 }
 
 describe.skipIf(control)("a user's own file", () => {
-  it('counts from the next login on, and for the sandbox from its next start', async () => {
+  it.skipIf(unlimited)('counts from the next login on, and for the sandbox from its next start', async () => {
     const login = await withFile('umask = 077\nenv.EDITOR = vim\nmemory = 64M\n');
     expect((await login.ssh('umask; echo $EDITOR')).stdout.toString()).toBe('0077\nvim\n');
     await world().host.ctlOk('stop', login.user.name);
