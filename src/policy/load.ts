@@ -50,15 +50,17 @@ export class PolicyFiles {
 
   async load(): Promise<LoadedPolicy> {
     const startedMs = Date.now();
+    const folder = folderStamp(this.#main); // first: what comes while it is listed must look like a change
     const listed = await this.#list();
     const files = [this.#main, ...listed.files];
-    const stamp = stampOf(this.#main, files);
+    const stamp = [folder, ...files.map(stampOfOne)].join('|');
     const parsed = await inTurns(files, (file) => this.#read(file));
     for (const known of this.#remembered.keys()) if (!files.includes(known)) this.#remembered.delete(known);
     const all =
       listed.fault === undefined ? parsed : [broken(confFolderOf(this.#main), listed.fault), ...parsed];
+    const newest = newestMs(stamp);
     // A time in the future is a clock that was wrong, not an edit of just now.
-    const settled = Math.abs(startedMs - newestMs(stamp)) > clockTickMs;
+    const settled = newest < startedMs - clockTickMs || newest > Date.now() + clockTickMs;
     return { ...assemble(all, this.#main), files, stamp, settled };
   }
 
@@ -143,13 +145,19 @@ const fileStamp = ({ ino, mtimeNs, ctimeNs, size }: Identity): string =>
 
 /** What changes when any of the files does, or comes, or goes. `files`: those that were there. */
 export function stampOf(main: string, files: readonly string[]): string {
-  const entries = [path.dirname(main), confFolderOf(main), ...files].map((entry, index) => {
-    const info = statSync(entry, { throwIfNoEntry: false, bigint: true });
-    if (info === undefined) return 'missing';
-    // Of the folder, only whose it is: editors leave files of their own in it.
-    return index === 0 ? `${info.ino}:${info.mode}:${info.uid}` : fileStamp(info);
-  });
-  return entries.join('|');
+  return [folderStamp(main), ...files.map(stampOfOne)].join('|');
+}
+
+function folderStamp(main: string): string {
+  // Of the main file's folder, only whose it is: editors leave files of their own in it.
+  const above = statSync(path.dirname(main), { throwIfNoEntry: false });
+  const whose = above === undefined ? 'missing' : `${above.ino}:${above.mode}:${above.uid}`;
+  return `${whose}|${stampOfOne(confFolderOf(main))}`;
+}
+
+function stampOfOne(file: string): string {
+  const info = statSync(file, { throwIfNoEntry: false, bigint: true });
+  return info === undefined ? 'missing' : fileStamp(info);
 }
 
 function newestMs(stamp: string): number {

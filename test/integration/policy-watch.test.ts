@@ -143,6 +143,27 @@ describe('an edit counts at once', () => {
     await Promise.all([reading, policy.refresh()]);
     expect(imageNow()).toBe('three');
   });
+
+  test('also in a conf.d that is listed at that moment', async () => {
+    const policy = await follow();
+    for (let round = 0; round < 60; round += 1) {
+      rmSync(at('conf.d'), { recursive: true, force: true });
+      await policy.refresh();
+      mkdirSync(at('conf.d'));
+      const reading = policy.refresh();
+      const untilMs = performance.now() + round / 20;
+      await new Promise<void>((resolve) => {
+        const turn = (): void => {
+          if (performance.now() < untilMs) setImmediate(turn);
+          else resolve();
+        };
+        turn();
+      });
+      write(at('conf.d/b.ini'), text(`round-${round}`));
+      await Promise.all([reading, policy.refresh()]);
+      expect(imageNow()).toBe(`round-${round}`);
+    }
+  });
 });
 
 test('what follows is told without anybody asking', async () => {
