@@ -85,6 +85,8 @@ static void perform(napi_env env, void *data) {
     }
     if (!S_ISREG(info.st_mode))
         reading->problem = "is no regular file";
+    else if (info.st_uid != reading->uid) // a hard link to somebody else's that a group lets us read
+        reading->problem = "is not yours";
     else if (info.st_size > (off_t)reading->most)
         reading->problem = "is too large";
     else

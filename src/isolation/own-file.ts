@@ -3,6 +3,7 @@
 
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { Slots } from '../lib/slots.ts';
 import { addon, type UserRecord } from './addon.ts';
 import { userFolder } from './user-folder.ts';
 
@@ -10,9 +11,12 @@ export type OwnText = { readonly text: string } | { readonly problem: string } |
 
 /** A home on a server that does not answer must not keep its user out. */
 const patienceMs = 500;
+/** Homes that hang keep no more threads than this of the four that all of the daemon's file work shares. */
+const mostThreads = 2;
 
 export class OwnFiles {
   readonly #state: string;
+  readonly #threads = new Slots(mostThreads);
   /** One reading at a time for each user: a home that hangs takes one thread at most. */
   readonly #pending = new Map<number, Promise<OwnText>>();
 
@@ -29,9 +33,8 @@ export class OwnFiles {
   }
 
   #begin({ uid, gid }: UserRecord, folder: string, name: string, mostBytes: number): Promise<OwnText> {
-    const reading = addon()
-      .readOwnFile(folder, name, uid, gid, mostBytes)
-      .then(textOf)
+    const reading = this.#threads
+      .run(async () => textOf(await addon().readOwnFile(folder, name, uid, gid, mostBytes)))
       .finally(() => this.#pending.delete(uid));
     this.#pending.set(uid, reading);
     return reading;

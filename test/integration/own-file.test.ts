@@ -73,6 +73,14 @@ test.each<[string, () => Promise<void>, RegExp]>([
     /EACCES/,
   ],
   [
+    'a hard link to a file that others may read',
+    async () => {
+      await writeFile(path.join(folder, 'others'), 'secret', { mode: 0o644 });
+      await link(path.join(folder, 'others'), at('f.ini'));
+    },
+    /not yours/,
+  ],
+  [
     'a fifo that nobody writes to',
     async () => void (await runOk('mkfifo', ['-m', '666', at('f.ini')])),
     /regular/,
@@ -92,7 +100,14 @@ test.each<[string, () => Promise<void>, RegExp]>([
     },
     /too large/,
   ],
-  ['what is no text', async () => await writeFile(at('f.ini'), Buffer.from([0xff, 0xfe])), /UTF-8/],
+  [
+    'what is no text',
+    async () => {
+      await own('f.ini', '');
+      await writeFile(at('f.ini'), Buffer.from([0xff, 0xfe]));
+    },
+    /UTF-8/,
+  ],
 ])('%s is not', async (_, put, problem) => {
   await put();
   const started = performance.now();
