@@ -1,6 +1,6 @@
 // A Debian system with its own kernel, in qemu: cgroups of version 2 with every controller, a disk of its own.
-// Emulated where the processor's own virtualization serves no such kernel, which takes patience: a process
-// starts 30 times slower.
+// Emulated where the processor's own virtualization does not serve its kernel (accelerator.ts), which takes patience:
+// a process starts 30 times slower.
 
 import { readFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -8,22 +8,25 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { folderPrefix } from '../fixtures/leftovers.ts';
 import { Running, runOk, waitUntil } from '../fixtures/process.ts';
+import { accelerator } from './accelerator.ts';
 import { cache, debFile, environment, Remote, type Suite } from './remote.ts';
 
 export class Machine extends Remote implements AsyncDisposable {
   readonly folder: string;
+  readonly #suite: Suite;
   readonly #port: number;
   #qemu: Running | undefined;
 
-  private constructor(folder: string, port: number) {
+  private constructor(suite: Suite, folder: string, port: number) {
     super();
+    this.#suite = suite;
     this.folder = folder;
     this.#port = port;
   }
 
   /** A fresh system with the package installed, after `script` has run in it, started. */
   static async start(suite: Suite, script: string): Promise<Machine> {
-    const machine = new Machine(await mkdtemp(`${folderPrefix}vm-`), await freePort());
+    const machine = new Machine(suite, await mkdtemp(`${folderPrefix}vm-`), await freePort());
     try {
       const args = [join(cache, suite, 'root'), debFile(), script, machine.folder];
       await runOk(join(import.meta.dirname, 'make-disk'), args, { env: environment, timeoutMs: 180_000 });
@@ -37,10 +40,11 @@ export class Machine extends Remote implements AsyncDisposable {
 
   async boot(): Promise<void> {
     const { folder } = this;
+    const how = await accelerator(this.#suite, folder);
     this.#qemu = new Running(
       'qemu-system-x86_64',
       [
-        ...['-machine', 'q35', '-accel', 'tcg,thread=multi', '-cpu', 'max', '-smp', '2', '-m', '2048'],
+        ...['-machine', 'q35', ...how, '-smp', '2', '-m', '2048'],
         ...['-kernel', join(folder, 'vmlinuz'), '-initrd', join(folder, 'initrd.img')],
         ...['-append', 'root=/dev/vda rw console=ttyS0 quiet mitigations=off audit=0'],
         ...['-drive', `file=${join(folder, 'disk')},if=virtio,format=raw,cache=writeback`],

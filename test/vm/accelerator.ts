@@ -1,0 +1,48 @@
+// How qemu runs a machine: by the processor's own virtualization where that serves the machine's kernel, else by
+// emulation. A /dev/kvm says little: under some hypervisors it opens, and stock kernels hang or qemu aborts. So the
+// kernel is tried, without a disk: its first program ends at once, and what the kernel says to that is the proof.
+
+import { accessSync, constants } from 'node:fs';
+import { join } from 'node:path';
+import { Running, waitUntil } from '../fixtures/process.ts';
+import { environment } from './remote.ts';
+
+const kvm = ['-accel', 'kvm', '-cpu', 'host'];
+export const emulation = ['-accel', 'tcg,thread=multi', '-cpu', 'max'];
+/** It takes a second where it works; an emulator needs five. */
+const patienceMs = 20_000;
+
+/** By the folder that the kernel came from: a test file starts several machines. */
+const known = new Map<string, Promise<boolean>>();
+
+/** Arguments for qemu, for the kernel in `folder` (vmlinuz, initrd.img), which is one of `suite`. */
+export async function accelerator(suite: string, folder: string): Promise<readonly string[]> {
+  const answer = known.get(suite) ?? servesKernel(folder, kvm);
+  known.set(suite, answer);
+  return (await answer) ? kvm : emulation;
+}
+
+/** Whether the kernel comes as far as to its first program. */
+export async function servesKernel(
+  folder: string,
+  how: readonly string[],
+  mostMs = patienceMs,
+): Promise<boolean> {
+  try {
+    if (how === kvm) accessSync('/dev/kvm', constants.R_OK | constants.W_OK);
+  } catch {
+    return false; // there is none, or not for us
+  }
+  await using qemu = new Running(
+    'qemu-system-x86_64',
+    [
+      ...['-machine', 'q35', ...how, '-m', '512', '-nic', 'none', '-display', 'none', '-no-reboot'],
+      ...['-kernel', join(folder, 'vmlinuz'), '-initrd', join(folder, 'initrd.img'), '-serial', 'stdio'],
+      ...['-append', 'console=ttyS0 quiet rdinit=/bin/true panic=-1'],
+    ],
+    { stdio: ['ignore', 'pipe', 'pipe'], env: environment },
+  );
+  const works = (): boolean => /Attempted to kill init! exitcode=0x0+\b/.test(qemu.stdout.toString());
+  await waitUntil(() => works() || qemu.exited, 'the kernel', mostMs).catch(() => undefined);
+  return works();
+}
