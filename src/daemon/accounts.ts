@@ -1,11 +1,19 @@
 // An account's part of the state, as "dockershctl user enable" and "disable" need it. Runs as root; the homes that
 // it copies may be hostile, so that is dockersh-layer's work, which follows no link.
 
-import { lstat, mkdir, open, rename } from 'node:fs/promises';
+import { lstat, mkdir, open, rename, rmdir } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
 import { type LayerProgram, layerFailure, removeFolder, runLayerProgram } from '../images/layer-program.ts';
 import type { Engine, UserRecord } from '../isolation/engine.ts';
+import {
+  findHome,
+  forgetHome,
+  homePlaces,
+  homeProblem,
+  placeForHome,
+  rememberHome,
+} from '../isolation/private-home.ts';
 import { userFolder } from '../isolation/user-folder.ts';
 import { DockershError, hasErrno } from '../lib/errors.ts';
 import { isMarkedRescue, markRescue, rescueLayer } from './rescue.ts';
@@ -13,6 +21,8 @@ import { isMarkedRescue, markRescue, rescueLayer } from './rescue.ts';
 export interface AccountState {
   readonly folder: boolean;
   readonly privateHome: boolean;
+  /** Why the private home can't be where the policy wants it. */
+  readonly homeProblem: string | null;
   readonly range: boolean;
   /** It starts from the rescue image, because an administrator wants it to. */
   readonly rescue: boolean;
@@ -39,12 +49,19 @@ export class Accounts {
     this.#engine = engine;
   }
 
-  async look({ uid }: UserRecord): Promise<AccountState> {
-    const folder = userFolder(this.#state, uid);
+  #owner(user: UserRecord, homeRoot: string | null) {
+    return { user, folder: userFolder(this.#state, user.uid), homeRoot };
+  }
+
+  async look(user: UserRecord, homeRoot: string | null): Promise<AccountState> {
+    const owner = this.#owner(user, homeRoot);
+    const { folder } = owner;
+    const problem = await homeProblem(owner);
     return {
       folder: await exists(folder),
-      privateHome: await exists(path.join(folder, 'home')),
-      range: this.#engine.hasRange(uid),
+      privateHome: (await findHome(owner)) !== undefined,
+      homeProblem: problem === undefined ? null : `${problem.message} ${problem.hint}`,
+      range: this.#engine.hasRange(user.uid),
       rescue: await isMarkedRescue(folder),
     };
   }
@@ -52,6 +69,7 @@ export class Accounts {
   /** Throws E_USAGE where there is a private home already: nothing is ever put over it. */
   async prepare(
     user: UserRecord,
+    homeRoot: string | null,
     files: 'fresh' | 'copy' | 'move',
     source: string | undefined,
     signal: AbortSignal,
@@ -59,25 +77,33 @@ export class Accounts {
     if (user.uid === 0) throw new DockershError('E_ROOT_LOGIN');
     const { result } = await this.#engine.withStopped(user.uid, async () => {
       await this.#engine.layerOf(user); // the range is on the disk when this returns
-      const folder = userFolder(this.#state, user.uid);
-      await mkdir(folder, { recursive: true, mode: 0o700 });
+      const owner = this.#owner(user, homeRoot);
+      await mkdir(owner.folder, { recursive: true, mode: 0o700 });
       if (files === 'fresh' || source === undefined) return { ...nothingCopied, renamed: false };
-      const home = path.join(folder, 'home');
-      if (await exists(home)) throw alreadyThere(user);
+      if ((await findHome(owner)) !== undefined) throw alreadyThere(user);
+      const home = await placeForHome(owner);
       await requireOwn(source, user);
-      if (files === 'move' && (await renamed(source, home))) {
-        await syncFolder(folder);
-        return { ...nothingCopied, renamed: true };
-      }
-      return { ...(await this.#copy(source, home, signal)), renamed: false };
+      const moved = files === 'move' && (await renamed(source, home));
+      if (moved) await syncFolder(path.dirname(home));
+      const report = moved ? nothingCopied : await this.#copy(source, home, signal);
+      await rememberHome(owner);
+      return { ...report, renamed: moved };
     });
     return result;
   }
 
   /** Throws E_USAGE where the target is there already. */
-  async giveBack(user: UserRecord, target: string, signal: AbortSignal): Promise<boolean> {
+  async giveBack(
+    user: UserRecord,
+    homeRoot: string | null,
+    target: string,
+    signal: AbortSignal,
+  ): Promise<boolean> {
     const { result } = await this.#engine.withStopped(user.uid, async () => {
-      const home = path.join(userFolder(this.#state, user.uid), 'home');
+      const owner = this.#owner(user, homeRoot);
+      const home = await findHome(owner);
+      if (home === undefined)
+        throw new DockershError('E_NOT_FOUND', { what: `a private home of ${user.name}` });
       if (await exists(target)) {
         throw new DockershError('E_USAGE', {
           what: target,
@@ -85,11 +111,14 @@ export class Accounts {
           hint: 'Move it away.',
         });
       }
+      // First: a home that is not where it is said to be would be missed. One that nothing is said of is found.
+      await forgetHome(owner.folder);
       if (await renamed(home, target)) {
         await syncFolder(path.dirname(target));
         return true;
       }
       await this.#copy(home, target, signal);
+      await rememberHome(owner);
       return false;
     });
     return result;
@@ -100,35 +129,45 @@ export class Accounts {
     const folder = userFolder(this.#state, uid);
     const { stopped } = await this.#engine.withStopped(uid, async () => {
       await markRescue(folder, on);
-      if (!on && (await exists(rescueLayer(folder)))) await removeFolder(this.#program, rescueLayer(folder));
+      if (!on) await this.#remove(rescueLayer(folder));
     });
     return stopped;
   }
 
-  async discard(user: UserRecord, what: { home: boolean; folder: boolean; range: boolean }): Promise<void> {
+  async discard(
+    user: UserRecord,
+    homeRoot: string | null,
+    what: { home: boolean; folder: boolean; range: boolean },
+  ): Promise<void> {
     await this.#engine.withStopped(user.uid, async () => {
-      const folder = userFolder(this.#state, user.uid);
-      const doomed = [
-        path.join(folder, 'home.new'),
-        ...(what.home ? [path.join(folder, 'home')] : []),
-        ...(what.folder ? [folder] : []),
-      ];
-      for (const tree of doomed) if (await exists(tree)) await removeFolder(this.#program, tree);
+      const owner = this.#owner(user, homeRoot);
+      const { folder } = owner;
+      for (const place of await homePlaces(owner)) {
+        const names = what.home ? ['home.new', 'home'] : ['home.new'];
+        for (const name of names) await this.#remove(path.join(place, name));
+        if (what.home && place !== folder) await rmdir(place).catch(tolerateAbsence);
+      }
+      if (what.home) await forgetHome(folder);
+      if (what.folder) await this.#remove(folder);
       if (what.range) await this.#engine.releaseRange(user.uid);
     });
+  }
+
+  async #remove(tree: string): Promise<void> {
+    if (await exists(tree)) await removeFolder(this.#program, tree);
   }
 
   /** Whole or not at all: what was half copied when the power went is removed by the next copy. */
   async #copy(from: string, to: string, signal: AbortSignal): Promise<CopyReport> {
     const half = `${to}.new`;
-    if (await exists(half)) await removeFolder(this.#program, half);
+    await this.#remove(half);
     const job = ['copy', '--one-file-system', 'yes', from, half];
     const { child, ended } = runLayerProgram(this.#program, job, signal);
     const chunks: Buffer[] = [];
     for await (const chunk of child.stdout) chunks.push(chunk as Buffer);
     const exit = await ended;
     if (exit.status !== 0) {
-      if (await exists(half)) await removeFolder(this.#program, half);
+      await this.#remove(half);
       throw layerFailure(`copy ${from}`, exit);
     }
     await rename(half, to);
@@ -170,6 +209,11 @@ async function exists(file: string): Promise<boolean> {
     if (hasErrno(error, 'ENOENT', 'ENOTDIR')) return false;
     throw error;
   }
+}
+
+/** ENOTEMPTY: something that is not ours lies there as well. */
+function tolerateAbsence(error: unknown): void {
+  if (!hasErrno(error, 'ENOENT', 'ENOTEMPTY')) throw error;
 }
 
 async function syncFolder(folder: string): Promise<void> {

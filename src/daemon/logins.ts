@@ -8,7 +8,13 @@ import { ClientConnection } from '../isolation/client-connection.ts';
 import type { Engine, SandboxImage, SandboxSpec, UserRecord } from '../isolation/engine.ts';
 import type { SeqpacketConnection } from '../isolation/seqpacket.ts';
 import type { Users } from '../isolation/users.ts';
-import { DockershError, LOGIN_FAILURE_EXIT, toDockershError, toUserMessage } from '../lib/errors.ts';
+import {
+  DockershError,
+  errorCatalogue,
+  LOGIN_FAILURE_EXIT,
+  toDockershError,
+  toUserMessage,
+} from '../lib/errors.ts';
 import type { Logger } from '../lib/log.ts';
 import type { EffectivePolicy, Evaluation, SectionPolicy } from '../policy/policy.ts';
 import { formatProblem, type Problem } from '../policy/problem.ts';
@@ -302,7 +308,9 @@ function withNotice(policy: EffectivePolicy, problems: readonly Problem[]): Effe
 /** What the log keeps of a refusal: everything of our own faults, the reason alone of expected ones. */
 function logDetail(failure: DockershError): object {
   if (failure.code === 'E_INTERNAL' || failure.code === 'E_SANDBOX_START') return { err: failure };
-  return { reason: failure.message };
+  // What the catalogue says to do, it says to the user: ask the administrator.
+  const own = failure.hint !== errorCatalogue[failure.code].hint;
+  return { reason: failure.message, hint: own ? failure.hint : undefined };
 }
 
 /** An image is a stranger's work: what is no absolute path counts as nothing. */

@@ -30,6 +30,8 @@ export interface SandboxSpec extends Limits {
   readonly stopGraceMs: number;
   readonly tmpBytes: number | null;
   readonly home: 'private' | 'host';
+  /** The folder that private homes are in; null: the state. */
+  readonly homeRoot: string | null;
   readonly network: 'none' | 'host';
   readonly background: 'keep' | 'kill';
   /** Size of /dev/shm. */

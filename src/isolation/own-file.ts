@@ -1,10 +1,10 @@
 // A user's own file in their own home. It is the user's in every way: read with their rights, never through a
 // link, only so much of it, and nobody waits for it long.
 
-import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Slots } from '../lib/slots.ts';
 import { addon, type UserRecord } from './addon.ts';
+import { lastHome } from './private-home.ts';
 import { userFolder } from './user-folder.ts';
 
 export type OwnText = { readonly text: string } | { readonly problem: string } | undefined;
@@ -26,7 +26,7 @@ export class OwnFiles {
 
   /** Undefined where there is none. */
   async read(user: UserRecord, home: 'private' | 'host', name: string, mostBytes: number): Promise<OwnText> {
-    const folder = home === 'host' ? user.home : path.join(userFolder(this.#state, user.uid), 'home');
+    const folder = home === 'host' ? user.home : await lastHome(userFolder(this.#state, user.uid));
     const pending = this.#pending.get(user.uid) ?? this.#begin(user, folder, name, mostBytes);
     const late = delay(patienceMs, { problem: 'could not be read in time' }, { ref: false });
     return await Promise.race([pending, late]);

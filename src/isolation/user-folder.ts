@@ -4,7 +4,7 @@
 //   <state>/users/<uid>/layer/{upper,work}   the overlay's writable part; beside it, what it is made on
 //   <state>/users/<uid>/snapshots/           copies of it to go back to (src/images/user-layer.ts)
 //   <state>/users/<uid>/rescue/{upper,work}  the same on the rescue image; there while that is used
-//   <state>/users/<uid>/home                 the private home
+//   <state>/users/<uid>/home                 the private home, unless policy has another place (private-home.ts)
 //   <state>/users/<uid>/identity/<digest>    see identity-layer.ts
 
 import { chmod, chown, cp, lchown, lstat, mkdir, readdir, rename, rm } from 'node:fs/promises';
@@ -12,6 +12,7 @@ import path from 'node:path';
 import { DockershError, hasErrno } from '../lib/errors.ts';
 import type { UserRecord } from './addon.ts';
 import type { SandboxSpec } from './engine.ts';
+import { placeForHome, rememberHome } from './private-home.ts';
 
 async function makeFolder(folder: string, mode: number): Promise<boolean> {
   try {
@@ -33,11 +34,18 @@ async function chownTree(folder: string, uid: number, gid: number): Promise<void
   }
 }
 
+async function prepareHome(folder: string, user: UserRecord, homeRoot: string | null): Promise<string> {
+  const owner = { user, folder, homeRoot };
+  const home = await placeForHome(owner);
+  await fillHome(home, user);
+  await rememberHome(owner);
+  return home;
+}
+
 /** A home filled from /etc/skel. Renamed into place when it is whole. */
-async function prepareHome(folder: string, user: UserRecord): Promise<string> {
-  const home = path.join(folder, 'home');
+async function fillHome(home: string, user: UserRecord): Promise<void> {
   try {
-    if ((await lstat(home)).isDirectory()) return home;
+    if ((await lstat(home)).isDirectory()) return;
   } catch (error) {
     if (!hasErrno(error, 'ENOENT')) throw error; // the first start
   }
@@ -52,7 +60,6 @@ async function prepareHome(folder: string, user: UserRecord): Promise<string> {
   await chmod(half, 0o700);
   await chownTree(half, user.uid, user.gid);
   await rename(half, home);
-  return home;
 }
 
 /** The host's own home, which must be a folder of this user's: a path that is not would be somebody else's. */
@@ -88,7 +95,7 @@ export async function prepareUserFolder(
   state: string,
   user: UserRecord,
   rootId: number,
-  { home, layer: which }: Pick<SandboxSpec, 'home' | 'layer'>,
+  { home, homeRoot, layer: which }: Pick<SandboxSpec, 'home' | 'homeRoot' | 'layer'>,
 ): Promise<UserFolder> {
   const folder = userFolder(state, user.uid);
   const layer = path.join(folder, which === 'rescue' ? 'rescue' : 'layer');
@@ -101,6 +108,6 @@ export async function prepareUserFolder(
   return {
     layer,
     identity: path.join(folder, 'identity'),
-    home: home === 'host' ? await hostHome(user) : await prepareHome(folder, user),
+    home: home === 'host' ? await hostHome(user) : await prepareHome(folder, user, homeRoot),
   };
 }

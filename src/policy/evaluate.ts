@@ -80,6 +80,7 @@ function effective(values: PolicySection, image: string, env: readonly string[])
     strict: required(values.strict, 'strict') === 'yes',
     tmpBytes: required(values.tmp_size, 'tmp_size'),
     home: required(values.home, 'home'),
+    homeRoot: required(values.home_root, 'home_root'),
     network: required(values.network, 'network'),
     lingerMs: required(values.linger, 'linger'),
     background: required(values.background, 'background'),

@@ -2,9 +2,18 @@
 
 import type { KeySpec } from './section-schema.ts';
 import { imageOrNone, sizeLimit } from './values.ts';
-import { hostName, mountList } from './values-sandbox.ts';
+import { hostFolderOrNone, hostName, mountList } from './values-sandbox.ts';
 
 export const sandboxKeys = {
+  home_root: {
+    type: hostFolderOrNone,
+    defaultText: 'none',
+    values: 'an absolute path on the host, or none',
+    applies: 'sandbox',
+    expands: 'path',
+    doc: 'The folder below which private homes are kept, in a folder for each uid that nobody but root can enter: with /srv/homes, that of uid 1000 is /srv/homes/1000/home. none: the state folder. The folder must be there, and it and all above it must belong to root and be writable by nobody else. Homes do not move by themselves: while one lies in another place than this key names, or is not there any more (a file system that is not mounted), logins of its user are refused, and the log says what to move.',
+    example: '/srv/homes/%g',
+  },
   rescue: {
     type: imageOrNone,
     defaultText: 'none',

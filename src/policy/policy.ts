@@ -105,6 +105,8 @@ export interface EffectivePolicy {
   /** Size of /tmp. */
   readonly tmpBytes: number | null;
   readonly home: PolicyValue<'home'>;
+  /** The folder that private homes are in; null: the state. */
+  readonly homeRoot: string | null;
   readonly network: PolicyValue<'network'>;
   /** Infinity: the sandbox never stops by itself. */
   readonly lingerMs: number;

@@ -27,6 +27,15 @@ const taken = /^\/(?:proc|sys|dev|run)(?:\/|$)|^\/(?:etc|usr|bin|sbin|lib|lib64|
 /** The host's own view of itself. */
 const unshown = /^\/(?:proc|sys|dev)(?:\/|$)/;
 
+/** A folder of the host; "none" is null. */
+export const hostFolderOrNone = text<string | null>((input) => {
+  if (input === 'none') return { ok: true, value: null };
+  if (!wholePath.test(input) || /\/\.{1,2}(?:\/|$)/.test(input))
+    return { ok: false, problem: 'is not an absolute path without "." and "..", or none' };
+  if (unshown.test(input)) return { ok: false, problem: `is ${input}, where nothing can be kept` };
+  return { ok: true, value: input };
+});
+
 function mountOf(item: string): Check<Mount> {
   const [source = '', target = '', mode = 'ro', ...more] = item.split(':');
   for (const path of [source, target]) {

@@ -9,12 +9,14 @@ const user = z.strictObject({ user: userName });
 export const accountVerbs = {
   'account.look': {
     params: user,
-    /** What there is of the account: its folder in the state, the private home in that, its range of ids. */
+    /** What there is of the account: its folder in the state, the private home, its range of ids. */
     result: z.strictObject({
       user: userName,
       uid: count,
       folder: z.boolean(),
       privateHome: z.boolean(),
+      /** Why a private home can't be where the policy wants it (home_root). */
+      homeProblem: z.string().nullable(),
       range: z.boolean(),
       /** It starts from the rescue image because an administrator said so. */
       rescue: z.boolean(),

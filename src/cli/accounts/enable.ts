@@ -53,6 +53,12 @@ export async function planEnable(
     );
   }
   const wantedHome = options.home ?? look.policy?.home ?? 'private';
+  if (wantedHome === 'private' && look.homeProblem !== null) {
+    throw refuse(
+      look.homeProblem,
+      'The policy says where private homes are kept: dockershctl policy explain.',
+    );
+  }
   const files = filesFor(options.files, wantedHome, look.privateHome, account);
   return {
     account: { name, uid, gid, home, shell },

@@ -9,6 +9,7 @@ import { humanSize } from '../human.ts';
 import { critical, type Finding, type HostCheck, ok, unknown, warning } from './check.ts';
 import type { Context } from './context.ts';
 import { ofProbe } from './kernel.ts';
+import { policyOf } from './subject.ts';
 
 const otherFileSystem = 'Put the state folder on ext4, xfs or btrfs (dockershd --state).';
 
@@ -33,6 +34,13 @@ export const fileSystemChecks: readonly HostCheck[] = [
     what: 'the state folder is for root alone',
     why: 'Layers may hold setuid files and device names that must be out of reach on the host.',
     run: statePrivate,
+  },
+  {
+    id: 'fs-home-root',
+    group: 'file systems',
+    what: 'the folders that private homes are kept in are there, and root alone can change them',
+    why: 'Where the folder that home_root names is missing, nobody whose home is there gets in.',
+    run: homeRoots,
   },
   {
     id: 'fs-space',
@@ -63,6 +71,24 @@ async function statePrivate(context: Context): Promise<Finding> {
   const mode = (await stat(state)).mode & 0o777;
   if ((mode & 0o077) === 0) return ok(`${state} has mode 0${mode.toString(8)}`);
   return critical(`${state} has mode 0${mode.toString(8)}`, `chmod 0700 ${word}`);
+}
+
+async function homeRoots(context: Context): Promise<Finding> {
+  const { found } = await context.subjects();
+  const policies = found.map(policyOf).filter((policy) => policy?.home === 'private');
+  const named = new Set(policies.map((policy) => policy?.homeRoot));
+  const folders = [...named].filter((folder) => typeof folder === 'string').sort();
+  for (const folder of folders) {
+    const trust = await checkTrustedPath(folder);
+    if (trust.ok) continue;
+    const at = shellWord(trust.path);
+    const fix =
+      trust.code === 'E_NOT_FOUND'
+        ? `Mount what ${folder} is on, or make it: mkdir -p ${shellWord(folder)}`
+        : `chown root: ${at} && chmod go-w ${at}`;
+    return critical(`${folder}: ${trust.path} ${trust.reason}`, fix);
+  }
+  return ok(folders.length === 0 ? 'homes are kept in the state folder' : folders.join(', '));
 }
 
 const littleSpace = 0.05;

@@ -48,6 +48,7 @@ export const scenarios = {
   closed: {
     policy: '[defaults]\nimage = host\nmaintenance = back at noon\nrescue = dsh-not-there\n',
   },
+  homesGone: { policy: '[defaults]\nimage = host\nhome_root = /srv/dsh-not-there/%u\n' },
   exempted: { policy: '[defaults]\nexempt = yes\n' },
   homeHost: {
     policy: '[defaults]\nimage = host\nhome = host\n',
@@ -148,6 +149,7 @@ export const breakers: Readonly<Record<string, Breaker>> = {
   'fs-overlay': { scenario: 'overlay', state: 'critical', found: /mount overlay/ },
   'fs-idmap': { scenario: 'ramfs', state: 'critical', found: /map ids/ },
   'fs-private': { scenario: 'ramfs', state: 'critical', found: /mode 0755/ },
+  'fs-home-root': { scenario: 'homesGone', state: 'critical', found: /dsh-not-there does not exist/ },
   'fs-space': { scenario: 'fullDisk', state: 'critical' },
   'fs-quota': { scenario: 'ramfs', state: 'warning', found: /ramfs on \/mnt/ },
   maintenance: { scenario: 'closed', state: 'warning', found: /back at noon/ },

@@ -49,6 +49,7 @@ export function aSandbox(changes: Partial<SandboxSpec> = {}): SandboxSpec {
     network: 'none',
     background: 'keep',
     shmBytes: null,
+    homeRoot: null,
     mounts: [],
     ...changes,
   };

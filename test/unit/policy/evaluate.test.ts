@@ -51,6 +51,7 @@ test('the built-in defaults', () => {
     ioReadOps: null,
     ioWriteOps: null,
     shmBytes: 1024 ** 3,
+    homeRoot: null,
     mounts: [],
     umask: null,
     nice: 0,
