@@ -2,8 +2,8 @@
 
 import { randomBytes } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
+import { freePort } from '../test/fixtures/free-port.ts';
 import { findProgram, program } from '../test/fixtures/machine.ts';
 import { Running, run, runOk, waitUntil } from '../test/fixtures/process.ts';
 import type { Field } from './field.ts';
@@ -60,13 +60,4 @@ async function startRegistry(folder: string, stack: AsyncDisposableStack): Promi
     'the registry',
   );
   return address;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
 }

@@ -109,6 +109,15 @@ bool wire_u64(const struct wire_field *field, uint64_t *value) {
     return true;
 }
 
+bool wire_u32s(const struct wire_field *field, uint32_t *values, size_t most, size_t *count) {
+    if (field->length % sizeof *values != 0 || field->length / sizeof *values > most)
+        return false;
+    *count = field->length / sizeof *values;
+    if (*count > 0)
+        memcpy(values, field->value, field->length);
+    return true;
+}
+
 char *wire_text(const struct wire_field *field) {
     if (memchr(field->value, '\0', field->length) != NULL)
         return NULL;

@@ -145,6 +145,8 @@ bool wire_next(struct wire_reader *reader, struct wire_field *field);
 // The value as a number; false where its length is another.
 bool wire_u32(const struct wire_field *field, uint32_t *value);
 bool wire_u64(const struct wire_field *field, uint64_t *value);
+// The value as a list of numbers; false where it is none or has more than `most`.
+bool wire_u32s(const struct wire_field *field, uint32_t *values, size_t most, size_t *count);
 // A fresh NUL-terminated copy, or NULL where the value holds a NUL or memory is short.
 char *wire_text(const struct wire_field *field);
 

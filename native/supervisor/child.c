@@ -50,14 +50,6 @@ static bool add_string(char **list, size_t *count, const struct wire_field *fiel
     return list[(*count)++] != NULL;
 }
 
-static bool read_groups(struct plan *plan, const struct wire_field *field) {
-    plan->group_count = field->length / sizeof(uint32_t);
-    if (plan->group_count > MAX_GROUPS)
-        return false;
-    memcpy(plan->groups, field->value, plan->group_count * sizeof(uint32_t));
-    return true;
-}
-
 static bool set_limit(const struct wire_field *field) {
     uint64_t values[3]; // resource, soft, hard
     if (field->length != sizeof values)
@@ -85,7 +77,7 @@ static bool read_field(struct plan *plan, const struct wire_field *field) {
     case TAG_CWD:
         return (plan->folder = wire_text(field)) != NULL;
     case TAG_GROUPS:
-        return read_groups(plan, field);
+        return wire_u32s(field, plan->groups, MAX_GROUPS, &plan->group_count);
     case TAG_UID:
         return wire_u32(field, &plan->uid);
     case TAG_GID:

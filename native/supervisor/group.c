@@ -57,11 +57,10 @@ struct addressees {
 };
 
 static bool is_meant(pid_t pid, const struct addressees *wanted) {
-    struct stat_fields fields = stat_of(pid);
-    if (wanted->on_terminals && fields.terminal == 0)
-        return false;
-    return wanted->pid_namespace != 0 ? pid_namespace_of(pid) == wanted->pid_namespace
-                                      : fields.session == wanted->leader;
+    if (wanted->pid_namespace == 0)
+        return stat_of(pid).session == wanted->leader;
+    return pid_namespace_of(pid) == wanted->pid_namespace &&
+           (!wanted->on_terminals || stat_of(pid).terminal != 0);
 }
 
 static void signal_member(pid_t pid, const struct addressees *wanted, int number) {

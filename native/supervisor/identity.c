@@ -3,19 +3,6 @@
 #include <stdbool.h>
 #include <string.h>
 
-static int read_groups(struct identity *identity, const struct wire_field *field) {
-    size_t count = field->length / sizeof(uint32_t);
-    if (field->length % sizeof(uint32_t) != 0 || count > MAX_GROUPS)
-        return -1;
-    for (size_t index = 0; index < count; index++) {
-        uint32_t gid;
-        memcpy(&gid, field->value + index * sizeof gid, sizeof gid);
-        identity->groups[index] = gid;
-    }
-    identity->group_count = count;
-    return 0;
-}
-
 static bool is_own_group(const struct spec *spec, gid_t gid) {
     if (gid == spec->gid)
         return true;
@@ -47,7 +34,8 @@ int identity_read(struct identity *identity, const struct spec *spec, struct wir
             return -1;
         if (field.tag == TAG_GID && !wire_u32(&field, &identity->gid))
             return -1;
-        if (field.tag == TAG_GROUPS && read_groups(identity, &field) != 0)
+        if (field.tag == TAG_GROUPS &&
+            !wire_u32s(&field, identity->groups, MAX_GROUPS, &identity->group_count))
             return -1;
         uid |= field.tag == TAG_UID;
         gid |= field.tag == TAG_GID;

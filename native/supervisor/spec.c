@@ -27,19 +27,6 @@ static int split(const struct wire_field *field, char **parts, size_t count) {
     return 0;
 }
 
-static int parse_groups(struct spec *spec, const struct wire_field *field) {
-    size_t count = field->length / sizeof(uint32_t);
-    if (field->length % sizeof(uint32_t) != 0 || count > MAX_GROUPS)
-        return -1;
-    for (size_t index = 0; index < count; index++) {
-        uint32_t gid;
-        memcpy(&gid, field->value + index * sizeof gid, sizeof gid);
-        spec->groups[index] = gid;
-    }
-    spec->group_count = count;
-    return 0;
-}
-
 static int parse_bind(struct bind *binds, size_t *count, const struct wire_field *field) {
     if (*count == MAX_BINDS)
         return -1;
@@ -104,7 +91,7 @@ static int parse_field(struct spec *spec, const struct wire_field *field) {
     case TAG_GID:
         return wire_u32(field, &spec->gid) ? 0 : -1;
     case TAG_GROUPS:
-        return parse_groups(spec, field);
+        return wire_u32s(field, spec->groups, MAX_GROUPS, &spec->group_count) ? 0 : -1;
     case TAG_ROOT_IDS:
         return parse_ids(spec, field);
     case TAG_UID_MAP:

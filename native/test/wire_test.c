@@ -37,6 +37,20 @@ static void test_layout(void) {
     CHECK(memcmp(bytes, expected, sizeof expected) == 0);
 }
 
+static void test_lists(void) {
+    uint32_t numbers[3] = {7, 7, 7};
+    size_t count = 9;
+    struct wire_field field = {.length = 0, .value = NULL};
+    CHECK(wire_u32s(&field, numbers, 2, &count) && count == 0);
+    static const uint8_t value[] = {1, 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0};
+    field = (struct wire_field){.length = 8, .value = value};
+    CHECK(wire_u32s(&field, numbers, 2, &count) && count == 2);
+    CHECK(numbers[0] == 1 && numbers[1] == 2 && numbers[2] == 7);
+    for (field.length = 1; field.length <= sizeof value; field.length++) // half a number, or one too many
+        CHECK(wire_u32s(&field, numbers, 2, &count) == (field.length == 4 || field.length == 8));
+    CHECK(numbers[2] == 7);
+}
+
 static void test_round_trip(void) {
     uint8_t bytes[256];
     struct wire_reader reader;
@@ -245,6 +259,7 @@ static void test_damaged(void) {
 
 int main(void) {
     test_layout();
+    test_lists();
     test_round_trip();
     test_no_message_of_ours();
     test_limits();

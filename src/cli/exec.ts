@@ -4,12 +4,12 @@
 // ours untouched, so terminals and binary streams are what they are for a login.
 
 import { spawn } from 'node:child_process';
-import { accessSync, constants } from 'node:fs';
 import { constants as osConstants } from 'node:os';
 import { join } from 'node:path';
 import type { Command } from 'commander';
-import { hasErrno, sysexits } from '../lib/errors.ts';
+import { sysexits } from '../lib/errors.ts';
 import { CliFailure } from './failure.ts';
+import { isExecutable } from './host/command.ts';
 
 // The terminal itself sends SIGINT and SIGQUIT to every process in front, dockersh-exec among them.
 const forwarded: readonly NodeJS.Signals[] = ['SIGTERM', 'SIGHUP', 'SIGUSR1', 'SIGUSR2', 'SIGCONT'];
@@ -34,16 +34,6 @@ export function addExec(program: Command, setStatus: (status: number) => void): 
 export function findProgram(bundleFolder: string): string {
   const candidates = [join(bundleFolder, 'dockersh-exec'), join(bundleFolder, '../build/dockersh-exec')];
   return candidates.find(isExecutable) ?? join(bundleFolder, 'dockersh-exec');
-}
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return true;
-  } catch (error) {
-    if (hasErrno(error, 'ENOENT', 'ENOTDIR', 'EACCES')) return false;
-    throw error;
-  }
 }
 
 /** Runs a program on our own descriptors to its end; the status as a shell would show it. */

@@ -4,8 +4,8 @@
 
 import { readFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
+import { freePort } from '../fixtures/free-port.ts';
 import { folderPrefix } from '../fixtures/leftovers.ts';
 import { Running, runOk, waitUntil } from '../fixtures/process.ts';
 import { accelerator } from './accelerator.ts';
@@ -91,18 +91,4 @@ export class Machine extends Remote implements AsyncDisposable {
     await this.cutPower();
     await rm(this.folder, { recursive: true, force: true });
   }
-}
-
-async function freePort(): Promise<number> {
-  return await new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => {
-        if (address === null || typeof address === 'string') reject(new Error('no port'));
-        else resolve(address.port);
-      });
-    });
-  });
 }

@@ -1,9 +1,9 @@
 // Where the programs of this installation are.
 
-import { accessSync, constants } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
-import { hasErrno, sysexits } from '../../lib/errors.ts';
+import { sysexits } from '../../lib/errors.ts';
 import { CliFailure } from '../failure.ts';
+import { isExecutable } from './command.ts';
 
 /** What the daemon runs, and what dockershctl does. */
 export const nativePrograms = [
@@ -35,14 +35,4 @@ export function findClient(named: string | undefined, bundleFolder = import.meta
     hint: 'Install dockersh, or name the client with --client.',
     exitCode: sysexits.noInput,
   });
-}
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return true;
-  } catch (error) {
-    if (hasErrno(error, 'ENOENT', 'ENOTDIR', 'EACCES')) return false;
-    throw error;
-  }
 }

@@ -4,6 +4,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { sparseEntry } from './image-builder.ts';
 import { type TarEntry, tar } from './tar-builder.ts';
 
 export const folder = (name: string, more: Partial<TarEntry> = {}): TarEntry => ({
@@ -182,17 +183,6 @@ function fromGnuTar(): Buffer {
   }
 }
 
-const sparse: TarEntry = {
-  name: 'GNUSparseFile.0/var/holes',
-  data: Buffer.concat([Buffer.from('2\n0\n5\n1048576\n4\n'.padEnd(512, '\0')), Buffer.from('starttail')]),
-  pax: {
-    'GNU.sparse.major': '1',
-    'GNU.sparse.minor': '0',
-    'GNU.sparse.name': 'var/holes',
-    'GNU.sparse.realsize': '1048580',
-  },
-};
-
 export function featureLayers(): Buffer[] {
   return [
     tar(...base()),
@@ -201,7 +191,7 @@ export function featureLayers(): Buffer[] {
     tar(...fourth()),
     tar(...fifth()),
     tar(...sixth()),
-    tar(...seventh(), sparse),
+    tar(...seventh(), sparseEntry),
     fromGnuTar(),
     tar(...eighth()),
     tar(),

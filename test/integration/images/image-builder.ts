@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import type { Digest } from '../../../src/images/digest.ts';
 import type { Descriptor } from '../../../src/images/oci.ts';
-import { tar } from './tar-builder.ts';
+import { type TarEntry, tar } from './tar-builder.ts';
 
 export function digestOf(bytes: Uint8Array): Digest {
   return `sha256:${createHash('sha256').update(bytes).digest('hex')}` as Digest;
@@ -105,7 +105,8 @@ export function dockerArchive(archives: readonly Buffer[], tags: readonly string
 const capNetRaw = Buffer.from('0100000200200000000000000000000000000000', 'hex');
 const long = 'long-name-'.repeat(12);
 
-const sparseEntry = {
+/** A file with a hole, which holds "start" and, a mebibyte later, "tail". */
+export const sparseEntry: TarEntry = {
   name: 'GNUSparseFile.0/var/holes',
   data: Buffer.concat([Buffer.from('2\n0\n5\n1048576\n4\n'.padEnd(512, '\0')), Buffer.from('starttail')]),
   pax: {

@@ -1,9 +1,9 @@
 // Debian's docker-registry on a port of the loopback interface, with a folder of its own; and skopeo.
 
-import { once } from 'node:events';
 import { mkdir, writeFile } from 'node:fs/promises';
-import { type AddressInfo, connect, createServer } from 'node:net';
+import { connect } from 'node:net';
 import { join } from 'node:path';
+import { freePort } from '../../fixtures/free-port.ts';
 import { Running, runOk, waitUntil } from '../../fixtures/process.ts';
 
 export interface RegistrySetup {
@@ -79,15 +79,6 @@ function configuration(root: string, port: number, { htpasswd, tls }: RegistrySe
     },
     ...(htpasswd && { auth: { htpasswd: { realm: 'test', path: htpasswd } } }),
   };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 async function answers(port: number): Promise<boolean> {

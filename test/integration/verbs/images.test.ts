@@ -2,9 +2,9 @@
 // of the result.
 
 import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { freePort } from '../../fixtures/free-port.ts';
 import { lacks, program } from '../../fixtures/machine.ts';
 import { describeFinished, Running, runOk, waitUntil } from '../../fixtures/process.ts';
 import { VerbsHost } from './verbs-host.ts';
@@ -207,15 +207,6 @@ describe.skipIf(lacks('busybox', 'docker-registry'))('a registry on loopback', (
     expect(stderr.toString()).toContain('lab/none');
   });
 });
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
-}
 
 async function answers(port: number): Promise<boolean> {
   try {
