@@ -117,10 +117,16 @@ function cells(row: Row): string[] {
     row.user,
     String(row.sessions),
     ofMost(row.cpusUsed, row.cpus, (cpus) => cpus.toFixed(2)),
-    ofMost(row.memoryBytes, row.memoryLimitBytes, humanSize),
+    memoryOf(row),
     ofMost(row.pids, row.pidsLimit, String),
     pressure === null ? '-' : `${pressure.cpu}% ${pressure.memory}% ${pressure.io}%`,
   ];
+}
+
+/** Swap is shown where there is some: nearly nowhere. */
+function memoryOf({ memoryBytes, memoryLimitBytes, swapBytes }: Row): string {
+  const memory = ofMost(memoryBytes, memoryLimitBytes, humanSize);
+  return swapBytes === null || swapBytes === 0 ? memory : `${memory} +${humanSize(swapBytes)}`;
 }
 
 function ofMost(used: number | null, most: number | null, format: (value: number) => string): string {

@@ -20,7 +20,7 @@ export function handlersOf(parts: AdminParts): Handlers {
     ...userHandlers(parts),
     ...policyHandlers(parts),
     version: async () => ({ version, node: process.version, kernel: release(), cgroup: parts.cgroup }),
-    health: async () => parts.paths,
+    health: async () => ({ ...parts.paths, unenforced: parts.unenforced() }),
     ps: async () => ({ sandboxes: await sandboxesOf(parts) }),
     stop: async ({ user }) => {
       const record = await findUser(users, user);

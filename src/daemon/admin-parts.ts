@@ -26,7 +26,9 @@ export interface AdminParts {
   /** A folder of root's for temporary files, emptied when the daemon starts. */
   readonly scratch: string;
   /** Where the daemon's own files are. */
-  readonly paths: AdminResult<'health'>;
+  readonly paths: Omit<AdminResult<'health'>, 'unenforced'>;
+  /** As that verb has it. */
+  readonly unenforced: () => AdminResult<'health'>['unenforced'];
   readonly log: Logger;
 }
 

@@ -77,14 +77,19 @@ export class LiveLimits {
     await engine.adjust(uid, evaluation.policy, live);
   }
 
+  /** Limits that the policy sets and this host can't hold, and why. */
+  unenforced(): { readonly key: LimitKey; readonly why: string }[] {
+    const { policy, cgroups } = this.#parts;
+    return (Object.entries(samples) as [LimitKey, Limits][]).flatMap(([key, limits]) => {
+      const why = policy.sets(key) ? cgroups.unenforced(limits).get(key) : undefined;
+      return why === undefined ? [] : [{ key, why }];
+    });
+  }
+
   /** A limit that nothing enforces is not dropped silently. */
   #report(): void {
-    const { policy, cgroups, log } = this.#parts;
-    for (const [key, limits] of Object.entries(samples) as [LimitKey, Limits][]) {
-      const controller = policy.sets(key) ? cgroups.unenforced(limits).get(key) : undefined;
-      if (controller === undefined) continue;
-      const message = `the policy sets "${key}", which can't be enforced: there is no ${controller} controller for it`;
-      log.warn({ key, controller }, message);
+    for (const { key, why } of this.unenforced()) {
+      this.#parts.log.warn({ key }, `the policy sets "${key}", which can't be enforced: ${why}`);
     }
   }
 }
@@ -92,6 +97,9 @@ export class LiveLimits {
 /** One limit each. */
 const samples: Readonly<Record<LimitKey, Limits>> = {
   memory: { ...unlimited, memoryBytes: 1 },
+  swap: { ...unlimited, memoryBytes: 1, swapBytes: 0 },
+  memory_high: { ...unlimited, memoryHighBytes: 1 },
+  oom_kills: { ...unlimited, oomKills: 'sandbox' },
   cpus: { ...unlimited, cpus: 1 },
   pids: { ...unlimited, pids: 1 },
   cpu_weight: { ...unlimited, cpuWeight: 1 },

@@ -204,6 +204,7 @@ async function start(options: DaemonOptions, service: ServiceEnvironment, log: L
       run: options.run,
       libexec: options.libexec,
     },
+    unenforced: () => live.unenforced(),
     log,
   });
   parts.defer(() => {

@@ -160,13 +160,14 @@ export class PolicyStore implements Disposable {
     return evaluate(this.#policy, subjectOf(user), own);
   }
 
-  /** Whether anybody may get something else than "none" for a key that is a limit. */
+  /** Whether anybody may get something else than no limit. */
   sets(key: LimitKey): boolean {
     const { defaults, imageSections, groups, userGlobs, users, builtin } = this.#policy;
     const named = [...imageSections, ...groups, ...userGlobs].map(({ section }) => section);
-    const isSet = (value: unknown): boolean => value !== undefined && value !== null;
+    const isSet = (value: unknown): boolean =>
+      value !== undefined && value !== null && value !== withoutEffect[key];
     return (
-      (key !== 'cpu_weight' && isSet(builtin[key]) && !defaults.some(({ values }) => values[key] === null)) ||
+      (isSet(builtin[key]) && !defaults.some(({ values }) => values[key] === null)) ||
       [...defaults, ...named, ...[...users.values()].flat()].some(({ values }) => isSet(values[key]))
     );
   }
@@ -231,3 +232,6 @@ function logProblems(log: Logger, problems: readonly Problem[]): void {
   for (const problem of problems)
     log[problem.severity === 'error' ? 'error' : 'warn'](formatProblem(problem));
 }
+
+/** Values other than "none" that limit nothing. */
+const withoutEffect: Partial<Record<LimitKey, unknown>> = { cpu_weight: 100, oom_kills: 'process' };

@@ -1,11 +1,18 @@
-// The host's cgroups: which hierarchies there are, our folder in each, and how a limit is written there. The
-// sandbox's own cgroup is made by its supervisor (native/supervisor/cgroup.h says why).
+// The host's cgroups as the daemon uses them: how a limit is written there, what a sandbox uses, and what is left
+// over. The sandbox's own cgroup is made by its supervisor (native/supervisor/cgroup.h says why).
 
 import { readFileSync, writeFileSync } from 'node:fs';
-import { access, mkdir, readdir, readFile, rmdir, writeFile } from 'node:fs/promises';
+import { readdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { DockershError, hasErrno, toDockershError } from '../lib/errors.ts';
+import {
+  type CgroupMode,
+  type CgroupNeeds,
+  type Hierarchies,
+  openHierarchies,
+  supervisorsFolder,
+} from './cgroup-hierarchies.ts';
 import {
   allLimitFiles,
   type Controller,
@@ -13,13 +20,12 @@ import {
   type Limits,
   limitFiles,
   rareControllers,
-  usualControllers,
+  unheld,
 } from './cgroup-limits.ts';
+import { removeCgroup } from './cgroup-removal.ts';
 import { readUsage, type Usage } from './cgroup-usage.ts';
 
-export type CgroupMode = 'v1' | 'v2' | 'hybrid';
-/** No limit, but sandboxes are paused with it. On v2 it needs no controller. */
-const freezer = 'freezer';
+export type { CgroupMode } from './cgroup-hierarchies.ts';
 
 /** A value to be written to a file of the sandbox's cgroup in the given hierarchy. */
 export interface LimitWrite {
@@ -27,9 +33,6 @@ export interface LimitWrite {
   readonly file: string;
   readonly value: string;
 }
-
-/** On v2, where a folder with controllers for others may hold no process itself (cgroups(7)). */
-const supervisorsFolder = 'supervisors';
 
 /**
  * The name of a sandbox's cgroup. The uid makes it unique; the user's name is for people (systemd-cgls). It goes
@@ -39,43 +42,11 @@ export function cgroupName(uid: number, user: string): string {
   return `u${uid}-${user.replace(/[^A-Za-z0-9@_-]/g, '_').slice(0, 32)}`;
 }
 
-/** What not every host is asked for. */
-export interface CgroupNeeds {
-  /** Of the rare controllers, those that the policy has a use for. */
-  readonly rare?: ReadonlySet<Controller>;
-  /** The disk that holds what users write (disk.ts). */
-  readonly disk?: string | undefined;
-}
-
-interface Wanted {
-  readonly controllers: readonly Controller[];
-  readonly disk: string | undefined;
-}
-
-const v1Name = (controller: Controller): string => (controller === 'io' ? 'blkio' : controller);
-
-interface Hierarchy {
-  readonly parent: string;
-  readonly controllers: ReadonlySet<Controller>;
-}
-
 export class CgroupHost {
-  readonly mode: CgroupMode;
-  readonly #hierarchies: readonly Hierarchy[];
-  readonly countsSwap: boolean;
-  readonly disk: string | undefined;
-  readonly allCpus: string;
+  readonly #hierarchies: Hierarchies;
 
-  private constructor(
-    mode: CgroupMode,
-    hierarchies: readonly Hierarchy[],
-    facts: { countsSwap: boolean; disk: string | undefined; allCpus?: string },
-  ) {
-    this.mode = mode;
+  private constructor(hierarchies: Hierarchies) {
     this.#hierarchies = hierarchies;
-    this.countsSwap = facts.countsSwap;
-    this.disk = facts.disk;
-    this.allCpus = facts.allCpus ?? '';
   }
 
   /**
@@ -87,63 +58,15 @@ export class CgroupHost {
     mountinfo = readFileSync('/proc/self/mountinfo', 'utf8'),
     needs: CgroupNeeds = {},
   ): Promise<CgroupHost> {
-    const mounts = cgroupMounts(mountinfo);
-    const limiting = mounts.v1.filter(({ options }) => usualControllers.some((name) => options.has(name)));
-    const rare = rareControllers.filter((name) => needs.rare?.has(name) === true);
-    const others = mounts.v1.filter(
-      ({ options }) => options.has(freezer) || rare.some((name) => options.has(v1Name(name))),
-    );
-    // A v1 freezer alone beside a v2 hierarchy with everything else is not worth a second way.
-    const v1 = limiting.length > 0 ? [...new Set([...limiting, ...others])] : [];
-    const wanted = { controllers: [...usualControllers, ...rare], disk: needs.disk };
     try {
-      return v1.length > 0
-        ? await CgroupHost.#openV1(name, v1, mounts.v2 === undefined ? 'v1' : 'hybrid', wanted)
-        : await CgroupHost.#openV2(name, mounts.v2, wanted);
+      return new CgroupHost(await openHierarchies(name, mountinfo, needs));
     } catch (error) {
       throw toDockershError(error, 'E_KERNEL');
     }
   }
 
-  static async #openV1(
-    name: string,
-    mounts: readonly CgroupMount[],
-    mode: CgroupMode,
-    { controllers, disk }: Wanted,
-  ): Promise<CgroupHost> {
-    const hierarchies = mounts.map((mount) => ({
-      parent: path.join(mount.path, name),
-      controllers: new Set(controllers.filter((controller) => mount.options.has(v1Name(controller)))),
-    }));
-    for (const { parent } of hierarchies) await mkdir(parent, { recursive: true });
-    const cpuset = mounts[hierarchies.findIndex((hierarchy) => hierarchy.controllers.has('cpuset'))];
-    const allCpus = cpuset === undefined ? '' : await inheritCpus(cpuset.path, name);
-    const memory = hierarchies.find((hierarchy) => hierarchy.controllers.has('memory'));
-    const countsSwap =
-      memory !== undefined && (await exists(path.join(memory.parent, 'memory.memsw.limit_in_bytes')));
-    return new CgroupHost(mode, hierarchies, { countsSwap, disk, allCpus });
-  }
-
-  static async #openV2(
-    name: string,
-    mount: string | undefined,
-    { controllers, disk }: Wanted,
-  ): Promise<CgroupHost> {
-    if (mount === undefined) {
-      throw new DockershError('E_KERNEL', {
-        what: 'no cgroup hierarchy is mounted',
-        hint: 'Mount cgroup2 at /sys/fs/cgroup.',
-      });
-    }
-    const parent = path.join(mount, name);
-    await mkdir(path.join(parent, supervisorsFolder), { recursive: true });
-    await evacuate(parent, path.join(parent, supervisorsFolder));
-    const available = new Set<Controller>();
-    for (const controller of controllers) {
-      if (await enableDownTo(mount, name, controller)) available.add(controller);
-    }
-    const countsSwap = available.has('memory');
-    return new CgroupHost('v2', [{ parent, controllers: available }], { countsSwap, disk });
+  get mode(): CgroupMode {
+    return this.#hierarchies.mode;
   }
 
   /** 1 or 2: how the supervisor makes and joins the sandbox's cgroup. */
@@ -152,7 +75,12 @@ export class CgroupHost {
   }
 
   get parents(): readonly string[] {
-    return this.#hierarchies.map((hierarchy) => hierarchy.parent);
+    return this.#hierarchies.all.map((hierarchy) => hierarchy.parent);
+  }
+
+  get #facts() {
+    const { countsSwap, disk, allCpus } = this.#hierarchies;
+    return { version: this.version, countsSwap, disk, allCpus };
   }
 
   /**
@@ -160,41 +88,64 @@ export class CgroupHost {
    * service manager may clear when the daemon ends. Moving takes some milliseconds and happens once a daemon.
    */
   placeLauncher(pid: number): void {
-    const [hierarchy] = this.#hierarchies;
-    if (this.version === 1 || hierarchy === undefined) return; // these hierarchies are no service manager's
-    writeFileSync(path.join(hierarchy.parent, supervisorsFolder, 'cgroup.procs'), String(pid));
+    const [parent] = this.parents;
+    if (this.version === 1 || parent === undefined) return; // these hierarchies are no service manager's
+    writeFileSync(path.join(parent, supervisorsFolder, 'cgroup.procs'), String(pid));
   }
 
   /**
-   * What has to be written for these limits. Throws E_LIMIT_REFUSED where the host lacks a controller, unless
+   * What has to be written for these limits. Throws E_LIMIT_REFUSED where the host cannot hold one, unless
    * the policy is content with what there is.
    */
   writesFor(limits: Limits, strict = true): LimitWrite[] {
-    const writes: LimitWrite[] = [];
-    for (const { controller, key, file, value } of limitFiles(limits, this)) {
+    const [problem] = strict ? this.unenforced(limits) : [];
+    if (problem !== undefined) throw unenforceable(...problem);
+    return limitFiles(limits, this.#facts).flatMap(({ controller, file, value }) => {
       const hierarchy = this.#hierarchyOf(controller);
-      if (hierarchy >= 0) writes.push({ hierarchy, file, value });
-      else if (strict) throw unenforceable(key, controller);
-    }
-    return writes;
+      return hierarchy < 0 ? [] : [{ hierarchy, file, value }];
+    });
   }
 
-  /** Keys of these limits that nothing on this host enforces, with the controller that is missing. */
-  unenforced(limits: Limits): ReadonlyMap<LimitKey, Controller> {
-    const missing = limitFiles(limits, this).filter(({ controller }) => this.#hierarchyOf(controller) < 0);
-    return new Map(missing.map(({ key, controller }) => [key, controller]));
+  /** Keys of these limits that nothing on this host enforces, and why. */
+  unenforced(limits: Limits): ReadonlyMap<LimitKey, string> {
+    const missing = limitFiles(limits, this.#facts).filter(
+      ({ controller }) => this.#hierarchyOf(controller) < 0,
+    );
+    return new Map([
+      ...missing.map(({ key, controller }): [LimitKey, string] => [key, this.#whyMissing(controller)]),
+      ...unheld(limits, this.#facts, hostSwaps),
+    ]);
+  }
+
+  #whyMissing(controller: Controller): string {
+    const known = this.#hierarchies.missing.get(controller);
+    const why = `there is no ${controller} controller for it`;
+    if (known !== undefined) return `${why}: ${known}`;
+    return this.version === 1 && rareControllers.includes(controller)
+      ? `${why}: the host lacks it, or the policy began to ask for it after dockershd was started, which then has to be restarted (sessions go on)`
+      : `${why}: this host's cgroups lack it`;
   }
 
   #hierarchyOf(controller: Controller): number {
-    if (controller === 'io' && this.disk === undefined) return -1;
-    return this.#hierarchies.findIndex((candidate) => candidate.controllers.has(controller));
+    return this.#hierarchies.all.findIndex((candidate) => candidate.controllers.has(controller));
   }
 
-  /** Has a running sandbox keep to other limits from now on. Throws E_LIMIT_REFUSED where the kernel does. */
-  async apply(name: string, limits: Limits): Promise<void> {
-    const files = allLimitFiles(limits, this).flatMap(({ controller, file, value }) => {
-      const parent = this.#hierarchies[this.#hierarchyOf(controller)]?.parent;
-      return parent === undefined ? [] : [{ path: path.join(parent, name, file), value }];
+  #folderOf(controller: Controller, name: string): string | undefined {
+    const parent = this.parents[this.#hierarchyOf(controller)];
+    return parent === undefined ? undefined : path.join(parent, name);
+  }
+
+  /**
+   * Has a running sandbox keep to other limits from now on. `before`: those that are in force, where that is
+   * certain; the others alone are written. Throws E_LIMIT_REFUSED where the kernel does.
+   */
+  async apply(name: string, limits: Limits, before?: Limits): Promise<void> {
+    const text = (file: { file: string; value: string }): string => `${file.file} ${file.value}`;
+    const current = new Set(before === undefined ? [] : allLimitFiles(before, this.#facts).map(text));
+    const files = allLimitFiles(limits, this.#facts).flatMap((one) => {
+      const folder = this.#folderOf(one.controller, name);
+      if (folder === undefined || current.has(text(one))) return [];
+      return [{ path: path.join(folder, one.file), value: one.value }];
     });
     let left = files;
     // v1 wants memory and memory with swap changed in one order to grow and in the other to shrink.
@@ -203,7 +154,9 @@ export class CgroupHost {
       for (const write of order.filter((one) => left.includes(one))) {
         await writeFile(write.path, write.value).catch((error: unknown) => failed.push({ ...write, error }));
       }
-      left = files.filter((one) => failed.some(({ path: at }) => at === one.path));
+      left = files.filter((one) =>
+        failed.some(({ path: at, value }) => at === one.path && value === one.value),
+      );
       const [first] = failed;
       if (first === undefined) return;
       if (order !== files) throw toDockershError(first.error, 'E_LIMIT_REFUSED');
@@ -212,10 +165,10 @@ export class CgroupHost {
 
   /** What a sandbox uses now; null for what this host does not count. */
   async usage(name: string): Promise<Usage> {
-    return await readUsage(this.version, (controller) => {
-      const parent = this.#hierarchies[this.#hierarchyOf(controller)]?.parent;
-      return parent === undefined ? undefined : path.join(parent, name);
-    });
+    const [parent] = this.parents;
+    return this.version === 2 && parent !== undefined
+      ? await readUsage(2, () => path.join(parent, name)) // it counts some things without any controller
+      : await readUsage(1, (controller) => this.#folderOf(controller, name));
   }
 
   /** Removes the empty cgroups of sandboxes that are not in `living` (what a killed supervisor left). */
@@ -246,137 +199,20 @@ export class CgroupHost {
   }
 }
 
-function unenforceable(key: string, controller: Controller): DockershError {
+/** Whether the host swaps at all. A kernel without swap has no such file. */
+function hostSwaps(): boolean {
+  try {
+    return readFileSync('/proc/swaps', 'utf8').trim().includes('\n');
+  } catch (error) {
+    if (!hasErrno(error, 'ENOENT')) throw error;
+    return false;
+  }
+}
+
+function unenforceable(key: LimitKey, why: string): DockershError {
   return new DockershError('E_LIMIT_REFUSED', {
     what: `the limit "${key}" can't be enforced`,
-    why: rareControllers.includes(controller)
-      ? `there is no ${controller} controller for it: the host lacks it, or the policy began to ask for it after dockershd was started`
-      : `this host's cgroups have no ${controller} controller`,
-    hint: rareControllers.includes(controller)
-      ? 'Restart dockershd (sessions go on), take the limit away in the policy, or write "strict = no".'
-      : `Enable the ${controller} controller, take the limit away in the policy, or write "strict = no".`,
+    why,
+    hint: 'Give the host what is missing, take the limit away in the policy, or write "strict = no".',
   });
 }
-
-interface CgroupMount {
-  readonly path: string;
-  readonly options: ReadonlySet<string>;
-}
-
-/** The cgroup mounts of a /proc/PID/mountinfo (proc(5)). */
-export function cgroupMounts(mountinfo: string): { v1: CgroupMount[]; v2: string | undefined } {
-  const v1: CgroupMount[] = [];
-  const seen = new Set<string>();
-  let v2: string | undefined;
-  for (const line of mountinfo.split('\n')) {
-    const [before, after] = line.split(' - ');
-    const [, , device = '', , mountPath] = before?.split(' ') ?? [];
-    const [type, , options] = after?.split(' ') ?? [];
-    if (mountPath === undefined) continue;
-    if (type === 'cgroup2') v2 ??= mountPath;
-    // Containers and bind mounts show a hierarchy a second time; it is the same one.
-    if (type === 'cgroup' && !seen.has(device))
-      v1.push({ path: mountPath, options: new Set(options?.split(',')) });
-    seen.add(device);
-  }
-  return { v1, v2 };
-}
-
-/** A fresh cpuset of version 1 is empty, and nothing can be put into it. Gives all CPUs of the host. */
-async function inheritCpus(mount: string, name: string): Promise<string> {
-  const read = async (file: string): Promise<string> =>
-    (await readFile(path.join(mount, file), 'utf8')).trim();
-  const [cpus, mems] = [await read('cpuset.cpus'), await read('cpuset.mems')];
-  let folder = mount;
-  for (const part of name.split('/')) {
-    folder = path.join(folder, part);
-    await writeFile(path.join(folder, 'cpuset.cpus'), cpus);
-    await writeFile(path.join(folder, 'cpuset.mems'), mems);
-    await writeFile(path.join(folder, 'cgroup.clone_children'), '1');
-  }
-  return cpus;
-}
-
-/** Makes a controller count in `name` and for what is in it, where the host has the controller at all. */
-async function enableDownTo(mount: string, name: string, controller: Controller): Promise<boolean> {
-  let folder = mount;
-  for (const part of ['', ...name.split('/')]) {
-    folder = path.join(folder, part);
-    if (!(await enableController(folder, controller))) return false;
-  }
-  return true;
-}
-
-/**
- * Moves processes out of a folder that will have controllers for others. There is one where a service manager has
- * made the folder: the one that it runs to keep it.
- */
-async function evacuate(folder: string, to: string): Promise<void> {
-  for (const pid of (await readFile(path.join(folder, 'cgroup.procs'), 'utf8')).split('\n')) {
-    if (pid === '') continue;
-    try {
-      await writeFile(path.join(to, 'cgroup.procs'), pid);
-    } catch (error) {
-      if (!hasErrno(error, 'ESRCH')) throw error; // it has ended meanwhile
-    }
-  }
-}
-
-async function enableController(folder: string, controller: Controller): Promise<boolean> {
-  const listed = async (file: string): Promise<boolean> =>
-    (await readFile(path.join(folder, file), 'utf8')).split(/\s+/).includes(controller);
-  // Where it is enabled already the folder may be somebody else's, and stays as it is.
-  if (await listed('cgroup.subtree_control')) return true;
-  if (!(await listed('cgroup.controllers'))) return false;
-  await writeFile(path.join(folder, 'cgroup.subtree_control'), `+${controller}`);
-  return true;
-}
-
-async function exists(file: string): Promise<boolean> {
-  try {
-    await access(file);
-    return true;
-  } catch {
-    return false; // whatever the reason, it can't be written either
-  }
-}
-
-/** Whether it is gone. */
-async function removeCgroup(folder: string): Promise<boolean> {
-  for (let attempt = 0; ; attempt += 1) {
-    try {
-      await rmdir(folder);
-      return true;
-    } catch (error) {
-      if (hasErrno(error, 'ENOENT')) return true;
-      // Something still runs in it; it is not ours to end here.
-      if (!hasErrno(error, 'EBUSY', 'ENOTEMPTY')) throw error;
-    }
-    if (attempt === 0 && !(await thaw(folder))) return false;
-    if (attempt === thawPatience) return false;
-    await delay(10);
-  }
-}
-
-/** Of 10 ms: what was killed while it stood still ends now. */
-const thawPatience = 100;
-
-/** Lets run on what a supervisor had paused that was killed meanwhile. False: nothing was paused. */
-async function thaw(folder: string): Promise<boolean> {
-  for (const [file, frozen, command] of freezers) {
-    try {
-      if (!frozen.test(await readFile(path.join(folder, file), 'utf8'))) continue;
-      await writeFile(path.join(folder, file), command);
-      return true;
-    } catch (error) {
-      if (!hasErrno(error, 'ENOENT', 'ENODEV')) throw error; // another hierarchy, or gone
-    }
-  }
-  return false;
-}
-
-/** native/supervisor/pause.c has the same for both versions. */
-const freezers = [
-  ['freezer.state', /^(?:FROZEN|FREEZING)/, 'THAWED'],
-  ['cgroup.freeze', /^1/, '0'],
-] as const;

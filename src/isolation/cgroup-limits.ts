@@ -9,6 +9,12 @@ export const rareControllers: readonly Controller[] = ['cpuset', 'io'];
 /** null: no limit. */
 export interface Limits {
   readonly memoryBytes: number | null;
+  /** Beyond memoryBytes; without a limit there, there is none here. */
+  readonly swapBytes: number | null;
+  /** From here on the sandbox is slowed down and its memory reclaimed. */
+  readonly memoryHighBytes: number | null;
+  /** What the kernel ends where memory is short: the largest process, or everything in the sandbox. */
+  readonly oomKills: 'process' | 'sandbox';
   readonly cpus: number | null;
   readonly pids: number | null;
   /** Share of CPU time while it is short; 100 is everybody's. */
@@ -24,6 +30,9 @@ export interface Limits {
 
 export type LimitKey =
   | 'memory'
+  | 'swap'
+  | 'memory_high'
+  | 'oom_kills'
   | 'cpus'
   | 'pids'
   | 'cpu_weight'
@@ -36,6 +45,9 @@ export type LimitKey =
 /** No limit at all. */
 export const unlimited: Limits = {
   memoryBytes: null,
+  swapBytes: null,
+  memoryHighBytes: null,
+  oomKills: 'process',
   cpus: null,
   pids: null,
   cpuWeight: 100,
@@ -48,9 +60,10 @@ export const unlimited: Limits = {
 
 /** These limits and nothing else of what they are taken from. */
 export function limitsOf(from: Limits): Limits {
-  const { memoryBytes, cpus, pids, cpuWeight, cpuset, ioReadBytes, ioWriteBytes, ioReadOps, ioWriteOps } =
-    from;
-  return { memoryBytes, cpus, pids, cpuWeight, cpuset, ioReadBytes, ioWriteBytes, ioReadOps, ioWriteOps };
+  const { memoryBytes, swapBytes, memoryHighBytes, oomKills, cpus, pids, cpuWeight, cpuset } = from;
+  const { ioReadBytes, ioWriteBytes, ioReadOps, ioWriteOps } = from;
+  const disk = { ioReadBytes, ioWriteBytes, ioReadOps, ioWriteOps };
+  return { memoryBytes, swapBytes, memoryHighBytes, oomKills, cpus, pids, cpuWeight, cpuset, ...disk };
 }
 
 export interface LimitFile {
@@ -78,9 +91,11 @@ export interface CgroupFacts {
 
 /** What a fresh cgroup has to be told: only what is a limit. */
 export function limitFiles(limits: Limits, facts: CgroupFacts): LimitFile[] {
-  const { memoryBytes, cpus, pids, cpuWeight } = limits;
+  const { cpus, pids, cpuWeight } = limits;
   return [
-    ...(memoryBytes === null ? [] : memoryFiles(memoryBytes, facts)),
+    ...(limits.memoryBytes === null ? [] : memoryFiles(limits, facts)),
+    ...(limits.memoryHighBytes === null ? [] : highFiles(limits, facts)),
+    ...(limits.oomKills === 'process' ? [] : oomFiles(limits, facts)),
     ...(cpus === null ? [] : cpuFiles(cpus, facts)),
     ...(pids === null ? [] : pidsFiles(pids)),
     ...(cpuWeight === usualWeight ? [] : weightFiles(cpuWeight, facts)),
@@ -92,7 +107,9 @@ export function limitFiles(limits: Limits, facts: CgroupFacts): LimitFile[] {
 /** What a cgroup has to be told that may have been told otherwise: also that there is no limit. */
 export function allLimitFiles(limits: Limits, facts: CgroupFacts): LimitFile[] {
   return [
-    ...memoryFiles(limits.memoryBytes, facts),
+    ...memoryFiles(limits, facts),
+    ...highFiles(limits, facts),
+    ...oomFiles(limits, facts),
     ...cpuFiles(limits.cpus, facts),
     ...pidsFiles(limits.pids),
     ...weightFiles(limits.cpuWeight, facts),
@@ -101,20 +118,46 @@ export function allLimitFiles(limits: Limits, facts: CgroupFacts): LimitFile[] {
   ];
 }
 
-function memoryFiles(bytes: number | null, { version, countsSwap }: CgroupFacts): LimitFile[] {
-  const at = (file: string, value: string): LimitFile => ({
+/** Limits that no controller of this version or kernel has, and why. `swaps`: the host has swap at all. */
+export function unheld(limits: Limits, facts: CgroupFacts, swaps: () => boolean): [LimitKey, string][] {
+  const { memoryBytes, swapBytes, memoryHighBytes, oomKills } = limits;
+  const onlyInVersion2 = 'only cgroups of version 2 have such a limit';
+  const found: [LimitKey, string][] = [];
+  if (facts.version === 1 && memoryHighBytes !== null) found.push(['memory_high', onlyInVersion2]);
+  if (facts.version === 1 && oomKills !== 'process') found.push(['oom_kills', onlyInVersion2]);
+  // Where there is no swap, nothing needs to be counted.
+  if (memoryBytes !== null && swapBytes !== null && !facts.countsSwap && swaps())
+    found.push(['swap', 'the kernel does not count swap (it does when it is booted with swapaccount=1)']);
+  return found;
+}
+
+function memoryFiles({ memoryBytes, swapBytes }: Limits, { version, countsSwap }: CgroupFacts): LimitFile[] {
+  const at = (key: LimitKey, file: string, bytes: number | null): LimitFile => ({
     controller: 'memory',
-    key: 'memory',
+    key,
     file,
-    value,
+    value: bytes === null ? (version === 2 ? 'max' : '-1') : String(bytes),
   });
-  const value = bytes === null ? (version === 2 ? 'max' : '-1') : String(bytes);
+  const bounded = memoryBytes !== null && swapBytes !== null;
   if (version === 2) {
-    const swap = at('memory.swap.max', bytes === null ? 'max' : '0');
-    return [at('memory.max', value), ...(countsSwap ? [swap] : [])];
+    const swap = at('swap', 'memory.swap.max', bounded ? swapBytes : null);
+    return [at('memory', 'memory.max', memoryBytes), ...(countsSwap ? [swap] : [])];
   }
-  const files = [at('memory.limit_in_bytes', value)];
-  return countsSwap ? [...files, at('memory.memsw.limit_in_bytes', value)] : files;
+  // Version 1 limits the sum of both, which may never be less than memory.
+  const sum = at('swap', 'memory.memsw.limit_in_bytes', bounded ? memoryBytes + swapBytes : null);
+  return [at('memory', 'memory.limit_in_bytes', memoryBytes), ...(countsSwap ? [sum] : [])];
+}
+
+function highFiles({ memoryHighBytes }: Limits, { version }: CgroupFacts): LimitFile[] {
+  if (version === 1) return [];
+  const value = memoryHighBytes === null ? 'max' : String(memoryHighBytes);
+  return [{ controller: 'memory', key: 'memory_high', file: 'memory.high', value }];
+}
+
+function oomFiles({ oomKills }: Limits, { version }: CgroupFacts): LimitFile[] {
+  if (version === 1) return [];
+  const value = oomKills === 'sandbox' ? '1' : '0';
+  return [{ controller: 'memory', key: 'oom_kills', file: 'memory.oom.group', value }];
 }
 
 function cpuFiles(cpus: number | null, { version }: CgroupFacts): LimitFile[] {
@@ -161,4 +204,11 @@ function ioFiles(limits: Limits, { version, disk = '0:0' }: CgroupFacts, always:
       ? [{ ...at, file: 'io.max', value: `${disk} ${name}=${limit ?? 'max'}` }]
       : [{ ...at, file: `blkio.throttle.${v1Name}_device`, value: `${disk} ${limit ?? 0}` }];
   });
+}
+
+/** A line that limits nothing, which a kernel takes that can limit the disk. */
+export function diskProbe(version: 1 | 2, disk: string): { readonly file: string; readonly value: string } {
+  return version === 2
+    ? { file: 'io.max', value: `${disk} rbps=max` }
+    : { file: 'blkio.throttle.read_bps_device', value: `${disk} 0` };
 }

@@ -7,6 +7,8 @@ import { type Controller, ownProcesses } from './cgroup-limits.ts';
 
 export interface Usage {
   readonly memoryBytes: number | null;
+  /** Beyond that. */
+  readonly swapBytes: number | null;
   readonly pids: number | null;
   /** Since its start. */
   readonly cpuUsec: number | null;
@@ -24,14 +26,16 @@ interface Pressure {
 export type FolderOf = (controller: Controller) => string | undefined;
 
 export async function readUsage(version: 1 | 2, folderOf: FolderOf): Promise<Usage> {
-  const [memory, pids, cpu] = [folderOf('memory'), folderOf('pids'), folderOf('cpu')];
-  const [memoryBytes, count, cpuUsec, pressure] = await Promise.all([
+  const [memory, processes, cpu] = [folderOf('memory'), folderOf('pids'), folderOf('cpu')];
+  const [memoryBytes, swapBytes, count, cpuUsec, pressure] = await Promise.all([
     number(memory, version === 2 ? 'memory.current' : 'memory.usage_in_bytes'),
-    number(pids, 'pids.current'),
+    version === 2 ? number(memory, 'memory.swap.current') : swapOfV1(memory),
+    number(processes, 'pids.current'),
     version === 2 ? usageUsec(cpu) : cpuOfV1(cpu),
-    version === 2 ? pressureOf(memory ?? cpu ?? pids) : null,
+    version === 2 ? pressureOf(cpu) : null,
   ]);
-  return { memoryBytes, pids: count === null ? null : Math.max(0, count - ownProcesses), cpuUsec, pressure };
+  const pids = count === null ? null : Math.max(0, count - ownProcesses);
+  return { memoryBytes, swapBytes, pids, cpuUsec, pressure };
 }
 
 async function text(folder: string | undefined, file: string): Promise<string | null> {
@@ -48,6 +52,12 @@ async function text(folder: string | undefined, file: string): Promise<string | 
 async function number(folder: string | undefined, file: string): Promise<number | null> {
   const read = await text(folder, file);
   return read === null ? null : Number(read);
+}
+
+/** Which counts swap by itself in one line of many. */
+async function swapOfV1(folder: string | undefined): Promise<number | null> {
+  const bytes = /^swap (\d+)$/m.exec((await text(folder, 'memory.stat')) ?? '')?.[1];
+  return bytes === undefined ? null : Number(bytes);
 }
 
 async function usageUsec(folder: string | undefined): Promise<number | null> {

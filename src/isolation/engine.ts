@@ -176,6 +176,8 @@ export interface SandboxUsage {
   readonly sessions: number;
   readonly memoryBytes: number | null;
   readonly memoryLimitBytes: number | null;
+  /** Beyond memoryBytes. */
+  readonly swapBytes: number | null;
   readonly cpuUsec: number | null;
   readonly cpus: number | null;
   readonly pids: number | null;

@@ -8,7 +8,7 @@ import { z } from 'zod';
 import { DockershError } from '../lib/errors.ts';
 import type { OwnedFd } from '../lib/fd.ts';
 import type { ByteString } from '../lib/wire.ts';
-import { limitsOf } from './cgroup-limits.ts';
+import { limitsOf, unlimited } from './cgroup-limits.ts';
 import type { Limits, SandboxSpec, SessionEnd, SessionIdentity, SessionSpec } from './engine.ts';
 import { homeInside } from './identity-layer.ts';
 import type { Pausable } from './pause.ts';
@@ -48,7 +48,7 @@ export const SandboxRecord = z.strictObject({
   memoryLimitBytes: z.number().nullable(),
   pidsLimit: z.number().nullable(),
   cpus: z.number().nullable(),
-  /** Absent: of an earlier version. */
+  /** Absent: of an earlier version, or not certain. */
   limits: z.string().optional(),
   settings: z.record(z.string(), z.string()).optional(),
   /** null: for ever. */
@@ -60,6 +60,13 @@ export type SandboxRecord = z.infer<typeof SandboxRecord>;
 /** All limits, to tell whether they are the same. */
 export function limitsText(limits: Limits): string {
   return JSON.stringify(limitsOf(limits));
+}
+
+/** Undefined where nobody knows for certain what is in force. */
+export function limitsIn({ limits }: SandboxRecord): Limits | undefined {
+  const found = limits === undefined ? {} : (JSON.parse(limits) as Partial<Limits>);
+  const isComplete = Object.keys(unlimited).every((key) => Object.hasOwn(found, key));
+  return isComplete ? { ...unlimited, ...found } : undefined;
 }
 
 function shownLimits({ memoryBytes, pids, cpus }: Limits) {
@@ -196,6 +203,13 @@ export class Sandbox implements Pausable {
       limits: limitsText(limits),
       settings: { ...this.#record.settings, ...settings },
     };
+    if (this.#state !== 'stopping') this.#writeRecord();
+  }
+
+  /** The kernel took some of other limits, and refused the rest. */
+  limitsUncertain(): void {
+    const { limits: _, ...record } = this.#record;
+    this.#record = record;
     if (this.#state !== 'stopping') this.#writeRecord();
   }
 

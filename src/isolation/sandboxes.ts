@@ -27,7 +27,7 @@ import { Holds, within } from './holds.ts';
 import { prepareIdentityLayer } from './identity-layer.ts';
 import { firstRange, idMapsOf, SlotRegistry } from './ids.ts';
 import { type Pause, Pauses, pauseOf } from './pause.ts';
-import { limitsText, recordOf, Sandbox, SandboxRecord } from './sandbox.ts';
+import { limitsIn, limitsText, recordOf, Sandbox, SandboxRecord } from './sandbox.ts';
 import { SeqpacketConnection } from './seqpacket.ts';
 import { specificationMessage } from './specification.ts';
 import { SupervisorPool } from './supervisor-pool.ts';
@@ -339,7 +339,12 @@ export class Sandboxes implements Engine {
     if (sandbox?.state !== 'running') return false;
     const { user, limits: before } = sandbox.record;
     if (before === limitsText(limits)) return true;
-    await this.#options.cgroups.apply(cgroupName(uid, user), limits);
+    try {
+      await this.#options.cgroups.apply(cgroupName(uid, user), limits, limitsIn(sandbox.record));
+    } catch (error) {
+      sandbox.limitsUncertain();
+      throw error;
+    }
     sandbox.adjusted(limits, settings);
     this.#options.log.info({ uid, user, ...limitsOf(limits) }, 'limits changed');
     return true;

@@ -13,8 +13,9 @@ const durationPattern = /^(?:(\d{1,12})d)?(?:(\d{1,12})h)?(?:(\d{1,12})m)?(?:(\d
 
 const invalid = (problem: string): Quantity => ({ ok: false, problem });
 
-/** Bytes of "512M", "1.5G", "64KiB", "0B". Units are powers of 1024, in either case; a unit is required. */
+/** Bytes of "512M", "1.5G", "64KiB", "0". Units are powers of 1024, in either case; only 0 needs none. */
 export function parseSize(text: string): Quantity {
+  if (text === '0') return { ok: true, value: 0 };
   const match = sizePattern.exec(text);
   if (match === null) return invalid('is not a size such as 512M or 10G (units: B K M G T)');
   const [, whole = '', fraction = '', unit = ''] = match;

@@ -90,6 +90,10 @@ export interface EffectivePolicy {
   /** What runs as the User of the image's configuration. */
   readonly imageUser: PolicyValue<'image_user'>;
   readonly memoryBytes: number | null;
+  /** Beyond that. */
+  readonly swapBytes: number | null;
+  readonly memoryHighBytes: number | null;
+  readonly oomKills: PolicyValue<'oom_kills'>;
   /** CPUs, may be a fraction. */
   readonly cpus: number | null;
   readonly pids: number | null;

@@ -4,7 +4,7 @@
 import type { z } from 'zod';
 import { hostImageName } from '../lib/image-name.ts';
 import { hostKeys } from './keys-host.ts';
-import { limitKeys } from './keys-limits.ts';
+import { limitKeys, memoryKeys } from './keys-limits.ts';
 import { sandboxKeys } from './keys-sandbox.ts';
 import { sessionKeys } from './keys-session.ts';
 import { type KeyCheck, type KeyDoc, type KeySpec, sectionSchema } from './section-schema.ts';
@@ -57,6 +57,7 @@ const ownKeys = {
     doc: 'Memory of all processes of the sandbox together, /tmp and /dev/shm included. Above it, the kernel ends processes of this sandbox and no others.',
     example: '8G',
   },
+  ...memoryKeys,
   cpus: {
     type: cpuLimit,
     defaultText: 'none',
@@ -89,7 +90,7 @@ const ownKeys = {
     defaultText: 'yes',
     values: 'yes, no',
     applies: 'sandbox',
-    doc: 'What happens where this host cannot enforce one of the limits memory, cpus, pids, cpu_weight, cpuset and io_… because its kernel lacks a controller. yes: logins are refused. no: they go on without that limit. dockershd names such limits in its log when it starts, and whenever the policy is edited.',
+    doc: 'What happens where this host cannot enforce one of the limits memory, swap, memory_high, oom_kills, cpus, pids, cpu_weight, cpuset and io_… because its kernel lacks a controller, does not count swap or cannot limit the disk. yes: logins are refused. no: they go on without that limit. dockershd names such limits in its log when it starts, and whenever the policy is edited.',
     example: 'no',
   },
   tmp_size: {

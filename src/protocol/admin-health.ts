@@ -6,7 +6,14 @@ import { hostPath, noParams, type Verb } from './admin-fields.ts';
 export const healthVerbs = {
   health: {
     params: noParams,
-    /** Where the daemon's files are. */
-    result: z.strictObject({ config: hostPath, state: hostPath, run: hostPath, libexec: hostPath }),
+    result: z.strictObject({
+      // Where the daemon's files are.
+      config: hostPath,
+      state: hostPath,
+      run: hostPath,
+      libexec: hostPath,
+      /** Limits that the policy sets and this host cannot hold. */
+      unenforced: z.array(z.strictObject({ key: z.string(), why: z.string() })),
+    }),
   },
 } as const satisfies Record<string, Verb>;

@@ -79,6 +79,8 @@ export const policyVerbs = {
           sessions: count,
           memoryBytes: bytes.nullable(),
           memoryLimitBytes: bytes.nullable(),
+          /** Beyond memoryBytes; null where the host does not count it. */
+          swapBytes: bytes.nullable(),
           /** Since the sandbox was started. */
           cpuUsec: count.nullable(),
           cpus: z.number().nullable(),

@@ -74,11 +74,21 @@ async function heldLimits(context: Context): Promise<Finding> {
   const missing = limits.filter((limit) => !limit.controllers.some((name) => controllers.has(name)));
   const held = limits.filter((limit) => !missing.includes(limit)).map(({ key }) => key);
   const seen = `held: ${held.join(', ') || 'none'}`;
-  if (missing.length === 0) return ok(seen);
+  if (missing.length === 0) return await ofPolicy(context, seen);
   const names = missing.map(({ key }) => key).join(', ');
   const how = mode === 'v2' ? 'cgroup.controllers at the top must list it' : 'mount its hierarchy';
   const fix = `Give the host the controllers of ${names} (kernel command line: no cgroup_disable=; ${how}), or write "none" for these limits in the policy.`;
   return missing.some(({ needed }) => needed)
     ? critical(`${seen}; can't be held: ${names}`, fix)
     : warning(`${seen}; can't be held: ${names}`, fix);
+}
+
+/** The daemon has tried each, and knows which ones the policy sets. */
+async function ofPolicy(context: Context, seen: string): Promise<Finding> {
+  const daemon = await context.daemon();
+  const unenforced = daemon.ok ? daemon.health.unenforced : [];
+  if (unenforced.length === 0) return ok(seen);
+  const reasons = unenforced.map(({ key, why }) => `"${key}": ${why}`).join('; ');
+  const fix = 'Give the host what is missing, or take these limits away in the policy.';
+  return critical(`${seen}; set by the policy, and can't be held: ${reasons}`, fix);
 }

@@ -3,8 +3,9 @@
 import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { CgroupHost, cgroupMounts, cgroupName } from '../../../src/isolation/cgroup-host.ts';
-import { unlimited } from '../../../src/isolation/cgroup-limits.ts';
+import { cgroupMounts } from '../../../src/isolation/cgroup-hierarchies.ts';
+import { CgroupHost, cgroupName } from '../../../src/isolation/cgroup-host.ts';
+import { type Limits, limitFiles, unheld, unlimited } from '../../../src/isolation/cgroup-limits.ts';
 
 let folder = '';
 beforeEach(async () => {
@@ -15,7 +16,14 @@ afterEach(async () => {
 });
 
 const none = unlimited;
-const all = { ...unlimited, memoryBytes: 1024 ** 3, cpus: 1.5, pids: 100, cpuWeight: 200 };
+const all: Limits = {
+  ...unlimited,
+  memoryBytes: 1024 ** 3,
+  swapBytes: 0,
+  cpus: 1.5,
+  pids: 100,
+  cpuWeight: 200,
+};
 
 async function fill(file: string, text = ''): Promise<void> {
   await mkdir(path.dirname(file), { recursive: true });
@@ -101,11 +109,14 @@ describe('version 1', () => {
     const mountinfo = await v1('memory');
     await fill(path.join(folder, 'memory/dockersh/memory.memsw.limit_in_bytes'));
     const host = await CgroupHost.open('dockersh', mountinfo);
-    const writes = host.writesFor({ ...none, memoryBytes: 4096 });
-    expect(writes.map(({ file, value }) => [file, value])).toEqual([
-      ['memory.limit_in_bytes', '4096'],
-      ['memory.memsw.limit_in_bytes', '4096'],
-    ]);
+    const sumOf = (limits: Partial<Limits>) =>
+      host.writesFor({ ...none, ...limits }).map(({ file, value }) => [file, value]);
+    const memory = ['memory.limit_in_bytes', '4096'];
+    const sum = (value: string) => ['memory.memsw.limit_in_bytes', value];
+    expect(sumOf({ memoryBytes: 4096, swapBytes: 0 })).toEqual([memory, sum('4096')]);
+    expect(sumOf({ memoryBytes: 4096, swapBytes: 8192 })).toEqual([memory, sum('12288')]);
+    expect(sumOf({ memoryBytes: 4096, swapBytes: null })).toEqual([memory, sum('-1')]);
+    expect(sumOf({ memoryBytes: null, swapBytes: 8192 })).toEqual([]);
   });
 
   test('a freezer of version 1 alone does not make a host one of version 1', async () => {
@@ -123,7 +134,9 @@ describe('version 1', () => {
 
 describe('version 2', () => {
   test('turns the controllers on, in the root and in its own folder', async () => {
-    const host = await CgroupHost.open('dockersh', await v2('cpuset cpu io memory pids\n'));
+    const mountinfo = await v2('cpuset cpu io memory pids\n');
+    await fill(path.join(folder, 'dockersh/supervisors/memory.swap.max'));
+    const host = await CgroupHost.open('dockersh', mountinfo);
     expect([host.mode, host.version, host.parents]).toEqual(['v2', 2, [`${folder}/dockersh`]]);
     for (const level of ['', 'dockersh'])
       expect(await readFile(path.join(folder, level, 'cgroup.subtree_control'), 'utf8')).toMatch(/^\+/);
@@ -196,18 +209,27 @@ describe('other limits for a sandbox that runs', () => {
   test('are written, and so is that there are none', async () => {
     const host = await CgroupHost.open('dockersh', await v2('memory cpu pids'));
     await fill(path.join(folder, 'dockersh/u1/cgroup.procs'));
-    await host.apply('u1', all);
+    await host.apply('u1', { ...all, memoryHighBytes: 4096, oomKills: 'sandbox' });
+    expect(await read('dockersh/u1/memory.high')).toBe('4096');
+    expect(await read('dockersh/u1/memory.oom.group')).toBe('1');
     expect(await read('dockersh/u1/memory.max')).toBe('1073741824');
     expect(await read('dockersh/u1/pids.max')).toBe('102');
     await host.apply('u1', none);
-    const files = ['memory.max', 'memory.swap.max', 'cpu.max', 'pids.max', 'cpu.weight'];
-    expect(await Promise.all(files.map((file) => read(`dockersh/u1/${file}`)))).toEqual([
-      'max',
-      'max',
-      'max 100000',
-      'max',
-      '100',
-    ]);
+    const texts = { 'memory.max': 'max', 'memory.high': 'max', 'memory.oom.group': '0' };
+    const others = { 'cpu.max': 'max 100000', 'pids.max': 'max', 'cpu.weight': '100' };
+    for (const [file, text] of Object.entries({ ...texts, ...others }))
+      expect(await read(`dockersh/u1/${file}`), file).toBe(text);
+    // Not where this kernel has none.
+    expect(await readdir(path.join(folder, 'dockersh/u1'))).not.toContain('memory.swap.max');
+  });
+
+  test('are written alone where it is certain what is in force', async () => {
+    const host = await CgroupHost.open('dockersh', await v2('memory cpu pids'));
+    await fill(path.join(folder, 'dockersh/u1/cgroup.procs'));
+    await host.apply('u1', { ...all, pids: 7 }, all);
+    expect((await readdir(path.join(folder, 'dockersh/u1'))).sort()).toEqual(['cgroup.procs', 'pids.max']);
+    await host.apply('u1', all);
+    expect(await readdir(path.join(folder, 'dockersh/u1'))).toContain('memory.max');
   });
 
   test('that the kernel refuses are an error', async () => {
@@ -231,12 +253,53 @@ describe('a limit that can not be enforced is refused by name', () => {
         expect.objectContaining({ code: 'E_LIMIT_REFUSED', message: expect.stringContaining(controller) }),
       );
       expect(host.writesFor(none)).toEqual([]);
-      expect([...host.unenforced(limits).values()]).toEqual([controller]);
+      expect([...host.unenforced(limits).values()]).toEqual([
+        expect.stringContaining(`no ${controller} controller`),
+      ]);
       expect(host.unenforced(none).size).toBe(0);
       // Where the policy is content with what there is, the others still hold.
       const rest = host.writesFor(all, false).map(({ file }) => file);
       expect(rest.length).toBeGreaterThan(0);
       expect(rest.some((file) => file.startsWith(controller))).toBe(false);
+    }
+  });
+
+  test('a controller that cannot be enabled takes only its own limits away', async () => {
+    const mountinfo = await v2('memory pids io cpuset cpu');
+    await fill(path.join(folder, 'dockersh/cgroup.subtree_control'), 'memory pids');
+    await fill(path.join(folder, 'dockersh/cgroup.controllers'), 'memory pids io');
+    const host = await CgroupHost.open('dockersh', mountinfo);
+    expect(host.writesFor({ ...none, memoryBytes: 4096, pids: 20 }).map(({ file }) => file)).toEqual([
+      'memory.max',
+      'pids.max',
+    ]);
+    expect([...host.unenforced({ ...none, cpus: 1, cpuset: '0', ioReadBytes: 1 })]).toEqual([
+      ['cpus', expect.stringMatching(/dockersh\/cgroup.controllers does not list cpu/)],
+      ['cpuset', expect.stringMatching(/cgroup.controllers does not list cpuset/)],
+      ['io_read', expect.stringMatching(/on no single disk/)],
+    ]);
+  });
+
+  test('swap that is not counted matters where there is some, and memory is limited', () => {
+    const facts = { version: 2, countsSwap: false, disk: undefined, allCpus: '' } as const;
+    const keys = (limits: Partial<Limits>, swaps: boolean) =>
+      unheld({ ...none, ...limits }, facts, () => swaps).map(([key]) => key);
+    expect(keys({ memoryBytes: 1, swapBytes: 0 }, true)).toEqual(['swap']);
+    expect(keys({ memoryBytes: 1, swapBytes: 0 }, false)).toEqual([]);
+    expect(keys({ memoryBytes: 1 }, true)).toEqual([]);
+    expect(keys({ swapBytes: 0 }, true)).toEqual([]);
+    expect(limitFiles({ ...none, memoryBytes: 1, swapBytes: 0 }, facts).map(({ file }) => file)).toEqual([
+      'memory.max',
+    ]);
+  });
+
+  test('what only version 2 has, on version 1', async () => {
+    const host = await CgroupHost.open('dockersh', await v1('memory', 'cpu', 'pids'));
+    for (const limits of [{ memoryHighBytes: 4096 }, { oomKills: 'sandbox' as const }]) {
+      expect(() => host.writesFor({ ...none, ...limits })).toThrow(
+        expect.objectContaining({ code: 'E_LIMIT_REFUSED', message: expect.stringContaining('version 2') }),
+      );
+      expect(host.writesFor({ ...none, ...limits }, false)).toEqual([]);
     }
   });
 
@@ -250,7 +313,7 @@ describe('what a sandbox uses', () => {
     const host = await CgroupHost.open('dockersh', await v1('memory', 'pids'));
     await fill(path.join(folder, 'memory/dockersh/1000/memory.usage_in_bytes'), '123456\n');
     await fill(path.join(folder, 'pids/dockersh/1000/pids.current'), '7\n');
-    const nothing = { memoryBytes: null, pids: null, cpuUsec: null, pressure: null };
+    const nothing = { memoryBytes: null, swapBytes: null, pids: null, cpuUsec: null, pressure: null };
     expect(await host.usage('1000')).toEqual({ ...nothing, memoryBytes: 123_456, pids: 5 });
     await fill(path.join(folder, 'pids/dockersh/1000/pids.current'), '1\n');
     expect(await host.usage('1000')).toMatchObject({ pids: 0 });
@@ -268,7 +331,12 @@ describe('what a sandbox uses', () => {
         `some avg10=${index}.50 avg60=9.00 avg300=9.00 total=1\nfull avg10=7.00\n`,
       );
     const pressure = { cpu: 0.5, memory: 1.5, io: 2.5 };
-    expect(await host.usage('1000')).toEqual({ memoryBytes: null, pids: null, cpuUsec: 4711, pressure });
+    await write('memory.swap.current', '8192\n');
+    const counted = { memoryBytes: null, swapBytes: 8192, pids: null, cpuUsec: 4711 };
+    expect(await host.usage('1000')).toEqual({ ...counted, pressure });
+    // CPU time and pressure need no controller.
+    const bare = await CgroupHost.open('dockersh', await v2(''));
+    expect(await bare.usage('1000')).toMatchObject({ cpuUsec: 4711, pressure });
   });
 
   test('of version 1 has CPU time where it is counted with cpu', async () => {
