@@ -28,6 +28,7 @@ import { prepareIdentityLayer } from './identity-layer.ts';
 import { firstRange, idMapsOf, SlotRegistry } from './ids.ts';
 import { type Pause, Pauses, pauseOf } from './pause.ts';
 import { limitsIn, limitsText, recordOf, Sandbox, SandboxRecord } from './sandbox.ts';
+import { describeSandbox } from './sandbox-info.ts';
 import { SeqpacketConnection } from './seqpacket.ts';
 import { specificationMessage } from './specification.ts';
 import { SupervisorPool } from './supervisor-pool.ts';
@@ -356,35 +357,7 @@ export class Sandboxes implements Engine {
 
   async list(): Promise<SandboxInfo[]> {
     const all = [...this.#sandboxes.values()].sort((a, b) => a.record.uid - b.record.uid);
-    return await Promise.all(all.map((sandbox) => this.#describe(sandbox)));
-  }
-
-  async #describe(sandbox: Sandbox): Promise<SandboxInfo> {
-    const { uid, user, image, imageDigest, memoryLimitBytes, pidsLimit, cpus, startedAt } = sandbox.record;
-    const seen = (await sandbox.inspect()) ?? { stopping: false, initPid: 0, sessions: [] };
-    const { memoryBytes, pids } = await this.#options.cgroups.usage(cgroupName(uid, user));
-    return {
-      uid,
-      user,
-      state: seen.stopping && sandbox.state === 'running' ? 'stopping' : sandbox.state,
-      image,
-      imageDigest,
-      initPid: seen.initPid === 0 ? null : seen.initPid,
-      sessions: seen.sessions.map(({ id, pid, pts, note }) => ({
-        id,
-        pid: pid === 0 ? null : pid,
-        tty: pts < 0 ? null : `pts/${pts}`,
-        startedAt: note.startedAt,
-        from: note.from ?? null,
-      })),
-      memoryBytes,
-      pids,
-      memoryLimitBytes,
-      pidsLimit,
-      cpus,
-      startedAt,
-      lingerUntil: seen.sessions.length > 0 ? null : sandbox.lingerUntil,
-    };
+    return await Promise.all(all.map((sandbox) => describeSandbox(sandbox, this.#options.cgroups)));
   }
 
   layersInUse(): Set<string> {
