@@ -7,10 +7,10 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "dev.h"
 #include "mounts.h"
 #include "sys.h"
 
@@ -129,54 +129,6 @@ static int mount_overlay(const struct spec *spec, int userns, struct err *err) {
     return 0;
 }
 
-static int make_device(int dev, const char *name, unsigned major, unsigned minor, const struct spec *spec,
-                       struct err *err) {
-    if (mknodat(dev, name, S_IFCHR | 0666, makedev(major, minor)) != 0)
-        return err_sys(err, "make device", name);
-    if (fchmodat(dev, name, 0666, 0) != 0)
-        return err_sys(err, "set mode of device", name);
-    if (fchownat(dev, name, spec->root_uid, spec->root_gid, 0) != 0)
-        return err_sys(err, "set owner of device", name);
-    return 0;
-}
-
-// /dev is a tmpfs of the host's root, because only there device nodes work; the sandbox's user
-// namespace can neither add to it nor unlock it.
-static int build_dev(const struct spec *spec, int root, struct err *err) {
-    static const struct {
-        const char *name;
-        unsigned minor;
-        unsigned major;
-    } devices[] = {{"null", 3, 1},   {"zero", 5, 1},    {"full", 7, 1},
-                   {"random", 8, 1}, {"urandom", 9, 1}, {"tty", 0, 5}};
-    static const struct {
-        const char *name, *target;
-    } links[] = {{"fd", "/proc/self/fd"},       {"stdin", "/proc/self/fd/0"}, {"stdout", "/proc/self/fd/1"},
-                 {"stderr", "/proc/self/fd/2"}, {"ptmx", "pts/ptmx"},         {"core", "/proc/kcore"}};
-    static const char *const folders[] = {"pts", "shm", "mqueue"};
-    char options[96];
-    (void)snprintf(options, sizeof options, "mode=0755,size=64k,nr_inodes=64,uid=%u,gid=%u", spec->root_uid,
-                   spec->root_gid);
-    if (mount_in_root(root, "dev", "tmpfs", MS_NOSUID | MS_NOEXEC, options, err) != 0)
-        return -1;
-    cleanup_fd int dev = open_in_root(root, "dev", err);
-    if (dev < 0)
-        return -1;
-    for (size_t index = 0; index < sizeof devices / sizeof devices[0]; index++) {
-        if (make_device(dev, devices[index].name, devices[index].major, devices[index].minor, spec, err) != 0)
-            return -1;
-    }
-    for (size_t index = 0; index < sizeof links / sizeof links[0]; index++) {
-        if (symlinkat(links[index].target, dev, links[index].name) != 0)
-            return err_sys(err, "make link in /dev", links[index].name);
-    }
-    for (size_t index = 0; index < sizeof folders / sizeof folders[0]; index++) {
-        if (mkdirat(dev, folders[index], 0755) != 0)
-            return err_sys(err, "make folder in /dev", folders[index]);
-    }
-    return 0;
-}
-
 // /tmp and /run come before the binds: a home may lie below them.
 static int build_temporary(const struct spec *spec, int root, struct err *err) {
     char options[128];
@@ -256,7 +208,7 @@ int rootfs_build(const struct spec *spec, int userns, struct err *err) {
     cleanup_fd int root = open("r", O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (root < 0)
         return err_sys(err, "open root", spec->mountpoint);
-    if (build_dev(spec, root, err) != 0 || build_temporary(spec, root, err) != 0)
+    if (dev_build(spec, root, err) != 0 || build_temporary(spec, root, err) != 0)
         return -1;
     if (add_binds(spec, root, err) != 0)
         return -1;

@@ -39,6 +39,25 @@ static int parse_bind(struct bind *binds, size_t *count, const struct wire_field
     return 0;
 }
 
+static int parse_device(struct spec *spec, const struct wire_field *field) {
+    if (spec->device_count == MAX_DEVICES)
+        return -1;
+    char *parts[3];
+    if (split(field, parts, 3) != 0)
+        return -1;
+    char *colon = strchr(parts[1], ':');
+    if (colon != NULL)
+        spec->devices[spec->device_count++] = (struct device){.name = parts[0],
+                                                              .major = (unsigned)strtoul(parts[1], NULL, 10),
+                                                              .minor = (unsigned)strtoul(colon + 1, NULL, 10),
+                                                              .writable = strcmp(parts[2], "rw") == 0};
+    else
+        free(parts[0]);
+    free(parts[1]);
+    free(parts[2]);
+    return colon != NULL ? 0 : -1;
+}
+
 static int parse_cgroup_write(struct spec *spec, const struct wire_field *field) {
     if (spec->write_count == MAX_CGROUP_WRITES)
         return -1;
@@ -107,6 +126,8 @@ static int parse_field(struct spec *spec, const struct wire_field *field) {
         return parse_bind(spec->binds, &spec->bind_count, field);
     case TAG_MOUNT:
         return parse_bind(spec->mounts, &spec->mount_count, field);
+    case TAG_DEVICE:
+        return parse_device(spec, field);
     case TAG_MOUNTPOINT:
         return parse_text(&spec->mountpoint, field);
     case TAG_HOSTNAME:

@@ -13,6 +13,7 @@
 // Of an image at most 256 (src/images/oci.ts), and the identity layer. Overlayfs takes 500.
 #define MAX_LAYERS 260
 #define MAX_BINDS 32
+#define MAX_DEVICES 64
 #define MAX_CGROUP_WRITES 32
 #define MAX_GROUPS 256
 
@@ -24,6 +25,12 @@ struct layer {
 struct bind {
     char *source;
     char *target;
+    bool writable;
+};
+
+struct device {
+    char *name; // below /dev
+    unsigned major, minor;
     bool writable;
 };
 
@@ -47,6 +54,8 @@ struct spec {
     size_t bind_count;
     struct bind mounts[MAX_BINDS]; // what root's policy adds (mounts.h)
     size_t mount_count;
+    struct device devices[MAX_DEVICES];
+    size_t device_count;
     char *mountpoint; // an empty directory to build on, in the supervisor's own mount namespace
     char *hostname;
     bool host_network;

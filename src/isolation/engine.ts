@@ -44,6 +44,8 @@ export interface SandboxSpec extends Limits {
     readonly target: string;
     readonly writable: boolean;
   }[];
+  /** Devices of the host, by paths and globs. */
+  readonly devices: readonly { readonly path: string; readonly writable: boolean }[];
 }
 
 export interface SandboxImage {

@@ -334,6 +334,7 @@ function buildError(failure: BuildFailure): DockershError {
   const options = { what: 'the sandbox could not be built', why: failure.text };
   if (fullDisk.has(failure.errno)) return new DockershError('E_DISK_FULL', options);
   if (failure.step.startsWith('mount:')) return new DockershError('E_MOUNT', options);
+  if (failure.step.startsWith('device:')) return new DockershError('E_DEVICE', options);
   if (failure.step.includes('limit')) return new DockershError('E_LIMIT_REFUSED', options);
   if (failure.step === 'open tree' || failure.step === 'find folder in the image')
     return new DockershError('E_IMAGE_BROKEN', options);

@@ -10,6 +10,7 @@ import type { Logger } from '../lib/log.ts';
 import { type CgroupHost, cgroupName } from './cgroup-host.ts';
 import { limitsOf } from './cgroup-limits.ts';
 import type { ClientConnection } from './client-connection.ts';
+import { devicesFor } from './devices.ts';
 import type {
   Engine,
   EngineEvents,
@@ -166,7 +167,7 @@ export class Sandboxes implements Engine {
   }
 
   async #prepare(uid: number, describe: () => Promise<SandboxSpec>): Promise<Sandbox> {
-    const { cgroups, state, run } = this.#options;
+    const { cgroups, state, run, log } = this.#options;
     const spec = await describe();
     this.#promised.set(
       uid,
@@ -186,6 +187,7 @@ export class Sandboxes implements Engine {
       folder,
       identity: await prepareIdentityLayer(folder.identity, spec, host),
       limits: cgroups.writesFor(spec, spec.strict),
+      devices: await devicesFor(spec, (missing) => log.warn({ uid, missing }, 'devices are missing')),
       mountpoint: path.join(run, 'mnt'),
       controlSocket: this.#controlSocket(uid),
     });

@@ -3,6 +3,7 @@
 
 import { WireWriter } from '../lib/wire.ts';
 import type { LimitWrite } from './cgroup-host.ts';
+import type { DeviceNode } from './devices.ts';
 import type { SandboxSpec } from './engine.ts';
 import { homeInside } from './identity-layer.ts';
 import type { IdMaps } from './ids.ts';
@@ -17,6 +18,7 @@ export interface Placement {
   /** The identity layer, on top of the image's layers. */
   readonly identity: string;
   readonly limits: readonly LimitWrite[];
+  readonly devices: readonly DeviceNode[];
   /** An empty folder to build on; every supervisor has its own mount namespace, so all share one. */
   readonly mountpoint: string;
   readonly controlSocket: string;
@@ -57,6 +59,8 @@ export function specificationMessage(spec: SandboxSpec, place: Placement): Buffe
     .u32('backgroundKill', spec.background === 'kill' ? 1 : 0);
   for (const { source, target, writable } of spec.mounts)
     writer.text('mount', `${source}\0${target}\0${writable ? 'rw' : 'ro'}`);
+  for (const { name, major, minor, writable } of place.devices)
+    writer.text('device', `${name}\0${major}:${minor}\0${writable ? 'rw' : 'r'}`);
   for (const { hierarchy, file, value } of place.limits) {
     writer.text('cgroupWrite', `${hierarchy}\0${file}\0${value}`);
   }

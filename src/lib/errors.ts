@@ -77,6 +77,10 @@ export const errorCatalogue = {
     'a folder that belongs into this sandbox cannot be mounted',
     `${askAdmin}: the log names the folder and what is wrong with it.`,
   ),
+  E_DEVICE: login(
+    'a device that belongs into this sandbox cannot be had',
+    `${askAdmin}: the log names the device.`,
+  ),
   E_HOME: login(
     'the home folder of this sandbox is not where it should be',
     `${askAdmin}: the log says where it was looked for. Nothing of it has been changed.`,

@@ -92,6 +92,7 @@ function effective(values: PolicySection, image: string, env: readonly string[])
     shmBytes: required(values.shm_size, 'shm_size'),
     ...(values.hostname === undefined ? {} : { hostname: values.hostname }),
     mounts: required(values.mounts, 'mounts'),
+    devices: required(values.devices, 'devices'),
     umask: required(values.umask, 'umask'),
     nice: required(values.nice, 'nice') ?? 0,
     ...(values.timezone === undefined ? {} : { timezone: values.timezone }),

@@ -2,6 +2,7 @@
 
 import type { KeySpec } from './section-schema.ts';
 import { imageOrNone, sizeLimit } from './values.ts';
+import { deviceList } from './values-devices.ts';
 import { hostFolderOrNone, hostName, mountList } from './values-sandbox.ts';
 
 export const sandboxKeys = {
@@ -50,5 +51,14 @@ export const sandboxKeys = {
     list: true,
     doc: "Folders of the host that the sandbox shows at TARGET; read-only without :rw. Files in them keep their owners: what is neither the user's nor one of their groups' belongs to nobody inside. Every folder on the way to SOURCE must belong to root and be writable by nobody else, and none may be a symbolic link; SOURCE itself may be anybody's. Programs in it run without setuid, devices do not work; sockets in it can be connected to, read-only or not.",
     example: '/data/%g:/data:ro /scratch/%u:/scratch:rw',
+  },
+  devices: {
+    type: deviceList,
+    defaultText: 'none',
+    values: 'a list of DEVICE, DEVICE:r or DEVICE:rw, or none',
+    applies: 'sandbox',
+    list: true,
+    doc: 'Devices of the host that the sandbox has as well, by their paths below /dev. All of the sandbox can open them, for reading and writing, with :r for reading alone (many devices do their work by ioctl(2), which :r does not keep from anybody); the mode and the group that they have on the host do not count. A glob (/dev/dri/*) stands for what there is when the sandbox starts. A device that is not there refuses logins, unless "strict = no": then it is named in the log. Disks and what reaches them, terminals, screens and keyboards of the host, and memory of the kernel are never given. Every device is more of the kernel\'s code within the user\'s reach, and it may know nothing of namespaces: what its driver lets one do, it lets this user do to the whole host.',
+    example: '/dev/kvm /dev/dri/* /dev/nvidia0:rw',
   },
 } as const satisfies Record<string, KeySpec>;

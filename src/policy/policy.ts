@@ -121,6 +121,7 @@ export interface EffectivePolicy {
   /** Absent: that of this host. */
   readonly hostname?: string;
   readonly mounts: PolicyValue<'mounts'>;
+  readonly devices: PolicyValue<'devices'>;
   /** null: the login's own. */
   readonly umask: number | null;
   readonly nice: number;

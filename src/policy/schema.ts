@@ -90,7 +90,7 @@ const ownKeys = {
     defaultText: 'yes',
     values: 'yes, no',
     applies: 'sandbox',
-    doc: 'What happens where this host cannot enforce one of the limits memory, swap, memory_high, oom_kills, cpus, pids, cpu_weight, cpuset and io_… because its kernel lacks a controller, does not count swap or cannot limit the disk. yes: logins are refused. no: they go on without that limit. dockershd names such limits in its log when it starts, and whenever the policy is edited.',
+    doc: 'What happens where this host cannot enforce one of the limits memory, swap, memory_high, oom_kills, cpus, pids, cpu_weight, cpuset and io_… because its kernel lacks a controller, does not count swap or cannot limit the disk, or where one of its devices is not there. yes: logins are refused. no: they go on without it. dockershd names such limits in its log when it starts, and whenever the policy is edited.',
     example: 'no',
   },
   tmp_size: {

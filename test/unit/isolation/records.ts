@@ -50,6 +50,7 @@ export function aSandbox(changes: Partial<SandboxSpec> = {}): SandboxSpec {
     background: 'keep',
     shmBytes: null,
     homeRoot: null,
+    devices: [],
     mounts: [],
     ...changes,
   };

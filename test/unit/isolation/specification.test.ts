@@ -19,6 +19,7 @@ const aPlace = (changes: Partial<Placement> = {}): Placement => ({
   folder: { layer: '/state/layer', identity: '/state/identity', home: '/state/home' },
   identity: '/state/identity/abc',
   limits: [],
+  devices: [],
   mountpoint: '/run/mnt',
   controlSocket: '/run/1000.sock',
   ...changes,

@@ -55,6 +55,7 @@ test('the built-in defaults', () => {
     ioWriteOps: null,
     shmBytes: 1024 ** 3,
     homeRoot: null,
+    devices: [],
     mounts: [],
     umask: null,
     nice: 0,
