@@ -45,8 +45,6 @@ export default defineConfig({
           ...real,
           name: 'vm',
           include: ['test/vm/**/*.test.ts'],
-          // The whole e2e suite once more takes as long as it does, and runs when it is asked for.
-          exclude: process.env['DOCKERSH_VM_E2E'] === undefined ? ['test/vm/e2e.test.ts'] : [],
           sequence: { groupOrder: 3 },
         },
       },

@@ -38,6 +38,14 @@ need_packages() {
     } </dev/null >&2
 }
 
+# What building needs, npm's packages included.
+build_packages=(gcc g++ make python3 musl-tools libseccomp-dev linux-libc-dev)
+
+# What test/vm needs on the machine that its systems are made on.
+# shellcheck disable=SC2034 # used by what sources this
+vm_packages=(mmdebstrap openssh-client netcat-openbsd util-linux iproute2 rsync dpkg-dev binutils qemu-system-x86
+    e2fsprogs)
+
 # npm comes from whatever is on the machine and only fetches packages; everything of the project runs on
 # the Node that npm then puts in node_modules/node.
 need_npm() {
@@ -94,7 +102,6 @@ install_modules() {
         return 0
     fi
     need_npm
-    need_packages python3 g++ make
     need_node_headers
     # Debian's node-gyp finds its modules with Debian's Python only, not with another one in the path.
     [[ ! -x /usr/bin/python3 ]] || export PYTHON=/usr/bin/python3
@@ -106,7 +113,7 @@ install_modules() {
 
 # Everything that runs needs: compilers, modules, the bundles and the native programs.
 build_all() {
-    need_packages gcc make musl-tools libseccomp-dev linux-libc-dev
+    need_packages "${build_packages[@]}"
     install_modules
     say 'building'
     (cd "$root" && as_owner "$node" script/build.ts && as_owner make -s -C native) >&2 || die 'the build failed'

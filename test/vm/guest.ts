@@ -5,7 +5,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { copyFile, mkdir, mkdtemp, readdir, rm, rmdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { cgroupsOf } from '../fixtures/leaks.ts';
-import { folderPrefix } from '../fixtures/leftovers.ts';
+import { claimFolder, folderPrefix, removeLeftoverHosts } from '../fixtures/leftovers.ts';
 import { describeFinished, type Finished, Running, run, runOk, waitUntil } from '../fixtures/process.ts';
 import { cache, environment, Remote, type Suite, usersScript } from './remote.ts';
 
@@ -40,8 +40,10 @@ export class Guest extends Remote implements AsyncDisposable {
 
   /** A fresh copy of the system, started. */
   static async start(suite: Suite, options: GuestOptions = {}): Promise<Guest> {
+    await removeLeftoverHosts();
     const folder = await mkdtemp(`${folderPrefix}vm-`);
     const guest = new Guest(folder, options);
+    await claimFolder(folder, guest.#cgroup);
     try {
       await runOk('cp', ['-a', '--reflink=auto', join(cache, suite, 'root'), guest.root], {
         timeoutMs: 120_000,
