@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "disk_image.h"
 #include "own_file.h"
 #include "poller.h"
 #include "watch.h"
@@ -421,7 +422,9 @@ static napi_value initialize(napi_env env, napi_value exports) {
                      {"lookupUser", lookup_user}, {"poll", poller_start},
                      {"inherit", inherit},        {"datagram", datagram},
                      {"watchOpen", watch_open},   {"watchAdd", watch_add},
-                     {"watchDrain", watch_drain}, {"readOwnFile", read_own_file}};
+                     {"watchDrain", watch_drain}, {"readOwnFile", read_own_file},
+                     {"diskLock", disk_lock},     {"diskMount", disk_mount},
+                     {"diskGrow", disk_grow}};
     for (size_t index = 0; index < sizeof functions / sizeof functions[0]; index++) {
         napi_value function;
         if (napi_create_function(env, functions[index].name, NAPI_AUTO_LENGTH, functions[index].function,

@@ -108,6 +108,7 @@ enum wire_tag {
     TAG_BANNER = 58,
     TAG_SHM_BYTES = 59,
     TAG_MOUNT = 60,
+    TAG_DISK = 61,
     TAG_DEVICE = 64,
 };
 

@@ -11,6 +11,7 @@
 
 #include "cleanup.h"
 #include "dev.h"
+#include "kept.h"
 #include "mounts.h"
 #include "sys.h"
 
@@ -198,12 +199,28 @@ static int add_binds(const struct spec *spec, int root, struct err *err) {
     return 0;
 }
 
+// The daemon has it mounted as well, with the options that count: a second mount is of the same file system.
+static int mount_disk(const struct spec *spec, struct err *err) {
+    if (spec->disk == NULL)
+        return 0;
+    if (mkdir("d", 0700) != 0)
+        return err_sys(err, "make folder", spec->mountpoint);
+    if (mount(spec->disk, "d", "ext4", MS_NOSUID | MS_NODEV, NULL) != 0)
+        return err_sys(err, "mount the user's disk", spec->disk);
+    return 0;
+}
+
 int rootfs_build(const struct spec *spec, int userns, struct err *err) {
     if (mount("tmpfs", spec->mountpoint, "tmpfs", MS_NOSUID | MS_NODEV, "mode=0711,size=1m") != 0)
         return err_sys(err, "mount staging folder", spec->mountpoint);
     if (chdir(spec->mountpoint) != 0)
         return err_sys(err, "enter staging folder", spec->mountpoint);
-    if (mount_overlay(spec, userns, err) != 0)
+    if (mount_disk(spec, err) != 0)
+        return -1;
+    kept_release(spec->upper_dir);
+    int mounted = mount_overlay(spec, userns, err);
+    kept_take(spec->upper_dir);
+    if (mounted != 0)
         return -1;
     cleanup_fd int root = open("r", O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (root < 0)

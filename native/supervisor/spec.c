@@ -120,6 +120,8 @@ static int parse_field(struct spec *spec, const struct wire_field *field) {
     case TAG_LAYER:
     case TAG_PLAIN_LAYER:
         return parse_layer(spec, field);
+    case TAG_DISK:
+        return parse_text(&spec->disk, field);
     case TAG_UPPER:
         return parse_text(&spec->upper_dir, field);
     case TAG_BIND:

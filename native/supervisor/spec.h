@@ -49,6 +49,7 @@ struct spec {
     char *uid_map, *gid_map;
     struct layer layers[MAX_LAYERS]; // top first
     size_t layer_count;
+    char *disk;      // NULL, or the block device with an ext4 that holds what follows below "d/"
     char *upper_dir; // holds "upper" and "work"
     struct bind binds[MAX_BINDS];
     size_t bind_count;

@@ -20,6 +20,8 @@ const columns: Column[] = [
   { header: 'CPU', align: 'right' },
   { header: 'MEMORY', align: 'right' },
   { header: 'PROCESSES', align: 'right' },
+  { header: 'DISK', align: 'right' },
+  { header: 'FILES', align: 'right' },
   { header: 'WAITS FOR CPU/MEMORY/IO', align: 'right' },
 ];
 
@@ -27,6 +29,7 @@ const orders = {
   cpu: (row: Row) => row.cpusUsed ?? 0,
   memory: (row: Row) => row.memoryBytes ?? 0,
   processes: (row: Row) => row.pids ?? 0,
+  disk: (row: Row) => row.disk?.bytes ?? 0,
   sessions: (row: Row) => row.sessions,
 } as const;
 type Order = keyof typeof orders;
@@ -35,7 +38,7 @@ export function addStats(program: Command, console: () => Console): void {
   program
     .command('stats')
     .description('show what every sandbox uses of what it may, measured over a second')
-    .option('--sort <column>', 'cpu, memory, processes or sessions', asOrder, 'cpu')
+    .option('--sort <column>', 'cpu, memory, processes, disk or sessions', asOrder, 'cpu')
     .action(async ({ sort }: { sort: Order }) => {
       const cli = console();
       const before = await cli.call('stats', {});
@@ -52,7 +55,7 @@ export function addTop(program: Command, console: () => Console): void {
   program
     .command('top')
     .description('stats, again and again on a terminal, until Ctrl-C')
-    .option('--sort <column>', 'cpu, memory, processes or sessions', asOrder, 'cpu')
+    .option('--sort <column>', 'cpu, memory, processes, disk or sessions', asOrder, 'cpu')
     .option('--interval <seconds>', 'between two looks', asSeconds, 2)
     .action(async ({ sort, interval }: { sort: Order; interval: number }) => {
       const cli = console();
@@ -112,13 +115,15 @@ function textOf(cli: Console, { host, sandboxes }: Stats, rows: readonly Row[]):
 }
 
 function cells(row: Row): string[] {
-  const { pressure } = row;
+  const { pressure, disk } = row;
   return [
     row.user,
     String(row.sessions),
     ofMost(row.cpusUsed, row.cpus, (cpus) => cpus.toFixed(2)),
     memoryOf(row),
     ofMost(row.pids, row.pidsLimit, String),
+    disk === null ? '-' : ofMost(disk.bytes, disk.limitBytes, humanSize),
+    disk === null ? '-' : ofMost(disk.inodes, disk.inodesLimit, String),
     pressure === null ? '-' : `${pressure.cpu}% ${pressure.memory}% ${pressure.io}%`,
   ];
 }

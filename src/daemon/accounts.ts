@@ -14,6 +14,7 @@ import {
   placeForHome,
   rememberHome,
 } from '../isolation/private-home.ts';
+import type { UserDisk, UserDisks } from '../isolation/user-disks.ts';
 import { userFolder } from '../isolation/user-folder.ts';
 import { DockershError, hasErrno } from '../lib/errors.ts';
 import { isMarkedRescue, markRescue, rescueLayer } from './rescue.ts';
@@ -42,27 +43,29 @@ export class Accounts {
   readonly #state: string;
   readonly #program: LayerProgram;
   readonly #engine: Engine;
+  readonly #disks: UserDisks;
 
-  constructor(state: string, program: LayerProgram, engine: Engine) {
+  constructor(state: string, program: LayerProgram, engine: Engine, disks: UserDisks) {
     this.#state = state;
     this.#program = program;
     this.#engine = engine;
+    this.#disks = disks;
   }
 
-  #owner(user: UserRecord, homeRoot: string | null) {
-    return { user, folder: userFolder(this.#state, user.uid), homeRoot };
+  #owner(user: UserRecord, { outside, folder }: UserDisk, homeRoot: string | null) {
+    return { user, outside, folder, homeRoot };
   }
 
   async look(user: UserRecord, homeRoot: string | null): Promise<AccountState> {
-    const owner = this.#owner(user, homeRoot);
-    const { folder } = owner;
+    await using disk = await this.#disks.open(user.uid);
+    const owner = this.#owner(user, disk, homeRoot);
     const problem = await homeProblem(owner);
     return {
-      folder: await exists(folder),
+      folder: await exists(disk.outside),
       privateHome: (await findHome(owner)) !== undefined,
       homeProblem: problem === undefined ? null : `${problem.message} ${problem.hint}`,
       range: this.#engine.hasRange(user.uid),
-      rescue: await isMarkedRescue(folder),
+      rescue: await isMarkedRescue(disk.outside),
     };
   }
 
@@ -76,9 +79,10 @@ export class Accounts {
   ): Promise<CopyReport & { readonly renamed: boolean }> {
     if (user.uid === 0) throw new DockershError('E_ROOT_LOGIN');
     const { result } = await this.#engine.withStopped(user.uid, async () => {
-      await this.#engine.layerOf(user); // the range is on the disk when this returns
-      const owner = this.#owner(user, homeRoot);
-      await mkdir(owner.folder, { recursive: true, mode: 0o700 });
+      await using _layer = await this.#engine.layerOf(user); // the range is on the disk when this returns
+      await using disk = await this.#disks.open(user.uid);
+      const owner = this.#owner(user, disk, homeRoot);
+      await mkdir(disk.outside, { recursive: true, mode: 0o700 });
       if (files === 'fresh' || source === undefined) return { ...nothingCopied, renamed: false };
       if ((await findHome(owner)) !== undefined) throw alreadyThere(user);
       const home = await placeForHome(owner);
@@ -100,7 +104,8 @@ export class Accounts {
     signal: AbortSignal,
   ): Promise<boolean> {
     const { result } = await this.#engine.withStopped(user.uid, async () => {
-      const owner = this.#owner(user, homeRoot);
+      await using disk = await this.#disks.open(user.uid);
+      const owner = this.#owner(user, disk, homeRoot);
       const home = await findHome(owner);
       if (home === undefined)
         throw new DockershError('E_NOT_FOUND', { what: `a private home of ${user.name}` });
@@ -112,7 +117,7 @@ export class Accounts {
         });
       }
       // First: a home that is not where it is said to be would be missed. One that nothing is said of is found.
-      await forgetHome(owner.folder);
+      await forgetHome(owner.outside);
       if (await renamed(home, target)) {
         await syncFolder(path.dirname(target));
         return true;
@@ -129,7 +134,8 @@ export class Accounts {
     const folder = userFolder(this.#state, uid);
     const { stopped } = await this.#engine.withStopped(uid, async () => {
       await markRescue(folder, on);
-      if (!on) await this.#remove(rescueLayer(folder));
+      await using disk = await this.#disks.open(uid);
+      if (!on) await this.#remove(rescueLayer(disk.folder));
     });
     return stopped;
   }
@@ -140,17 +146,24 @@ export class Accounts {
     what: { home: boolean; folder: boolean; range: boolean },
   ): Promise<void> {
     await this.#engine.withStopped(user.uid, async () => {
-      const owner = this.#owner(user, homeRoot);
-      const { folder } = owner;
-      for (const place of await homePlaces(owner)) {
-        const names = what.home ? ['home.new', 'home'] : ['home.new'];
-        for (const name of names) await this.#remove(path.join(place, name));
-        if (what.home && place !== folder) await rmdir(place).catch(tolerateAbsence);
-      }
+      const folder = userFolder(this.#state, user.uid);
+      await this.#discardHome(user, homeRoot, what.home);
       if (what.home) await forgetHome(folder);
-      if (what.folder) await this.#remove(folder);
+      if (what.folder) {
+        await this.#disks.close(user.uid);
+        await this.#remove(folder);
+      }
       if (what.range) await this.#engine.releaseRange(user.uid);
     });
+  }
+
+  async #discardHome(user: UserRecord, homeRoot: string | null, whole: boolean): Promise<void> {
+    await using disk = await this.#disks.open(user.uid);
+    for (const place of await homePlaces(this.#owner(user, disk, homeRoot))) {
+      const names = whole ? ['home.new', 'home'] : ['home.new'];
+      for (const name of names) await this.#remove(path.join(place, name));
+      if (whole && place !== disk.folder) await rmdir(place).catch(tolerateAbsence);
+    }
   }
 
   async #remove(tree: string): Promise<void> {

@@ -4,6 +4,7 @@
 import { chmodSync, mkdirSync } from 'node:fs';
 import { connect } from 'node:net';
 import path from 'node:path';
+import { diskFiles } from '../images/disk-files.ts';
 import { openImageStore } from '../images/image-store.ts';
 import { type ArchiveLimits, removeFolder } from '../images/layer-program.ts';
 import { CgroupHost } from '../isolation/cgroup-host.ts';
@@ -12,6 +13,7 @@ import type { Engine } from '../isolation/engine.ts';
 import { Sandboxes } from '../isolation/sandboxes.ts';
 import { loadAddon, SeqpacketListener } from '../isolation/seqpacket.ts';
 import { sendDatagram } from '../isolation/service-socket.ts';
+import { UserDisks } from '../isolation/user-disks.ts';
 import { Users } from '../isolation/users.ts';
 import { DockershError, hasErrno, toAdminMessage, toDockershError } from '../lib/errors.ts';
 import { createLogger, type Logger, loggerTo } from '../lib/log.ts';
@@ -20,6 +22,7 @@ import { version } from '../lib/version.ts';
 import { Accounts } from './accounts.ts';
 import { serveAdmin } from './admin.ts';
 import { Admission } from './admission.ts';
+import { DiskBases } from './disk-bases.ts';
 import { journalIsOurs, journalStream } from './journal.ts';
 import { LiveLimits } from './live-limits.ts';
 import { LoginHistory } from './login-history.ts';
@@ -34,7 +37,7 @@ import {
   ServiceManager,
   takeServiceEnvironment,
 } from './service-manager.ts';
-import { basesBelow, UserLayers } from './user-layers.ts';
+import { UserLayers } from './user-layers.ts';
 
 const programs = ['dockersh-supervisor', 'dockersh-init', 'dockersh-layer', 'addon.node'];
 
@@ -128,11 +131,14 @@ async function start(options: DaemonOptions, service: ServiceEnvironment, log: L
   const history = new LoginHistory();
   const users = new Users();
   const used: { engine?: Engine; live?: LiveLimits; admission?: Admission } = {};
+  const layerProgram = { path: path.join(options.libexec, 'dockersh-layer'), limits: {} };
+  const disks = parts.use(new UserDisks({ state: options.state, log, ...diskFiles(layerProgram) }));
+  const bases = new DiskBases(options.state, disks);
   const images = parts.use(
     await openImageStore(path.join(options.state, 'images'), {
       layerProgram: path.join(options.libexec, 'dockersh-layer'),
       inUse: () => used.engine?.layersInUse() ?? new Set(),
-      bases: () => basesBelow(options.state),
+      bases: async () => await bases.all(),
       limits: limitsOf(policy),
       log,
     }),
@@ -146,6 +152,7 @@ async function start(options: DaemonOptions, service: ServiceEnvironment, log: L
       run: options.run,
       libexec: options.libexec,
       cgroups,
+      disks,
       log,
       events: {
         sessionEnded: (end) => {
@@ -169,9 +176,9 @@ async function start(options: DaemonOptions, service: ServiceEnvironment, log: L
     }),
   );
   used.engine = engine;
-  const layers = new UserLayers(options.state, images, engine);
+  const layers = new UserLayers(options.state, images, engine, disks);
   await layers.cleanUp();
-  const ownSettings = new OwnSettings(policy, options.state);
+  const ownSettings = new OwnSettings(policy, disks);
   const live = new LiveLimits({ policy, ownSettings, users, engine, cgroups, log });
   used.live = live;
   const admission = new Admission(
@@ -191,7 +198,7 @@ async function start(options: DaemonOptions, service: ServiceEnvironment, log: L
     engine,
     images,
     layers,
-    accounts: new Accounts(options.state, images.layerProgram, engine),
+    accounts: new Accounts(options.state, images.layerProgram, engine, disks),
     users,
     policy,
     ownSettings,

@@ -3,6 +3,7 @@
 
 import type { UserRecord } from '../isolation/engine.ts';
 import { OwnFiles } from '../isolation/own-file.ts';
+import type { UserDisks } from '../isolation/user-disks.ts';
 import type { Evaluation, SectionPolicy } from '../policy/policy.ts';
 import type { Problem } from '../policy/problem.ts';
 import { largestUserFileBytes, userFileName, userFileShown } from '../policy/user-file.ts';
@@ -19,9 +20,9 @@ export class OwnSettings {
   readonly #policy: PolicyStore;
   readonly #files: OwnFiles;
 
-  constructor(policy: PolicyStore, state: string) {
+  constructor(policy: PolicyStore, disks: UserDisks) {
     this.#policy = policy;
-    this.#files = new OwnFiles(state);
+    this.#files = new OwnFiles((uid) => disks.open(uid));
   }
 
   /** Without waiting where the user may set nothing. */

@@ -17,6 +17,8 @@ export interface ImageChoice {
   readonly policy: Pick<EffectivePolicy, 'image' | 'onImageChange'>;
   /** Runs what changes the layer when nothing else is at it. */
   readonly turn: <T>(work: () => Promise<T>) => Promise<T>;
+  /** Called before the layer is put on another image, with the digest of that. */
+  readonly remember: (digest: string) => Promise<void>;
 }
 
 /**
@@ -45,13 +47,14 @@ async function follow(
   base: LayerBase,
   current: ResolvedImage | undefined,
 ): Promise<ResolvedImage> {
-  const { images, folder, policy, log } = choice;
+  const { images, folder, policy, log, remember } = choice;
   // The virtual image follows every update of the host: that is no reason to begin anew.
   const sameHost = base.image === policy.image && isVirtual(base.digest);
   if (current === undefined || policy.onImageChange === 'keep' || sameHost) {
     return await takeUp(choice, base, current);
   }
   const name = snapshotNameNow('before-reset');
+  await remember(current.digest);
   await choice.turn(async () => {
     const save = { name, message: `before ${policy.image} was changed` };
     await resetLayer(images.layerProgram, folder, { image: policy.image, digest: current.digest }, save);
@@ -65,12 +68,13 @@ async function follow(
 
 /** Puts the layer on `current`. */
 async function takeUp(
-  { folder, policy }: ImageChoice,
+  { folder, policy, remember }: ImageChoice,
   base: LayerBase | undefined,
   current: ResolvedImage | undefined,
 ): Promise<ResolvedImage> {
   if (current === undefined) throw missing(policy.image);
   if (base?.digest !== current.digest || base.image !== policy.image) {
+    await remember(current.digest);
     await mkdir(path.join(folder, 'layer'), { recursive: true, mode: 0o700 });
     await writeLayerBase(folder, { image: policy.image, digest: current.digest });
   }

@@ -2,8 +2,6 @@
 // operation at a time for each user. What changes the layer has the sandbox stopped first and then waits for
 // its turn, in this order: a start waits for its turn as well (user-image.ts).
 
-import { readdir } from 'node:fs/promises';
-import path from 'node:path';
 import type { CommitResult } from '../images/commit-layer.ts';
 import type { ImageStore, ResolvedImage } from '../images/image-store.ts';
 import type { ImportOptions } from '../images/import-options.ts';
@@ -12,7 +10,6 @@ import { Turns } from '../images/turns.ts';
 import {
   cleanUserFolder,
   type LayerBase,
-  layerBases,
   layerUsage,
   listSnapshots,
   readLayerBase,
@@ -25,10 +22,13 @@ import {
   writeLayerBase,
 } from '../images/user-layer.ts';
 import type { Engine, UserRecord } from '../isolation/engine.ts';
-import { DockershError, hasErrno } from '../lib/errors.ts';
+import type { UserDisks } from '../isolation/user-disks.ts';
+import { userFolder } from '../isolation/user-folder.ts';
+import { DockershError } from '../lib/errors.ts';
 import type { Logger } from '../lib/log.ts';
 import type { EffectivePolicy } from '../policy/policy.ts';
 import { configChanges } from './config-changes.ts';
+import { DiskBases, uidsBelow } from './disk-bases.ts';
 import { type ImageAtStart, imageOrRescue } from './rescue.ts';
 import { imageAtStart, isVirtual, missing, snapshotNameNow } from './user-image.ts';
 
@@ -66,37 +66,56 @@ export interface Upgrade {
 }
 
 export class UserLayers {
-  readonly #users: string;
+  readonly #state: string;
   readonly #images: ImageStore;
   readonly #engine: Engine;
+  readonly #disks: UserDisks;
+  readonly #bases: DiskBases;
   readonly #turns = new Map<number, Turns>();
 
-  constructor(state: string, images: ImageStore, engine: Engine) {
-    this.#users = path.join(state, 'users');
+  constructor(state: string, images: ImageStore, engine: Engine, disks: UserDisks) {
+    this.#state = state;
     this.#images = images;
     this.#engine = engine;
+    this.#disks = disks;
+    this.#bases = new DiskBases(state, disks);
   }
 
   /** Removes what a crash left half made. Call before the first sandbox starts. */
   async cleanUp(): Promise<void> {
-    for (const uid of await uidsIn(this.#users)) {
-      await cleanUserFolder(this.#images.layerProgram, path.join(this.#users, String(uid)));
+    for (const uid of await uidsBelow(this.#state)) {
+      await this.#disks.cleanUp(uid);
+      // On a disk of its own when that is next prepared: mounting every one would take its time.
+      await cleanUserFolder(this.#images.layerProgram, userFolder(this.#state, uid));
     }
   }
 
-  /** The image that a sandbox starts from now. Throws as imageAtStart does. */
+  /** The image that a sandbox starts from now, with the user's disk as the policy wants it. Throws as imageAtStart does. */
   async imageAtStart(user: UserRecord, policy: EffectivePolicy, log: Logger): Promise<ImageAtStart> {
-    const { folder } = await this.#engine.layerOf(user);
-    const images = this.#images;
     const turn = <T>(work: () => Promise<T>): Promise<T> => this.#turn(user, work);
-    const own = async () => await imageAtStart({ images, log, folder, policy, turn });
-    return await imageOrRescue({ images, log, user, folder, rescue: policy.rescue, own });
+    await turn(async () => await this.#prepareDisk(user, policy));
+    await using layer = await this.#engine.layerOf(user);
+    const { folder } = layer;
+    const images = this.#images;
+    const remember = async (digest: string) => await this.#bases.add(user.uid, digest);
+    const own = async () => await imageAtStart({ images, log, folder, policy, turn, remember });
+    const marks = userFolder(this.#state, user.uid);
+    return await imageOrRescue({ images, log, user, folder: marks, rescue: policy.rescue, own });
+  }
+
+  async #prepareDisk(user: UserRecord, policy: EffectivePolicy): Promise<void> {
+    await this.#engine.prepareDisk(user, policy, policy.strict);
+    if (!this.#disks.hasImage(user.uid)) return;
+    await using layer = await this.#engine.layerOf(user);
+    await cleanUserFolder(this.#images.layerProgram, layer.folder);
+    await this.#bases.refresh(user.uid);
   }
 
   /** `told` hears of the changes in the order of paths; the number of them comes back. */
   async diff(user: UserRecord, told: (change: LayerChange) => void, signal: AbortSignal): Promise<number> {
     return await this.#turn(user, async () => {
-      const { upper, ids, base } = await this.#begun(user);
+      await using begun = await this.#begun(user);
+      const { upper, ids, base } = begun;
       const lowers = (await this.#imageOf(base)).layers.map((layer) => layer.path);
       let count = 0;
       for await (const change of this.#images.diff(upper, lowers, ids, { signal })) {
@@ -112,7 +131,8 @@ export class UserLayers {
     request: CommitRequest,
     options: ImportOptions,
   ): Promise<CommitResult & Paused> {
-    const { upper, ids, base } = await this.#begun(user);
+    await using begun = await this.#begun(user);
+    const { upper, ids, base } = begun;
     if (isVirtual(base.digest)) {
       throw new DockershError('E_USAGE', {
         what: `commit of ${user.name}`,
@@ -139,7 +159,8 @@ export class UserLayers {
     }: { readonly message?: string | undefined; readonly pause?: boolean | undefined },
     options: ImportOptions,
   ): Promise<Snapshot & Paused> {
-    const { folder } = await this.#begun(user);
+    await using begun = await this.#begun(user);
+    const { folder } = begun;
     const wanted = name ?? snapshotNameNow('');
     return await this.#turn(user, () =>
       this.#still(user, { ...options, pause }, (still) =>
@@ -150,18 +171,19 @@ export class UserLayers {
 
   /** Newest first. */
   async snapshots(user: UserRecord): Promise<Snapshot[]> {
-    const { folder } = await this.#engine.layerOf(user);
-    return (await listSnapshots(folder)).reverse();
+    await using layer = await this.#engine.layerOf(user);
+    return (await listSnapshots(layer.folder)).reverse();
   }
 
   async removeSnapshot(user: UserRecord, name: string): Promise<void> {
-    const { folder } = await this.#engine.layerOf(user);
-    await this.#turn(user, () => removeSnapshot(this.#images.layerProgram, folder, name));
+    await using layer = await this.#engine.layerOf(user);
+    await this.#turn(user, () => removeSnapshot(this.#images.layerProgram, layer.folder, name));
   }
 
   /** Without a name, to the newest. What was there before is saved as one more. */
   async rollback(user: UserRecord, name: string | undefined, signal: AbortSignal) {
-    const { folder } = await this.#begun(user);
+    await using begun = await this.#begun(user);
+    const { folder } = begun;
     const program = this.#images.layerProgram;
     const wanted = name ?? (await listSnapshots(folder)).at(-1)?.name;
     if (wanted === undefined || !(await listSnapshots(folder)).some((one) => one.name === wanted)) {
@@ -179,11 +201,13 @@ export class UserLayers {
 
   /** Empties the layer; it begins on what the policy's image means by then. */
   async reset(user: UserRecord, policy: EffectivePolicy, save: boolean) {
-    const { folder } = await this.#begun(user);
+    await using begun = await this.#begun(user);
+    const { folder } = begun;
     const program = this.#images.layerProgram;
     const current = await this.#images.resolve(policy.image);
     const base = current === undefined ? undefined : { image: policy.image, digest: current.digest };
     return await this.#alone(user, async () => {
+      if (base !== undefined) await this.#bases.add(user.uid, base.digest);
       const saving = save ? await this.#saving(folder, 'before-reset') : undefined;
       return { saved: await resetLayer(program, folder, base, saving) };
     });
@@ -191,13 +215,15 @@ export class UserLayers {
 
   /** From the next start on; a sandbox that runs keeps what it has. */
   async upgrade(user: UserRecord, policy: EffectivePolicy): Promise<Upgrade> {
-    const { folder, base } = await this.#begun(user);
+    await using begun = await this.#begun(user);
+    const { folder, base } = begun;
     const current = await this.#images.resolve(policy.image);
     if (current === undefined) throw missing(policy.image);
     const running = (await this.#engine.list()).find(({ uid }) => uid === user.uid);
     const from = running?.imageDigest ?? base.digest;
     if (base.digest !== current.digest || base.image !== policy.image) {
       const newer = { image: policy.image, digest: current.digest };
+      await this.#bases.add(user.uid, newer.digest);
       await this.#turn(user, () => writeLayerBase(folder, newer));
     }
     return { from, to: current.digest, upgraded: from !== current.digest, running: running !== undefined };
@@ -206,8 +232,9 @@ export class UserLayers {
   /** Of every user that has a layer. */
   async usage(): Promise<LayerUse[]> {
     const all: LayerUse[] = [];
-    for (const uid of await uidsIn(this.#users)) {
-      const folder = path.join(this.#users, String(uid));
+    for (const uid of await uidsBelow(this.#state)) {
+      await using disk = await this.#disks.open(uid);
+      const { folder } = disk;
       const { bytes, entries } = await layerUsage(this.#images.layerProgram, folder);
       const snapshots = await listSnapshots(folder);
       const snapshotBytes = snapshots.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
@@ -218,7 +245,8 @@ export class UserLayers {
 
   /** The layer and what it is made on now: a running sandbox's own image, whatever the next start takes. */
   async #begun(user: UserRecord) {
-    const layer = await this.#engine.layerOf(user);
+    await using stack = new AsyncDisposableStack();
+    const layer = stack.use(await this.#engine.layerOf(user));
     const base = await readLayerBase(layer.folder);
     if (base === undefined) {
       throw new DockershError('E_NOT_FOUND', {
@@ -229,7 +257,15 @@ export class UserLayers {
     const running = (await this.#engine.list()).find(({ uid }) => uid === user.uid);
     const inUse: LayerBase =
       running === undefined ? base : { image: running.image, digest: running.imageDigest };
-    return { ...layer, base: inUse };
+    const held = stack.move();
+    const { folder, upper, ids } = layer;
+    return {
+      folder,
+      upper,
+      ids,
+      base: inUse,
+      [Symbol.asyncDispose]: async () => await held.disposeAsync(),
+    };
   }
 
   #turn<T>({ uid }: UserRecord, work: () => Promise<T>): Promise<T> {
@@ -279,19 +315,5 @@ export class UserLayers {
   async #saving(folder: string, prefix: string): Promise<Saving | undefined> {
     const { entries } = await layerUsage(this.#images.layerProgram, folder);
     return entries <= 1 ? undefined : { name: snapshotNameNow(prefix) };
-  }
-}
-
-/** Digests of images that users' layers below `state` are made on, snapshots included. */
-export async function basesBelow(state: string): Promise<Set<string>> {
-  return await layerBases(path.join(state, 'users'));
-}
-
-async function uidsIn(users: string): Promise<number[]> {
-  try {
-    return (await readdir(users)).filter((name) => /^\d+$/.test(name)).map(Number);
-  } catch (error) {
-    if (hasErrno(error, 'ENOENT')) return []; // nobody has logged in yet
-    throw error;
   }
 }

@@ -109,6 +109,31 @@ export function idMapArgs(ids: IdMapping | undefined): string[] {
   return ['--uid-map', argument(ids.uidMap), '--gid-map', argument(ids.gidMap)];
 }
 
+const onDisk = /^\/proc\/self\/fd\/(\d+)(?=\/|$)/;
+
+/**
+ * Starts the program. A path below a descriptor of ours (a user's disk that is mounted nowhere) means the same there: the
+ * descriptor is passed on, and the path says by which number.
+ */
+function start(
+  program: LayerProgram,
+  args: readonly string[],
+  stdout: 'pipe' | 'ignore',
+  signal?: AbortSignal,
+): ChildProcessByStdio<null, Readable, Readable> {
+  const first = 3;
+  const fds = [...new Set(args.flatMap((arg) => onDisk.exec(arg)?.[1] ?? []))].map(Number);
+  const seen = args.map((arg) =>
+    arg.replace(onDisk, (_, fd: string) => `/proc/self/fd/${first + fds.indexOf(Number(fd))}`),
+  );
+  return spawn(program.path, seen, {
+    env: {},
+    stdio: ['ignore', stdout, 'pipe', ...fds],
+    killSignal: 'SIGKILL',
+    ...(signal === undefined ? {} : { signal }),
+  }) as ChildProcessByStdio<null, Readable, Readable>;
+}
+
 export function startPack(
   program: LayerProgram,
   folder: string,
@@ -116,14 +141,7 @@ export function startPack(
 ): LayerProcess<ChildProcessByStdio<null, Readable, Readable>> {
   const overlay = options.overlay === true ? ['--overlay', 'yes'] : [];
   const args = ['pack', ...limitArgs(program.limits), ...overlay, ...idMapArgs(options.ids), folder];
-  const { signal } = options;
-  const child = spawn(program.path, args, {
-    env: {},
-    stdio: ['ignore', 'pipe', 'pipe'],
-    killSignal: 'SIGKILL',
-    ...(signal === undefined ? {} : { signal }),
-  });
-  return follow(child, false);
+  return follow(start(program, args, 'pipe', options.signal), false);
 }
 
 /** Any job whose output the caller reads from `child.stdout`, to its end. */
@@ -132,13 +150,7 @@ export function runLayerProgram(
   [job = '', ...args]: readonly string[],
   signal: AbortSignal | undefined,
 ): LayerProcess<ChildProcessByStdio<null, Readable, Readable>> {
-  const child = spawn(program.path, [job, ...args], {
-    env: {},
-    stdio: ['ignore', 'pipe', 'pipe'],
-    killSignal: 'SIGKILL',
-    ...(signal === undefined ? {} : { signal }),
-  });
-  return follow(child, false);
+  return follow(start(program, [job, ...args], 'pipe', signal), false);
 }
 
 /** One member of a tar that holds an image. */
@@ -201,8 +213,7 @@ function membersOf(text: string): TarMember[] {
 
 /** Removes a folder with all that is in it. In a process of its own: layers have ten thousands of files. */
 export async function removeFolder(program: LayerProgram, folder: string): Promise<void> {
-  const child = spawn(program.path, ['remove', folder], { env: {}, stdio: ['ignore', 'ignore', 'pipe'] });
-  const exit = await follow(child, false).ended;
+  const exit = await follow(start(program, ['remove', folder], 'ignore'), false).ended;
   if (exit.status !== 0) throw layerFailure(`remove ${folder}`, exit);
 }
 

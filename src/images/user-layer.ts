@@ -47,12 +47,15 @@ export {
 /** Digests of every image that a layer or a snapshot below `users` (<state>/users) is made on. */
 export async function layerBases(users: string): Promise<Set<string>> {
   const digests = new Set<string>();
-  for (const uid of await namesIn(users)) {
-    const folder = path.join(users, uid);
-    const bases = [await readLayerBase(folder), ...(await listSnapshots(folder)).map(({ base }) => base)];
-    for (const base of bases) if (base !== undefined) digests.add(base.digest);
-  }
+  for (const uid of await namesIn(users))
+    for (const digest of await basesIn(path.join(users, uid))) digests.add(digest);
   return digests;
+}
+
+/** The same of one user. */
+export async function basesIn(folder: string): Promise<Set<string>> {
+  const bases = [await readLayerBase(folder), ...(await listSnapshots(folder)).map(({ base }) => base)];
+  return new Set(bases.flatMap((base) => (base === undefined ? [] : [base.digest])));
 }
 
 /** Oldest first. */

@@ -55,6 +55,12 @@ export interface Addon {
   watchAdd(fd: number, path: string): boolean;
   /** Whether anything has happened since it was last asked. */
   watchDrain(fd: number): boolean;
+  /** The file opened for writing; `free`: no loop device is behind it, and none comes to be before it is closed. */
+  diskLock(path: string): { readonly fd: number; readonly free: boolean };
+  /** Mounts the ext4 in a file from diskLock(), by the loop device that it has or a new one, in no mount namespace. */
+  diskMount(fd: number): Promise<{ readonly mount: number; readonly device: string }>;
+  /** Has a mounted ext4 fill the file behind the loop device, which has become larger. */
+  diskGrow(device: string, mount: number, bytes: number): Promise<void>;
   /** Calls back whenever the descriptor can be read; call the result before closing the descriptor. */
   poll(fd: number, callback: () => void): () => void;
 }

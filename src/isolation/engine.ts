@@ -5,15 +5,17 @@ import type { ByteString } from '../lib/wire.ts';
 import type { UserRecord } from './addon.ts';
 import type { Limits } from './cgroup-limits.ts';
 import type { ClientConnection, Disposer } from './client-connection.ts';
+import type { DiskLimits } from './disk-limits.ts';
 import type { Pause } from './pause.ts';
 
 export type { UserRecord } from './addon.ts';
 export type { Limits } from './cgroup-limits.ts';
+export type { DiskLimits } from './disk-limits.ts';
 export { rangeSize } from './ids.ts';
 export type { Pause } from './pause.ts';
 
 /** Everything that decides what a sandbox is, at its start. */
-export interface SandboxSpec extends Limits {
+export interface SandboxSpec extends Limits, DiskLimits {
   readonly user: UserRecord;
   readonly image: SandboxImage;
   /** Whose changes are on top of it: the user's own layer, or one for when their image is not to be had. */
@@ -184,13 +186,22 @@ export interface SandboxUsage {
   readonly cpus: number | null;
   readonly pids: number | null;
   readonly pidsLimit: number | null;
+  /** What the user keeps on the disk, where that is counted. */
+  readonly disk: DiskUse | null;
   /** Percent of the last 10 seconds in which something of it had to wait (PSI). */
   readonly pressure: { readonly cpu: number; readonly memory: number; readonly io: number } | null;
 }
 
-/** A user's own layer on the disk. */
-export interface UserLayer {
-  /** The user's folder in the state (user-folder.ts). */
+export interface DiskUse {
+  readonly bytes: number;
+  readonly limitBytes: number | null;
+  readonly inodes: number;
+  readonly inodesLimit: number | null;
+}
+
+/** A user's own layer on the disk. Its paths are valid until it is disposed. */
+export interface UserLayer extends AsyncDisposable {
+  /** What holds the layer, its snapshots and the private home. */
   readonly folder: string;
   /** The tree itself. */
   readonly upper: string;
@@ -234,6 +245,11 @@ export interface Engine extends AsyncDisposable, Disposer {
   pause(user: UserRecord, limitMs: number): Promise<Pause>;
   /** Where a user's own layer lies, or will once they have logged in. */
   layerOf(user: UserRecord): Promise<UserLayer>;
+  /**
+   * Makes the user's disk what the limits say, which may take as long as copying it. Call while there is no sandbox.
+   * Throws E_LIMIT_REFUSED, E_DISK_BROKEN.
+   */
+  prepareDisk(user: UserRecord, limits: DiskLimits, strict: boolean): Promise<void>;
   /** Whether the uid has a range of ids. */
   hasRange(uid: number): boolean;
   /** Takes the range back. Only where no file has one of its ids. */
@@ -242,7 +258,11 @@ export interface Engine extends AsyncDisposable, Disposer {
    * Has the user's running sandbox keep to other limits, at once. False: there is none. `settings`: what the
    * policy says now of them. Throws E_LIMIT_REFUSED.
    */
-  adjust(uid: number, limits: Limits, settings: Readonly<Record<string, string>>): Promise<boolean>;
+  adjust(
+    uid: number,
+    limits: Limits & DiskLimits,
+    settings: Readonly<Record<string, string>>,
+  ): Promise<boolean>;
   /** Of running sandboxes. */
   uids(): number[];
   loads(): Load[];

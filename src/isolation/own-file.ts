@@ -5,7 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Slots } from '../lib/slots.ts';
 import { addon, type UserRecord } from './addon.ts';
 import { lastHome } from './private-home.ts';
-import { userFolder } from './user-folder.ts';
+import type { UserDisk } from './user-disks.ts';
 
 export type OwnText = { readonly text: string } | { readonly problem: string } | undefined;
 
@@ -15,26 +15,31 @@ const patienceMs = 500;
 const mostThreads = 2;
 
 export class OwnFiles {
-  readonly #state: string;
+  readonly #open: (uid: number) => Promise<UserDisk>;
   readonly #threads = new Slots(mostThreads);
   /** One reading at a time for each user: a home that hangs takes one thread at most. */
   readonly #pending = new Map<number, Promise<OwnText>>();
 
-  constructor(state: string) {
-    this.#state = state;
+  /** `open`: the disk that a private home is on. */
+  constructor(open: (uid: number) => Promise<UserDisk>) {
+    this.#open = open;
   }
 
   /** Undefined where there is none. */
   async read(user: UserRecord, home: 'private' | 'host', name: string, mostBytes: number): Promise<OwnText> {
-    const folder = home === 'host' ? user.home : await lastHome(userFolder(this.#state, user.uid));
-    const pending = this.#pending.get(user.uid) ?? this.#begin(user, folder, name, mostBytes);
+    const pending = this.#pending.get(user.uid) ?? this.#begin(user, home, name, mostBytes);
     const late = delay(patienceMs, { problem: 'could not be read in time' }, { ref: false });
     return await Promise.race([pending, late]);
   }
 
-  #begin({ uid, gid }: UserRecord, folder: string, name: string, mostBytes: number): Promise<OwnText> {
+  #begin(user: UserRecord, home: 'private' | 'host', name: string, mostBytes: number): Promise<OwnText> {
+    const { uid, gid } = user;
     const reading = this.#threads
-      .run(async () => textOf(await addon().readOwnFile(folder, name, uid, gid, mostBytes)))
+      .run(async () => {
+        await using disk = home === 'host' ? undefined : await this.#open(uid);
+        const folder = disk === undefined ? user.home : await lastHome(disk);
+        return textOf(await addon().readOwnFile(folder, name, uid, gid, mostBytes));
+      })
       .finally(() => this.#pending.delete(uid));
     this.#pending.set(uid, reading);
     return reading;

@@ -16,6 +16,8 @@ import type { UserRecord } from './addon.ts';
 export interface HomeOwner {
   readonly user: Pick<UserRecord, 'uid' | 'name'>;
   /** The user's folder in the state. */
+  readonly outside: string;
+  /** What holds the home where the policy has no other place: that, or the user's own disk (user-disks.ts). */
   readonly folder: string;
   /** As the policy names it; null: the state. */
   readonly homeRoot: string | null;
@@ -27,10 +29,12 @@ const wantedFolder = ({ user, folder, homeRoot }: HomeOwner): string =>
 
 const placeFile = (folder: string): string => path.join(folder, 'home-place');
 
+type Lying = Pick<HomeOwner, 'outside' | 'folder'>;
+
 /** The folder that it lay in when it was last used. */
-async function knownFolder(folder: string): Promise<string> {
+async function knownFolder({ outside, folder }: Lying): Promise<string> {
   try {
-    return (await readFile(placeFile(folder), 'utf8')).trimEnd();
+    return (await readFile(placeFile(outside), 'utf8')).trimEnd();
   } catch (error) {
     if (!hasErrno(error, 'ENOENT', 'ENOTDIR')) throw error; // it lies in the state, or there is none yet
     return folder;
@@ -48,13 +52,13 @@ async function exists(file: string): Promise<boolean> {
 }
 
 /** Where the home was when it was last used, whatever the policy says by now. */
-export async function lastHome(folder: string): Promise<string> {
-  return path.join(await knownFolder(folder), 'home');
+export async function lastHome(lying: Lying): Promise<string> {
+  return path.join(await knownFolder(lying), 'home');
 }
 
 /** Folders that it may be in: where it was last, and where the policy wants it. */
 export async function homePlaces(owner: HomeOwner): Promise<string[]> {
-  return [...new Set([await knownFolder(owner.folder), wantedFolder(owner)])];
+  return [...new Set([await knownFolder(owner), wantedFolder(owner)])];
 }
 
 /** The home that there is; undefined: none. */
@@ -79,7 +83,7 @@ async function requireRoot(homeRoot: string): Promise<void> {
 
 /** Throws E_HOME where the home is, or should be, in another place than the policy names. */
 async function requireNoOther(owner: HomeOwner): Promise<void> {
-  const known = await knownFolder(owner.folder);
+  const known = await knownFolder(owner);
   const wanted = wantedFolder(owner);
   const [from, to] = [path.join(known, 'home'), path.join(wanted, 'home')];
   const { name } = owner.user;
@@ -97,7 +101,7 @@ async function requireNoOther(owner: HomeOwner): Promise<void> {
   throw homeError(
     `the home of ${name} is not in ${from}, where it was`,
     `nor is it in ${to}`,
-    `Mount what it is on. To begin with an empty home, remove ${placeFile(owner.folder)}.`,
+    `Mount what it is on. To begin with an empty home, remove ${placeFile(owner.outside)}.`,
   );
 }
 
@@ -142,12 +146,12 @@ export async function placeForHome(owner: HomeOwner): Promise<string> {
 /** The home is where the policy wants it. */
 export async function rememberHome(owner: HomeOwner): Promise<void> {
   const wanted = wantedFolder(owner);
-  if ((await knownFolder(owner.folder)) === wanted) return;
-  if (owner.homeRoot === null) await forgetHome(owner.folder);
-  else await writeFileAtomic(placeFile(owner.folder), `${wanted}\n`);
+  if ((await knownFolder(owner)) === wanted) return;
+  if (owner.homeRoot === null) await forgetHome(owner.outside);
+  else await writeFileAtomic(placeFile(owner.outside), `${wanted}\n`);
 }
 
 /** The home is about to be nowhere. */
-export async function forgetHome(folder: string): Promise<void> {
-  await rm(placeFile(folder), { force: true });
+export async function forgetHome(outside: string): Promise<void> {
+  await rm(placeFile(outside), { force: true });
 }

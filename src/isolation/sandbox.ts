@@ -9,6 +9,7 @@ import { DockershError } from '../lib/errors.ts';
 import type { OwnedFd } from '../lib/fd.ts';
 import type { ByteString } from '../lib/wire.ts';
 import { limitsOf, unlimited } from './cgroup-limits.ts';
+import { type DiskLimits, diskLimitsOf } from './disk-limits.ts';
 import type { Limits, SandboxSpec, SessionEnd, SessionIdentity, SessionSpec } from './engine.ts';
 import { homeInside } from './identity-layer.ts';
 import type { Pausable } from './pause.ts';
@@ -58,8 +59,8 @@ export const SandboxRecord = z.strictObject({
 export type SandboxRecord = z.infer<typeof SandboxRecord>;
 
 /** All limits, to tell whether they are the same. */
-export function limitsText(limits: Limits): string {
-  return JSON.stringify(limitsOf(limits));
+export function limitsText(limits: Limits & DiskLimits): string {
+  return JSON.stringify({ ...limitsOf(limits), ...diskLimitsOf(limits) });
 }
 
 /** Undefined where nobody knows for certain what is in force. */
@@ -196,7 +197,7 @@ export class Sandbox implements Pausable {
   }
 
   /** Other limits are in force by now. */
-  adjusted(limits: Limits, settings: Readonly<Record<string, string>>): void {
+  adjusted(limits: Limits & DiskLimits, settings: Readonly<Record<string, string>>): void {
     this.#record = {
       ...this.#record,
       ...shownLimits(limits),

@@ -11,7 +11,9 @@ import { type CgroupHost, cgroupName } from './cgroup-host.ts';
 import { limitsOf } from './cgroup-limits.ts';
 import type { ClientConnection } from './client-connection.ts';
 import { devicesFor } from './devices.ts';
+import { type DiskLimits, diskLimitsOf } from './disk-limits.ts';
 import type {
+  DiskUse,
   Engine,
   EngineEvents,
   Limits,
@@ -33,7 +35,8 @@ import { describeSandbox } from './sandbox-info.ts';
 import { SeqpacketConnection } from './seqpacket.ts';
 import { specificationMessage } from './specification.ts';
 import { SupervisorPool } from './supervisor-pool.ts';
-import { prepareUserFolder, userFolder } from './user-folder.ts';
+import type { UserDisks } from './user-disks.ts';
+import { prepareUserFolder } from './user-folder.ts';
 
 export interface EngineOptions {
   readonly state: string;
@@ -41,10 +44,13 @@ export interface EngineOptions {
   /** dockersh-supervisor and dockersh-init. */
   readonly libexec: string;
   readonly cgroups: CgroupHost;
+  readonly disks: UserDisks;
   readonly log: Logger;
   readonly events: EngineEvents;
 }
 
+/** Those that a running sandbox may not be able to follow. */
+const diskSettings = new Set(['disk', 'inodes']);
 /** How long a login waits for a stopping sandbox to be gone before it gives up. */
 const stopPatienceMs = 30_000;
 /** Each attempt meets another sandbox that ends; more than a few mean that none can live. */
@@ -115,6 +121,7 @@ export class Sandboxes implements Engine {
         if (failure === undefined) log.info({ uid, user: record.user }, 'sandbox ended');
         else log.error({ uid, user: record.user, err: failure }, 'sandbox could not be started');
         events.sandboxEnded(uid);
+        void this.#options.disks.drop(uid);
         this.#clearAfter(record).catch((error: unknown) => log.error({ err: error, uid }, 'clean-up failed'));
       },
     });
@@ -139,7 +146,7 @@ export class Sandboxes implements Engine {
   }
 
   async #reconnect(uid: number): Promise<void> {
-    const { log } = this.#options;
+    const { log, disks } = this.#options;
     try {
       const record = SandboxRecord.parse(JSON.parse(await readFile(this.#recordFile(uid), 'utf8')));
       const sandbox = this.#adopt(
@@ -148,6 +155,7 @@ export class Sandboxes implements Engine {
         record,
         'running',
       );
+      disks.keep(uid);
       log.info(
         { uid, user: record.user, stopping: (await sandbox.adoptSessions())?.stopping },
         'sandbox found again',
@@ -167,7 +175,7 @@ export class Sandboxes implements Engine {
   }
 
   async #prepare(uid: number, describe: () => Promise<SandboxSpec>): Promise<Sandbox> {
-    const { cgroups, state, run, log } = this.#options;
+    const { cgroups, disks, run, log } = this.#options;
     const spec = await describe();
     this.#promised.set(
       uid,
@@ -177,7 +185,8 @@ export class Sandboxes implements Engine {
       throw new DockershError('E_UID_RANGE', { why: `uid ${uid}, gid ${spec.user.gid}` });
     }
     const ids = idMapsOf(spec.user, await this.#slots.slotOf(uid));
-    const folder = await prepareUserFolder(state, spec.user, ids.rootId, spec);
+    await using disk = await disks.open(uid);
+    const folder = await prepareUserFolder(spec.user, ids.rootId, disk, spec);
     const name = cgroupName(uid, spec.user.name);
     const host = spec.hostname ?? hostname();
     const specification = specificationMessage(spec, {
@@ -193,11 +202,13 @@ export class Sandboxes implements Engine {
     });
     await this.#pauses.ended(uid); // somebody reads the layer that it would write to
     const sandbox = this.#adopt(uid, this.#startPool().take(), recordOf(spec), 'starting');
+    disks.keep(uid);
     try {
       sandbox.build(specification);
     } catch (error) {
       sandbox.detach(); // a supervisor without a sandbox ends when its connection does
       this.#sandboxes.delete(uid);
+      void disks.drop(uid);
       throw error;
     }
     return sandbox;
@@ -298,8 +309,18 @@ export class Sandboxes implements Engine {
 
   async layerOf(user: UserRecord): Promise<UserLayer> {
     const { uidMap, gidMap } = idMapsOf(user, await this.#slots.slotOf(user.uid));
-    const folder = userFolder(this.#options.state, user.uid);
-    return { folder, upper: path.join(folder, 'layer/upper'), ids: { uidMap, gidMap } };
+    const disk = await this.#options.disks.open(user.uid);
+    const { folder } = disk;
+    return {
+      folder,
+      upper: path.join(folder, 'layer/upper'),
+      ids: { uidMap, gidMap },
+      [Symbol.asyncDispose]: async () => await disk[Symbol.asyncDispose](),
+    };
+  }
+
+  async prepareDisk({ uid }: UserRecord, limits: DiskLimits, strict: boolean): Promise<void> {
+    await this.#options.disks.prepare(uid, limits, strict);
   }
 
   hasRange(uid: number): boolean {
@@ -327,16 +348,30 @@ export class Sandboxes implements Engine {
       [...this.#sandboxes.values()].map(async ({ record, sessions }) => {
         const { uid, user, memoryLimitBytes, cpus, pidsLimit } = record;
         const used = await this.#options.cgroups.usage(cgroupName(uid, user));
-        return { uid, user, sessions: sessions.length, ...used, memoryLimitBytes, cpus, pidsLimit };
+        const disk = await this.#diskUse(uid);
+        return { uid, user, sessions: sessions.length, ...used, memoryLimitBytes, cpus, pidsLimit, disk };
       }),
     );
+  }
+
+  async #diskUse(uid: number): Promise<DiskUse | null> {
+    try {
+      return (await this.#options.disks.use(uid)) ?? null;
+    } catch (error) {
+      this.#options.log.warn({ uid, err: error }, 'what a user keeps on the disk cannot be counted');
+      return null; // no reason to show nothing
+    }
   }
 
   settingsOf(uid: number): Readonly<Record<string, string>> | undefined {
     return this.#sandboxes.get(uid)?.record.settings;
   }
 
-  async adjust(uid: number, limits: Limits, settings: Readonly<Record<string, string>>): Promise<boolean> {
+  async adjust(
+    uid: number,
+    limits: Limits & DiskLimits,
+    settings: Readonly<Record<string, string>>,
+  ): Promise<boolean> {
     const sandbox = this.#sandboxes.get(uid);
     // One that is starting has no cgroup of its own yet; it is looked at again when it has started.
     if (sandbox?.state !== 'running') return false;
@@ -348,8 +383,10 @@ export class Sandboxes implements Engine {
       sandbox.limitsUncertain();
       throw error;
     }
-    sandbox.adjusted(limits, settings);
-    this.#options.log.info({ uid, user, ...limitsOf(limits) }, 'limits changed');
+    const isAll = await this.#options.disks.adjust(uid, diskLimitsOf(limits));
+    const effective = Object.entries(settings).filter(([key]) => isAll || !diskSettings.has(key));
+    sandbox.adjusted(limits, Object.fromEntries(effective));
+    this.#options.log.info({ uid, user, ...limitsOf(limits), ...diskLimitsOf(limits) }, 'limits changed');
     return true;
   }
 

@@ -44,6 +44,7 @@ export function specificationMessage(spec: SandboxSpec, place: Placement): Buffe
     .text('gidMap', place.ids.gidMap)
     .text('layer', place.identity);
   for (const layer of image.layers) writer.text(layer.idmapped ? 'layer' : 'plainLayer', layer.path);
+  if (place.folder.device !== undefined) writer.text('disk', place.folder.device);
   writer.text('upper', place.folder.layer).text('mountpoint', place.mountpoint);
   for (const bind of image.binds) writer.text('bind', `${bind.source}\0${bind.target}\0ro`);
   writer

@@ -6,6 +6,8 @@
 //   <state>/users/<uid>/rescue/{upper,work}  the same on the rescue image; there while that is used
 //   <state>/users/<uid>/home                 the private home, unless policy has another place (private-home.ts)
 //   <state>/users/<uid>/identity/<digest>    see identity-layer.ts
+//
+// All but the last may lie on a disk of the user's own instead (user-disks.ts).
 
 import { chmod, chown, cp, lchown, lstat, mkdir, readdir, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
@@ -13,6 +15,7 @@ import { DockershError, hasErrno } from '../lib/errors.ts';
 import type { UserRecord } from './addon.ts';
 import type { SandboxSpec } from './engine.ts';
 import { placeForHome, rememberHome } from './private-home.ts';
+import type { UserDisk } from './user-disks.ts';
 
 async function makeFolder(folder: string, mode: number): Promise<boolean> {
   try {
@@ -34,8 +37,12 @@ async function chownTree(folder: string, uid: number, gid: number): Promise<void
   }
 }
 
-async function prepareHome(folder: string, user: UserRecord, homeRoot: string | null): Promise<string> {
-  const owner = { user, folder, homeRoot };
+async function prepareHome(
+  { outside, folder }: UserDisk,
+  user: UserRecord,
+  homeRoot: string | null,
+): Promise<string> {
+  const owner = { user, outside, folder, homeRoot };
   const home = await placeForHome(owner);
   await fillHome(home, user);
   await rememberHome(owner);
@@ -82,7 +89,10 @@ export function userFolder(state: string, uid: number): string {
   return path.join(state, 'users', String(uid));
 }
 
+/** As the supervisor finds it. */
 export interface UserFolder {
+  /** The block device that it mounts first; what lies on it begins with `deviceFolder`. */
+  readonly device: string | undefined;
   /** Holds `upper` and `work`. */
   readonly layer: string;
   readonly identity: string;
@@ -90,24 +100,33 @@ export interface UserFolder {
   readonly home: string;
 }
 
+/** Relative to where the supervisor builds (native/supervisor/rootfs.c). */
+const deviceFolder = 'd';
+
 /** Makes what is missing. `rootId` owns the writable layer's root: it is / inside. */
 export async function prepareUserFolder(
-  state: string,
   user: UserRecord,
   rootId: number,
+  disk: UserDisk,
   { home, homeRoot, layer: which }: Pick<SandboxSpec, 'home' | 'homeRoot' | 'layer'>,
 ): Promise<UserFolder> {
-  const folder = userFolder(state, user.uid);
+  const { folder, device, limited } = disk;
   const layer = path.join(folder, which === 'rescue' ? 'rescue' : 'layer');
+  const seen = (file: string): string =>
+    device === undefined || !file.startsWith(`${folder}/`)
+      ? file
+      : path.join(deviceFolder, path.relative(folder, file));
   await mkdir(layer, { recursive: true, mode: 0o700 });
   await makeFolder(path.join(layer, 'work'), 0o700);
   if (await makeFolder(path.join(layer, 'upper'), 0o755)) {
     await chmod(path.join(layer, 'upper'), 0o755);
     await chown(path.join(layer, 'upper'), rootId, rootId);
   }
+  if (limited) await makeFolder(path.join(layer, 'kept'), 0o700);
   return {
-    layer,
-    identity: path.join(folder, 'identity'),
-    home: home === 'host' ? await hostHome(user) : await prepareHome(folder, user, homeRoot),
+    device,
+    layer: seen(layer),
+    identity: path.join(disk.outside, 'identity'),
+    home: home === 'host' ? await hostHome(user) : seen(await prepareHome(disk, user, homeRoot)),
   };
 }

@@ -69,6 +69,10 @@ export const errorCatalogue = {
     `${askAdmin} to import it again.`,
   ),
   E_DISK_FULL: login('the disk of this host is full', `Free some space, or ask the administrator to.`),
+  E_DISK_BROKEN: login(
+    'your disk in the sandbox is damaged',
+    `${askAdmin}: the log names the file and how to mend it.`,
+  ),
   E_LIMIT_REFUSED: login(
     'this host cannot enforce the limits of this sandbox',
     `${askAdmin}: the log names the limit and the controller that is missing.`,

@@ -89,6 +89,7 @@ export const tags = {
   banner: 58,
   shmBytes: 59,
   mount: 60,
+  disk: 61,
   device: 64,
 } as const;
 export type Tag = keyof typeof tags;

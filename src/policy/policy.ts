@@ -105,6 +105,10 @@ export interface EffectivePolicy {
   readonly ioWriteBytes: number | null;
   readonly ioReadOps: number | null;
   readonly ioWriteOps: number | null;
+  /** Bytes of the user's own layer, its snapshots and the private home together. */
+  readonly diskBytes: number | null;
+  readonly inodes: number | null;
+  readonly diskBackend: PolicyValue<'disk_backend'>;
   readonly strict: boolean;
   /** Size of /tmp. */
   readonly tmpBytes: number | null;

@@ -3,6 +3,7 @@
 
 import type { z } from 'zod';
 import { hostImageName } from '../lib/image-name.ts';
+import { diskKeys } from './keys-disk.ts';
 import { hostKeys } from './keys-host.ts';
 import { limitKeys, memoryKeys } from './keys-limits.ts';
 import { sandboxKeys } from './keys-sandbox.ts';
@@ -90,7 +91,7 @@ const ownKeys = {
     defaultText: 'yes',
     values: 'yes, no',
     applies: 'sandbox',
-    doc: 'What happens where this host cannot enforce one of the limits memory, swap, memory_high, oom_kills, cpus, pids, cpu_weight, cpuset and io_… because its kernel lacks a controller, does not count swap or cannot limit the disk, or where one of its devices is not there. yes: logins are refused. no: they go on without it. dockershd names such limits in its log when it starts, and whenever the policy is edited.',
+    doc: 'What happens where this host cannot enforce one of the limits memory, swap, memory_high, oom_kills, cpus, pids, cpu_weight, cpuset and io_… because its kernel lacks a controller, does not count swap or cannot limit the disk, or disk and inodes because nothing there can hold them, or where one of its devices is not there. yes: logins are refused. no: they go on without it. dockershd names such limits in its log when it starts, and whenever the policy is edited.',
     example: 'no',
   },
   tmp_size: {
@@ -155,7 +156,7 @@ const ownKeys = {
   },
 } as const satisfies Record<string, KeySpec>;
 
-const boundKeys = { ...ownKeys, ...limitKeys, ...sandboxKeys, ...sessionKeys } as const;
+const boundKeys = { ...ownKeys, ...limitKeys, ...diskKeys, ...sandboxKeys, ...sessionKeys } as const;
 
 /** What "user_may_set" may name. */
 const settable = [

@@ -162,6 +162,17 @@ export const wholeNumber = (min: number, max: number, without?: string) =>
     return inRange({ ok: true, value: Number(input) }, { min, max, format: String });
   });
 
+const thousands = { '': 1, k: 1000, M: 1_000_000 } as const;
+
+/** How many of something there may be: "50000", "500k", "2M". */
+export const numberOfThings = (min: number) =>
+  limit((input) => {
+    const match = /^(\d{1,9})([kM]?)$/.exec(input);
+    if (match === null) return { ok: false, problem: 'is not a number such as 50000, 500k or 2M' };
+    const value = Number(match[1]) * thousands[match[2] as keyof typeof thousands];
+    return inRange({ ok: true, value }, { min, max: 4_000_000_000, format: String });
+  });
+
 /** A duration of at least `min`; `without`: the word that takes the limit away. */
 export const durationFrom = (min: number, without: string) =>
   text<number | null>((input) =>

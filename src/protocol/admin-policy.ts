@@ -86,6 +86,15 @@ export const policyVerbs = {
           cpus: z.number().nullable(),
           pids: count.nullable(),
           pidsLimit: count.nullable(),
+          /** What the user keeps on the disk; null: it is not counted. */
+          disk: z
+            .strictObject({
+              bytes,
+              limitBytes: bytes.nullable(),
+              inodes: count,
+              inodesLimit: count.nullable(),
+            })
+            .nullable(),
           /** Percent of the last 10 seconds (PSI); null where the host does not count it. */
           pressure: z.strictObject({ cpu: z.number(), memory: z.number(), io: z.number() }).nullable(),
         }),

@@ -33,9 +33,19 @@ afterEach(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
+/** A home in a plain folder. */
+const disks = {
+  open: async () => ({
+    outside: path.dirname(home),
+    folder: path.dirname(home),
+    device: undefined,
+    limited: false,
+    [Symbol.asyncDispose]: async () => {},
+  }),
+};
 const at = (name: string): string => path.join(home, name);
 const read = async (kind: 'private' | 'host' = 'private') =>
-  await new OwnFiles(path.join(folder, 'state')).read(user, kind, 'f.ini', most);
+  await new OwnFiles(disks.open).read(user, kind, 'f.ini', most);
 
 async function own(name: string, text: string, mode = 0o600): Promise<void> {
   await writeFile(at(name), text, { mode });

@@ -16,7 +16,7 @@ const aPlace = (changes: Partial<Placement> = {}): Placement => ({
   name: '1000',
   hostname: 'box',
   ids: idMapsOf(aUser(), 7),
-  folder: { layer: '/state/layer', identity: '/state/identity', home: '/state/home' },
+  folder: { device: undefined, layer: '/state/layer', identity: '/state/identity', home: '/state/home' },
   identity: '/state/identity/abc',
   limits: [],
   devices: [],

@@ -1,0 +1,81 @@
+// Which images the layers and snapshots on users' disks are made on: images must be kept that lie on disks which nobody
+// has open. For a user whose disk is an image of its own, the digests are written beside it as well, always before
+// they are on the disk; so the list may name too many, and never too few.
+
+import { readdir, rm } from 'node:fs/promises';
+import path from 'node:path';
+import { z } from 'zod';
+import { basesIn } from '../images/user-layer.ts';
+import { readJson } from '../images/user-layer-files.ts';
+import type { UserDisks } from '../isolation/user-disks.ts';
+import { userFolder } from '../isolation/user-folder.ts';
+import { writeFileAtomic } from '../lib/atomic-file.ts';
+import { hasErrno } from '../lib/errors.ts';
+
+const list = z.strictObject({ digests: z.array(z.string()) });
+
+export class DiskBases {
+  readonly #state: string;
+  readonly #disks: UserDisks;
+
+  constructor(state: string, disks: UserDisks) {
+    this.#state = state;
+    this.#disks = disks;
+  }
+
+  #file(uid: number): string {
+    return path.join(userFolder(this.#state, uid), 'disk-bases.json');
+  }
+
+  /** Every user's. */
+  async all(): Promise<Set<string>> {
+    const found = new Set<string>();
+    for (const uid of await uidsBelow(this.#state))
+      for (const digest of await this.#of(uid)) found.add(digest);
+    return found;
+  }
+
+  async #of(uid: number): Promise<readonly string[]> {
+    if (!this.#disks.hasImage(uid)) {
+      await using disk = await this.#disks.open(uid);
+      return [...(await basesIn(disk.folder))];
+    }
+    const known = await readJson(this.#file(uid), list);
+    return known?.digests ?? (await this.refresh(uid));
+  }
+
+  /** A layer is about to be made on it. */
+  async add(uid: number, digest: string): Promise<void> {
+    if (!this.#disks.hasImage(uid)) return;
+    const known = (await readJson(this.#file(uid), list))?.digests ?? (await this.refresh(uid));
+    if (!known.includes(digest)) await this.#write(uid, [...known, digest]);
+  }
+
+  /** Forgets what is on the disk no more. Call while nothing on it changes. */
+  async refresh(uid: number): Promise<readonly string[]> {
+    if (!this.#disks.hasImage(uid)) {
+      await rm(this.#file(uid), { force: true });
+      return [];
+    }
+    await using disk = await this.#disks.open(uid);
+    const digests = [...(await basesIn(disk.folder))].sort();
+    const known = await readJson(this.#file(uid), list);
+    if (known === undefined || known.digests.join() !== digests.join()) await this.#write(uid, digests);
+    return digests;
+  }
+
+  async #write(uid: number, digests: readonly string[]): Promise<void> {
+    await writeFileAtomic(this.#file(uid), `${JSON.stringify({ digests })}\n`);
+  }
+}
+
+/** Of every user who has something in the state. */
+export async function uidsBelow(state: string): Promise<number[]> {
+  try {
+    const names = await readdir(path.join(state, 'users'));
+    return names.filter((name) => /^\d+$/.test(name)).map(Number);
+  } catch (error) {
+    if (hasErrno(error, 'ENOENT')) return []; // nobody has logged in yet
+    throw error;
+  }
+}
