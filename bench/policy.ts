@@ -4,6 +4,7 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { KeptPolicy } from '../src/daemon/kept-policy.ts';
 import { PolicyStore } from '../src/daemon/policy-store.ts';
 import type { UserRecord } from '../src/isolation/engine.ts';
 import { loadAddon } from '../src/isolation/seqpacket.ts';
@@ -65,7 +66,8 @@ export const policy: Benchmark = async (_, { rounds = 20 }) => {
     const main = await writePolicy(folder);
     await sleep(100);
     loadAddon(path.join(buildFolder, 'addon.node'));
-    using store = await PolicyStore.open(main, createLogger({ level: 'error' }));
+    const log = createLogger({ level: 'error' });
+    await using store = await PolicyStore.open(main, log, new KeptPolicy(folder, main, log));
     store.follow(() => {});
     await store.refresh();
     const accounts = Array.from({ length: 100 }, (_unused, index) => account(index * 97));

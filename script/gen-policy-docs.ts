@@ -47,7 +47,7 @@ const text = `# Policy
 every folder above them must belong to root, and nobody else may be able to write to any of them, or dockershd
 refuses them by name. An edit counts from the next login on, and limits of running sandboxes follow at once where
 the reference says so; nothing has to be restarted or told. While any file is broken, the last good policy stays in
-force as a whole, and the log names every mistake.
+force as a whole, also over a restart (docs/admin.md), and the log names every mistake.
 
 | command | what it does |
 | --- | --- |

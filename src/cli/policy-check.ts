@@ -8,10 +8,14 @@ import { type Affected, affectedBy, namedUsers, unusedSections } from '../policy
 import { loadPolicyFile } from '../policy/load.ts';
 import type { Policy } from '../policy/policy.ts';
 import { formatProblem, type Problem } from '../policy/problem.ts';
+import type { AdminResult } from '../protocol/admin.ts';
 import type { Console } from './console.ts';
 import { readAccounts } from './host/subjects.ts';
+import { warnOfFault } from './policy-fault.ts';
 import { printable } from './table.ts';
 
+/** For a daemon that may be stuck. */
+const mostWaitMs = 2000;
 const daemonsFile = '/etc/dockersh/dockersh.ini';
 
 interface Report {
@@ -34,22 +38,35 @@ export function addPolicyCheck(
     .option('--against <old>', 'name the users for whom it is different from this one')
     .action(async (file: string, { against }: { against?: string }) => {
       const cli = console();
-      const report = await check(file, against);
+      const daemon = await daemonOf(cli);
+      if (daemon?.config === resolve(file)) warnOfFault(cli, daemon.policyFault);
+      const report = await check(file, against, daemon?.config ?? daemonsFile);
       cli.show(report, () => [...textOf(report)].map((line) => `${printable(line)}\n`).join(''));
       const fault = report.problems.find(({ severity }) => severity === 'error');
       if (fault !== undefined) setStatus(errorCatalogue[fault.code ?? 'E_POLICY_INVALID'].exitCode);
     });
 }
 
-/** A draft may lie where others can write: that it does is only a warning. */
-async function load(file: string): Promise<{ policy?: Policy; problems: readonly Problem[] }> {
-  return await loadPolicyFile(resolve(file), { draft: resolve(file) !== daemonsFile });
+async function daemonOf(cli: Console): Promise<AdminResult<'health'> | undefined> {
+  try {
+    return await cli.call('health', {}, { signal: AbortSignal.timeout(mostWaitMs) });
+  } catch {
+    return undefined; // the file can be checked all the same; "dockershctl doctor" says what the daemon lacks
+  }
 }
 
-async function check(file: string, against: string | undefined): Promise<Report> {
-  const { policy, problems } = await load(file);
+/** A draft may lie where others can write: that it does is only a warning. */
+async function load(
+  file: string,
+  ofDaemon: string,
+): Promise<{ policy?: Policy; problems: readonly Problem[] }> {
+  return await loadPolicyFile(resolve(file), { draft: resolve(file) !== ofDaemon });
+}
+
+async function check(file: string, against: string | undefined, ofDaemon: string): Promise<Report> {
+  const { policy, problems } = await load(file, ofDaemon);
   if (policy === undefined) return { file, valid: false, problems };
-  const old = against === undefined ? undefined : await load(against);
+  const old = against === undefined ? undefined : await load(against, ofDaemon);
   const names = [...namedUsers(policy), ...(old?.policy === undefined ? [] : namedUsers(old.policy))];
   const { users, groups, complete } = await readAccounts(names);
   const unused = complete ? unusedSections(policy, users, groups) : [];

@@ -3,6 +3,7 @@
 import type { Command } from 'commander';
 import type { AdminExplanation, AdminPolicySource, AdminResult } from '../protocol/admin.ts';
 import type { Console } from './console.ts';
+import { faultLines } from './policy-fault.ts';
 import type { Column } from './table.ts';
 import { printable } from './table.ts';
 
@@ -31,7 +32,7 @@ function headOf({
   user,
   account,
   groups,
-  outdated,
+  policyFault,
   refused,
   problems,
 }: AdminResult<'policy.explain'>): string {
@@ -39,7 +40,7 @@ function headOf({
     account
       ? `${user}: groups ${groups.join(', ') || 'unknown'}`
       : `${user}: this host knows no such account; shown is what one of this name would get, groups aside`,
-    ...(outdated ? ['The files are broken: this is the last good policy ("dockershctl policy check").'] : []),
+    ...faultLines(policyFault),
     ...problems.map((problem) => `Not counted: ${problem}`),
     ...(refused === null ? [] : [`Logins are refused: ${refused.why} [${refused.code}]`]),
   ];

@@ -4,6 +4,7 @@ import type { Command } from 'commander';
 import type { AdminSandbox } from '../protocol/admin.ts';
 import type { Console } from './console.ts';
 import { humanDuration, humanSize } from './human.ts';
+import { warnOfFault } from './policy-fault.ts';
 import type { Column } from './table.ts';
 
 const columns: Column[] = [
@@ -26,7 +27,9 @@ export function addPs(program: Command, console: () => Console): void {
     .action(async () => {
       const cli = console();
       const now = Date.now();
-      cli.show(await cli.call('ps', {}), ({ sandboxes }) =>
+      const result = await cli.call('ps', {});
+      warnOfFault(cli, result.policyFault);
+      cli.show(result, ({ sandboxes }) =>
         cli.table(
           columns,
           sandboxes.map((sandbox) => row(sandbox, now)),

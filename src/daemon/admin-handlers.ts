@@ -7,7 +7,7 @@ import { version } from '../lib/version.ts';
 import type { AdminParams, AdminResult } from '../protocol/admin.ts';
 import { accountHandlers } from './admin-accounts.ts';
 import { imageHandlers } from './admin-images.ts';
-import { type AdminParts, findUser, type Handlers } from './admin-parts.ts';
+import { type AdminParts, faultOf, findUser, type Handlers } from './admin-parts.ts';
 import { policyHandlers } from './admin-policy.ts';
 import { userHandlers } from './admin-users.ts';
 import { isVirtual } from './user-image.ts';
@@ -20,8 +20,8 @@ export function handlersOf(parts: AdminParts): Handlers {
     ...userHandlers(parts),
     ...policyHandlers(parts),
     version: async () => ({ version, node: process.version, kernel: release(), cgroup: parts.cgroup }),
-    health: async () => ({ ...parts.paths, unenforced: parts.unenforced() }),
-    ps: async () => ({ sandboxes: await sandboxesOf(parts) }),
+    health: async () => ({ ...parts.paths, unenforced: parts.unenforced(), policyFault: faultOf(parts) }),
+    ps: async () => ({ sandboxes: await sandboxesOf(parts), policyFault: faultOf(parts) }),
     stop: async ({ user }) => {
       const record = await findUser(users, user);
       return { user: record.name, stopped: await engine.stop(record.uid) };

@@ -26,7 +26,7 @@ export interface AdminParts {
   /** A folder of root's for temporary files, emptied when the daemon starts. */
   readonly scratch: string;
   /** Where the daemon's own files are. */
-  readonly paths: Omit<AdminResult<'health'>, 'unenforced'>;
+  readonly paths: Omit<AdminResult<'health'>, 'unenforced' | 'policyFault'>;
   /** As that verb has it. */
   readonly unenforced: () => AdminResult<'health'>['unenforced'];
   readonly log: Logger;
@@ -43,6 +43,11 @@ export interface Call {
 export type Handlers<Verb extends AdminVerb = AdminVerb> = {
   [Name in Verb]: (params: AdminParams<Name>, call: Call) => Promise<AdminResult<Name>>;
 };
+
+/** As the verbs tell it. */
+export function faultOf({ policy: { fault } }: AdminParts): AdminResult<'ps'>['policyFault'] {
+  return fault === undefined ? null : { since: fault.since, problems: [...fault.problems] };
+}
 
 /** By name, or by uid where it is a number. Throws E_NOT_FOUND. */
 export async function findUser(users: Users, user: string): Promise<UserRecord> {

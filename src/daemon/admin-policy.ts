@@ -8,7 +8,7 @@ import { formatProblem } from '../policy/problem.ts';
 import { checkPolicyValue, describePolicyKey, isPolicyKey, type PolicyKey } from '../policy/schema.ts';
 import type { AdminResult } from '../protocol/admin.ts';
 import type { policyVerbs } from '../protocol/admin-policy.ts';
-import { type AdminParts, findUser, type Handlers } from './admin-parts.ts';
+import { type AdminParts, faultOf, findUser, type Handlers } from './admin-parts.ts';
 
 export function policyHandlers(parts: AdminParts): Handlers<keyof typeof policyVerbs> {
   const { policy, ownSettings, engine, users } = parts;
@@ -47,7 +47,7 @@ export function policyHandlers(parts: AdminParts): Handlers<keyof typeof policyV
         user: subject.name,
         account: record !== undefined,
         groups: [...subject.groups],
-        outdated: policy.outdated,
+        policyFault: faultOf(parts),
         refused: evaluation.kind === 'ok' ? null : { code: evaluation.code, why: evaluation.why },
         problems: (given?.problems ?? []).map(formatProblem),
         keys: keys.map((key) => ({ ...key, from: [...key.from], overrode: [...key.overrode] })),

@@ -19,11 +19,13 @@ import { DockershError, hasErrno, toAdminMessage, toDockershError } from '../lib
 import { createLogger, type Logger, loggerTo } from '../lib/log.ts';
 import { requireTrustedPath } from '../lib/trusted-path.ts';
 import { version } from '../lib/version.ts';
+import { describeFault } from '../policy/fault.ts';
 import { Accounts } from './accounts.ts';
 import { serveAdmin } from './admin.ts';
 import { Admission } from './admission.ts';
 import { DiskBases } from './disk-bases.ts';
 import { journalIsOurs, journalStream } from './journal.ts';
+import { KeptPolicy } from './kept-policy.ts';
 import { LiveLimits } from './live-limits.ts';
 import { LoginHistory } from './login-history.ts';
 import { LoginService } from './logins.ts';
@@ -113,6 +115,7 @@ function limitsOf(policy: PolicyStore): ArchiveLimits {
 interface Running {
   readonly engine: Engine;
   readonly cgroups: CgroupHost;
+  readonly policy: PolicyStore;
   readonly parts: AsyncDisposableStack;
 }
 
@@ -121,7 +124,9 @@ async function start(options: DaemonOptions, service: ServiceEnvironment, log: L
   await checkInstallation(options);
   loadAddon(path.join(options.libexec, 'addon.node'));
   const inherited = inheritSockets(service, options.run);
-  const policy = parts.use(await PolicyStore.open(options.config, log));
+  const policy = parts.use(
+    await PolicyStore.open(options.config, log, new KeptPolicy(options.state, options.config, log)),
+  );
   // At a socket that systemd holds there always is somebody, and systemd starts one daemon only.
   const sockets = await claimSockets(options.run, inherited);
   const cgroups = await CgroupHost.open(options.cgroup, undefined, {
@@ -222,7 +227,12 @@ async function start(options: DaemonOptions, service: ServiceEnvironment, log: L
   parts.use(new SeqpacketListener(exec, (connection) => logins.acceptExec(connection), failed));
   const login = inherited.get('login') ?? SeqpacketListener.bind(sockets.login, 0o666);
   parts.use(new SeqpacketListener(login, (connection) => logins.accept(connection), failed));
-  return { engine, cgroups, parts: parts.move() };
+  return { engine, cgroups, policy, parts: parts.move() };
+}
+
+function statusOf({ fault }: PolicyStore): string {
+  if (fault === undefined) return 'Accepting logins';
+  return `Attention: ${describeFault(fault)} (dockershctl policy check)`;
 }
 
 function openLog(options: DaemonOptions): Logger {
@@ -245,7 +255,8 @@ async function main(): Promise<void> {
   const running = await start(options, service, log);
   using manager = new ServiceManager(service, log);
   log.info({ version, node: process.version, run: options.run, cgroup: running.cgroups.mode }, 'ready');
-  manager.ready();
+  manager.ready(statusOf(running.policy));
+  running.policy.whenFaultChanges(() => manager.status(statusOf(running.policy)));
   const signal = await stopping.promise;
   manager.stopping();
   log.info({ signal }, 'stopping');

@@ -1,20 +1,24 @@
 // The policy in force. Whether a file has changed is asked before every login; an edit takes effect with the
-// next one, a broken edit is logged and changes nothing.
+// next one, a broken edit is logged and changes nothing. Files that are broken when the daemon starts are answered by
+// the policy that was accepted last (kept-policy.ts); without one, every login is refused until they are mended.
 
 import { existsSync } from 'node:fs';
 import { hostname } from 'node:os';
-import type { Controller, LimitKey } from '../isolation/cgroup-limits.ts';
+import { type Controller, type LimitKey, rareControllers } from '../isolation/cgroup-limits.ts';
 import type { UserRecord } from '../isolation/engine.ts';
 import { FileWatch } from '../isolation/file-watch.ts';
-import { DockershError } from '../lib/errors.ts';
 import type { Logger } from '../lib/log.ts';
+import { assemble } from '../policy/assemble.ts';
 import { evaluate } from '../policy/evaluate.ts';
 import type { Subject } from '../policy/expand.ts';
 import { type Explanation, explain, texts } from '../policy/explain.ts';
+import { describeFault, type PolicyFault } from '../policy/fault.ts';
 import { confFolderOf, type LoadedPolicy, PolicyFiles, stampOf } from '../policy/load.ts';
 import type { Evaluation, HostPolicy, ImagesPolicy, Policy, SectionPolicy } from '../policy/policy.ts';
 import { formatProblem, type Problem } from '../policy/problem.ts';
 import { type UserSettings, userSettings } from '../policy/user-file.ts';
+import type { KeptPolicy, PolicyTexts } from './kept-policy.ts';
+import { rareControllersOf, setsLimit } from './policy-limits.ts';
 
 type LastReading = Pick<LoadedPolicy, 'files' | 'stamp' | 'settled'>;
 
@@ -23,39 +27,52 @@ const lookAgainMs = 5000;
 /** Somebody who edits without end does not keep logins waiting. */
 const mostReadings = 5;
 
-export class PolicyStore implements Disposable {
+/** Of what is wrong with the files, as much as somebody reads. */
+const mostFaults = 20;
+
+export class PolicyStore implements AsyncDisposable {
   readonly #file: string;
   readonly #log: Logger;
   readonly #files: PolicyFiles;
+  readonly #kept: KeptPolicy;
   #policy: Policy;
+  /** When it was accepted; null: it is nobody's, and lets nobody in. */
+  #since: string | null = null;
   #last: LastReading;
   #loading: Promise<void> | undefined;
-  #broken = false;
+  #fault: PolicyFault | undefined;
+  #faultChanged: () => void = () => {};
   #watch: FileWatch | undefined;
   #following: { readonly timer: NodeJS.Timeout; readonly changed: () => void } | undefined;
   /** By the account as it was looked up: another look-up makes another record. */
   #evaluations = new WeakMap<UserRecord, Evaluation>();
 
-  private constructor(file: string, log: Logger, files: PolicyFiles, policy: Policy, last: LastReading) {
+  private constructor(file: string, log: Logger, kept: KeptPolicy, files: PolicyFiles, last: LastReading) {
     this.#file = file;
     this.#log = log;
+    this.#kept = kept;
     this.#files = files;
-    this.#policy = policy;
+    this.#policy = emptyPolicy(file);
     this.#last = last;
   }
 
-  /** Throws E_POLICY_INVALID or E_UNTRUSTED_PATH, with every problem named. */
-  static async open(file: string, log: Logger): Promise<PolicyStore> {
+  /** Broken files are no reason not to start. */
+  static async open(file: string, log: Logger, kept: KeptPolicy): Promise<PolicyStore> {
     const files = new PolicyFiles(file);
-    const { policy, problems, ...last } = await files.load();
-    if (policy === undefined) {
-      const [first] = problems.filter(({ severity }) => severity === 'error');
-      throw new DockershError(first?.code ?? 'E_POLICY_INVALID', {
-        why: problems.map(formatProblem).join('\n'),
-      });
-    }
+    const { policy, problems, texts, ...last } = await files.load();
+    const store = new PolicyStore(file, log, kept, files, last);
+    const before = await kept.read();
     logProblems(log, problems);
-    return new PolicyStore(file, log, files, policy, last);
+    if (policy !== undefined) {
+      store.#accept(policy, texts);
+      return store;
+    }
+    if (before.ok) {
+      store.#policy = before.policy;
+      store.#since = before.since;
+    }
+    store.#setFault(problems, before.ok ? { keptBy: before.version } : { noneKept: before.why });
+    return store;
   }
 
   /**
@@ -113,27 +130,47 @@ export class PolicyStore implements Disposable {
 
   async #load(): Promise<void> {
     const before = this.#last;
-    const { policy, problems, ...last } = await this.#files.load();
+    const { policy, problems, texts, ...last } = await this.#files.load();
     this.#last = last;
-    this.#broken = policy === undefined;
     // Read once more only because the clock had not moved on: there is nothing new to say.
     if (before.stamp === last.stamp && policy !== undefined) {
-      this.#take(policy);
+      this.#accept(policy, texts);
       return;
     }
     logProblems(this.#log, problems);
     if (policy === undefined) {
-      this.#log.error({ file: this.#file }, 'the policy is broken; the last good one stays in force');
+      this.#setFault(problems);
       return;
     }
-    this.#take(policy);
+    this.#accept(policy, texts);
     this.#log.info({ file: this.#file, files: last.files.length }, 'policy loaded');
   }
 
-  #take(policy: Policy): void {
+  #accept(policy: Policy, texts: PolicyTexts): void {
     this.#policy = policy;
+    this.#since = this.#kept.keep(texts);
     this.#evaluations = new WeakMap();
     this.#following?.changed();
+    if (this.#fault === undefined) return;
+    this.#fault = undefined;
+    this.#faultChanged();
+  }
+
+  #setFault(problems: readonly Problem[], more: object = {}): void {
+    const errors = problems.filter(({ severity }) => severity === 'error').map(formatProblem);
+    this.#fault = { since: this.#since, problems: errors.slice(0, mostFaults) };
+    this.#log.error({ file: this.#file, since: this.#since, ...more }, describeFault(this.#fault));
+    this.#faultChanged();
+  }
+
+  /** Where the files say something else than what is in force, because they are broken. */
+  get fault(): PolicyFault | undefined {
+    return this.#fault;
+  }
+
+  /** `told` hears whenever `fault` has become another. */
+  whenFaultChanges(told: () => void): void {
+    this.#faultChanged = told;
   }
 
   /** What all sandboxes together may take. */
@@ -157,32 +194,26 @@ export class PolicyStore implements Disposable {
   }
 
   evaluateWith(user: UserRecord, own: readonly SectionPolicy[]): Evaluation {
-    return evaluate(this.#policy, subjectOf(user), own);
+    return this.#evaluate(subjectOf(user), own);
+  }
+
+  #evaluate(subject: Subject, own: readonly SectionPolicy[] = []): Evaluation {
+    if (this.#since !== null) return evaluate(this.#policy, subject, own);
+    return {
+      kind: 'refused',
+      code: 'E_POLICY_BROKEN',
+      why: this.#fault?.problems[0] ?? 'there is no policy',
+    };
   }
 
   /** Whether anybody may get something else than no limit. */
   sets(key: LimitKey): boolean {
-    const { defaults, imageSections, groups, userGlobs, users, builtin } = this.#policy;
-    const named = [...imageSections, ...groups, ...userGlobs].map(({ section }) => section);
-    const isSet = (value: unknown): boolean =>
-      value !== undefined && value !== null && value !== withoutEffect[key];
-    return (
-      (isSet(builtin[key]) && !defaults.some(({ values }) => values[key] === null)) ||
-      [...defaults, ...named, ...[...users.values()].flat()].some(({ values }) => isSet(values[key]))
-    );
+    return setsLimit(this.#policy, key);
   }
 
-  /** Controllers that not every policy has a use for. */
+  /** Controllers that not every policy has a use for. What one will ask for that is not known yet, nobody knows. */
   rareControllers(): Set<Controller> {
-    const io = (['io_read', 'io_write', 'io_read_ops', 'io_write_ops'] as const).some((key) =>
-      this.sets(key),
-    );
-    return new Set([...(this.sets('cpuset') ? ['cpuset' as const] : []), ...(io ? ['io' as const] : [])]);
-  }
-
-  /** Whether the files say something else, which is broken. */
-  get outdated(): boolean {
-    return this.#broken;
+    return this.#since === null ? new Set(rareControllers) : rareControllersOf(this.#policy);
   }
 
   /** Why an account gets what it gets, or would if there were one of this name. */
@@ -195,24 +226,32 @@ export class PolicyStore implements Disposable {
     readonly keys: readonly Explanation[];
   } {
     const subject = typeof user === 'string' ? { name: user, groups: [], host: hostname() } : subjectOf(user);
-    const evaluation = evaluate(this.#policy, subject, own);
+    const evaluation = this.#evaluate(subject, own);
     return { subject, evaluation, keys: explain(this.#policy, subject, own) };
   }
 
-  [Symbol.dispose](): void {
+  async [Symbol.asyncDispose](): Promise<void> {
     clearInterval(this.#following?.timer);
     this.#following = undefined;
     this.#watch?.[Symbol.dispose]();
     this.#watch = undefined;
+    await this.#kept[Symbol.asyncDispose]();
   }
 
   evaluate(user: UserRecord): Evaluation {
     const known = this.#evaluations.get(user);
     if (known !== undefined) return known;
-    const evaluation = evaluate(this.#policy, subjectOf(user));
+    const evaluation = this.#evaluate(subjectOf(user));
     this.#evaluations.set(user, evaluation);
     return evaluation;
   }
+}
+
+/** Says nothing of anybody. */
+function emptyPolicy(file: string): Policy {
+  const { policy } = assemble([], file);
+  if (policy === undefined) throw new Error('an empty policy is a policy');
+  return policy;
 }
 
 function subjectOf(user: UserRecord): Subject {
@@ -232,6 +271,3 @@ function logProblems(log: Logger, problems: readonly Problem[]): void {
   for (const problem of problems)
     log[problem.severity === 'error' ? 'error' : 'warn'](formatProblem(problem));
 }
-
-/** Values other than "none" that limit nothing. */
-const withoutEffect: Partial<Record<LimitKey, unknown>> = { cpu_weight: 100, oom_kills: 'process' };

@@ -82,12 +82,17 @@ export class ServiceManager implements Disposable {
   }
 
   /** Logins are accepted. From now on it hears that we live as often as it wants to. */
-  ready(): void {
-    this.#notify('READY=1\nSTATUS=Accepting logins');
+  ready(status: string): void {
+    this.#notify(`READY=1\nSTATUS=${status}`);
     const { watchdogMs } = this.#environment;
     // The event loop says it, so that a daemon that is stuck falls silent. Twice as often as it must.
     if (watchdogMs !== undefined)
       this.#watchdog = setInterval(() => this.#notify('WATCHDOG=1'), watchdogMs / 2);
+  }
+
+  /** One line, which "systemctl status" shows. */
+  status(status: string): void {
+    this.#notify(`STATUS=${status}`);
   }
 
   stopping(): void {

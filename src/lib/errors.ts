@@ -55,6 +55,10 @@ export const errorCatalogue = {
     'a setting for this account comes to something that is not accepted',
     `${askAdmin}: "dockershctl policy explain" names the setting.`,
   ),
+  E_POLICY_BROKEN: login(
+    'the policy of this host is broken, so nobody can be logged in',
+    `${askAdmin} to mend it: "dockershctl policy check" names what is wrong.`,
+  ),
   E_ROOT_LOGIN: login(
     'root cannot be given a sandbox',
     'Give root an ordinary login shell: dockersh is for the other accounts.',

@@ -1,10 +1,10 @@
 // Reads the policy for dockershd (root) and for "dockershctl policy": the main file and those of conf.d beside
 // it. They decide what users may do, so nobody but root may be able to change any of them.
 
-import { statSync } from 'node:fs';
+import { type BigIntStats, statSync } from 'node:fs';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
-import { type ErrorCode, errorCatalogue, hasErrno } from '../lib/errors.ts';
+import { type ErrorCode, errorCatalogue, hasErrno, nativeFailureOf } from '../lib/errors.ts';
 import { checkTrustedPath, type Refusal, readTrustedFile, type TrustOptions } from '../lib/trusted-path.ts';
 import { assemble, type ParsedPolicy } from './assemble.ts';
 import { type ParsedFile, parseFile } from './parse-file.ts';
@@ -30,6 +30,8 @@ export interface LoadedPolicy extends ParsedPolicy {
   readonly stamp: string;
   /** False: an edit may hide behind this stamp. */
   readonly settled: boolean;
+  /** What was read, as it was written. */
+  readonly texts: readonly { readonly file: string; readonly text: string }[];
 }
 
 /** The folder of further files that belongs to a main file. */
@@ -37,11 +39,16 @@ export function confFolderOf(main: string): string {
   return path.join(path.dirname(main), 'conf.d');
 }
 
+interface ReadFile {
+  readonly text: string;
+  readonly parsed: ParsedFile;
+}
+
 /** One policy on the disk. Remembers files that have not changed: of hundreds, an edit concerns one. */
 export class PolicyFiles {
   readonly #main: string;
   readonly #options: LoadOptions;
-  readonly #remembered = new Map<string, { readonly stamp: string; readonly parsed: ParsedFile }>();
+  readonly #remembered = new Map<string, { readonly stamp: string; readonly read: ReadFile }>();
 
   constructor(main: string, options: LoadOptions = {}) {
     this.#main = main;
@@ -54,14 +61,16 @@ export class PolicyFiles {
     const listed = await this.#list();
     const files = [this.#main, ...listed.files];
     const stamp = [folder, ...files.map(stampOfOne)].join('|');
-    const parsed = await inTurns(files, (file) => this.#read(file));
+    const read = await inTurns(files, (file) => this.#tryToRead(file));
+    const parsed = read.map((one) => one.parsed);
     for (const known of this.#remembered.keys()) if (!files.includes(known)) this.#remembered.delete(known);
     const all =
       listed.fault === undefined ? parsed : [broken(confFolderOf(this.#main), listed.fault), ...parsed];
     const newest = newestMs(stamp);
     // A time in the future is a clock that was wrong, not an edit of just now.
     const settled = newest < startedMs - clockTickMs || newest > Date.now() + clockTickMs;
-    return { ...assemble(all, this.#main), files, stamp, settled };
+    const texts = read.map(({ text, parsed: { file } }) => ({ file, text }));
+    return { ...assemble(all, this.#main), files, stamp, settled, texts };
   }
 
   /** The files of conf.d by name. A folder that others can change is refused, even an empty one. */
@@ -71,8 +80,8 @@ export class PolicyFiles {
     try {
       names = await readdir(folder);
     } catch (error) {
-      if (!hasErrno(error, 'ENOENT')) throw error; // it need not be there
-      return { files: [] };
+      if (hasErrno(error, 'ENOENT')) return { files: [] }; // it need not be there
+      return { files: [], fault: unreadable(folder, error) };
     }
     const trust = await checkTrustedPath(folder, this.#options);
     if (!trust.ok && this.#options.draft !== true) return { files: [], fault: trust };
@@ -81,19 +90,29 @@ export class PolicyFiles {
     return { files: [], fault: { ok: false, path: folder, reason: `holds more than ${mostFiles} files` } };
   }
 
-  async #read(file: string): Promise<ParsedFile> {
+  /** What the disk or the administrator has made unreadable is broken as other mistakes are. */
+  async #tryToRead(file: string): Promise<ReadFile> {
+    try {
+      return await this.#read(file);
+    } catch (error) {
+      return { text: '', parsed: broken(file, unreadable(file, error)) };
+    }
+  }
+
+  async #read(file: string): Promise<ReadFile> {
     const before = await stat(file, { bigint: true }).catch(() => undefined); // the reading below says why
     const stamp = before === undefined ? 'missing' : fileStamp(before);
     const known = this.#remembered.get(file);
     const trust = known?.stamp === stamp ? await checkTrustedPath(file, this.#options) : undefined;
-    if (known !== undefined && trust?.ok === true) return known.parsed;
-    const read = await readTrustedFile(file, largestFileBytes, this.#options);
-    if (!read.ok) return await this.#untrusted(file, read);
-    const parsed = parseFile(read.text, file);
+    if (known !== undefined && trust?.ok === true) return known.read;
+    const trusted = await readTrustedFile(file, largestFileBytes, this.#options);
+    if (!trusted.ok) return { text: '', parsed: await this.#untrusted(file, trusted) };
+    const { text } = trusted;
+    const read = { text, parsed: parseFile(text, file) };
     // What was changed a moment ago may change again without looking different.
     if (before !== undefined && Number(before.ctimeMs) < Date.now() - clockTickMs)
-      this.#remembered.set(file, { stamp, parsed });
-    return parsed;
+      this.#remembered.set(file, { stamp, read });
+    return read;
   }
 
   async #untrusted(file: string, refusal: Refusal): Promise<ParsedFile> {
@@ -103,6 +122,13 @@ export class PolicyFiles {
     const warnings = refused.problems.map((problem) => ({ ...problem, severity: 'warning' as const }));
     return { ...parsed, problems: [...warnings, ...parsed.problems] };
   }
+}
+
+/** Only failures of the system: anything else is ours. */
+function unreadable(at: string, error: unknown): Refusal {
+  const native = nativeFailureOf(error);
+  if (native === undefined) throw error;
+  return { ok: false, path: at, reason: `cannot be read (${native.syscall}: ${native.errno})` };
 }
 
 /** A file or folder that is missing or that others can change is a problem of line 0, with its code. */
@@ -150,14 +176,24 @@ export function stampOf(main: string, files: readonly string[]): string {
 
 function folderStamp(main: string): string {
   // Of the main file's folder, only whose it is: editors leave files of their own in it.
-  const above = statSync(path.dirname(main), { throwIfNoEntry: false });
-  const whose = above === undefined ? 'missing' : `${above.ino}:${above.mode}:${above.uid}`;
+  const above = statOrErrno(path.dirname(main));
+  const whose = typeof above === 'string' ? above : `${above.ino}:${above.mode}:${above.uid}`;
   return `${whose}|${stampOfOne(confFolderOf(main))}`;
 }
 
 function stampOfOne(file: string): string {
-  const info = statSync(file, { throwIfNoEntry: false, bigint: true });
-  return info === undefined ? 'missing' : fileStamp(info);
+  const info = statOrErrno(file);
+  return typeof info === 'string' ? info : fileStamp(info);
+}
+
+function statOrErrno(file: string): BigIntStats | string {
+  try {
+    return statSync(file, { bigint: true });
+  } catch (error) {
+    const native = nativeFailureOf(error);
+    if (native === undefined) throw error;
+    return native.errno;
+  }
 }
 
 function newestMs(stamp: string): number {

@@ -152,7 +152,14 @@ export interface EffectivePolicy {
   readonly env: readonly string[];
 }
 
-/** `E_POLICY_UNFIT`: what a setting comes to for this user is not accepted. */
+/**
+ * `E_POLICY_UNFIT`: what a setting comes to for this user is not accepted. `E_POLICY_BROKEN`: there is no policy that
+ * could be asked.
+ */
 export type Evaluation =
   | { readonly kind: 'ok'; readonly policy: EffectivePolicy }
-  | { readonly kind: 'refused'; readonly code: 'E_NO_POLICY' | 'E_POLICY_UNFIT'; readonly why: string };
+  | {
+      readonly kind: 'refused';
+      readonly code: 'E_NO_POLICY' | 'E_POLICY_UNFIT' | 'E_POLICY_BROKEN';
+      readonly why: string;
+    };

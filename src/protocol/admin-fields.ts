@@ -21,3 +21,10 @@ export interface Verb {
   readonly result: z.ZodObject;
   readonly part?: z.ZodType;
 }
+
+/** The policy in force is not what the files say: they are broken. */
+export const policyFault = z.strictObject({
+  /** When the one in force was accepted; null: none is, and every login is refused. */
+  since: timestamp.nullable(),
+  problems: z.array(z.string()),
+});

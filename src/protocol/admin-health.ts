@@ -1,7 +1,7 @@
 // The verb of the admin protocol that tells "dockershctl doctor" about the daemon itself. Pure.
 
 import { z } from 'zod';
-import { hostPath, noParams, type Verb } from './admin-fields.ts';
+import { hostPath, noParams, policyFault, type Verb } from './admin-fields.ts';
 
 export const healthVerbs = {
   health: {
@@ -14,6 +14,7 @@ export const healthVerbs = {
       libexec: hostPath,
       /** Limits that the policy sets and this host cannot hold. */
       unenforced: z.array(z.strictObject({ key: z.string(), why: z.string() })),
+      policyFault: policyFault.nullable(),
     }),
   },
 } as const satisfies Record<string, Verb>;

@@ -1,7 +1,7 @@
 // The verbs of the admin protocol that are about the policy: params and results. Pure.
 
 import { z } from 'zod';
-import { bytes, count, noParams, userName, type Verb } from './admin-fields.ts';
+import { bytes, count, noParams, policyFault, userName, type Verb } from './admin-fields.ts';
 
 /** Without file and line: the built-in default. */
 const source = z.strictObject({
@@ -34,8 +34,7 @@ export const policyVerbs = {
       /** False: this host knows no such account. Its groups are then unknown too. */
       account: z.boolean(),
       groups: z.array(z.string()),
-      /** The policy in force is not what the files say: they are broken. */
-      outdated: z.boolean(),
+      policyFault: policyFault.nullable(),
       /** Why a login would be refused by the policy; null: it would not. */
       refused: refusal.nullable(),
       /** What of the user's own file does not count. */

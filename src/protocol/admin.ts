@@ -11,7 +11,16 @@
  */
 import { z } from 'zod';
 import { accountVerbs } from './admin-accounts.ts';
-import { bytes, count, imageName, noParams, timestamp, userName, type Verb } from './admin-fields.ts';
+import {
+  bytes,
+  count,
+  imageName,
+  noParams,
+  policyFault,
+  timestamp,
+  userName,
+  type Verb,
+} from './admin-fields.ts';
 import { healthVerbs } from './admin-health.ts';
 import { imageVerbs } from './admin-images.ts';
 import { policyVerbs } from './admin-policy.ts';
@@ -91,7 +100,10 @@ export const adminVerbs = {
       cgroup: z.enum(['v1', 'v2', 'hybrid']),
     }),
   },
-  ps: { params: noParams, result: z.strictObject({ sandboxes: z.array(adminSandbox) }) },
+  ps: {
+    params: noParams,
+    result: z.strictObject({ sandboxes: z.array(adminSandbox), policyFault: policyFault.nullable() }),
+  },
   stop: {
     params: z.strictObject({ user: userName }),
     /** `stopped` is false when the user had no sandbox. */

@@ -1,8 +1,8 @@
 // A login that cannot be sandboxed is refused: exit 125, a message with an id that the log knows, and
 // nothing run on the host.
 
-import { existsSync, readFileSync } from 'node:fs';
-import { readdir } from 'node:fs/promises';
+import { existsSync, readFileSync, readlinkSync, statSync } from 'node:fs';
+import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Login } from '../fixtures/login.ts';
@@ -157,17 +157,96 @@ describe.skipIf(control).each(modes)('as %s', (mode) => {
   });
 });
 
-describe.skipIf(control)('the daemon does not start', () => {
-  it.each([
-    ['with an invalid policy file', '[defaults]\nimage = host\nlinger = long\n', 0o644, /dockersh\.ini:3/],
-    ['with a policy file that others can write', '[defaults]\nimage = host\n', 0o666, /E_UNTRUSTED_PATH/],
-  ])('%s', async (_name, text, mode, message) => {
-    const { host } = world();
-    await host.killDaemon('SIGTERM');
-    await host.setPolicy(text, mode);
-    await expect(host.startDaemon()).rejects.toThrow(message);
-    await host.setPolicy({ defaults: { image: 'host' } });
-    await host.startDaemon();
+describe.skipIf(control)('a daemon that is started while the policy is broken', () => {
+  const good = { defaults: { image: 'host' } };
+  const kept = (): string => join(world().host.stateFolder, 'last-good-policy.json');
+  const faultOf = async (): Promise<{ since: string | null; problems: string[] } | null> => {
+    const { policyFault } = (await world().host.ctlOk('ps')) as {
+      policyFault: { since: string | null; problems: string[] } | null;
+    };
+    return policyFault;
+  };
+  afterEach(async () => {
+    await world().host.setPolicy(good);
     expect((await world().login('shell').ssh('exit 3')).code).toBe(3);
+  });
+
+  it.each([
+    ['invalid', '[defaults]\nimage = host\nlinger = long\n', 0o644, /dockersh\.ini:3/, 78],
+    ['writable by others', '[defaults]\nimage = host\n', 0o666, /writable by everybody/, 77],
+  ])(
+    '(%s) goes by the last good one, and takes the mended one at once',
+    async (_name, text, mode, problem, status) => {
+      const { host } = world();
+      const [login, other] = [world().login('shell'), world().login('force')];
+      await host.setPolicy({ ...good, users: { [other.user.name]: { maintenance: 'shut' } } });
+      expect((await login.ssh('true')).code).toBe(0);
+      await host.killDaemon('SIGTERM');
+      await host.setPolicy(text, mode);
+      await host.startDaemon();
+      expect((await login.ssh('exit 4')).code).toBe(4);
+      await expectRefusal(other, 'E_MAINTENANCE'); // of the last good one, all of it
+      expect((await faultOf())?.problems.join()).toMatch(problem);
+      expect((await host.ctl('policy', 'check', host.policyFile)).code).toBe(status);
+      const told = host.logRecords().filter(({ msg }) => msg.startsWith('the policy is broken: in force'));
+      expect(told.at(-1)).toMatchObject({
+        level: 'error',
+        file: host.policyFile,
+        since: (await faultOf())?.since,
+      });
+      await host.setPolicy(good);
+      expect((await other.ssh('exit 5')).code).toBe(5);
+      expect(await faultOf()).toBe(null);
+    },
+  );
+
+  it('refuses every login at once where there is none, but for root’s, until it is mended', async () => {
+    const { host } = world();
+    const login = world().login('shell');
+    await host.killDaemon('SIGTERM');
+    await rm(kept());
+    await host.setPolicy('[defaults]\nimgae = host\n');
+    await host.startDaemon();
+    expect(await expectRefusal(login, 'E_POLICY_BROKEN')).toMatch(/policy of this host is broken/);
+    await expectRefusal(world().login('force'), 'E_POLICY_BROKEN');
+    const root = await run(host.client, ['-c', 'readlink /proc/self/ns/pid'], {
+      env: { PATH: '/usr/bin:/bin' },
+    });
+    expect(root.stdout.toString()).toBe(`${readlinkSync('/proc/self/ns/pid')}\n`);
+    expect(await faultOf()).toMatchObject({ since: null });
+    await host.setPolicy(good);
+    expect((await login.ssh('exit 6')).code).toBe(6);
+    expect(existsSync(kept())).toBe(true);
+  });
+
+  it('takes nothing that a user could have left for it', async () => {
+    const login = world().login('shell');
+    expect(statSync(kept())).toMatchObject({ uid: 0, mode: 0o100600 });
+    const { stateFolder } = login.host;
+    const forged = JSON.stringify({
+      format: 1,
+      version: '0',
+      since: new Date().toISOString(),
+      main: '',
+      files: [],
+    });
+    // On the host and inside: neither reading nor replacing, nor anything else in that folder.
+    const attempts = `cat ${kept()}; ls ${stateFolder}; mv ${kept()} /tmp/; ln -s /tmp/x ${stateFolder}/x;
+      rm -f ${kept()}; echo '${forged}' > ${kept()}; mkdir ${stateFolder}; true`;
+    const before = readFileSync(kept(), 'utf8');
+    const { uid, gid } = login.user;
+    const onHost = await run('setpriv', [
+      `--reuid=${uid}`,
+      `--regid=${gid}`,
+      '--clear-groups',
+      'sh',
+      '-c',
+      attempts,
+    ]);
+    expect(onHost.stdout.toString()).toBe('');
+    expect(onHost.stderr.toString()).toMatch(/Permission denied/);
+    await login.ssh(attempts);
+    expect(readFileSync(kept(), 'utf8')).toBe(before);
+    expect(await readdir(stateFolder)).not.toContain('x');
   });
 });

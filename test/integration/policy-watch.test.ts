@@ -13,6 +13,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { KeptPolicy } from '../../src/daemon/kept-policy.ts';
 import { PolicyStore } from '../../src/daemon/policy-store.ts';
 import type { UserRecord } from '../../src/isolation/engine.ts';
 import { loadAddon } from '../../src/isolation/seqpacket.ts';
@@ -53,16 +54,14 @@ beforeEach(async () => {
   write(at('conf.d/a.ini'), '[defaults]\nimage = base\n');
 });
 afterEach(async () => {
-  store?.[Symbol.dispose]();
+  await store?.[Symbol.asyncDispose]();
   await rm(folder, { recursive: true, force: true });
 });
 
 async function follow(): Promise<PolicyStore> {
   await sleep(50);
-  store = await PolicyStore.open(
-    at('dockersh.ini'),
-    createLogger({ level: 'debug', file: path.join(folder, 'log') }),
-  );
+  const log = createLogger({ level: 'debug', file: path.join(folder, 'log') });
+  store = await PolicyStore.open(at('dockersh.ini'), log, new KeptPolicy(folder, at('dockersh.ini'), log));
   told = 0;
   store.follow(() => {
     told += 1;

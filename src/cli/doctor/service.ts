@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { hasErrno } from '../../lib/errors.ts';
 import { checkTrustedPath } from '../../lib/trusted-path.ts';
 import { version } from '../../lib/version.ts';
+import { describeFault } from '../../policy/fault.ts';
 import { formatProblem } from '../../policy/problem.ts';
 import { runCommand, shellOperand, shellWord } from '../host/command.ts';
 import { nativePrograms } from '../host/installation.ts';
@@ -17,7 +18,7 @@ export const serviceChecks: readonly HostCheck[] = [
     id: 'policy-valid',
     group: 'policy',
     what: 'the policy is valid, and only root can change it',
-    why: 'After a broken edit the last good policy stays in force until the daemon is started again: then nobody gets in.',
+    why: 'After a broken edit the last good policy stays in force, and no further edit counts.',
     run: async (context) => {
       const { policy, problems } = await context.policy();
       const { config } = await context.paths();
@@ -25,6 +26,20 @@ export const serviceChecks: readonly HostCheck[] = [
       const found = problems.map(formatProblem).join('; ');
       const fix = `dockershctl policy check ${shellWord(config)}`;
       return policy === undefined ? critical(found, fix) : warning(found, fix);
+    },
+  },
+  {
+    id: 'policy-in-force',
+    group: 'policy',
+    what: 'the daemon goes by the policy that the files hold',
+    why: 'It goes by the last good one while they are broken; where there is none, every login is refused.',
+    run: async (context) => {
+      const daemon = await context.daemon();
+      if (!daemon.ok) return unknown('dockershd does not answer', 'Start dockershd.');
+      const { policyFault, config } = daemon.health;
+      if (policyFault === null) return ok(config);
+      const found = [describeFault(policyFault), ...policyFault.problems].join('; ');
+      return critical(found, `dockershctl policy check ${shellWord(config)}, and mend what it names`);
     },
   },
   {

@@ -43,6 +43,12 @@ export const scenarios = {
     args: ['--state', '/mnt'],
   },
   brokenPolicy: { policy: '[defaults]\nimage = host\nmemroy = 1G\n' },
+  brokenInForce: {
+    script: `
+      file=$HOST_FOLDER/etc/dockersh.ini
+      cp -p "$file" "$file.good"; echo 'memroy = 1G' >>"$file"; trap - EXIT
+      set -- bash -c '"$@"; status=$?; mv "$HOST_FOLDER/etc/dockersh.ini.good" "$HOST_FOLDER/etc/dockersh.ini"; exit $status' bash "$@"`,
+  },
   noImage: { policy: '[user:dsh-nobody]\nimage = host\n' },
   missingImage: { policy: '[defaults]\nimage = dsh-not-there\n' },
   closed: {
@@ -156,6 +162,7 @@ export const breakers: Readonly<Record<string, Breaker>> = {
   rescue: { scenario: 'closed', state: 'warning', found: /dsh-not-there is missing/ },
   exempt: { scenario: 'exempted', state: 'warning' },
   'policy-valid': { scenario: 'brokenPolicy', state: 'critical', found: /memroy/ },
+  'policy-in-force': { scenario: 'brokenInForce', state: 'critical', found: /last good one, of 20.*memroy/ },
   'policy-user': { scenario: 'missingImage', state: 'critical', found: /dsh-not-there/ },
   'daemon-answers': { scenario: 'noDaemon', state: 'critical', found: /not running/ },
   'daemon-version': { scenario: 'otherVersion', state: 'warning', found: /installed is 0\.0\.9/ },

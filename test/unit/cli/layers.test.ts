@@ -15,7 +15,7 @@ const snapshot = {
 };
 
 const answers: Partial<Record<AdminRequest['verb'], unknown>> = {
-  ps: { sandboxes: [] },
+  ps: { sandboxes: [], policyFault: null },
   reset: { user: 'ada', stopped: true, saved: null },
   rollback: { user: 'ada', stopped: true, snapshot, saved: { ...snapshot, name: 'before' } },
   'snapshot.create': { user: 'ada', snapshot, pausedMs: 1234 },

@@ -52,7 +52,7 @@ describe('policy explain', () => {
     user: 'ada',
     account: true,
     groups: ['lab'],
-    outdated: false,
+    policyFault: null,
     refused: null,
     problems: [],
     keys: [
@@ -80,13 +80,16 @@ describe('policy explain', () => {
   });
 
   it('says that there is no such account, that logins are refused, and that files are broken', async () => {
+    const policyFault = { since: '2026-01-02T03:04:05.678Z', problems: ['a.ini:1: no'] };
     const refused = { code: 'E_NO_POLICY', why: 'the policy names no image for ada' };
     await using daemon = await FakeDaemon.start(
-      answerOk({ ...answer, account: false, outdated: true, refused }),
+      answerOk({ ...answer, account: false, policyFault, refused }),
     );
     const { stdout } = await cli(['--socket', daemon.socketPath, 'policy', 'explain', 'ada']);
     expect(stdout).toMatch(/knows no such account/);
-    expect(stdout).toMatch(/files are broken/);
+    expect(stdout).toMatch(
+      /^ATTENTION: the policy is broken: in force is the last good one, of 2026-01-02T03:04:05/m,
+    );
     expect(stdout).toMatch(/refused: the policy names no image for ada \[E_NO_POLICY\]/);
   });
 });

@@ -45,7 +45,7 @@ async function ask(result: unknown, args: string[], terminal?: { columns: number
 
 describe('ps', () => {
   it('prints a table', async () => {
-    const { status, stdout } = await ask({ sandboxes: [sandbox] }, ['ps']);
+    const { status, stdout } = await ask({ sandboxes: [sandbox], policyFault: null }, ['ps']);
     expect(status).toBe(0);
     expect(stdout.split('\n')).toEqual([
       'USER   UID  STATE    IMAGE  SESSIONS    MEMORY  PROCESSES  CPUS     UP  STOPS IN',
@@ -59,13 +59,20 @@ describe('ps', () => {
       ['--json', 'ps'],
       ['ps', '--json'],
     ]) {
-      const { stdout } = await ask({ sandboxes: [sandbox] }, args);
-      expect(JSON.parse(stdout)).toEqual({ sandboxes: [sandbox] });
+      const { stdout } = await ask({ sandboxes: [sandbox], policyFault: null }, args);
+      expect(JSON.parse(stdout)).toEqual({ sandboxes: [sandbox], policyFault: null });
     }
   });
 
+  it('says that the policy is broken, apart from the list', async () => {
+    const policyFault = { since: null, problems: ['a.ini:1: no'] };
+    const { stdout, stderr } = await ask({ sandboxes: [sandbox], policyFault }, ['ps']);
+    expect(stdout).toMatch(/^USER /);
+    expect(stderr).toMatch(/^ATTENTION: the policy is broken.* every login is refused .*policy check/);
+  });
+
   it('fits a terminal', async () => {
-    const { stdout } = await ask({ sandboxes: [sandbox] }, ['ps'], { columns: 30 });
+    const { stdout } = await ask({ sandboxes: [sandbox], policyFault: null }, ['ps'], { columns: 30 });
     expect(stdout.split('\n').map((line) => line.length)).toEqual([30, 30, 0]);
   });
 });

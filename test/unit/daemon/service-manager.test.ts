@@ -96,11 +96,13 @@ describe('notification', () => {
       using manager = new ServiceManager(environment, silent, (path, data) => said.push(`${path} ${data}`));
       vi.advanceTimersByTime(20_000);
       expect(said).toEqual([]);
-      manager.ready();
+      manager.ready('Accepting logins');
+      manager.status('Attention: broken');
       vi.advanceTimersByTime(10_000);
       manager.stopping();
       expect(said.map((text) => text.split('\n')[0])).toEqual([
         '/notify READY=1',
+        '/notify STATUS=Attention: broken',
         '/notify WATCHDOG=1',
         '/notify WATCHDOG=1',
         '/notify STOPPING=1',
@@ -118,7 +120,7 @@ describe('notification', () => {
     using alone = new ServiceManager(nobody, silent, deaf);
     using unheard = new ServiceManager({ ...nobody, notifySocket: '/notify' }, silent, deaf);
     for (const manager of [alone, unheard]) {
-      expect(() => manager.ready()).not.toThrow();
+      expect(() => manager.ready('')).not.toThrow();
       expect(() => manager.stopping()).not.toThrow();
     }
   });
