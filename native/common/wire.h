@@ -110,6 +110,7 @@ enum wire_tag {
     TAG_MOUNT = 60,
     TAG_DISK = 61,
     TAG_DEVICE = 64,
+    TAG_ROOT = 65,
 };
 
 struct wire_writer {

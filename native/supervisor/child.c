@@ -110,7 +110,8 @@ static void take_descriptors(const int *fds, struct slot *slot) {
 
 // Groups, then gid, then uid: each needs the privilege that the last one gives up (credentials(7)).
 // Leaving uid 0 clears the permitted, effective and ambient capabilities; the bounding set is empty
-// since the spawner's lockdown, so no exec brings any back.
+// since the spawner's lockdown, so no exec brings any back but, where policy has root = yes, that of a
+// setuid program.
 static void become_user(const struct plan *plan, struct slot *slot) {
     if (setgroups(plan->group_count, plan->groups) != 0)
         give_up(slot, "set groups", NULL);

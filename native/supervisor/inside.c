@@ -134,7 +134,8 @@ static int build(const struct spec *spec, struct shared *shared, int peer, struc
     cleanup_fd int pts = open("/dev/pts", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (pts < 0)
         return err_sys(err, "open devpts", NULL);
-    if (lockdown(err) != 0)
+    static const struct freedom none = {0};
+    if (lockdown(&none, err) != 0)
         return -1;
     shared->steps_ns[STEP_PIVOT] = monotonic_ns();
     return step_send(peer, MSG_STEP, pts, err);

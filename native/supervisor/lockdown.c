@@ -1,6 +1,7 @@
 #include "lockdown.h"
 
 #include <errno.h>
+#include <linux/capability.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <stdint.h>
@@ -12,8 +13,25 @@
 
 #define LAST_POSSIBLE_CAPABILITY 63
 
-static int drop_bounding_set(struct err *err) {
+// What root inside has: enough to install software and to become anybody inside. Nothing that sets up
+// mounts, networks or devices, traces, or is about the machine. All of it counts for the sandbox's user
+// namespace alone.
+static const unsigned long roots[] = {CAP_CHOWN,   CAP_DAC_OVERRIDE,    CAP_FOWNER, CAP_FSETID,
+                                      CAP_KILL,    CAP_SETGID,          CAP_SETUID, CAP_SETPCAP,
+                                      CAP_SETFCAP, CAP_NET_BIND_SERVICE};
+
+static bool is_roots(unsigned long capability) {
+    for (size_t index = 0; index < sizeof roots / sizeof roots[0]; index++) {
+        if (roots[index] == capability)
+            return true;
+    }
+    return false;
+}
+
+static int drop_bounding_set(bool root, struct err *err) {
     for (unsigned long capability = 0; capability <= LAST_POSSIBLE_CAPABILITY; capability++) {
+        if (root && is_roots(capability))
+            continue;
         if (prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) == 0)
             continue;
         if (errno == EINVAL) // past the last one that this kernel knows
@@ -24,13 +42,14 @@ static int drop_bounding_set(struct err *err) {
 }
 
 // In this order: the bounding set needs CAP_SETPCAP, which is still there; no_new_privs must come
-// before the filter, or an unprivileged caller may not install it (seccomp(2)).
-int lockdown(struct err *err) {
-    if (drop_bounding_set(err) != 0)
+// before the filter, or an unprivileged caller may not install it (seccomp(2)). Where setuid programs
+// are to have their effect there is no no_new_privs, and CAP_SYS_ADMIN, which is still there, installs it.
+int lockdown(const struct freedom *freedom, struct err *err) {
+    if (drop_bounding_set(freedom->root, err) != 0)
         return -1;
     if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) != 0)
         return err_sys(err, "clear ambient capabilities", NULL);
-    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
+    if (!freedom->root && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
         return err_sys(err, "set no_new_privs", NULL);
     struct sock_fprog program = {.len = sizeof seccomp_filter / sizeof seccomp_filter[0],
                                  .filter = (struct sock_filter *)(uintptr_t)seccomp_filter};

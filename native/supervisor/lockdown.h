@@ -3,6 +3,13 @@
 // and the spawner, from which all sessions are forked, call the same function.
 #pragma once
 
+#include <stdbool.h>
+
 #include "err.h"
 
-int lockdown(struct err *err);
+// What policy gives back to sessions; PID 1 needs none of it.
+struct freedom {
+    bool root; // setuid programs have their effect, up to the sandbox's own root
+};
+
+int lockdown(const struct freedom *freedom, struct err *err);

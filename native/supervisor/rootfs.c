@@ -125,7 +125,8 @@ static int mount_overlay(const struct spec *spec, int userns, struct err *err) {
     // No option whose effect on disk a later layer diff would have to know of.
     (void)snprintf(options + used, sizeof options - used,
                    ",upperdir=u/upper,workdir=u/work,index=off,metacopy=off,redirect_dir=off");
-    if (mount("overlay", "r", "overlay", MS_NOSUID | MS_NODEV, options) != 0)
+    unsigned long flags = MS_NODEV | (spec->freedom.root ? 0 : MS_NOSUID);
+    if (mount("overlay", "r", "overlay", flags, options) != 0)
         return err_sys(err, "mount overlay", spec->upper_dir);
     return 0;
 }

@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "err.h"
+#include "lockdown.h"
 
 #define MAX_SESSIONS 256
 
@@ -34,6 +35,7 @@ struct shared {
     pid_t init_pid;
     struct err init_err;
     struct err spawner_err;
+    struct freedom freedom; // of sessions; set before any spawner enters the sandbox
     uint64_t steps_ns[STEP_COUNT];
     struct slot slots[MAX_SESSIONS];
 };

@@ -136,6 +136,8 @@ static int parse_field(struct spec *spec, const struct wire_field *field) {
         return parse_text(&spec->hostname, field);
     case TAG_NETWORK:
         return parse_flag(&spec->host_network, field);
+    case TAG_ROOT:
+        return parse_flag(&spec->freedom.root, field);
     case TAG_TMP_BYTES:
         return wire_u64(field, &spec->tmp_bytes) ? 0 : -1;
     case TAG_SHM_BYTES:

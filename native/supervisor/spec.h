@@ -8,6 +8,7 @@
 #include <sys/types.h>
 
 #include "err.h"
+#include "lockdown.h"
 #include "wire.h"
 
 // Of an image at most 256 (src/images/oci.ts), and the identity layer. Overlayfs takes 500.
@@ -60,6 +61,7 @@ struct spec {
     char *mountpoint; // an empty directory to build on, in the supervisor's own mount namespace
     char *hostname;
     bool host_network;
+    struct freedom freedom;
     uint64_t tmp_bytes;
     uint64_t shm_bytes;
     char *control_path;

@@ -46,6 +46,8 @@ export interface SandboxSpec extends Limits, DiskLimits {
     readonly target: string;
     readonly writable: boolean;
   }[];
+  /** Whether setuid programs inside have their effect, up to the sandbox's own root. */
+  readonly root: 'no' | 'yes';
   /** Devices of the host, by paths and globs. */
   readonly devices: readonly { readonly path: string; readonly writable: boolean }[];
 }

@@ -29,7 +29,8 @@ export function passwdText(
   home: string,
 ): string {
   const { user } = spec;
-  const own = [user.name, 'x', user.uid, user.gid, user.gecos, home, spec.shell].map((part) =>
+  // "x" would mean a line of /etc/shadow, without which PAM takes the account for a broken one.
+  const own = [user.name, '*', user.uid, user.gid, user.gecos, home, spec.shell].map((part) =>
     field(String(part)),
   );
   const lines = (image ?? `${rootLine}\n${nobodyLine}`).split('\n').filter((line) => {
@@ -88,6 +89,12 @@ async function networkFiles(spec: SandboxSpec, hostname: string): Promise<Entry[
   ];
 }
 
+/** Whoever may be root inside has no password to prove that with. By the id: a name may hold anything. */
+function sudoEntries({ root, user }: SandboxSpec): Entry[] {
+  if (root !== 'yes') return [];
+  return [{ path: 'etc/sudoers.d/dockersh', text: `#${user.uid} ALL=(ALL:ALL) NOPASSWD: ALL\n` }];
+}
+
 /** The others are made below what is mounted there, by the supervisor. */
 function mountsOnRoot({ mounts, user }: SandboxSpec): SandboxSpec['mounts'] {
   const home = `${homeInside(user)}/`;
@@ -105,6 +112,7 @@ async function entriesOf(spec: SandboxSpec, hostname: string): Promise<Entry[]> 
     { path: 'etc/group', text: groupText(spec.image.group, spec.user) },
     { path: 'etc/hostname', text: `${hostname}\n` },
     ...(await networkFiles(spec, hostname)),
+    ...sudoEntries(spec),
   ];
 }
 

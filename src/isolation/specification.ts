@@ -51,6 +51,7 @@ export function specificationMessage(spec: SandboxSpec, place: Placement): Buffe
     .text('bind', `${place.folder.home}\0${homeInside(user)}\0rw`)
     .text('hostname', place.hostname)
     .u32('network', spec.network === 'host' ? 1 : 0)
+    .u32('root', spec.root === 'yes' ? 1 : 0)
     .u64('tmpBytes', sizeOf(spec.tmpBytes))
     .u64('shmBytes', sizeOf(spec.shmBytes))
     .text('control', place.controlSocket)

@@ -91,6 +91,7 @@ export const tags = {
   mount: 60,
   disk: 61,
   device: 64,
+  root: 65,
 } as const;
 export type Tag = keyof typeof tags;
 

@@ -96,6 +96,7 @@ function effective(values: PolicySection, image: string, env: readonly string[])
     ...(values.hostname === undefined ? {} : { hostname: values.hostname }),
     mounts: required(values.mounts, 'mounts'),
     devices: required(values.devices, 'devices'),
+    root: required(values.root, 'root'),
     umask: required(values.umask, 'umask'),
     nice: required(values.nice, 'nice') ?? 0,
     ...(values.timezone === undefined ? {} : { timezone: values.timezone }),

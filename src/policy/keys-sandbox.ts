@@ -1,7 +1,7 @@
 // The keys that are about the sandbox itself, besides what it may use. Pure.
 
 import type { KeySpec } from './section-schema.ts';
-import { imageOrNone, sizeLimit } from './values.ts';
+import { imageOrNone, oneOf, sizeLimit } from './values.ts';
 import { deviceList } from './values-devices.ts';
 import { hostFolderOrNone, hostName, mountList } from './values-sandbox.ts';
 
@@ -60,5 +60,13 @@ export const sandboxKeys = {
     list: true,
     doc: 'Devices of the host that the sandbox has as well, by their paths below /dev. All of the sandbox can open them, for reading and writing, with :r for reading alone (many devices do their work by ioctl(2), which :r does not keep from anybody); the mode and the group that they have on the host do not count. A glob (/dev/dri/*) stands for what there is when the sandbox starts. A device that is not there refuses logins, unless "strict = no": then it is named in the log. Disks and what reaches them, terminals, screens and keyboards of the host, and memory of the kernel are never given. Every device is more of the kernel\'s code within the user\'s reach, and it may know nothing of namespaces: what its driver lets one do, it lets this user do to the whole host.',
     example: '/dev/kvm /dev/dri/* /dev/nvidia0:rw',
+  },
+  root: {
+    type: oneOf('no', 'yes'),
+    defaultText: 'no',
+    values: 'no, yes',
+    applies: 'sandbox',
+    doc: "Whether users may become root inside. no: setuid programs and file capabilities have no effect, and nobody inside ever has another id than a session began with. yes: they have; sudo, where the image has it, asks for no password, and apt and others can install into the user's own layer. That root is nobody on the host: it has the files of the sandbox and ids of this user's range, and no right to mount, to change network, limits or devices. It is more of the kernel within reach, though: choose it for those who need it. Sessions still begin as the user. The programs of the image \"host\" belong to the host's root and never become setuid.",
+    example: 'yes',
   },
 } as const satisfies Record<string, KeySpec>;

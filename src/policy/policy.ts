@@ -126,6 +126,7 @@ export interface EffectivePolicy {
   readonly hostname?: string;
   readonly mounts: PolicyValue<'mounts'>;
   readonly devices: PolicyValue<'devices'>;
+  readonly root: PolicyValue<'root'>;
   /** null: the login's own. */
   readonly umask: number | null;
   readonly nice: number;

@@ -15,7 +15,7 @@ const linesOf = (text: string): string[] => {
 };
 const passwd = (image: string | undefined, user = aUser(), shell = '/bin/bash'): string[] =>
   linesOf(passwdText(image, { user, shell }, '/home/tester'));
-const own = 'tester:x:1000:1000:A Tester,,,:/home/tester:/bin/bash';
+const own = 'tester:*:1000:1000:A Tester,,,:/home/tester:/bin/bash';
 const root = 'root:x:0:0:root:/root:/bin/sh';
 
 /** What a user database could hold to add a field, a line or a user. */
@@ -36,7 +36,7 @@ describe('/etc/passwd', () => {
 
   test('whoever has the name or the uid in the image gives way', () => {
     const image =
-      'root:x:0:0::/root:/bin/sh\ntester:x:33:33::/:/x\nubuntu:x:1000:1000::/home/ubuntu:/x\nx:x:10001:1::/:/x';
+      'root:x:0:0::/root:/bin/sh\ntester:*:33:33::/:/x\nubuntu:x:1000:1000::/home/ubuntu:/x\nx:x:10001:1::/:/x';
     expect(passwd(image)).toEqual(['root:x:0:0::/root:/bin/sh', 'x:x:10001:1::/:/x', own]);
   });
 
@@ -52,7 +52,7 @@ describe('/etc/passwd', () => {
     );
     expect(lines).toHaveLength(2);
     expect(lines[1]?.split(':')).toHaveLength(7);
-    expect(lines[1]?.split(':').slice(1, 4)).toEqual(['x', '1000', '1000']);
+    expect(lines[1]?.split(':').slice(1, 4)).toEqual(['*', '1000', '1000']);
     expect(lines[1]).not.toContain('\0');
   });
 });

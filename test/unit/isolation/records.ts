@@ -54,6 +54,7 @@ export function aSandbox(changes: Partial<SandboxSpec> = {}): SandboxSpec {
     shmBytes: null,
     homeRoot: null,
     devices: [],
+    root: 'no',
     mounts: [],
     ...changes,
   };

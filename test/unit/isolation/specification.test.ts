@@ -90,6 +90,7 @@ describe('times and sizes', () => {
 });
 
 test.each([
+  ['root', aSandbox({ root: 'yes' }), aSandbox({ root: 'no' })],
   ['network', aSandbox({ network: 'host' }), aSandbox({ network: 'none' })],
   ['backgroundKill', aSandbox({ background: 'kill' }), aSandbox({ background: 'keep' })],
 ] as const)('%s is 1 or 0', (tag, on, off) => {

@@ -59,6 +59,7 @@ test('the built-in defaults', () => {
     shmBytes: 1024 ** 3,
     homeRoot: null,
     devices: [],
+    root: 'no',
     mounts: [],
     umask: null,
     nice: 0,
