@@ -30,6 +30,7 @@ enum wire_type {
     MSG_EXIT = 3,
     MSG_ERROR = 4,
     MSG_OUTSIDE = 5,
+    MSG_WAIT = 7,
     // login client -> supervisor
     MSG_SIGNAL = 6,
     // daemon -> supervisor

@@ -14,6 +14,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -48,7 +49,12 @@
 
 #define EXIT_OURS 125
 #define RETRY_MS 50
-#define WAITING_MS 5000
+#define WAITING_MS 2000
+// Without a word from anybody. The daemon says every 20 s that it is at it, a supervisor that is held up ends
+// after 60.
+#ifndef SILENCE_MS
+#define SILENCE_MS 75000
+#endif
 #define RETRY_ATTEMPTS                                                                                       \
     200 // 10 s: a daemon takes half a second to be started again, and on a busy host several
 
@@ -158,9 +164,21 @@ static _Noreturn void leave_sandbox(int connection, struct wire_reader *reader, 
 // Where a service manager holds the socket, a login waits there until a daemon can be started: somebody at a
 // terminal is told. A program at the other end must not get words between its own.
 static void say_when_waiting(int connection) {
+    static bool said;
     struct pollfd polled = {.fd = connection, .events = POLLIN};
-    if (isatty(2) && poll(&polled, 1, WAITING_MS) == 0)
-        say("waiting for the login service (dockershd)");
+    if (said || !isatty(2) || poll(&polled, 1, WAITING_MS) != 0)
+        return;
+    say("waiting for the login service (dockershd)");
+    said = true;
+}
+
+// The next message; where none comes, nobody takes logins from the service manager's socket.
+static ssize_t next_word(int connection, uint8_t *bytes, size_t size, int *fds, unsigned *fd_count) {
+    struct pollfd polled = {.fd = connection, .events = POLLIN};
+    if (poll(&polled, 1, SILENCE_MS) == 0)
+        fail("the login service does not answer, so you can't be logged in; tell your administrator "
+             "(dockershd)");
+    return wire_receive(connection, bytes, size, fds, fd_count);
 }
 
 // Waits for the session to start. Returns the PTY's master, -1 where the session has none, or -2
@@ -171,11 +189,13 @@ static int wait_for_start(int connection, int argc, char **argv) {
     unsigned fd_count;
     struct wire_reader reader;
     say_when_waiting(connection);
-    ssize_t length = wire_receive(connection, answer, sizeof answer, fds, &fd_count);
-    if (length <= 0)
-        return -2;
-    if (!wire_open(&reader, answer, (size_t)length))
-        fail("the daemon's answer is not understood: is another version of dockershd running?");
+    do {
+        ssize_t length = next_word(connection, answer, sizeof answer, fds, &fd_count);
+        if (length <= 0)
+            return -2;
+        if (!wire_open(&reader, answer, (size_t)length))
+            fail("the daemon's answer is not understood: is another version of dockershd running?");
+    } while (reader.type == MSG_WAIT);
     if (reader.type == MSG_STARTED)
         return fd_count > 0 ? fds[0] : -1;
 #ifndef DOCKERSH_EXEC

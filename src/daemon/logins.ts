@@ -23,6 +23,7 @@ import {
   loginDismissal,
   loginError,
   loginOutside,
+  loginWait,
   parseLogin,
 } from '../protocol/login.ts';
 import { imageEnvironment } from '../shell/environment.ts';
@@ -58,6 +59,8 @@ type Whose = (request: LoginRequest, peerUid: number) => number | string | undef
 
 /** How long a client that has connected may take to say what it wants. */
 const silenceMs = 10_000;
+/** A client that hears nothing takes us for dead after 75 seconds (native/login/main.c). */
+const signOfLifeMs = 20_000;
 /** Logins of one uid that are under way: connected, and not yet a session or refused. */
 const mostPending = 128;
 /** Broken requests are somebody's mischief or mistake; a few of them in the log say it all. */
@@ -111,8 +114,12 @@ export class LoginService {
       message: (data) => {
         clearTimeout(timer);
         const client = new ClientConnection(connection.release());
+        const alive = setInterval(() => client.tell(loginWait()), signOfLifeMs);
         this.#received(client, data, whose, receivedNs, uid)
-          .finally(settle)
+          .finally(() => {
+            clearInterval(alive);
+            settle();
+          })
           .catch((error: unknown) => this.#parts.log.fatal({ err: error }, 'login'));
       },
     });

@@ -32,6 +32,7 @@ import { LoginService } from './logins.ts';
 import { type DaemonOptions, parseOptions } from './options.ts';
 import { OwnSettings } from './own-settings.ts';
 import { PolicyStore } from './policy-store.ts';
+import { refuseWaiting } from './refuse-waiting.ts';
 import {
   type InheritedSockets,
   inheritSockets,
@@ -120,10 +121,21 @@ interface Running {
 }
 
 async function start(options: DaemonOptions, service: ServiceEnvironment, log: Logger): Promise<Running> {
-  await using parts = new AsyncDisposableStack();
   await checkInstallation(options);
   loadAddon(path.join(options.libexec, 'addon.node'));
   const inherited = inheritSockets(service, options.run);
+  try {
+    return await serve(options, inherited, log);
+  } catch (error) {
+    const login = inherited.get('login');
+    log.fatal({ err: error }, 'dockershd cannot start');
+    if (login !== undefined) await refuseWaiting(login, options.libexec, log);
+    throw error;
+  }
+}
+
+async function serve(options: DaemonOptions, inherited: InheritedSockets, log: Logger): Promise<Running> {
+  await using parts = new AsyncDisposableStack();
   const policy = parts.use(
     await PolicyStore.open(options.config, log, new KeptPolicy(options.state, options.config, log)),
   );

@@ -2,7 +2,9 @@
 // Never closed here: what a client may have queued on it can hold descriptors whose last close waits for as
 // long as the client likes. The launcher's disposable children do that (native/supervisor/main.c).
 
+import { hasErrno } from '../lib/errors.ts';
 import type { OwnedFd } from '../lib/fd.ts';
+import { addon } from './addon.ts';
 
 export interface Disposer {
   /** Takes the connection, sends the message to the client and closes it. */
@@ -26,6 +28,16 @@ export class ClientConnection {
   /** From a supervisor that would not have it. */
   giveBack(fd: OwnedFd): void {
     this.#fd = fd;
+  }
+
+  /** Tells the client something, if the connection is ours just now; one that does not read misses it. */
+  tell(message: Buffer): void {
+    if (this.#fd === undefined) return;
+    try {
+      addon().send(this.#fd.borrow(), message, []);
+    } catch (error) {
+      if (!hasErrno(error, 'EPIPE', 'ECONNRESET')) throw error; // it has gone: whoever goes on finds out
+    }
   }
 
   /** Answers the client, if the connection is still ours. */

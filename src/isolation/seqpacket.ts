@@ -99,6 +99,11 @@ export class SeqpacketConnection implements Disposable {
     this.#retry ??= setTimeout(() => this.#flush(), 1);
   }
 
+  /** Messages that are not under way yet. */
+  get queued(): number {
+    return this.#queue.length;
+  }
+
   #sendNow(data: Buffer, fds: readonly OwnedFd[]): boolean {
     const numbers = fds.map((fd) => fd.borrow());
     if (!addon().send(this.#fd.borrow(), data, numbers)) return false;
@@ -150,6 +155,15 @@ function peekOrEnd(fd: number): Buffer | null | undefined {
   } catch (error) {
     if (!hasErrno(error, 'EBADMSG')) throw error;
     return null;
+  }
+}
+
+/** Those who have connected to a listening socket until now, `most` at the most. */
+export function* acceptWaiting(listening: OwnedFd, most: number): Generator<SeqpacketConnection> {
+  for (let count = 0; count < most; count += 1) {
+    const fd = addon().accept(listening.borrow());
+    if (fd < 0) return;
+    yield new SeqpacketConnection(new OwnedFd(fd));
   }
 }
 

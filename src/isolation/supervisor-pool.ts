@@ -1,30 +1,24 @@
 // Supervisors that wait for a sandbox. Starting one takes a moment (and on cgroup v1 moving a process into a
-// cgroup takes 7 to 20 ms), so a few are always ready. They are forked by a small launcher process, because
-// forking the daemon itself would take milliseconds and stop its event loop.
+// cgroup takes 7 to 20 ms), so a few are always ready. They are forked by the launcher.
 
-import { type ChildProcess, spawn } from 'node:child_process';
 import { closeAll, OwnedFd } from '../lib/fd.ts';
-import type { Logger } from '../lib/log.ts';
 import { parseWire, textOf, WireWriter } from '../lib/wire.ts';
 import { addon } from './addon.ts';
 import type { CgroupHost } from './cgroup-host.ts';
+import { Launcher, type LauncherOptions } from './launcher.ts';
 import { SeqpacketConnection } from './seqpacket.ts';
 
 const readyCount = 4;
 
-export interface PoolOptions {
-  /** dockersh-supervisor and dockersh-init; only root can change them (checked by the caller). */
-  readonly supervisorProgram: string;
-  readonly initProgram: string;
+export interface PoolOptions extends Omit<LauncherOptions, 'started'> {
   readonly cgroups: CgroupHost;
-  readonly log: Logger;
 }
 
 export class SupervisorPool implements Disposable {
   readonly #options: PoolOptions;
   readonly #ready: SeqpacketConnection[] = [];
   readonly #prepare: Buffer;
-  #launcher: { socket: SeqpacketConnection; process: ChildProcess } | undefined;
+  readonly #launcher: Launcher;
   #closed = false;
 
   constructor(options: PoolOptions) {
@@ -32,41 +26,16 @@ export class SupervisorPool implements Disposable {
     const message = new WireWriter('prepare').u32('cgroupKind', options.cgroups.version);
     for (const parent of options.cgroups.parents) message.text('cgroup', parent);
     this.#prepare = message.finish();
+    this.#launcher = new Launcher({ ...options, started: (pid) => options.cgroups.placeLauncher(pid) });
     this.#refill();
   }
 
-  #startLauncher(): SeqpacketConnection {
-    const [ours, theirs] = addon().socketPair();
-    using end = new OwnedFd(theirs);
-    const child = spawn(this.#options.supervisorProgram, [this.#options.initProgram], {
-      stdio: ['ignore', 'ignore', 'inherit', end.borrow()],
-      env: {},
-      cwd: '/',
-    });
-    const socket = new SeqpacketConnection(new OwnedFd(ours));
-    this.#launcher = { socket, process: child };
-    child.on('error', (error) => this.#options.log.error({ err: error }, 'the supervisor launcher failed'));
-    child.on('exit', (code, signal) => {
-      if (this.#closed) return;
-      this.#options.log.error(
-        { code, signal },
-        'the supervisor launcher ended; the next login starts it again',
-      );
-      socket[Symbol.dispose]();
-      this.#launcher = undefined;
-    });
-    child.unref();
-    if (child.pid !== undefined) this.#options.cgroups.placeLauncher(child.pid);
-    return socket;
-  }
-
   #fork(): SeqpacketConnection {
-    const launcher = this.#launcher?.socket ?? this.#startLauncher();
     const [ours, theirs] = addon().socketPair();
     const connection = new SeqpacketConnection(new OwnedFd(ours));
     using end = new OwnedFd(theirs);
     try {
-      launcher.send(new WireWriter('fork').finish(1), [end]);
+      this.#launcher.send(new WireWriter('fork').finish(1), end);
       connection.send(this.#prepare);
     } catch (error) {
       connection[Symbol.dispose]();
@@ -96,13 +65,9 @@ export class SupervisorPool implements Disposable {
     connection[Symbol.dispose]();
   }
 
-  /** Takes a client's connection, tells the client why it was refused, and closes it: in another process. */
+  /** As the launcher does it. */
   dispose(message: Buffer, connection: OwnedFd): void {
-    const launcher = this.#launcher?.socket ?? this.#startLauncher();
-    // The launcher passes on what it gets, but for the number of descriptors.
-    const answer = Buffer.from(message);
-    answer.writeUInt16LE(1, 6);
-    launcher.send(answer, [connection]);
+    this.#launcher.dispose(message, connection);
   }
 
   /** A supervisor that has no sandbox yet; the caller owns the connection. */
@@ -124,7 +89,7 @@ export class SupervisorPool implements Disposable {
   [Symbol.dispose](): void {
     this.#closed = true;
     for (const connection of this.#ready) connection[Symbol.dispose]();
-    this.#launcher?.socket[Symbol.dispose]();
+    this.#launcher[Symbol.dispose]();
   }
 }
 

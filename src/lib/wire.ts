@@ -19,6 +19,7 @@ export const messageTypes = {
   error: 4,
   outside: 5,
   signal: 6,
+  wait: 7,
   prepare: 16,
   sandbox: 17,
   session: 18,

@@ -54,6 +54,11 @@ export function loginOutside(shell: string): Buffer {
   return new WireWriter('outside').text('shell', shell).finish();
 }
 
+/** A sign of life: the login is being worked on. */
+export function loginWait(): Buffer {
+  return new WireWriter('wait').finish();
+}
+
 /** Ends a conversation without a word. */
 export function loginDismissal(): Buffer {
   return new WireWriter('error').finish();

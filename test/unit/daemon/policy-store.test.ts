@@ -185,7 +185,14 @@ asRoot('at the start', () => {
       },
       [/too many symbolic links/],
     ],
-    ['is a folder', async () => void (await rm(file), await mkdir(file, { mode: 0o755 })), [/not a regular/]],
+    [
+      'is a folder',
+      async () => {
+        await rm(file);
+        await mkdir(file, { mode: 0o755 });
+      },
+      [/not a regular/],
+    ],
     ['has no folder beside it', () => writeFile(path.join(folder, 'conf.d'), ''), [/conf\.d.*ENOTDIR/]],
   ])('a file that %s leaves the policy of before in force', async (_, spoil, reasons) => {
     await keep();
