@@ -1,10 +1,9 @@
 // Every way in which a login shell is called on a host.
 
-import { spawnSync } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { control, findProgram, lacks, program } from '../fixtures/machine.ts';
+import { control, lacks, program } from '../fixtures/machine.ts';
 import { run, runOk } from '../fixtures/process.ts';
 import { Terminal } from '../fixtures/terminal.ts';
 import { useWorld } from '../fixtures/world.ts';
@@ -124,13 +123,37 @@ describe('ForceCommand', () => {
   });
 });
 
-/** Debian 13's login hangs the terminal up and opens it again, as it may with a getty; a test's PTY ends then. */
-const hangsUp =
-  spawnSync(findProgram('login') ?? 'false', ['--version']).stdout?.includes('util-linux') === true;
+/** A console as a getty leaves it: Debian 13's login hangs the terminal up and opens it again, which only ends a PTY
+ * for who gives up at the first error. */
+const console = `
+import os, sys, time
+master, slave = os.openpty()
+name = os.ttyname(slave)
+os.close(slave)
+login = os.fork()
+if login == 0:
+    os.close(master)
+    os.setsid()
+    for fd in 0, 1, 2:
+        os.dup2(os.open(name, os.O_RDWR), fd)
+    os.closerange(3, 10)
+    os.execvp(sys.argv[1], sys.argv[1:])
+typing = os.fork()
+while typing == 0:
+    os.write(master, os.read(0, 4096))
+while os.waitpid(login, os.WNOHANG)[0] == 0:
+    try:
+        os.write(1, os.read(master, 4096))
+    except OSError:
+        time.sleep(0.01)
+os.kill(typing, 9)
+`;
 
-describe('a console login', () => {
-  it.skipIf(hangsUp)('by login -f gives an interactive login shell', async () => {
-    await using shell = new Terminal('setsid', ['--ctty', '--wait', 'login', '-f', login().user.name]);
+describe.skipIf(lacks('python3'))('a console login', () => {
+  it('by login -f gives an interactive login shell', async () => {
+    const script = 'stty raw -echo; exec python3 -c "$0" login -f "$1"';
+    await using shell = new Terminal('sh', ['-c', script, console, login().user.name]);
+    await shell.expect(/\$ $/); // what is typed before is lost where the terminal is hung up
     await shell.prompt();
     const { output } = await shell.command('echo $0; id -un; tty');
     expect(output).toMatch(new RegExp(`^-bash\n${login().user.name}\n/dev/pts/\\d+\n$`));
