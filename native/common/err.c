@@ -8,6 +8,7 @@ static void fill(struct err *err, int number, const char *what, const char *obje
     if (err == NULL)
         return;
     err->number = number;
+    err->reason = 0;
     (void)snprintf(err->what, sizeof err->what, "%s", what);
     (void)snprintf(err->object, sizeof err->object, "%s", object != NULL ? object : "");
 }

@@ -7,6 +7,7 @@
 
 struct err {
     int number;       // errno, or 0 where no system call failed
+    int reason;       // what a program tells apart beyond that; 0: nothing
     char what[64];    // the failing step, e.g. "mount overlay"
     char object[160]; // what it was done to; may be empty
 };

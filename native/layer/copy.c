@@ -15,6 +15,7 @@
 #include "links.h"
 #include "names.h"
 #include "overlay.h"
+#include "report.h"
 
 enum { COPY_BYTES = 64 * 1024 * 1024 };
 
@@ -208,7 +209,7 @@ static int copy_link(struct job *job, const struct place *place, struct err *err
 static int copy_folder(struct job *job, const struct place *place, size_t length, unsigned depth,
                        struct err *err) {
     if (depth > job->limits->max_depth)
-        return err_plain(err, "the path is deeper than the limit allows", "");
+        return err_refused(err, REFUSED_LIMIT, "the path is deeper than the limit allows", "");
     const int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
     struct stat info;
     cleanup_fd int from = openat(place->from, place->name, flags);
@@ -233,7 +234,7 @@ static int copy_child(struct job *job, const struct place *place, size_t length,
                       struct err *err) {
     size_t name_length = strlen(place->name);
     if (length + name_length + 2 > PATH_MAX)
-        return err_plain(err, "the path is longer than the limit allows", "");
+        return err_refused(err, REFUSED_LIMIT, "the path is longer than the limit allows", "");
     memcpy(job->path + length, place->name, name_length + 1);
     if (job->one_file_system && place->info->st_dev != job->device) {
         job->result->skipped_mounts++;

@@ -14,6 +14,7 @@
 #include "cleanup.h"
 #include "names.h"
 #include "overlay.h"
+#include "report.h"
 
 struct job {
     const struct diff_options *options;
@@ -62,7 +63,7 @@ static bool same_folder(const struct job *job, const struct stat *upper, const s
 static int put_name(struct job *job, size_t length, const char *name, struct err *err) {
     size_t name_length = strlen(name);
     if (length + name_length + 2 > PATH_MAX)
-        return err_plain(err, "the path is longer than the limit allows", "");
+        return err_refused(err, REFUSED_LIMIT, "the path is longer than the limit allows", "");
     memcpy(job->path + length, name, name_length + 1);
     return 0;
 }
@@ -99,7 +100,7 @@ static int tell_hidden(struct job *job, int upper, const struct below *below, si
 static int diff_subfolder(struct job *job, int parent, const char *name, const struct below *below,
                           size_t length, unsigned depth, struct err *err) {
     if (depth > job->options->limits->max_depth)
-        return err_plain(err, "the path is deeper than the limit allows", "");
+        return err_refused(err, REFUSED_LIMIT, "the path is deeper than the limit allows", "");
     cleanup_fd int upper = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     struct below inner __attribute__((cleanup(below_clear))) = {0};
     if (upper < 0)

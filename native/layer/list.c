@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "report.h"
 #include "tar_reader.h"
 
 static char kind_letter(const struct tar_entry *entry) {
@@ -35,7 +36,7 @@ static int list_entries(struct tar_reader *reader, const struct limits *limits, 
         if (found <= 0)
             return found;
         if (count == limits->max_entries)
-            return err_plain(err, "the archive has more entries than the limit allows", "");
+            return err_refused(err, REFUSED_LIMIT, "the archive has more entries than the limit allows", "");
         if (print_entry(reader, &entry, err) < 0)
             return -1;
     }

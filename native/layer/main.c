@@ -17,8 +17,7 @@
 // that nor any way out of the folder (confine.h). The others follow no link and give up what they need
 // no capability for.
 //
-// Exit status, as in sysexits(3h): 0; 64 wrong usage; 65 what was read is refused; 71 the system refused
-// something. The reason is one line on stderr.
+// The exit status says what kind of failure it was (report.h), one line on stderr the reason.
 
 #include <fcntl.h>
 #include <inttypes.h>

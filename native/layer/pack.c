@@ -14,6 +14,7 @@
 #include "links.h"
 #include "names.h"
 #include "overlay.h"
+#include "report.h"
 #include "tar_write.h"
 
 enum { READ_BYTES = 256 * 1024 };
@@ -57,10 +58,11 @@ static int read_attributes(struct job *job, int fd, struct tar_entry *entry, str
 
 static int write_entry(struct job *job, const struct tar_entry *entry, struct err *err) {
     if (++job->result->entries > job->limits->max_entries)
-        return err_plain(err, "the folder has more entries than the limit allows", "");
+        return err_refused(err, REFUSED_LIMIT, "the folder has more entries than the limit allows", "");
     // Holes count as well: an archive has zeros for them.
     if (entry->size > job->limits->max_bytes || job->writer.offset > job->limits->max_bytes - entry->size)
-        return err_plain(err, "the archive would be larger than the limit of bytes allows", "");
+        return err_refused(err, REFUSED_LIMIT, "the archive would be larger than the limit of bytes allows",
+                           "");
     return tar_write_entry(&job->writer, entry, err);
 }
 
@@ -193,7 +195,7 @@ static int write_marker(struct job *job, size_t length, const char *prefix, cons
     size_t prefix_length = strlen(prefix);
     size_t name_length = strlen(name);
     if (length + prefix_length + name_length + 1 > PATH_MAX)
-        return err_plain(err, "the path is longer than the limit allows", "");
+        return err_refused(err, REFUSED_LIMIT, "the path is longer than the limit allows", "");
     memcpy(job->path + length, prefix, prefix_length);
     memcpy(job->path + length + prefix_length, name, name_length + 1);
     struct tar_entry entry = {.kind = TAR_FILE, .path = job->path};
@@ -217,7 +219,7 @@ static int pack_folder(struct job *job, int parent, const char *name, size_t len
     if (fstat(folder, &info) < 0)
         return err_sys(err, "stat the folder", "");
     if (depth > job->limits->max_depth)
-        return err_plain(err, "the path is deeper than the limit allows", "");
+        return err_refused(err, REFUSED_LIMIT, "the path is deeper than the limit allows", "");
     job->path[length++] = '/';
     job->path[length] = '\0';
     if (write_folder(job, folder, &info, err) < 0 || write_opaque(job, folder, length, err) < 0)
@@ -230,7 +232,7 @@ static int pack_child(struct job *job, int folder, const char *name, size_t leng
                       struct err *err) {
     size_t name_length = strlen(name);
     if (length + name_length > job->limits->max_path || length + name_length + 2 > PATH_MAX)
-        return err_plain(err, "the path is longer than the limit allows", "");
+        return err_refused(err, REFUSED_LIMIT, "the path is longer than the limit allows", "");
     memcpy(job->path + length, name, name_length + 1);
     if (strncmp(name, ".wh.", 4) == 0)
         return err_plain(err, "a name that means a deleted file in layers", "");

@@ -10,6 +10,7 @@
 #include "attributes.h"
 #include "cleanup.h"
 #include "overlay.h"
+#include "report.h"
 
 enum { ZERO_RUN = 64 * 1024 };
 
@@ -53,7 +54,7 @@ static int write_segment(struct placing *job, int fd, const struct tar_segment *
         if (got < 0)
             return -1;
         if (got == 0)
-            return err_plain(err, "less data than the header says", "");
+            return err_refused(err, REFUSED_DAMAGED, "less data than the header says", "");
         size_t length = (size_t)got;
         bool hole = length >= 4096 && all_zero(bytes, length);
         if (!hole && write_all(fd, bytes, length, (off_t)at, err) < 0)

@@ -1,5 +1,6 @@
 #include "report.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -15,20 +16,35 @@ static void print_quoted(const char *text) {
     }
 }
 
+int err_refused(struct err *err, enum refusal why, const char *what, const char *object) {
+    (void)err_plain(err, what, object);
+    err->reason = (int)why;
+    return -1;
+}
+
+static int status_of(const struct err *err, bool has_entry) {
+    if (err->number == ENOSPC || err->number == EDQUOT)
+        return EXIT_FULL;
+    if (err->number != 0)
+        return has_entry ? EXIT_SYSTEM_ENTRY : EXIT_SYSTEM;
+    return err->reason != 0 ? err->reason : EXIT_DATA;
+}
+
 int fail(const struct err *err, const char *path, bool has_offset, uint64_t offset) {
     char text[512];
     err_text(err, text, sizeof text);
     (void)fputs("dockersh-layer: ", stderr);
-    if (path != NULL && path[0] != '\0') {
+    bool has_entry = path != NULL && path[0] != '\0';
+    if (has_entry) {
         (void)fputs("entry '", stderr);
         print_quoted(path);
         (void)fputs("'", stderr);
     }
     if (has_offset)
         (void)fprintf(stderr, "%s%" PRIu64, path != NULL ? " at offset " : "at offset ", offset);
-    if (has_offset || (path != NULL && path[0] != '\0'))
+    if (has_offset || has_entry)
         (void)fputs(": ", stderr);
     print_quoted(text);
     (void)fputc('\n', stderr);
-    return err->number != 0 ? EXIT_SYSTEM : EXIT_DATA;
+    return status_of(err, has_entry);
 }

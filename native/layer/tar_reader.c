@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "report.h"
 
 enum {
     BUFFER_BYTES = 256 * 1024,
@@ -53,7 +54,7 @@ static int use(struct tar_reader *reader, size_t length, struct err *err) {
     reader->start += length;
     reader->offset += length;
     if (reader->offset > reader->max_bytes)
-        return err_plain(err, "the archive is larger than the limit of bytes allows", "");
+        return err_refused(err, REFUSED_LIMIT, "the archive is larger than the limit of bytes allows", "");
     return 0;
 }
 
@@ -62,7 +63,7 @@ int tar_reader_block(struct tar_reader *reader, uint8_t block[TAR_BLOCK], struct
     if (got < 0)
         return -1;
     if (got < TAR_BLOCK)
-        return err_plain(err, "the archive ends too early", "");
+        return err_refused(err, REFUSED_DAMAGED, "the archive ends too early", "");
     memcpy(block, reader->buffer + reader->start, TAR_BLOCK);
     return use(reader, TAR_BLOCK, err);
 }
@@ -75,7 +76,7 @@ ssize_t tar_reader_data(struct tar_reader *reader, const uint8_t **bytes, size_t
     if (got < 0)
         return -1;
     if (got == 0) {
-        (void)err_plain(err, "the archive ends too early", "");
+        (void)err_refused(err, REFUSED_DAMAGED, "the archive ends too early", "");
         return -1;
     }
     size_t length = (size_t)got;
@@ -256,11 +257,11 @@ static int check_segments(const struct tar_entry *entry, struct err *err) {
         const struct tar_segment *segment = &entry->segments[index];
         if (segment->offset < end || segment->offset > entry->size ||
             segment->length > entry->size - segment->offset)
-            return err_plain(err, "malformed map of a sparse file", "");
+            return err_refused(err, REFUSED_DAMAGED, "malformed map of a sparse file", "");
         end = segment->offset + segment->length;
         sum += segment->length;
     }
-    return sum == entry->stored ? 0 : err_plain(err, "malformed map of a sparse file", "");
+    return sum == entry->stored ? 0 : err_refused(err, REFUSED_DAMAGED, "malformed map of a sparse file", "");
 }
 
 static int fill_segments(struct tar_reader *reader, const struct tar_header *header, const uint8_t *block,
@@ -307,9 +308,9 @@ static int end_of_archive(struct tar_reader *reader, struct err *err) {
     if (got < 0)
         return -1;
     if (got >= TAR_BLOCK && !tar_block_is_zero(reader->buffer + reader->start))
-        return err_plain(err, "not a tar header (a single block of zeros before it)", "");
+        return err_refused(err, REFUSED_DAMAGED, "not a tar header (a single block of zeros before it)", "");
     if (reader->pax.path != NULL || reader->pax.link != NULL || reader->pax.has_size)
-        return err_plain(err, "an extended header with no entry after it", "");
+        return err_refused(err, REFUSED_DAMAGED, "an extended header with no entry after it", "");
     return drain(reader, err);
 }
 

@@ -15,6 +15,7 @@
 #include "marker.h"
 #include "overlay.h"
 #include "remove.h"
+#include "report.h"
 
 // linux/openat2.h
 struct open_how_v0 {
@@ -62,7 +63,7 @@ void tree_path_clear(struct tree_path *path) {
 int tree_clean(const struct tree *tree, const char *path, struct tree_path *clean, struct err *err) {
     size_t length = strlen(path);
     if (length > tree->limits->max_path)
-        return err_plain(err, "the path is longer than the limit allows", "");
+        return err_refused(err, REFUSED_LIMIT, "the path is longer than the limit allows", "");
     clean->path = malloc(length + 1);
     if (clean->path == NULL)
         return err_sys(err, "remember a path", "");
@@ -88,13 +89,13 @@ int tree_clean(const struct tree *tree, const char *path, struct tree_path *clea
     }
     clean->path[used] = '\0';
     if (depth > tree->limits->max_depth)
-        return err_plain(err, "the path is deeper than the limit allows", "");
+        return err_refused(err, REFUSED_LIMIT, "the path is deeper than the limit allows", "");
     return 0;
 }
 
 int tree_count(struct tree *tree, struct err *err) {
     if (++tree->entries > tree->limits->max_entries)
-        return err_plain(err, "the archive has more entries than the limit allows", "");
+        return err_refused(err, REFUSED_LIMIT, "the archive has more entries than the limit allows", "");
     return 0;
 }
 

@@ -7,6 +7,7 @@
 
 #include "attributes.h"
 #include "place.h"
+#include "report.h"
 #include "tree.h"
 
 struct job {
@@ -33,7 +34,8 @@ static int check_parents(const struct tree_path *path, struct err *err) {
 static int check_holes(struct job *job, const struct tar_entry *entry, struct err *err) {
     uint64_t holes = entry->size > entry->stored ? entry->size - entry->stored : 0;
     if (holes > job->tree.limits->max_bytes - job->holes)
-        return err_plain(err, "the holes in files are larger than the limit of bytes allows", "");
+        return err_refused(err, REFUSED_LIMIT, "the holes in files are larger than the limit of bytes allows",
+                           "");
     job->holes += holes;
     return 0;
 }

@@ -223,25 +223,25 @@ export function layerFailure(what: string, exit: LayerExit): DockershError {
   const why =
     (lines[0] ?? '').replace(/^dockersh-layer: /, '') ||
     `dockersh-layer ended with ${exit.signal ?? exit.status}`;
-  return new DockershError(codeOf(exit.status, why), { what, why, hint: hintOf(why) });
+  const { code, hint } = meanings[exit.status ?? 0] ?? { code: 'E_INTERNAL' as const };
+  return new DockershError(code, { what, why, ...(hint === undefined ? {} : { hint }) });
 }
 
-const sysexitsDataErr = 65;
+const makeAgain = 'Make the archive again, or check it with "tar -tf".';
 
-/** What is no whole tar, as native/layer says it; everything else that it refuses is a tar that is not wanted. */
-const damaged = /ends too early|not a tar header|malformed|less data than|become shorter|no entry after it/;
-
-function codeOf(status: number | undefined, why: string): ErrorCode {
-  if (/\(errno (28|122)\)/.test(why)) return 'E_DISK_FULL'; // ENOSPC, EDQUOT
-  if (status !== sysexitsDataErr && !why.startsWith("entry '")) return 'E_INTERNAL';
-  return damaged.test(why) ? 'E_IMAGE_BROKEN' : 'E_ARCHIVE_REFUSED';
-}
-
-function hintOf(why: string): string {
-  if (/\(errno (28|122)\)/.test(why)) return 'Free some space on the file system of the image store.';
-  if (why.includes('id above 65535')) return 'Change the owner of the file: sandboxes have ids up to 65535.';
-  if (why.includes('without a number'))
-    return 'Make the archive with bsdtar, or with "tar --xattrs --xattrs-include=*".';
-  if (why.includes('limit')) return 'See max_entries and max_bytes of [images] in the policy.';
-  return 'Make the archive again, or check it with "tar -tf".';
-}
+/** By exit status (native/layer/report.h). */
+const meanings: Readonly<Record<number, { readonly code: ErrorCode; readonly hint?: string }>> = {
+  65: { code: 'E_ARCHIVE_REFUSED', hint: makeAgain },
+  80: { code: 'E_ARCHIVE_REFUSED', hint: makeAgain },
+  81: { code: 'E_DISK_FULL', hint: 'Free some space on the file system of the image store.' },
+  82: { code: 'E_IMAGE_BROKEN', hint: makeAgain },
+  83: { code: 'E_ARCHIVE_REFUSED', hint: 'See max_entries and max_bytes of [images] in the policy.' },
+  84: {
+    code: 'E_ARCHIVE_REFUSED',
+    hint: 'Change the owner of the file: sandboxes have ids up to 65535.',
+  },
+  85: {
+    code: 'E_ARCHIVE_REFUSED',
+    hint: 'Make the archive with bsdtar, or with "tar --xattrs --xattrs-include=*".',
+  },
+};

@@ -19,6 +19,9 @@ export function buildLayerProgram(): void {
   if (made.status !== 0) throw new Error(`dockersh-layer could not be built: ${made.stderr}`);
 }
 
+/** Exit statuses of dockersh-layer for what it refuses (native/layer/report.h). */
+export const refusals: readonly number[] = [65, 82, 83, 84, 85];
+
 export class Scratch implements AsyncDisposable {
   readonly folder: string;
 

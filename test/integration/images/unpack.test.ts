@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { lstat, mkdir, readdir, readFile, readlink, writeFile } from 'node:fs/promises';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { program } from '../../fixtures/machine.ts';
-import { buildLayerProgram, layer, Scratch } from './scratch.ts';
+import { buildLayerProgram, layer, refusals, Scratch } from './scratch.ts';
 import { header, type TarEntry, tar, tarEntry } from './tar-builder.ts';
 
 let scratch: Scratch;
@@ -340,7 +340,7 @@ describe('an archive that is wrong or too much', () => {
     const outcome = await scratch.unpack(archive, 'out', args);
     expect(outcome.stderr).toMatch(message);
     expect(outcome.stderr.split('\n')).toHaveLength(2);
-    expect(outcome.status).toBe(65);
+    expect(refusals).toContain(outcome.status);
     expect(outcome.stdout.toString()).toBe('');
   });
 
@@ -352,7 +352,7 @@ describe('an archive that is wrong or too much', () => {
       'out',
       ['--max-memory', String(32 << 20)],
     );
-    expect(outcome.status).toBe(71);
+    expect([71, 80]).toContain(outcome.status);
     expect(outcome.stderr).toMatch(/remember .* \(errno 12\)/);
   });
 
@@ -367,7 +367,7 @@ describe('an archive that is wrong or too much', () => {
         tar({ name: 'f', data: Buffer.alloc(200_000, 'x') }),
       );
       expect(outcome.stderr).toMatch(/entry 'f' at offset 0: write: .*\(errno 28\)/);
-      expect(outcome.status).toBe(71);
+      expect(outcome.status).toBe(81);
     } finally {
       spawnSync(program('umount'), [disk]);
     }
@@ -416,7 +416,7 @@ describe('packing', () => {
     );
     spawnSync('sh', ['-ec', 'rm "$1/.wh.x"; : > "$1/f"; chown 100000 "$1/f"', 'sh', source]);
     expect(await layer(['pack', source])).toMatchObject({
-      status: 65,
+      status: 84,
       stderr: "dockersh-layer: entry 'f': an id above 65535 'uid 100000'\n",
     });
   });
