@@ -271,12 +271,13 @@ export class LoginService {
     own: readonly SectionPolicy[],
     shell: ShellChoice,
   ): Promise<SandboxSpec> {
-    const { image, layer } = await this.#parts.layers.imageAtStart(user, policy, this.#parts.log);
+    const { image, layer, notice } = await this.#parts.layers.imageAtStart(user, policy, this.#parts.log);
     return {
       ...policy,
       settings: this.#parts.policy.settingsOf(user, own),
       user,
       layer,
+      notice,
       shell: shell.path,
       image: {
         ...image,

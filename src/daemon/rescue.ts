@@ -17,6 +17,7 @@ import { missing } from './user-image.ts';
 export interface ImageAtStart {
   readonly image: ResolvedImage;
   readonly layer: SandboxSpec['layer'];
+  readonly notice: SandboxSpec['notice'];
 }
 
 export interface RescueChoice {
@@ -34,17 +35,31 @@ export interface RescueChoice {
 export async function imageOrRescue(choice: RescueChoice): Promise<ImageAtStart> {
   const { log, user, folder, rescue, own } = choice;
   if (rescue !== null && (await isMarkedRescue(folder))) {
-    return { image: await rescueImage(choice, rescue), layer: 'rescue' };
+    const image = await rescueImage(choice, rescue);
+    return { image, layer: 'rescue', notice: noticeOf('was taken out of use by an administrator') };
   }
   try {
-    return { image: await own(), layer: 'own' };
+    return { image: await own(), layer: 'own', notice: undefined };
   } catch (error) {
     if (rescue === null || !isImageFailure(error)) throw error;
     const image = await rescueImage(choice, rescue).catch(() => undefined); // then the first failure is the one to tell
     if (image === undefined) throw error;
     log.error({ uid: user.uid, user: user.name, rescue, err: error }, 'the image is not to be had: rescue');
-    return { image, layer: 'rescue' };
+    return { image, layer: 'rescue', notice: noticeOf(`is ${faultOf(error)}`) };
   }
+}
+
+/** For the user: without it they would look for their programs in vain. */
+function noticeOf(what: string): string {
+  return [
+    `dockersh: RESCUE: this is not your usual system, which ${what}.`,
+    'dockersh: Your home is the same; everything else is kept apart from what you had changed.',
+    'dockersh: Ask the administrator of this host when your own will be back.',
+  ].join('\n');
+}
+
+function faultOf(error: unknown): string {
+  return error instanceof DockershError && error.code === 'E_IMAGE_BROKEN' ? 'damaged' : 'not on this host';
 }
 
 function isImageFailure(error: unknown): boolean {

@@ -20,6 +20,8 @@ export interface SandboxSpec extends Limits, DiskLimits {
   readonly image: SandboxImage;
   /** Whose changes are on top of it: the user's own layer, or one for when their image is not to be had. */
   readonly layer: 'own' | 'rescue';
+  /** What everybody who logs in at a terminal is told; undefined: nothing. */
+  readonly notice: string | undefined;
   /** The login shell, as the sandbox's /etc/passwd names it. */
   readonly shell: string;
   /** Whether a limit that this host can't enforce refuses the start. */

@@ -54,6 +54,8 @@ export const SandboxRecord = z.strictObject({
   settings: z.record(z.string(), z.string()).optional(),
   /** null: for ever. */
   lingerMs: z.number().nullable(),
+  /** As SandboxSpec has it. */
+  notice: z.string().optional(),
   startedAt: z.string(),
 });
 export type SandboxRecord = z.infer<typeof SandboxRecord>;
@@ -89,6 +91,7 @@ export function recordOf(spec: SandboxSpec): SandboxRecord {
     limits: limitsText(spec),
     settings: { ...spec.settings },
     lingerMs: Number.isFinite(spec.lingerMs) ? spec.lingerMs : null,
+    ...(spec.notice === undefined ? {} : { notice: spec.notice }),
     startedAt: new Date().toISOString(),
   };
 }
@@ -96,6 +99,9 @@ export function recordOf(spec: SandboxSpec): SandboxRecord {
 function storedUser(user: NonNullable<SandboxSpec['image']['user']>): SandboxRecord['imageUser'] {
   return 'why' in user ? { why: user.why } : { ...user, groups: [...user.groups] };
 }
+
+const joined = (banner: string | null, notice: string | undefined): string | null =>
+  banner === null || notice === undefined ? (notice ?? banner) : `${banner}\n${notice}`;
 
 const asBytes = (text: string): ByteString => Buffer.from(text, 'utf8').toString('latin1');
 
@@ -259,19 +265,24 @@ export class Sandbox implements Pausable {
   ): Promise<SessionAnswer> {
     const note = {
       startedAt: new Date().toISOString(),
-      ...(session.from === undefined ? {} : { from: session.from.slice(0, 64) }),
+      ...(session.from === undefined ? {} : { from: session.from }),
     };
     const { home, workingDir } = this.record;
+    const banner = joined(session.banner, this.record.notice);
     // A login starts at home, whatever the image says; a command starts where the image's commands do.
     const own = session.program.kind === 'direct' ? (workingDir ?? home) : home;
     const image = this.record.env.map(asBytes);
     if (identity === undefined) {
       const env = mergeEnvironment(image, [asBytes(`HOME=${home}`)], session.env);
-      return this.#supervisor.startSession({ ...session, env }, { cwd: own, identity, note }, connection);
+      return this.#supervisor.startSession(
+        { ...session, env, banner },
+        { cwd: own, identity, note },
+        connection,
+      );
     }
     const env = mergeEnvironment(image, session.env.filter(isNobodysOwn), environmentOf(identity));
     const place = { cwd: workingDir ?? '/', identity, note };
-    return this.#supervisor.startSession({ ...session, env }, place, connection);
+    return this.#supervisor.startSession({ ...session, env, banner }, place, connection);
   }
 
   /** Throws E_BUSY where the supervisor does not answer in time. */

@@ -1,6 +1,6 @@
 // Who gets in outside of a sandbox, and who does not; and what closes the door for everybody else.
 
-import { chmod, readlink, rm, writeFile } from 'node:fs/promises';
+import { chmod, readFile, readlink, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -219,7 +219,20 @@ describe.skipIf(control)('the rescue image', () => {
     await host.ctlOk('stop', login.user.name);
     await host.setPolicy({ defaults: { ...busybox, image: 'dsh-missing' } });
     const rescued = await login.ssh(`${isBusybox}; cat ~/file; echo x >/tmp/x`);
-    expect(rescued.stdout.toString()).toBe('rescue\nprecious\n');
+    expect([rescued.stdout.toString(), rescued.stderr.toString()]).toEqual(['rescue\nprecious\n', '']);
+    await using terminal = login.terminal();
+    await terminal.expect(
+      /RESCUE: this is not your usual system, which is not on this host\.[\s\S]*Ask the administrator/,
+    );
+    terminal.send('exit\r');
+    await terminal.exited();
+    expect((await host.sandboxOf(login.user))?.image).toBe('dsh-rescue');
+    await host.ctlOk('stop', login.user.name);
+    await host.setPolicy({ defaults: { image: 'dsh-missing', rescue: 'host' } });
+    const file = join(host.folder, 'copied');
+    const scp = await login.script('scp -q -F "$SSH_CONFIG" "$HOST:file" "$1" 2>&1', [file]);
+    expect(scp.stdout.toString()).toBe('');
+    expect(await readFile(file, 'utf8')).toBe('precious\n');
     await host.ctlOk('stop', login.user.name);
     await host.setPolicy({ defaults: { ...busybox, image: 'host' } });
     expect((await login.ssh(isBusybox)).stdout.toString()).toBe('');
@@ -245,6 +258,10 @@ describe.skipIf(control)('the rescue image', () => {
     expect((await login.ssh('echo ran')).code).not.toBe(0);
     await host.ctlOk('user', 'rescue', login.user.name, 'on');
     expect((await login.ssh('echo ran; ls ~')).stdout.toString()).toBe('ran\nmine\n');
+    await using terminal = login.terminal();
+    await terminal.expect(/RESCUE: .* was taken out of use by an administrator/);
+    terminal.send('exit\r');
+    await terminal.exited();
     expect(await runOk('cat', [join(layer, 'bin/sh')])).toBe('broken');
     await runOk('rm', ['-r', join(layer, 'bin')]);
     expect(await host.ctlOk('user', 'rescue', login.user.name, 'off')).toMatchObject({ stopped: true });

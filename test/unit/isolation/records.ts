@@ -37,6 +37,7 @@ export function aSandbox(changes: Partial<SandboxSpec> = {}): SandboxSpec {
       user: undefined,
     },
     layer: 'own',
+    notice: undefined,
     shell: '/bin/bash',
     ...unlimited,
     diskBytes: null,
