@@ -298,7 +298,7 @@ struct lookup {
     napi_async_work work;
     napi_deferred deferred;
     bool by_name;
-    char name[256];
+    char name[257]; // as long as an account's can be, which isolation/users.ts sees to
     uid_t uid;
     int error; // errno, or 0; ENOENT: no such user
     struct passwd record;

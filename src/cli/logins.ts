@@ -12,7 +12,6 @@ const listColumns: Column[] = [
   { header: 'USER' },
   { header: 'AT' },
   { header: 'KIND' },
-  { header: 'TTY' },
   { header: 'TOOK (µs)', align: 'right' },
   { header: 'OUTCOME' },
 ];
@@ -60,14 +59,13 @@ function nothingFound(id: string | undefined): CliFailure {
 }
 
 function listRow(login: AdminLogin): string[] {
-  const { id, user, at, kind, tty, outcome } = login;
-  return [id, user, localTime(at), kind, tty ?? '-', microseconds(total(login)), outcome];
+  const { id, user, at, kind, outcome } = login;
+  return [id, user, localTime(at), kind, microseconds(total(login)), outcome];
 }
 
 function breakdown(login: AdminLogin, cli: Console): string {
-  const { id, user, uid, at, kind, tty, outcome } = login;
-  const where = tty === null ? 'no terminal' : tty;
-  const title = printable(`${id}: ${user} (${uid}), ${localTime(at)}, ${kind}, ${where}, ${outcome}`);
+  const { id, user, uid, at, kind, outcome } = login;
+  const title = printable(`${id}: ${user} (${uid}), ${localTime(at)}, ${kind}, ${outcome}`);
   const steps = login.steps.map(({ name, us }) => [name, microseconds(us)]);
   return `${title}\n\n${cli.table(stepColumns, [...steps, ['total', microseconds(total(login))]])}`;
 }

@@ -10,7 +10,6 @@ interface Login {
   user: string;
   readonly at: string;
   kind: 'warm' | 'cold';
-  tty: string | null;
   outcome: string;
   /** Name and CLOCK_MONOTONIC time of each step that was reached, in order. */
   readonly marks: { name: string; ns: bigint }[];
@@ -22,7 +21,6 @@ export interface LoginSummary {
   readonly user: string;
   readonly at: string;
   readonly kind: 'warm' | 'cold';
-  readonly tty: string | null;
   readonly outcome: string;
   readonly steps: { name: string; us: number }[];
 }
@@ -44,7 +42,6 @@ export class LoginHistory {
       user: String(uid),
       at: new Date().toISOString(),
       kind: 'warm',
-      tty: null,
       outcome: 'starting',
       marks: [
         { name: 'start', ns: start },
@@ -115,6 +112,6 @@ function summary(login: Login): LoginSummary {
     name: mark.name,
     us: Number(mark.ns - (marks[index]?.ns ?? mark.ns)) / 1000,
   }));
-  const { id, uid, user, at, kind, tty, outcome } = login;
-  return { id, uid, user, at, kind, tty, outcome, steps };
+  const { id, uid, user, at, kind, outcome } = login;
+  return { id, uid, user, at, kind, outcome, steps };
 }

@@ -3,6 +3,7 @@
 import { access, mkdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { DockershError, hasErrno } from '../lib/errors.ts';
+import { mountPath } from '../lib/mountinfo.ts';
 import { type Controller, diskProbe, rareControllers, usualControllers } from './cgroup-limits.ts';
 
 export type CgroupMode = 'v1' | 'v2' | 'hybrid';
@@ -218,13 +219,14 @@ export function cgroupMounts(mountinfo: string): { v1: CgroupMount[]; v2: string
   let v2: string | undefined;
   for (const line of mountinfo.split('\n')) {
     const [before, after] = line.split(' - ');
-    const [, , device = '', , mountPath] = before?.split(' ') ?? [];
+    const [, , device = '', , mounted] = before?.split(' ') ?? [];
     const [type, , options] = after?.split(' ') ?? [];
-    if (mountPath === undefined) continue;
-    if (type === 'cgroup2') v2 ??= mountPath;
+    if (mounted === undefined) continue;
+    const place = mountPath(mounted);
+    if (type === 'cgroup2') v2 ??= place;
     // Containers and bind mounts show a hierarchy a second time; it is the same one.
     if (type === 'cgroup' && !seen.has(device))
-      v1.push({ path: mountPath, options: new Set(options?.split(',')) });
+      v1.push({ path: place, options: new Set(options?.split(',')) });
     seen.add(device);
   }
   return { v1, v2 };

@@ -4,6 +4,8 @@
 import { statSync } from 'node:fs';
 import { addon, type UserRecord } from './addon.ts';
 
+/** LOGIN_NAME_MAX, without its NUL. */
+const longestName = 255;
 /** How long an account from a directory service is believed; a change in /etc is seen at once. */
 const believedMs = 60_000;
 
@@ -24,6 +26,8 @@ function filesNow(): string {
     .join('|');
 }
 
+const isName = (text: string): boolean => Buffer.byteLength(text) <= longestName && !text.includes('\0');
+
 export class Users {
   readonly #byUid = new Map<number, Remembered>();
   readonly #pending = new Map<number | string, Promise<UserRecord | undefined>>();
@@ -37,6 +41,7 @@ export class Users {
 
   /** The account; undefined where the host has none. Many who ask for one at once share the look-up. */
   find(user: number | string): Promise<UserRecord | undefined> {
+    if (typeof user === 'string' && !isName(user)) return Promise.resolve(undefined);
     const pending = this.#pending.get(user) ?? this.#lookUp(user).finally(() => this.#pending.delete(user));
     this.#pending.set(user, pending);
     return pending;

@@ -80,7 +80,6 @@ export const adminLogin = z.strictObject({
   at: timestamp,
   /** Whether the sandbox was running already (warm) or had to be started (cold). */
   kind: z.enum(['warm', 'cold']),
-  tty: z.string().nullable(),
   /** How it ended or where it stands: "running", "exit 0", "signal 9", or an error code. */
   outcome: z.string(),
   steps: z.array(adminLoginStep),

@@ -35,9 +35,15 @@ export function hostShell(user: Pick<UserRecord, 'shell'>): string {
   return user.shell.startsWith('/') && !noShells.has(name) ? user.shell : fallbackShell;
 }
 
-/** Where the login came from: the first word of SSH_CONNECTION. */
+/**
+ * Where the login came from: the first word of SSH_CONNECTION, which anybody can make up. What no address has in it
+ * is left out, so that it is short in any form.
+ */
 export function loginSource(request: LoginRequest): string | undefined {
-  return variable(request.env, 'SSH_CONNECTION')?.split(' ')[0];
+  return variable(request.env, 'SSH_CONNECTION')
+    ?.split(' ')[0]
+    ?.replaceAll(/[^\w.:%-]/g, '?')
+    .slice(0, 64);
 }
 
 export type SessionPolicy = Pick<

@@ -162,6 +162,17 @@ describe.skipIf(control).each(modes)('as %s', (mode) => {
   });
 });
 
+describe.skipIf(control)('a name that no account can have', () => {
+  it.each([254, 255, 256])('of %d bytes is answered as one that there is not', async (length) => {
+    const { host } = world();
+    for (const name of ['a'.repeat(length), 'é'.repeat(length / 2)]) {
+      expect((await host.ctl('stop', name)).stderr.toString()).toContain('E_NOT_FOUND');
+      const exec = await run(join(host.folder, 'bin/dockersh-exec'), [name, 'true']);
+      expect([exec.code, exec.stderr.toString()]).toEqual([125, expect.stringContaining('E_NO_POLICY')]);
+    }
+  });
+});
+
 describe.skipIf(control)('a daemon that is started while the policy is broken', () => {
   const good = { defaults: { image: 'host' } };
   const kept = (): string => join(world().host.stateFolder, 'last-good-policy.json');

@@ -15,7 +15,7 @@ import { runCommand } from '../host/command.ts';
 import { listMounts } from '../host/mounts.ts';
 import type { Plan } from './plan.ts';
 
-type Account_ = Plan['account'];
+type HomeOwner = Plan['account'];
 type HomePlan = NonNullable<Plan['home']>;
 
 /** Throws CliFailure where the files can't be taken from there. */
@@ -107,7 +107,7 @@ async function layerProgram({ libexec }: Plan, args: readonly string[]): Promise
   throw new CliFailure({ code: 'E_ACCOUNT', message, exitCode: sysexits.ioErr });
 }
 
-async function makeStub(account: Account_, { path, aside }: HomePlan): Promise<void> {
+async function makeStub(account: HomeOwner, { path, aside }: HomePlan): Promise<void> {
   await mkdir(aside, { mode: 0o755 });
   await chmod(aside, 0o755);
   const note = `The files of ${account.name} are inside the sandbox (dockershctl exec ${account.name}).\n`;
@@ -129,7 +129,7 @@ const keyFiles = ['authorized_keys', 'authorized_keys2'];
 const mostKeyBytes = 1024 * 1024;
 
 /** The keys with which the user logs in. A file of somebody else's that was linked there is none of them. */
-async function readKeys(home: string, account: Account_): Promise<{ name: string; bytes: Buffer }[]> {
+async function readKeys(home: string, account: HomeOwner): Promise<{ name: string; bytes: Buffer }[]> {
   const folderFlags = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
   const found: { name: string; bytes: Buffer }[] = [];
   try {
@@ -146,7 +146,7 @@ async function readKeys(home: string, account: Account_): Promise<{ name: string
   return found;
 }
 
-async function readKeyFile(path: string, account: Account_): Promise<Buffer | undefined> {
+async function readKeyFile(path: string, account: HomeOwner): Promise<Buffer | undefined> {
   try {
     await using file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
     const info = await file.stat();
@@ -157,6 +157,6 @@ async function readKeyFile(path: string, account: Account_): Promise<Buffer | un
   }
 }
 
-function isKeyFile(info: Stats, { uid }: Account_): boolean {
+function isKeyFile(info: Stats, { uid }: HomeOwner): boolean {
   return info.isFile() && info.size <= mostKeyBytes && (info.uid === uid || (info.mode & 0o004) !== 0);
 }

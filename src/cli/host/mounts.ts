@@ -1,6 +1,7 @@
 // The mounts of this process's namespace (proc_pid_mountinfo(5)).
 
 import { readFileSync } from 'node:fs';
+import { mountPath } from '../../lib/mountinfo.ts';
 
 export interface Mount {
   readonly path: string;
@@ -9,16 +10,13 @@ export interface Mount {
   readonly options: readonly string[];
 }
 
-const withoutEscapes = (text: string): string =>
-  text.replaceAll(/\\([0-7]{3})/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 8)));
-
 export function parseMounts(text: string): Mount[] {
   return text.split('\n').flatMap((line) => {
     const [before = '', after] = line.split(' - ');
     if (after === undefined) return [];
     const [, , , , path = '', options = ''] = before.split(' ');
     const [type = '', , more = ''] = after.split(' ');
-    return [{ path: withoutEscapes(path), type, options: [...options.split(','), ...more.split(',')] }];
+    return [{ path: mountPath(path), type, options: [...options.split(','), ...more.split(',')] }];
   });
 }
 

@@ -29,7 +29,6 @@ const login = {
   uid: 1000,
   at: '2026-01-02T03:04:05Z',
   kind: 'warm',
-  tty: null,
   outcome: 'exit 0',
   steps: [
     { name: 'policy', us: 12.4 },
@@ -123,7 +122,7 @@ describe('image', () => {
 describe('logins', () => {
   it('lists them', async () => {
     const { stdout, requests } = await ask({ logins: [login] }, ['logins', '--limit', '5']);
-    expect(stdout).toMatch(/^ID +USER +AT +KIND +TTY +TOOK \(µs\) +OUTCOME\nk3x9 +ada .* 712 +exit 0\n$/);
+    expect(stdout).toMatch(/^ID +USER +AT +KIND +TOOK \(µs\) +OUTCOME\nk3x9 +ada .* 712 +exit 0\n$/);
     expect(requests[0]?.params).toEqual({ limit: 5 });
   });
 

@@ -68,6 +68,11 @@ describe('mountinfo', () => {
     });
   });
 
+  test('names with blanks in them', () => {
+    const line = '30 25 0:30 / /srv/c\\040groups\\134 rw - cgroup2 cgroup2 rw\n';
+    expect(cgroupMounts(line).v2).toBe('/srv/c groups\\');
+  });
+
   test('a hierarchy that is mounted twice is one hierarchy', () => {
     const line = (place: string): string => `30 25 0:30 / ${place} rw - cgroup cgroup rw,memory\n`;
     expect(cgroupMounts(line('/one') + line('/two')).v1.map((mount) => mount.path)).toEqual(['/one']);

@@ -57,6 +57,8 @@ describe('where a login came from', () => {
     [['SSH_CONNECTION=192.0.2.7 1 192.0.2.1 22'], '192.0.2.7'],
     [['SSH_CONNECTION=fe80::1%eth0 1 :: 22'], 'fe80::1%eth0'],
     [['SSH_CONNECTION='], ''],
+    [['SSH_CONNECTION=\x1b[2J"\\\n1 1'], '??2J???1'],
+    [[`SSH_CONNECTION=${'"'.repeat(1000)}`], '?'.repeat(64)],
     [['SSH_CLIENT=192.0.2.7 1 22'], undefined],
     [[], undefined],
   ])('%j', (env, from) => {
