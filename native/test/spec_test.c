@@ -16,6 +16,7 @@ static void free_spec(void) {
     free(spec.uid_map);
     free(spec.gid_map);
     free(spec.upper_dir);
+    free(spec.disk);
     free(spec.mountpoint);
     free(spec.hostname);
     free(spec.control_path);
@@ -25,6 +26,12 @@ static void free_spec(void) {
         free(spec.binds[index].source);
         free(spec.binds[index].target);
     }
+    for (size_t index = 0; index < spec.mount_count; index++) {
+        free(spec.mounts[index].source);
+        free(spec.mounts[index].target);
+    }
+    for (size_t index = 0; index < spec.device_count; index++)
+        free(spec.devices[index].name);
     for (size_t index = 0; index < spec.write_count; index++) {
         free(spec.writes[index].file);
         free(spec.writes[index].value);
