@@ -116,5 +116,5 @@ build_all() {
     need_packages "${build_packages[@]}"
     install_modules
     say 'building'
-    (cd "$root" && as_owner "$node" script/build.ts && as_owner make -s -C native) >&2 || die 'the build failed'
+    (cd "$root" && as_owner "$node" script/build.ts && as_owner make -s -j "$(nproc)" -C native) >&2 || die 'the build failed'
 }
