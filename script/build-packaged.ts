@@ -1,5 +1,5 @@
 // Builds dockershctl in the form that the package has it, which starts in half the time: a CommonJS bundle,
-// the code that V8 has made of it, and a loader that brings both together.   build-packaged.ts FOLDER
+// the code that V8 has made of it, and a loader that brings both together.   build-packaged.ts FOLDER NODE...
 //
 // The cache is made here and lies beside the program, where only root can write. Node's own compile cache
 // would be made by whoever runs the program first. One that V8 refuses (another version) only costs time.
@@ -10,7 +10,8 @@ import path from 'node:path';
 import { build } from 'esbuild';
 
 const root = path.resolve(import.meta.dirname, '..');
-const [target = '.'] = process.argv.slice(2);
+// How the runtime of the package is run here: behind an emulator where it is another machine's.
+const [target = '.', runtime = process.execPath, ...before] = process.argv.slice(2);
 const folder = path.resolve(target);
 
 const loader = `// Loads dockershctl.bundle.js with the code that V8 has made of it when the package was built.
@@ -51,13 +52,12 @@ await build({
 writeFileSync(path.join(folder, 'dockershctl.js'), loader);
 const cache = path.join(folder, 'dockershctl.cache');
 rmSync(cache, { force: true });
-const node = process.execPath;
 // A command that asks the daemon: where none runs, it fails having loaded all that it needs. V8 makes the same
 // code of the same source only with this option, which the code does not depend on later.
 try {
   execFileSync(
-    node,
-    ['--predictable', path.join(folder, 'dockershctl.js'), '--socket', '/nonexistent', 'ps'],
+    runtime,
+    [...before, '--predictable', path.join(folder, 'dockershctl.js'), '--socket', '/nonexistent', 'ps'],
     {
       env: { DOCKERSHCTL_WRITE_CACHE: cache },
       stdio: 'ignore',

@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 static scmp_filter_ctx filter;
@@ -103,13 +104,26 @@ static const uint64_t namespaces[] = {
 static const uint64_t low_families[] = {0, 3, 4, 5, 6, 7, 8, 9, 11, 12, 13, 14, 15};
 #define LAST_ALLOWED_FAMILY 16
 
-static void add_architectures(void) {
-#if defined(__x86_64__)
-    check(seccomp_arch_add(filter, SCMP_ARCH_X86), "arch x86"); // 32-bit programs, under the same rules
-#elif defined(__aarch64__)
-    check(seccomp_arch_add(filter, SCMP_ARCH_ARM), "arch arm");
-#endif
-    check(seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_ERRNO(ENOSYS)), "bad arch");
+// The machine that the filter is for, which need not be this one, and its 32-bit programs, under the same
+// rules.
+static void add_architectures(const char *machine_name) {
+    static const struct {
+        const char *name;
+        uint32_t own, narrow;
+    } known[] = {{"x86_64", SCMP_ARCH_X86_64, SCMP_ARCH_X86}, {"aarch64", SCMP_ARCH_AARCH64, SCMP_ARCH_ARM}};
+    for (size_t index = 0; index < sizeof known / sizeof known[0]; index++) {
+        if (strcmp(known[index].name, machine_name) != 0)
+            continue;
+        if (known[index].own != seccomp_arch_native()) {
+            check(seccomp_arch_add(filter, known[index].own), machine_name);
+            check(seccomp_arch_remove(filter, SCMP_ARCH_NATIVE), "remove this machine");
+        }
+        check(seccomp_arch_add(filter, known[index].narrow), "32-bit programs");
+        check(seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_ERRNO(ENOSYS)), "bad arch");
+        return;
+    }
+    (void)fprintf(stderr, "seccomp: no filter is known for %s\n", machine_name);
+    exit(1);
 }
 
 static void add_rules(void) {
@@ -133,12 +147,12 @@ static void add_rules(void) {
           "socket");
 }
 
-int main(void) {
+int main(int argc, char **argv) {
     filter = seccomp_init(SCMP_ACT_ALLOW);
     if (filter == NULL)
         return 1;
     check(seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2), "optimize"); // a tree, not a list
-    add_architectures();
+    add_architectures(argc > 1 ? argv[1] : "");
     add_rules();
     FILE *binary = tmpfile();
     if (binary == NULL)
