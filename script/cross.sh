@@ -1,8 +1,11 @@
 # shellcheck shell=bash
-# What building for another machine than this one takes. Sourced by script/package.
+# What building for another machine than this one takes. Sourced by script/package, after lib.sh.
+# shellcheck disable=SC2154 # root and node are lib.sh's
 
 # Nothing of it is installed but the compiler: musl for the other machine and its JavaScript runtime are unpacked
 # below build/ARCHITECTURE, so that this machine's packages stay those of one architecture.
+#
+# shellcheck disable=SC2034 # used by what sources this
 cross_packages=(gcc-aarch64-linux-gnu libc6-dev-arm64-cross libstdc++6-arm64-cross qemu-user-static)
 cross_compiler=aarch64-linux-gnu-
 cross_libraries=/usr/aarch64-linux-gnu
