@@ -47,7 +47,12 @@ export class Console {
   }
 
   table(columns: readonly Column[], rows: readonly (readonly string[])[]): string {
-    return renderTable(columns, rows, this.stdout.isTTY === true ? this.stdout.columns : undefined);
+    // A terminal that was never told its size says that it is 0.
+    return renderTable(
+      columns,
+      rows,
+      this.stdout.isTTY === true ? this.stdout.columns || undefined : undefined,
+    );
   }
 
   fail(failure: CliFailure): void {

@@ -67,7 +67,7 @@ export function addTop(program: Command, console: () => Console): void {
         pauseMs = interval * 1000;
         const after = await cli.call('stats', {});
         const lines = textOf(cli, after, sorted(rowsOf(before, after), sort)).split('\n');
-        cli.stdout.write(clear + lines.slice(0, Math.max(3, (cli.stdout.rows ?? 24) - 1)).join('\n'));
+        cli.stdout.write(clear + lines.slice(0, Math.max(3, (cli.stdout.rows || 24) - 1)).join('\n'));
         before = after;
       }
     });

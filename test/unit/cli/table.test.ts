@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { Console } from '../../../src/cli/console.ts';
 import { displayWidth, printable, renderTable, truncate } from '../../../src/cli/table.ts';
 
 describe('displayWidth', () => {
@@ -59,4 +60,10 @@ ${'a'.repeat(19)}…
     expect(row).toBe('\ufffd[1mb\ufffd\ufffd  1  \ufffdt');
     expect(printable('a\x07b\u2028c')).toBe('a\ufffdb\ufffdc');
   });
+});
+
+it('is not cut on a terminal that was never told its size', () => {
+  const stdout = { write: () => true, isTTY: true, columns: 0 };
+  const console = new Console({ stdout, stderr: stdout }, { json: false, socket: '' });
+  expect(console.table([{ header: 'NAME' }], [['alice']])).toBe('NAME\nalice\n');
 });
