@@ -35,23 +35,27 @@ int cgroups_parse(struct cgroups *cgroups, struct wire_reader *reader, struct er
     return 0;
 }
 
-int cgroups_make(struct cgroups *cgroups, const char *name, struct err *err) {
-    (void)snprintf(cgroups->name, sizeof cgroups->name, "%s", name);
-    for (size_t index = 0; index < cgroups->count; index++) {
-        char path[512];
-        path_of(cgroups, index, name, path, sizeof path);
-        if (mkdir(path, 0755) != 0 && errno != EEXIST)
-            return err_sys(err, "make cgroup", path);
-    }
-    return 0;
-}
-
 // EBUSY: a process of ours is dead but not yet taken off the cgroup's list.
 static void remove_one(const char *path) {
     for (int attempt = 0; attempt < REMOVE_ATTEMPTS && rmdir(path) != 0 && errno == EBUSY; attempt++) {
         struct timespec pause = {.tv_nsec = 1000000};
         (void)nanosleep(&pause, NULL);
     }
+}
+
+int cgroups_make(struct cgroups *cgroups, const char *name, struct err *err) {
+    (void)snprintf(cgroups->name, sizeof cgroups->name, "%s", name);
+    for (size_t index = 0; index < cgroups->count; index++) {
+        char path[512];
+        path_of(cgroups, index, name, path, sizeof path);
+        for (int attempt = 0; mkdir(path, 0755) != 0; attempt++) {
+            if (errno != EEXIST || attempt == REMOVE_ATTEMPTS)
+                return err_sys(err, "make cgroup", path);
+            // Of a sandbox whose supervisor was killed. It may have other limits, and may be frozen.
+            remove_one(path);
+        }
+    }
+    return 0;
 }
 
 int cgroups_rename(struct cgroups *cgroups, const char *name, struct err *err) {

@@ -113,7 +113,10 @@ async function openV2(
     else missing.set(controller, problem);
   }
   const countsSwap = controllers.has('memory') && (await exists(path.join(leaf, 'memory.swap.max')));
-  return { mode: 'v2', all: [{ parent, controllers }], missing, countsSwap, disk, allCpus: '' };
+  const allCpus = controllers.has('cpuset')
+    ? (await readFile(path.join(leaf, 'cpuset.cpus.effective'), 'utf8')).trim()
+    : '';
+  return { mode: 'v2', all: [{ parent, controllers }], missing, countsSwap, disk, allCpus };
 }
 
 /** Why the disk cannot be limited here. */
@@ -155,13 +158,23 @@ async function enableController(folder: string, controller: Controller): Promise
   if (await listed('cgroup.subtree_control')) return undefined;
   if (!(await listed('cgroup.controllers')))
     return `${folder}/cgroup.controllers does not list ${controller}`;
+  if (await holdsProcesses(folder)) return `${folder} holds processes itself, see cgroups(7)`;
   try {
     await writeFile(control, `+${controller}`);
     return undefined;
   } catch (error) {
-    // EBUSY: it holds processes itself; EACCES, EROFS: it was not delegated to us. The other limits hold all the same.
+    // EACCES, EROFS: it was not delegated to us. The other limits hold all the same.
     return `"+${controller}" can't be written to ${control} (${errnoName(error)})`;
   }
+}
+
+/**
+ * Most controllers are refused then (EBUSY). Some are not, and make the folder one of threads: nothing could be put
+ * into a folder below it any more. The root of the hierarchy, which has no type, may hold both.
+ */
+async function holdsProcesses(folder: string): Promise<boolean> {
+  if (!(await exists(path.join(folder, 'cgroup.type')))) return false;
+  return (await readFile(path.join(folder, 'cgroup.procs'), 'utf8')) !== '';
 }
 
 function errnoName(error: unknown): string {

@@ -85,7 +85,7 @@ export interface CgroupFacts {
   readonly countsSwap: boolean;
   /** "254:0"; undefined: what users write lies on nothing that the kernel can count for. */
   readonly disk: string | undefined;
-  /** All that there are: what no limit on them means to version 1. */
+  /** All that there are: what no limit on them means. */
   readonly allCpus: string;
 }
 
@@ -181,10 +181,9 @@ function weightFiles(weight: number, { version }: CgroupFacts): LimitFile[] {
   return [{ controller: 'cpu', key: 'cpu_weight', file: String(file), value: String(value) }];
 }
 
-/** Which nodes of memory, the parent says. An empty text is no limit to version 2. */
-function cpusetFiles(cpuset: string | null, { version, allCpus }: CgroupFacts): LimitFile[] {
-  const value = cpuset ?? (version === 2 ? '\n' : allCpus);
-  return [{ controller: 'cpuset', key: 'cpuset', file: 'cpuset.cpus', value }];
+/** Which nodes of memory, the parent says. None cannot be written again once there are processes (ENOSPC). */
+function cpusetFiles(cpuset: string | null, { allCpus }: CgroupFacts): LimitFile[] {
+  return [{ controller: 'cpuset', key: 'cpuset', file: 'cpuset.cpus', value: cpuset ?? allCpus }];
 }
 
 const ioNames = [

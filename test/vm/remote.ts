@@ -61,8 +61,13 @@ export abstract class Remote {
     });
   }
 
-  async sshOk(user: string, command: string, options: RunOptions = {}): Promise<string> {
-    const result = await this.ssh(user, command, options);
+  async sshOk(
+    user: string,
+    command: string,
+    options: RunOptions = {},
+    ...further: string[]
+  ): Promise<string> {
+    const result = await this.ssh(user, command, options, ...further);
     if (result.code !== 0) throw new Error(`${command}: ${describeFinished(result)}`);
     return result.stdout.toString();
   }

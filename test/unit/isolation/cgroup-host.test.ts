@@ -141,6 +141,7 @@ describe('version 2', () => {
   test('turns the controllers on, in the root and in its own folder', async () => {
     const mountinfo = await v2('cpuset cpu io memory pids\n');
     await fill(path.join(folder, 'dockersh/supervisors/memory.swap.max'));
+    await fill(path.join(folder, 'dockersh/supervisors/cpuset.cpus.effective'), '0-3\n');
     const host = await CgroupHost.open('dockersh', mountinfo);
     expect([host.mode, host.version, host.parents]).toEqual(['v2', 2, [`${folder}/dockersh`]]);
     for (const level of ['', 'dockersh'])
@@ -212,7 +213,8 @@ describe('other limits for a sandbox that runs', () => {
   const read = async (file: string): Promise<string> => await readFile(path.join(folder, file), 'utf8');
 
   test('are written, and so is that there are none', async () => {
-    const host = await CgroupHost.open('dockersh', await v2('memory cpu pids'));
+    await fill(path.join(folder, 'dockersh/supervisors/cpuset.cpus.effective'), '0-3\n');
+    const host = await CgroupHost.open('dockersh', await v2('memory cpu pids cpuset'));
     await fill(path.join(folder, 'dockersh/u1/cgroup.procs'));
     await host.apply('u1', { ...all, memoryHighBytes: 4096, oomKills: 'sandbox' });
     expect(await read('dockersh/u1/memory.high')).toBe('4096');
@@ -221,7 +223,7 @@ describe('other limits for a sandbox that runs', () => {
     expect(await read('dockersh/u1/pids.max')).toBe('102');
     await host.apply('u1', none);
     const texts = { 'memory.max': 'max', 'memory.high': 'max', 'memory.oom.group': '0' };
-    const others = { 'cpu.max': 'max 100000', 'pids.max': 'max', 'cpu.weight': '100' };
+    const others = { 'cpu.max': 'max 100000', 'pids.max': 'max', 'cpu.weight': '100', 'cpuset.cpus': '0-3' };
     for (const [file, text] of Object.entries({ ...texts, ...others }))
       expect(await read(`dockersh/u1/${file}`), file).toBe(text);
     // Not where this kernel has none.
@@ -283,6 +285,17 @@ describe('a limit that can not be enforced is refused by name', () => {
       ['cpuset', expect.stringMatching(/cgroup.controllers does not list cpuset/)],
       ['io_read', expect.stringMatching(/on no single disk/)],
     ]);
+  });
+
+  test('nor is one enabled beside processes, which would make it a folder of threads', async () => {
+    const mountinfo = await v2('memory pids');
+    await fill(path.join(folder, 'cgroup.type'), 'domain\n');
+    await fill(path.join(folder, 'cgroup.procs'), '123\n');
+    const host = await CgroupHost.open('dockersh', mountinfo);
+    expect([...host.unenforced({ ...none, pids: 20 }).values()]).toEqual([
+      expect.stringContaining(`${folder} holds processes itself`),
+    ]);
+    expect(await readFile(path.join(folder, 'cgroup.subtree_control'), 'utf8')).toBe('');
   });
 
   test('swap that is not counted matters where there is some, and memory is limited', () => {
