@@ -112,6 +112,47 @@ static size_t login_message(int argc, char **argv, uint64_t started) {
     return wire_finish(&writer, 3);
 }
 
+static _Noreturn void leave(const struct outcome *outcome) {
+    if (outcome->text[0] != '\0')
+        say(outcome->text);
+    if (outcome->kind == OUTCOME_EXIT)
+        _exit(outcome->code & 0xff);
+    if (outcome->kind == OUTCOME_LOST)
+        fail("the sandbox was ended while the session was running");
+    // Die of the same signal, without a core file: sshd and su then report it as they would have.
+    struct rlimit none = {0, 0};
+    (void)setrlimit(RLIMIT_CORE, &none);
+    (void)prctl(PR_SET_DUMPABLE, 0);
+    sigset_t set;
+    (void)sigemptyset(&set);
+    (void)sigaddset(&set, outcome->code);
+    (void)signal(outcome->code, SIG_DFL);
+    (void)sigprocmask(SIG_UNBLOCK, &set, NULL);
+    (void)raise(outcome->code);
+    _exit(128 + outcome->code);
+}
+
+// Signals are read, not delivered: once the session runs they are for it, whenever we get to hear of that,
+// and the terminal is put back at every way out. Where there is no login under way they are delivered as
+// usual.
+static sigset_t usual_mask;
+static int signals = -1;
+
+static void hold_signals(void) {
+    static const int held[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGWINCH, SIGCONT};
+    sigset_t set;
+    (void)sigemptyset(&set);
+    for (size_t index = 0; index < sizeof held / sizeof held[0]; index++)
+        (void)sigaddset(&set, held[index]);
+    (void)sigprocmask(SIG_BLOCK, &set, &usual_mask);
+    if (signals < 0)
+        signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+static void release_signals(void) {
+    (void)sigprocmask(SIG_SETMASK, &usual_mask, NULL);
+}
+
 // A connected socket with the login sent, or -1 with errno.
 static int submit(size_t length) {
     cleanup_fd int connection = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
@@ -121,9 +162,13 @@ static int submit(size_t length) {
     if (connect(connection, (struct sockaddr *)&address, sizeof address) != 0)
         return -1;
     static const int standard[] = {0, 1, 2};
-    if (wire_send(connection, message, length, standard, 3) != 0)
-        return -1;
-    return take_fd(&connection);
+    hold_signals(); // not before: a connection may have to wait
+    if (wire_send(connection, message, length, standard, 3) == 0)
+        return take_fd(&connection);
+    int failure = errno;
+    release_signals();
+    errno = failure;
+    return -1;
 }
 
 // Prints a refusal; the exit status to leave with is put into `code`.
@@ -154,19 +199,36 @@ static _Noreturn void leave_sandbox(int connection, struct wire_reader *reader, 
         fail("the login service is not root's: refused");
     while (wire_next(reader, &field)) {
         cleanup_free char *shell = field.tag == TAG_SHELL ? wire_text(&field) : NULL;
-        if (shell != NULL && shell[0] == '/')
-            outside_run(shell, argc, argv);
+        if (shell == NULL || shell[0] != '/')
+            continue;
+        release_signals();
+        outside_run(shell, argc, argv);
     }
     fail("no shell of this host could be started; tell your administrator");
 }
 #endif
 
+// Whether the connection has something within this time. Poll looks at it first: a signal ends us only where
+// no session has started.
+static bool has_word(int connection, int timeout_ms) {
+    for (;;) {
+        struct pollfd polled[] = {{.fd = connection, .events = POLLIN}, {.fd = signals, .events = POLLIN}};
+        int found = poll(polled, 2, timeout_ms);
+        if (found == 0 || polled[0].revents != 0)
+            return found != 0;
+        struct signalfd_siginfo info;
+        if (read(signals, &info, sizeof info) != sizeof info)
+            continue;
+        if (info.ssi_signo != SIGWINCH && info.ssi_signo != SIGCONT)
+            leave(&(struct outcome){.kind = OUTCOME_SIGNAL, .code = (int)info.ssi_signo});
+    }
+}
+
 // Where a service manager holds the socket, a login waits there until a daemon can be started: somebody at a
 // terminal is told. A program at the other end must not get words between its own.
 static void say_when_waiting(int connection) {
     static bool said;
-    struct pollfd polled = {.fd = connection, .events = POLLIN};
-    if (said || !isatty(2) || poll(&polled, 1, WAITING_MS) != 0)
+    if (said || !isatty(2) || has_word(connection, WAITING_MS))
         return;
     say("waiting for the login service (dockershd)");
     said = true;
@@ -174,8 +236,7 @@ static void say_when_waiting(int connection) {
 
 // The next message; where none comes, nobody takes logins from the service manager's socket.
 static ssize_t next_word(int connection, uint8_t *bytes, size_t size, int *fds, unsigned *fd_count) {
-    struct pollfd polled = {.fd = connection, .events = POLLIN};
-    if (poll(&polled, 1, SILENCE_MS) == 0)
+    if (!has_word(connection, SILENCE_MS))
         fail("the login service does not answer, so you can't be logged in; tell your administrator "
              "(dockershd)");
     return wire_receive(connection, bytes, size, fds, fd_count);
@@ -217,6 +278,7 @@ static int start(size_t length, int *ptm, int argc, char **argv) {
             if (*ptm != -2)
                 return connection;
             close_fd(connection);
+            release_signals();
         } else if (errno != ECONNREFUSED && errno != EAGAIN && errno != EPIPE && errno != ECONNRESET) {
             break; // no socket, or no access to it: waiting does not help
         }
@@ -226,19 +288,6 @@ static int start(size_t length, int *ptm, int argc, char **argv) {
     if (errno == EACCES || errno == EPERM)
         fail("no access to the login service; tell your administrator (the socket of dockershd)");
     fail("the login service is not running, so you can't be logged in; tell your administrator (dockershd)");
-}
-
-// From here on signals are read, not delivered, so that the terminal is put back at every way out.
-static int watch_signals(void) {
-    static const int watched[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGWINCH, SIGCONT};
-    sigset_t set;
-    (void)sigemptyset(&set);
-    for (size_t index = 0; index < sizeof watched / sizeof watched[0]; index++)
-        (void)sigaddset(&set, watched[index]);
-    (void)sigprocmask(SIG_BLOCK, &set, NULL);
-    (void)signal(SIGPIPE, SIG_IGN);
-    (void)signal(SIGTTOU, SIG_IGN);
-    return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
 // The stream whose hang-up means that nobody is at the other end any more, or -1. sshd gives one socket
@@ -266,26 +315,6 @@ static int release_streams(void) {
     return watched;
 }
 
-static _Noreturn void leave(const struct outcome *outcome) {
-    if (outcome->text[0] != '\0')
-        say(outcome->text);
-    if (outcome->kind == OUTCOME_EXIT)
-        _exit(outcome->code & 0xff);
-    if (outcome->kind == OUTCOME_LOST)
-        fail("the sandbox was ended while the session was running");
-    // Die of the same signal, without a core file: sshd and su then report it as they would have.
-    struct rlimit none = {0, 0};
-    (void)setrlimit(RLIMIT_CORE, &none);
-    (void)prctl(PR_SET_DUMPABLE, 0);
-    sigset_t set;
-    (void)sigemptyset(&set);
-    (void)sigaddset(&set, outcome->code);
-    (void)signal(outcome->code, SIG_DFL);
-    (void)sigprocmask(SIG_UNBLOCK, &set, NULL);
-    (void)raise(outcome->code);
-    _exit(128 + outcome->code);
-}
-
 int main(int argc, char **argv) {
     uint64_t started = monotonic_ns();
     fill_standard_descriptors();
@@ -310,7 +339,8 @@ int main(int argc, char **argv) {
 
     int ptm = -1;
     int connection = start(length, &ptm, argc, argv);
-    int signals = watch_signals();
+    (void)signal(SIGPIPE, SIG_IGN);
+    (void)signal(SIGTTOU, SIG_IGN);
     struct terminal terminal = {.input = -1, .output = -1};
     if (ptm >= 0 && terminal_find(&terminal)) {
         terminal_raw(&terminal);

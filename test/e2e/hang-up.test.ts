@@ -1,9 +1,10 @@
 // Signals to a session, and what is left of it when its client goes away.
 
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { pidsOfCommand } from '../fixtures/leaks.ts';
-import { control } from '../fixtures/machine.ts';
-import { waitUntil } from '../fixtures/process.ts';
+import { control, lacks } from '../fixtures/machine.ts';
+import { describeFinished, Running, waitUntil } from '../fixtures/process.ts';
 import { uniqueSleep } from '../fixtures/shell-text.ts';
 import { modes, useWorld } from '../fixtures/world.ts';
 
@@ -31,6 +32,48 @@ describe('signals sent by the client', () => {
     expect(result.stdout.toString()).toBe(`ready\ngot ${signal}\n`);
     expect(result.code).toBe(7);
   });
+
+  it.skipIf(control || lacks('strace'))(
+    'one that comes before the client knows that the session runs reaches it',
+    async () => {
+      const { host, user } = world().login('shell');
+      const slow = ['-e', 'trace=recvmsg', '-e', 'inject=recvmsg:delay_exit=500000']; // µs, after each reading
+      const script = `trap 'echo got TERM; exit 7' TERM; echo ready; while :; do sleep 0.1; done`;
+      await using tracer = new Running('strace', [...slow, '-u', user.name, host.client, '-c', script], {
+        cwd: user.home,
+        env: world().login('shell').environment(),
+        stdio: ['ignore', 'pipe', 'pipe'],
+      });
+      await tracer.waitForOutput('ready');
+      const [client] = readFileSync(`/proc/${tracer.pid}/task/${tracer.pid}/children`, 'utf8').split(' ');
+      process.kill(Number(client), 'SIGTERM');
+      const result = await tracer.finished();
+      expect(result.stdout.toString(), describeFinished(result)).toBe('ready\ngot TERM\n');
+      expect(result.code).toBe(7);
+    },
+  );
+
+  it.skipIf(control).each(['SIGSTOP', 'SIGKILL'] as const)(
+    'one ends a login that waits for a daemon after %s',
+    async (end) => {
+      const { host, user } = world().login('shell');
+      if (end === 'SIGSTOP') process.kill(host.daemonPid, 'SIGSTOP');
+      else await host.killDaemon();
+      await using client = new Running(host.client, ['-c', 'echo ran'], {
+        ...{ uid: user.uid, gid: user.gid, cwd: '/' },
+        stdio: 'ignore', // a pipe would be kept open by the daemon's queue
+      });
+      const heldSignals = (): string =>
+        /^SigBlk:\s+(\w+)$/m.exec(readFileSync(`/proc/${client.pid}/status`, 'utf8'))?.[1] ?? '';
+      if (end === 'SIGSTOP') await waitUntil(() => /[^0]/.test(heldSignals()), 'the login to be sent');
+      client.kill('SIGTERM');
+      const { code, signal } = await client.finished(5_000);
+      if (end === 'SIGSTOP') process.kill(host.daemonPid, 'SIGCONT');
+      else await host.startDaemon();
+      expect([code, signal]).toEqual([null, 'SIGTERM']);
+      expect((await world().login('shell').ssh('exit 3')).code).toBe(3);
+    },
+  );
 
   it('SIGTERM ends a command that does not handle it', async () => {
     await using connection = await world().login('shell').ssh2();
