@@ -44,6 +44,9 @@ export default defineConfig({
         test: {
           ...real,
           name: 'vm',
+          // Each file has systems of its own, and one of two mostly waits.
+          fileParallelism: true,
+          maxWorkers: 2,
           include: ['test/vm/**/*.test.ts'],
           sequence: { groupOrder: 3 },
         },
