@@ -103,16 +103,18 @@ export function diskTests(on: OnKernel): void {
         const { sandboxes } = JSON.parse(answer) as { sandboxes: Stats[] };
         const shown = sandboxes.find(({ user }) => user === 'user15');
         if (shown === undefined) throw new Error(answer);
-        const [cpu, memory, io, usec, bytes, swap, pids] = numbers(first) as [number, ...number[]];
+        const [cpu, memory, io, usec, bytes, swap, pids] = numbers(first);
         const later = numbers(last);
         const { pressure } = shown;
-        // The average grows while it waits all the time; so does the time.
-        expect(pressure.io, answer).toBeGreaterThanOrEqual(io ?? 101);
-        expect(pressure.io, answer).toBeLessThanOrEqual(later[2] ?? 0);
-        expect(pressure.io).toBeGreaterThan(10);
-        expect(pressure.cpu).toBeGreaterThanOrEqual(Math.min(cpu, later[0] ?? 0) - 20);
-        expect(pressure.cpu).toBeLessThanOrEqual(Math.max(cpu, later[0] ?? 0) + 20);
-        expect([memory, pressure.memory]).toEqual([0, 0]);
+        // An average of 10 seconds, which the kernel takes anew every 2: it moves, but not far.
+        const isBetween = (value: number, one = Number.NaN, other = Number.NaN): void => {
+          expect(value, answer).toBeGreaterThanOrEqual(Math.min(one, other) - 20);
+          expect(value, answer).toBeLessThanOrEqual(Math.max(one, other) + 20);
+        };
+        expect(pressure.io, answer).toBeGreaterThan(25);
+        isBetween(pressure.io, io, later[2]);
+        isBetween(pressure.cpu, cpu, later[0]);
+        isBetween(pressure.memory, memory, later[1]);
         expect(shown.cpuUsec).toBeGreaterThanOrEqual(usec ?? Number.POSITIVE_INFINITY);
         expect(shown.cpuUsec).toBeLessThanOrEqual(later[3] ?? 0);
         expect(Math.abs(shown.memoryBytes - (bytes ?? 0))).toBeLessThan(4 * 1024 ** 2);
