@@ -1,10 +1,11 @@
 // Writes an exported image to a file: whole under its name, or not at all.
 
 import { randomBytes } from 'node:crypto';
-import { open, rename, rm } from 'node:fs/promises';
+import { open, readdir, rename, rm, unlink } from 'node:fs/promises';
 import path from 'node:path';
 import type { ImageStore } from '../images/image-store.ts';
 import { type ImportOptions, reportEvery } from '../images/import-options.ts';
+import { isAtomicTemporary } from '../lib/atomic-file.ts';
 import { DockershError, hasErrno } from '../lib/errors.ts';
 import type { AdminParams, AdminResult } from '../protocol/admin.ts';
 
@@ -17,10 +18,12 @@ export async function writeExport(
   options: ImportOptions,
 ): Promise<AdminResult<'image.export'>> {
   const image = await images.exportImage(name, { format, signal: options.signal });
+  await removeLeftovers(target);
   const temporary = path.join(
     path.dirname(target),
     `.${path.basename(target)}.${randomBytes(8).toString('hex')}.tmp`,
   );
+  writing.add(temporary);
   try {
     await using file = await openNew(temporary);
     let bytes = 0;
@@ -40,8 +43,23 @@ export async function writeExport(
     image.stream.destroy();
     await rm(temporary, { force: true });
     throw error;
+  } finally {
+    writing.delete(temporary);
   }
   return { name, path: target, digest: image.digest, sizeBytes: image.sizeBytes };
+}
+
+/** Of exports that go on. All others of such names are of a daemon that was killed: there is only one at a time. */
+const writing = new Set<string>();
+
+/** What an export to the same file has left that was killed. A name is taken away, whatever it is; no link is followed. */
+async function removeLeftovers(target: string): Promise<void> {
+  const folder = path.dirname(target);
+  const names = await readdir(folder).catch(() => []); // opening the new file says what is wrong with it
+  for (const name of names.filter((one) => isAtomicTemporary(one, path.basename(target)))) {
+    const file = path.join(folder, name);
+    if (!writing.has(file)) await unlink(file).catch(() => undefined); // it is in nobody's way
+  }
 }
 
 async function openNew(file: string) {

@@ -69,7 +69,7 @@ export class KeptPolicy implements AsyncDisposable {
 
   async #removeHalfWritten(): Promise<void> {
     const names = await readdir(this.#state);
-    const half = names.filter((name) => name.startsWith(`.${keptName}.`) && isAtomicTemporary(name));
+    const half = names.filter((name) => isAtomicTemporary(name, keptName));
     for (const name of half) await rm(path.join(this.#state, name), { force: true });
   }
 

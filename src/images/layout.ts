@@ -82,7 +82,7 @@ export async function leftovers(layout: Layout): Promise<string[]> {
   const layers = (await readdir(layout.layers)).map((name) => path.join(layout.layers, name));
   for (const folder of [layout.root, layout.blobs, layout.host, ...layers]) {
     const names = await readdir(folder);
-    found.push(...names.filter(isAtomicTemporary).map((name) => path.join(folder, name)));
+    found.push(...names.filter((name) => isAtomicTemporary(name)).map((name) => path.join(folder, name)));
   }
   return [...found, ...(await stalePartials(layout))];
 }

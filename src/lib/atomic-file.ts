@@ -6,9 +6,10 @@ import path from 'node:path';
 
 const temporaryName = /^\.(.+)\.[0-9a-f]{16}\.tmp$/;
 
-/** True for names that a crash in writeFileAtomic may leave behind, for clean-up at start. */
-export function isAtomicTemporary(name: string): boolean {
-  return temporaryName.test(name);
+/** True for names that a crash in writeFileAtomic may leave behind, of `target` or of any file, for clean-up. */
+export function isAtomicTemporary(name: string, target?: string): boolean {
+  const found = temporaryName.exec(name)?.[1];
+  return found !== undefined && (target === undefined || found === target);
 }
 
 /** Writes through a temporary file in the same folder: write, fsync, rename, fsync of the folder. */

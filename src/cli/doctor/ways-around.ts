@@ -12,10 +12,14 @@ import { policyOf, type Subject } from './subject.ts';
 /** What programs of the host run, or obey, in a home. */
 const runInHome = [
   { path: '.config/systemd/user', by: 'the systemd of the user' },
+  { path: '.local/share/systemd/user', by: 'the systemd of the user' },
+  { path: '.local/share/dbus-1/services', by: 'the D-Bus of the user' },
   { path: '.config/containers/systemd', by: 'quadlets' },
   { path: '.config/environment.d', by: 'the systemd of the user' },
   { path: '.forward', by: 'mail delivery' },
   { path: '.procmailrc', by: 'mail delivery' },
+  { path: '.mailfilter', by: 'mail delivery' },
+  { path: '.qmail', by: 'mail delivery' },
   { path: '.pam_environment', by: 'PAM' },
   { path: '.ssh/environment', by: 'sshd' },
 ] as const;

@@ -132,7 +132,7 @@ END`,
       mount -t tmpfs none /var/lib/systemd 2>/dev/null || { mount -t tmpfs none /var/lib/misc; exit 1; }
       mkdir -p /var/lib/systemd/linger; touch "/var/lib/systemd/linger/$NAME"
       mount -t tmpfs none "$HOME_FOLDER"; chown "$OWN_UID" "$HOME_FOLDER"
-      mkdir -p "$HOME_FOLDER/.config/systemd/user"`,
+      mkdir -p "$HOME_FOLDER/.config/systemd/user" "$HOME_FOLDER/.local/share/dbus-1/services"`,
   },
   pam: {
     script: "echo 'session required pam_env.so user_readenv=1 envfile=/etc/default/locale' >/etc/pam.d/sshd",
@@ -188,7 +188,7 @@ export const breakers: Readonly<Record<string, Breaker>> = {
   'ssh-accept-env': { scenario: 'openSshd', state: 'warning', found: /LD_PRELOAD/ },
   'ssh-chroot': { scenario: 'openSshd', state: 'warning' },
   'home-host': { scenario: 'homeHost', state: 'critical' },
-  'home-leftovers': { scenario: 'jobs', state: 'warning', found: /systemd\/user/ },
+  'home-leftovers': { scenario: 'jobs', state: 'warning', found: /systemd\/user.*dbus-1\/services/ },
   linger: { scenario: 'jobs', state: 'critical' },
   cron: { scenario: 'jobs', state: 'critical' },
   at: { scenario: 'jobs', state: 'critical' },

@@ -1,7 +1,7 @@
 // The image verbs through a real daemon: what docker's users type, what it prints, and what other tools make
 // of the result.
 
-import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { freePort } from '../../fixtures/free-port.ts';
@@ -69,6 +69,22 @@ describe.skipIf(lacks('busybox'))('images', () => {
     expect((await verbs.host.ctl('image', 'export', 'lab/base:1', path('folder'))).code).toBe(64);
     expect((await verbs.host.ctl('image', 'export', 'lab/base:1', path('none/file'))).code).toBe(66);
     expect(await readdir(path('folder'))).toEqual(['sub']);
+  });
+
+  it('leave nothing of an export that was killed once another goes to the same file', async () => {
+    await mkdir(path('exports'));
+    const half = (name: string): string => path(`exports/.${name}.0123456789abcdef.tmp`);
+    await writeFile(path('precious'), 'precious');
+    await symlink(path('precious'), half('base.tar'));
+    await writeFile(half('other.tar'), 'half');
+    await mkdir(path('exports/.base.tar.fedcba9876543210.tmp'));
+    await ctl('image', 'export', 'lab/base:1', path('exports/base.tar'));
+    expect((await readdir(path('exports'))).sort()).toEqual([
+      '.base.tar.fedcba9876543210.tmp',
+      '.other.tar.0123456789abcdef.tmp',
+      'base.tar',
+    ]);
+    expect(await readFile(path('precious'), 'utf8')).toBe('precious');
   });
 
   it('tell what they take, and what of it is shared', async () => {
