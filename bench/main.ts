@@ -6,6 +6,7 @@ import { parseArgs } from 'node:util';
 import { version } from '../src/lib/version.ts';
 import { type Benchmark, cold, pipeIn, pipeOut, prompt, terminal, warm } from './benchmarks.ts';
 import { ctl } from './ctl.ts';
+import { disk } from './disk.ts';
 import { Field } from './field.ts';
 import { formatResult, type Result } from './figures.ts';
 import { imageScale, imageUsers } from './image-scale.ts';
@@ -24,6 +25,7 @@ const benchmarks: Record<string, Benchmark> = {
   memory,
   'ssh-warm': sshWarm,
   'ssh-cold': sshCold,
+  disk,
   policy,
   ctl,
   'image-import': imageImport,

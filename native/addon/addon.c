@@ -22,6 +22,7 @@
 #include "disk_image.h"
 #include "own_file.h"
 #include "poller.h"
+#include "project_quota.h"
 #include "watch.h"
 #include "wire.h"
 
@@ -415,16 +416,30 @@ static napi_value initialize(napi_env env, napi_value exports) {
     static const struct {
         const char *name;
         napi_callback function;
-    } functions[] = {{"socketPair", socket_pair}, {"listen", listen_at},
-                     {"connect", connect_to},     {"accept", accept_on},
-                     {"receive", receive},        {"peek", peek},
-                     {"send", send_to},           {"peer", peer},
-                     {"lookupUser", lookup_user}, {"poll", poller_start},
-                     {"inherit", inherit},        {"datagram", datagram},
-                     {"watchOpen", watch_open},   {"watchAdd", watch_add},
-                     {"watchDrain", watch_drain}, {"readOwnFile", read_own_file},
-                     {"diskLock", disk_lock},     {"diskMount", disk_mount},
-                     {"diskGrow", disk_grow}};
+    } functions[] = {{"socketPair", socket_pair},
+                     {"listen", listen_at},
+                     {"connect", connect_to},
+                     {"accept", accept_on},
+                     {"receive", receive},
+                     {"peek", peek},
+                     {"send", send_to},
+                     {"peer", peer},
+                     {"lookupUser", lookup_user},
+                     {"poll", poller_start},
+                     {"inherit", inherit},
+                     {"datagram", datagram},
+                     {"watchOpen", watch_open},
+                     {"watchAdd", watch_add},
+                     {"watchDrain", watch_drain},
+                     {"readOwnFile", read_own_file},
+                     {"diskLock", disk_lock},
+                     {"diskMount", disk_mount},
+                     {"diskGrow", disk_grow},
+                     {"projectState", project_state},
+                     {"projectOf", project_of},
+                     {"projectMark", project_mark},
+                     {"projectLimit", project_limit},
+                     {"projectUse", project_use}};
     for (size_t index = 0; index < sizeof functions / sizeof functions[0]; index++) {
         napi_value function;
         if (napi_create_function(env, functions[index].name, NAPI_AUTO_LENGTH, functions[index].function,

@@ -10,6 +10,7 @@
 //                         when it is read, and the end when it is on the disk
 //   swap PATH PATH        two folders change places, atomically
 //   usage PATH            entries and bytes on the disk; one JSON line on stdout
+//   project ID PATH       makes the folder PATH, with all that is in it, a project's (project.h)
 //   remove PATH           the folder PATH with all that is in it
 //
 // It trusts its arguments, which are the daemon's, and nothing that it reads. `unpack` is two processes:
@@ -41,6 +42,7 @@
 #include "list.h"
 #include "pack.h"
 #include "pax.h"
+#include "project.h"
 #include "remove.h"
 #include "report.h"
 #include "unpack_job.h"
@@ -55,10 +57,11 @@ struct arguments {
 };
 
 static int usage(void) {
-    (void)fputs("usage: dockersh-layer unpack|pack|list|diff|chain|copy|swap|usage|remove [--max-entries N] "
-                "[--max-bytes N] [--max-depth N] [--max-path N] [--max-memory N] [--overlay yes] "
-                "[--one-file-system yes] [--uid-map MAP] [--gid-map MAP] [PATH...]\n",
-                stderr);
+    (void)fputs(
+        "usage: dockersh-layer unpack|pack|list|diff|chain|copy|swap|usage|project|remove [--max-entries N] "
+        "[--max-bytes N] [--max-depth N] [--max-path N] [--max-memory N] [--overlay yes] "
+        "[--one-file-system yes] [--uid-map MAP] [--gid-map MAP] [PATH...]\n",
+        stderr);
     return EXIT_USAGE;
 }
 
@@ -187,6 +190,21 @@ static int run_usage(const struct arguments *arguments) {
     return fflush(stdout) == 0 ? 0 : EXIT_SYSTEM;
 }
 
+static int run_project(const struct arguments *arguments) {
+    static const uint64_t keep = CAP_BIT(CAPABILITY_CHOWN) | CAP_BIT(CAPABILITY_DAC_OVERRIDE) |
+                                 CAP_BIT(CAPABILITY_DAC_READ_SEARCH) | CAP_BIT(CAPABILITY_FOWNER) |
+                                 CAP_BIT(CAPABILITY_FSETID) | CAP_BIT(CAPABILITY_MKNOD);
+    struct err err = {0};
+    static char place[PATH_MAX];
+    uint64_t id;
+    if (pax_decimal(arguments->paths[0], strlen(arguments->paths[0]), &id) < 0 || id > UINT32_MAX)
+        return usage();
+    (void)umask(0);
+    if (confine_drop(keep, &err) < 0 || project_mark(arguments->paths[1], (uint32_t)id, place, &err) < 0)
+        return fail(&err, place, false, 0);
+    return 0;
+}
+
 static int run_remove(const struct arguments *arguments) {
     struct err err = {0};
     if (confine_drop(CAP_BIT(CAPABILITY_DAC_OVERRIDE) | CAP_BIT(CAPABILITY_FOWNER), &err) < 0 ||
@@ -236,7 +254,8 @@ static const struct job {
 } jobs[] = {
     {"unpack", 1, 1, run_unpack}, {"pack", 1, 1, run_pack},       {"list", 0, 0, run_list},
     {"diff", 1, 10000, run_diff}, {"chain", 2, 10000, run_chain}, {"copy", 2, 2, run_copy},
-    {"swap", 2, 2, run_swap},     {"usage", 1, 1, run_usage},     {"remove", 1, 1, run_remove},
+    {"swap", 2, 2, run_swap},     {"usage", 1, 1, run_usage},     {"project", 2, 2, run_project},
+    {"remove", 1, 1, run_remove},
 };
 
 // A daemon that is killed must not leave a job behind that writes where the next daemon clears up. Where it

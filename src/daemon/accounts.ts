@@ -118,6 +118,7 @@ export class Accounts {
       }
       // First: a home that is not where it is said to be would be missed. One that nothing is said of is found.
       await forgetHome(owner.outside);
+      await this.#disks.leave(user.uid, home);
       if (await renamed(home, target)) {
         await syncFolder(path.dirname(target));
         return true;

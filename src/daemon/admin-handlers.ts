@@ -20,7 +20,11 @@ export function handlersOf(parts: AdminParts): Handlers {
     ...userHandlers(parts),
     ...policyHandlers(parts),
     version: async () => ({ version, node: process.version, kernel: release(), cgroup: parts.cgroup }),
-    health: async () => ({ ...parts.paths, unenforced: parts.unenforced(), policyFault: faultOf(parts) }),
+    health: async () => ({
+      ...parts.paths,
+      unenforced: await parts.unenforced(),
+      policyFault: faultOf(parts),
+    }),
     ps: async () => ({ sandboxes: await sandboxesOf(parts), policyFault: faultOf(parts) }),
     stop: async ({ user }) => {
       const record = await findUser(users, user);

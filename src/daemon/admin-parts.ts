@@ -28,7 +28,7 @@ export interface AdminParts {
   /** Where the daemon's own files are. */
   readonly paths: Omit<AdminResult<'health'>, 'unenforced' | 'policyFault'>;
   /** As that verb has it. */
-  readonly unenforced: () => AdminResult<'health'>['unenforced'];
+  readonly unenforced: () => Promise<AdminResult<'health'>['unenforced']>;
   readonly log: Logger;
 }
 

@@ -3,10 +3,12 @@
 import type { CgroupHost } from '../isolation/cgroup-host.ts';
 import { type LimitKey, type Limits, unlimited } from '../isolation/cgroup-limits.ts';
 import type { Engine } from '../isolation/engine.ts';
+import type { UserDisks } from '../isolation/user-disks.ts';
 import type { Users } from '../isolation/users.ts';
 import type { Logger } from '../lib/log.ts';
 import { describePolicyKey, policyKeys } from '../policy/schema.ts';
 import type { OwnSettings } from './own-settings.ts';
+import type { DiskKey } from './policy-limits.ts';
 import type { PolicyStore } from './policy-store.ts';
 
 export interface LiveParts {
@@ -15,7 +17,14 @@ export interface LiveParts {
   readonly users: Users;
   readonly engine: Engine;
   readonly cgroups: CgroupHost;
+  readonly disks: UserDisks;
   readonly log: Logger;
+}
+
+/** A limit that the policy sets and nothing here holds. */
+export interface Unenforced {
+  readonly key: LimitKey | DiskKey;
+  readonly why: string;
 }
 
 /** After a limit was refused. */
@@ -78,19 +87,39 @@ export class LiveLimits {
   }
 
   /** Limits that the policy sets and this host can't hold, and why. */
-  unenforced(): { readonly key: LimitKey; readonly why: string }[] {
+  async unenforced(): Promise<Unenforced[]> {
     const { policy, cgroups } = this.#parts;
-    return (Object.entries(samples) as [LimitKey, Limits][]).flatMap(([key, limits]) => {
+    const disk = await this.#unheldDisk();
+    const others = (Object.entries(samples) as [LimitKey, Limits][]).flatMap(([key, limits]) => {
       const why = policy.sets(key) ? cgroups.unenforced(limits).get(key) : undefined;
       return why === undefined ? [] : [{ key, why }];
     });
+    return [...others, ...disk];
+  }
+
+  async #unheldDisk(): Promise<Unenforced[]> {
+    const { policy, disks } = this.#parts;
+    const keys = (['disk', 'inodes'] as const).filter((key) => policy.sets(key));
+    if (keys.length === 0) return [];
+    const plain = { diskBytes: 1, inodes: null, home: 'private', homeRoot: null } as const;
+    const reasons = new Set<string>();
+    for (const diskBackend of policy.diskBackends) {
+      const { missing } = await disks.canHold({ ...plain, diskBackend });
+      if (missing !== undefined) reasons.add(`disk_backend = ${diskBackend}: ${missing}`);
+    }
+    const why = [...reasons].join('; ');
+    return why === '' ? [] : keys.map((key) => ({ key, why }));
   }
 
   /** A limit that nothing enforces is not dropped silently. */
   #report(): void {
-    for (const { key, why } of this.unenforced()) {
-      this.#parts.log.warn({ key }, `the policy sets "${key}", which can't be enforced: ${why}`);
-    }
+    const { log } = this.#parts;
+    this.unenforced()
+      .then((all) => {
+        for (const { key, why } of all)
+          log.warn({ key }, `the policy sets "${key}", which can't be enforced: ${why}`);
+      })
+      .catch((error: unknown) => log.error({ err: error }, 'whether limits can be enforced is not known'));
   }
 }
 

@@ -196,7 +196,7 @@ async function serve(options: DaemonOptions, inherited: InheritedSockets, log: L
   const layers = new UserLayers(options.state, images, engine, disks);
   await layers.cleanUp();
   const ownSettings = new OwnSettings(policy, disks);
-  const live = new LiveLimits({ policy, ownSettings, users, engine, cgroups, log });
+  const live = new LiveLimits({ policy, ownSettings, users, engine, cgroups, disks, log });
   used.live = live;
   const admission = new Admission(
     () => policy.host,

@@ -1,21 +1,34 @@
 // Which limits a policy sets for anybody: what the kernel has to be asked for.
 
 import type { Controller, LimitKey } from '../isolation/cgroup-limits.ts';
-import type { Policy } from '../policy/policy.ts';
+import type { EffectivePolicy, Policy, SectionPolicy } from '../policy/policy.ts';
+
+/** Limits that no cgroup holds. */
+export type DiskKey = 'disk' | 'inodes';
 
 /** Values other than "none" that limit nothing. */
 const withoutEffect: Partial<Record<LimitKey, unknown>> = { cpu_weight: 100, oom_kills: 'process' };
 
 /** Whether anybody may get something else than no limit. */
-export function setsLimit(policy: Policy, key: LimitKey): boolean {
-  const { defaults, imageSections, groups, userGlobs, users, builtin } = policy;
-  const named = [...imageSections, ...groups, ...userGlobs].map(({ section }) => section);
+export function setsLimit(policy: Policy, key: LimitKey | DiskKey): boolean {
+  const { defaults, builtin } = policy;
   const isSet = (value: unknown): boolean =>
-    value !== undefined && value !== null && value !== withoutEffect[key];
+    value !== undefined && value !== null && value !== withoutEffect[key as LimitKey];
   return (
     (isSet(builtin[key]) && !defaults.some(({ values }) => values[key] === null)) ||
-    [...defaults, ...named, ...[...users.values()].flat()].some(({ values }) => isSet(values[key]))
+    sectionsOf(policy).some(({ values }) => isSet(values[key]))
   );
+}
+
+function sectionsOf({ defaults, imageSections, groups, userGlobs, users }: Policy): SectionPolicy[] {
+  const named = [...imageSections, ...groups, ...userGlobs].map(({ section }) => section);
+  return [...defaults, ...named, ...[...users.values()].flat()];
+}
+
+/** What anybody may get for "disk_backend". */
+export function diskBackendsOf(policy: Policy): Set<EffectivePolicy['diskBackend']> {
+  const values = [policy.builtin, ...sectionsOf(policy).map((section) => section.values)];
+  return new Set(values.flatMap(({ disk_backend: backend }) => backend ?? []));
 }
 
 /** Controllers that not every policy has a use for. */

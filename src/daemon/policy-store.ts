@@ -14,11 +14,18 @@ import type { Subject } from '../policy/expand.ts';
 import { type Explanation, explain, texts } from '../policy/explain.ts';
 import { describeFault, type PolicyFault } from '../policy/fault.ts';
 import { confFolderOf, type LoadedPolicy, PolicyFiles, stampOf } from '../policy/load.ts';
-import type { Evaluation, HostPolicy, ImagesPolicy, Policy, SectionPolicy } from '../policy/policy.ts';
+import type {
+  EffectivePolicy,
+  Evaluation,
+  HostPolicy,
+  ImagesPolicy,
+  Policy,
+  SectionPolicy,
+} from '../policy/policy.ts';
 import { formatProblem, type Problem } from '../policy/problem.ts';
 import { type UserSettings, userSettings } from '../policy/user-file.ts';
 import type { KeptPolicy, PolicyTexts } from './kept-policy.ts';
-import { rareControllersOf, setsLimit } from './policy-limits.ts';
+import { type DiskKey, diskBackendsOf, rareControllersOf, setsLimit } from './policy-limits.ts';
 
 type LastReading = Pick<LoadedPolicy, 'files' | 'stamp' | 'settled'>;
 
@@ -207,8 +214,12 @@ export class PolicyStore implements AsyncDisposable {
   }
 
   /** Whether anybody may get something else than no limit. */
-  sets(key: LimitKey): boolean {
+  sets(key: LimitKey | DiskKey): boolean {
     return setsLimit(this.#policy, key);
+  }
+
+  get diskBackends(): Set<EffectivePolicy['diskBackend']> {
+    return diskBackendsOf(this.#policy);
   }
 
   /** Controllers that not every policy has a use for. What one will ask for that is not known yet, nobody knows. */

@@ -9,6 +9,9 @@ export function diskFiles(program: LayerProgram) {
       await runToEnd(program, ['copy', from, to], `copy ${from}`);
     },
     remove: async (folder: string): Promise<void> => await removeFolder(program, folder),
+    mark: async (id: number, folder: string): Promise<void> => {
+      await runToEnd(program, ['project', String(id), folder], `count the files in ${folder}`);
+    },
     measure: async (folder: string): Promise<{ readonly bytes: number; readonly entries: number }> =>
       usageReport.parse(JSON.parse(await runToEnd(program, ['usage', folder], `measure ${folder}`))),
   };

@@ -61,6 +61,23 @@ export interface Addon {
   diskMount(fd: number): Promise<{ readonly mount: number; readonly device: string }>;
   /** Has a mounted ext4 fill the file behind the loop device, which has become larger. */
   diskGrow(device: string, mount: number, bytes: number): Promise<void>;
+  /** Of the file system that a folder is on: whether quotas of projects are counted and enforced, 0 where not. */
+  projectState(folder: string): Promise<{ readonly counted: number; readonly enforced: number }>;
+  /** Of a folder; `inherits`: 0 where what is made in it does not belong to the same project. */
+  projectOf(folder: string): Promise<{ readonly id: number; readonly inherits: number }>;
+  /** Of the folder alone; 0: it belongs to none. */
+  projectMark(folder: string, id: number): Promise<void>;
+  /** 0: no limit. */
+  projectLimit(folder: string, id: number, bytes: number, inodes: number): Promise<void>;
+  projectUse(
+    folder: string,
+    id: number,
+  ): Promise<{
+    readonly bytes: number;
+    readonly inodes: number;
+    readonly mostBytes: number;
+    readonly mostInodes: number;
+  }>;
   /** Calls back whenever the descriptor can be read; call the result before closing the descriptor. */
   poll(fd: number, callback: () => void): () => void;
 }

@@ -3,7 +3,7 @@
 // Nothing of it is left when both have let go.
 
 import { execFile } from 'node:child_process';
-import { close, statSync } from 'node:fs';
+import { close, existsSync, statSync } from 'node:fs';
 import { open, rm, rmdir, statfs } from 'node:fs/promises';
 import path from 'node:path';
 import { promisify } from 'node:util';
@@ -162,18 +162,13 @@ async function isClean(file: string): Promise<boolean> {
 }
 
 /** Why no image can be made or mounted here; undefined: it can. */
-export async function imagesMissing(): Promise<string | undefined> {
-  try {
-    statSync('/dev/loop-control');
-  } catch (error) {
-    if (!hasErrno(error, 'ENOENT', 'EACCES')) throw error;
-    return 'there are no loop devices (/dev/loop-control)';
-  }
-  for (const program of ['mke2fs', 'e2fsck']) {
-    const { code } = await helper(program, ['-V']);
-    if (code === undefined) return `${program} is missing (package e2fsprogs)`;
-  }
-  return undefined;
+export function imagesMissing(): string | undefined {
+  if (!existsSync('/dev/loop-control')) return 'there are no loop devices (/dev/loop-control)';
+  const folders = helperPath.split(':');
+  const missing = ['mke2fs', 'e2fsck'].find(
+    (program) => !folders.some((folder) => existsSync(path.join(folder, program))),
+  );
+  return missing === undefined ? undefined : `${missing} is missing (package e2fsprogs)`;
 }
 
 interface Result {

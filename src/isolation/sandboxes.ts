@@ -28,14 +28,14 @@ import type {
 } from './engine.ts';
 import { Holds, within } from './holds.ts';
 import { prepareIdentityLayer } from './identity-layer.ts';
-import { firstRange, idMapsOf, SlotRegistry } from './ids.ts';
+import { firstRange, idMapsOf, rangeSize, SlotRegistry } from './ids.ts';
 import { type Pause, Pauses, pauseOf } from './pause.ts';
 import { limitsIn, limitsText, recordOf, Sandbox, SandboxRecord } from './sandbox.ts';
 import { describeSandbox } from './sandbox-info.ts';
 import { SeqpacketConnection } from './seqpacket.ts';
 import { specificationMessage } from './specification.ts';
 import { SupervisorPool } from './supervisor-pool.ts';
-import type { UserDisks } from './user-disks.ts';
+import type { DiskOwner, UserDisks } from './user-disks.ts';
 import { prepareUserFolder } from './user-folder.ts';
 
 export interface EngineOptions {
@@ -189,12 +189,15 @@ export class Sandboxes implements Engine {
     const folder = await prepareUserFolder(spec.user, ids.rootId, disk, spec);
     const name = cgroupName(uid, spec.user.name);
     const host = spec.hostname ?? hostname();
+    const identity = await prepareIdentityLayer(folder.identity, spec, host);
+    const layer = path.join(disk.folder, spec.layer === 'rescue' ? 'rescue' : 'layer');
+    await disks.seal({ uid, projectId: ids.rootId }, spec, layer);
     const specification = specificationMessage(spec, {
       name,
       hostname: host,
       ids,
       folder,
-      identity: await prepareIdentityLayer(folder.identity, spec, host),
+      identity,
       limits: cgroups.writesFor(spec, spec.strict),
       devices: await devicesFor(spec, (missing) => log.warn({ uid, missing }, 'devices are missing')),
       mountpoint: path.join(run, 'mnt'),
@@ -319,8 +322,12 @@ export class Sandboxes implements Engine {
     };
   }
 
+  async #diskOwner(uid: number): Promise<DiskOwner> {
+    return { uid, projectId: firstRange + (await this.#slots.slotOf(uid)) * rangeSize };
+  }
+
   async prepareDisk({ uid }: UserRecord, limits: DiskLimits, strict: boolean): Promise<void> {
-    await this.#options.disks.prepare(uid, limits, strict);
+    await this.#options.disks.prepare(await this.#diskOwner(uid), limits, strict);
   }
 
   hasRange(uid: number): boolean {
@@ -356,7 +363,7 @@ export class Sandboxes implements Engine {
 
   async #diskUse(uid: number): Promise<DiskUse | null> {
     try {
-      return (await this.#options.disks.use(uid)) ?? null;
+      return (await this.#options.disks.use(await this.#diskOwner(uid))) ?? null;
     } catch (error) {
       this.#options.log.warn({ uid, err: error }, 'what a user keeps on the disk cannot be counted');
       return null; // no reason to show nothing
@@ -383,7 +390,7 @@ export class Sandboxes implements Engine {
       sandbox.limitsUncertain();
       throw error;
     }
-    const isAll = await this.#options.disks.adjust(uid, diskLimitsOf(limits));
+    const isAll = await this.#options.disks.adjust(await this.#diskOwner(uid), diskLimitsOf(limits));
     const effective = Object.entries(settings).filter(([key]) => isAll || !diskSettings.has(key));
     sandbox.adjusted(limits, Object.fromEntries(effective));
     this.#options.log.info({ uid, user, ...limitsOf(limits), ...diskLimitsOf(limits) }, 'limits changed');

@@ -25,6 +25,16 @@ import {
 } from './disk-image.ts';
 import { type DiskLimits, type Holder, holderOf } from './disk-limits.ts';
 import type { DiskUse } from './engine.ts';
+import {
+  forgetProject,
+  isProject,
+  limitExactly,
+  limitForStart,
+  makeProject,
+  type Project,
+  projectsMissing,
+  projectUse,
+} from './project-quota.ts';
 import { userFolder } from './user-folder.ts';
 
 export interface UserDisk extends AsyncDisposable {
@@ -44,10 +54,20 @@ export interface UserDisksOptions {
   /** Copies a folder with everything in it, so that it is on the disk afterwards. Throws E_DISK_FULL. */
   readonly copy: (from: string, to: string) => Promise<void>;
   readonly remove: (folder: string) => Promise<void>;
+  /** Makes everything in a folder a project's; 0: nobody's. */
+  readonly mark: (id: number, folder: string) => Promise<void>;
   /** Of a folder with everything in it. */
   readonly measure: (folder: string) => Promise<{ readonly bytes: number; readonly entries: number }>;
 }
 
+/** Whose disk. */
+export interface DiskOwner {
+  readonly uid: number;
+  /** What root inside is on the host. */
+  readonly projectId: number;
+}
+
+const unlimitedDisk = { diskBytes: null, inodes: null };
 /** What a disk consists of. */
 const parts = ['layer', 'rescue', 'snapshots', 'home'];
 /** Mounting costs a millisecond, and whoever was there often comes again. */
@@ -93,7 +113,7 @@ export class UserDisks implements AsyncDisposable {
         outside,
         folder: outside,
         device: undefined,
-        limited: false,
+        limited: isProject(outside),
         [Symbol.asyncDispose]: async () => {},
       };
     }
@@ -177,11 +197,43 @@ export class UserDisks implements AsyncDisposable {
    * Makes the user's disk what the limits say. Call while there is no sandbox and nobody else at it. Throws E_LIMIT_REFUSED
    * where they can't be held and `strict` says that they must be.
    */
-  async prepare(uid: number, limits: DiskLimits, strict: boolean): Promise<void> {
+  async prepare({ uid, projectId }: DiskOwner, limits: DiskLimits, strict: boolean): Promise<void> {
     const holder = await this.#holder(limits, strict);
     await this.#settle(uid);
     if (holder === 'image') await this.#prepareImage(uid, limits);
     else if (this.hasImage(uid)) await this.#orAsItIs(uid, async () => await this.#toFolder(uid));
+    await this.#prepareProject(this.#projectOf({ uid, projectId }, limits), holder, limits);
+  }
+
+  #projectOf({ uid, projectId }: DiskOwner, { home, homeRoot }: DiskLimits): Project {
+    const homePlace = home === 'private' && homeRoot !== null ? path.join(homeRoot, String(uid)) : undefined;
+    return { id: projectId, outside: this.#folderOf(uid), homePlace };
+  }
+
+  async #prepareProject(project: Project, holder: Holder, limits: DiskLimits): Promise<void> {
+    if (holder === 'project') {
+      await this.#makeProject(project);
+      await limitForStart(project, limits);
+    } else if (isProject(project.outside)) await limitExactly(project, { ...limits, ...unlimitedDisk });
+  }
+
+  async #makeProject(project: Project): Promise<void> {
+    const started = performance.now();
+    if (!(await makeProject(project, parts, this.#options.mark))) return;
+    const ms = Math.round(performance.now() - started);
+    this.#options.log.info(
+      { folder: project.outside, project: project.id, ms },
+      'files counted as a project',
+    );
+  }
+
+  /** The last word before anything of the user's runs: what was made for the start is there by now. */
+  async seal(owner: DiskOwner, limits: DiskLimits, layer: string): Promise<void> {
+    const { holder, missing } = await this.canHold(limits);
+    if (holder !== 'project' || missing !== undefined || this.hasImage(owner.uid)) return;
+    const project = this.#projectOf(owner, limits);
+    await this.#makeProject(project); // a home below home_root may be new
+    await limitExactly(project, limits, layer);
   }
 
   /** A disk that holds its user to something, though not to what the policy says by now, is better than no login. */
@@ -203,10 +255,15 @@ export class UserDisks implements AsyncDisposable {
 
   /** What holds these limits here, or why nothing does. */
   async canHold(limits: DiskLimits): Promise<{ readonly holder: Holder; readonly missing?: string }> {
-    const chosen = holderOf(limits, 'there are no project quotas');
+    const chosen = holderOf(limits, await this.#noProjects(limits));
     if (chosen.missing !== undefined || chosen.holder !== 'image') return chosen;
-    const missing = await imagesMissing();
+    const missing = imagesMissing();
     return missing === undefined ? chosen : { holder: 'image', missing };
+  }
+
+  async #noProjects({ home, homeRoot }: DiskLimits): Promise<string | undefined> {
+    const missing = await projectsMissing(this.#options.state);
+    return missing ?? (home === 'private' && homeRoot !== null ? await projectsMissing(homeRoot) : undefined);
   }
 
   async #prepareImage(uid: number, { diskBytes, inodes }: DiskLimits): Promise<void> {
@@ -345,10 +402,18 @@ export class UserDisks implements AsyncDisposable {
   }
 
   /** Has a running sandbox keep to other limits. False: what is left to do, its next start does. */
-  async adjust(uid: number, limits: DiskLimits): Promise<boolean> {
+  async adjust(owner: DiskOwner, limits: DiskLimits): Promise<boolean> {
+    const { uid } = owner;
     const { diskBytes, inodes } = limits;
-    const { holder } = holderOf(limits, 'there are no quotas of projects');
-    if (!this.hasImage(uid)) return holder !== 'image';
+    const { holder, missing } = holderOf(limits, await this.#noProjects(limits));
+    if (!this.hasImage(uid)) {
+      if (isProject(this.#folderOf(uid)) && missing === undefined)
+        await limitExactly(
+          this.#projectOf(owner, limits),
+          holder === 'project' ? limits : { ...limits, ...unlimitedDisk },
+        );
+      return holder === 'folder' || (holder === 'project' && isProject(this.#folderOf(uid)));
+    }
     if (diskBytes === null || holder !== 'image') return false;
     await using _disk = await this.open(uid);
     const image = await this.#open.get(uid)?.mounting;
@@ -358,9 +423,20 @@ export class UserDisks implements AsyncDisposable {
     return grown && fitsInodes((await image.space()).inodes, { bytes: diskBytes, inodes });
   }
 
+  /** The folder is about to leave the user's folder: its files are counted no more. */
+  async leave(uid: number, folder: string): Promise<void> {
+    if (!isProject(this.#folderOf(uid))) return;
+    await forgetProject(this.#folderOf(uid));
+    await this.#options.mark(0, folder);
+  }
+
   /** Undefined where nothing is counted. */
-  async use(uid: number): Promise<DiskUse | undefined> {
-    if (!this.hasImage(uid)) return undefined;
+  async use({ uid, projectId }: DiskOwner): Promise<DiskUse | undefined> {
+    const outside = this.#folderOf(uid);
+    if (!this.hasImage(uid)) {
+      if (!isProject(outside) || (await projectsMissing(outside)) !== undefined) return undefined;
+      return await projectUse({ id: projectId, outside, homePlace: undefined });
+    }
     await using disk = await this.open(uid);
     const { bytes, usedBytes, inodes, usedInodes } = await spaceOf(disk.folder);
     return { bytes: usedBytes, limitBytes: bytes, inodes: usedInodes, inodesLimit: inodes };

@@ -46,7 +46,7 @@ export class Machine extends Remote implements AsyncDisposable {
       [
         ...['-machine', 'q35', ...how, '-smp', '2', '-m', '2048'],
         ...['-kernel', join(folder, 'vmlinuz'), '-initrd', join(folder, 'initrd.img')],
-        ...['-append', 'root=/dev/vda rw console=ttyS0 quiet mitigations=off audit=0'],
+        ...['-append', 'root=/dev/vda rw rootflags=prjquota console=ttyS0 quiet mitigations=off audit=0'],
         ...['-drive', `file=${join(folder, 'disk')},if=virtio,format=raw,cache=writeback`],
         ...['-netdev', `user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:${this.#port}-:22`],
         ...['-device', 'virtio-net-pci,netdev=net', '-device', 'virtio-rng-pci'],

@@ -53,7 +53,7 @@ export const fileSystemChecks: readonly HostCheck[] = [
     id: 'fs-quota',
     group: 'file systems',
     what: 'the state is on a file system that can hold disk limits',
-    why: 'Without project quotas one user can fill the disk of all.',
+    why: 'Without disk limits one user can fill the disk of all.',
     run: quota,
   },
 ];
@@ -114,12 +114,16 @@ async function quota(context: Context): Promise<Finding> {
   if (options.some((option) => option === 'prjquota' || option === 'pquota'))
     return ok(`${type} with project quotas`);
   const seen = `${type} on ${path}, without project quotas`;
-  const remount = `mount it with prjquota (in /etc/fstab)`;
-  if (type === 'xfs') return warning(seen, `For disk limits, ${remount} and start the host again.`);
-  if (type === 'ext4')
-    return warning(
-      seen,
-      `For disk limits, run "tune2fs -O project,quota" on the unmounted file system and ${remount}.`,
-    );
-  return warning(seen, 'For disk limits, put the state folder on ext4 or xfs with project quotas.');
+  const program = ['/usr/sbin/mke2fs', '/sbin/mke2fs'].some((file) => existsSync(file));
+  if (!existsSync('/dev/loop-control') || !program) {
+    const fix =
+      'Put the state folder on ext4 or xfs mounted with prjquota, or make loop devices and e2fsprogs available.';
+    return warning(`${seen}, and there are no loop devices or no mke2fs`, fix);
+  }
+  return keepsImages.has(type)
+    ? ok(`${seen}: disk limits are held by images`)
+    : warning(`${seen}; images are not kept on ${type}`, 'Put the state folder on ext4 or xfs.');
 }
+
+/** Where a file can have holes, and a loop device behind it. */
+const keepsImages = new Set(['ext4', 'xfs', 'btrfs', 'ext3', 'f2fs', 'zfs']);
