@@ -28,6 +28,24 @@
 #include "supervisor.h"
 #include "sys.h"
 
+// The spawner lives as long as the sandbox: whatever else it kept open would be open for as long. That of a
+// login which is just being taken would never be seen to end.
+static void close_all_but(const int *kept, size_t count) {
+    unsigned from = 3;
+    for (;;) {
+        unsigned next = ~0u; // the lowest one to keep from here on
+        for (size_t index = 0; index < count; index++) {
+            if (kept[index] >= (int)from && (unsigned)kept[index] < next)
+                next = (unsigned)kept[index];
+        }
+        if (next > from)
+            (void)sys_close_range(from, next - 1, 0);
+        if (next == ~0u)
+            return;
+        from = next + 1;
+    }
+}
+
 int spawner_start(struct supervisor *supervisor, int init_end, struct err *err) {
     int pair[2];
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
@@ -50,21 +68,8 @@ int spawner_start(struct supervisor *supervisor, int init_end, struct err *err) 
         return err_sys(err, "set time limits", NULL);
     pid_t pid = sys_clone3(&args);
     if (pid == 0) {
-        close_fd(supervisor->control);
-        close_fd(supervisor->listener);
-        close_fd(supervisor->signals);
-        close_fd(ours);
-        if (supervisor->state == STATE_IDLE) { // the conversation with PID 1 is not ours to keep open
-            close_fd(supervisor->devpts);
-            if (supervisor->init_pidfd != init_end)
-                close_fd(supervisor->init_pidfd);
-        }
-        for (size_t index = 0; index < MAX_SESSIONS; index++) {
-            if (supervisor->sessions[index].used) {
-                close_fd(supervisor->sessions[index].connection);
-                close_fd(supervisor->sessions[index].pts);
-            }
-        }
+        const int kept[] = {theirs, init_end, supervisor->init_binary};
+        close_all_but(kept, sizeof kept / sizeof kept[0]);
         sigset_t none;
         (void)sigemptyset(&none);
         (void)sigprocmask(SIG_SETMASK, &none, NULL);

@@ -6,6 +6,7 @@ import { control } from '../fixtures/machine.ts';
 import type { PolicySection } from '../fixtures/policy-text.ts';
 import { describeFinished, waitUntil } from '../fixtures/process.ts';
 import { markerIn, printMarker, sandboxMarker } from '../fixtures/sandbox-marker.ts';
+import { supervisorOf } from '../fixtures/supervisor.ts';
 import { modes, useWorld } from '../fixtures/world.ts';
 
 const world = useWorld({ modes: [] });
@@ -129,6 +130,17 @@ describe.skipIf(control).each(modes)('as %s', (mode) => {
     expect((await session.finished()).code).not.toBe(0);
     expect(await login.host.sandboxOf(login.user)).toBe(undefined);
     expect(await login.host.ctlOk('stop', login.user.name)).toMatchObject({ stopped: false });
+  });
+
+  it('goes on when the spawner is killed, and keeps nothing of a login open', async () => {
+    const login = await newUser(mode);
+    expect((await login.ssh('true')).code).toBe(0);
+    for (let round = 0; round < 2; round += 1) {
+      const { spawner } = supervisorOf((await login.host.sandboxOf(login.user))?.initPid);
+      process.kill(spawner, 'SIGKILL');
+      const result = await login.ssh('echo again', { timeoutMs: 20_000 });
+      expect(result.stdout.toString(), describeFinished(result)).toBe('again\n');
+    }
   });
 
   it('ps shows the sessions with what they are', async () => {
