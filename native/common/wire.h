@@ -112,6 +112,8 @@ enum wire_tag {
     TAG_DISK = 61,
     TAG_DEVICE = 64,
     TAG_ROOT = 65,
+    TAG_NESTING = 66,
+    TAG_DELEGATED = 67,
 };
 
 struct wire_writer {

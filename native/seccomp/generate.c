@@ -1,9 +1,10 @@
-// Writes the sandbox's system call filter as C source, at build time: the supervisor then needs
+// Writes the sandbox's two system call filters as C source, at build time: the supervisor then needs
 // neither libseccomp nor the milliseconds it takes to compile a filter. Reasons stand beside each
 // group. What is not named is allowed: the sandbox's walls are its namespaces, ids and missing
 // capabilities; the filter takes away what reaches past them into the kernel.
 #include <errno.h>
 #include <seccomp.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -49,7 +50,6 @@ static void refuse_value(const char *name, unsigned argument, uint64_t value, in
 
 // The whole machine's: only its administrator may, and none of them is divided by namespaces.
 static const char *const machine[] = {"acct",
-                                      "add_key",
                                       "bpf",
                                       "clock_adjtime",
                                       "clock_settime",
@@ -62,7 +62,6 @@ static const char *const machine[] = {"acct",
                                       "iopl",
                                       "kexec_file_load",
                                       "kexec_load",
-                                      "keyctl",
                                       "lookup_dcookie",
                                       "nfsservctl",
                                       "open_by_handle_at",
@@ -71,7 +70,6 @@ static const char *const machine[] = {"acct",
                                       "quotactl",
                                       "quotactl_fd",
                                       "reboot",
-                                      "request_key",
                                       "settimeofday",
                                       "stime",
                                       "swapoff",
@@ -85,7 +83,11 @@ static const char *const machine[] = {"acct",
                                       "vm86old",
                                       "_sysctl",
                                       NULL};
-// Mounts and namespaces: nothing a user here could do with them succeeds, much of it has gone wrong.
+// Keyrings know little of namespaces. Programs that run containers do without where they are not there at
+// all.
+static const char *const keys[] = {"add_key", "keyctl", "request_key", NULL};
+// Mounts and namespaces: nothing a user here could do with them succeeds, much of it has gone wrong. With
+// nesting they are allowed: in a user namespace of their own, users are root of mounts of their own.
 static const char *const mounts[] = {"mount",     "umount",  "umount2",       "pivot_root", "chroot",
                                      "fsopen",    "fsmount", "fsconfig",      "fspick",     "move_mount",
                                      "open_tree", "setns",   "mount_setattr", NULL};
@@ -126,16 +128,22 @@ static void add_architectures(const char *machine_name) {
     exit(1);
 }
 
-static void add_rules(void) {
-    refuse(machine, EPERM);
+static void refuse_namespaces(void) {
     refuse(mounts, EPERM);
-    refuse(risky, ENOSYS);
-    refuse(hidden, ENOSYS);
     for (size_t index = 0; index < sizeof namespaces / sizeof namespaces[0]; index++) {
         refuse_bits("unshare", 0, namespaces[index]);
         if (namespaces[index] != 0x80) // for clone() these bits are the exit signal
             refuse_bits("clone", 0, namespaces[index]);
     }
+}
+
+static void add_rules(bool nesting) {
+    refuse(machine, EPERM);
+    refuse(keys, nesting ? ENOSYS : EPERM);
+    if (!nesting)
+        refuse_namespaces();
+    refuse(risky, ENOSYS);
+    refuse(hidden, ENOSYS);
     refuse_value("ioctl", 1, 0x5412, EPERM); // TIOCSTI: keys pushed into somebody's terminal
     refuse_value("ioctl", 1, 0x541c, EPERM); // TIOCLINUX: the same, on a console
     refuse_value("ioctl", 1, 0x5423, EPERM); // TIOCSETD: loads line disciplines
@@ -147,20 +155,19 @@ static void add_rules(void) {
           "socket");
 }
 
-int main(int argc, char **argv) {
+static void write_filter(const char *name, const char *machine_name, bool nesting) {
     filter = seccomp_init(SCMP_ACT_ALLOW);
     if (filter == NULL)
-        return 1;
+        exit(1);
     check(seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2), "optimize"); // a tree, not a list
-    add_architectures(argc > 1 ? argv[1] : "");
-    add_rules();
+    add_architectures(machine_name);
+    add_rules(nesting);
     FILE *binary = tmpfile();
     if (binary == NULL)
-        return 1;
+        exit(1);
     check(seccomp_export_bpf(filter, fileno(binary)), "export");
     rewind(binary);
-    (void)printf("// Made by native/seccomp/generate.c; see there.\n"
-                 "static const struct sock_filter seccomp_filter[] = {\n");
+    (void)printf("static const struct sock_filter %s[] = {\n", name);
     struct {
         uint16_t code;
         uint8_t jt, jf;
@@ -170,5 +177,14 @@ int main(int argc, char **argv) {
         (void)printf("    {0x%x, %u, %u, 0x%x},\n", instruction.code, instruction.jt, instruction.jf,
                      (unsigned)instruction.k);
     (void)printf("};\n");
+    (void)fclose(binary);
+    seccomp_release(filter);
+}
+
+int main(int argc, char **argv) {
+    const char *machine_name = argc > 1 ? argv[1] : "";
+    (void)printf("// Made by native/seccomp/generate.c; see there.\n");
+    write_filter("seccomp_filter", machine_name, false);
+    write_filter("seccomp_nesting_filter", machine_name, true);
     return 0;
 }

@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "delegate.h"
 #include "rootfs.h"
 #include "spawner.h"
 #include "step.h"
@@ -55,7 +56,9 @@ int spawner_start(struct supervisor *supervisor, int init_end, struct err *err) 
     struct sys_clone_args args = {.exit_signal = SIGCHLD};
     cleanup_fd int cgroup = CLOSED_FD;
     if (supervisor->cgroups.version == 2) {
-        cgroup = cgroups_open(&supervisor->cgroups, err);
+        cgroup = supervisor->spec.delegated != NULL
+                     ? delegate_open(&supervisor->spec, supervisor->state != STATE_IDLE, err)
+                     : cgroups_open(&supervisor->cgroups, err);
         if (cgroup < 0)
             return -1;
         args.flags = SYS_CLONE_INTO_CGROUP;
@@ -81,9 +84,11 @@ int spawner_start(struct supervisor *supervisor, int init_end, struct err *err) 
         return err_sys(err, "start the spawner", NULL);
     supervisor->spawner_pid = pid;
     supervisor->spawner = take_fd(&ours);
-    if (supervisor->cgroups.version == 1)
-        return cgroups_attach(&supervisor->cgroups, pid, err);
-    return 0;
+    if (supervisor->cgroups.version == 2)
+        return 0;
+    if (cgroups_attach(&supervisor->cgroups, pid, err) != 0)
+        return -1;
+    return delegate_attach(&supervisor->spec, supervisor->state != STATE_IDLE, pid, err);
 }
 
 static int write_map(pid_t pid, const char *file, const char *map, struct err *err) {
@@ -140,10 +145,12 @@ static int prepare_cgroup(struct supervisor *supervisor, int init_end, struct er
     if (cgroups->version == 1) { // made and joined ahead of time
         if (cgroups_rename(cgroups, supervisor->spec.name, err) != 0)
             return -1;
-        return cgroups_apply(cgroups, &supervisor->spec, err);
+        if (cgroups_apply(cgroups, &supervisor->spec, err) != 0 || delegate_make(&supervisor->spec, err) != 0)
+            return -1;
+        return delegate_attach(&supervisor->spec, false, supervisor->spawner_pid, err);
     }
     if (cgroups_make(cgroups, supervisor->spec.name, err) != 0 ||
-        cgroups_apply(cgroups, &supervisor->spec, err) != 0)
+        cgroups_apply(cgroups, &supervisor->spec, err) != 0 || delegate_make(&supervisor->spec, err) != 0)
         return -1;
     return spawner_start(supervisor, init_end, err);
 }
@@ -176,6 +183,9 @@ int build_sandbox(struct supervisor *supervisor, struct wire_reader *reader, con
         return -1;
     if (step_wait_fd(init, MSG_STEP, &supervisor->devpts, err) != 0)
         return explain(&supervisor->shared->init_err, err);
+    if (delegate_attach(&supervisor->spec, true, supervisor->init_pid, err) != 0 ||
+        delegate_attach(&supervisor->spec, true, supervisor->spawner_pid, err) != 0)
+        return -1;
     if (join_spawner(supervisor, err) != 0)
         return -1;
     rootfs_detach(&supervisor->spec);

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "delegate.h"
 #include "sys.h"
 
 void group_signal(pid_t leader, int number) {
@@ -63,24 +64,25 @@ static bool is_meant(pid_t pid, const struct addressees *wanted) {
            (!wanted->on_terminals || stat_of(pid).terminal != 0);
 }
 
-static void signal_member(pid_t pid, const struct addressees *wanted, int number) {
+struct message {
+    const struct addressees *wanted;
+    int number;
+};
+
+static void signal_member(pid_t pid, void *data) {
+    const struct message *message = data;
+    if (pid == message->wanted->leader)
+        return;
     cleanup_fd int pidfd = sys_pidfd_open(pid); // first the handle, then the question who it is
-    if (pidfd >= 0 && is_meant(pid, wanted))
-        (void)syscall(SYS_pidfd_send_signal, pidfd, number, NULL, 0u);
+    if (pidfd >= 0 && is_meant(pid, message->wanted))
+        (void)syscall(SYS_pidfd_send_signal, pidfd, message->number, NULL, 0u);
 }
 
 static void signal_members(const struct cgroups *cgroups, const struct addressees *wanted, int number) {
     char path[768];
-    (void)snprintf(path, sizeof path, "%s/%s/cgroup.procs", cgroups->parents[0], cgroups->name);
-    FILE *file = fopen(path, "re");
-    if (file == NULL)
-        return;
-    int pid;
-    while (fscanf(file, "%d", &pid) == 1) {
-        if (pid != wanted->leader)
-            signal_member(pid, wanted, number);
-    }
-    (void)fclose(file);
+    (void)snprintf(path, sizeof path, "%s/%s", cgroups->parents[0], cgroups->name);
+    struct message message = {.wanted = wanted, .number = number};
+    cgroup_each_process(path, signal_member, &message);
 }
 
 void session_signal(const struct cgroups *cgroups, pid_t leader, int number) {

@@ -21,6 +21,8 @@
 #include "step.h"
 #include "sys.h"
 
+#define MOST_USER_NAMESPACES "128"
+
 static int become_root(struct err *err) {
     // Only an id that is mapped can own what is made from now on; otherwise EOVERFLOW.
     if (setgroups(0, NULL) != 0 || setresgid(0, 0, 0) != 0 || setresuid(0, 0, 0) != 0)
@@ -82,12 +84,32 @@ static int fill_run(const struct spec *spec, int root, struct err *err) {
     return 0;
 }
 
+// As many user namespaces as policy allows to have inside; the filter alone would be one lock on that door.
+static int bound_namespaces(const struct spec *spec, int root, struct err *err) {
+    const char *most = spec->freedom.nesting ? MOST_USER_NAMESPACES : "0";
+    cleanup_fd int proc = open_in_root(root, "proc/sys/user", err);
+    if (proc < 0)
+        return -1;
+    cleanup_fd int file = openat(proc, "max_user_namespaces", O_WRONLY | O_CLOEXEC);
+    if (file < 0 || write(file, most, strlen(most)) < 0)
+        return err_sys(err, "bound user namespaces", NULL);
+    return 0;
+}
+
+// What is delegated to the user (delegate.h), as the root of the tree.
+static int mount_cgroup(const struct spec *spec, int root, struct err *err) {
+    if (spec->delegated == NULL)
+        return 0;
+    return mount_in_root(root, "sys/fs/cgroup", "cgroup2", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL, err);
+}
+
 static int own_mounts(const struct spec *spec, int root, struct err *err) {
     const unsigned long plain = MS_NOSUID | MS_NODEV;
     char size[64];
     (void)snprintf(size, sizeof size, "mode=1777,size=%llu", (unsigned long long)spec->shm_bytes);
     if (mount_in_root(root, "proc", "proc", plain | MS_NOEXEC, NULL, err) != 0 ||
-        mount_sysfs(spec, root, err) != 0 ||
+        bound_namespaces(spec, root, err) != 0 || mount_sysfs(spec, root, err) != 0 ||
+        mount_cgroup(spec, root, err) != 0 ||
         mount_in_root(root, "dev/pts", "devpts", MS_NOSUID | MS_NOEXEC,
                       "newinstance,ptmxmode=0666,mode=0620,gid=5,max=300", err) != 0 ||
         mount_in_root(root, "dev/mqueue", "mqueue", plain | MS_NOEXEC, NULL, err) != 0 ||

@@ -28,9 +28,16 @@ static bool is_roots(unsigned long capability) {
     return false;
 }
 
-static int drop_bounding_set(bool root, struct err *err) {
+// With nesting, setuid programs that give ids to a namespace of the user's (newuidmap) want CAP_SYS_ADMIN
+// towards it. It opens nothing that the user is not root of anyway in such a namespace: what is mounted in
+// the sandbox is locked against its own root as well (mount_namespaces(7)).
+static bool is_kept(unsigned long capability, const struct freedom *freedom) {
+    return freedom->root && (is_roots(capability) || (freedom->nesting && capability == CAP_SYS_ADMIN));
+}
+
+static int drop_bounding_set(const struct freedom *freedom, struct err *err) {
     for (unsigned long capability = 0; capability <= LAST_POSSIBLE_CAPABILITY; capability++) {
-        if (root && is_roots(capability))
+        if (is_kept(capability, freedom))
             continue;
         if (prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) == 0)
             continue;
@@ -45,7 +52,7 @@ static int drop_bounding_set(bool root, struct err *err) {
 // before the filter, or an unprivileged caller may not install it (seccomp(2)). Where setuid programs
 // are to have their effect there is no no_new_privs, and CAP_SYS_ADMIN, which is still there, installs it.
 int lockdown(const struct freedom *freedom, struct err *err) {
-    if (drop_bounding_set(freedom->root, err) != 0)
+    if (drop_bounding_set(freedom, err) != 0)
         return -1;
     if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) != 0)
         return err_sys(err, "clear ambient capabilities", NULL);
@@ -53,6 +60,10 @@ int lockdown(const struct freedom *freedom, struct err *err) {
         return err_sys(err, "set no_new_privs", NULL);
     struct sock_fprog program = {.len = sizeof seccomp_filter / sizeof seccomp_filter[0],
                                  .filter = (struct sock_filter *)(uintptr_t)seccomp_filter};
+    if (freedom->nesting) {
+        program.len = sizeof seccomp_nesting_filter / sizeof seccomp_nesting_filter[0];
+        program.filter = (struct sock_filter *)(uintptr_t)seccomp_nesting_filter;
+    }
     if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_SPEC_ALLOW, &program) != 0)
         return err_sys(err, "install the system call filter", NULL);
     return 0;

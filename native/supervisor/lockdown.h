@@ -9,7 +9,8 @@
 
 // What policy gives back to sessions; PID 1 needs none of it.
 struct freedom {
-    bool root; // setuid programs have their effect, up to the sandbox's own root
+    bool root;    // setuid programs have their effect, up to the sandbox's own root
+    bool nesting; // user namespaces of their own, with mounts and containers in them
 };
 
 int lockdown(const struct freedom *freedom, struct err *err);

@@ -138,6 +138,10 @@ static int parse_field(struct spec *spec, const struct wire_field *field) {
         return parse_flag(&spec->host_network, field);
     case TAG_ROOT:
         return parse_flag(&spec->freedom.root, field);
+    case TAG_NESTING:
+        return parse_flag(&spec->freedom.nesting, field);
+    case TAG_DELEGATED:
+        return parse_text(&spec->delegated, field);
     case TAG_TMP_BYTES:
         return wire_u64(field, &spec->tmp_bytes) ? 0 : -1;
     case TAG_SHM_BYTES:

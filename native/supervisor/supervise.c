@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "delegate.h"
 #include "group.h"
 #include "pause.h"
 #include "session_time.h"
@@ -101,6 +102,8 @@ static _Noreturn void leave(void) {
     reap_until_gone();
     if (self.spec.mountpoint != NULL)
         (void)umount2(self.spec.mountpoint, MNT_DETACH);
+    if (self.spec.delegated != NULL)
+        cgroup_remove_tree(self.spec.delegated);
     cgroups_remove(&self.cgroups);
     if (self.listener >= 0 && self.spec.control_path != NULL)
         (void)unlink(self.spec.control_path);

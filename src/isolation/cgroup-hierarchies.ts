@@ -34,6 +34,8 @@ export interface Hierarchies {
   readonly countsSwap: boolean;
   readonly disk: string | undefined;
   readonly allCpus: string;
+  /** Our folder in the hierarchy of version 2, with controllers or without; undefined: the host has none. */
+  readonly unified?: string;
 }
 
 /** Finds them and makes the folder `name` in each. Throws E_KERNEL where there is none. */
@@ -56,7 +58,9 @@ export async function openHierarchies(
     [...usualControllers, ...rare],
     needs.disk,
   );
-  return { ...hierarchies, mode: mounts.v2 === undefined ? 'v1' : 'hybrid' };
+  return mounts.v2 === undefined
+    ? hierarchies
+    : { ...hierarchies, mode: 'hybrid', unified: path.join(mounts.v2, name) };
 }
 
 const v1Name = (controller: Controller): string => (controller === 'io' ? 'blkio' : controller);
@@ -116,7 +120,15 @@ async function openV2(
   const allCpus = controllers.has('cpuset')
     ? (await readFile(path.join(leaf, 'cpuset.cpus.effective'), 'utf8')).trim()
     : '';
-  return { mode: 'v2', all: [{ parent, controllers }], missing, countsSwap, disk, allCpus };
+  return {
+    mode: 'v2',
+    unified: parent,
+    all: [{ parent, controllers }],
+    missing,
+    countsSwap,
+    disk,
+    allCpus,
+  };
 }
 
 /** Why the disk cannot be limited here. */

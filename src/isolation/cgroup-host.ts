@@ -1,8 +1,8 @@
 // The host's cgroups as the daemon uses them: how a limit is written there, what a sandbox uses, and what is left
 // over. The sandbox's own cgroup is made by its supervisor (native/supervisor/cgroup.h says why).
 
-import { readFileSync, writeFileSync } from 'node:fs';
-import { readdir, writeFile } from 'node:fs/promises';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { DockershError, hasErrno, toDockershError } from '../lib/errors.ts';
@@ -76,6 +76,20 @@ export class CgroupHost {
 
   get parents(): readonly string[] {
     return this.#hierarchies.all.map((hierarchy) => hierarchy.parent);
+  }
+
+  /** Where sandboxes get cgroups of their own in the hierarchy of version 2, made if it was not there. */
+  async unifiedParent(): Promise<string | undefined> {
+    const { unified } = this.#hierarchies;
+    if (unified !== undefined) await mkdir(unified, { recursive: true });
+    return unified;
+  }
+
+  /** Our folders, that of a hierarchy without controllers included. */
+  #folders(): Set<string> {
+    const { unified } = this.#hierarchies;
+    const there = unified !== undefined && existsSync(unified);
+    return new Set([...this.parents, ...(there ? [unified] : [])]);
   }
 
   get #facts() {
@@ -173,7 +187,7 @@ export class CgroupHost {
 
   /** Removes the empty cgroups of sandboxes that are not in `living` (what a killed supervisor left). */
   async removeStale(living: ReadonlySet<string>): Promise<void> {
-    for (const parent of this.parents) {
+    for (const parent of this.#folders()) {
       for (const entry of await readdir(parent, { withFileTypes: true })) {
         if (!entry.isDirectory() || living.has(entry.name) || entry.name === supervisorsFolder) continue;
         await removeCgroup(path.join(parent, entry.name));
@@ -183,12 +197,12 @@ export class CgroupHost {
 
   /** Removes one sandbox's cgroups, where a killed supervisor left them. */
   async removeSandbox(name: string): Promise<void> {
-    for (const parent of this.parents) await removeCgroup(path.join(parent, name));
+    for (const parent of this.#folders()) await removeCgroup(path.join(parent, name));
   }
 
   /** Takes our own folders away again. Only for throw-away daemons: sandboxes must be gone. */
   async remove(): Promise<void> {
-    for (const parent of this.parents) {
+    for (const parent of this.#folders()) {
       // The launcher ends when the daemon's end of its socket is closed, which is a moment ago.
       for (let attempt = 0; attempt < 100; attempt += 1) {
         if (await removeCgroup(path.join(parent, supervisorsFolder))) break;

@@ -1,12 +1,15 @@
 // Taking the cgroups of sandboxes away that a killed supervisor could not.
 
-import { readFile, rmdir, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rmdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { hasErrno } from '../lib/errors.ts';
 
-/** Whether it is gone. */
+/** Whether it is gone, with what users may have made below. */
 export async function removeCgroup(folder: string): Promise<boolean> {
+  for (const entry of await readdir(folder, { withFileTypes: true }).catch(() => [])) {
+    if (entry.isDirectory()) await removeCgroup(path.join(folder, entry.name));
+  }
   for (let attempt = 0; ; attempt += 1) {
     try {
       await rmdir(folder);

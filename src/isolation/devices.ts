@@ -7,6 +7,7 @@ import { glob, lstat } from 'node:fs/promises';
 import { DockershError, hasErrno } from '../lib/errors.ts';
 import { whyNever } from '../lib/never-devices.ts';
 import { requireTrustedPath } from '../lib/trusted-path.ts';
+import type { SandboxSpec } from './engine.ts';
 
 export interface DeviceNode {
   /** Below /dev, here and inside. */
@@ -125,12 +126,15 @@ async function findDevices(wanted: readonly Wanted[]): Promise<DevicesFound> {
 /** Also the supervisor's (native/supervisor/spec.h). */
 const mostDevices = 64;
 
+/** What file systems of one's own need inside, whoever has them; nothing where the host has none. */
+const forNesting: Wanted = { path: '/dev/fus[e]', writable: true };
+
 /** What the sandbox gets. A missing device refuses the start where policy is strict, and is logged where not. */
 export async function devicesFor(
-  { devices, strict }: { readonly devices: readonly Wanted[]; readonly strict: boolean },
+  { devices, strict, nesting }: Pick<SandboxSpec, 'devices' | 'strict' | 'nesting'>,
   warn: (missing: readonly string[]) => void,
 ): Promise<readonly DeviceNode[]> {
-  const { nodes, missing } = await findDevices(devices);
+  const { nodes, missing } = await findDevices(nesting === 'yes' ? [...devices, forNesting] : devices);
   if (missing.length === 0) return nodes;
   if (strict)
     throw new DockershError('E_DEVICE', {

@@ -50,6 +50,8 @@ export interface SandboxSpec extends Limits, DiskLimits {
   }[];
   /** Whether setuid programs inside have their effect, up to the sandbox's own root. */
   readonly root: 'no' | 'yes';
+  /** Whether users may make namespaces, and containers in them. */
+  readonly nesting: 'no' | 'yes';
   /** Devices of the host, by paths and globs. */
   readonly devices: readonly { readonly path: string; readonly writable: boolean }[];
 }

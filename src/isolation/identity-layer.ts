@@ -8,6 +8,7 @@ import { access, chmod, mkdir, open, readFile, rename, rm, writeFile } from 'nod
 import path from 'node:path';
 import { hasErrno } from '../lib/errors.ts';
 import type { SandboxSpec } from './engine.ts';
+import type { IdMaps } from './ids.ts';
 
 interface Entry {
   readonly path: string;
@@ -95,13 +96,36 @@ function sudoEntries({ root, user }: SandboxSpec): Entry[] {
   return [{ path: 'etc/sudoers.d/dockersh', text: `#${user.uid} ALL=(ALL:ALL) NOPASSWD: ALL\n` }];
 }
 
+/**
+ * Ids for containers inside: all of the user's range but root's, with the user's own first enough for images that use
+ * 65534. Whoever can have them can be root inside, and so have any of them, already. Ids of the user's own lie
+ * between, and no line of a uid_map may reach across one (user_namespaces(7)).
+ */
+export function subordinateText(name: string, idMap: string): string {
+  const ranges = idMap.split('\n').flatMap((line) => {
+    const [inside = 0, outside = 0, size = 0] = line.split(' ').map(Number);
+    const start = Math.max(inside, 1);
+    const count = inside + size - start;
+    return count > 0 && inside !== outside ? [`${field(name)}:${start}:${count}\n`] : [];
+  });
+  return ranges.join('');
+}
+
+function nestingEntries({ nesting, user }: SandboxSpec, ids: IdMaps): Entry[] {
+  if (nesting !== 'yes') return [];
+  return [
+    { path: 'etc/subuid', text: subordinateText(user.name, ids.uidMap) },
+    { path: 'etc/subgid', text: subordinateText(user.name, ids.gidMap) },
+  ];
+}
+
 /** The others are made below what is mounted there, by the supervisor. */
 function mountsOnRoot({ mounts, user }: SandboxSpec): SandboxSpec['mounts'] {
   const home = `${homeInside(user)}/`;
   return mounts.filter(({ target }) => !`${target}/`.startsWith(home) && !target.startsWith('/tmp/'));
 }
 
-async function entriesOf(spec: SandboxSpec, hostname: string): Promise<Entry[]> {
+async function entriesOf(spec: SandboxSpec, hostname: string, ids: IdMaps): Promise<Entry[]> {
   const home = homeInside(spec.user);
   const ancestors = home.split('/').slice(1);
   const homeFolders = ancestors.map((_, index) => ancestors.slice(0, index + 1).join('/'));
@@ -113,6 +137,7 @@ async function entriesOf(spec: SandboxSpec, hostname: string): Promise<Entry[]> 
     { path: 'etc/hostname', text: `${hostname}\n` },
     ...(await networkFiles(spec, hostname)),
     ...sudoEntries(spec),
+    ...nestingEntries(spec, ids),
   ];
 }
 
@@ -145,8 +170,9 @@ export async function prepareIdentityLayer(
   folder: string,
   spec: SandboxSpec,
   hostname: string,
+  ids: IdMaps,
 ): Promise<string> {
-  const entries = await entriesOf(spec, hostname);
+  const entries = await entriesOf(spec, hostname, ids);
   const digest = createHash('sha256').update(JSON.stringify(entries)).digest('hex').slice(0, 16);
   const layer = path.join(folder, digest);
   if (await exists(layer)) return layer;

@@ -189,7 +189,7 @@ export class Sandboxes implements Engine {
     const folder = await prepareUserFolder(spec.user, ids.rootId, disk, spec);
     const name = cgroupName(uid, spec.user.name);
     const host = spec.hostname ?? hostname();
-    const identity = await prepareIdentityLayer(folder.identity, spec, host);
+    const identity = await prepareIdentityLayer(folder.identity, spec, host, ids);
     const layer = path.join(disk.folder, spec.layer === 'rescue' ? 'rescue' : 'layer');
     await disks.seal({ uid, projectId: ids.rootId }, spec, layer);
     const specification = specificationMessage(spec, {
@@ -199,6 +199,7 @@ export class Sandboxes implements Engine {
       folder,
       identity,
       limits: cgroups.writesFor(spec, spec.strict),
+      delegated: await this.#delegated(spec, name),
       devices: await devicesFor(spec, (missing) => log.warn({ uid, missing }, 'devices are missing')),
       mountpoint: path.join(run, 'mnt'),
       controlSocket: this.#controlSocket(uid),
@@ -215,6 +216,12 @@ export class Sandboxes implements Engine {
       throw error;
     }
     return sandbox;
+  }
+
+  /** The cgroup that the user may divide further, where policy allows nesting. */
+  async #delegated({ nesting }: SandboxSpec, name: string): Promise<string | undefined> {
+    const parent = nesting === 'yes' ? await this.#options.cgroups.unifiedParent() : undefined;
+    return parent === undefined ? undefined : path.join(parent, name);
   }
 
   /** The user's sandbox, prepared by one caller however many ask at once. */

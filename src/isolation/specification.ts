@@ -19,6 +19,8 @@ export interface Placement {
   readonly identity: string;
   readonly limits: readonly LimitWrite[];
   readonly devices: readonly DeviceNode[];
+  /** The sandbox's cgroup of version 2, to be divided further inside; undefined: not wanted, or there is none. */
+  readonly delegated: string | undefined;
   /** An empty folder to build on; every supervisor has its own mount namespace, so all share one. */
   readonly mountpoint: string;
   readonly controlSocket: string;
@@ -52,6 +54,7 @@ export function specificationMessage(spec: SandboxSpec, place: Placement): Buffe
     .text('hostname', place.hostname)
     .u32('network', spec.network === 'host' ? 1 : 0)
     .u32('root', spec.root === 'yes' ? 1 : 0)
+    .u32('nesting', spec.nesting === 'yes' ? 1 : 0)
     .u64('tmpBytes', sizeOf(spec.tmpBytes))
     .u64('shmBytes', sizeOf(spec.shmBytes))
     .text('control', place.controlSocket)
@@ -63,6 +66,7 @@ export function specificationMessage(spec: SandboxSpec, place: Placement): Buffe
     writer.text('mount', `${source}\0${target}\0${writable ? 'rw' : 'ro'}`);
   for (const { name, major, minor, writable } of place.devices)
     writer.text('device', `${name}\0${major}:${minor}\0${writable ? 'rw' : 'r'}`);
+  if (place.delegated !== undefined) writer.text('delegated', place.delegated);
   for (const { hierarchy, file, value } of place.limits) {
     writer.text('cgroupWrite', `${hierarchy}\0${file}\0${value}`);
   }

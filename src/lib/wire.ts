@@ -93,6 +93,8 @@ export const tags = {
   disk: 61,
   device: 64,
   root: 65,
+  nesting: 66,
+  delegated: 67,
 } as const;
 export type Tag = keyof typeof tags;
 

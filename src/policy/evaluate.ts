@@ -97,6 +97,7 @@ function effective(values: PolicySection, image: string, env: readonly string[])
     mounts: required(values.mounts, 'mounts'),
     devices: required(values.devices, 'devices'),
     root: required(values.root, 'root'),
+    nesting: required(values.nesting, 'nesting'),
     umask: required(values.umask, 'umask'),
     nice: required(values.nice, 'nice') ?? 0,
     ...(values.timezone === undefined ? {} : { timezone: values.timezone }),

@@ -69,4 +69,12 @@ export const sandboxKeys = {
     doc: "Whether users may become root inside. no: setuid programs and file capabilities have no effect, and nobody inside ever has another id than a session began with. yes: they have; sudo, where the image has it, asks for no password, and apt and others can install into the user's own layer. That root is nobody on the host: it has the files of the sandbox and ids of this user's range, and no right to mount, to change network, limits or devices. It is more of the kernel within reach, though: choose it for those who need it. Sessions still begin as the user. The programs of the image \"host\" belong to the host's root and never become setuid.",
     example: 'yes',
   },
+  nesting: {
+    type: oneOf('no', 'yes'),
+    defaultText: 'no',
+    values: 'no, yes',
+    applies: 'sandbox',
+    doc: 'Whether users may make namespaces inside, and in them mounts and containers: unshare, bubblewrap, rootless podman, a systemd of their own. no: every such system call is refused. yes: users get up to 128 user namespaces, ids of their own range to use in them (/etc/subuid; podman takes them by setuid programs, so it wants "root = yes" as well), /dev/fuse where the host has it, and a control group of version 2 to divide further, below that of the sandbox: its limits stay and cannot be seen from inside. Where the host\'s controllers are of version 1 that group counts nothing. It opens far more of the kernel to the user than anything else here: mounts, file systems, network configuration and everything else that root of a namespace may do, which is where most holes have been found that let users become root of a host. Give it only to whom you would give an unsandboxed account, and keep the kernel current.',
+    example: 'yes',
+  },
 } as const satisfies Record<string, KeySpec>;

@@ -127,6 +127,7 @@ export interface EffectivePolicy {
   readonly mounts: PolicyValue<'mounts'>;
   readonly devices: PolicyValue<'devices'>;
   readonly root: PolicyValue<'root'>;
+  readonly nesting: PolicyValue<'nesting'>;
   /** null: the login's own. */
   readonly umask: number | null;
   readonly nice: number;

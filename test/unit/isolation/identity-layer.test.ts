@@ -6,9 +6,12 @@ import {
   homeInside,
   passwdText,
   prepareIdentityLayer,
+  subordinateText,
 } from '../../../src/isolation/identity-layer.ts';
+import { idMapsOf } from '../../../src/isolation/ids.ts';
 import { aSandbox, aUser } from './records.ts';
 
+const ids = idMapsOf(aUser(), 3);
 const linesOf = (text: string): string[] => {
   expect(text.endsWith('\n')).toBe(true);
   return text.slice(0, -1).split('\n');
@@ -146,7 +149,7 @@ describe('the layer', () => {
 
   test('is readable by everybody inside and has what is mounted on', async () => {
     const mask = process.umask(0o077);
-    const layer = await prepareIdentityLayer(folder, aSandbox(), 'box');
+    const layer = await prepareIdentityLayer(folder, aSandbox(), 'box', ids);
     process.umask(mask);
     const mode = async (name: string): Promise<number> => (await stat(path.join(layer, name))).mode & 0o7777;
     expect(await mode('.')).toBe(0o755);
@@ -160,12 +163,23 @@ describe('the layer', () => {
   });
 
   test('is written once, and again for what is different, in place of the old one', async () => {
-    const first = await prepareIdentityLayer(folder, aSandbox(), 'box');
+    const first = await prepareIdentityLayer(folder, aSandbox(), 'box', ids);
     const { ino } = await stat(first);
-    expect(await prepareIdentityLayer(folder, aSandbox(), 'box')).toBe(first);
+    expect(await prepareIdentityLayer(folder, aSandbox(), 'box', ids)).toBe(first);
     expect((await stat(first)).ino).toBe(ino);
-    const second = await prepareIdentityLayer(folder, aSandbox({ shell: '/bin/zsh' }), 'box');
+    const second = await prepareIdentityLayer(folder, aSandbox({ shell: '/bin/zsh' }), 'box', ids);
     expect(second).not.toBe(first);
     expect(await readdir(folder)).toEqual([path.basename(second)]);
+  });
+});
+
+describe('/etc/subuid', () => {
+  test('has ids of the range alone, and no line reaches across one of the user’s own', () => {
+    const { uidMap } = idMapsOf(aUser({ uid: 20_000, gid: 20_000 }), 3);
+    expect(subordinateText('tester', uidMap)).toBe('tester:1:19999\ntester:20001:45535\n');
+    expect(subordinateText('tester', idMapsOf(aUser({ uid: 1000 }), 3).uidMap)).toBe(
+      'tester:1:999\ntester:1001:64535\n',
+    );
+    expect(subordinateText('a:b\n', '0 5 20000\n')).toBe('ab:1:19999\n');
   });
 });

@@ -56,6 +56,7 @@ export function aSandbox(changes: Partial<SandboxSpec> = {}): SandboxSpec {
     homeRoot: null,
     devices: [],
     root: 'no',
+    nesting: 'no',
     mounts: [],
     ...changes,
   };

@@ -20,6 +20,7 @@ const aPlace = (changes: Partial<Placement> = {}): Placement => ({
   identity: '/state/identity/abc',
   limits: [],
   devices: [],
+  delegated: undefined,
   mountpoint: '/run/mnt',
   controlSocket: '/run/1000.sock',
   ...changes,
@@ -90,6 +91,7 @@ describe('times and sizes', () => {
 });
 
 test.each([
+  ['nesting', aSandbox({ nesting: 'yes' }), aSandbox({ nesting: 'no' })],
   ['root', aSandbox({ root: 'yes' }), aSandbox({ root: 'no' })],
   ['network', aSandbox({ network: 'host' }), aSandbox({ network: 'none' })],
   ['backgroundKill', aSandbox({ background: 'kill' }), aSandbox({ background: 'keep' })],

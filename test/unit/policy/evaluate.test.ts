@@ -60,6 +60,7 @@ test('the built-in defaults', () => {
     homeRoot: null,
     devices: [],
     root: 'no',
+    nesting: 'no',
     mounts: [],
     umask: null,
     nice: 0,
