@@ -173,4 +173,4 @@ test('no file of a user’s raises anything above its bound, whatever it says', 
     }
   }
   expect(counted).toBeGreaterThan(500);
-});
+}, 60_000);
