@@ -123,7 +123,7 @@ and the private home, together. About 700 KiB and 50 files of that are dockersh'
 | \`inodes\` | exact, at once | within a few percent, at the next start; needs \`disk\` |
 | \`home_root\` | on the same file system: together; on another one: the limit holds on each of them | cannot be used |
 | at the limit | "Disk quota exceeded" (ext4), "No space left on device" (xfs) | "No space left on device" |
-| a cold start | no slower | 5 to 10 ms more |
+| a cold start | no slower | 2 ms more |
 | on the host's disk | the files | a sparse file that takes what is in it, gives back what is deleted, and needs a few MiB when it is empty |
 | damaged | with everything else | alone: the log names the file, and \`e2fsck\` mends it |
 

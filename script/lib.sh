@@ -44,7 +44,7 @@ build_packages=(gcc g++ make python3 musl-tools libseccomp-dev linux-libc-dev)
 # What test/vm needs on the machine that its systems are made on.
 # shellcheck disable=SC2034 # used by what sources this
 vm_packages=(mmdebstrap openssh-client netcat-openbsd util-linux iproute2 rsync dpkg-dev binutils qemu-system-x86
-    e2fsprogs)
+    e2fsprogs xfsprogs)
 
 # npm comes from whatever is on the machine and only fetches packages; everything of the project runs on
 # the Node that npm then puts in node_modules/node.
