@@ -88,7 +88,12 @@ export class KillHost {
   async expectNoLeftovers(about: string): Promise<void> {
     const { stateFolder } = this.host;
     const store = join(stateFolder, 'images');
-    expect((await readdir(stateFolder)).sort(), about).toEqual(['ids.json', 'images', 'users']);
+    expect((await readdir(stateFolder)).sort(), about).toEqual([
+      'ids.json',
+      'images',
+      'last-good-policy.json',
+      'users',
+    ]);
     expect((await readdir(store)).sort(), about).toEqual(
       ['blobs', 'chains', 'host', 'host-boot-id', 'index.json', 'layers', 'lock', 'oci-layout', 'tmp'].sort(),
     );
