@@ -68,7 +68,7 @@ describe.skipIf(control).each(modes)('an exempt account, by %s,', (mode) => {
     const typed = await login.ssh(undefined, { input: `${where}; shopt -q login_shell && echo login\n` });
     expect(typed.stdout.toString()).toBe(`${await outside()}login\n`);
     const binary = await login.script(
-      'head -c 100000 /dev/urandom | tee "$1" | $SSH $HOST cat | cmp - "$1"',
+      'head -c 100000 /dev/urandom >"$1"; $SSH $HOST cat <"$1" | cmp - "$1"',
       [join(host.folder, 'binary')],
     );
     expect(binary.code).toBe(0);
