@@ -7,6 +7,7 @@ import { cgroupTests } from './kernel-cgroups.ts';
 import { cpuTests } from './kernel-cpu.ts';
 import { diskTests } from './kernel-disk.ts';
 import { memoryTests } from './kernel-memory.ts';
+import { nestingTests } from './kernel-nesting.ts';
 import { Machine } from './machine.ts';
 import { accounts, OnKernel, patience, sandboxes, testMs, users } from './on-kernel.ts';
 import { suites, usersScript } from './remote.ts';
@@ -64,6 +65,7 @@ describe.each(suites.filter((suite) => wanted.includes(suite)))('on the kernel o
   cpuTests(on);
   diskTests(on);
   cgroupTests(on);
+  nestingTests(on);
 
   it('after the power was cut while everybody wrote, every sandbox starts again and images verify', async () => {
     const writers = await inGroups(users, async (user) => {
