@@ -8,7 +8,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import type { Login } from '../fixtures/login.ts';
 import { control, lacks, unlimited } from '../fixtures/machine.ts';
 import type { PolicySection } from '../fixtures/policy-text.ts';
-import { describeFinished, run, runOk } from '../fixtures/process.ts';
+import { describeFinished, run, runOk, waitUntil } from '../fixtures/process.ts';
 import { makeRootfs } from '../fixtures/rootfs.ts';
 import { uniqueName } from '../fixtures/shell-text.ts';
 import { modes, useWorld } from '../fixtures/world.ts';
@@ -31,7 +31,9 @@ async function expectRefusal(login: Login, text: string): Promise<string> {
     const id = /session ([0-9a-f]{6,})/.exec(message);
     expect(message).toContain(text);
     expect(id, message).not.toBe(null);
-    expect(readFileSync(host.logFile, 'utf8')).toContain(`"session":"${id?.[1]}"`);
+    // What the supervisor refuses, the daemon hears of a moment after the user.
+    const logged = `"session":"${id?.[1]}"`;
+    await waitUntil(() => readFileSync(host.logFile, 'utf8').includes(logged), `the log to have ${logged}`);
   }
   return message;
 }
