@@ -82,15 +82,22 @@ napi_value project_state(napi_env env, napi_callback_info info) {
     return start(env, info, later_new(run_state, state_of), 1, "projectState");
 }
 
+// Says by itself what failed.
+static int open_with_attributes(struct later *later, struct fsxattr *attributes) {
+    cleanup_fd int folder = open_folder(later->path);
+    if (folder >= 0 && ioctl(folder, FS_IOC_FSGETXATTR, attributes) == 0)
+        return take_fd(&folder);
+    later_failed(later, "FS_IOC_FSGETXATTR");
+    return -1;
+}
+
 // ---- of(path): {id, inherits}
 
 static void run_of(struct later *later) {
     struct fsxattr attributes;
-    cleanup_fd int folder = open_folder(later->path);
-    if (folder < 0 || ioctl(folder, FS_IOC_FSGETXATTR, &attributes) != 0) {
-        later_failed(later, "FS_IOC_FSGETXATTR");
+    cleanup_fd int folder = open_with_attributes(later, &attributes);
+    if (folder < 0)
         return;
-    }
     later->numbers[0] = attributes.fsx_projid;
     later->numbers[1] = (attributes.fsx_xflags & FS_XFLAG_PROJINHERIT) != 0;
 }
@@ -108,11 +115,9 @@ napi_value project_of(napi_env env, napi_callback_info info) {
 
 static void run_mark(struct later *later) {
     struct fsxattr attributes;
-    cleanup_fd int folder = open_folder(later->path);
-    if (folder < 0 || ioctl(folder, FS_IOC_FSGETXATTR, &attributes) != 0) {
-        later_failed(later, "FS_IOC_FSGETXATTR");
+    cleanup_fd int folder = open_with_attributes(later, &attributes);
+    if (folder < 0)
         return;
-    }
     attributes.fsx_projid = (uint32_t)later->numbers[0];
     attributes.fsx_xflags &= ~(uint32_t)FS_XFLAG_PROJINHERIT;
     if (attributes.fsx_projid != 0)

@@ -7,6 +7,7 @@ import { z } from 'zod';
 import { type LayerProgram, layerFailure, removeFolder, runLayerProgram } from '../images/layer-program.ts';
 import type { Engine, UserRecord } from '../isolation/engine.ts';
 import {
+  exists,
   findHome,
   forgetHome,
   homePlaces,
@@ -213,16 +214,6 @@ function alreadyThere(user: UserRecord): DockershError {
     why: 'files would be put over what is there',
     hint: 'Keep it (--files keep).',
   });
-}
-
-async function exists(file: string): Promise<boolean> {
-  try {
-    await lstat(file);
-    return true;
-  } catch (error) {
-    if (hasErrno(error, 'ENOENT', 'ENOTDIR')) return false;
-    throw error;
-  }
 }
 
 /** ENOTEMPTY: something that is not ours lies there as well. */

@@ -41,7 +41,8 @@ async function knownFolder({ outside, folder }: Lying): Promise<string> {
   }
 }
 
-async function exists(file: string): Promise<boolean> {
+/** Itself, wherever it points to. */
+export async function exists(file: string): Promise<boolean> {
   try {
     await lstat(file);
     return true;

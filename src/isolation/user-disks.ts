@@ -261,7 +261,9 @@ export class UserDisks implements AsyncDisposable {
     return missing === undefined ? chosen : { holder: 'image', missing };
   }
 
-  async #noProjects({ home, homeRoot }: DiskLimits): Promise<string | undefined> {
+  async #noProjects({ diskBytes, inodes, home, homeRoot }: DiskLimits): Promise<string | undefined> {
+    // Nobody has to be asked, twice in every cold start, what would hold no limit.
+    if (diskBytes === null && inodes === null) return undefined;
     const missing = await projectsMissing(this.#options.state);
     return missing ?? (home === 'private' && homeRoot !== null ? await projectsMissing(homeRoot) : undefined);
   }
