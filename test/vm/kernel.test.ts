@@ -33,7 +33,6 @@ describe.each(suites.filter((suite) => wanted.includes(suite)))('on the kernel o
     machine = await Machine.start(suite, `${usersScript(accounts)}\n${enable}\n${files}`);
   }, 600_000);
   afterAll(async () => {
-    if (machine !== undefined) await on.disconnect();
     await machine?.[Symbol.asyncDispose]();
   }, 60_000);
 
@@ -77,7 +76,6 @@ describe.each(suites.filter((suite) => wanted.includes(suite)))('on the kernel o
       return writer;
     });
     await new Promise((resolve) => setTimeout(resolve, 15_000));
-    await on.disconnect();
     await machine.cutPower();
     for (const writer of writers) await writer[Symbol.asyncDispose]();
     await machine.boot();

@@ -2,12 +2,12 @@
 // Emulated where the processor's own virtualization does not serve its kernel (accelerator.ts), which takes patience:
 // a process starts 30 times slower.
 
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { freePort } from '../fixtures/free-port.ts';
 import { folderPrefix } from '../fixtures/leftovers.ts';
-import { Running, runOk, waitUntil } from '../fixtures/process.ts';
+import { type Finished, Running, type RunOptions, runOk, waitUntil } from '../fixtures/process.ts';
 import { accelerator } from './accelerator.ts';
 import { cache, debFile, environment, Remote, type Suite } from './remote.ts';
 
@@ -16,6 +16,8 @@ export class Machine extends Remote implements AsyncDisposable {
   readonly #suite: Suite;
   readonly #port: number;
   #qemu: Running | undefined;
+  /** By their sockets. */
+  readonly #connections = new Map<string, Promise<Running>>();
 
   private constructor(suite: Suite, folder: string, port: number) {
     super();
@@ -57,12 +59,48 @@ export class Machine extends Remote implements AsyncDisposable {
     await waitUntil(
       async () => {
         if (this.#qemu?.exited === true) throw new Error(this.console());
-        return (await this.ssh('root', 'true').catch(() => undefined))?.code === 0;
+        return (await super.ssh('root', 'true').catch(() => undefined))?.code === 0;
       },
       'the machine to be up',
       300_000,
       () => this.console(),
     );
+  }
+
+  /**
+   * For ssh, to open its session on the user's one connection: keys are exchanged and a user is known once, which is what
+   * takes an emulated processor longest of all in a login.
+   */
+  async shared(user: string): Promise<string[]> {
+    const socket = join(this.folder, `ssh-${user}`);
+    const connection = this.#connections.get(socket) ?? this.#connect(user, socket);
+    this.#connections.set(socket, connection);
+    await connection;
+    return ['-S', socket];
+  }
+
+  async #connect(user: string, socket: string): Promise<Running> {
+    const args = [...this.sshOptions(), '-M', '-S', socket, '-N', `${user}@guest`];
+    const connection = new Running('ssh', args, { stdio: 'pipe', env: environment });
+    await waitUntil(() => connection.exited || existsSync(socket), `${user} to be connected`, 240_000);
+    return connection;
+  }
+
+  override async ssh(
+    user: string,
+    command: string,
+    options: RunOptions = {},
+    ...further: string[]
+  ): Promise<Finished> {
+    return await super.ssh(user, command, options, ...(await this.shared(user)), ...further);
+  }
+
+  async #disconnect(): Promise<void> {
+    for (const [socket, connection] of this.#connections) {
+      await (await connection.catch(() => undefined))?.[Symbol.asyncDispose]();
+      await rm(socket, { force: true });
+    }
+    this.#connections.clear();
   }
 
   console(): string {
@@ -80,6 +118,7 @@ export class Machine extends Remote implements AsyncDisposable {
     this.#qemu = undefined;
     qemu?.kill('SIGKILL');
     await qemu?.finished().catch(() => undefined);
+    await this.#disconnect();
     await writeFile(join(this.folder, 'console'), '');
   }
 

@@ -1,8 +1,6 @@
 // What the tests on a kernel of its own have in common: one machine for all of them, its users, and how the policy is
 // edited while their sandboxes run.
 
-import { rm } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { PolicySection } from '../fixtures/policy-text.ts';
 import { policyText } from '../fixtures/policy-text.ts';
 import { describeFinished, type Finished, type Running } from '../fixtures/process.ts';
@@ -32,31 +30,13 @@ type Wanted = readonly [user: string, file: string, text: string];
 
 export class OnKernel {
   readonly #machine: () => Machine;
-  /** One connection for all that root does: a login takes seconds where everything is emulated. */
-  #connection: Running | undefined;
 
   constructor(machine: () => Machine) {
     this.#machine = machine;
   }
 
-  get #socket(): string {
-    return join(this.#machine().folder, 'root');
-  }
-
   async root(command: string): Promise<string> {
-    if (this.#connection === undefined) {
-      const connect = 'echo connected; exec sleep infinity';
-      this.#connection = this.#machine().startSsh('root', connect, '-M', '-S', this.#socket);
-      await this.#connection.waitForOutput('connected', patience.timeoutMs);
-    }
-    return await this.#machine().sshOk('root', command, patience, '-S', this.#socket);
-  }
-
-  /** Before the machine goes. */
-  async disconnect(): Promise<void> {
-    await this.#connection?.[Symbol.asyncDispose]();
-    this.#connection = undefined;
-    await rm(this.#socket, { force: true });
+    return await this.#machine().sshOk('root', command, patience);
   }
 
   async as(user: string, command: string): Promise<Finished> {
@@ -72,7 +52,8 @@ export class OnKernel {
 
   /** Left running; it has printed `sign`. */
   async start(user: string, command: string, sign: string): Promise<Running> {
-    const running = this.#machine().startSsh(user, command);
+    const machine = this.#machine();
+    const running = machine.startSsh(user, command, ...(await machine.shared(user)));
     await running.waitForOutput(sign, patience.timeoutMs);
     return running;
   }
@@ -88,6 +69,13 @@ export class OnKernel {
 
   async number(user: string, name: string): Promise<number> {
     return Number(await this.file(user, name));
+  }
+
+  /** Waits until a number that the kernel brings down as it gets to it is below `limit`. */
+  async falls(user: string, name: string, limit: number): Promise<void> {
+    const read = `$(cat ${this.folder(user)}/${name})`;
+    await this.root(`for i in $(seq 100); do [ ${read} -ge ${limit} ] || exit 0; sleep .1; done
+      echo "${name} is ${read}"; exit 1`);
   }
 
   /** One of many counters in a file, such as "oom_kill 1". */
