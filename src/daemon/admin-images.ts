@@ -1,7 +1,7 @@
 // The admin verbs about images.
 
 import { bootstrapImage } from '../images/bootstrap.ts';
-import { parsePlatform } from '../images/platform.ts';
+import { parsePlatform, thisPlatform } from '../images/platform.ts';
 import { pullImage } from '../images/pull.ts';
 import { pushImage } from '../images/push.ts';
 import type { PartialRegistryOptions } from '../images/registry/options.ts';
@@ -14,9 +14,19 @@ import { transferProgress } from './transfer-progress.ts';
 export function imageHandlers(parts: AdminParts): Handlers<keyof typeof imageVerbs> {
   const { images } = parts;
   return {
-    'image.import': async ({ name, path }, { progress, signal }) => ({
-      images: await images.importImage(name, path, { onProgress: progress, signal }),
-    }),
+    'image.import': async ({ name, path }, { progress, signal }) => {
+      const imported = await images.importImage(name, path, { onProgress: progress, signal });
+      for (const { name: id } of imported) {
+        // It may be here to be passed on, but users who are given it get no further than to an error.
+        const { os, architecture } = await images.inspect(id);
+        if (os === 'linux' && architecture === thisPlatform().architecture) continue;
+        progress({
+          id,
+          step: `for ${os}/${architecture}: on this machine its programs run only by emulation`,
+        });
+      }
+      return { images: imported };
+    },
     'image.bootstrap': async ({ suite, name, mirror, packages }, { progress, signal }) => {
       const request = { suite, name, mirror, packages };
       return await bootstrapImage(images, request, { onProgress: progress, signal, scratch: parts.scratch });

@@ -7,6 +7,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { freePort } from '../../fixtures/free-port.ts';
 import { lacks, program } from '../../fixtures/machine.ts';
 import { describeFinished, Running, runOk, waitUntil } from '../../fixtures/process.ts';
+import { builtImage, builtLayer, writeLayout } from '../images/image-builder.ts';
+import { tar } from '../images/tar-builder.ts';
 import { VerbsHost } from './verbs-host.ts';
 
 interface Imported {
@@ -55,6 +57,26 @@ describe.skipIf(lacks('busybox'))('images', () => {
     expect(images).toMatchObject([{ name: `lab/${format}:1` }]);
     const { configDigest } = (await ctl('image', 'inspect', `lab/${format}:1`)) as { configDigest: string };
     expect(await ctl('image', 'inspect', 'lab/base:1')).toMatchObject({ configDigest });
+  });
+
+  it('of another kind of machine come in with a warning', async () => {
+    const layer = builtLayer(tar({ name: 'etc/motd', data: 'hello\n' }));
+    const foreign = builtImage([layer], { config: { architecture: 'mips64le' } });
+    const layout = await writeLayout(path('foreign'), foreign);
+    const said = await verbs.plain('image', 'import', 'lab/foreign:1', layout);
+    expect(said.code, describeFinished(said)).toBe(0);
+    expect(said.stderr.toString()).toContain(
+      'lab/foreign:1: for linux/mips64le: on this machine its programs run only by emulation',
+    );
+    const own = await verbs.plain(
+      'image',
+      'import',
+      'lab/own:1',
+      await writeLayout(path('own'), builtImage([layer])),
+    );
+    expect(own.stderr.toString()).not.toContain('emulation');
+    await ctl('image', 'rm', 'lab/foreign:1');
+    await ctl('image', 'rm', 'lab/own:1');
   });
 
   it.skipIf(lacks('skopeo'))('go out so that skopeo reads them', async () => {
