@@ -1,7 +1,7 @@
 // An account's part of the state, as "dockershctl user enable" and "disable" need it. Runs as root; the homes that
 // it copies may be hostile, so that is dockersh-layer's work, which follows no link.
 
-import { lstat, mkdir, open, rename, rmdir } from 'node:fs/promises';
+import { lstat, mkdir, rename, rmdir } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
 import { type LayerProgram, layerFailure, removeFolder, runLayerProgram } from '../images/layer-program.ts';
@@ -17,6 +17,7 @@ import {
 } from '../isolation/private-home.ts';
 import type { UserDisk, UserDisks } from '../isolation/user-disks.ts';
 import { userFolder } from '../isolation/user-folder.ts';
+import { syncFolder } from '../lib/atomic-file.ts';
 import { DockershError, hasErrno } from '../lib/errors.ts';
 import { isMarkedRescue, markRescue, rescueLayer } from './rescue.ts';
 
@@ -219,9 +220,4 @@ function alreadyThere(user: UserRecord): DockershError {
 /** ENOTEMPTY: something that is not ours lies there as well. */
 function tolerateAbsence(error: unknown): void {
   if (!hasErrno(error, 'ENOENT', 'ENOTEMPTY')) throw error;
-}
-
-async function syncFolder(folder: string): Promise<void> {
-  await using handle = await open(folder, 'r');
-  await handle.sync();
 }

@@ -5,8 +5,9 @@ import { createHash, type Hash } from 'node:crypto';
 import { type FileHandle, mkdtemp, open, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { Writable } from 'node:stream';
+import { syncFolder } from '../lib/atomic-file.ts';
 import { digestFromHex } from './digest.ts';
-import { type Layout, syncFolder } from './layout.ts';
+import type { Layout } from './layout.ts';
 import type { Descriptor } from './oci.ts';
 
 export class BlobRecorder implements AsyncDisposable {

@@ -6,11 +6,11 @@
 import { access, mkdtemp, readdir, readFile, rename } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
-import { writeFileAtomic } from '../lib/atomic-file.ts';
+import { syncFolder, writeFileAtomic } from '../lib/atomic-file.ts';
 import { DockershError, hasErrno } from '../lib/errors.ts';
 import { type Digest, digestFromHex, digestOf } from './digest.ts';
 import { type LayerProgram, layerFailure, removeFolder, runLayerProgram } from './layer-program.ts';
-import { type Layout, syncFolder } from './layout.ts';
+import type { Layout } from './layout.ts';
 
 /** chain.json */
 const chainInfo = z.strictObject({

@@ -8,7 +8,7 @@ import { createHash } from 'node:crypto';
 import { type BigIntStats, lstatSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, readFile, rename, stat } from 'node:fs/promises';
 import path from 'node:path';
-import { writeFileAtomic } from '../lib/atomic-file.ts';
+import { syncFolder, writeFileAtomic } from '../lib/atomic-file.ts';
 import { hasErrno } from '../lib/errors.ts';
 import { hostImageName } from '../lib/image-name.ts';
 import type { Logger } from '../lib/log.ts';
@@ -16,7 +16,7 @@ import { systemGroup, systemPasswd } from './host-accounts.ts';
 import { findHostFiles, type HostFile } from './host-files.ts';
 import { type BesideUsr, buildHostLayer, hostBinds, hostLayerVersion, lookBesideUsr } from './host-layer.ts';
 import { type LayerProgram, removeFolder } from './layer-program.ts';
-import { type Layout, syncFolder } from './layout.ts';
+import type { Layout } from './layout.ts';
 import type { ResolvedImage } from './resolve.ts';
 
 export interface HostImage {

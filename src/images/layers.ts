@@ -8,12 +8,12 @@ import path from 'node:path';
 import type { Transform, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { z } from 'zod';
-import { writeFileAtomic } from '../lib/atomic-file.ts';
+import { syncFolder, writeFileAtomic } from '../lib/atomic-file.ts';
 import { DockershError, hasErrno } from '../lib/errors.ts';
 import type { ArchiveSource } from './archive.ts';
 import { type Digest, digestFromHex, digestSchema } from './digest.ts';
 import { type LayerProgram, layerFailure, removeFolder, startUnpack } from './layer-program.ts';
-import { type Layout, syncFolder } from './layout.ts';
+import type { Layout } from './layout.ts';
 import { DigestTap } from './tap.ts';
 
 /** A blob that was seen to hold a layer. */

@@ -118,9 +118,3 @@ async function writeIfMissing(target: string, text: string): Promise<void> {
     await writeFileAtomic(target, text);
   }
 }
-
-/** Makes a rename in this folder last through a power cut (fsync(2), notes on directories). */
-export async function syncFolder(folder: string): Promise<void> {
-  await using handle = await open(folder, 'r');
-  await handle.sync();
-}

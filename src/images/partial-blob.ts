@@ -5,10 +5,11 @@ import { createHash, type Hash } from 'node:crypto';
 import { constants } from 'node:fs';
 import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
+import { syncFolder } from '../lib/atomic-file.ts';
 import { DockershError } from '../lib/errors.ts';
 import type { BlobProgress, OpenBlob } from './content.ts';
 import { digestFromHex } from './digest.ts';
-import { type Layout, syncFolder } from './layout.ts';
+import type { Layout } from './layout.ts';
 import type { Descriptor } from './oci.ts';
 
 /** Streams that may break one after the other with not a byte of progress. */

@@ -3,9 +3,8 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
-import { isAtomicTemporary, writeFileAtomic } from '../lib/atomic-file.ts';
+import { isAtomicTemporary, syncFolder, writeFileAtomic } from '../lib/atomic-file.ts';
 import { type LayerProgram, removeFolder } from './layer-program.ts';
-import { syncFolder } from './layout.ts';
 import {
   layerUsage,
   namesIn,

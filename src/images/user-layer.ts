@@ -14,10 +14,9 @@
 
 import { chmod, chown, mkdir, rename, stat } from 'node:fs/promises';
 import path from 'node:path';
-import { writeFileAtomic } from '../lib/atomic-file.ts';
+import { syncFolder, writeFileAtomic } from '../lib/atomic-file.ts';
 import { DockershError, hasErrno } from '../lib/errors.ts';
 import type { LayerProgram } from './layer-program.ts';
-import { syncFolder } from './layout.ts';
 import { aside, replaceLayer, type Saving, snapshotsOf } from './replace-layer.ts';
 import {
   baseOf,

@@ -4,8 +4,9 @@
 // user's own changes.
 
 import { createHash } from 'node:crypto';
-import { access, chmod, mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { access, chmod, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { syncFolder } from '../lib/atomic-file.ts';
 import { hasErrno } from '../lib/errors.ts';
 import type { SandboxSpec } from './engine.ts';
 import type { IdMaps } from './ids.ts';
@@ -186,9 +187,4 @@ export async function prepareIdentityLayer(
   await rename(half, layer);
   await syncFolder(folder);
   return layer;
-}
-
-async function syncFolder(folder: string): Promise<void> {
-  await using handle = await open(folder, 'r');
-  await handle.sync();
 }

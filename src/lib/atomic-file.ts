@@ -33,7 +33,11 @@ export async function writeFileAtomic(
     await rm(temporary, { force: true });
     throw error;
   }
-  // Without this the rename itself may be lost in a power cut (fsync(2), notes on directories).
-  await using directory = await open(folder, 'r');
-  await directory.sync();
+  await syncFolder(folder);
+}
+
+/** Makes a rename in this folder last through a power cut (fsync(2), notes on directories). */
+export async function syncFolder(folder: string): Promise<void> {
+  await using handle = await open(folder, 'r');
+  await handle.sync();
 }
