@@ -10,7 +10,7 @@ import type { UserDisk } from './user-disks.ts';
 export type OwnText = { readonly text: string } | { readonly problem: string } | undefined;
 
 /** A home on a server that does not answer must not keep its user out. */
-const patienceMs = 500;
+const patienceMs = 1_000;
 /** Homes that hang keep no more threads than this of the four that all of the daemon's file work shares. */
 const mostThreads = 2;
 

@@ -36,7 +36,7 @@ describe.skipIf(control)('root', () => {
     await host.killDaemon('SIGKILL');
     const started = performance.now();
     expect((await asRoot(['-c', 'exit 5'])).code).toBe(5);
-    expect(performance.now() - started).toBeLessThan(1_000);
+    expect(performance.now() - started).toBeLessThan(5_000);
     // One that takes connections and never answers.
     const socket = join(host.runFolder, 'login.sock');
     await rm(socket, { force: true });

@@ -57,7 +57,7 @@ describe.skipIf(control || unlimited)('swap', () => {
     ];
     for (const [settings, swap] of steps) {
       await edit(login, settings);
-      await waitUntil(() => swapOf(login) === swap, `${JSON.stringify(settings)} to be in force`, 5_000);
+      await waitUntil(() => swapOf(login) === swap, `${JSON.stringify(settings)} to be in force`);
     }
     await world().host.ctlOk('stop', login.user.name);
     await edit(login, { memory: '64M', swap: '32M' });

@@ -120,11 +120,10 @@ test.each<[string, () => Promise<void>, RegExp]>([
   ],
 ])('%s is not', async (_, put, problem) => {
   await put();
-  const started = performance.now();
   const result = await read();
   expect(JSON.stringify(result)).not.toContain('secret');
+  // Not that it took too long.
   expect(result).toEqual({ problem: expect.stringMatching(problem) });
-  expect(performance.now() - started).toBeLessThan(400);
 });
 
 test('a home that is somebody else’s, or a link, has no file', async () => {
