@@ -170,11 +170,28 @@ ${hostSectionKeys
 | containerusername | users are themselves inside |
 | shell | \`shell\`; the default was /bin/ash |
 | entrypoint, cmd | not needed; \`linger\` says how long a sandbox stays |
-| dockeropt | \`memory\`, \`cpus\`, \`cpu_weight\`, \`pids\`, \`shm_size\`, \`hostname\`, \`mounts\`; other options have no equivalent |
+| dockeropt | options of \`docker run\`, below |
 | reverseforward | none |
 | enableuserconfig and enableuser… | \`user_may_set\`, a list of keys; the file is \`~/.dockersh.ini\` |
 | %u, %h | as before, and \`%U %g %H\`; a percent sign is written \`%%\` |
 | mountdockersocket, dockersocket | none: whoever reaches that socket is root of the host |
+
+Options of \`docker run\`; what else there is has no key, and is named with the reason:
+
+| then | now |
+| --- | --- |
+| --memory, --memory-swap | \`memory\` and \`swap\`, which is the difference of the two. Without --memory-swap a container could swap as much as its memory; a sandbox can swap nothing then |
+| --cpus, --cpu-quota, --cpu-period, --cpu-shares, --cpuset-cpus | \`cpus\`, \`cpu_weight\` (100 for 1024 shares), \`cpuset\` |
+| --pids-limit | \`pids\` |
+| --ulimit nofile, fsize, memlock, stack, cpu | \`open_files\`, \`file_size\`, \`locked_memory\`, \`stack_size\`, \`process_time\`: the hard limit |
+| --device-read-bps and its like | \`io_read\`, \`io_write\`, \`io_read_ops\`, \`io_write_ops\`, for the disk that holds what users write |
+| --shm-size, --tmpfs and --mount at /tmp or /dev/shm | \`shm_size\`, \`tmp_size\` |
+| --storage-opt size | \`disk\`, which counts the private home as well |
+| --volume, --mount of a folder | \`mounts\` |
+| --device | \`devices\`, under the name that it has on the host |
+| --network none, host | \`network\`. Docker's own network, which was there without a word, has no equivalent: it becomes \`network = none\` |
+| --env NAME=VALUE | \`env.NAME\` |
+| --hostname, --stop-timeout | \`hostname\`, \`stop_grace\` |
 
 podmansh's shell is \`shell\`, its container is not needed, and its timeout is not either: a login waits for its
 sandbox as long as that takes to start.

@@ -1,6 +1,8 @@
 // From the configuration of the dockersh of 2014 (/etc/dockershrc, in the style of git's: [dockersh] and
 // [user "name"]) to a policy. What has no equivalent is named, never guessed. Pure.
 
+import { convertOptions, type Note } from './convert-options.ts';
+import type { OptionWord } from './docker-options.ts';
 import { parsePolicy } from './parse.ts';
 
 export interface Converted {
@@ -23,8 +25,6 @@ interface OldSection {
   readonly settings: OldSetting[];
 }
 
-type Note = (line: number, message: string) => void;
-
 /** Old setting by old setting: lines of the new section. */
 type Rule = (setting: OldSetting, note: Note) => string[];
 
@@ -36,31 +36,33 @@ const left =
   };
 
 /** The old files interpolate %u and %h alone. */
-const rules: Readonly<Record<string, Rule>> = {
-  imagename: ({ value }) => [`image = ${value}`],
-  shell: ({ value }) => [`shell = ${value}`],
-  mounthome: ({ value }) => (isOn(value) ? ['home = host'] : ['home = private']),
-  containername: left('sandboxes belong to users and need no names'),
-  mounthometo: left("the home is always at the user's usual path"),
-  mounthomefrom: left(
-    '"home = host" takes the home of the user database; other folders can be added with "mounts"',
-  ),
-  mounttmp: left('every sandbox has a /tmp of its own'),
-  usercwd: left('logins start at home'),
-  containerusername: left('users are themselves inside'),
-  entrypoint: left('a sandbox needs no process that keeps it running; "linger" says how long it stays'),
-  cmd: left('a sandbox needs no process that keeps it running; "linger" says how long it stays'),
-  reverseforward: left('nothing outside is reached from a sandbox by a port'),
-  mountdockersocket: left('whoever reaches that socket is root of the host'),
-  dockersocket: left('no Docker is needed'),
-  enableuserconfig: () => [],
-};
+const rules: ReadonlyMap<string, Rule> = new Map(
+  Object.entries({
+    imagename: ({ value }) => [`image = ${value}`],
+    shell: ({ value }) => [`shell = ${value}`],
+    mounthome: ({ value }) => (isOn(value) ? ['home = host'] : ['home = private']),
+    containername: left('sandboxes belong to users and need no names'),
+    mounthometo: left("the home is always at the user's usual path"),
+    mounthomefrom: left(
+      '"home = host" takes the home of the user database; other folders can be added with "mounts"',
+    ),
+    mounttmp: left('every sandbox has a /tmp of its own'),
+    usercwd: left('logins start at home'),
+    containerusername: left('users are themselves inside'),
+    entrypoint: left('a sandbox needs no process that keeps it running; "linger" says how long it stays'),
+    cmd: left('a sandbox needs no process that keeps it running; "linger" says how long it stays'),
+    reverseforward: left('nothing outside is reached from a sandbox by a port'),
+    mountdockersocket: left('whoever reaches that socket is root of the host'),
+    dockersocket: left('no Docker is needed'),
+    enableuserconfig: () => [],
+  } satisfies Record<string, Rule>),
+);
 
 /** Switches of what users may set, with the key that it is now. */
-const userSwitches: Readonly<Record<string, string>> = {
-  enableuserimagename: 'image',
-  enableusershell: 'shell',
-};
+const userSwitches: ReadonlyMap<string, string> = new Map([
+  ['enableuserimagename', 'image'],
+  ['enableusershell', 'shell'],
+]);
 
 const isOn = (value: string): boolean => !['false', 'no', 'off', '0'].includes(value.toLowerCase());
 
@@ -100,15 +102,16 @@ function blockOf({ user, line, settings }: OldSection, enabled: boolean, note: N
   const maySet: string[] = [];
   for (const setting of settings) {
     const { name } = setting;
-    const key = userSwitches[name];
+    const key = userSwitches.get(name);
+    const rule = rules.get(name);
     if (name === 'dockeropt') options.push(setting);
     else if (key !== undefined) maySet.push(...(isOn(setting.value) ? [key] : []));
     else if (name.startsWith('enableuser') && name !== 'enableuserconfig')
       note(setting.line, `${name}: left out; users can't set that`);
-    else if (rules[name] === undefined) note(setting.line, `${name}: left out; it is not known`);
-    else lines.push(...rules[name](setting, note));
+    else if (rule === undefined) note(setting.line, `${name}: left out; it is not known`);
+    else lines.push(...rule(setting, note));
   }
-  lines.push(...optionLines(options, note));
+  lines.push(...convertOptions(wordsOf(options), note));
   if (maySet.length > 0 && !enabled)
     note(line, 'what users may set: left out, because enableuserconfig is not there');
   if (maySet.length > 0 && enabled) lines.push(`user_may_set = ${maySet.join(' ')}`);
@@ -121,54 +124,11 @@ function blockOf({ user, line, settings }: OldSection, enabled: boolean, note: N
   return `[${user === undefined ? 'defaults' : `user:${user}`}]\n${unique.join('\n')}\n`;
 }
 
-/** Options of "docker run" that have an equivalent; each old line is one word of the command line. */
-function optionLines(options: readonly OldSetting[], note: Note): string[] {
-  const words = options.flatMap(({ value, line }) =>
-    value.split(/[\s=]+/).flatMap((word) => (word === '' ? [] : [{ word, line }])),
+/** Words of the command line of "docker run", with blanks between. */
+const wordsOf = (options: readonly OldSetting[]): OptionWord[] =>
+  options.flatMap(({ value, line }) =>
+    value.split(/\s+/).flatMap((word) => (word === '' ? [] : [{ word, line }])),
   );
-  const lines: string[] = [];
-  const mounts: string[] = [];
-  for (let at = 0; at < words.length; at += 1) {
-    const { word = '', line = 0 } = words[at] ?? {};
-    const next = words[at + 1]?.word;
-    const used = next === undefined ? undefined : optionLine(word, next, mounts);
-    if (used === undefined) note(line, `dockeropt ${word}: left out; it has no equivalent`);
-    else {
-      at += 1;
-      lines.push(...used);
-    }
-  }
-  return mounts.length === 0 ? lines : [...lines, `mounts = ${mounts.join(' ')}`];
-}
-
-function optionLine(option: string, value: string, mounts: string[]): string[] | undefined {
-  switch (option) {
-    case '-m':
-    case '--memory':
-      return [`memory = ${/\d$/.test(value) ? `${value}B` : value.toUpperCase()}`];
-    case '--cpus':
-      return [`cpus = ${value}`];
-    case '--pids-limit':
-      return [`pids = ${value}`];
-    case '--shm-size':
-      return [`shm_size = ${/\d$/.test(value) ? `${value}B` : value.toUpperCase()}`];
-    case '-c':
-    case '--cpu-shares':
-      return [`cpu_weight = ${Math.max(1, Math.round((Number(value) / 1024) * 100))}`];
-    case '-h':
-    case '--hostname':
-      return [`hostname = ${value}`];
-    case '-v':
-    case '--volume': {
-      const [source, target, mode = 'rw'] = value.split(':');
-      if (source === undefined || target === undefined || !source.startsWith('/')) return undefined;
-      mounts.push(`${source}:${target}:${mode.split(',').includes('ro') ? 'ro' : 'rw'}`);
-      return [];
-    }
-    default:
-      return undefined;
-  }
-}
 
 const headerPattern = /^\[\s*(\w+)(?:\s+"((?:[^"\\]|\\.)*)")?\s*\]$/;
 const settingPattern = /^([A-Za-z][\w-]*)(?:\s*=\s*(.*))?$/;
