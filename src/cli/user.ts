@@ -2,6 +2,7 @@
 
 import { Argument, type Command, Option } from 'commander';
 import { sysexits } from '../lib/errors.ts';
+import { shellWord } from '../lib/shell-word.ts';
 import { type DisableOptions, planDisable, workOfDisabling } from './accounts/disable.ts';
 import { type EnableOptions, isIn, planEnable, workOfEnabling } from './accounts/enable.ts';
 import { findInstallation } from './accounts/installation.ts';
@@ -13,7 +14,6 @@ import { examineUsers } from './doctor/run.ts';
 import { subjectOf } from './doctor/subject.ts';
 import { CliFailure } from './failure.ts';
 import { findAccount } from './host/accounts.ts';
-import { shellWord } from './host/command.ts';
 import { defaultQuestion } from './host/sshd-settings.ts';
 import { printable } from './table.ts';
 import { addUserLs } from './user-ls.ts';

@@ -7,6 +7,7 @@ import type { ImageStore, ResolvedImage } from '../images/image-store.ts';
 import { type LayerBase, readLayerBase, resetLayer, writeLayerBase } from '../images/user-layer.ts';
 import { DockershError } from '../lib/errors.ts';
 import type { Logger } from '../lib/log.ts';
+import { shellOperand } from '../lib/shell-word.ts';
 import type { EffectivePolicy } from '../policy/policy.ts';
 
 export interface ImageChoice {
@@ -96,6 +97,6 @@ export function missing(image: string): DockershError {
   return new DockershError('E_IMAGE_MISSING', {
     what: `image "${image}"`,
     why: 'there is none of this name',
-    hint: `Fetch it (dockershctl image pull ${image}), or import it: dockershctl image import ${image} PATH`,
+    hint: `Fetch it (dockershctl image pull ${shellOperand(image)}), or import it: dockershctl image import ${shellOperand(image)} PATH`,
   });
 }

@@ -26,6 +26,7 @@ import type { UserDisks } from '../isolation/user-disks.ts';
 import { userFolder } from '../isolation/user-folder.ts';
 import { DockershError } from '../lib/errors.ts';
 import type { Logger } from '../lib/log.ts';
+import { shellOperand } from '../lib/shell-word.ts';
 import type { EffectivePolicy } from '../policy/policy.ts';
 import { configChanges } from './config-changes.ts';
 import { DiskBases, uidsBelow } from './disk-bases.ts';
@@ -190,7 +191,7 @@ export class UserLayers {
       throw new DockershError('E_NOT_FOUND', {
         what: wanted === undefined ? `a snapshot of ${user.name}` : `snapshot "${wanted}" of ${user.name}`,
         why: 'there is none',
-        hint: `See "dockershctl snapshot ${user.name} --ls".`,
+        hint: `See "dockershctl snapshot --ls ${shellOperand(user.name)}".`,
       });
     }
     return await this.#alone(user, async () => {

@@ -3,6 +3,7 @@
 // failed stays for the next one; two pulls of one layer share the work (content.ts).
 
 import { DockershError } from '../lib/errors.ts';
+import { shellWord } from '../lib/shell-word.ts';
 import type { ContentStore, Transaction } from './content.ts';
 import type { Digest } from './digest.ts';
 import { withIndexDigests } from './index-file.ts';
@@ -231,7 +232,7 @@ function requireFitting(
   }
   if (config.os !== 'linux' || config.architecture !== wantedPlatform.architecture) {
     const why = `it is for ${config.os}/${config.architecture}, not for ${describePlatform(wantedPlatform)}`;
-    const hint = `To have it nevertheless: --platform ${config.os}/${config.architecture}.`;
+    const hint = `To have it nevertheless: --platform ${shellWord(`${config.os}/${config.architecture}`)}`;
     throw new RegistryError('missing', { what, why, hint });
   }
 }

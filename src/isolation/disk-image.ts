@@ -9,6 +9,7 @@ import path from 'node:path';
 import { promisify } from 'node:util';
 import { DockershError, hasErrno } from '../lib/errors.ts';
 import { OwnedFd } from '../lib/fd.ts';
+import { shellWord } from '../lib/shell-word.ts';
 import { addon } from './addon.ts';
 
 const blockBytes = 4096;
@@ -149,7 +150,7 @@ async function mend(file: string): Promise<void> {
 
 /** Logins write the reason alone into the log. */
 const mending = (file: string): string =>
-  `; to mend it, keep a copy of the file and run "e2fsck -f ${file}" while nobody uses it`;
+  `; to mend it, keep a copy of the file and run "e2fsck -f ${shellWord(file)}" while nobody uses it`;
 
 /** From its superblock (1024 bytes from the start): unmounted cleanly, no error noted, nothing in the journal. */
 async function isClean(file: string): Promise<boolean> {

@@ -2,6 +2,7 @@
 // and keeps the time (native/supervisor/pause.h); here is who waits for the end of it.
 
 import { DockershError } from '../lib/errors.ts';
+import { shellOperand } from '../lib/shell-word.ts';
 
 /** Of one user. Ends by itself when it takes too long. */
 export interface Pause extends AsyncDisposable {
@@ -68,7 +69,7 @@ export async function pauseOf(
     throw new DockershError('E_BUSY', {
       what: `the sandbox of ${user} cannot be paused`,
       why: problem,
-      hint: `Try again, stop it first (dockershctl stop ${user}), or take its files as they are (--no-pause).`,
+      hint: `Try again, stop it first (dockershctl stop ${shellOperand(user)}), or take its files as they are (--no-pause).`,
     });
   }
   const end = (): void => {
@@ -91,6 +92,6 @@ function tooLong(user: string, limitMs: number): DockershError {
   return new DockershError('E_BUSY', {
     what: `the files of ${user}'s sandbox`,
     why: `they could not all be read in the ${limitMs / 1000} s that it may be paused; it runs again`,
-    hint: `Stop it first (dockershctl stop ${user}), or take its files while it runs (--no-pause).`,
+    hint: `Stop it first (dockershctl stop ${shellOperand(user)}), or take its files while it runs (--no-pause).`,
   });
 }

@@ -9,6 +9,7 @@ import { chmod, lstat, mkdir, readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { writeFileAtomic } from '../lib/atomic-file.ts';
 import { DockershError, hasErrno } from '../lib/errors.ts';
+import { shellWord } from '../lib/shell-word.ts';
 import { checkTrustedPath } from '../lib/trusted-path.ts';
 import type { UserRecord } from './addon.ts';
 
@@ -95,14 +96,14 @@ async function requireNoOther(owner: HomeOwner): Promise<void> {
       `the policy (home_root) wants it in ${to}${both ? ', where there is one as well' : ''}`,
       both
         ? 'Move away the one that does not count.'
-        : `Move it: mkdir -p -m 0700 ${wanted} && mv -T ${from} ${to}. Or change home_root back.`,
+        : `Change home_root back, or move it: mkdir -p -m 0700 ${shellWord(wanted)} && mv -T ${shellWord(from)} ${shellWord(to)}`,
     );
   }
   if (known === owner.folder || (await exists(to))) return;
   throw homeError(
     `the home of ${name} is not in ${from}, where it was`,
     `nor is it in ${to}`,
-    `Mount what it is on. To begin with an empty home, remove ${placeFile(owner.outside)}.`,
+    `Mount what it is on. To begin with an empty home: rm ${shellWord(placeFile(owner.outside))}`,
   );
 }
 

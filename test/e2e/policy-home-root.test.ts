@@ -80,7 +80,7 @@ describe.skipIf(control).each(modes)('home_root as %s', (mode) => {
     expect(await output(login, 'echo precious > ~/file; echo done')).toBe('done\n');
     const state = join(world().host.stateFolder, 'users', String(uid));
     await homesIn(login, { home_root: one });
-    await expectRefused(login, /lies in .*\/users\/\d+\/home.*Move it: mkdir/);
+    await expectRefused(login, /lies in .*\/users\/\d+\/home.*move it: mkdir/);
     await mkdir(join(one, String(uid)), { mode: 0o700 });
     await rename(join(state, 'home'), join(one, String(uid), 'home'));
     expect(await output(login, 'cat ~/file')).toBe('precious\n');

@@ -8,6 +8,7 @@ import { constants, type Stats } from 'node:fs';
 import { chmod, chown, lstat, mkdir, open, realpath, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { hasErrno, sysexits } from '../../lib/errors.ts';
+import { shellOperand } from '../../lib/shell-word.ts';
 import { checkTrustedPath } from '../../lib/trusted-path.ts';
 import { CliFailure } from '../failure.ts';
 import { type Account, listAccounts } from '../host/accounts.ts';
@@ -110,7 +111,7 @@ async function layerProgram({ libexec }: Plan, args: readonly string[]): Promise
 async function makeStub(account: HomeOwner, { path, aside }: HomePlan): Promise<void> {
   await mkdir(aside, { mode: 0o755 });
   await chmod(aside, 0o755);
-  const note = `The files of ${account.name} are inside the sandbox (dockershctl exec ${account.name}).\n`;
+  const note = `The files of ${account.name} are inside the sandbox (dockershctl exec ${shellOperand(account.name)}).\n`;
   await writeFile(join(aside, 'README'), note, { mode: 0o644 });
   const keys = await readKeys(path, account);
   if (keys.length === 0) return;

@@ -3,9 +3,9 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { hasErrno } from '../../lib/errors.ts';
+import { shellWord } from '../../lib/shell-word.ts';
 import { Books, isAlive } from '../accounts/books.ts';
 import { type Account, isLoginShell, listAccounts, lookUpAccount, lookUpGroup } from '../host/accounts.ts';
-import { shellWord } from '../host/command.ts';
 import { sshdSettings } from '../host/sshd-settings.ts';
 import { critical, type Finding, type HostCheck, ok, unknown, warning } from './check.ts';
 import type { Context } from './context.ts';

@@ -2,8 +2,8 @@
 
 import { existsSync, realpathSync } from 'node:fs';
 import { stat, statfs } from 'node:fs/promises';
+import { shellWord } from '../../lib/shell-word.ts';
 import { checkTrustedPath } from '../../lib/trusted-path.ts';
-import { shellWord } from '../host/command.ts';
 import { mountOf } from '../host/mounts.ts';
 import { humanSize } from '../human.ts';
 import { critical, type Finding, type HostCheck, ok, unknown, warning } from './check.ts';

@@ -1,6 +1,6 @@
 // What stands between an account and its sandbox by somebody's decision: an exemption, maintenance, rescue.
 
-import { shellOperand } from '../host/command.ts';
+import { shellOperand } from '../../lib/shell-word.ts';
 import { ok, type UserCheck, unknown, warning } from './check.ts';
 import { policyOf } from './subject.ts';
 

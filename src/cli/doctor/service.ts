@@ -3,11 +3,12 @@
 import { lstat, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { hasErrno } from '../../lib/errors.ts';
+import { shellOperand, shellWord } from '../../lib/shell-word.ts';
 import { checkTrustedPath } from '../../lib/trusted-path.ts';
 import { version } from '../../lib/version.ts';
 import { describeFault } from '../../policy/fault.ts';
 import { formatProblem } from '../../policy/problem.ts';
-import { runCommand, shellOperand, shellWord } from '../host/command.ts';
+import { runCommand } from '../host/command.ts';
 import { nativePrograms } from '../host/installation.ts';
 import { critical, type Finding, type HostCheck, ok, type UserCheck, unknown, warning } from './check.ts';
 import type { Context } from './context.ts';

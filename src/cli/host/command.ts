@@ -81,13 +81,3 @@ function collect(stream: NodeJS.ReadableStream): () => string {
   });
   return () => Buffer.concat(chunks).toString();
 }
-
-/** A word as a person would have to type it in a shell. */
-export function shellWord(word: string): string {
-  return /^[A-Za-z0-9_@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
-}
-
-/** As shellWord, for an operand that may look like an option. */
-export function shellOperand(word: string): string {
-  return word.startsWith('-') ? `-- ${shellWord(word)}` : shellWord(word);
-}

@@ -5,6 +5,7 @@ import { stat } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
 import { DockershError } from '../../lib/errors.ts';
+import { shellWord } from '../../lib/shell-word.ts';
 import { readTrustedFile } from '../../lib/trusted-path.ts';
 import type { Credential } from './credential.ts';
 import { askHelper } from './credential-helper.ts';
@@ -81,7 +82,7 @@ async function warnIfReadable(file: string, warn: RegistryOptions['warn']): Prom
     new DockershError('E_UNTRUSTED_PATH', {
       what: file,
       why: 'it holds credentials, and others than root can read it',
-      hint: `chmod 600 ${file}`,
+      hint: `chmod 600 ${shellWord(file)}`,
     }),
   );
 }

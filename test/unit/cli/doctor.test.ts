@@ -6,8 +6,8 @@ import { statusOf } from '../../../src/cli/doctor/check.ts';
 import { isOlder } from '../../../src/cli/doctor/kernel.ts';
 import { checkIds } from '../../../src/cli/doctor/run.ts';
 import { matchesAny } from '../../../src/cli/doctor/ssh.ts';
-import { shellOperand, shellWord } from '../../../src/cli/host/command.ts';
 import { mountOf, parseMounts } from '../../../src/cli/host/mounts.ts';
+import { shellOperand, shellWord } from '../../../src/lib/shell-word.ts';
 import { cli } from './fake-daemon.ts';
 
 describe('doctor', () => {
