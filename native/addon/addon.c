@@ -23,6 +23,7 @@
 #include "own_file.h"
 #include "poller.h"
 #include "project_quota.h"
+#include "unnamed_file.h"
 #include "watch.h"
 #include "wire.h"
 
@@ -439,7 +440,8 @@ static napi_value initialize(napi_env env, napi_value exports) {
                      {"projectOf", project_of},
                      {"projectMark", project_mark},
                      {"projectLimit", project_limit},
-                     {"projectUse", project_use}};
+                     {"projectUse", project_use},
+                     {"giveName", give_name}};
     for (size_t index = 0; index < sizeof functions / sizeof functions[0]; index++) {
         napi_value function;
         if (napi_create_function(env, functions[index].name, NAPI_AUTO_LENGTH, functions[index].function,

@@ -1,10 +1,12 @@
-// Writes an exported image to a file: whole under its name, or not at all.
+// Writes an exported image to a file: whole under its name, or not at all. Until it is whole it has no name, so that a
+// daemon that is killed leaves nothing; where the file system can't do that, it has another name.
 
 import { randomBytes } from 'node:crypto';
-import { open, readdir, rename, rm, unlink } from 'node:fs/promises';
+import { type FileHandle, open, readdir, rename, rm, unlink } from 'node:fs/promises';
 import path from 'node:path';
 import type { ImageStore } from '../images/image-store.ts';
 import { type ImportOptions, reportEvery } from '../images/import-options.ts';
+import { giveName, openUnnamed } from '../isolation/unnamed-file.ts';
 import { isAtomicTemporary } from '../lib/atomic-file.ts';
 import { DockershError, hasErrno } from '../lib/errors.ts';
 import type { AdminParams, AdminResult } from '../protocol/admin.ts';
@@ -25,7 +27,8 @@ export async function writeExport(
   );
   writing.add(temporary);
   try {
-    await using file = await openNew(temporary);
+    const { file, named } = await openNew(temporary);
+    await using _file = file;
     let bytes = 0;
     const counted = async function* () {
       for await (const chunk of image.stream as AsyncIterable<Buffer>) {
@@ -38,7 +41,8 @@ export async function writeExport(
       await file.writeFile(counted(), options.signal === undefined ? {} : { signal: options.signal });
     }
     await file.sync();
-    await replace(temporary, target);
+    if (named) await replace(temporary, target);
+    else await nameIt(file, temporary, target);
   } catch (error) {
     image.stream.destroy();
     await rm(temporary, { force: true });
@@ -62,12 +66,26 @@ async function removeLeftovers(target: string): Promise<void> {
   }
 }
 
-async function openNew(file: string) {
+async function openNew(file: string): Promise<{ readonly file: FileHandle; readonly named: boolean }> {
   try {
-    return await open(file, 'wx', mode);
+    const unnamed = await openUnnamed(path.dirname(file), mode);
+    return unnamed === undefined
+      ? { file: await open(file, 'wx', mode), named: true }
+      : { file: unnamed, named: false };
   } catch (error) {
     if (!hasErrno(error, 'ENOENT', 'ENOTDIR')) throw error;
     throw new DockershError('E_NOT_FOUND', { what: path.dirname(file), why: 'there is no such folder' });
+  }
+}
+
+/** A name that is taken can be given by rename alone. */
+async function nameIt(file: FileHandle, temporary: string, target: string): Promise<void> {
+  try {
+    await giveName(file, target);
+  } catch (error) {
+    if (!hasErrno(error, 'EEXIST')) throw error;
+    await giveName(file, temporary);
+    await replace(temporary, target);
   }
 }
 

@@ -78,6 +78,8 @@ export interface Addon {
     readonly mostBytes: number;
     readonly mostInodes: number;
   }>;
+  /** Of a file without a name (O_TMPFILE); the name must be free. */
+  giveName(fd: number, path: string): Promise<void>;
   /** Calls back whenever the descriptor can be read; call the result before closing the descriptor. */
   poll(fd: number, callback: () => void): () => void;
 }

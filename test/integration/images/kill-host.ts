@@ -1,12 +1,13 @@
 // A real dockershd whose command or which itself is killed in the middle of something, and the questions
 // afterwards: is everything there that was whole, is nothing half made to be seen, is nothing left over?
 
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync, readlinkSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'vitest';
 import { callAdmin } from '../../../src/cli/client.ts';
+import { hasErrno } from '../../../src/lib/errors.ts';
 import type { AdminParams, AdminResult, AdminVerb } from '../../../src/protocol/admin.ts';
 import type { Host } from '../../fixtures/host.ts';
 import { mountsOf } from '../../fixtures/leaks.ts';
@@ -62,6 +63,12 @@ export class KillHost {
     const { code } = await command.finished();
     await this.host.startDaemon();
     return code === 0;
+  }
+
+  /** Whether the daemon has something open whose path begins so. */
+  daemonHas(start: string): boolean {
+    const folder = `/proc/${this.host.daemonPid}/fd`;
+    return readdirSync(folder).some((fd) => linkOf(join(folder, fd)).startsWith(start));
   }
 
   async images(): Promise<Image[]> {
@@ -152,5 +159,15 @@ export class KillHost {
   async expectNoGarbage(about: string): Promise<void> {
     await this.ask('image.gc', {});
     expect((await this.ask('image.du', {})).unnamedBytes, about).toBe(0);
+  }
+}
+
+/** Empty where it has been closed meanwhile. */
+function linkOf(file: string): string {
+  try {
+    return readlinkSync(file);
+  } catch (error) {
+    if (!hasErrno(error, 'ENOENT')) throw error;
+    return '';
   }
 }

@@ -2,16 +2,17 @@
 // users' layers. DOCKERSH_KILL_ROUNDS=100 for more moments, DOCKERSH_KILL_SEED for the same ones again.
 
 import { randomBytes } from 'node:crypto';
-import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { lacks } from '../../fixtures/machine.ts';
-import { Running, run, runOk } from '../../fixtures/process.ts';
+import { Running, run, runOk, waitUntil } from '../../fixtures/process.ts';
 import { RealRegistry, skopeo } from '../registry/real-registry.ts';
 import { VerbsHost } from '../verbs/verbs-host.ts';
 import { builtImage, writeLayout } from './image-builder.ts';
 import { KillHost } from './kill-host.ts';
-import { killSeed, momentsOf, roundsOf } from './kill-moments.ts';
+import { killSeed, momentsOf, randomOf, roundsOf } from './kill-moments.ts';
 import { randomLayers } from './random-layers.ts';
 
 const policy = { defaults: { image: 'lab/base:1', linger: '1h', stop_grace: '100ms' } };
@@ -109,6 +110,68 @@ describe.skipIf(lacks('docker-registry', 'skopeo', 'busybox'))(`SIGKILL with see
           await kill.expectNoGarbage(about);
         }
       }
+    },
+    longEnough,
+  );
+
+  it(
+    'of an export',
+    async () => {
+      const layout = join(verbs.host.folder, 'large');
+      await ctl(
+        'image',
+        'import',
+        'lab/large:1',
+        await writeLayout(layout, builtImage(randomLayers(3, 250, 60_000))),
+      );
+      const folder = join(verbs.host.folder, 'exported');
+      await mkdir(folder);
+      const file = join(folder, 'large.tar');
+      const verb = ['image', 'export', 'lab/large:1', file];
+      /** Resolves when the file is being written: it has no name yet, but a descriptor. */
+      const begun = async (command: Running): Promise<void> =>
+        await waitUntil(
+          () => kill.daemonHas(`${folder}/#`) || command.process.exitCode !== null,
+          'the export to begin',
+        );
+      await using undisturbed = kill.command(...verb);
+      await begun(undisturbed);
+      const started = performance.now();
+      expect((await undisturbed.finished()).code).toBe(0);
+      const spanMs = performance.now() - started;
+      const whole = await readFile(file);
+      const random = randomOf('export');
+      const seen = { whole: 0, none: 0 };
+      const rounds = roundsOf(usualRounds / 2);
+      for (let round = 0; round < rounds; round += 1) {
+        const isNew = round % 2 === 0;
+        if (isNew) await rm(file, { force: true });
+        else await writeFile(file, whole);
+        await using command = kill.command(...verb);
+        await begun(command);
+        const afterMs = ((round + random()) / rounds) * spanMs;
+        const about = `export, ${afterMs} ms after it began`;
+        await sleep(afterMs);
+        await verbs.host.killDaemon('SIGKILL');
+        const told = (await command.finished()).code === 0;
+        const left = await readdir(folder);
+        if (told || !isNew) expect(left, about).toContain('large.tar');
+        // Where it takes another's place, there is an instant at which it is whole under another name.
+        if (isNew)
+          expect(
+            left.filter((name) => name !== 'large.tar'),
+            about,
+          ).toEqual([]);
+        for (const name of left)
+          expect(whole.equals(await readFile(join(folder, name))), `${name}, ${about}`).toBe(true);
+        if (isNew) seen[left.length === 0 ? 'none' : 'whole'] += 1;
+        await verbs.host.startDaemon();
+        await kill.expectWhole(about);
+      }
+      process.stderr.write(`export: ${JSON.stringify(seen)}\n`);
+      expect(seen.none).toBeGreaterThan(0);
+      await kill.remove('lab/large:1');
+      await kill.expectNoGarbage('after exports');
     },
     longEnough,
   );
