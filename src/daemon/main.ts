@@ -6,7 +6,8 @@ import { connect } from 'node:net';
 import path from 'node:path';
 import { diskFiles } from '../images/disk-files.ts';
 import { openImageStore } from '../images/image-store.ts';
-import { type ArchiveLimits, removeFolder } from '../images/layer-program.ts';
+import type { ArchiveLimits } from '../images/layer-program.ts';
+import { removeOrWarn } from '../images/sweep.ts';
 import { CgroupHost } from '../isolation/cgroup-host.ts';
 import { diskOf } from '../isolation/disk.ts';
 import type { Engine } from '../isolation/engine.ts';
@@ -210,7 +211,7 @@ async function serve(options: DaemonOptions, inherited: InheritedSockets, log: L
   live.changed();
   const logins = new LoginService({ policy, ownSettings, users, layers, engine, history, admission, log });
   const scratch = path.join(options.state, 'tmp');
-  await removeFolder(images.layerProgram, scratch);
+  await removeOrWarn(images.layerProgram, scratch, { log }); // of a bootstrap that was killed
   const admin = await serveAdmin(inherited.get('admin') ?? sockets.admin, {
     engine,
     images,

@@ -56,7 +56,17 @@ export class KillHost {
 
   /** Starts the command, kills at the moment, and has a daemon run again. True: it had told of its success. */
   async interrupt(moment: Moment, ...args: string[]): Promise<boolean> {
+    return await this.interruptOnce(moment, async () => {}, ...args);
+  }
+
+  /** The same; the moment is counted from when `begun` resolves. */
+  async interruptOnce(
+    moment: Moment,
+    begun: (command: Running) => Promise<void>,
+    ...args: string[]
+  ): Promise<boolean> {
     await using command = this.command(...args);
+    await begun(command);
     await sleep(moment.afterMs);
     if (moment.victims !== 'daemon') command.kill('SIGKILL');
     await this.host.killDaemon(moment.victims === 'command' ? 'SIGTERM' : 'SIGKILL');

@@ -2,6 +2,7 @@
 // users' layers. DOCKERSH_KILL_ROUNDS=100 for more moments, DOCKERSH_KILL_SEED for the same ones again.
 
 import { randomBytes } from 'node:crypto';
+import { existsSync, readdirSync } from 'node:fs';
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -113,6 +114,60 @@ describe.skipIf(lacks('docker-registry', 'skopeo', 'busybox'))(`SIGKILL with see
     },
     longEnough,
   );
+
+  it(
+    'of a bootstrap',
+    async () => {
+      const verb = ['image', 'bootstrap', 'busybox', 'lab/boot:1'];
+      const scratch = join(verbs.host.stateFolder, 'tmp');
+      /** Resolves when the daemon is at it. */
+      const begun = async (command: Running): Promise<void> =>
+        await waitUntil(
+          () => (existsSync(scratch) && readdirSync(scratch).length > 0) || command.process.exitCode !== null,
+          'the bootstrap to begin',
+        );
+      await using undisturbed = kill.command(...verb);
+      await begun(undisturbed);
+      const started = performance.now();
+      expect((await undisturbed.finished()).code).toBe(0);
+      const span = { startMs: 0, endMs: performance.now() - started };
+      await kill.remove('lab/boot:1');
+      const seen = { whole: 0, none: 0 };
+      for (const moment of momentsOf('bootstrap', roundsOf(usualRounds / 2), span)) {
+        const about = `bootstrap ${JSON.stringify(moment)}`;
+        const told = await kill.interruptOnce(moment, begun, ...verb);
+        await kill.expectWhole(about);
+        const made = await kill.digestOf('lab/boot:1');
+        if (told) expect(made, about).toBeDefined();
+        seen[made === undefined ? 'none' : 'whole'] += 1;
+        if (made !== undefined) {
+          const file = join(verbs.host.folder, 'boot.tar');
+          await ctl('image', 'export', 'lab/boot:1', file);
+          await rm(file);
+          await kill.remove('lab/boot:1');
+        }
+        await kill.expectNoGarbage(about);
+      }
+      process.stderr.write(`bootstrap: ${JSON.stringify(seen)}\n`);
+    },
+    longEnough,
+  );
+
+  it('of a bootstrap leaves nothing that a start depends on', async () => {
+    const { host } = verbs;
+    const half = join(host.stateFolder, 'tmp/bootstrap-killed');
+    await mkdir(half, { recursive: true });
+    await writeFile(join(half, 'stuck'), '');
+    await runOk('chattr', ['+i', join(half, 'stuck')]);
+    await host.killDaemon('SIGKILL');
+    await host.startDaemon();
+    expect(await verbs.inside('cat /etc/release')).toBe('one\n');
+    expect(JSON.stringify(host.logRecords())).toContain('is left over');
+    await runOk('chattr', ['-i', join(half, 'stuck')]);
+    await host.killDaemon('SIGTERM');
+    await host.startDaemon();
+    await kill.expectNoLeftovers('once it can go');
+  });
 
   it(
     'of an export',
