@@ -1,7 +1,9 @@
 // The file system that images, layers and private homes are on.
 
 import { existsSync, realpathSync } from 'node:fs';
-import { stat, statfs } from 'node:fs/promises';
+import { readdir, stat, statfs } from 'node:fs/promises';
+import { join } from 'node:path';
+import { hasErrno } from '../../lib/errors.ts';
 import { shellWord } from '../../lib/shell-word.ts';
 import { checkTrustedPath } from '../../lib/trusted-path.ts';
 import { mountOf } from '../host/mounts.ts';
@@ -56,6 +58,13 @@ export const fileSystemChecks: readonly HostCheck[] = [
     why: 'Without disk limits one user can fill the disk of all.',
     run: quota,
   },
+  {
+    id: 'fs-promised',
+    group: 'file systems',
+    what: "what users' disks may grow to is there",
+    why: 'Disks that are images take what is in them. One that finds no room to grow becomes read-only, also below its limit.',
+    run: promised,
+  },
 ];
 
 async function statePrivate(context: Context): Promise<Finding> {
@@ -104,6 +113,38 @@ async function freeSpace(context: Context): Promise<Finding> {
   if (bavail < blocks * littleSpace) return warning(`${bytes} are free`, fix);
   if (files > 0 && ffree < files * littleSpace) return warning(`${ffree} inodes are free`, fix);
   return ok(`${bytes} are free`);
+}
+
+/** Of every disk that is an image: how large it may become, and what it takes by now. */
+async function diskImages(state: string): Promise<{ readonly bytes: number; readonly taken: number }[]> {
+  const users = join(state, 'users');
+  const found: { bytes: number; taken: number }[] = [];
+  for (const uid of existsSync(users) ? await readdir(users) : []) {
+    try {
+      const { size, blocks } = await stat(join(users, uid, 'disk.img'));
+      found.push({ bytes: size, taken: blocks * 512 });
+    } catch (error) {
+      if (!hasErrno(error, 'ENOENT', 'ENOTDIR')) throw error; // a disk that is a folder
+    }
+  }
+  return found;
+}
+
+async function promised(context: Context): Promise<Finding> {
+  const { state } = await context.paths();
+  const images = await diskImages(state);
+  if (images.length === 0) return ok('no disk is an image');
+  const { bavail, bsize } = await statfs(state);
+  const free = bavail * bsize;
+  const bytes = images.reduce((sum, image) => sum + image.bytes, 0);
+  const taken = images.reduce((sum, image) => sum + image.taken, 0);
+  const disks = images.length === 1 ? '1 disk' : `${images.length} disks`;
+  const found = `${disks} of ${humanSize(bytes)} in all: ${humanSize(taken)} taken, and ${humanSize(free)} free`;
+  if (bytes <= taken + free) return ok(found);
+  return warning(
+    found,
+    `Where not all will be filled at once that is fine: watch fs-space, and leave this out (--ignore fs-promised). Otherwise give the file system ${humanSize(bytes - taken - free)} more, or lower "disk" in the policy, which counts from a user's next start on.`,
+  );
 }
 
 async function quota(context: Context): Promise<Finding> {

@@ -42,6 +42,14 @@ export const scenarios = {
       'mount -t tmpfs -o size=1M,mode=700 none /mnt; dd if=/dev/zero of=/mnt/fill bs=64k 2>/dev/null || :',
     args: ['--state', '/mnt'],
   },
+  promised: {
+    script: `
+      mount -t tmpfs -o size=64M,mode=700 none /mnt; mkdir -p /mnt/users/64997 /mnt/users/64998 /mnt/users/64999
+      truncate -s 1G /mnt/users/64997/disk.img
+      truncate -s 24M /mnt/users/64998/disk.img
+      dd if=/dev/zero of=/mnt/users/64998/disk.img bs=1M count=8 conv=notrunc 2>/dev/null`,
+    args: ['--state', '/mnt'],
+  },
   brokenPolicy: { policy: '[defaults]\nimage = host\nmemroy = 1G\n' },
   brokenInForce: {
     script: `
@@ -158,6 +166,11 @@ export const breakers: Readonly<Record<string, Breaker>> = {
   'fs-home-root': { scenario: 'homesGone', state: 'critical', found: /dsh-not-there does not exist/ },
   'fs-space': { scenario: 'fullDisk', state: 'critical' },
   'fs-quota': { scenario: 'ramfs', state: 'warning', found: /ramfs on \/mnt/ },
+  'fs-promised': {
+    scenario: 'promised',
+    state: 'warning',
+    found: /^2 disks of 1G in all: 8M taken, and 56M free$/,
+  },
   maintenance: { scenario: 'closed', state: 'warning', found: /back at noon/ },
   rescue: { scenario: 'closed', state: 'warning', found: /dsh-not-there is missing/ },
   exempt: { scenario: 'exempted', state: 'warning' },

@@ -77,6 +77,21 @@ describe('a host that is broken', () => {
     expect(report.status).toBe(there('critical') ? 2 : there('warning') ? 1 : 3);
   });
 
+  it.each([
+    // Together with what they take already, as much as there is; and a block more.
+    ['64M', 'ok', undefined],
+    ['68M', 'warning', /give the file system 4M more/],
+  ])('tells disks that may grow to %s from what there is', async (size, state, fix) => {
+    const script = `
+      mount -t tmpfs -o size=64M,mode=700 none /mnt; mkdir -p /mnt/users/64998 /mnt/users/64999/home
+      truncate -s ${size} /mnt/users/64998/disk.img
+      dd if=/dev/zero of=/mnt/users/64998/disk.img bs=1M count=60 conv=notrunc 2>/dev/null`;
+    const { checks } = await host.doctor({ script, args: ['--user', host.user.name, '--state', '/mnt'] });
+    const check = checks.find(({ id }) => id === 'fs-promised');
+    expect(check).toMatchObject({ state, found: `1 disk of ${size} in all: 60M taken, and 4M free` });
+    if (fix !== undefined) expect(check?.fix).toMatch(fix);
+  });
+
   it('says when the policy gives a user nothing', async () => {
     const { checks } = await reportOf('noImage');
     expect(checks.find(({ id }) => id === 'policy-user')).toMatchObject({
