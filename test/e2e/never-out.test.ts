@@ -106,6 +106,29 @@ it.skipIf(control)('who is exempt does not get in while the daemon is down', asy
   await host.startDaemon();
 });
 
+it.skipIf(control)(
+  'who is exempt is so by the last good policy, and by none where that is gone',
+  async () => {
+    const { host } = world();
+    const login = world().login('shell');
+    const users = { [login.user.name]: { exempt: 'yes' } };
+    await host.setPolicy({ ...plain, users });
+    expect((await login.ssh(where)).stdout.toString()).toBe(await outside());
+    await host.killDaemon('SIGTERM');
+    await host.setPolicy(`[defaults]\nimgae = host\n[user:${login.user.name}]\nexempt = yes\n`);
+    await host.startDaemon();
+    expect((await login.ssh(where)).stdout.toString()).toBe(await outside());
+    await host.killDaemon('SIGTERM');
+    await rm(join(host.stateFolder, 'last-good-policy.json'));
+    await host.startDaemon();
+    const refused = await login.ssh(where);
+    expect([refused.code, refused.stdout.toString()]).toEqual([125, '']);
+    expect(refused.stderr.toString()).toContain('E_POLICY_BROKEN');
+    await host.setPolicy(plain);
+    expect((await login.ssh('exit 8')).code).toBe(8);
+  },
+);
+
 describe.skipIf(control)('nobody becomes exempt', () => {
   it.each([
     ['by arguments', ['--exempt', '-c', where], {}],
