@@ -193,7 +193,8 @@ static int run_usage(const struct arguments *arguments) {
 static int run_project(const struct arguments *arguments) {
     static const uint64_t keep = CAP_BIT(CAPABILITY_CHOWN) | CAP_BIT(CAPABILITY_DAC_OVERRIDE) |
                                  CAP_BIT(CAPABILITY_DAC_READ_SEARCH) | CAP_BIT(CAPABILITY_FOWNER) |
-                                 CAP_BIT(CAPABILITY_FSETID) | CAP_BIT(CAPABILITY_MKNOD);
+                                 CAP_BIT(CAPABILITY_FSETID) | CAP_BIT(CAPABILITY_LINUX_IMMUTABLE) |
+                                 CAP_BIT(CAPABILITY_MKNOD);
     struct err err = {0};
     static char place[PATH_MAX];
     uint64_t id;
