@@ -69,9 +69,10 @@ export class Machine extends Remote implements AsyncDisposable {
 
   /**
    * For ssh, to open its session on the user's one connection: keys are exchanged and a user is known once, which is what
-   * takes an emulated processor longest of all in a login.
+   * takes an emulated processor longest of all in a login. Not for what is to end with its connection: sshd tells a
+   * program without a terminal nothing of a session that was closed.
    */
-  async shared(user: string): Promise<string[]> {
+  async #shared(user: string): Promise<string[]> {
     const socket = join(this.folder, `ssh-${user}`);
     const connection = this.#connections.get(socket) ?? this.#connect(user, socket);
     this.#connections.set(socket, connection);
@@ -92,7 +93,7 @@ export class Machine extends Remote implements AsyncDisposable {
     options: RunOptions = {},
     ...further: string[]
   ): Promise<Finished> {
-    return await super.ssh(user, command, options, ...(await this.shared(user)), ...further);
+    return await super.ssh(user, command, options, ...(await this.#shared(user)), ...further);
   }
 
   async #disconnect(): Promise<void> {

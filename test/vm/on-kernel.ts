@@ -50,10 +50,9 @@ export class OnKernel {
     return result.stdout.toString();
   }
 
-  /** Left running; it has printed `sign`. */
+  /** Left running on a connection of its own, with which it ends; it has printed `sign`. */
   async start(user: string, command: string, sign: string): Promise<Running> {
-    const machine = this.#machine();
-    const running = machine.startSsh(user, command, ...(await machine.shared(user)));
+    const running = this.#machine().startSsh(user, command);
     await running.waitForOutput(sign, patience.timeoutMs);
     return running;
   }
