@@ -33,11 +33,13 @@ export class SupervisorPool implements Disposable {
   #fork(): SeqpacketConnection {
     const [ours, theirs] = addon().socketPair();
     const connection = new SeqpacketConnection(new OwnedFd(ours));
-    using end = new OwnedFd(theirs);
+    const end = new OwnedFd(theirs);
     try {
-      this.#launcher.send(new WireWriter('fork').finish(1), end);
       connection.send(this.#prepare);
+      // Takes the descriptor, which waits with the message where the launcher is behind with refusals: last of all.
+      this.#launcher.send(new WireWriter('fork').finish(1), end);
     } catch (error) {
+      end[Symbol.dispose]();
       connection[Symbol.dispose]();
       throw error;
     }

@@ -1,7 +1,7 @@
 // A user speaks to the login socket with a program of their own (attacks/hostile.c). Whatever it sends, the
 // daemon keeps no descriptor of it, goes on, and serves everybody else meanwhile.
 
-import { readdirSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -99,6 +99,26 @@ describe.skipIf(control)('a hostile login client', () => {
     await using _attack = new Running(...hostile(...args));
     await sleep(1_000);
     await victimIsServed();
+  });
+
+  it('ends nothing by having more refused than the launcher can take', async () => {
+    await login(victim, 'true');
+    const before = descriptors();
+    const launcher = Number(readFileSync(`/proc/${host.daemonPid}/task/${host.daemonPid}/children`, 'utf8'));
+    process.kill(launcher, 'SIGSTOP');
+    try {
+      expect((await run(...hostile('silent', '1000', '0'))).code).toBe(0);
+      await host.ctlOk('stop', victim.name);
+      await victimIsServed(); // by a supervisor that was ready: the next one is asked for behind the refusals
+      await host.ctlOk('ps');
+    } finally {
+      process.kill(launcher, 'SIGCONT');
+    }
+    for (let round = 0; round < 6; round += 1) {
+      await host.ctlOk('stop', victim.name); // more often than supervisors were ready
+      await victimIsServed();
+    }
+    await settled(before);
   });
 
   it('that hangs up at any moment leaves no session', async () => {
