@@ -234,7 +234,10 @@ export function nativeFailureOf(error: unknown): NativeFailure | undefined {
 
 /** True for an Error of Node or the addon that has this errno name ("ENOENT"). */
 export function hasErrno(error: unknown, ...names: readonly string[]): boolean {
-  return error instanceof Error && names.includes((error as NodeJS.ErrnoException).code ?? '');
+  if (!(error instanceof Error)) return false;
+  const { code = '' } = error as NodeJS.ErrnoException;
+  // One number with two names (errno(3)): Node says the first, the addon the second.
+  return names.includes(code) || (code === 'ENOTSUP' && names.includes('EOPNOTSUPP'));
 }
 
 /**

@@ -1,3 +1,5 @@
+import { constants } from 'node:os';
+import { getSystemErrorName } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import {
   DockershError,
@@ -99,5 +101,9 @@ describe('errors of others', () => {
     expect(nativeFailureOf(new Error('no'))).toBeUndefined();
     expect(hasErrno(errno('EPERM'), 'ENOENT', 'EPERM')).toBe(true);
     expect(hasErrno('EPERM', 'EPERM')).toBe(false);
+    // What Node makes of the kernel's number.
+    const node = errno(getSystemErrorName(-constants.errno.EOPNOTSUPP));
+    expect(hasErrno(node, 'EOPNOTSUPP')).toBe(true);
+    expect(hasErrno(node, 'EPERM')).toBe(false);
   });
 });
