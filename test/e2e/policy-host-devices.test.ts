@@ -119,7 +119,9 @@ describe.skipIf(control)('devices', () => {
   it('that are missing refuse the login, or are named in the log where policy is not strict', async () => {
     const login = await world().addLogin('shell');
     const fuse = await node('strict', 'c', 10, 229);
-    await withDevices(login, { devices: `${prefix}-not-there ${fuse}` });
+    // With nothing else that this host may not be able to hold.
+    const strict = { strict: 'yes', memory: 'none', pids: 'none' };
+    await withDevices(login, { devices: `${prefix}-not-there ${fuse}`, ...strict });
     await expectRefused(login, /this host has no .*-not-there/);
     await withDevices(login, { devices: `${prefix}-not-there ${fuse}`, strict: 'no' });
     expect(await output(login, opens(fuse))).toBe(all);

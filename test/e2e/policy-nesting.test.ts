@@ -1,14 +1,14 @@
 // nesting = yes: namespaces, containers and a systemd of the user's own inside; nesting = no: none of it.
 
 import { beforeAll, describe, expect, it } from 'vitest';
-import { importDebian } from '../fixtures/debian-image.ts';
+import { importDebian, lacksDebian } from '../fixtures/debian-image.ts';
 import type { Login } from '../fixtures/login.ts';
-import { control, lacks } from '../fixtures/machine.ts';
+import { control } from '../fixtures/machine.ts';
 import { describeFinished } from '../fixtures/process.ts';
 import { type Mode, modes, useWorld } from '../fixtures/world.ts';
 
 const world = useWorld();
-const skip = control || lacks('mmdebstrap');
+const skip = control || lacksDebian();
 
 type Kind = 'none' | 'nesting' | 'both';
 const settings = {

@@ -3,15 +3,15 @@
 import { chmod, chown, lstat, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { importDebian } from '../fixtures/debian-image.ts';
+import { importDebian, lacksDebian } from '../fixtures/debian-image.ts';
 import type { Login } from '../fixtures/login.ts';
-import { control, lacks } from '../fixtures/machine.ts';
+import { control, unlimited } from '../fixtures/machine.ts';
 import { describeFinished } from '../fixtures/process.ts';
 import { quote } from '../fixtures/shell-text.ts';
 import { type Mode, modes, useWorld } from '../fixtures/world.ts';
 
 const world = useWorld();
-const skip = control || lacks('mmdebstrap');
+const skip = control || lacksDebian();
 const quick = { stop_grace: '0', linger: '1h' };
 
 let data = '';
@@ -159,7 +159,7 @@ describe.skipIf(skip).each(modes)('root inside as %s', (mode) => {
     expect(result.stdout.toString(), describeFinished(result)).toBe('tried all\n');
   });
 
-  it('is still bound by the limits of the sandbox', async () => {
+  it.skipIf(unlimited)('is still bound by the limits of the sandbox', async () => {
     const login = loginOf(free, mode);
     const forks =
       'for (1 .. 400) { my $p = fork; last unless defined $p; sleep 20, exit unless $p; push @p, $p } kill 9, @p; print scalar @p';

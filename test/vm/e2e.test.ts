@@ -2,10 +2,11 @@
 // DOCKERSH_VM_E2E='trixie bookworm' all of it. What needs limits is left out there by name (DOCKERSH_TEST_UNLIMITED).
 
 import { describe, expect, it } from 'vitest';
+import { debianArchive } from '../fixtures/debian-image.ts';
 import { checkout } from '../fixtures/paths.ts';
 import { tail } from '../fixtures/process.ts';
 import { Guest } from './guest.ts';
-import { suites } from './remote.ts';
+import { cache, suites } from './remote.ts';
 
 const logins = [
   ...['both', 'called-as', 'command', 'confinement', 'git', 'hang-up', 'image', 'isolation', 'job-control'],
@@ -18,8 +19,14 @@ const chosen = process.env['DOCKERSH_VM_E2E_FILES']?.split(' ');
 // Most of it is waiting: both at once.
 describe.concurrent.each(suites)('on Debian %s', (suite) => {
   it('passes', async () => {
-    await using guest = await Guest.start(suite, { binds: { [checkout]: '/dockersh' } });
     const files = chosen ?? (whole.includes(suite) ? [] : logins);
+    const binds: Record<string, string> = { [checkout]: '/dockersh' };
+    if (files !== logins) {
+      // A guest has no network to make it by.
+      await debianArchive();
+      binds[cache] = '/var/cache/dockersh-test';
+    }
+    await using guest = await Guest.start(suite, { binds });
     const script = `cd /dockersh && export PATH=/dockersh/node_modules/node/bin:$PATH
       export DOCKERSH_TEST_UNLIMITED=1 DOCKERSH_TESTS_MUST_RUN=1 NO_COLOR=1
       export DOCKERSH_E2E_CONTROL='${process.env['DOCKERSH_E2E_CONTROL'] ?? ''}'
