@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "delegate.h"
 
 #define REMOVE_ATTEMPTS 200 // of a millisecond each
 
@@ -51,8 +52,9 @@ int cgroups_make(struct cgroups *cgroups, const char *name, struct err *err) {
         for (int attempt = 0; mkdir(path, 0755) != 0; attempt++) {
             if (errno != EEXIST || attempt == REMOVE_ATTEMPTS)
                 return err_sys(err, "make cgroup", path);
-            // Of a sandbox whose supervisor was killed. It may have other limits, and may be frozen.
-            remove_one(path);
+            // Of a sandbox whose supervisor was killed. It may have other limits, and may be frozen; a user
+            // may have divided it.
+            cgroup_remove_tree(path);
         }
     }
     return 0;

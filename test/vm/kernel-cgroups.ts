@@ -49,11 +49,13 @@ export function cgroupTests(on: OnKernel): void {
       async () => {
         const folder = on.folder('user18');
         await on.root(
-          `mkdir ${folder}; echo 3 >${folder}/pids.max; echo 1 >${folder}/cgroup.freeze; echo 1M >${folder}/memory.high`,
+          `mkdir -p ${folder}/inside/sessions/x; echo 3 >${folder}/pids.max; echo 1 >${folder}/cgroup.freeze; echo 1M >${folder}/memory.high`,
         );
         expect((await on.as('user18', 'exit 8')).code).toBe(8);
-        const files = await on.root(`cd ${folder}; cat pids.max memory.high cgroup.freeze`);
-        expect(files).toBe('1026\nmax\n0\n');
+        const files = await on.root(
+          `cd ${folder}; cat pids.max memory.high cgroup.freeze; ls -d */ 2>/dev/null || echo whole`,
+        );
+        expect(files).toBe('1026\nmax\n0\nwhole\n');
       },
       testMs,
     );
