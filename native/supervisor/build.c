@@ -184,7 +184,8 @@ int build_sandbox(struct supervisor *supervisor, struct wire_reader *reader, con
     if (step_wait_fd(init, MSG_STEP, &supervisor->devpts, err) != 0)
         return explain(&supervisor->shared->init_err, err);
     if (delegate_attach(&supervisor->spec, true, supervisor->init_pid, err) != 0 ||
-        delegate_attach(&supervisor->spec, true, supervisor->spawner_pid, err) != 0)
+        delegate_attach(&supervisor->spec, true, supervisor->spawner_pid, err) != 0 ||
+        delegate_limits(&supervisor->spec, err) != 0)
         return -1;
     if (join_spawner(supervisor, err) != 0)
         return -1;

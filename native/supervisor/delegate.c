@@ -26,27 +26,27 @@ static int write_file(int folder, const char *name, const char *value) {
 // What the controllers count here they count below as well. A controller that refuses is missed inside, by
 // limits that users set for themselves.
 static void pass_controllers(int folder) {
-    char text[512] = {0};
+    char names[256] = {0}, changes[2 * sizeof names] = {0}; // "+cpu +memory"
     cleanup_fd int fd = openat(folder, "cgroup.controllers", O_RDONLY | O_CLOEXEC);
-    if (fd < 0 || read(fd, text, sizeof text - 1) < 0)
+    if (fd < 0 || read(fd, names, sizeof names - 1) < 2)
+        return; // there is none
+    size_t used = 0;
+    for (size_t index = 0; names[index] != '\0'; index++) {
+        if (index == 0 || names[index - 1] == ' ')
+            changes[used++] = '+';
+        changes[used++] = names[index];
+    }
+    // All at once: where there are processes below, the kernel waits for every write.
+    if (write_file(folder, "cgroup.subtree_control", changes) == 0)
         return;
     char *rest = NULL;
-    for (char *name = strtok_r(text, " \n", &rest); name != NULL; name = strtok_r(NULL, " \n", &rest)) {
-        char change[64];
-        (void)snprintf(change, sizeof change, "+%s", name);
-        (void)write_file(folder, "cgroup.subtree_control", change);
-    }
+    for (char *one = strtok_r(changes, " \n", &rest); one != NULL; one = strtok_r(NULL, " \n", &rest))
+        (void)write_file(folder, "cgroup.subtree_control", one);
 }
 
-// The files that cgroups(7) names under "delegation", and none that holds a limit.
-static int give(int folder, const struct spec *spec, struct err *err) {
-    static const char *const files[] = {"cgroup.procs", "cgroup.threads", "cgroup.subtree_control"};
-    for (size_t index = 0; index < sizeof files / sizeof files[0]; index++) {
-        if (fchownat(folder, files[index], spec->uid, spec->gid, AT_SYMLINK_NOFOLLOW) != 0)
-            return err_sys(err, "delegate cgroup", files[index]);
-    }
-    if (fchownat(folder, "", spec->uid, spec->gid, AT_EMPTY_PATH) != 0)
-        return err_sys(err, "delegate cgroup", spec->delegated);
+static int give(int folder, const char *file, const struct spec *spec, struct err *err) {
+    if (fchownat(folder, file, spec->uid, spec->gid, AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH) != 0)
+        return err_sys(err, "delegate cgroup", file[0] == '\0' ? spec->delegated : file);
     return 0;
 }
 
@@ -107,7 +107,13 @@ int delegate_make(const struct spec *spec, struct err *err) {
     cleanup_fd int sessions = make_folder(inside, "sessions", err);
     if (sessions < 0)
         return -1;
-    return give(sessions, spec, err) != 0 ? -1 : give(inside, spec, err);
+    // With a group in it that is root's, it cannot be removed, not even when the user has moved everything
+    // out of it.
+    cleanup_fd int kept = make_folder(sessions, "kept", err);
+    if (kept < 0 || give(sessions, "cgroup.procs", spec, err) != 0 ||
+        give(inside, "cgroup.procs", spec, err) != 0 || give(inside, "cgroup.threads", spec, err) != 0)
+        return -1;
+    return give(inside, "", spec, err);
 }
 
 static void path_of(const struct spec *spec, bool started, char path[PATH_BYTES]) {
@@ -130,6 +136,16 @@ int delegate_attach(const struct spec *spec, bool started, pid_t pid, struct err
     cleanup_fd int folder = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (folder < 0 || write_file(folder, "cgroup.procs", number) != 0)
         return err_sys(err, "enter cgroup", path);
+    return 0;
+}
+
+int delegate_limits(const struct spec *spec, struct err *err) {
+    if (spec->delegated == NULL)
+        return 0;
+    cleanup_fd int inside = delegate_open(spec, false, err);
+    if (inside < 0)
+        return -1;
+    pass_controllers(inside);
     return 0;
 }
 

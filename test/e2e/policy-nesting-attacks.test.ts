@@ -67,6 +67,9 @@ const attempts: Record<string, string> = {
   'thaw or freeze (v1)': `${v1('freezer')} && echo FROZEN > /tmp/c1/freezer.state`,
   'write a limit of the delegated root': `cd /sys/fs/cgroup; for f in memory.max memory.high memory.swap.max pids.max cpu.max io.max cgroup.max.descendants cgroup.max.depth; do [ -e $f ] && echo max > $f && exit 0; done; exit 1`,
   'write a limit by a mount of its own': `${cgroup2}; cd /tmp/c2; for f in memory.max pids.max cpu.max cgroup.max.descendants; do [ -e $f ] && echo max > $f && exit 0; done; exit 1`,
+  'write a limit, or the controllers, of the group that logins begin in': `cd /sys/fs/cgroup/sessions; for f in *.max *.high *.weight cgroup.freeze cgroup.kill cgroup.type cgroup.subtree_control; do true >>$f && exit 0; done; exit 1`,
+  'say which controllers it has': `true >>/sys/fs/cgroup/cgroup.subtree_control`,
+  'make or remove groups in it': `cd /sys/fs/cgroup/sessions; mkdir x || rmdir kept`,
   'kill or freeze the delegated root': 'cd /sys/fs/cgroup; echo 1 > cgroup.kill || echo 1 > cgroup.freeze',
   'see a cgroup above': `${cgroup2}; ls -d /tmp/c2/u*-* /tmp/c2/inside /tmp/c2/../inside /sys/fs/cgroup/inside /sys/fs/cgroup/supervisors`,
   'write to a read-only mount': '! cat /ro/file; mount -o remount,bind,rw /ro; echo x > /ro/file',
@@ -148,6 +151,26 @@ describe.skipIf(skip)('a user who may nest', () => {
     // Nor does it end there what is not its own: PID 1 alone is the sandbox's.
     const seen = await output(login, 'cat /sys/fs/cgroup/sessions/cgroup.procs | sort -n | head -2');
     expect(seen).toMatch(/^0\n1\n$|^1\n/);
+    await session[Symbol.asyncDispose]();
+  });
+
+  it('cannot keep the next login out, wherever it moves its processes and whatever it does to them', async () => {
+    const name = `u${login.user.uid}-${login.user.name}`;
+    const trap = `cd /sys/fs/cgroup && mkdir trap && for pid in $(cat sessions/cgroup.procs); do echo $pid >trap/cgroup.procs; done
+      rmdir sessions/kept sessions; echo threaded >trap/cgroup.type; echo 1 >trap/cgroup.freeze`;
+    await using session = login.start(trap);
+    const inside = (): string | undefined =>
+      globSync(`/sys/fs/cgroup/{.,*}/${world().host.cgroup}/${name}/inside`)[0];
+    const frozen = (): boolean => {
+      const file = `${inside()}/trap/cgroup.events`;
+      return existsSync(file) && readFileSync(file, 'utf8').includes('frozen 1');
+    };
+    await waitUntil(frozen, 'everything to stand still', 20_000);
+    const initPid = (await world().host.sandboxOf(login.user))?.initPid ?? 0;
+    expect(cgroupsOf(initPid).find((line) => line.startsWith('0::'))).toMatch(/\/trap$/);
+    expect(await output(login, 'grep ^0:: /proc/self/cgroup')).toBe('0::/sessions\n');
+    await world().host.ctlOk('stop', login.user.name);
+    expect(await output(login, 'ls -d /sys/fs/cgroup/*/')).toBe('/sys/fs/cgroup/sessions/\n');
     await session[Symbol.asyncDispose]();
   });
 

@@ -17,8 +17,7 @@ export function nestingTests(on: OnKernel): void {
         expect(await on.inside('user19', 'cat /sys/fs/cgroup/cgroup.controllers')).toMatch(
           /\bmemory\b.*\bpids\b/,
         );
-        const enable = 'echo "+memory +pids +cpu" > cgroup.subtree_control';
-        const memory = `${own} && ${enable} && echo 30M > small/memory.max && echo 0 > small/memory.swap.max
+        const memory = `${own} && echo 30M > small/memory.max && echo 0 > small/memory.swap.max
           (echo 0 > small/cgroup.procs; exec ${hungry}) 2>/dev/null; echo $?; grep '^oom_kill ' small/memory.events; ${end}`;
         expect(await on.inside('user19', memory)).toBe('137\noom_kill 1\n');
         const pids = `${own} && echo 3 > small/pids.max && sh -c 'echo 0 > small/cgroup.procs; sleep 1 & sleep 1 & sleep 1 & wait' 2>&1 | grep -ci fork; ${end}`;
@@ -47,6 +46,50 @@ export function nestingTests(on: OnKernel): void {
         expect(await on.inside('user19', [...script, 'echo tried all'].join('\n'))).toBe('tried all\n');
         expect(await on.number('user19', 'memory.max')).toBe(128 * 1024 ** 2);
         await on.neighbourIsFine();
+      },
+      testMs,
+    );
+
+    it(
+      'are no way to keep the next login out',
+      async () => {
+        const limits = [
+          ...[
+            'pids.max=0',
+            'memory.max=0',
+            'memory.high=0',
+            'memory.swap.max=0',
+            'cpu.max=1000',
+            'cpuset.cpus=1',
+          ],
+          ...['cgroup.freeze=1', 'cgroup.kill=1', 'cgroup.type=threaded', 'cgroup.max.depth=0'],
+          ...['cgroup.subtree_control=+pids', 'cgroup.subtree_control=-pids'],
+        ].join(' ');
+        const tries = `cd /sys/fs/cgroup; for group in . sessions; do for limit in ${limits}; do
+          file=$group/\${limit%=*}; [ -e $file ] || [ $group = . ] || echo no $file; echo \${limit#*=} >$file && echo can $limit $group
+          done; done 2>/dev/null; mkdir sessions/x 2>/dev/null && echo can mkdir`;
+        // Then with everything in a group of its own that may do nothing at all.
+        const trap = `mkdir trap && for pid in $(cat sessions/cgroup.procs); do echo $pid >trap/cgroup.procs; done 2>/dev/null
+          rmdir sessions/kept sessions 2>/dev/null && echo can rmdir; echo 0 >trap/pids.max; echo gone; echo 1 >trap/cgroup.freeze`;
+        const nested = "unshare -Ur sh -c 'cat >/tmp/tries; . /tmp/tries'";
+        await using session = await on.start(
+          'user19',
+          `${nested} <<'END'\n${tries}\nEND\n${tries}\n${trap}`,
+          'gone',
+        );
+        expect(session.stdout.toString()).toBe('gone\n');
+        const inside = `${on.folder('user19')}/inside`;
+        await on.root(
+          `for i in $(seq 50); do grep -q 'frozen 1' ${inside}/trap/cgroup.events && exit 0; sleep .1; done; exit 1`,
+        );
+        expect(
+          await on.inside(
+            'user19',
+            'grep ^0:: /proc/self/cgroup; /bin/true; cat /sys/fs/cgroup/trap/pids.max',
+          ),
+        ).toBe('0::/sessions\n0\n');
+        await on.root('dockershctl stop user19');
+        expect((await on.as('user19', 'exit 6')).code).toBe(6);
       },
       testMs,
     );
