@@ -168,12 +168,16 @@ describe.each(suites)('on Debian %s', (suite) => {
     await guest.write('/etc/dockersh/conf.d/wrong.ini', '[user:bob]\nmemory = plenty\n');
     expect((await guest.enter('systemctl', ['reload', 'dockershd.service'])).code).not.toBe(0);
     expect(await guest.enterOk('journalctl -u dockershd.service -o cat')).toMatch(/wrong\.ini:2.*memory/);
+    expect(await guest.enterOk('systemctl status dockershd.service')).toMatch(
+      /Status: "Attention: the policy is broken: in force is the last good one, .*\(dockershctl policy check\)"/,
+    );
     expect(await daemonPid()).toBe(pid);
     expect((await guest.ssh('bob', 'exit 4')).code).toBe(4);
     await guest.enterOk('rm /etc/dockersh/conf.d/wrong.ini; systemctl reload dockershd.service');
     session.process.stdin?.end('two\n');
     expect((await session.finished()).stdout.toString()).toBe('one\ntwo\n');
     expect(await daemonPid()).toBe(pid);
+    expect(await guest.enterOk('systemctl status dockershd.service')).toContain('Status: "Accepting logins"');
   });
 
   it('a login that comes while there is no daemon waits, and starts one', async () => {
