@@ -85,18 +85,17 @@ export async function sniff(
   return { compression: compressionOf(head), stream };
 }
 
-async function* prepended(
-  head: Uint8Array,
-  rest: AsyncIterator<Uint8Array>,
-): AsyncGenerator<Uint8Array, void, void> {
-  try {
-    if (head.length > 0) yield head;
-    for (;;) {
-      const next = await rest.next();
-      if (next.done === true) return;
-      yield next.value;
-    }
-  } finally {
+/** No generator: one that nobody has read from yet does nothing when it is ended, and the source would stay open. */
+function prepended(head: Uint8Array, rest: AsyncIterator<Uint8Array>): AsyncIterable<Uint8Array> {
+  let isNext = head.length > 0;
+  const next = async (): Promise<IteratorResult<Uint8Array>> => {
+    if (!isNext) return await rest.next();
+    isNext = false;
+    return { done: false, value: head };
+  };
+  const end = async (): Promise<IteratorResult<Uint8Array>> => {
     await rest.return?.();
-  }
+    return { done: true, value: undefined };
+  };
+  return { [Symbol.asyncIterator]: () => ({ next, return: end }) };
 }

@@ -1,9 +1,12 @@
+import { once } from 'node:events';
+import { createReadStream } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { expect, it } from 'vitest';
+import { sniff } from '../../../src/images/compression.ts';
 import { digestOf } from '../../../src/images/digest.ts';
 import { lockStore } from '../../../src/images/store-lock.ts';
 import { DigestTap, type Expected } from '../../../src/images/tap.ts';
@@ -91,4 +94,15 @@ it('of many who ask for the lock at once one gets it', async () => {
   } finally {
     await rm(folder, { recursive: true });
   }
+});
+
+it.each([0, 1, 3])('what has been looked at lets go of its source after %d pieces', async (pieces) => {
+  const source = createReadStream(process.execPath);
+  const { stream } = await sniff(source);
+  const reader = stream[Symbol.asyncIterator]();
+  for (let piece = 0; piece < pieces; piece += 1) expect((await reader.next()).done).toBe(false);
+  const closed = once(stream, 'close');
+  stream.destroy();
+  await closed;
+  expect(source.destroyed).toBe(true);
 });
