@@ -93,6 +93,24 @@ describe.skipIf(lacks('busybox'))('images', () => {
     expect(await readdir(path('folder'))).toEqual(['sub']);
   });
 
+  it.skipIf(lacks('fuse2fs'))('are written to file systems that know no files without a name', async () => {
+    const folder = path('fuse');
+    await mkdir(folder);
+    await runOk('truncate', ['-s', '64M', path('fuse.image')]);
+    await runOk('mkfs.ext4', ['-q', path('fuse.image')]);
+    await runOk('fuse2fs', ['-o', 'fakeroot', path('fuse.image'), folder]);
+    try {
+      for (const round of ['a new name', 'a name that is taken']) {
+        await ctl('image', 'export', 'lab/base:1', join(folder, 'base.tar'));
+        expect((await readdir(folder)).sort(), round).toEqual(['base.tar', 'lost+found']);
+        await ctl('image', 'import', 'lab/fuse:1', join(folder, 'base.tar'));
+        await ctl('image', 'rm', 'lab/fuse:1');
+      }
+    } finally {
+      await runOk('umount', [folder]);
+    }
+  });
+
   it('leave nothing of an export that was killed once another goes to the same file', async () => {
     await mkdir(path('exports'));
     const half = (name: string): string => path(`exports/.${name}.0123456789abcdef.tmp`);
