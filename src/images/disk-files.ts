@@ -1,4 +1,4 @@
-// What moves users' files from one disk to another (src/isolation/user-disks.ts), by dockersh-layer.
+// What moves users' files from one disk to another (src/isolation/disk-moves.ts), by dockersh-layer.
 
 import { type LayerProgram, removeFolder } from './layer-program.ts';
 import { runToEnd, usageReport } from './user-layer-files.ts';

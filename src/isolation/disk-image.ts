@@ -12,7 +12,7 @@ import { OwnedFd } from '../lib/fd.ts';
 import { shellWord } from '../lib/shell-word.ts';
 import { addon } from './addon.ts';
 
-const blockBytes = 4096;
+export const blockBytes = 4096;
 /** Kept back from the user, so that a start never lacks the block for a folder. */
 const keptBlocks = 64;
 const bytesPerInode = 16_384;

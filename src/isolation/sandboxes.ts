@@ -30,12 +30,13 @@ import { Holds, within } from './holds.ts';
 import { prepareIdentityLayer } from './identity-layer.ts';
 import { firstRange, idMapsOf, rangeSize, SlotRegistry } from './ids.ts';
 import { type Pause, Pauses, pauseOf } from './pause.ts';
+import type { DiskOwner } from './project-disks.ts';
 import { limitsIn, limitsText, recordOf, Sandbox, SandboxRecord } from './sandbox.ts';
 import { describeSandbox } from './sandbox-info.ts';
 import { SeqpacketConnection } from './seqpacket.ts';
 import { specificationMessage } from './specification.ts';
 import { SupervisorPool } from './supervisor-pool.ts';
-import type { DiskOwner, UserDisks } from './user-disks.ts';
+import type { UserDisks } from './user-disks.ts';
 import { prepareUserFolder } from './user-folder.ts';
 
 export interface EngineOptions {
