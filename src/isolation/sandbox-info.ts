@@ -1,7 +1,7 @@
 // What administrators see of a sandbox: what it was started with, what its supervisor says, and what it uses.
 
 import { type CgroupHost, cgroupName } from './cgroup-host.ts';
-import type { SandboxInfo } from './engine.ts';
+import type { DiskUse, SandboxInfo, SandboxUsage } from './engine.ts';
 import type { Sandbox } from './sandbox.ts';
 
 export async function describeSandbox(sandbox: Sandbox, cgroups: CgroupHost): Promise<SandboxInfo> {
@@ -30,4 +30,15 @@ export async function describeSandbox(sandbox: Sandbox, cgroups: CgroupHost): Pr
     startedAt,
     lingerUntil: seen.sessions.length > 0 ? null : sandbox.lingerUntil,
   };
+}
+
+/** `disk`: what the user keeps there; null where it is not counted. */
+export async function usageOf(
+  { record, sessions }: Sandbox,
+  cgroups: CgroupHost,
+  disk: DiskUse | null,
+): Promise<SandboxUsage> {
+  const { uid, user, memoryLimitBytes, cpus, pidsLimit } = record;
+  const used = await cgroups.usage(cgroupName(uid, user));
+  return { uid, user, sessions: sessions.length, ...used, memoryLimitBytes, cpus, pidsLimit, disk };
 }

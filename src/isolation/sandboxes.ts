@@ -1,16 +1,15 @@
-// The engine: every sandbox of this host, one per uid. Finds the ones that an earlier daemon left running,
-// starts others, and hands sessions over.
+// The engine: every sandbox of this host, one per uid. Finds the ones that an earlier daemon left running
+// (sandbox-registry.ts), starts others (sandbox-starts.ts), hands sessions over, and has somebody wait where another
+// needs a sandbox to stand still or to be gone.
 
-import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
-import { hostname } from 'node:os';
+import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
-import { DockershError, toDockershError } from '../lib/errors.ts';
+import { DockershError } from '../lib/errors.ts';
 import type { OwnedFd } from '../lib/fd.ts';
 import type { Logger } from '../lib/log.ts';
 import { type CgroupHost, cgroupName } from './cgroup-host.ts';
 import { limitsOf } from './cgroup-limits.ts';
 import type { ClientConnection } from './client-connection.ts';
-import { devicesFor } from './devices.ts';
 import { type DiskLimits, diskLimitsOf } from './disk-limits.ts';
 import type {
   DiskUse,
@@ -27,17 +26,16 @@ import type {
   UserRecord,
 } from './engine.ts';
 import { Holds, within } from './holds.ts';
-import { prepareIdentityLayer } from './identity-layer.ts';
 import { firstRange, idMapsOf, rangeSize, SlotRegistry } from './ids.ts';
 import { type Pause, Pauses, pauseOf } from './pause.ts';
 import type { DiskOwner } from './project-disks.ts';
-import { limitsIn, limitsText, recordOf, Sandbox, SandboxRecord } from './sandbox.ts';
-import { describeSandbox } from './sandbox-info.ts';
-import { SeqpacketConnection } from './seqpacket.ts';
-import { specificationMessage } from './specification.ts';
+import { limitsIn, limitsText } from './sandbox.ts';
+import { describeSandbox, usageOf } from './sandbox-info.ts';
+import { SandboxRegistry } from './sandbox-registry.ts';
+import { SandboxStarts } from './sandbox-starts.ts';
+import type { Refusal } from './supervisor.ts';
 import { SupervisorPool } from './supervisor-pool.ts';
 import type { UserDisks } from './user-disks.ts';
-import { prepareUserFolder } from './user-folder.ts';
 
 export interface EngineOptions {
   readonly state: string;
@@ -61,17 +59,18 @@ export class Sandboxes implements Engine {
   readonly #options: EngineOptions;
   readonly #slots: SlotRegistry;
   #pool: SupervisorPool | undefined;
-  readonly #sandboxes = new Map<number, Sandbox>();
-  /** Starts that are being prepared: what comes before the supervisor is asked. */
-  readonly #starting = new Map<number, Promise<Sandbox>>();
+  readonly #registry: SandboxRegistry;
+  readonly #starts: SandboxStarts;
   readonly #holds = new Holds();
   readonly #pauses = new Pauses();
-  /** Layers of sandboxes that are being prepared: in use before there is a sandbox to ask. */
-  readonly #promised = new Map<number, readonly string[]>();
 
   private constructor(options: EngineOptions, slots: SlotRegistry) {
     this.#options = options;
     this.#slots = slots;
+    const registry = new SandboxRegistry(options, (uid) => this.#starts.has(uid));
+    const pool = () => this.#startPool();
+    this.#registry = registry;
+    this.#starts = new SandboxStarts(options, { slots, registry, pauses: this.#pauses, pool });
   }
 
   /** Finds running sandboxes again and clears away what others left, before anybody can log in. */
@@ -81,7 +80,7 @@ export class Sandboxes implements Engine {
     await mkdir(path.join(options.state, 'users'), { recursive: true, mode: 0o700 });
     const slots = await SlotRegistry.open(path.join(options.state, 'ids.json'));
     const engine = new Sandboxes(options, slots);
-    await engine.#reconcile();
+    await engine.#registry.reconcile();
     engine.#startPool();
     return engine;
   }
@@ -98,152 +97,6 @@ export class Sandboxes implements Engine {
     return this.#pool;
   }
 
-  #recordFile(uid: number): string {
-    return path.join(this.#options.run, 'sandboxes', `${uid}.json`);
-  }
-
-  #controlSocket(uid: number): string {
-    return path.join(this.#options.run, 'sandboxes', `${uid}.sock`);
-  }
-
-  #adopt(
-    uid: number,
-    connection: SeqpacketConnection,
-    record: SandboxRecord,
-    state: 'starting' | 'running',
-  ): Sandbox {
-    const { events, log } = this.#options;
-    const sandbox = new Sandbox(connection, record, this.#recordFile(uid), state, {
-      started: (steps) => events.sandboxStarted({ uid, steps }),
-      sessionEnded: events.sessionEnded,
-      gone: () => {
-        if (this.#sandboxes.get(uid) === sandbox) this.#sandboxes.delete(uid);
-        const { failure } = sandbox;
-        if (failure === undefined) log.info({ uid, user: record.user }, 'sandbox ended');
-        else log.error({ uid, user: record.user, err: failure }, 'sandbox could not be started');
-        events.sandboxEnded(uid);
-        void this.#options.disks.drop(uid);
-        this.#clearAfter(record).catch((error: unknown) => log.error({ err: error, uid }, 'clean-up failed'));
-      },
-    });
-    this.#sandboxes.set(uid, sandbox);
-    return sandbox;
-  }
-
-  /** A supervisor clears up after itself; one that was killed could not. */
-  async #clearAfter({ uid, user }: SandboxRecord): Promise<void> {
-    if (this.#sandboxes.has(uid) || this.#starting.has(uid)) return;
-    await rm(this.#controlSocket(uid), { force: true });
-    await this.#options.cgroups.removeSandbox(cgroupName(uid, user));
-  }
-
-  async #reconcile(): Promise<void> {
-    const folder = path.join(this.#options.run, 'sandboxes');
-    for (const name of await readdir(folder)) {
-      const uid = /^(\d+)\.json$/.exec(name)?.[1];
-      if (uid !== undefined) await this.#reconnect(Number(uid));
-    }
-    await this.#clearCgroups();
-  }
-
-  async #reconnect(uid: number): Promise<void> {
-    const { log, disks } = this.#options;
-    try {
-      const record = SandboxRecord.parse(JSON.parse(await readFile(this.#recordFile(uid), 'utf8')));
-      const sandbox = this.#adopt(
-        uid,
-        SeqpacketConnection.connect(this.#controlSocket(uid)),
-        record,
-        'running',
-      );
-      disks.keep(uid);
-      log.info(
-        { uid, user: record.user, stopping: (await sandbox.adoptSessions())?.stopping },
-        'sandbox found again',
-      );
-    } catch (error) {
-      // ECONNREFUSED, ENOENT: nobody is there. A record that can't be read belongs to nobody either.
-      log.warn({ uid, err: error }, 'a sandbox of an earlier daemon is gone');
-      await rm(this.#recordFile(uid), { force: true });
-      await rm(this.#controlSocket(uid), { force: true });
-    }
-  }
-
-  /** Removes what killed supervisors left. Ready supervisors' own ("ready-…") go when they do. */
-  async #clearCgroups(): Promise<void> {
-    const living = [...this.#sandboxes.values()].map(({ record }) => cgroupName(record.uid, record.user));
-    await this.#options.cgroups.removeStale(new Set(living));
-  }
-
-  async #prepare(uid: number, describe: () => Promise<SandboxSpec>): Promise<Sandbox> {
-    const { cgroups, disks, run, log } = this.#options;
-    const spec = await describe();
-    this.#promised.set(
-      uid,
-      spec.image.layers.map((layer) => layer.path),
-    );
-    if (Math.max(uid, spec.user.gid) >= firstRange) {
-      throw new DockershError('E_UID_RANGE', { why: `uid ${uid}, gid ${spec.user.gid}` });
-    }
-    const ids = idMapsOf(spec.user, await this.#slots.slotOf(uid));
-    await using disk = await disks.open(uid);
-    const folder = await prepareUserFolder(spec.user, ids.rootId, disk, spec);
-    const name = cgroupName(uid, spec.user.name);
-    const host = spec.hostname ?? hostname();
-    const identity = await prepareIdentityLayer(folder.identity, spec, host, ids);
-    const layer = path.join(disk.folder, spec.layer === 'rescue' ? 'rescue' : 'layer');
-    await disks.seal({ uid, projectId: ids.rootId }, spec, layer);
-    const specification = specificationMessage(spec, {
-      name,
-      hostname: host,
-      ids,
-      folder,
-      identity,
-      limits: cgroups.writesFor(spec, spec.strict),
-      delegated: await this.#delegated(spec, name),
-      devices: await devicesFor(spec, (missing) => log.warn({ uid, missing }, 'devices are missing')),
-      mountpoint: path.join(run, 'mnt'),
-      controlSocket: this.#controlSocket(uid),
-    });
-    await this.#pauses.ended(uid); // somebody reads the layer that it would write to
-    const sandbox = this.#adopt(uid, this.#startPool().take(), recordOf(spec), 'starting');
-    disks.keep(uid);
-    try {
-      sandbox.build(specification);
-    } catch (error) {
-      sandbox.detach(); // a supervisor without a sandbox ends when its connection does
-      this.#sandboxes.delete(uid);
-      void disks.drop(uid);
-      throw error;
-    }
-    return sandbox;
-  }
-
-  /** The cgroup that the user may divide further, where policy allows nesting. */
-  async #delegated({ nesting }: SandboxSpec, name: string): Promise<string | undefined> {
-    const parent = nesting === 'yes' ? await this.#options.cgroups.unifiedParent() : undefined;
-    return parent === undefined ? undefined : path.join(parent, name);
-  }
-
-  /** The user's sandbox, prepared by one caller however many ask at once. */
-  #ensure(uid: number, describe: () => Promise<SandboxSpec>): { sandbox: Promise<Sandbox>; cold: boolean } {
-    const running = this.#sandboxes.get(uid);
-    if (running !== undefined)
-      return { sandbox: Promise.resolve(running), cold: running.state === 'starting' };
-    const starting = this.#starting.get(uid);
-    if (starting !== undefined) return { sandbox: starting, cold: true };
-    const sandbox = this.#prepare(uid, describe)
-      .catch((error: unknown) => {
-        throw toDockershError(error, 'E_SANDBOX_START');
-      })
-      .finally(() => {
-        this.#starting.delete(uid);
-        this.#promised.delete(uid);
-      });
-    this.#starting.set(uid, sandbox);
-    return { sandbox, cold: true };
-  }
-
   async startSession(
     uid: number,
     session: SessionSpec,
@@ -257,7 +110,7 @@ export class Sandboxes implements Engine {
       }
       const paused = this.#pauses.ended(uid);
       if (paused !== undefined) await within(paused, deadline - Date.now());
-      const { sandbox: pending, cold } = this.#ensure(uid, describe);
+      const { sandbox: pending, cold } = this.#starts.ensure(uid, describe);
       const sandbox = await pending;
       const identity = sandbox.identityOf(session);
       const client = connection.take();
@@ -267,14 +120,11 @@ export class Sandboxes implements Engine {
       if (answer.kind === 'accepted') {
         return { kind: cold ? 'cold' : 'warm', handedOverNs, imageDigest: sandbox.record.imageDigest };
       }
-      if (answer.kind === 'refused') connection.giveBack(answer.connection);
-      if (answer.kind === 'refused' && answer.reason === 'sessions')
-        throw new DockershError('E_SESSIONS', { userDetail: 'this sandbox has 256' });
-      if (answer.kind === 'refused' && answer.reason === 'limit')
-        throw new DockershError('E_SESSIONS', {
-          userDetail: `${session.limits.mostSessions ?? 'no more'} at a time are allowed`,
-        });
-      if (answer.kind === 'refused' && answer.reason === 'protocol') throw new DockershError('E_PROTOCOL');
+      if (answer.kind === 'refused') {
+        connection.giveBack(answer.connection);
+        const refusal = refusalOf(answer.reason, session);
+        if (refusal !== undefined) throw refusal;
+      }
       // It is ending, or has just ended: the login waits for that and gets a fresh one.
       await within(sandbox.gone, deadline - Date.now());
       if (sandbox.failure !== undefined) throw sandbox.failure;
@@ -287,7 +137,7 @@ export class Sandboxes implements Engine {
   }
 
   async stop(uid: number): Promise<boolean> {
-    const sandbox = this.#sandboxes.get(uid) ?? (await this.#starting.get(uid));
+    const sandbox = this.#registry.get(uid) ?? (await this.#starts.get(uid));
     if (sandbox === undefined) return false;
     await this.#pauses.ended(uid);
     await sandbox.stop();
@@ -300,7 +150,7 @@ export class Sandboxes implements Engine {
   ): Promise<{ readonly stopped: boolean; readonly result: T }> {
     using _hold = await this.#holds.take(uid);
     // A start that fails leaves nothing to stop, and its login hears of it.
-    await this.#starting.get(uid)?.catch(() => undefined);
+    await this.#starts.get(uid)?.catch(() => undefined);
     const stopped = await this.stop(uid);
     return { stopped, result: await work() };
   }
@@ -308,10 +158,10 @@ export class Sandboxes implements Engine {
   async pause({ uid, name }: UserRecord, limitMs: number): Promise<Pause> {
     const gate = this.#pauses.begin(uid);
     try {
-      const sandbox = this.#sandboxes.get(uid);
+      const sandbox = this.#registry.get(uid);
       await sandbox?.settled;
       if (sandbox?.state === 'stopping') await within(sandbox.gone, stopPatienceMs);
-      return await pauseOf(name, this.#sandboxes.get(uid), limitMs, gate);
+      return await pauseOf(name, this.#registry.get(uid), limitMs, gate);
     } catch (error) {
       gate[Symbol.dispose]();
       throw error;
@@ -347,11 +197,11 @@ export class Sandboxes implements Engine {
   }
 
   uids(): number[] {
-    return [...this.#sandboxes.keys()];
+    return this.#registry.uids();
   }
 
   loads(): Load[] {
-    return [...this.#sandboxes.values()].map(({ record, sessions }) => ({
+    return this.#registry.all().map(({ record, sessions }) => ({
       uid: record.uid,
       memoryBytes: record.memoryLimitBytes,
       sessions,
@@ -359,13 +209,11 @@ export class Sandboxes implements Engine {
   }
 
   async usage(): Promise<SandboxUsage[]> {
+    const { cgroups } = this.#options;
     return await Promise.all(
-      [...this.#sandboxes.values()].map(async ({ record, sessions }) => {
-        const { uid, user, memoryLimitBytes, cpus, pidsLimit } = record;
-        const used = await this.#options.cgroups.usage(cgroupName(uid, user));
-        const disk = await this.#diskUse(uid);
-        return { uid, user, sessions: sessions.length, ...used, memoryLimitBytes, cpus, pidsLimit, disk };
-      }),
+      this.#registry
+        .all()
+        .map(async (sandbox) => usageOf(sandbox, cgroups, await this.#diskUse(sandbox.record.uid))),
     );
   }
 
@@ -379,7 +227,7 @@ export class Sandboxes implements Engine {
   }
 
   settingsOf(uid: number): Readonly<Record<string, string>> | undefined {
-    return this.#sandboxes.get(uid)?.record.settings;
+    return this.#registry.get(uid)?.record.settings;
   }
 
   async adjust(
@@ -387,7 +235,7 @@ export class Sandboxes implements Engine {
     limits: Limits & DiskLimits,
     settings: Readonly<Record<string, string>>,
   ): Promise<boolean> {
-    const sandbox = this.#sandboxes.get(uid);
+    const sandbox = this.#registry.get(uid);
     // One that is starting has no cgroup of its own yet; it is looked at again when it has started.
     if (sandbox?.state !== 'running') return false;
     const { user, limits: before } = sandbox.record;
@@ -406,26 +254,39 @@ export class Sandboxes implements Engine {
   }
 
   async stopAll(): Promise<void> {
-    await Promise.all([...this.#sandboxes.keys(), ...this.#starting.keys()].map((uid) => this.stop(uid)));
+    await Promise.all([...this.uids(), ...this.#starts.uids()].map((uid) => this.stop(uid)));
   }
 
   async list(): Promise<SandboxInfo[]> {
-    const all = [...this.#sandboxes.values()].sort((a, b) => a.record.uid - b.record.uid);
+    const all = this.#registry.all().sort((a, b) => a.record.uid - b.record.uid);
     return await Promise.all(all.map((sandbox) => describeSandbox(sandbox, this.#options.cgroups)));
   }
 
   layersInUse(): Set<string> {
-    const running = [...this.#sandboxes.values()].flatMap(({ record }) => [
-      record.imageDigest,
-      ...record.layers,
-    ]);
-    return new Set([...running, ...[...this.#promised.values()].flat()]);
+    const running = this.#registry.all().flatMap(({ record }) => [record.imageDigest, ...record.layers]);
+    return new Set([...running, ...this.#starts.layers()]);
   }
 
   /** Lets go of everything; sandboxes run on. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.allSettled(this.#starting.values());
-    for (const sandbox of this.#sandboxes.values()) sandbox.detach();
+    await this.#starts.settled();
+    this.#registry.detach();
     this.#pool?.[Symbol.dispose]();
+  }
+}
+
+/** Undefined: the sandbox is ending. */
+function refusalOf(reason: Refusal, { limits }: SessionSpec): DockershError | undefined {
+  switch (reason) {
+    case 'sessions':
+      return new DockershError('E_SESSIONS', { userDetail: 'this sandbox has 256' });
+    case 'limit':
+      return new DockershError('E_SESSIONS', {
+        userDetail: `${limits.mostSessions ?? 'no more'} at a time are allowed`,
+      });
+    case 'protocol':
+      return new DockershError('E_PROTOCOL');
+    case 'stopping':
+      return undefined;
   }
 }

@@ -10,7 +10,7 @@ import { SessionNote, type SessionPlace, sessionMessage } from './session-messag
 
 /** `sessions`: there is no place for another; `limit`: the session's own limit says so. */
 const refusals = ['stopping', 'sessions', 'limit', 'protocol'] as const;
-type Refusal = (typeof refusals)[number];
+export type Refusal = (typeof refusals)[number];
 
 /** What became of a session that was handed over. A refused one's client comes back. */
 export type SessionAnswer =
