@@ -2,14 +2,15 @@
 // running. What each has in the run folder, and what is cleared away after one whose supervisor could not:
 //
 //   <run>/sandboxes/<uid>.sock   its supervisor listens there
-//   <run>/sandboxes/<uid>.json   what it is (sandbox.ts)
+//   <run>/sandboxes/<uid>.json   what it is (sandbox-record.ts)
 
 import { readdir, readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
 import type { Logger } from '../lib/log.ts';
 import { type CgroupHost, cgroupName } from './cgroup-host.ts';
 import type { EngineEvents } from './engine.ts';
-import { Sandbox, SandboxRecord } from './sandbox.ts';
+import { Sandbox } from './sandbox.ts';
+import { SandboxRecord } from './sandbox-record.ts';
 import { SeqpacketConnection } from './seqpacket.ts';
 import type { UserDisks } from './user-disks.ts';
 

@@ -1,19 +1,16 @@
 // One sandbox as the daemon knows it: from the moment that its supervisor is asked for until nothing of it is
-// left. It is described once, at its start, in a small file beside its control socket, from which a later
-// daemon knows it again.
+// left. What it is, its record says (sandbox-record.ts), which is kept in a file for as long.
 
 import { rmSync, writeFileSync } from 'node:fs';
 import { setTimeout as delayRef } from 'node:timers/promises';
-import { z } from 'zod';
 import { DockershError } from '../lib/errors.ts';
 import type { OwnedFd } from '../lib/fd.ts';
-import type { ByteString } from '../lib/wire.ts';
-import { limitsOf, unlimited } from './cgroup-limits.ts';
-import { type DiskLimits, diskLimitsOf } from './disk-limits.ts';
-import type { Limits, SandboxSpec, SessionEnd, SessionIdentity, SessionSpec } from './engine.ts';
-import { homeInside } from './identity-layer.ts';
+import type { DiskLimits } from './disk-limits.ts';
+import type { Limits, SessionEnd, SessionIdentity, SessionSpec } from './engine.ts';
 import type { Pausable } from './pause.ts';
+import { type SandboxRecord, withLimits, withoutLimits } from './sandbox-record.ts';
 import type { SeqpacketConnection } from './seqpacket.ts';
+import { sessionIn } from './session-place.ts';
 import {
   type BuildFailure,
   buildSteps,
@@ -21,102 +18,6 @@ import {
   Supervisor,
   type SupervisorState,
 } from './supervisor.ts';
-
-/** What has to be known of a running sandbox besides what its supervisor says. */
-export const SandboxRecord = z.strictObject({
-  uid: z.int(),
-  user: z.string(),
-  home: z.string(),
-  image: z.string(),
-  imageDigest: z.string(),
-  layers: z.array(z.string()),
-  env: z.array(z.string()),
-  /** The image's; absent: none. */
-  workingDir: z.string().optional(),
-  /** As SandboxImage has it. */
-  imageUser: z
-    .union([
-      z.strictObject({
-        uid: z.int(),
-        gid: z.int(),
-        groups: z.array(z.int()),
-        name: z.string(),
-        home: z.string(),
-      }),
-      z.strictObject({ why: z.string() }),
-    ])
-    .optional(),
-  memoryLimitBytes: z.number().nullable(),
-  pidsLimit: z.number().nullable(),
-  cpus: z.number().nullable(),
-  /** Absent: of an earlier version, or not certain. */
-  limits: z.string().optional(),
-  settings: z.record(z.string(), z.string()).optional(),
-  /** null: for ever. */
-  lingerMs: z.number().nullable(),
-  /** As SandboxSpec has it. */
-  notice: z.string().optional(),
-  startedAt: z.string(),
-});
-export type SandboxRecord = z.infer<typeof SandboxRecord>;
-
-/** All limits, to tell whether they are the same. */
-export function limitsText(limits: Limits & DiskLimits): string {
-  return JSON.stringify({ ...limitsOf(limits), ...diskLimitsOf(limits) });
-}
-
-/** Undefined where nobody knows for certain what is in force. */
-export function limitsIn({ limits }: SandboxRecord): Limits | undefined {
-  const found = limits === undefined ? {} : (JSON.parse(limits) as Partial<Limits>);
-  const isComplete = Object.keys(unlimited).every((key) => Object.hasOwn(found, key));
-  return isComplete ? { ...unlimited, ...found } : undefined;
-}
-
-function shownLimits({ memoryBytes, pids, cpus }: Limits) {
-  return { memoryLimitBytes: memoryBytes, pidsLimit: pids, cpus };
-}
-
-export function recordOf(spec: SandboxSpec): SandboxRecord {
-  return {
-    uid: spec.user.uid,
-    user: spec.user.name,
-    home: homeInside(spec.user),
-    image: spec.image.name,
-    imageDigest: spec.image.digest,
-    layers: spec.image.layers.map((layer) => layer.path),
-    env: [...spec.image.env],
-    ...(spec.image.workingDir === undefined ? {} : { workingDir: spec.image.workingDir }),
-    ...(spec.image.user === undefined ? {} : { imageUser: storedUser(spec.image.user) }),
-    ...shownLimits(spec),
-    limits: limitsText(spec),
-    settings: { ...spec.settings },
-    lingerMs: Number.isFinite(spec.lingerMs) ? spec.lingerMs : null,
-    ...(spec.notice === undefined ? {} : { notice: spec.notice }),
-    startedAt: new Date().toISOString(),
-  };
-}
-
-function storedUser(user: NonNullable<SandboxSpec['image']['user']>): SandboxRecord['imageUser'] {
-  return 'why' in user ? { why: user.why } : { ...user, groups: [...user.groups] };
-}
-
-const joined = (banner: string | null, notice: string | undefined): string | null =>
-  banner === null || notice === undefined ? (notice ?? banner) : `${banner}\n${notice}`;
-
-const asBytes = (text: string): ByteString => Buffer.from(text, 'utf8').toString('latin1');
-
-/** Every name once; the later list wins. */
-export function mergeEnvironment(...lists: readonly (readonly ByteString[])[]): ByteString[] {
-  const assignments = lists.flat().filter((entry) => entry.includes('=')); // an image may hold bare names
-  return [...new Map(assignments.map((entry) => [entry.slice(0, entry.indexOf('=')), entry])).values()];
-}
-
-/** The user's run folder is the user's alone. */
-const isNobodysOwn = (entry: ByteString): boolean => !entry.startsWith('XDG_RUNTIME_DIR=');
-
-function environmentOf({ name, home }: SessionIdentity): ByteString[] {
-  return [`HOME=${home}`, `USER=${name}`, `LOGNAME=${name}`].map(asBytes);
-}
 
 /** A value after a time that keeps nothing waiting. */
 const delay = <T>(ms: number, value: T): Promise<T> => delayRef(ms, value, { ref: false });
@@ -204,18 +105,15 @@ export class Sandbox implements Pausable {
 
   /** Other limits are in force by now. */
   adjusted(limits: Limits & DiskLimits, settings: Readonly<Record<string, string>>): void {
-    this.#record = {
-      ...this.#record,
-      ...shownLimits(limits),
-      limits: limitsText(limits),
-      settings: { ...this.#record.settings, ...settings },
-    };
-    if (this.#state !== 'stopping') this.#writeRecord();
+    this.#follow(withLimits(this.#record, limits, settings));
   }
 
   /** The kernel took some of other limits, and refused the rest. */
   limitsUncertain(): void {
-    const { limits: _, ...record } = this.#record;
+    this.#follow(withoutLimits(this.#record));
+  }
+
+  #follow(record: SandboxRecord): void {
     this.#record = record;
     if (this.#state !== 'stopping') this.#writeRecord();
   }
@@ -233,15 +131,7 @@ export class Sandbox implements Pausable {
     return this.#failure === undefined ? undefined : buildError(this.#failure);
   }
 
-  /** Whose ids the session gets; undefined: the user's own. Throws E_SESSION_START where nobody can say. */
-  identityOf(session: SessionSpec): SessionIdentity | undefined {
-    const { imageUser } = this.record;
-    if (!session.asImageUser || imageUser === undefined) return undefined;
-    if (!('why' in imageUser)) return imageUser;
-    throw new DockershError('E_SESSION_START', { why: imageUser.why, userDetail: imageUser.why });
-  }
-
-  /** `identity`: what identityOf() has said. */
+  /** `identity`: what identityIn() has said. Takes the connection. */
   async startSession(
     session: SessionSpec,
     identity: SessionIdentity | undefined,
@@ -249,40 +139,14 @@ export class Sandbox implements Pausable {
   ): Promise<SessionAnswer> {
     this.#sessions.add(session.id); // before anything of it can end
     try {
-      const answer = await this.#handOver(session, identity, connection);
+      const placed = sessionIn(this.record, session, identity);
+      const answer = await this.#supervisor.startSession(placed.session, placed.place, connection);
       if (answer.kind !== 'accepted') this.#sessions.delete(session.id);
       return answer;
     } catch (error) {
       this.#sessions.delete(session.id);
       throw error;
     }
-  }
-
-  #handOver(
-    session: SessionSpec,
-    identity: SessionIdentity | undefined,
-    connection: OwnedFd,
-  ): Promise<SessionAnswer> {
-    const note = {
-      startedAt: new Date().toISOString(),
-      ...(session.from === undefined ? {} : { from: session.from }),
-    };
-    const { home, workingDir } = this.record;
-    const banner = joined(session.banner, this.record.notice);
-    // A login starts at home, whatever the image says; a command starts where the image's commands do.
-    const own = session.program.kind === 'direct' ? (workingDir ?? home) : home;
-    const image = this.record.env.map(asBytes);
-    if (identity === undefined) {
-      const env = mergeEnvironment(image, [asBytes(`HOME=${home}`)], session.env);
-      return this.#supervisor.startSession(
-        { ...session, env, banner },
-        { cwd: own, identity, note },
-        connection,
-      );
-    }
-    const env = mergeEnvironment(image, session.env.filter(isNobodysOwn), environmentOf(identity));
-    const place = { cwd: workingDir ?? '/', identity, note };
-    return this.#supervisor.startSession({ ...session, env, banner }, place, connection);
   }
 
   /** Throws E_BUSY where the supervisor does not answer in time. */

@@ -29,10 +29,11 @@ import { Holds, within } from './holds.ts';
 import { firstRange, idMapsOf, rangeSize, SlotRegistry } from './ids.ts';
 import { type Pause, Pauses, pauseOf } from './pause.ts';
 import type { DiskOwner } from './project-disks.ts';
-import { limitsIn, limitsText } from './sandbox.ts';
 import { describeSandbox, usageOf } from './sandbox-info.ts';
+import { limitsIn, limitsText } from './sandbox-record.ts';
 import { SandboxRegistry } from './sandbox-registry.ts';
 import { SandboxStarts } from './sandbox-starts.ts';
+import { identityIn } from './session-place.ts';
 import type { Refusal } from './supervisor.ts';
 import { SupervisorPool } from './supervisor-pool.ts';
 import type { UserDisks } from './user-disks.ts';
@@ -112,7 +113,7 @@ export class Sandboxes implements Engine {
       if (paused !== undefined) await within(paused, deadline - Date.now());
       const { sandbox: pending, cold } = this.#starts.ensure(uid, describe);
       const sandbox = await pending;
-      const identity = sandbox.identityOf(session);
+      const identity = identityIn(sandbox.record, session);
       const client = connection.take();
       if (client === undefined) throw new DockershError('E_STOPPING'); // it sends its login again
       const handedOverNs = process.hrtime.bigint();

@@ -1,0 +1,106 @@
+// What a sandbox is, described once, at its start, in a small file beside its control socket, from which a later daemon
+// knows it again.
+
+import { z } from 'zod';
+import { limitsOf, unlimited } from './cgroup-limits.ts';
+import { type DiskLimits, diskLimitsOf } from './disk-limits.ts';
+import type { Limits, SandboxSpec } from './engine.ts';
+import { homeInside } from './identity-layer.ts';
+
+/** What has to be known of a running sandbox besides what its supervisor says. */
+export const SandboxRecord = z.strictObject({
+  uid: z.int(),
+  user: z.string(),
+  home: z.string(),
+  image: z.string(),
+  imageDigest: z.string(),
+  layers: z.array(z.string()),
+  env: z.array(z.string()),
+  /** The image's; absent: none. */
+  workingDir: z.string().optional(),
+  /** As SandboxImage has it. */
+  imageUser: z
+    .union([
+      z.strictObject({
+        uid: z.int(),
+        gid: z.int(),
+        groups: z.array(z.int()),
+        name: z.string(),
+        home: z.string(),
+      }),
+      z.strictObject({ why: z.string() }),
+    ])
+    .optional(),
+  memoryLimitBytes: z.number().nullable(),
+  pidsLimit: z.number().nullable(),
+  cpus: z.number().nullable(),
+  /** Absent: of an earlier version, or not certain. */
+  limits: z.string().optional(),
+  settings: z.record(z.string(), z.string()).optional(),
+  /** null: for ever. */
+  lingerMs: z.number().nullable(),
+  /** As SandboxSpec has it. */
+  notice: z.string().optional(),
+  startedAt: z.string(),
+});
+export type SandboxRecord = z.infer<typeof SandboxRecord>;
+
+/** All limits, to tell whether they are the same. */
+export function limitsText(limits: Limits & DiskLimits): string {
+  return JSON.stringify({ ...limitsOf(limits), ...diskLimitsOf(limits) });
+}
+
+/** Undefined where nobody knows for certain what is in force. */
+export function limitsIn({ limits }: SandboxRecord): Limits | undefined {
+  const found = limits === undefined ? {} : (JSON.parse(limits) as Partial<Limits>);
+  const isComplete = Object.keys(unlimited).every((key) => Object.hasOwn(found, key));
+  return isComplete ? { ...unlimited, ...found } : undefined;
+}
+
+export function recordOf(spec: SandboxSpec): SandboxRecord {
+  return {
+    uid: spec.user.uid,
+    user: spec.user.name,
+    home: homeInside(spec.user),
+    image: spec.image.name,
+    imageDigest: spec.image.digest,
+    layers: spec.image.layers.map((layer) => layer.path),
+    env: [...spec.image.env],
+    ...(spec.image.workingDir === undefined ? {} : { workingDir: spec.image.workingDir }),
+    ...(spec.image.user === undefined ? {} : { imageUser: storedUser(spec.image.user) }),
+    ...shownLimits(spec),
+    limits: limitsText(spec),
+    settings: { ...spec.settings },
+    lingerMs: Number.isFinite(spec.lingerMs) ? spec.lingerMs : null,
+    ...(spec.notice === undefined ? {} : { notice: spec.notice }),
+    startedAt: new Date().toISOString(),
+  };
+}
+
+function storedUser(user: NonNullable<SandboxSpec['image']['user']>): SandboxRecord['imageUser'] {
+  return 'why' in user ? { why: user.why } : { ...user, groups: [...user.groups] };
+}
+
+function shownLimits({ memoryBytes, pids, cpus }: Limits) {
+  return { memoryLimitBytes: memoryBytes, pidsLimit: pids, cpus };
+}
+
+/** Other limits are in force by now. `settings`: what the policy says of them. */
+export function withLimits(
+  record: SandboxRecord,
+  limits: Limits & DiskLimits,
+  settings: Readonly<Record<string, string>>,
+): SandboxRecord {
+  return {
+    ...record,
+    ...shownLimits(limits),
+    limits: limitsText(limits),
+    settings: { ...record.settings, ...settings },
+  };
+}
+
+/** The kernel took some of other limits, and refused the rest. */
+export function withoutLimits(record: SandboxRecord): SandboxRecord {
+  const { limits: _, ...rest } = record;
+  return rest;
+}

@@ -1,0 +1,58 @@
+import { describe, expect, test } from 'vitest';
+import {
+  limitsIn,
+  limitsText,
+  recordOf,
+  SandboxRecord,
+  withLimits,
+  withoutLimits,
+} from '../../../src/isolation/sandbox-record.ts';
+import { aSandbox, aUser } from './records.ts';
+
+describe('the record of a running sandbox', () => {
+  test('is read again by a later daemon as it was written', () => {
+    const spec = aSandbox({ memoryBytes: 5, cpus: 0.5, lingerMs: Number.POSITIVE_INFINITY });
+    const record = recordOf(spec);
+    expect(SandboxRecord.parse(JSON.parse(JSON.stringify(record)))).toEqual(record);
+    expect(record).toMatchObject({
+      uid: 1000,
+      user: 'tester',
+      home: '/home/tester',
+      layers: ['/layers/top', '/layers/host'],
+      memoryLimitBytes: 5,
+      pidsLimit: null,
+      lingerMs: null, // for ever: JSON knows no Infinity
+    });
+    expect(recordOf(aSandbox()).lingerMs).toBe(600_000);
+  });
+
+  test('says where the home is inside, not where the database says', () => {
+    expect(recordOf(aSandbox({ user: aUser({ home: '/proc/x' }) })).home).toBe('/home/tester');
+  });
+
+  test('of another version is refused', () => {
+    const record = recordOf(aSandbox());
+    expect(SandboxRecord.safeParse({ ...record, extra: 1 }).success).toBe(false);
+    const { env: _, ...without } = record;
+    expect(SandboxRecord.safeParse(without).success).toBe(false);
+  });
+
+  test('says which limits are in force, and nothing where that is not certain', () => {
+    const record = recordOf(aSandbox({ memoryBytes: 5, settings: { memory: '5', image: 'base' } }));
+    expect(limitsIn(record)).toMatchObject({ memoryBytes: 5, pids: null });
+    const other = aSandbox({ memoryBytes: 7, pids: 100 });
+    const followed = withLimits(record, other, { memory: '7' });
+    expect(followed).toMatchObject({
+      memoryLimitBytes: 7,
+      pidsLimit: 100,
+      limits: limitsText(other),
+      settings: { memory: '7', image: 'base' },
+    });
+    expect(SandboxRecord.parse(followed)).toEqual(followed);
+    expect(limitsIn(followed)).toMatchObject({ memoryBytes: 7, pids: 100 });
+    expect(limitsIn(withoutLimits(followed))).toBeUndefined();
+    expect(withoutLimits(followed).memoryLimitBytes).toBe(7);
+    const { memoryBytes: _, ...fewer } = JSON.parse(limitsText(other)) as Record<string, unknown>;
+    expect(limitsIn({ ...followed, limits: JSON.stringify(fewer) })).toBeUndefined(); // of an earlier version
+  });
+});
