@@ -28,7 +28,9 @@ import { DiskBases } from './disk-bases.ts';
 import { journalIsOurs, journalStream } from './journal.ts';
 import { KeptPolicy } from './kept-policy.ts';
 import { LiveLimits } from './live-limits.ts';
+import { LoginConnections } from './login-connections.ts';
 import { LoginHistory } from './login-history.ts';
+import { LoginRefusals } from './login-refusals.ts';
 import { LoginService } from './logins.ts';
 import { type DaemonOptions, parseOptions } from './options.ts';
 import { OwnSettings } from './own-settings.ts';
@@ -210,6 +212,13 @@ async function serve(options: DaemonOptions, inherited: InheritedSockets, log: L
   });
   live.changed();
   const logins = new LoginService({ policy, ownSettings, users, layers, engine, history, admission, log });
+  const refusals = new LoginRefusals({ engine, history, log });
+  const clients = new LoginConnections({
+    engine,
+    refusals,
+    log,
+    login: async (incoming) => await logins.login(incoming),
+  });
   const scratch = path.join(options.state, 'tmp');
   await removeOrWarn(images.layerProgram, scratch, { log }); // of a bootstrap that was killed
   const admin = await serveAdmin(inherited.get('admin') ?? sockets.admin, {
@@ -237,9 +246,9 @@ async function serve(options: DaemonOptions, inherited: InheritedSockets, log: L
   });
   const failed = (error: unknown): void => log.error({ err: error }, 'connection');
   const exec = inherited.get('exec') ?? SeqpacketListener.bind(sockets.exec, 0o600);
-  parts.use(new SeqpacketListener(exec, (connection) => logins.acceptExec(connection), failed));
+  parts.use(new SeqpacketListener(exec, (connection) => clients.acceptExec(connection), failed));
   const login = inherited.get('login') ?? SeqpacketListener.bind(sockets.login, 0o666);
-  parts.use(new SeqpacketListener(login, (connection) => logins.accept(connection), failed));
+  parts.use(new SeqpacketListener(login, (connection) => clients.accept(connection), failed));
   return { engine, cgroups, policy, parts: parts.move() };
 }
 

@@ -5,11 +5,11 @@ import path from 'node:path';
 import { ClientConnection } from '../isolation/client-connection.ts';
 import { Launcher } from '../isolation/launcher.ts';
 import { acceptWaiting } from '../isolation/seqpacket.ts';
-import { DockershError, LOGIN_FAILURE_EXIT, toUserMessage } from '../lib/errors.ts';
+import { DockershError } from '../lib/errors.ts';
 import type { OwnedFd } from '../lib/fd.ts';
 import type { Logger } from '../lib/log.ts';
-import { loginError } from '../protocol/login.ts';
 import { newSessionId } from '../shell/session.ts';
+import { refusalMessage } from './login-refusals.ts';
 
 /** As many as the socket's queue holds. */
 const mostRefused = 4096;
@@ -25,8 +25,7 @@ export async function refuseWaiting(listening: OwnedFd, libexec: string, log: Lo
   for (const connection of acceptWaiting(listening, mostRefused)) {
     const id = newSessionId();
     log.error({ session: id, uid: connection.peer().uid, code: failure.code }, 'login refused');
-    const text = toUserMessage(failure, id).replaceAll('dockersh: ', '').trimEnd();
-    new ClientConnection(connection.release()).refuse(launcher, loginError(text, LOGIN_FAILURE_EXIT));
+    new ClientConnection(connection.release()).refuse(launcher, refusalMessage(failure, id));
   }
   await launcher.finish(mostMs);
 }
