@@ -1,18 +1,15 @@
-// What administrators do with users' own layers: compare, commit, snapshot, roll back, reset, upgrade. One
-// operation at a time for each user. What changes the layer has the sandbox stopped first and then waits for
-// its turn, in this order: a start waits for its turn as well (user-image.ts).
+// What is done with users' own layers: a start finds out what it is made on; administrators compare, commit, snapshot,
+// roll back, reset, upgrade. One operation at a time for each user (layer-access.ts).
 
 import type { CommitResult } from '../images/commit-layer.ts';
 import type { ImageStore, ResolvedImage } from '../images/image-store.ts';
 import type { ImportOptions } from '../images/import-options.ts';
 import type { LayerChange } from '../images/layer-diff.ts';
-import { Turns } from '../images/turns.ts';
 import {
   cleanUserFolder,
   type LayerBase,
   layerUsage,
   listSnapshots,
-  readLayerBase,
   removeSnapshot,
   resetLayer,
   rollbackLayer,
@@ -30,6 +27,7 @@ import { shellOperand } from '../lib/shell-word.ts';
 import type { EffectivePolicy } from '../policy/policy.ts';
 import { configChanges } from './config-changes.ts';
 import { DiskBases, uidsBelow } from './disk-bases.ts';
+import { LayerAccess, type Paused } from './layer-access.ts';
 import { type ImageAtStart, imageOrRescue } from './rescue.ts';
 import { imageAtStart, isVirtual, missing, snapshotNameNow } from './user-image.ts';
 
@@ -42,14 +40,6 @@ export interface CommitRequest {
   /** False: the files of a running sandbox are taken while it changes them. */
   readonly pause?: boolean | undefined;
 }
-
-/** How long a running sandbox stood still; null: it did not. */
-export interface Paused {
-  readonly pausedMs: number | null;
-}
-
-/** Below what a login waits for (stopPatienceMs in sandboxes.ts), and what people take for a hiccup. */
-const mostPauseMs = 20_000;
 
 export interface LayerUse {
   readonly uid: number;
@@ -72,7 +62,7 @@ export class UserLayers {
   readonly #engine: Engine;
   readonly #disks: UserDisks;
   readonly #bases: DiskBases;
-  readonly #turns = new Map<number, Turns>();
+  readonly #access: LayerAccess;
 
   constructor(state: string, images: ImageStore, engine: Engine, disks: UserDisks) {
     this.#state = state;
@@ -80,6 +70,7 @@ export class UserLayers {
     this.#engine = engine;
     this.#disks = disks;
     this.#bases = new DiskBases(state, disks);
+    this.#access = new LayerAccess(engine);
   }
 
   /** Removes what a crash left half made. Call before the first sandbox starts. */
@@ -93,7 +84,7 @@ export class UserLayers {
 
   /** The image that a sandbox starts from now, with the user's disk as the policy wants it. Throws as imageAtStart does. */
   async imageAtStart(user: UserRecord, policy: EffectivePolicy, log: Logger): Promise<ImageAtStart> {
-    const turn = <T>(work: () => Promise<T>): Promise<T> => this.#turn(user, work);
+    const turn = <T>(work: () => Promise<T>): Promise<T> => this.#access.turn(user, work);
     await turn(async () => await this.#prepareDisk(user, policy));
     await using layer = await this.#engine.layerOf(user);
     const { folder } = layer;
@@ -114,8 +105,8 @@ export class UserLayers {
 
   /** `told` hears of the changes in the order of paths; the number of them comes back. */
   async diff(user: UserRecord, told: (change: LayerChange) => void, signal: AbortSignal): Promise<number> {
-    return await this.#turn(user, async () => {
-      await using begun = await this.#begun(user);
+    return await this.#access.turn(user, async () => {
+      await using begun = await this.#access.begun(user);
       const { upper, ids, base } = begun;
       const lowers = (await this.#imageOf(base)).layers.map((layer) => layer.path);
       let count = 0;
@@ -132,7 +123,7 @@ export class UserLayers {
     request: CommitRequest,
     options: ImportOptions,
   ): Promise<CommitResult & Paused> {
-    await using begun = await this.#begun(user);
+    await using begun = await this.#access.begun(user);
     const { upper, ids, base } = begun;
     if (isVirtual(base.digest)) {
       throw new DockershError('E_USAGE', {
@@ -144,10 +135,8 @@ export class UserLayers {
     const { name, author, message, changes, pause = true } = request;
     const config = configChanges(changes ?? []);
     const commit = { ...options, name, author, message, configChanges: config };
-    return await this.#turn(user, () =>
-      this.#still(user, { ...options, pause }, (still) =>
-        this.#images.commit(upper, ids, `image@${base.digest}`, { ...commit, ...still }),
-      ),
+    return await this.#access.still(user, { ...options, pause }, (still) =>
+      this.#images.commit(upper, ids, `image@${base.digest}`, { ...commit, ...still }),
     );
   }
 
@@ -160,13 +149,11 @@ export class UserLayers {
     }: { readonly message?: string | undefined; readonly pause?: boolean | undefined },
     options: ImportOptions,
   ): Promise<Snapshot & Paused> {
-    await using begun = await this.#begun(user);
+    await using begun = await this.#access.begun(user);
     const { folder } = begun;
     const wanted = name ?? snapshotNameNow('');
-    return await this.#turn(user, () =>
-      this.#still(user, { ...options, pause }, (still) =>
-        takeSnapshot(this.#images.layerProgram, folder, wanted, { message, ...still }),
-      ),
+    return await this.#access.still(user, { ...options, pause }, (still) =>
+      takeSnapshot(this.#images.layerProgram, folder, wanted, { message, ...still }),
     );
   }
 
@@ -178,23 +165,24 @@ export class UserLayers {
 
   async removeSnapshot(user: UserRecord, name: string): Promise<void> {
     await using layer = await this.#engine.layerOf(user);
-    await this.#turn(user, () => removeSnapshot(this.#images.layerProgram, layer.folder, name));
+    await this.#access.turn(user, () => removeSnapshot(this.#images.layerProgram, layer.folder, name));
   }
 
   /** Without a name, to the newest. What was there before is saved as one more. */
   async rollback(user: UserRecord, name: string | undefined, signal: AbortSignal) {
-    await using begun = await this.#begun(user);
+    await using begun = await this.#access.begun(user);
     const { folder } = begun;
     const program = this.#images.layerProgram;
-    const wanted = name ?? (await listSnapshots(folder)).at(-1)?.name;
-    if (wanted === undefined || !(await listSnapshots(folder)).some((one) => one.name === wanted)) {
+    const there = (await listSnapshots(folder)).map((one) => one.name);
+    const wanted = name ?? there.at(-1);
+    if (wanted === undefined || !there.includes(wanted)) {
       throw new DockershError('E_NOT_FOUND', {
         what: wanted === undefined ? `a snapshot of ${user.name}` : `snapshot "${wanted}" of ${user.name}`,
         why: 'there is none',
         hint: `See "dockershctl snapshot --ls ${shellOperand(user.name)}".`,
       });
     }
-    return await this.#alone(user, async () => {
+    return await this.#access.alone(user, async () => {
       const save = await this.#saving(folder, 'before-rollback');
       return await rollbackLayer(program, folder, wanted, { signal, save });
     });
@@ -202,12 +190,12 @@ export class UserLayers {
 
   /** Empties the layer; it begins on what the policy's image means by then. */
   async reset(user: UserRecord, policy: EffectivePolicy, save: boolean) {
-    await using begun = await this.#begun(user);
+    await using begun = await this.#access.begun(user);
     const { folder } = begun;
     const program = this.#images.layerProgram;
     const current = await this.#images.resolve(policy.image);
     const base = current === undefined ? undefined : { image: policy.image, digest: current.digest };
-    return await this.#alone(user, async () => {
+    return await this.#access.alone(user, async () => {
       if (base !== undefined) await this.#bases.add(user.uid, base.digest);
       const saving = save ? await this.#saving(folder, 'before-reset') : undefined;
       return { saved: await resetLayer(program, folder, base, saving) };
@@ -216,18 +204,17 @@ export class UserLayers {
 
   /** From the next start on; a sandbox that runs keeps what it has. */
   async upgrade(user: UserRecord, policy: EffectivePolicy): Promise<Upgrade> {
-    await using begun = await this.#begun(user);
-    const { folder, base } = begun;
+    await using begun = await this.#access.begun(user);
+    const { folder, base, isRunning } = begun;
     const current = await this.#images.resolve(policy.image);
     if (current === undefined) throw missing(policy.image);
-    const running = (await this.#engine.list()).find(({ uid }) => uid === user.uid);
-    const from = running?.imageDigest ?? base.digest;
     if (base.digest !== current.digest || base.image !== policy.image) {
       const newer = { image: policy.image, digest: current.digest };
       await this.#bases.add(user.uid, newer.digest);
-      await this.#turn(user, () => writeLayerBase(folder, newer));
+      await this.#access.turn(user, () => writeLayerBase(folder, newer));
     }
-    return { from, to: current.digest, upgraded: from !== current.digest, running: running !== undefined };
+    const [from, to] = [base.digest, current.digest];
+    return { from, to, upgraded: from !== to, running: isRunning };
   }
 
   /** Of every user that has a layer. */
@@ -242,68 +229,6 @@ export class UserLayers {
       all.push({ uid, layerBytes: bytes, files: entries, snapshots: snapshots.length, snapshotBytes });
     }
     return all;
-  }
-
-  /** The layer and what it is made on now: a running sandbox's own image, whatever the next start takes. */
-  async #begun(user: UserRecord) {
-    await using stack = new AsyncDisposableStack();
-    const layer = stack.use(await this.#engine.layerOf(user));
-    const base = await readLayerBase(layer.folder);
-    if (base === undefined) {
-      throw new DockershError('E_NOT_FOUND', {
-        what: `a layer of ${user.name}`,
-        why: 'this user has not logged in yet',
-      });
-    }
-    const running = (await this.#engine.list()).find(({ uid }) => uid === user.uid);
-    const inUse: LayerBase =
-      running === undefined ? base : { image: running.image, digest: running.imageDigest };
-    const held = stack.move();
-    const { folder, upper, ids } = layer;
-    return {
-      folder,
-      upper,
-      ids,
-      base: inUse,
-      [Symbol.asyncDispose]: async () => await held.disposeAsync(),
-    };
-  }
-
-  #turn<T>({ uid }: UserRecord, work: () => Promise<T>): Promise<T> {
-    const turns = this.#turns.get(uid) ?? new Turns();
-    this.#turns.set(uid, turns);
-    return turns.take(work);
-  }
-
-  /** With the sandbox paused where it runs, until `onTaken` is called, and none started meanwhile. */
-  async #still<T extends object>(
-    user: UserRecord,
-    { pause: wanted, signal, onProgress }: ImportOptions & { readonly pause: boolean },
-    work: (still: { readonly signal: AbortSignal; readonly onTaken?: () => void }) => Promise<T>,
-  ): Promise<T & Paused> {
-    const outer = signal ?? new AbortController().signal;
-    if (!wanted) return { ...(await work({ signal: outer })), pausedMs: null };
-    await using pause = await this.#engine.pause(user, mostPauseMs);
-    if (pause.stoodStill) onProgress?.({ step: `reading files, ${user.name}'s sandbox stands still` });
-    try {
-      const result = await work({
-        signal: AbortSignal.any([outer, pause.signal]),
-        onTaken: () => pause.end(),
-      });
-      return { ...result, pausedMs: pause.stoodStill ? pause.durationMs : null };
-    } catch (error) {
-      pause.signal.throwIfAborted();
-      throw error;
-    }
-  }
-
-  /** With the sandbox stopped, and nobody else at the layer. */
-  async #alone<T extends object>(
-    user: UserRecord,
-    work: () => Promise<T>,
-  ): Promise<T & { readonly stopped: boolean }> {
-    const { stopped, result } = await this.#engine.withStopped(user.uid, () => this.#turn(user, work));
-    return { ...result, stopped };
   }
 
   async #imageOf(base: LayerBase): Promise<ResolvedImage> {
