@@ -2,7 +2,7 @@
 // said first. Pure.
 
 import { DockershError } from '../lib/errors.ts';
-import type { ByteString } from '../lib/wire.ts';
+import { type ByteString, byteStringOf } from '../lib/wire.ts';
 import type { SessionIdentity, SessionSpec } from './engine.ts';
 import type { SandboxRecord } from './sandbox-record.ts';
 import type { SessionPlace } from './session-message.ts';
@@ -48,12 +48,10 @@ function environmentIn(
   session: SessionSpec,
   identity: SessionIdentity | undefined,
 ): ByteString[] {
-  const image = env.map(asBytes);
-  if (identity === undefined) return mergeEnvironment(image, [asBytes(`HOME=${home}`)], session.env);
+  const image = env.map(byteStringOf);
+  if (identity === undefined) return mergeEnvironment(image, [byteStringOf(`HOME=${home}`)], session.env);
   return mergeEnvironment(image, session.env.filter(isNobodysOwn), environmentOf(identity));
 }
-
-const asBytes = (text: string): ByteString => Buffer.from(text, 'utf8').toString('latin1');
 
 /** Every name once; the later list wins. */
 export function mergeEnvironment(...lists: readonly (readonly ByteString[])[]): ByteString[] {
@@ -65,5 +63,5 @@ export function mergeEnvironment(...lists: readonly (readonly ByteString[])[]): 
 const isNobodysOwn = (entry: ByteString): boolean => !entry.startsWith('XDG_RUNTIME_DIR=');
 
 function environmentOf({ name, home }: SessionIdentity): ByteString[] {
-  return [`HOME=${home}`, `USER=${name}`, `LOGNAME=${name}`].map(asBytes);
+  return [`HOME=${home}`, `USER=${name}`, `LOGNAME=${name}`].map(byteStringOf);
 }

@@ -5,6 +5,9 @@
 /** Byte strings: one character per byte (latin1), because arguments and environment need not be UTF-8. */
 export type ByteString = string;
 
+/** Text as the bytes of its UTF-8. */
+export const byteStringOf = (text: string): ByteString => Buffer.from(text, 'utf8').toString('latin1');
+
 export const wireMagic = 0x01485344;
 export const wireHeaderBytes = 12;
 export const wireMaxBytes = 196 * 1024;

@@ -1,7 +1,7 @@
 // The environment of a session: what the image and the account give, and the few variables of the login that
 // may travel into the sandbox. Pure. native/login/environ.c has the same list, to keep messages small.
 
-import type { ByteString } from '../lib/wire.ts';
+import { type ByteString, byteStringOf } from '../lib/wire.ts';
 
 const travels = new Set([
   'TERM',
@@ -30,8 +30,6 @@ export function variable(env: readonly ByteString[], name: string): ByteString |
   return env.findLast((entry) => nameOf(entry) === name)?.slice(name.length + 1);
 }
 
-const asBytes = (text: string): ByteString => Buffer.from(text, 'utf8').toString('latin1');
-
 /**
  * What comes on top of the image's environment: the login's own, then the policy's (which root means as it
  * says), then what is a fact. HOME follows with the sandbox, which knows where it is.
@@ -47,7 +45,7 @@ export function sessionEnvironment(
     `SHELL=${account.shell}`,
     `XDG_RUNTIME_DIR=/run/user/${account.uid}`,
   ];
-  return [...login.filter(mayTravel), ...[...policy, ...own].map(asBytes)];
+  return [...login.filter(mayTravel), ...[...policy, ...own].map(byteStringOf)];
 }
 
 /** The image's environment, with the search path that an image without one needs. */
