@@ -6,11 +6,12 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { folderPrefix } from '../fixtures/leftovers.ts';
 import { describeFinished, type Finished, runOk } from '../fixtures/process.ts';
+import { quote } from '../fixtures/shell-text.ts';
 import { Machine } from './machine.ts';
 import { environment, suites, usersScript } from './remote.ts';
 
 const patience = { timeoutMs: 240_000 };
-const users = ['ada', 'bob', 'cleo', 'dora'];
+const users = ['ada', 'bob', 'cleo', 'dora', 'eve', 'finn'];
 const wanted = (process.env['DOCKERSH_VM_KERNELS'] ?? 'trixie').split(' ');
 
 /** To the last block, in the layer and at home; then what is free. */
@@ -18,32 +19,48 @@ const fill = `head -c 20M /dev/zero >/var/tmp/layer; head -c 100M /dev/zero >~/b
 for size in 65536 4096; do for at in ~ /var/tmp; do dd if=/dev/zero of=$at/f$size bs=$size 2>/dev/null; done; done
 df -Pk / ~ | awk 'NR > 1 { print "free", $4, "of", $2 }'`;
 
-/** Every way in which a user could take files out of the quota. */
-const attack = String.raw`import errno, fcntl, os, struct, sys
-GET, SET = 0x801c581f, 0x401c5820   # FS_IOC_FSGETXATTR, FS_IOC_FSSETXATTR
-GET_FLAGS, SET_FLAGS = 0x80086601, 0x40086602 # FS_IOC_GETFLAGS, FS_IOC_SETFLAGS
-def attributes(fd): return list(struct.unpack('IIIII8s', fcntl.ioctl(fd, GET, bytes(28))))
-def put(fd, values): fcntl.ioctl(fd, SET, struct.pack('IIIII8s', *values))
-def attempt(what, fd):
-    try: what(fd); print('done')
-    except OSError as error: print(errno.errorcode[error.errno])
-def other(id):
-    def change(fd):
-        values = attributes(fd); values[3] = id; put(fd, values)
-    return change
-def flag(fd):
-    values = attributes(fd); values[0] ^= 0x200; put(fd, values)
-def old_flag(fd):
-    flags = struct.unpack('i', fcntl.ioctl(fd, GET_FLAGS, bytes(4)))[0]
-    fcntl.ioctl(fd, SET_FLAGS, struct.pack('i', flags ^ 0x20000000))
-for place in [os.path.expanduser('~'), '/var/tmp']:
-    folder = os.path.join(place, 'attack'); os.makedirs(folder, exist_ok=True)
-    file = os.path.join(folder, 'file'); open(file, 'w').write('x')
-    for path in (place, folder, file):
-        fd = os.open(path, os.O_RDONLY); before = attributes(fd)
-        for way in (other(0), other(5), flag, old_flag): attempt(way, fd)
-        print('id kept', attributes(fd)[3] == before[3] != 0)
-`;
+/** Every way in which a user could take files out of the quota, or give themselves another. */
+const attack = String.raw`
+my ($get, $set) = (0x801c581f, 0x401c5820);           # FS_IOC_FSGETXATTR, FS_IOC_FSSETXATTR
+my ($get_flags, $set_flags) = (0x80086601, 0x40086602); # FS_IOC_GETFLAGS, FS_IOC_SETFLAGS
+sub attributes { my $all = "\0" x 28; ioctl($_[0], $get, $all) or die "$!"; unpack "L5 a8", $all }
+sub answer { print $_[0] ? "done\n" : "$!\n" }
+for my $place ($ENV{HOME}, "/var/tmp") {
+    my $folder = "$place/attack$$";
+    mkdir $folder;
+    open my $new, ">", "$folder/file" or die "$folder $!";
+    print $new "x";
+    close $new;
+    for my $path ($place, $folder, "$folder/file") {
+        open my $fd, "<", $path or die "$path $!";
+        my @before = attributes($fd);
+        for my $change ([3, 0], [3, 5], [0, $before[0] ^ 0x200]) {
+            my @wanted = @before;
+            $wanted[$$change[0]] = $$change[1];
+            answer(ioctl($fd, $set, my $all = pack("L5 a8", @wanted)));
+        }
+        my $flags = "\0" x 8;
+        ioctl($fd, $get_flags, $flags) or die "$!";
+        answer(ioctl($fd, $set_flags, my $other = pack("q", unpack("q", $flags) ^ 0x20000000)));
+        my $limits = "\0" x 200;
+        answer(0 == syscall(443, fileno($fd), 0x80000802, $before[3], $limits)); # quotactl_fd(Q_SETQUOTA, PRJQUOTA)
+        print "id kept\n" if $before[3] != 0 && (attributes($fd))[3] == $before[3];
+    }
+}`;
+const refusals = /^(?:Invalid argument|Operation not permitted|Function not implemented)$/gm;
+
+/** As many files as there may be, and one more. */
+const manyFiles = `mkdir ~/n && cd ~/n && perl -e 'for (1 .. 4000) { open(my $f, ">", $_) or die "$_ $!\\n" }'`;
+
+/** An image in which a user can become root: by a setuid setpriv. busybox has one of that name. */
+const makeImage = `mkdir -p /root/base/{bin,etc,tmp,proc,dev,home,var/tmp}; chmod 1777 /root/base/var/tmp
+  cp /bin/busybox /usr/bin/perl /root/base/bin/; install -m 4755 /usr/bin/setpriv /root/base/bin/become
+  for name in sh head df awk unshare chmod chown mkdir rm stat; do ln -s busybox /root/base/bin/$name; done
+  cp -L --parents $(ldd /usr/bin/perl /usr/bin/setpriv | grep -o '/lib[^ ]*' | sort -u) /root/base
+  dockershctl image import lab/root:1 /root/base; rm -r /root/base`;
+const becomeRoot = 'become --reuid 0 --regid 0 --clear-groups';
+/** Ways to be as much of a root as there is inside. */
+const roots = [becomeRoot, 'unshare -Urm', `${becomeRoot} unshare -Urm`];
 
 describe.each(suites.filter((suite) => wanted.includes(suite)))('quotas on Debian %s', (suite) => {
   let machine: Machine;
@@ -67,7 +84,8 @@ describe.each(suites.filter((suite) => wanted.includes(suite)))('quotas on Debia
 
   beforeAll(async () => {
     const enable = users.map((user) => `usermod --shell /usr/bin/dockersh ${user}`).join('\n');
-    machine = await Machine.start(suite, `${usersScript(users)}\n${enable}`);
+    // A service manager for each user who logs in is not what is tested, and takes most of the time of a login.
+    machine = await Machine.start(suite, `${usersScript(users)}\n${enable}\nsystemctl mask user@.service`);
   }, 600_000);
   afterAll(async () => {
     await machine?.[Symbol.asyncDispose]();
@@ -97,10 +115,7 @@ describe.each(suites.filter((suite) => wanted.includes(suite)))('quotas on Debia
     }, 300_000);
 
     it('more files than inodes allows are not to be had, and a login works', async () => {
-      const made = await ssh(
-        user,
-        `mkdir ~/n && cd ~/n && perl -e 'for (1 .. 4000) { open(my $f, ">", $_) or die "$_ $!\\n" }'`,
-      );
+      const made = await ssh(user, manyFiles);
       expect(made.stderr.toString(), describeFinished(made)).toMatch(full);
       expect(Number(/^\d+/.exec(made.stderr.toString())?.[0])).toBeLessThan(2001);
       await stop(user);
@@ -108,10 +123,9 @@ describe.each(suites.filter((suite) => wanted.includes(suite)))('quotas on Debia
     }, 300_000);
 
     it('a user gets no file out of it', async () => {
-      const tried = await out(user, `python3 -c '${attack.replaceAll("'", `'"'"'`)}'`);
-      const lines = tried.trim().split('\n');
-      expect(lines.filter((line) => line === 'EINVAL' || line === 'EPERM')).toHaveLength(24);
-      expect(lines.filter((line) => line === 'id kept True')).toHaveLength(6);
+      const tried = await out(user, `perl -e ${quote(attack)}`);
+      expect(tried.match(refusals), tried).toHaveLength(30);
+      expect(tried.match(/^id kept$/gm), tried).toHaveLength(6);
       // Holes are free until they are written to, and space that is asked for ahead of time is not to be had.
       const more = await ssh(
         user,
@@ -170,21 +184,83 @@ describe.each(suites.filter((suite) => wanted.includes(suite)))('quotas on Debia
     }, 600_000);
   });
 
+  describe('of projects, where users are root inside and may nest', () => {
+    it('hold for every root there is, whatever it does', async () => {
+      await root(makeImage);
+      await limit('eve', 'image = lab/root:1\nroot = yes\nnesting = yes\ndisk = 64M\ninodes = 2000');
+      const tried = await out(
+        'eve',
+        ['chmod 777 ~', ...roots.map((as) => `${as} perl -e ${quote(attack)}`)].join('\n'),
+      );
+      expect(tried.match(refusals), tried).toHaveLength(30 * roots.length);
+      expect(tried.match(/^id kept$/gm), tried).toHaveLength(6 * roots.length);
+      // What is given away to another id inside counts as before, and root has no room of its own.
+      const give = `head -c 20m /dev/zero >/var/tmp/given; chown 33:33 /var/tmp/given; head -c 5m /dev/zero >$HOME/given; chown 1234:65533 $HOME/given`;
+      const full = await ssh(
+        'eve',
+        `${becomeRoot} sh -c ${quote(give)}; stat -c '%u %g' /var/tmp/given ~/given
+        df -Pk / ~ | awk 'NR > 1 { print $2, ($3 > 25600) }'
+        ${roots.map((as, index) => `${as} sh -c ${quote(`head -c 100m /dev/zero >/var/tmp/fill${index} || echo full`)}`).join('\n')}
+        ${becomeRoot} sh -c ${quote('rm /var/tmp/given /var/tmp/fill*')}; ${becomeRoot} sh -c ${quote(manyFiles)}`,
+      );
+      expect(full.stdout.toString(), describeFinished(full)).toBe(
+        `33 33\n1234 65533\n65536 1\n65536 1\n${'full\n'.repeat(roots.length)}`,
+      );
+      const said = full.stderr.toString(); // busybox's head has no reason to give
+      expect(Number(/^(\d+) Disk quota exceeded$/m.exec(said)?.[1]), said).toBeLessThan(2001);
+      await stop('eve');
+      expect(await out('eve', `echo in; ${becomeRoot} rm -r ~/n && echo gone`)).toBe('in\ngone\n');
+    }, 300_000);
+  });
+
+  /** A file system of its own that the machine has no programs to make. */
+  const attachXfs = async (): Promise<void> => {
+    const folder = await mkdtemp(`${folderPrefix}xfs-`);
+    try {
+      const script = `truncate -s 512M ${folder}/x && mkfs.xfs -q ${folder}/x && gzip -1 ${folder}/x &&
+        scp -q "$@" ${join(folder, 'x.gz')} root@guest:/root/x.gz`;
+      const options = machine.sshOptions().map((each) => (each === '-p' ? '-P' : each));
+      await runOk('bash', ['-c', script, 'scp', ...options], { env: environment, ...patience });
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
+    await root('gunzip /root/x.gz; mkdir /srv/homes; mount -o loop,prjquota /root/x /srv/homes');
+  };
+
+  let attached: Promise<void> | undefined;
+  const withXfs = async (): Promise<void> => {
+    attached ??= attachXfs();
+    await attached;
+  };
+
+  describe('of projects, with homes on another file system', () => {
+    beforeAll(withXfs, 300_000);
+
+    it('hold on each of them by itself; at 100 % of the home a login works', async () => {
+      await limit('finn', 'disk = 64M\ninodes = 2000\nhome_root = /srv/homes');
+      const filled = await ssh(
+        'finn',
+        `head -c 100M /dev/zero >~/big; echo "status $?"; for size in 65536 4096; do dd if=/dev/zero of=$HOME/f$size bs=$size 2>/dev/null; done
+        df -Pk ~ | awk 'NR > 1 { print "free", $4, "of", $2 }'; head -c 40M /dev/zero >/var/tmp/layer; echo "status $?"
+        df -Pk / | awk 'NR > 1 { print $2, ($3 > 40960), ($3 < 49152) }'; head -c 40M /dev/zero >/var/tmp/more; echo "status $?"`,
+      );
+      expect(filled.stdout.toString(), describeFinished(filled)).toBe(
+        'status 1\nfree 0 of 65536\nstatus 0\n65536 1 1\nstatus 1\n',
+      );
+      expect(filled.stderr.toString()).toMatch(/No space left on device|quota exceeded/);
+      await stop('finn');
+      expect(
+        await out('finn', 'rm ~/big /var/tmp/more; sync; head -c 10M /dev/zero >~/again; wc -c <~/again'),
+      ).toBe('10485760\n');
+    }, 300_000);
+  });
+
   describe('of projects on xfs', () => {
     beforeAll(async () => {
-      const folder = await mkdtemp(`${folderPrefix}xfs-`);
-      try {
-        const script = `truncate -s 512M ${folder}/x && mkfs.xfs -q ${folder}/x && gzip -1 ${folder}/x &&
-          scp -q "$@" ${join(folder, 'x.gz')} root@guest:/root/x.gz`;
-        const options = machine.sshOptions().map((each) => (each === '-p' ? '-P' : each));
-        await runOk('bash', ['-c', script, 'scp', ...options], { env: environment, ...patience });
-      } finally {
-        await rm(folder, { recursive: true, force: true });
-      }
-      await root(`for user in ada bob; do dockershctl stop $user; done
-        gunzip /root/x.gz
+      await withXfs();
+      await root(`for user in ada bob eve finn; do dockershctl stop $user; done
         systemctl stop dockershd.socket dockershd-admin.socket dockershd.service
-        mount -o loop,prjquota /root/x /var/lib/dockersh && chmod 700 /var/lib/dockersh
+        mount --bind /srv/homes /var/lib/dockersh && chmod 700 /var/lib/dockersh
         systemctl start dockershd.socket dockershd-admin.socket dockershd.service`);
     }, 300_000);
 
