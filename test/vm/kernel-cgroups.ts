@@ -76,7 +76,7 @@ export function cgroupTests(on: OnKernel): void {
         dockershctl image import lab/base:1 /root/base; rm -r /root/base`);
         await on.policy(settings);
         await using running = await on.start('pia', counting, 'on\n');
-        await on.inside('pia', 'head -c 20000000 /dev/zero >/srv/big');
+        await on.inside('pia', 'head -c 4000000 /dev/zero >/srv/big');
         for (const verb of ['snapshot pia first', 'commit pia lab/made:1']) {
           const made = JSON.parse(await on.root(`dockershctl --json ${verb}`)) as { pausedMs: number };
           expect(made.pausedMs, verb).toBeGreaterThan(0);

@@ -199,7 +199,7 @@ describe('bootstrap', () => {
     expect(await verbs.inside('dpkg-query -W apt; cat /etc/debian_version')).toMatch(/^apt\t[^\n]+\n12\./);
     await verbs.host.setPolicy({ defaults: { image: 'host' } });
     await ctl('stop', verbs.name);
-  });
+  }, 300_000); // what it downloads comes as fast as it comes
 
   it.skipIf(lacks('mmdebstrap'))('leaves nothing behind when it fails', async () => {
     const url = 'http://127.0.0.1:9/debian';

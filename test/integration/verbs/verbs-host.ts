@@ -54,7 +54,7 @@ export class VerbsHost implements AsyncDisposable {
   /** `dockershctl` as a person gets it, without --json. */
   async plain(...args: string[]): Promise<Finished> {
     const socket = join(this.host.runFolder, 'admin.sock');
-    return await run(nodeProgram, [ctlBundle, '--socket', socket, ...args]);
+    return await run(nodeProgram, [ctlBundle, '--socket', socket, ...args], { timeoutMs: 300_000 });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
