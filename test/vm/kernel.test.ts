@@ -31,7 +31,7 @@ describe.each(suites.filter((suite) => wanted.includes(suite)))('on the kernel o
     // A service manager for each user who logs in is not what is tested, and takes most of the time of a login.
     const files = `systemctl mask user@.service\nsed -i 's/^image = host/&\\nlinger = forever/' /etc/dockersh/dockersh.ini`;
     machine = await Machine.start(suite, `${usersScript(accounts)}\n${enable}\n${files}`);
-  }, 600_000);
+  }, 900_000);
   afterAll(async () => {
     await machine?.[Symbol.asyncDispose]();
   }, 60_000);

@@ -2,12 +2,21 @@
 // Emulated where the processor's own virtualization does not serve its kernel (accelerator.ts), which takes patience:
 // a process starts 30 times slower.
 
+import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { freePort } from '../fixtures/free-port.ts';
 import { folderPrefix } from '../fixtures/leftovers.ts';
-import { type Finished, Running, type RunOptions, runOk, waitUntil } from '../fixtures/process.ts';
+import {
+  describeFinished,
+  type Finished,
+  Running,
+  type RunOptions,
+  runOk,
+  waitUntil,
+} from '../fixtures/process.ts';
 import { accelerator } from './accelerator.ts';
 import { cache, debFile, environment, Remote, type Suite } from './remote.ts';
 
@@ -48,7 +57,10 @@ export class Machine extends Remote implements AsyncDisposable {
       [
         ...['-machine', 'q35', ...how, '-smp', '2', '-m', '2048'],
         ...['-kernel', join(folder, 'vmlinuz'), '-initrd', join(folder, 'initrd.img')],
-        ...['-append', 'root=/dev/vda rw rootflags=prjquota console=ttyS0 quiet mitigations=off audit=0'],
+        ...[
+          '-append',
+          'root=/dev/vda rw rootflags=prjquota console=ttyS0 quiet mitigations=off audit=0 oops=panic panic=-1',
+        ],
         ...['-drive', `file=${join(folder, 'disk')},if=virtio,format=raw,cache=writeback`],
         ...['-netdev', `user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:${this.#port}-:22`],
         ...['-device', 'virtio-net-pci,netdev=net', '-device', 'virtio-rng-pci'],
@@ -56,15 +68,27 @@ export class Machine extends Remote implements AsyncDisposable {
       ],
       { stdio: ['ignore', 'pipe', 'pipe'], env: environment },
     );
-    await waitUntil(
-      async () => {
-        if (this.#qemu?.exited === true) throw new Error(this.console());
-        return (await super.ssh('root', 'true').catch(() => undefined))?.code === 0;
-      },
-      'the machine to be up',
-      300_000,
-      () => this.console(),
-    );
+    const isUp = async (): Promise<boolean> => {
+      if (this.#qemu?.exited === true) throw new Error(this.console());
+      return await this.#greets();
+    };
+    await waitUntil(isUp, 'sshd of the machine', 420_000, () => this.console());
+    // Once: the first login of all takes longest, and one that is given up is one more for the machine to do.
+    const first = await super.ssh('root', 'true', { timeoutMs: 240_000 });
+    if (first.code !== 0) throw new Error(`${describeFinished(first)}${this.console()}`);
+  }
+
+  /** Whether sshd says what it is. qemu takes connections long before anybody in the machine does. */
+  async #greets(): Promise<boolean> {
+    const socket = connect(this.#port, '127.0.0.1');
+    try {
+      const [data] = (await once(socket, 'data', { signal: AbortSignal.timeout(30_000) })) as [Buffer];
+      return data.toString().startsWith('SSH-');
+    } catch {
+      return false;
+    } finally {
+      socket.destroy();
+    }
   }
 
   /**

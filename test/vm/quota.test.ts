@@ -86,7 +86,7 @@ describe.each(suites.filter((suite) => wanted.includes(suite)))('quotas on Debia
     const enable = users.map((user) => `usermod --shell /usr/bin/dockersh ${user}`).join('\n');
     // A service manager for each user who logs in is not what is tested, and takes most of the time of a login.
     machine = await Machine.start(suite, `${usersScript(users)}\n${enable}\nsystemctl mask user@.service`);
-  }, 600_000);
+  }, 900_000);
   afterAll(async () => {
     await machine?.[Symbol.asyncDispose]();
   }, 60_000);
@@ -181,7 +181,7 @@ describe.each(suites.filter((suite) => wanted.includes(suite)))('quotas on Debia
       // Back on the host, nobody counts it any more.
       await root('dockershctl user disable bob 2>&1');
       expect(await root('lsattr -p /home/bob/sub/big')).toMatch(/^ *0 /);
-    }, 600_000);
+    }, 900_000);
   });
 
   describe('of projects, where users are root inside and may nest', () => {
@@ -293,6 +293,6 @@ describe.each(suites.filter((suite) => wanted.includes(suite)))('quotas on Debia
         'mountpoint -q /var/lib/dockersh || { systemctl stop dockershd.socket dockershd-admin.socket dockershd.service; mount -o loop,prjquota /root/x /var/lib/dockersh; systemctl start dockershd.socket dockershd-admin.socket dockershd.service; }',
       );
       expect(await out('dora', 'cat ~/kept; wc -c <~/big')).toBe('kept\n104857600\n');
-    }, 600_000);
+    }, 900_000);
   });
 });
