@@ -191,15 +191,19 @@ describe('bootstrap', () => {
     expect(stderr.toString()).toContain(why);
   });
 
-  it.skipIf(lacks('mmdebstrap'))('of a Debian suite gives an image with its package manager', async () => {
-    const { stderr } = await verbs.plain('image', 'bootstrap', 'debian:bookworm');
-    expect(stderr.toString()).toMatch(/running apt-get update\n(.*\n)*extracting archives\n/);
-    await verbs.host.setPolicy({ defaults: { image: 'debian:bookworm' } });
-    await ctl('stop', verbs.name);
-    expect(await verbs.inside('dpkg-query -W apt; cat /etc/debian_version')).toMatch(/^apt\t[^\n]+\n12\./);
-    await verbs.host.setPolicy({ defaults: { image: 'host' } });
-    await ctl('stop', verbs.name);
-  }, 300_000); // what it downloads comes as fast as it comes
+  it.skipIf(lacks('mmdebstrap'))(
+    'of a Debian suite gives an image with its package manager',
+    async () => {
+      const { stderr } = await verbs.plain('image', 'bootstrap', 'debian:bookworm');
+      expect(stderr.toString()).toMatch(/running apt-get update\n(.*\n)*extracting archives\n/);
+      await verbs.host.setPolicy({ defaults: { image: 'debian:bookworm' } });
+      await ctl('stop', verbs.name);
+      expect(await verbs.inside('dpkg-query -W apt; cat /etc/debian_version')).toMatch(/^apt\t[^\n]+\n12\./);
+      await verbs.host.setPolicy({ defaults: { image: 'host' } });
+      await ctl('stop', verbs.name);
+    },
+    300_000,
+  ); // what it downloads comes as fast as it comes
 
   it.skipIf(lacks('mmdebstrap'))('leaves nothing behind when it fails', async () => {
     const url = 'http://127.0.0.1:9/debian';
