@@ -2,7 +2,7 @@
 // controllers are there only where every folder above lets them be.
 
 import { describe, expect, it } from 'vitest';
-import { type OnKernel, sandboxes, testMs } from './on-kernel.ts';
+import { type OnKernel, patience, sandboxes, testMs } from './on-kernel.ts';
 
 export function cgroupTests(on: OnKernel): void {
   describe('membership', () => {
@@ -15,11 +15,12 @@ export function cgroupTests(on: OnKernel): void {
         // A cold start, warm ones, and one by the administrator, with many short processes.
         const work = 'for i in $(seq 10); do (/bin/true; /bin/true | /bin/cat) & done; wait; echo done';
         expect(await on.inside('user17', work)).toBe('done\n');
-        const init = `$(dockershctl --json ps | grep -A20 '"user": *"user17"' | sed -n 's/.*"initPid": *\\([0-9]*\\).*/\\1/p' | head -1)`;
-        const watch = `init=${init}
-        perl -e '
-          my ($space, %seen) = readlink "/proc/$ARGV[0]/ns/pid"; my $end = time + 8;
-          while (time < $end) {
+        const init = await on.init('user17');
+        await using watching = await on.start(
+          'root',
+          `exec perl -e '
+          $| = 1; print "watching\\n"; my ($space, %seen) = readlink "/proc/${init}/ns/pid";
+          until (-e "/run/enough") {
             for my $pid (map { m{(\\d+)$} } glob "/proc/[0-9]*") {
               next if (readlink("/proc/$pid/ns/pid") // "") ne $space;
               open my $file, "<", "/proc/$pid/cgroup" or next;
@@ -27,10 +28,13 @@ export function cgroupTests(on: OnKernel): void {
               $seen{$line}++;
             }
           }
-          print map { "$_" } keys %seen;
-        ' $init`;
-        const [seen] = await Promise.all([on.root(watch), ...[1, 2, 3].map(() => on.inside('user17', work))]);
-        expect(seen).toBe(`0::${on.folder('user17').replace('/sys/fs/cgroup', '')}\n`);
+          print keys %seen'`,
+          'watching\n',
+        );
+        await Promise.all([1, 2, 3].map(() => on.inside('user17', work)));
+        await on.root('touch /run/enough');
+        const seen = (await watching.finished(patience.timeoutMs)).stdout.toString();
+        expect(seen).toBe(`watching\n0::${on.folder('user17').replace('/sys/fs/cgroup', '')}\n`);
         await on.root('dockershctl exec user17 -- /bin/true');
         const moves = await on.root(
           `echo 0 >${tracing}/events/cgroup/cgroup_attach_task/enable; grep cgroup_attach_task: ${tracing}/trace || true`,
@@ -81,7 +85,7 @@ export function cgroupTests(on: OnKernel): void {
           const made = JSON.parse(await on.root(`dockershctl --json ${verb}`)) as { pausedMs: number };
           expect(made.pausedMs, verb).toBeGreaterThan(0);
         }
-        const [before, after] = (await on.root(`${count}\ncount; sleep 2; count`)).split('\n').map(Number);
+        const [before, after] = (await on.root(`${count}\ncount; sleep 4; count`)).split('\n').map(Number);
         expect(after).toBeGreaterThan(before ?? 0);
         expect(running.exited).toBe(false);
       },
@@ -107,7 +111,7 @@ export function cgroupTests(on: OnKernel): void {
         await on.inside('pia', 'head -c 150000000 /dev/zero >/srv/big');
         await using running = await on.start('pia', counting, 'on\n');
         const seen = await during(`systemctl kill --signal=KILL --kill-whom=main dockershd.service
-        sleep 1; frozen; a=$(count); sleep 2; [ $(count) -le $a ] || echo runs on; kill -CONT $reader 2>/dev/null`);
+        for i in $(seq 25); do [ $(cat ${sandboxes}/u1020-pia/cgroup.freeze) = 1 ] || break; sleep .2; done; frozen; a=$(count); sleep 2; [ $(count) -le $a ] || echo runs on; kill -CONT $reader 2>/dev/null`);
         expect(seen.slice(0, 8), seen.join('\n')).toEqual([...held, '0', 'frozen 0', 'runs on']);
         expect(running.exited).toBe(false);
         expect((await on.as('pia', 'exit 6')).code).toBe(6);

@@ -2,7 +2,7 @@
 // shown.
 
 import { describe, expect, it } from 'vitest';
-import { type OnKernel, testMs } from './on-kernel.ts';
+import { type OnKernel, patience, testMs } from './on-kernel.ts';
 
 /** Three MiB, or 30 operations: three seconds where 1M or 10 a second are allowed. */
 const steps = {
@@ -16,18 +16,24 @@ const operations = {
 } as const;
 const limited = { io_read: '1M', io_write: '1M' };
 
-/** Milliseconds that each takes, one after the other, as the user's own clock has it. */
+/**
+ * Milliseconds that each takes, one after the other, as the user's own clock has it. Of several rounds the shortest: what
+ * else the machine under the emulator has to do makes them longer.
+ */
 async function times(
   on: OnKernel,
   user: string,
   commands: Readonly<Record<string, string>>,
+  rounds = 1,
 ): Promise<Record<string, number>> {
   const script = Object.values(commands).map(
     (command) => `s=$(date +%s%N); ${command} 2>/dev/null || exit 9; echo $((($(date +%s%N) - s) / 1000000))`,
   );
-  const text = await on.inside(user, script.join('\n'));
+  const text = await on.inside(user, `for round in $(seq ${rounds}); do\n${script.join('\n')}\ndone`);
   const numbers = text.trim().split('\n').map(Number);
-  return Object.fromEntries(Object.keys(commands).map((name, index) => [name, numbers[index] ?? 0]));
+  const names = Object.keys(commands);
+  const ofAll = (first: number): number[] => numbers.filter((_, index) => index % names.length === first);
+  return Object.fromEntries(names.map((name, index) => [name, Math.min(...ofAll(index))]));
 }
 
 interface Stats {
@@ -52,7 +58,7 @@ export function diskTests(on: OnKernel): void {
         await on.inside('user15', 'true');
         await on.inside('user16', 'true');
         const before = await stat('user15', 'wbytes');
-        const [slow, free] = await Promise.all([times(on, 'user15', steps), times(on, 'user16', steps)]);
+        const [slow, free] = await Promise.all([times(on, 'user15', steps), times(on, 'user16', steps, 3)]);
         for (const name of Object.keys(steps)) {
           expect(slow[name], `${name}: ${JSON.stringify([slow, free])}`).toBeGreaterThan(2_200);
           expect(free[name], `${name}: ${JSON.stringify([slow, free])}`).toBeLessThan((slow[name] ?? 0) / 2);
@@ -71,7 +77,7 @@ export function diskTests(on: OnKernel): void {
         await on.policy({ user15: most }, ['user15', 'io.max', told]);
         const [slow, free] = await Promise.all([
           times(on, 'user15', operations),
-          times(on, 'user16', { ...operations, written: `${steps.written}; ${operations.written}` }),
+          times(on, 'user16', { ...operations, written: `${steps.written}; ${operations.written}` }, 3),
         ]);
         for (const name of Object.keys(operations)) {
           expect(slow[name], `${name}: ${JSON.stringify([slow, free])}`).toBeGreaterThan(2_200);
@@ -120,13 +126,13 @@ export function diskTests(on: OnKernel): void {
         expect(Math.abs(shown.memoryBytes - (bytes ?? 0))).toBeLessThan(4 * 1024 ** 2);
         expect([shown.swapBytes, shown.pids]).toEqual([swap, (pids ?? 0) - 2]); // PID 1 and the spawner are ours
         const top = await on.root(
-          "script -qec 'timeout 15 dockershctl top --sort processes' /dev/null || true",
+          "script -qec 'timeout 60 dockershctl top --sort processes' /dev/null | grep -aEm 1 'user15 +1 .* [1-9][0-9.]*%' || true",
         );
-        expect(top).toMatch(/user15 +1 .* [1-9][\d.]*%/);
+        expect(top).toContain('user15');
 
         const wasSlow = running.exited;
         await on.policy({});
-        await running.waitForOutput('done', 60_000);
+        await running.waitForOutput('done', patience.timeoutMs);
         expect(wasSlow).toBe(false);
       },
       testMs,

@@ -20,7 +20,7 @@ export function nestingTests(on: OnKernel): void {
         const memory = `${own} && echo 30M > small/memory.max && echo 0 > small/memory.swap.max
           (echo 0 > small/cgroup.procs; exec ${hungry}) 2>/dev/null; echo $?; grep '^oom_kill ' small/memory.events; ${end}`;
         expect(await on.inside('user19', memory)).toBe('137\noom_kill 1\n');
-        const pids = `${own} && echo 3 > small/pids.max && sh -c 'echo 0 > small/cgroup.procs; sleep 1 & sleep 1 & sleep 1 & wait' 2>&1 | grep -ci fork; ${end}`;
+        const pids = `${own} && echo 3 > small/pids.max && sh -c 'echo 0 > small/cgroup.procs; sleep 5 & sleep 5 & sleep 5 & wait' 2>&1 | grep -ci fork; ${end}`;
         expect(await on.inside('user19', pids)).toBe('1\n');
         expect(await on.counter('user19', 'memory.events.local', 'oom')).toBe(0); // no limit of the sandbox's was met
         await on.neighbourIsFine();
@@ -80,7 +80,7 @@ export function nestingTests(on: OnKernel): void {
         expect(session.stdout.toString()).toBe('gone\n');
         const inside = `${on.folder('user19')}/inside`;
         await on.root(
-          `for i in $(seq 50); do grep -q 'frozen 1' ${inside}/trap/cgroup.events && exit 0; sleep .1; done; exit 1`,
+          `for i in $(seq 300); do grep -q 'frozen 1' ${inside}/trap/cgroup.events && exit 0; sleep .1; done; exit 1`,
         );
         expect(
           await on.inside(

@@ -3,7 +3,7 @@
 
 import type { PolicySection } from '../fixtures/policy-text.ts';
 import { policyText } from '../fixtures/policy-text.ts';
-import { describeFinished, type Finished, type Running } from '../fixtures/process.ts';
+import { describeFinished, type Finished, type Running, waitUntil } from '../fixtures/process.ts';
 import type { Machine } from './machine.ts';
 
 /** Everything takes 30 times as long where the processor is emulated. */
@@ -60,6 +60,21 @@ export class OnKernel {
   /** A user's cgroup. */
   folder(user: string): string {
     return `${sandboxes}/u${1000 + accounts.indexOf(user)}-${user}`;
+  }
+
+  /** PID of the first process of a user's sandbox, which runs. */
+  async init(user: string): Promise<number> {
+    let pid: number | null | undefined;
+    // A supervisor that is slow to say it is not waited for.
+    const isSaid = async (): Promise<boolean> => {
+      const { sandboxes } = JSON.parse(await this.root('dockershctl --json ps')) as {
+        sandboxes: { user: string; initPid: number | null }[];
+      };
+      pid = sandboxes.find((each) => each.user === user)?.initPid;
+      return typeof pid === 'number';
+    };
+    await waitUntil(isSaid, `the first process of ${user}`, patience.timeoutMs);
+    return pid ?? 0;
   }
 
   async file(user: string, name: string): Promise<string> {
