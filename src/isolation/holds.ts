@@ -26,6 +26,19 @@ export class Holds {
   }
 }
 
+/** What keeps users' sandboxes from being started. */
+interface Gate {
+  ended(uid: number): Promise<void> | undefined;
+}
+
+/** Waits until none of them keeps the user's sandbox, at one and the same time; throws E_STOPPING at `deadline` (Date.now). */
+export async function allEnded(uid: number, gates: readonly Gate[], deadline: number): Promise<void> {
+  const next = (): Promise<void> | undefined =>
+    gates.map((gate) => gate.ended(uid)).find((end) => end !== undefined);
+  // One may have begun while another was waited for.
+  for (let end = next(); end !== undefined; end = next()) await within(end, deadline - Date.now());
+}
+
 /** Waits for `promise`, but no longer; throws E_STOPPING then. */
 export async function within(promise: Promise<void>, ms: number): Promise<void> {
   let timer: NodeJS.Timeout | undefined;

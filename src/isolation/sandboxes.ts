@@ -25,7 +25,7 @@ import type {
   UserLayer,
   UserRecord,
 } from './engine.ts';
-import { Holds, within } from './holds.ts';
+import { allEnded, Holds, within } from './holds.ts';
 import { firstRange, idMapsOf, rangeSize, SlotRegistry } from './ids.ts';
 import { type Pause, Pauses, pauseOf } from './pause.ts';
 import type { DiskOwner } from './project-disks.ts';
@@ -106,11 +106,7 @@ export class Sandboxes implements Engine {
   ): Promise<SessionStart> {
     const deadline = Date.now() + stopPatienceMs;
     for (let attempt = 0; attempt < mostAttempts; attempt += 1) {
-      for (let held = this.#holds.ended(uid); held !== undefined; held = this.#holds.ended(uid)) {
-        await within(held, deadline - Date.now());
-      }
-      const paused = this.#pauses.ended(uid);
-      if (paused !== undefined) await within(paused, deadline - Date.now());
+      await allEnded(uid, [this.#holds, this.#pauses], deadline);
       const { sandbox: pending, cold } = this.#starts.ensure(uid, describe);
       const sandbox = await pending;
       const identity = identityIn(sandbox.record, session);
