@@ -1,7 +1,7 @@
 // The admin verbs about images.
 
 import { bootstrapImage } from '../images/bootstrap.ts';
-import { parsePlatform, thisPlatform } from '../images/platform.ts';
+import { fitsPlatform, parsePlatform } from '../images/platform.ts';
 import { pullImage } from '../images/pull.ts';
 import { pushImage } from '../images/push.ts';
 import type { PartialRegistryOptions } from '../images/registry/options.ts';
@@ -19,7 +19,7 @@ export function imageHandlers(parts: AdminParts): Handlers<keyof typeof imageVer
       for (const { name: id } of imported) {
         // It may be here to be passed on, but users who are given it get no further than to an error.
         const { os, architecture } = await images.inspect(id);
-        if (os === 'linux' && architecture === thisPlatform().architecture) continue;
+        if (fitsPlatform({ os, architecture })) continue;
         progress({
           id,
           step: `for ${os}/${architecture}: on this machine its programs run only by emulation`,

@@ -1,13 +1,12 @@
 // Writes an exported image to a file: whole under its name, or not at all. Until it is whole it has no name, so that a
 // daemon that is killed leaves nothing; where the file system can't do that, it has another name.
 
-import { randomBytes } from 'node:crypto';
 import { type FileHandle, open, readdir, rename, rm, unlink } from 'node:fs/promises';
 import path from 'node:path';
 import type { ImageStore } from '../images/image-store.ts';
 import { type ImportOptions, reportEvery } from '../images/import-options.ts';
 import { giveName, openUnnamed } from '../isolation/unnamed-file.ts';
-import { isAtomicTemporary } from '../lib/atomic-file.ts';
+import { isAtomicTemporary, temporaryFor } from '../lib/atomic-file.ts';
 import { DockershError, hasErrno } from '../lib/errors.ts';
 import type { AdminParams, AdminResult } from '../protocol/admin.ts';
 
@@ -21,10 +20,7 @@ export async function writeExport(
 ): Promise<AdminResult<'image.export'>> {
   const image = await images.exportImage(name, { format, signal: options.signal });
   await removeLeftovers(target);
-  const temporary = path.join(
-    path.dirname(target),
-    `.${path.basename(target)}.${randomBytes(8).toString('hex')}.tmp`,
-  );
+  const temporary = temporaryFor(target);
   writing.add(temporary);
   try {
     const { file, named } = await openNew(temporary);

@@ -14,6 +14,14 @@ export function thisPlatform(): Platform {
   return { architecture: ociArchitecture(process.arch), variant: undefined };
 }
 
+/** Whether an image's configuration names the platform, whatever its variant. */
+export function fitsPlatform(
+  image: { readonly os: string; readonly architecture: string },
+  { architecture }: Platform = thisPlatform(),
+): boolean {
+  return image.os === 'linux' && image.architecture === architecture;
+}
+
 /** Names that uname and others have for what OCI calls otherwise. */
 const aliases: Readonly<Record<string, string>> = { x86_64: 'amd64', aarch64: 'arm64', i386: '386' };
 
@@ -39,13 +47,13 @@ export function describePlatform({ architecture, variant }: Platform): string {
 /** The manifest for a platform. Without a variant, one that has none where there is a choice. */
 export function choosePlatform(
   manifests: readonly Descriptor[],
-  { architecture, variant }: Platform = thisPlatform(),
+  wanted: Platform = thisPlatform(),
 ): Descriptor | undefined {
   const fitting = manifests.filter(
-    ({ platform: target }) => target?.os === 'linux' && target.architecture === architecture,
+    ({ platform: target }) => target !== undefined && fitsPlatform(target, wanted),
   );
-  const exact = fitting.find(({ platform: target }) => target?.variant === variant);
-  return exact ?? (variant === undefined ? fitting[0] : undefined);
+  const exact = fitting.find(({ platform: target }) => target?.variant === wanted.variant);
+  return exact ?? (wanted.variant === undefined ? fitting[0] : undefined);
 }
 
 const mostNamed = 20;

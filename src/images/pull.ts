@@ -8,7 +8,7 @@ import type { ContentStore, Transaction } from './content.ts';
 import type { Digest } from './digest.ts';
 import { withIndexDigests } from './index-file.ts';
 import { type Descriptor, type ImageConfig, imageConfig } from './oci.ts';
-import { describePlatform, type Platform, thisPlatform } from './platform.ts';
+import { describePlatform, fitsPlatform, type Platform, thisPlatform } from './platform.ts';
 import { blobSource } from './registry/blobs.ts';
 import { RegistryClient } from './registry/client.ts';
 import { RegistryError } from './registry/failure.ts';
@@ -230,7 +230,7 @@ function requireFitting(
     const why = `it has ${manifest.layers.length} layers, its configuration ${config.rootfs.diff_ids.length}`;
     throw new RegistryError('broken', { what, why });
   }
-  if (config.os !== 'linux' || config.architecture !== wantedPlatform.architecture) {
+  if (!fitsPlatform(config, wantedPlatform)) {
     const why = `it is for ${config.os}/${config.architecture}, not for ${describePlatform(wantedPlatform)}`;
     const hint = `To have it nevertheless: --platform ${shellWord(`${config.os}/${config.architecture}`)}`;
     throw new RegistryError('missing', { what, why, hint });

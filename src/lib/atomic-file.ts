@@ -6,10 +6,16 @@ import path from 'node:path';
 
 const temporaryName = /^\.(.+)\.[0-9a-f]{16}\.tmp$/;
 
-/** True for names that a crash in writeFileAtomic may leave behind, of `target` or of any file, for clean-up. */
+/** True for names of temporaryFor(), which a crash may leave behind: of `target` or of any file, for clean-up. */
 export function isAtomicTemporary(name: string, target?: string): boolean {
   const found = temporaryName.exec(name)?.[1];
   return found !== undefined && (target === undefined || found === target);
+}
+
+/** Another name in the same folder, which isAtomicTemporary knows. */
+export function temporaryFor(target: string): string {
+  const name = `.${path.basename(target)}.${randomBytes(8).toString('hex')}.tmp`;
+  return path.join(path.dirname(target), name);
 }
 
 /** Writes through a temporary file in the same folder: write, fsync, rename, fsync of the folder. */
@@ -18,8 +24,7 @@ export async function writeFileAtomic(
   data: string | Uint8Array,
   mode = 0o600,
 ): Promise<void> {
-  const folder = path.dirname(target);
-  const temporary = path.join(folder, `.${path.basename(target)}.${randomBytes(8).toString('hex')}.tmp`);
+  const temporary = temporaryFor(target);
   try {
     {
       await using file = await open(temporary, 'wx', 0o600);
@@ -33,7 +38,7 @@ export async function writeFileAtomic(
     await rm(temporary, { force: true });
     throw error;
   }
-  await syncFolder(folder);
+  await syncFolder(path.dirname(target));
 }
 
 /** Makes a rename in this folder last through a power cut (fsync(2), notes on directories). */
