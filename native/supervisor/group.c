@@ -20,26 +20,41 @@ void group_signal(pid_t leader, int number) {
 
 struct stat_fields {
     int session, terminal; // -1 for one that is gone; 0 for one without a terminal
+    bool ending;           // killed, or already on its way out
 };
 
-// Fields 6 and 7 of /proc/PID/stat; the name in field 2 may hold anything, so the count starts after it.
+// Of the kernel's sched.h.
+#define PF_EXITING 0x4u
+
+// Fields of /proc/PID/stat (proc_pid_stat(5)); the name in field 2 may hold anything, so the count starts after it.
 static struct stat_fields stat_of(pid_t pid) {
-    const struct stat_fields gone = {.session = -1};
-    char path[64], text[512];
+    struct stat_fields found = {.session = -1};
+    char path[64], text[1024];
     (void)snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
     FILE *file = fopen(path, "re");
     if (file == NULL)
-        return gone;
+        return found;
     size_t length = fread(text, 1, sizeof text - 1, file);
     (void)fclose(file);
     text[length] = '\0';
-    const char *after = strrchr(text, ')');
-    struct stat_fields found;
-    int parent, group;
-    if (after == NULL ||
-        sscanf(after + 1, " %*c %d %d %d %d", &parent, &group, &found.session, &found.terminal) != 4)
-        return gone;
+    char *rest = strrchr(text, ')');
+    const char *word = rest == NULL ? NULL : strsep(&rest, " ");
+    for (int field = 3; word != NULL && field <= 31 && (word = strsep(&rest, " ")) != NULL; field++) {
+        unsigned long number = strtoul(word, NULL, 10);
+        if (field == 6)
+            found.session = (int)number;
+        if (field == 7)
+            found.terminal = (int)number;
+        if (field == 9)
+            found.ending = (number & PF_EXITING) != 0;
+        if (field == 31) // what it has been sent and has not taken yet
+            found.ending |= (number & 1ul << (SIGKILL - 1)) != 0;
+    }
     return found;
+}
+
+bool process_ends(pid_t pid) {
+    return stat_of(pid).ending;
 }
 
 // The PID namespace a process is in, as an inode number; 0 for one that is gone.

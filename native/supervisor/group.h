@@ -1,10 +1,14 @@
-// Signals to what a session left: its process group, or every process of its terminal session.
+// What there is of processes, and signals to them: a session's process group, every process of its terminal session, or
+// the whole sandbox.
 #pragma once
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 #include "cgroup.h"
 
+// Whether it has been killed, or is on its way out for another reason: it may be long until it can be waited for.
+bool process_ends(pid_t pid);
 void group_signal(pid_t leader, int number);
 // Finds the processes through the sandbox's cgroup, so that no other sandbox's can be meant.
 void session_signal(const struct cgroups *cgroups, pid_t leader, int number);

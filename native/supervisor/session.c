@@ -297,8 +297,8 @@ void session_start(struct supervisor *supervisor, struct wire_reader *reader, co
     struct identity identity;
     if (count != 1 || id[0] == '\0' || identity_read(&identity, &supervisor->spec, *reader) != 0)
         refusal = "protocol";
-    else if (supervisor->state != STATE_RUNNING)
-        refusal = "stopping";
+    else if (supervisor->state != STATE_RUNNING || process_ends(supervisor->init_pid))
+        refusal = "stopping"; // what would be started now would die with PID 1
     else if (session == NULL)
         refusal = "sessions";
     else if (session_count(supervisor) >= most)

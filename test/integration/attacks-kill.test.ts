@@ -2,10 +2,11 @@
 // the user only once.
 
 import { readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Host } from '../fixtures/host.ts';
 import { control } from '../fixtures/machine.ts';
-import { type Finished, Running, run, waitUntil } from '../fixtures/process.ts';
+import { describeFinished, type Finished, Running, run, waitUntil } from '../fixtures/process.ts';
 import { TestUser } from '../fixtures/users.ts';
 
 describe.skipIf(control)('a part that is killed', () => {
@@ -32,10 +33,14 @@ describe.skipIf(control)('a part that is killed', () => {
   const login = async ({ uid, gid }: TestUser, command: string): Promise<Finished> =>
     await run(host.client, ['-c', command], { uid, gid });
 
-  const supervisorOf = async (of: TestUser): Promise<number> => {
+  const initOf = async (of: TestUser): Promise<number> => {
     const sandbox = await host.sandboxOf(of);
     if (sandbox === undefined) throw new Error(`no sandbox of ${of.name}`);
-    const status = readFileSync(`/proc/${sandbox.initPid}/status`, 'utf8');
+    return sandbox.initPid;
+  };
+
+  const supervisorOf = async (of: TestUser): Promise<number> => {
+    const status = readFileSync(`/proc/${await initOf(of)}/status`, 'utf8');
     return Number(/^PPid:\s+(\d+)$/m.exec(status)?.[1]);
   };
 
@@ -51,6 +56,35 @@ describe.skipIf(control)('a part that is killed', () => {
     const again = await login(user, 'echo again');
     expect(again.stderr.toString()).toBe('');
     expect(again.stdout.toString()).toBe('again\n');
+  });
+
+  // As the kernel does where memory is short (oom_kills = sandbox).
+  it.each([
+    ['PID 1', (init: number) => [init]],
+    ['everything, PID 1 first', (init: number, children: number[]) => [init, ...children]],
+    ['everything, PID 1 last', (init: number, children: number[]) => [...children, init]],
+  ])('%s: who logs in while it ends waits for that', async (_what, chosen) => {
+    for (let round = 0; round < 8; round += 1) {
+      await login(user, 'true');
+      const init = await initOf(user);
+      const supervisor = await supervisorOf(user);
+      // With much to clear away.
+      const much =
+        'for i in $(seq 150); do sleep 100 & done; head -c 2G /dev/zero | tail -c 50M & echo up; wait';
+      await using session = new Running(host.client, ['-c', much], { uid: user.uid, gid: user.gid });
+      await session.waitForOutput('up');
+      const children = readFileSync(`/proc/${supervisor}/task/${supervisor}/children`, 'utf8');
+      const others = children
+        .trim()
+        .split(' ')
+        .map(Number)
+        .filter((pid) => pid !== init);
+      for (const pid of chosen(init, others)) kill(pid, 'SIGKILL');
+      await sleep(round);
+      for (const result of await Promise.all([1, 2].map(() => login(user, 'exit 5'))))
+        expect(result.code, describeFinished(result)).toBe(5);
+      expect((await session.finished()).code).not.toBe(0);
+    }
   });
 
   it('supervisors that wait for a sandbox: nobody notices', async () => {

@@ -49,7 +49,7 @@ describe.skipIf(control)('a hostile login client', () => {
     await waitUntil(
       () => descriptors() <= before,
       'the descriptors to be closed',
-      3_000,
+      20_000,
       () => `${before} before, ${descriptors()} now`,
     );
 

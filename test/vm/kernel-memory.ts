@@ -31,7 +31,8 @@ export function memoryTests(on: OnKernel): void {
         // Nothing of the session's shell is left to tell: ssh says that a signal ended it.
         expect([hog.stdout.toString(), hog.code], describeFinished(hog)).toEqual(['', 255]);
         expect((await other.finished()).code).toBe(255);
-        expect((await on.as('bob', 'exit 5')).code).toBe(5);
+        const next = await on.as('bob', 'exit 5');
+        expect(next.code, describeFinished(next)).toBe(5);
         expect(await ofNeighbour()).toBe(before);
         expect(await on.root('systemctl is-active dockersh-sandboxes.service dockershd.service')).toBe(
           'active\nactive\n',
