@@ -26,7 +26,8 @@ struct stat_fields {
 // Of the kernel's sched.h.
 #define PF_EXITING 0x4u
 
-// Fields of /proc/PID/stat (proc_pid_stat(5)); the name in field 2 may hold anything, so the count starts after it.
+// Fields of /proc/PID/stat (proc_pid_stat(5)); the name in field 2 may hold anything, so the count starts
+// after it.
 static struct stat_fields stat_of(pid_t pid) {
     struct stat_fields found = {.session = -1};
     char path[64], text[1024];

@@ -1,5 +1,5 @@
-// What there is of processes, and signals to them: a session's process group, every process of its terminal session, or
-// the whole sandbox.
+// What there is of processes, and signals to them: a session's process group, every process of its terminal
+// session, or the whole sandbox.
 #pragma once
 
 #include <stdbool.h>
@@ -7,7 +7,8 @@
 
 #include "cgroup.h"
 
-// Whether it has been killed, or is on its way out for another reason: it may be long until it can be waited for.
+// Whether it has been killed, or is on its way out for another reason: it may be long until it can be waited
+// for.
 bool process_ends(pid_t pid);
 void group_signal(pid_t leader, int number);
 // Finds the processes through the sandbox's cgroup, so that no other sandbox's can be meant.

@@ -16,73 +16,22 @@
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "control.h"
 #include "delegate.h"
 #include "group.h"
 #include "pause.h"
 #include "session_time.h"
 #include "spawner.h"
-#include "supervisor.h"
 #include "sys.h"
 
 #define FIXED_POLLS 4
 #define WATCHDOG_SECONDS 60
 
 static struct supervisor self;
-static uint8_t message[WIRE_MAX_BYTES];
-
-// ---- messages to the daemon --------------------------------------------------------------------
-
-static void send_control(struct wire_writer *writer) {
-    if (self.control >= 0)
-        (void)wire_send(self.control, writer->bytes, wire_finish(writer, 0), NULL, 0);
-}
-
-static void send_ready(void) {
-    uint8_t bytes[512];
-    struct wire_writer writer;
-    uint64_t steps[STEP_COUNT + 1];
-    steps[0] = self.received_ns;
-    memcpy(steps + 1, self.shared->steps_ns, sizeof self.shared->steps_ns);
-    wire_start(&writer, bytes, sizeof bytes, MSG_READY);
-    wire_put_u32(&writer, TAG_PID, (uint32_t)self.init_pid);
-    wire_put(&writer, TAG_STEPS, steps, sizeof steps);
-    send_control(&writer);
-}
-
-static void send_failed(const struct err *err) {
-    uint8_t bytes[1024];
-    char text[400];
-    struct wire_writer writer;
-    err_text(err, text, sizeof text);
-    wire_start(&writer, bytes, sizeof bytes, MSG_FAILED);
-    wire_put_text(&writer, TAG_TEXT, text);
-    wire_put_text(&writer, TAG_STATE, err->what);
-    wire_put_u32(&writer, TAG_CODE, (uint32_t)err->number);
-    send_control(&writer);
-}
-
-static void send_state(void) {
-    struct wire_writer writer;
-    wire_start(&writer, message, sizeof message, MSG_STATE);
-    wire_put_text(&writer, TAG_STATE, self.state == STATE_RUNNING ? "running" : "stopping");
-    wire_put_u32(&writer, TAG_PID, (uint32_t)self.init_pid);
-    for (size_t index = 0; index < MAX_SESSIONS; index++) {
-        const struct session *session = &self.sessions[index];
-        char line[ID_BYTES + NOTE_BYTES + 48];
-        if (!session->used || session->ended)
-            continue;
-        int length = snprintf(line, sizeof line, "%s%c%d%c%d%c%s", session->id, 0,
-                              (int)self.shared->slots[index].pid, 0, session->pts_number, 0, session->note);
-        wire_put(&writer, TAG_SESSION, line, (size_t)length);
-    }
-    send_control(&writer);
-    session_report_all(&self);
-}
 
 // ---- the end -------------------------------------------------------------------------------------
 
@@ -93,39 +42,36 @@ static void reap_until_gone(void) {
 
 // Everything inside dies with PID 1, and the kernel waits for it. The control connection is closed
 // last of all: its end tells the daemon that nothing of this sandbox is left.
-static _Noreturn void leave(void) {
-    pause_end(&self); // on v1 what is frozen can't be killed
-    if (self.init_pid > 0)
-        (void)kill(self.init_pid, SIGKILL);
-    if (self.spawner_pid > 0)
-        (void)kill(self.spawner_pid, SIGKILL);
+_Noreturn void supervisor_leave(struct supervisor *supervisor) {
+    pause_end(supervisor); // on v1 what is frozen can't be killed
+    if (supervisor->init_pid > 0)
+        (void)kill(supervisor->init_pid, SIGKILL);
+    if (supervisor->spawner_pid > 0)
+        (void)kill(supervisor->spawner_pid, SIGKILL);
     reap_until_gone();
-    if (self.spec.mountpoint != NULL)
-        (void)umount2(self.spec.mountpoint, MNT_DETACH);
-    if (self.spec.delegated != NULL)
-        cgroup_remove_tree(self.spec.delegated);
-    cgroups_remove(&self.cgroups);
-    if (self.listener >= 0 && self.spec.control_path != NULL)
-        (void)unlink(self.spec.control_path);
+    if (supervisor->spec.mountpoint != NULL)
+        (void)umount2(supervisor->spec.mountpoint, MNT_DETACH);
+    if (supervisor->spec.delegated != NULL)
+        cgroup_remove_tree(supervisor->spec.delegated);
+    cgroups_remove(&supervisor->cgroups);
+    if (supervisor->listener >= 0 && supervisor->spec.control_path != NULL)
+        (void)unlink(supervisor->spec.control_path);
     _exit(0);
 }
 
-static void begin_stop(void) {
-    if (self.state != STATE_RUNNING)
+void supervisor_stop(struct supervisor *supervisor) {
+    if (supervisor->state != STATE_RUNNING)
         return;
-    pause_end(&self); // what stands still hears nothing
-    self.state = STATE_STOPPING;
-    self.linger_at_ns = NEVER;
-    self.kill_at_ns = monotonic_ns() + self.spec.stop_grace_ms * 1000000u;
-    struct wire_writer writer;
-    uint8_t bytes[64];
-    wire_start(&writer, bytes, sizeof bytes, MSG_STOPPING);
-    send_control(&writer);
-    sandbox_signal(&self.cgroups, self.init_pid, SIGTERM);
+    pause_end(supervisor); // what stands still hears nothing
+    supervisor->state = STATE_STOPPING;
+    supervisor->linger_at_ns = NEVER;
+    supervisor->kill_at_ns = monotonic_ns() + supervisor->spec.stop_grace_ms * 1000000u;
+    control_send_stopping(supervisor);
+    sandbox_signal(&supervisor->cgroups, supervisor->init_pid, SIGTERM);
     // Interactive shells ignore SIGTERM. What has no terminal does not expect a hang-up and would die of it.
-    sandbox_hang_up(&self.cgroups, self.init_pid);
-    sandbox_signal(&self.cgroups, self.init_pid, SIGCONT); // what is stopped would hear nothing
-    (void)kill(self.init_pid, SIGTERM);                    // asks it to end as soon as it is alone
+    sandbox_hang_up(&supervisor->cgroups, supervisor->init_pid);
+    sandbox_signal(&supervisor->cgroups, supervisor->init_pid, SIGCONT); // what is stopped would hear nothing
+    (void)kill(supervisor->init_pid, SIGTERM); // asks it to end as soon as it is alone
 }
 
 // ---- children --------------------------------------------------------------------------------------
@@ -147,7 +93,7 @@ static void children_exited(void) {
     struct signalfd_siginfo ignored;
     while (read(self.signals, &ignored, sizeof ignored) == sizeof ignored) {
         if (ignored.ssi_signo == SIGTERM)
-            begin_stop();
+            supervisor_stop(&self);
     }
     // Zombies that a session still needs stay; they must not hide the ones behind them, so each
     // child of ours is asked for by its own pid.
@@ -166,103 +112,8 @@ static void children_exited(void) {
         spawner_died();
     if (self.init_pid > 0 && waitpid(self.init_pid, NULL, WNOHANG) == self.init_pid) {
         self.init_pid = 0;
-        leave();
+        supervisor_leave(&self);
     }
-}
-
-// ---- messages from the daemon ------------------------------------------------------------------------
-
-static int listen_for_daemons(struct err *err) {
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    if (strlen(self.spec.control_path) >= sizeof address.sun_path)
-        return err_plain(err, "the control socket's path is too long", self.spec.control_path);
-    (void)strcpy(address.sun_path, self.spec.control_path);
-    (void)unlink(address.sun_path); // the folder is root's, and the daemon starts one of us at a time
-    self.listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (self.listener < 0 || bind(self.listener, (struct sockaddr *)&address, sizeof address) != 0 ||
-        listen(self.listener, 4) != 0)
-        return err_sys(err, "listen on the control socket", NULL);
-    return 0;
-}
-
-// The sessions that were sent right behind a specification that came to nothing: their clients go back
-// to the daemon, which knows what to tell them.
-static void refuse_waiting(void) {
-    int fds[WIRE_MAX_FDS];
-    unsigned count;
-    struct wire_reader reader;
-    ssize_t length;
-    self.state = STATE_STOPPING;
-    while ((length = wire_receive(self.control, message, sizeof message, fds, &count)) > 0) {
-        if (wire_open(&reader, message, (size_t)length) && reader.type == MSG_SESSION)
-            session_start(&self, &reader, fds, count);
-        for (unsigned index = 0; index < count; index++)
-            close_fd(fds[index]);
-    }
-}
-
-static void start_sandbox(struct wire_reader *reader, size_t length) {
-    struct err err = {0};
-    if (self.state != STATE_IDLE)
-        return;
-    if (build_sandbox(&self, reader, message, length, &err) != 0 || listen_for_daemons(&err) != 0) {
-        send_failed(&err);
-        refuse_waiting();
-        leave();
-    }
-    self.state = STATE_RUNNING;
-    // The first session is on its way; if it never comes, the sandbox must not stay for ever.
-    self.linger_at_ns = monotonic_ns() + 10u * 1000000000u;
-    send_ready();
-}
-
-static void handle_control(void) {
-    int fds[WIRE_MAX_FDS];
-    unsigned count;
-    struct wire_reader reader;
-    ssize_t length = wire_receive(self.control, message, sizeof message, fds, &count);
-    if (length < 0 && (errno == EAGAIN || errno == EBADMSG))
-        return;
-    if (length <= 0) {
-        close_fd_at(&self.control);
-        pause_end(&self);
-        if (self.state == STATE_IDLE)
-            leave(); // the daemon has gone before it had a use for us
-        return;
-    }
-    if (wire_open(&reader, message, (size_t)length)) {
-        switch (reader.type) {
-        case MSG_SANDBOX:
-            start_sandbox(&reader, (size_t)length);
-            break;
-        case MSG_SESSION:
-            session_start(&self, &reader, fds, count);
-            break;
-        case MSG_STOP:
-            begin_stop();
-            break;
-        case MSG_PAUSE:
-            pause_request(&self, &reader);
-            break;
-        case MSG_HELLO:
-            send_state();
-            break;
-        default:
-            break;
-        }
-    }
-    for (unsigned index = 0; index < count; index++)
-        close_fd(fds[index]);
-}
-
-// A new daemon: it takes the old one's place.
-static void accept_daemon(void) {
-    int fd = accept4(self.listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-    if (fd < 0)
-        return;
-    close_fd_at(&self.control);
-    pause_end(&self);
-    self.control = fd;
 }
 
 // ---- the loop ------------------------------------------------------------------------------------------
@@ -304,11 +155,11 @@ static void pass_deadlines(void) {
             session_check_time(&self, session);
     }
     if (self.kill_at_ns <= now)
-        leave();
+        supervisor_leave(&self);
     if (self.thaw_at_ns <= now)
         pause_end(&self);
     if (idle_end_ns() <= now)
-        begin_stop();
+        supervisor_stop(&self);
 }
 
 static void wait_and_handle(void) {
@@ -345,9 +196,9 @@ static void wait_and_handle(void) {
             session_message(&self, owner);
     }
     if (polled[0].revents != 0)
-        handle_control();
+        control_message(&self);
     if (polled[2].revents != 0)
-        accept_daemon();
+        control_accept(&self);
     pass_deadlines();
 }
 
@@ -361,6 +212,7 @@ static int own_mount_namespace(struct err *err) {
 }
 
 static int prepare(struct err *err) {
+    uint8_t message[16 * 1024]; // paths of cgroups
     int fds[WIRE_MAX_FDS];
     struct pollfd wait = {.fd = self.control, .events = POLLIN};
     (void)poll(&wait, 1, -1);
@@ -418,8 +270,8 @@ _Noreturn void supervise(int control, int init_binary) {
         (void)err_sys(&err, "map memory", NULL);
     if (err.what[0] != '\0' || watch_children(&err) != 0 || own_mount_namespace(&err) != 0 ||
         prepare(&err) != 0) {
-        send_failed(&err);
-        leave();
+        control_send_failed(&self, &err);
+        supervisor_leave(&self);
     }
     for (;;)
         wait_and_handle();

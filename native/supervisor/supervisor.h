@@ -71,6 +71,10 @@ struct supervisor {
 
 // supervise.c: the whole life of a supervisor; `control` is the connection with the daemon.
 _Noreturn void supervise(int control, int init_binary);
+// Ends the sandbox now, and with it the supervisor.
+_Noreturn void supervisor_leave(struct supervisor *supervisor);
+// Asks everybody in the sandbox to end; who has not when the time for it is over is killed.
+void supervisor_stop(struct supervisor *supervisor);
 
 // build.c
 // Starts the spawner, which closes what it inherits of the supervisor's.
@@ -80,14 +84,17 @@ int build_sandbox(struct supervisor *supervisor, struct wire_reader *reader, con
 // A spawner that died (the kernel's OOM killer may choose it) is replaced by a new one.
 int replace_spawner(struct supervisor *supervisor, struct err *err);
 
-// session.c
+// session_begin.c
 void session_start(struct supervisor *supervisor, struct wire_reader *reader, const int *fds, unsigned count);
+// The spawner has said that it could not fork for a session.
+void session_failed_starts(struct supervisor *supervisor);
+
+// session.c
 void session_message(struct supervisor *supervisor, struct session *session);
 // A child of ours has exited; it is still a zombie. True: it may be reaped now.
 bool session_exited(struct supervisor *supervisor, pid_t pid, int wait_code, int wait_status);
 void session_deadline(struct supervisor *supervisor, struct session *session);
 // Ends a session whose time is over.
 void session_check_time(struct supervisor *supervisor, struct session *session);
-void session_failed_starts(struct supervisor *supervisor);
 size_t session_count(const struct supervisor *supervisor);
 void session_report_all(struct supervisor *supervisor);

@@ -1,0 +1,164 @@
+// The connection with the daemon: what it asks for, and what it is told. It may end at any time, and another
+// daemon's may take its place.
+#include "control.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "pause.h"
+
+static uint8_t message[WIRE_MAX_BYTES];
+
+static void send_control(struct supervisor *supervisor, struct wire_writer *writer) {
+    if (supervisor->control >= 0)
+        (void)wire_send(supervisor->control, writer->bytes, wire_finish(writer, 0), NULL, 0);
+}
+
+static void send_ready(struct supervisor *supervisor) {
+    uint8_t bytes[512];
+    struct wire_writer writer;
+    uint64_t steps[STEP_COUNT + 1];
+    steps[0] = supervisor->received_ns;
+    memcpy(steps + 1, supervisor->shared->steps_ns, sizeof supervisor->shared->steps_ns);
+    wire_start(&writer, bytes, sizeof bytes, MSG_READY);
+    wire_put_u32(&writer, TAG_PID, (uint32_t)supervisor->init_pid);
+    wire_put(&writer, TAG_STEPS, steps, sizeof steps);
+    send_control(supervisor, &writer);
+}
+
+void control_send_failed(struct supervisor *supervisor, const struct err *err) {
+    uint8_t bytes[1024];
+    char text[400];
+    struct wire_writer writer;
+    err_text(err, text, sizeof text);
+    wire_start(&writer, bytes, sizeof bytes, MSG_FAILED);
+    wire_put_text(&writer, TAG_TEXT, text);
+    wire_put_text(&writer, TAG_STATE, err->what);
+    wire_put_u32(&writer, TAG_CODE, (uint32_t)err->number);
+    send_control(supervisor, &writer);
+}
+
+void control_send_stopping(struct supervisor *supervisor) {
+    struct wire_writer writer;
+    uint8_t bytes[64];
+    wire_start(&writer, bytes, sizeof bytes, MSG_STOPPING);
+    send_control(supervisor, &writer);
+}
+
+static void send_state(struct supervisor *supervisor) {
+    struct wire_writer writer;
+    wire_start(&writer, message, sizeof message, MSG_STATE);
+    wire_put_text(&writer, TAG_STATE, supervisor->state == STATE_RUNNING ? "running" : "stopping");
+    wire_put_u32(&writer, TAG_PID, (uint32_t)supervisor->init_pid);
+    for (size_t index = 0; index < MAX_SESSIONS; index++) {
+        const struct session *session = &supervisor->sessions[index];
+        char line[ID_BYTES + NOTE_BYTES + 48];
+        if (!session->used || session->ended)
+            continue;
+        int length =
+            snprintf(line, sizeof line, "%s%c%d%c%d%c%s", session->id, 0,
+                     (int)supervisor->shared->slots[index].pid, 0, session->pts_number, 0, session->note);
+        wire_put(&writer, TAG_SESSION, line, (size_t)length);
+    }
+    send_control(supervisor, &writer);
+    session_report_all(supervisor);
+}
+
+static int listen_for_daemons(struct supervisor *supervisor, struct err *err) {
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    if (strlen(supervisor->spec.control_path) >= sizeof address.sun_path)
+        return err_plain(err, "the control socket's path is too long", supervisor->spec.control_path);
+    (void)strcpy(address.sun_path, supervisor->spec.control_path);
+    (void)unlink(address.sun_path); // the folder is root's, and the daemon starts one of us at a time
+    supervisor->listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (supervisor->listener < 0 ||
+        bind(supervisor->listener, (struct sockaddr *)&address, sizeof address) != 0 ||
+        listen(supervisor->listener, 4) != 0)
+        return err_sys(err, "listen on the control socket", NULL);
+    return 0;
+}
+
+// The sessions that were sent right behind a specification that came to nothing: their clients go back
+// to the daemon, which knows what to tell them.
+static void refuse_waiting(struct supervisor *supervisor) {
+    int fds[WIRE_MAX_FDS];
+    unsigned count;
+    struct wire_reader reader;
+    ssize_t length;
+    supervisor->state = STATE_STOPPING;
+    while ((length = wire_receive(supervisor->control, message, sizeof message, fds, &count)) > 0) {
+        if (wire_open(&reader, message, (size_t)length) && reader.type == MSG_SESSION)
+            session_start(supervisor, &reader, fds, count);
+        for (unsigned index = 0; index < count; index++)
+            close_fd(fds[index]);
+    }
+}
+
+static void start_sandbox(struct supervisor *supervisor, struct wire_reader *reader, size_t length) {
+    struct err err = {0};
+    if (supervisor->state != STATE_IDLE)
+        return;
+    if (build_sandbox(supervisor, reader, message, length, &err) != 0 ||
+        listen_for_daemons(supervisor, &err) != 0) {
+        control_send_failed(supervisor, &err);
+        refuse_waiting(supervisor);
+        supervisor_leave(supervisor);
+    }
+    supervisor->state = STATE_RUNNING;
+    // The first session is on its way; if it never comes, the sandbox must not stay for ever.
+    supervisor->linger_at_ns = monotonic_ns() + 10u * 1000000000u;
+    send_ready(supervisor);
+}
+
+void control_message(struct supervisor *supervisor) {
+    int fds[WIRE_MAX_FDS];
+    unsigned count;
+    struct wire_reader reader;
+    ssize_t length = wire_receive(supervisor->control, message, sizeof message, fds, &count);
+    if (length < 0 && (errno == EAGAIN || errno == EBADMSG))
+        return;
+    if (length <= 0) {
+        close_fd_at(&supervisor->control);
+        pause_end(supervisor);
+        if (supervisor->state == STATE_IDLE)
+            supervisor_leave(supervisor); // the daemon has gone before it had a use for us
+        return;
+    }
+    if (wire_open(&reader, message, (size_t)length)) {
+        switch (reader.type) {
+        case MSG_SANDBOX:
+            start_sandbox(supervisor, &reader, (size_t)length);
+            break;
+        case MSG_SESSION:
+            session_start(supervisor, &reader, fds, count);
+            break;
+        case MSG_STOP:
+            supervisor_stop(supervisor);
+            break;
+        case MSG_PAUSE:
+            pause_request(supervisor, &reader);
+            break;
+        case MSG_HELLO:
+            send_state(supervisor);
+            break;
+        default:
+            break;
+        }
+    }
+    for (unsigned index = 0; index < count; index++)
+        close_fd(fds[index]);
+}
+
+void control_accept(struct supervisor *supervisor) {
+    int fd = accept4(supervisor->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (fd < 0)
+        return;
+    close_fd_at(&supervisor->control);
+    pause_end(supervisor);
+    supervisor->control = fd;
+}

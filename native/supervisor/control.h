@@ -1,0 +1,11 @@
+// What a supervisor and the daemon say to each other.
+#pragma once
+
+#include "supervisor.h"
+
+void control_send_failed(struct supervisor *supervisor, const struct err *err);
+void control_send_stopping(struct supervisor *supervisor);
+// The daemon has said something, or has gone.
+void control_message(struct supervisor *supervisor);
+// A new daemon: it takes the old one's place.
+void control_accept(struct supervisor *supervisor);

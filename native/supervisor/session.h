@@ -1,0 +1,9 @@
+// What the beginning of a session (session_begin.c) and the rest of its life (session.c) have in common.
+#pragma once
+
+#include "supervisor.h"
+
+// The session is over: its client and the daemon are told. `kind` 0: exit status, 1: signal.
+void session_conclude(struct supervisor *supervisor, struct session *session, uint32_t kind, uint32_t code);
+// Its slot is free again.
+void session_release(struct supervisor *supervisor, struct session *session);
