@@ -5,15 +5,16 @@ import { expect, it } from 'vitest';
 import { emulation, servesKernel } from './accelerator.ts';
 import { cache } from './remote.ts';
 
-const system = join(cache, 'trixie/root');
+const suite = 'trixie';
+const system = join(cache, suite, 'root');
 
 it('what runs the kernel up to its first program serves it', async () => {
-  expect(await servesKernel(system, emulation)).toBe(true);
+  expect(await servesKernel(system, emulation(suite))).toBe(true);
 });
 
 it('what ends at once does not, nor does what hangs, and that is known in time', async () => {
   expect(await servesKernel(system, ['-accel', 'no-such-thing'])).toBe(false);
   const start = performance.now();
-  expect(await servesKernel(system, [...emulation, '-S'], 3_000)).toBe(false); // no instruction is ever run
+  expect(await servesKernel(system, [...emulation(suite), '-S'], 3_000)).toBe(false); // no instruction is ever run
   expect(performance.now() - start).toBeLessThan(15_000);
 });
