@@ -14,9 +14,10 @@
 
 static uint8_t message[WIRE_MAX_BYTES];
 
-static void send_control(struct supervisor *supervisor, struct wire_writer *writer) {
+void control_send(const struct supervisor *supervisor, struct wire_writer *writer, int fd) {
+    unsigned count = fd >= 0 ? 1 : 0;
     if (supervisor->control >= 0)
-        (void)wire_send(supervisor->control, writer->bytes, wire_finish(writer, 0), NULL, 0);
+        (void)wire_send(supervisor->control, writer->bytes, wire_finish(writer, count), &fd, count);
 }
 
 static void send_ready(struct supervisor *supervisor) {
@@ -28,7 +29,7 @@ static void send_ready(struct supervisor *supervisor) {
     wire_start(&writer, bytes, sizeof bytes, MSG_READY);
     wire_put_u32(&writer, TAG_PID, (uint32_t)supervisor->init_pid);
     wire_put(&writer, TAG_STEPS, steps, sizeof steps);
-    send_control(supervisor, &writer);
+    control_send(supervisor, &writer, CLOSED_FD);
 }
 
 void control_send_failed(struct supervisor *supervisor, const struct err *err) {
@@ -40,14 +41,14 @@ void control_send_failed(struct supervisor *supervisor, const struct err *err) {
     wire_put_text(&writer, TAG_TEXT, text);
     wire_put_text(&writer, TAG_STATE, err->what);
     wire_put_u32(&writer, TAG_CODE, (uint32_t)err->number);
-    send_control(supervisor, &writer);
+    control_send(supervisor, &writer, CLOSED_FD);
 }
 
 void control_send_stopping(struct supervisor *supervisor) {
     struct wire_writer writer;
     uint8_t bytes[64];
     wire_start(&writer, bytes, sizeof bytes, MSG_STOPPING);
-    send_control(supervisor, &writer);
+    control_send(supervisor, &writer, CLOSED_FD);
 }
 
 static void send_state(struct supervisor *supervisor) {
@@ -65,7 +66,7 @@ static void send_state(struct supervisor *supervisor) {
                      (int)supervisor->shared->slots[index].pid, 0, session->pts_number, 0, session->note);
         wire_put(&writer, TAG_SESSION, line, (size_t)length);
     }
-    send_control(supervisor, &writer);
+    control_send(supervisor, &writer, CLOSED_FD);
     session_report_all(supervisor);
 }
 

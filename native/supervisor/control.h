@@ -3,6 +3,8 @@
 
 #include "supervisor.h"
 
+// Does nothing while there is no daemon. `fd` goes with the message, unless it is CLOSED_FD.
+void control_send(const struct supervisor *supervisor, struct wire_writer *writer, int fd);
 void control_send_failed(struct supervisor *supervisor, const struct err *err);
 void control_send_stopping(struct supervisor *supervisor);
 // The daemon has said something, or has gone.

@@ -39,8 +39,11 @@ static struct stat_fields stat_of(pid_t pid) {
     (void)fclose(file);
     text[length] = '\0';
     char *rest = strrchr(text, ')');
-    const char *word = rest == NULL ? NULL : strsep(&rest, " ");
-    for (int field = 3; word != NULL && field <= 31 && (word = strsep(&rest, " ")) != NULL; field++) {
+    if (rest == NULL)
+        return found;
+    (void)strsep(&rest, " "); // the end of the name
+    const char *word;
+    for (int field = 3; field <= 31 && (word = strsep(&rest, " ")) != NULL; field++) {
         unsigned long number = strtoul(word, NULL, 10);
         if (field == 6)
             found.session = (int)number;

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "control.h"
 #include "group.h"
 #include "identity.h"
 #include "session.h"
@@ -29,9 +30,7 @@ static void answer_daemon(struct supervisor *supervisor, enum wire_type type, co
     wire_put_text(&writer, TAG_ID, id);
     if (text != NULL)
         wire_put_text(&writer, TAG_TEXT, text);
-    unsigned count = connection >= 0 ? 1 : 0;
-    if (supervisor->control >= 0)
-        (void)wire_send(supervisor->control, bytes, wire_finish(&writer, count), &connection, count);
+    control_send(supervisor, &writer, connection);
 }
 
 // A descriptor that a login may hand over: something to read or write, nothing to walk through.
