@@ -8,6 +8,7 @@ import type { Login } from '../fixtures/login.ts';
 import { control } from '../fixtures/machine.ts';
 import type { PolicySection } from '../fixtures/policy-text.ts';
 import { describeFinished, run, waitUntil } from '../fixtures/process.ts';
+import { parentOf } from '../fixtures/supervisor.ts';
 import { useWorld } from '../fixtures/world.ts';
 
 const world = useWorld({ modes: ['shell'] });
@@ -55,8 +56,8 @@ async function attached(file: string): Promise<boolean> {
 
 async function supervisorOf(login: Login): Promise<number> {
   const sandbox = await login.host.sandboxOf(login.user);
-  const status = readFileSync(`/proc/${sandbox?.initPid}/status`, 'utf8');
-  return Number(/^PPid:\s+(\d+)$/m.exec(status)?.[1]);
+  if (sandbox === undefined) throw new Error('there is no sandbox');
+  return parentOf(sandbox.initPid);
 }
 
 const stop = async (login: Login) => await world().host.ctlOk('stop', login.user.name);

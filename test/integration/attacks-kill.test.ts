@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Host } from '../fixtures/host.ts';
 import { control } from '../fixtures/machine.ts';
 import { describeFinished, type Finished, Running, run, waitUntil } from '../fixtures/process.ts';
+import { childrenOf, parentOf } from '../fixtures/supervisor.ts';
 import { TestUser } from '../fixtures/users.ts';
 
 describe.skipIf(control)('a part that is killed', () => {
@@ -39,10 +40,7 @@ describe.skipIf(control)('a part that is killed', () => {
     return sandbox.initPid;
   };
 
-  const supervisorOf = async (of: TestUser): Promise<number> => {
-    const status = readFileSync(`/proc/${await initOf(of)}/status`, 'utf8');
-    return Number(/^PPid:\s+(\d+)$/m.exec(status)?.[1]);
-  };
+  const supervisorOf = async (of: TestUser): Promise<number> => parentOf(await initOf(of));
 
   const kill = (pid: number, signal: NodeJS.Signals): void => {
     process.kill(pid, signal);
@@ -66,18 +64,12 @@ describe.skipIf(control)('a part that is killed', () => {
     for (let round = 0; round < 8; round += 1) {
       await login(user, 'true');
       const init = await initOf(user);
-      const supervisor = await supervisorOf(user);
       // With much to clear away.
       const much =
         'for i in $(seq 150); do sleep 100 & done; head -c 2G /dev/zero | tail -c 50M & echo up; wait';
       await using session = new Running(host.client, ['-c', much], { uid: user.uid, gid: user.gid });
       await session.waitForOutput('up');
-      const children = readFileSync(`/proc/${supervisor}/task/${supervisor}/children`, 'utf8');
-      const others = children
-        .trim()
-        .split(' ')
-        .map(Number)
-        .filter((pid) => pid !== init);
+      const others = childrenOf(parentOf(init)).filter((pid) => pid !== init);
       for (const pid of chosen(init, others)) kill(pid, 'SIGKILL');
       await sleep(round);
       for (const result of await Promise.all([1, 2].map(() => login(user, 'exit 5'))))
@@ -93,7 +85,7 @@ describe.skipIf(control)('a part that is killed', () => {
         const cgroup = readFileSync(`/proc/${pid}/cgroup`, 'utf8');
         return exe === 'dockersh-supervisor' && cgroup.includes(`/${host.cgroup}/ready-`);
       })
-      .map(({ pid }) => Number(/^PPid:\s+(\d+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]));
+      .map(({ pid }) => parentOf(pid));
     for (const pid of new Set(ready)) kill(pid, 'SIGKILL');
     const result = await login(other, 'echo served');
     expect(result.stderr.toString()).toBe('');

@@ -10,6 +10,7 @@ import { cgroupName } from '../../../src/isolation/cgroup-host.ts';
 import { cgroupsOf } from '../../fixtures/leaks.ts';
 import { lacks } from '../../fixtures/machine.ts';
 import { type Finished, Running, run, waitUntil } from '../../fixtures/process.ts';
+import { parentOf } from '../../fixtures/supervisor.ts';
 import { VerbsHost } from './verbs-host.ts';
 
 const policy = { defaults: { image: 'lab/base:1', linger: '1h', stop_grace: '100ms' } };
@@ -137,8 +138,8 @@ describe.skipIf(lacks('busybox'))('a running sandbox', () => {
 
   const supervisorPid = async (): Promise<number> => {
     const sandbox = await verbs.host.sandboxOf(verbs.user);
-    const status = readFileSync(`/proc/${sandbox?.initPid}/status`, 'utf8');
-    return Number(/^PPid:\s+(\d+)$/m.exec(status)?.[1]);
+    if (sandbox === undefined) throw new Error('there is no sandbox');
+    return parentOf(sandbox.initPid);
   };
 
   it('is left alone by logins and ps until it runs on, and what was typed arrives', async () => {

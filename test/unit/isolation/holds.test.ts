@@ -9,6 +9,19 @@ async function turn(): Promise<void> {
   await new Promise((resolve) => setImmediate(resolve));
 }
 
+/** A login that waits for these. */
+function waiting(...gates: Parameters<typeof allEnded>[1]) {
+  let isOver = false;
+  const end = allEnded(uid, gates, Date.now() + 10_000).then(() => {
+    isOver = true;
+  });
+  const isWaiting = async (): Promise<boolean> => {
+    await turn();
+    return !isOver;
+  };
+  return { end, isWaiting };
+}
+
 describe('a login', () => {
   it('waits for nobody where nobody has the sandbox', async () => {
     const holds = new Holds();
@@ -18,34 +31,29 @@ describe('a login', () => {
 
   it('waits for a hold that was taken while it waited for a pause, and the other way around', async () => {
     const [holds, pauses] = [new Holds(), new Pauses()];
-    let free = false;
     const pause = pauses.begin(uid);
-    const waiting = allEnded(uid, [holds, pauses], Date.now() + 10_000).then(() => (free = true));
-    await turn();
+    const { end, isWaiting } = waiting(holds, pauses);
+    expect(await isWaiting()).toBe(true);
     const hold = await holds.take(uid);
     pause[Symbol.dispose]();
-    await turn();
-    expect(free).toBe(false);
+    expect(await isWaiting()).toBe(true);
     using second = pauses.begin(uid);
     hold[Symbol.dispose]();
-    await turn();
-    expect(free).toBe(false);
+    expect(await isWaiting()).toBe(true);
     second[Symbol.dispose]();
-    await waiting;
+    await end;
   });
 
   it('waits for all who hold it in turn', async () => {
     const holds = new Holds();
     const first = await holds.take(uid);
     const second = holds.take(uid);
-    let free = false;
-    const waiting = allEnded(uid, [holds], Date.now() + 10_000).then(() => (free = true));
+    const { end, isWaiting } = waiting(holds);
     first[Symbol.dispose]();
     const held = await second;
-    await turn();
-    expect(free).toBe(false);
+    expect(await isWaiting()).toBe(true);
     held[Symbol.dispose]();
-    await waiting;
+    await end;
   });
 
   it('is refused when its time is over', async () => {
