@@ -43,10 +43,10 @@ export function plain(account: Account): Contender {
   };
 }
 
-export function ours(account: Account, client: string, stop: () => Promise<void>): Contender {
+export function ours(account: Account, client: string, stop: () => Promise<void>, name = ourName): Contender {
   const login = (script: string): Command => as(account, client, ['-c', script], 'dockersh');
   return {
-    name: ourName,
+    name,
     warm: login,
     cold: login,
     beforeCold: stop,

@@ -13,6 +13,8 @@ import { installedOthers } from './others.ts';
 export class Field implements AsyncDisposable {
   readonly host: Host;
   readonly account: Account;
+  /** That of the checkout which is compared with. */
+  readonly #other: Host | undefined;
   readonly #stack: AsyncDisposableStack;
   /** Part of the stack, below the host: a user can go only when nothing runs as that user. */
   readonly #users: AsyncDisposableStack;
@@ -20,26 +22,26 @@ export class Field implements AsyncDisposable {
 
   private constructor(
     host: Host,
+    other: Host | undefined,
     account: Account,
     users: AsyncDisposableStack,
     stack: AsyncDisposableStack,
   ) {
     this.host = host;
+    this.#other = other;
     this.account = account;
     this.#users = users;
     this.#stack = stack;
   }
 
-  static async create(): Promise<Field> {
+  /** `against`: another built checkout, or undefined. */
+  static async create(against: string | undefined): Promise<Field> {
     await using stack = new AsyncDisposableStack();
-    const policy = { defaults: { image: 'host', linger: 'forever' } };
     const users = stack.use(new AsyncDisposableStack());
-    const host = stack.use(await Host.start({ policy }));
-    // Tests want a log of everything; what is measured is a daemon as it is installed.
-    await host.killDaemon('SIGTERM');
-    await host.startDaemon('--log-level', 'info');
+    const host = stack.use(await startHost({}));
+    const other = against === undefined ? undefined : stack.use(await startHost({ checkout: against }));
     const account = await addUser(host, users, '/bin/bash');
-    return new Field(host, account, users, stack.move());
+    return new Field(host, other, account, users, stack.move());
   }
 
   /** Users whose login shell is this program; they are gone with the field. */
@@ -54,19 +56,19 @@ export class Field implements AsyncDisposable {
   async contenders(): Promise<{ contenders: Contender[]; absent: string[] }> {
     this.#others ??= await installedOthers(this.account, this.#stack);
     const { contenders, absent } = this.#others;
-    const own = [plain(this.account), ours(this.account, this.host.client, () => this.stop([this.account]))];
+    const { account, host } = this;
+    const own = [plain(account), ours(account, host.client, () => this.stop([account]))];
+    const other = this.#other;
+    if (other !== undefined) {
+      const stop = (): Promise<void> => stopSandboxes(other, [account]);
+      own.push(ours(account, other.client, stop, 'the other build'));
+    }
     return { contenders: [...own, ...contenders], absent };
   }
 
   /** Stops the users' sandboxes and waits until nothing of them is left. */
   async stop(accounts: readonly Account[]): Promise<void> {
-    const socketPath = join(this.host.runFolder, 'admin.sock');
-    await Promise.all(accounts.map(({ name }) => callAdmin('stop', { user: name }, { socketPath })));
-    const names = new Set(accounts.map(({ name }) => name));
-    await waitUntil(async () => {
-      const { sandboxes } = await callAdmin('ps', {}, { socketPath });
-      return !sandboxes.some(({ user }) => names.has(user));
-    }, 'the sandboxes to be gone');
+    await stopSandboxes(this.host, accounts);
   }
 
   /** Memory, in KiB (PSS), of our processes that serve sandboxes; the daemon is not one of them. */
@@ -83,6 +85,25 @@ export class Field implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#stack.disposeAsync();
   }
+}
+
+async function startHost(options: { checkout?: string }): Promise<Host> {
+  const policy = { defaults: { image: 'host', linger: 'forever' } };
+  const host = await Host.start({ policy, ...options });
+  // Tests want a log of everything; what is measured is a daemon as it is installed.
+  await host.killDaemon('SIGTERM');
+  await host.startDaemon('--log-level', 'info');
+  return host;
+}
+
+async function stopSandboxes(host: Host, accounts: readonly Account[]): Promise<void> {
+  const socketPath = join(host.runFolder, 'admin.sock');
+  await Promise.all(accounts.map(({ name }) => callAdmin('stop', { user: name }, { socketPath })));
+  const names = new Set(accounts.map(({ name }) => name));
+  await waitUntil(async () => {
+    const { sandboxes } = await callAdmin('ps', {}, { socketPath });
+    return !sandboxes.some(({ user }) => names.has(user));
+  }, 'the sandboxes to be gone');
 }
 
 async function addUser(host: Host, stack: AsyncDisposableStack, shell: string): Promise<Account> {

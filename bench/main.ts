@@ -43,6 +43,7 @@ Benchmarks, all by default: ${Object.keys(benchmarks).join(' ')}
   --rounds N    rounds of each benchmark instead of its own number
   --quick       less data in the throughput benchmarks
   --json FILE   write the figures there as well ("-": to stdout instead of the tables)
+  --against DIR measure another built checkout of dockersh too, in turns with this one
   --strict      end with status 1 when a goal is missed
 `;
 
@@ -53,6 +54,7 @@ async function main(): Promise<number> {
       rounds: { type: 'string' },
       quick: { type: 'boolean', default: false },
       json: { type: 'string' },
+      against: { type: 'string' },
       strict: { type: 'boolean', default: false },
       help: { type: 'boolean', short: 'h', default: false },
     },
@@ -74,7 +76,7 @@ async function main(): Promise<number> {
   const results: Result[] = [];
   const print = (text: string): void => void (values.json === '-' || process.stdout.write(text));
   {
-    await using field = await Field.create();
+    await using field = await Field.create(values.against);
     for (const [name, benchmark] of Object.entries(benchmarks)) {
       if (names.length > 0 && !names.includes(name)) continue;
       const result = await benchmark(field, { rounds, quick: values.quick });
