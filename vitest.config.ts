@@ -43,12 +43,20 @@ export default defineConfig({
       {
         test: {
           ...real,
+          name: 'attacks',
+          include: ['test/attacks/**/*.test.ts'],
+          sequence: { groupOrder: 3 },
+        },
+      },
+      {
+        test: {
+          ...real,
           name: 'vm',
           // Each file has systems of its own, and one of two mostly waits.
           fileParallelism: true,
           maxWorkers: 2,
           include: ['test/vm/**/*.test.ts'],
-          sequence: { groupOrder: 3 },
+          sequence: { groupOrder: 4 },
         },
       },
     ],

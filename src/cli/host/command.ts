@@ -22,6 +22,8 @@ export interface CommandOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** In a session of its own: the terminal's signals do not reach it. */
   readonly detached?: boolean;
+  /** A descriptor for its input; by default it has none. */
+  readonly stdin?: number;
 }
 
 export const systemPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
@@ -47,7 +49,7 @@ export function isExecutable(path: string): boolean {
   }
 }
 
-/** Runs a program to its end, with no input. Any status is a result; undefined: there is no such program. */
+/** Runs a program to its end. Any status is a result; undefined: there is no such program. */
 export async function runCommand(
   program: string,
   args: readonly string[],
@@ -55,12 +57,12 @@ export async function runCommand(
 ): Promise<Outcome | undefined> {
   const path = program.includes('/') ? program : systemProgram(program);
   if (path === undefined) return undefined;
-  const { timeoutMs = defaultTimeoutMs, env, ...rest } = options;
+  const { timeoutMs = defaultTimeoutMs, env, stdin = 'ignore', ...rest } = options;
   const child = spawn(path, args, {
     ...rest,
     cwd: rest.cwd ?? '/',
     env: { PATH: systemPath, LC_ALL: 'C.UTF-8', ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: [stdin, 'pipe', 'pipe'],
     timeout: timeoutMs,
     killSignal: 'SIGKILL',
   });
@@ -72,10 +74,10 @@ export async function runCommand(
   return { status, stdout: stdout(), stderr: stderr() };
 }
 
-function collect(stream: NodeJS.ReadableStream): () => string {
+function collect(stream: NodeJS.ReadableStream | null): () => string {
   const chunks: Buffer[] = [];
   let length = 0;
-  stream.on('data', (chunk: Buffer) => {
+  stream?.on('data', (chunk: Buffer) => {
     length += chunk.length;
     if (length <= mostOutputBytes) chunks.push(chunk);
   });

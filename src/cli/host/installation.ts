@@ -12,6 +12,7 @@ export const nativePrograms = [
   'dockersh-layer',
   'dockersh-exec',
   'dockersh-probe',
+  'dockersh-attack',
   'addon.node',
 ];
 

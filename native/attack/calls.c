@@ -1,0 +1,236 @@
+// System calls that the filter must refuse, by their numbers, as every kind of program that the machine runs.
+// What arrives at the kernel all the same is given arguments with which it does nothing.
+#include <errno.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "attack.h"
+#include "cleanup.h"
+
+#define NONE (-1)
+
+// By asm/unistd.h of each kind of program; NONE: it has no such call. arm64's 32-bit programs would need
+// another compiler.
+struct call {
+    int x86_64, i386, aarch64;
+};
+
+#ifdef __x86_64__
+#define X32_BIT 0x40000000
+
+// As a 32-bit program calls, which any process may.
+static long call_i386(long number) {
+    long result;
+    __asm__ volatile("int $0x80"
+                     : "=a"(result)
+                     : "a"(number), "b"(0), "c"(0), "d"(0), "S"(0), "D"(0)
+                     : "memory", "r8", "r9", "r10", "r11");
+    int code = (int)result;
+    if (code < 0 && code > -4096) {
+        errno = -code;
+        return -1;
+    }
+    return code;
+}
+#endif
+
+static bool is_refused(long result) {
+    return result < 0 && (errno == EPERM || errno == ENOSYS);
+}
+
+static enum result try_call(const struct attack *attack) {
+    const struct call *call = attack->with;
+    int tried = 0;
+#ifdef __x86_64__
+    const struct {
+        const char *name;
+        int number;
+    } kinds[] = {{"x86-64", call->x86_64},
+                 {"x32", call->x86_64 == NONE ? NONE : (call->x86_64 | X32_BIT)},
+                 {"i386", call->i386}};
+#else
+    const struct {
+        const char *name;
+        int number;
+    } kinds[] = {{"aarch64", call->aarch64}};
+#endif
+    for (size_t index = 0; index < sizeof kinds / sizeof kinds[0]; index++) {
+        int number = kinds[index].number;
+        if (number == NONE)
+            continue;
+        errno = 0;
+#ifdef __x86_64__
+        long result = index == 2 ? call_i386(number) : syscall(number, 0, 0, 0, 0, 0, 0);
+#else
+        long result = syscall(number, 0, 0, 0, 0, 0, 0);
+#endif
+        if (!is_refused(result))
+            return broken("as a program of %s: %s", kinds[index].name,
+                          result < 0 ? strerror(errno) : "it worked");
+        tried++;
+    }
+    // Where no kind of program has it, the filter has nothing to refuse.
+    return held("refused as %d kinds of programs", tried);
+}
+
+#define CALL(named, one, two, three, what, where)                                                            \
+    {                                                                                                        \
+        .name = "call-" #named, .tries = "call " #named ", which " what,                                     \
+        .must = "is refused before the kernel looks at it", .places = (where), .run = try_call,              \
+        .with = &(const struct call) {                                                                       \
+            (one), (two), (three)                                                                            \
+        }                                                                                                    \
+    }
+
+// Namespaces by a flag, as unshare and clone take it.
+static enum result try_unshare(const struct attack *attack) {
+    unsigned long flag = *(const unsigned long *)attack->with;
+    if (!is_refused(syscall(SYS_unshare, flag)))
+        return broken("unshare: %s", strerror(errno));
+    if (flag == 0x80) // CLONE_NEWTIME: for clone these bits are the signal at the end
+        return held("unshare: %s", strerror(errno));
+    long child = syscall(SYS_clone, flag, 0, 0, 0, 0);
+    if (child == 0)
+        _exit(0);
+    return is_refused(child) ? held("unshare and clone: %s", strerror(errno))
+                             : broken("clone: %s", child > 0 ? "it worked" : strerror(errno));
+}
+
+#define UNSHARE(what, flag)                                                                                  \
+    {                                                                                                        \
+        .name = "namespace-" what, .tries = "make a " what " namespace by unshare and clone",                \
+        .must = "is refused by the filter", .places = WITHOUT_NESTING, .run = try_unshare,                   \
+        .with = &(const unsigned long) {                                                                     \
+            (flag)                                                                                           \
+        }                                                                                                    \
+    }
+
+static enum result try_family(const struct attack *attack) {
+    int family = *(const int *)attack->with;
+    static const int types[] = {SOCK_STREAM, SOCK_DGRAM, SOCK_RAW, SOCK_SEQPACKET};
+    for (size_t index = 0; index < sizeof types / sizeof types[0]; index++) {
+        cleanup_fd int fd = socket(family, types[index] | SOCK_CLOEXEC, 0);
+        if (fd >= 0)
+            return broken("a socket of family %d", family);
+        if (errno != EAFNOSUPPORT && errno != EPERM)
+            return broken("family %d: %s", family, strerror(errno));
+    }
+    return held("family %d: %s", family, strerror(errno));
+}
+
+#define SOCKETS(what, number)                                                                                \
+    {                                                                                                        \
+        .name = "socket-" what, .tries = "open a socket of " what ", whose family's code has had holes",     \
+        .must = "is refused before a module is loaded", .places = ANYWHERE, .run = try_family,               \
+        .with = &(const int) {                                                                               \
+            (number)                                                                                         \
+        }                                                                                                    \
+    }
+
+// The kernel looks at 32 bits of the request, so one with others set is the same.
+static enum result try_ioctl(const struct attack *attack) {
+    unsigned long request = *(const unsigned long *)attack->with;
+    static const unsigned long above[] = {0, 0x100000000, 0xffffffff00000000};
+    for (size_t index = 0; index < sizeof above / sizeof above[0]; index++) {
+        char byte = 'x';
+        if (!is_refused(syscall(SYS_ioctl, 0, request | above[index], &byte)))
+            return broken("ioctl %#lx: %s", request | above[index], strerror(errno));
+    }
+    return held("%s", strerror(errno));
+}
+
+#define IOCTL(what, which, number)                                                                           \
+    {                                                                                                        \
+        .name = "ioctl-" what, .tries = which, .must = "is refused, whatever else is set in the request",    \
+        .places = ANYWHERE, .run = try_ioctl, .with = &(const unsigned long) {                               \
+            (number)                                                                                         \
+        }                                                                                                    \
+    }
+
+static const struct attack attacks[] = {
+    CALL(acct, 163, 51, 89, "makes the kernel keep accounts", ANYWHERE),
+    CALL(bpf, 321, 357, 280, "loads programs into the kernel", ANYWHERE),
+    CALL(clock_adjtime, 305, 343, 266, "changes the machine's clock", ANYWHERE),
+    CALL(clock_settime, 227, 264, 112, "sets the machine's clock", ANYWHERE),
+    CALL(create_module, 174, 127, NONE, "makes a module", ANYWHERE),
+    CALL(delete_module, 176, 129, 106, "takes a module away", ANYWHERE),
+    CALL(finit_module, 313, 350, 273, "loads a module", ANYWHERE),
+    CALL(init_module, 175, 128, 105, "loads a module", ANYWHERE),
+    CALL(ioperm, 173, 101, NONE, "opens ports of the machine", ANYWHERE),
+    CALL(iopl, 172, 110, NONE, "opens ports of the machine", ANYWHERE),
+    CALL(kexec_file_load, 320, NONE, 294, "starts another kernel", ANYWHERE),
+    CALL(kexec_load, 246, 283, 104, "starts another kernel", ANYWHERE),
+    CALL(lookup_dcookie, 212, 253, 18, "tells paths to profilers", ANYWHERE),
+    CALL(nfsservctl, 180, 169, 42, "was the NFS server's", ANYWHERE),
+    CALL(open_by_handle_at, 304, 342, 265, "opens files past every folder", ANYWHERE),
+    CALL(perf_event_open, 298, 336, 241, "watches the kernel and others", ANYWHERE),
+    CALL(query_module, 178, 167, NONE, "lists modules", ANYWHERE),
+    CALL(quotactl, 179, 131, 60, "changes quotas", ANYWHERE),
+    CALL(quotactl_fd, 443, 443, 443, "changes quotas", ANYWHERE),
+    CALL(reboot, 169, 88, 142, "ends the machine", ANYWHERE),
+    CALL(settimeofday, 164, 79, 170, "sets the machine's clock", ANYWHERE),
+    CALL(stime, NONE, 25, NONE, "sets the machine's clock", ANYWHERE),
+    CALL(swapoff, 168, 115, 225, "takes the machine's swap", ANYWHERE),
+    CALL(swapon, 167, 87, 224, "gives the machine swap", ANYWHERE),
+    CALL(syslog, 103, 103, 116, "reads the kernel's log", ANYWHERE),
+    CALL(sysfs, 139, 135, NONE, "lists file systems", ANYWHERE),
+    CALL(uselib, 134, 86, NONE, "maps libraries as old programs did", ANYWHERE),
+    CALL(ustat, 136, 62, NONE, "tells of file systems by device", ANYWHERE),
+    CALL(vhangup, 153, 111, 58, "hangs a terminal up", ANYWHERE),
+    CALL(vm86, NONE, 166, NONE, "runs code of 16 bits", ANYWHERE),
+    CALL(vm86old, NONE, 113, NONE, "runs code of 16 bits", ANYWHERE),
+    CALL(sysctl, 156, 149, NONE, "sets the kernel's settings", ANYWHERE),
+    CALL(add_key, 248, 286, 217, "adds to a keyring", ANYWHERE),
+    CALL(keyctl, 250, 288, 219, "reads keyrings", ANYWHERE),
+    CALL(request_key, 249, 287, 218, "makes root's program answer", ANYWHERE),
+    CALL(userfaultfd, 323, 374, 282, "stops the kernel where the caller likes", ANYWHERE),
+    CALL(io_uring_setup, 425, 425, 425, "makes calls past the filter", ANYWHERE),
+    CALL(io_uring_enter, 426, 426, 426, "makes calls past the filter", ANYWHERE),
+    CALL(io_uring_register, 427, 427, 427, "makes calls past the filter", ANYWHERE),
+    CALL(clone3, 435, 435, 435, "hides its flags from the filter", ANYWHERE),
+    CALL(mount, 165, 21, 40, "mounts", WITHOUT_NESTING),
+    CALL(umount, NONE, 22, NONE, "unmounts", WITHOUT_NESTING),
+    CALL(umount2, 166, 52, 39, "unmounts", WITHOUT_NESTING),
+    CALL(pivot_root, 155, 217, 41, "changes the root", WITHOUT_NESTING),
+    CALL(chroot, 161, 61, 51, "changes the root", WITHOUT_NESTING),
+    CALL(fsopen, 430, 430, 430, "mounts", WITHOUT_NESTING),
+    CALL(fsconfig, 431, 431, 431, "mounts", WITHOUT_NESTING),
+    CALL(fsmount, 432, 432, 432, "mounts", WITHOUT_NESTING),
+    CALL(fspick, 433, 433, 433, "changes a mount", WITHOUT_NESTING),
+    CALL(move_mount, 429, 429, 429, "moves a mount", WITHOUT_NESTING),
+    CALL(open_tree, 428, 428, 428, "copies mounts", WITHOUT_NESTING),
+    CALL(mount_setattr, 442, 442, 442, "changes a mount", WITHOUT_NESTING),
+    CALL(setns, 308, 346, 268, "enters namespaces", WITHOUT_NESTING),
+    UNSHARE("mount", 0x00020000),
+    UNSHARE("cgroup", 0x02000000),
+    UNSHARE("uts", 0x04000000),
+    UNSHARE("ipc", 0x08000000),
+    UNSHARE("user", 0x10000000),
+    UNSHARE("pid", 0x20000000),
+    UNSHARE("network", 0x40000000),
+    UNSHARE("time", 0x00000080),
+    SOCKETS("AX.25", 3),
+    SOCKETS("IPX", 4),
+    SOCKETS("AppleTalk", 5),
+    SOCKETS("X.25", 9),
+    SOCKETS("packet", 17),
+    SOCKETS("RDS", 21),
+    SOCKETS("CAN", 29),
+    SOCKETS("TIPC", 30),
+    SOCKETS("Bluetooth", 31),
+    SOCKETS("ALG", 38),
+    SOCKETS("vsock", 40),
+    SOCKETS("KCM", 41),
+    SOCKETS("SMC", 43),
+    SOCKETS("XDP", 44),
+    IOCTL("TIOCSTI", "push keys into a terminal", 0x5412),
+    IOCTL("TIOCLINUX", "push keys into a console", 0x541c),
+    IOCTL("TIOCSETD", "load a line discipline", 0x5423),
+};
+
+const struct family calls_family = FAMILY(attacks);

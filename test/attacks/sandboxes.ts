@@ -1,0 +1,81 @@
+// The sandboxes that are attacked: one of each kind that the policy can give, for the whole file of tests.
+
+import { chmod, copyFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type AttackAnswer, type Place, runAttacks } from '../../src/cli/doctor/attack.ts';
+import { Host } from '../fixtures/host.ts';
+import { buildFolder } from '../fixtures/paths.ts';
+import type { PolicySection } from '../fixtures/policy-text.ts';
+import { makeRootfs } from '../fixtures/rootfs.ts';
+import { TestUser } from '../fixtures/users.ts';
+
+export const attackProgram = join(buildFolder, 'dockersh-attack');
+
+/** In an image that has nothing else, set-user-id root. */
+const inImage = '/attack';
+const settings = {
+  plain: { image: 'host' },
+  root: { image: 'attack', root: 'yes' },
+  nesting: { image: 'host', nesting: 'yes' },
+  both: { image: 'attack', root: 'yes', nesting: 'yes' },
+} as const satisfies Record<string, PolicySection>;
+type Kind = keyof typeof settings;
+const kinds = Object.keys(settings) as Kind[];
+
+export class Sandboxes implements AsyncDisposable {
+  readonly host: Host;
+  readonly #users: ReadonlyMap<string, TestUser>;
+  readonly #everything: AsyncDisposableStack;
+
+  private constructor(host: Host, users: ReadonlyMap<string, TestUser>, everything: AsyncDisposableStack) {
+    this.host = host;
+    this.#users = users;
+    this.#everything = everything;
+  }
+
+  static async create(): Promise<Sandboxes> {
+    await using everything = new AsyncDisposableStack();
+    const users = new Map<string, TestUser>();
+    for (const kind of [...kinds, 'victim']) {
+      users.set(kind, everything.use(await TestUser.create({ shell: '/bin/bash' })));
+    }
+    const host = everything.use(await Host.start());
+    host.uids.push(...[...users.values()].map(({ uid }) => uid));
+    const rootfs = await makeRootfs(join(host.folder, 'attack-image'), { busybox: false });
+    await copyFile(attackProgram, join(rootfs, inImage));
+    await chmod(join(rootfs, inImage), 0o4755);
+    await host.ctlOk('image', 'import', 'attack', rootfs);
+    await host.setPolicy({
+      defaults: { image: 'host', linger: '1h', stop_grace: '0' },
+      users: Object.fromEntries(kinds.map((kind) => [users.get(kind)?.name ?? '', settings[kind]])),
+    });
+    return new Sandboxes(host, users, everything.move());
+  }
+
+  user(kind: Kind | 'victim'): TestUser {
+    const user = this.#users.get(kind);
+    if (user === undefined) throw new Error(`there is no user for ${kind}`);
+    return user;
+  }
+
+  async attack(
+    place: Place,
+    chosen: 'all' | readonly string[],
+    args: Readonly<Record<string, string>> = {},
+  ): Promise<AttackAnswer[]> {
+    const kind = kinds.find((one) => place.startsWith(`${one}:`)) ?? 'plain';
+    return await runAttacks({
+      exec: join(this.host.folder, 'bin/dockersh-exec'),
+      program: attackProgram,
+      user: this.user(kind).name,
+      place,
+      chosen,
+      args,
+      ...(place.endsWith(':root') ? { inside: inImage } : {}),
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#everything.disposeAsync();
+  }
+}
