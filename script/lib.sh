@@ -41,6 +41,10 @@ need_packages() {
 # What building needs, npm's packages included.
 build_packages=(gcc g++ make python3 musl-tools libseccomp-dev linux-libc-dev)
 
+# Of whichever version the system has: libFuzzer and the sanitizers are in the second.
+# shellcheck disable=SC2034 # used by what sources this
+fuzz_packages=(clang libclang-rt-dev)
+
 # What test/vm needs on the machine that its systems are made on.
 # shellcheck disable=SC2034 # used by what sources this
 vm_packages=(mmdebstrap openssh-client netcat-openbsd util-linux iproute2 rsync dpkg-dev binutils qemu-system-x86

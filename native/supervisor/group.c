@@ -28,16 +28,8 @@ struct stat_fields {
 
 // Fields of /proc/PID/stat (proc_pid_stat(5)); the name in field 2 may hold anything, so the count starts
 // after it.
-static struct stat_fields stat_of(pid_t pid) {
+static struct stat_fields parse_stat(char *text) {
     struct stat_fields found = {.session = -1};
-    char path[64], text[1024];
-    (void)snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-    FILE *file = fopen(path, "re");
-    if (file == NULL)
-        return found;
-    size_t length = fread(text, 1, sizeof text - 1, file);
-    (void)fclose(file);
-    text[length] = '\0';
     char *rest = strrchr(text, ')');
     if (rest == NULL)
         return found;
@@ -55,6 +47,18 @@ static struct stat_fields stat_of(pid_t pid) {
             found.ending |= (number & 1ul << (SIGKILL - 1)) != 0;
     }
     return found;
+}
+
+static struct stat_fields stat_of(pid_t pid) {
+    char path[64], text[1024];
+    (void)snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+    FILE *file = fopen(path, "re");
+    if (file == NULL)
+        return (struct stat_fields){.session = -1};
+    size_t length = fread(text, 1, sizeof text - 1, file);
+    (void)fclose(file);
+    text[length] = '\0';
+    return parse_stat(text);
 }
 
 bool process_ends(pid_t pid) {

@@ -1,0 +1,21 @@
+// Id maps: what is accepted says of every id, that of its edges too, one inside or nobody.
+
+#include "id_map.h"
+#include "cleanup.h"
+#include "fuzz.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length) {
+    struct id_map map = {0};
+    struct err err = {0};
+    cleanup_free char *text = fuzz_text(bytes, length);
+    if (id_map_parse(text, &map, &err) == 0) {
+        for (size_t index = 0; index < map.count; index++) {
+            const struct id_extent *extent = &map.extents[index];
+            (void)id_map_inside(&map, extent->host);
+            (void)id_map_inside(&map, extent->host + extent->count);
+            (void)id_map_inside(&map, extent->host - 1);
+        }
+    }
+    id_map_clear(&map);
+    return 0;
+}
