@@ -63,6 +63,23 @@ int marker_send_result(int socket, const struct unpack_result *result, struct er
     return 0;
 }
 
+// The room that alignment leaves behind one descriptor can hold a second: whoever sends that is not believed,
+// and gets no descriptor of ours used up.
+static void take_descriptors(struct msghdr *received, int *fd) {
+    struct cmsghdr *header = CMSG_FIRSTHDR(received);
+    if (header == NULL || header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS)
+        return;
+    size_t count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+    for (size_t index = 0; index < count; index++) {
+        int one;
+        memcpy(&one, CMSG_DATA(header) + index * sizeof one, sizeof one);
+        if (count == 1)
+            *fd = one;
+        else
+            close_fd(one);
+    }
+}
+
 // Receives one message, with the descriptor in it if there is one. Returns its length, 0 at the end.
 static ssize_t receive(int socket, struct marker_message *message, int *fd) {
     struct iovec iov = {.iov_base = message, .iov_len = sizeof *message};
@@ -75,10 +92,8 @@ static ssize_t receive(int socket, struct marker_message *message, int *fd) {
     do {
         length = recvmsg(socket, &received, MSG_CMSG_CLOEXEC);
     } while (length < 0 && errno == EINTR);
-    struct cmsghdr *header = length > 0 ? CMSG_FIRSTHDR(&received) : NULL;
-    if (header != NULL && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS &&
-        header->cmsg_len == CMSG_LEN(sizeof(int)))
-        memcpy(fd, CMSG_DATA(header), sizeof *fd);
+    if (length >= 0)
+        take_descriptors(&received, fd);
     return length;
 }
 
