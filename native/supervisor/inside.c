@@ -21,8 +21,6 @@
 #include "step.h"
 #include "sys.h"
 
-#define MOST_USER_NAMESPACES "128"
-
 static int become_root(struct err *err) {
     // Only an id that is mapped can own what is made from now on; otherwise EOVERFLOW.
     if (setgroups(0, NULL) != 0 || setresgid(0, 0, 0) != 0 || setresuid(0, 0, 0) != 0)
@@ -84,15 +82,34 @@ static int fill_run(const struct spec *spec, int root, struct err *err) {
     return 0;
 }
 
-// As many user namespaces as policy allows to have inside; the filter alone would be one lock on that door.
-static int bound_namespaces(const struct spec *spec, int root, struct err *err) {
-    const char *most = spec->freedom.nesting ? MOST_USER_NAMESPACES : "0";
+// As much as each id inside may have of what the kernel counts for a user namespace; all of them together
+// have no more than what the host gives the one id that owns it (spawner.c). Namespaces: as many as policy
+// allows to have inside; the filter alone would be one lock on that door. Watches are as many as large
+// editors ask for.
+static const struct bound {
+    const char *file, *most, *nesting;
+} bounds[] = {
+    {"max_user_namespaces", "0", "128"},       {"max_net_namespaces", "0", "128"},
+    {"max_mnt_namespaces", "0", "256"},        {"max_pid_namespaces", "0", "256"},
+    {"max_uts_namespaces", "0", "256"},        {"max_ipc_namespaces", "0", "256"},
+    {"max_cgroup_namespaces", "0", "256"},     {"max_time_namespaces", "0", "256"},
+    {"max_inotify_instances", "1024", "1024"}, {"max_inotify_watches", "1048576", "1048576"},
+    {"max_fanotify_groups", "128", "128"},     {"max_fanotify_marks", "1048576", "1048576"},
+};
+
+static int bound_counters(const struct spec *spec, int root, struct err *err) {
     cleanup_fd int proc = open_in_root(root, "proc/sys/user", err);
     if (proc < 0)
         return -1;
-    cleanup_fd int file = openat(proc, "max_user_namespaces", O_WRONLY | O_CLOEXEC);
-    if (file < 0 || write(file, most, strlen(most)) < 0)
-        return err_sys(err, "bound user namespaces", NULL);
+    for (size_t index = 0; index < sizeof bounds / sizeof bounds[0]; index++) {
+        const struct bound *bound = &bounds[index];
+        const char *most = spec->freedom.nesting ? bound->nesting : bound->most;
+        cleanup_fd int file = openat(proc, bound->file, O_WRONLY | O_CLOEXEC);
+        if (file < 0 && errno == ENOENT) // what this kernel does not have, nobody can take
+            continue;
+        if (file < 0 || write(file, most, strlen(most)) < 0)
+            return err_sys(err, "bound what the kernel counts", bound->file);
+    }
     return 0;
 }
 
@@ -108,7 +125,7 @@ static int own_mounts(const struct spec *spec, int root, struct err *err) {
     char size[64];
     (void)snprintf(size, sizeof size, "mode=1777,size=%llu", (unsigned long long)spec->shm_bytes);
     if (mount_in_root(root, "proc", "proc", plain | MS_NOEXEC, NULL, err) != 0 ||
-        bound_namespaces(spec, root, err) != 0 || mount_sysfs(spec, root, err) != 0 ||
+        bound_counters(spec, root, err) != 0 || mount_sysfs(spec, root, err) != 0 ||
         mount_cgroup(spec, root, err) != 0 ||
         mount_in_root(root, "dev/pts", "devpts", MS_NOSUID | MS_NOEXEC,
                       "newinstance,ptmxmode=0666,mode=0620,gid=5,max=300", err) != 0 ||

@@ -1,0 +1,84 @@
+// What the kernel counts for each user id, and what there is one table of for the whole machine: who takes all of it
+// takes it from nobody else.
+
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import type { Login } from '../fixtures/login.ts';
+import { control } from '../fixtures/machine.ts';
+import { checkout } from '../fixtures/paths.ts';
+import { describeFinished, run, runOk } from '../fixtures/process.ts';
+import { useWorld } from '../fixtures/world.ts';
+
+const world = useWorld({ modes: ['shell'] });
+
+let program = '';
+let attacker: Login;
+let neighbour: Login;
+beforeAll(async () => {
+  if (control) return;
+  program = join(world().host.folder, 'hog');
+  await runOk('gcc', ['-O1', '-static', '-o', program, join(checkout, 'test/fixtures/hog.c')]);
+  attacker = await world().addLogin('shell');
+  neighbour = world().login('shell');
+  for (const login of [attacker, neighbour]) {
+    const brought = await login.ssh('cat >hog && chmod 755 hog', { input: await readFile(program) });
+    expect(brought.code, describeFinished(brought)).toBe(0);
+  }
+});
+
+const count = (output: Buffer): number => Number(/^took (\d+)/.exec(output.toString())?.[1] ?? Number.NaN);
+
+/** How many of a kind root of the host, and the neighbour, can have just now, up to one. */
+async function others(kind: string): Promise<{ root: number; neighbour: number }> {
+  const inside = await neighbour.ssh(`./hog ${kind} 1 </dev/null`);
+  const outside = await run(program, [kind, '1']);
+  return { root: count(outside.stdout), neighbour: count(inside.stdout) };
+}
+
+const kinds: Record<string, Record<string, string>> = {
+  'a plain user': {},
+  'one who may be root': { root: 'yes' },
+  'one who may nest': { nesting: 'yes' },
+};
+
+describe.skipIf(control)('what the kernel counts for each user id', () => {
+  describe.each(Object.entries(kinds))('taken by %s', (_name, policy) => {
+    beforeAll(async () => {
+      await world().host.ctlOk('stop', attacker.user.name);
+      const users = { [attacker.user.name]: { ...policy, stop_grace: '0', pids: 100 } };
+      await world().host.setPolicy({ defaults: { image: 'host' }, users });
+    });
+    const ways = policy['nesting'] === undefined ? [''] : ['', 'unshare -Ur ', 'unshare -Urm unshare -Ur '];
+
+    it.each(
+      ['inotify', 'fanotify', 'signals', 'timers', 'queues', 'locked'].flatMap((kind) =>
+        ways.map((way) => [kind, way] as const),
+      ),
+    )('leaves others theirs: %s, by “%s”', async (kind, way) => {
+      await using hog = attacker.start(`${way}./hog ${kind}`);
+      await hog.waitForOutput(/^took .*\n/);
+      expect(count(hog.stdout), hog.stdout.toString()).toBeGreaterThan(1);
+      expect(count(hog.stdout), hog.stdout.toString()).toBeLessThan(1_000_000);
+      expect(await others(kind)).toEqual({ root: 1, neighbour: 1 });
+      hog.process.stdin?.end(); // what it holds may be what the next one takes
+      expect((await hog.finished()).code).toBe(0);
+    });
+  });
+
+  it('is bounded inside as well, namespaces first of all', async () => {
+    const bounds = async (policy: Record<string, string>): Promise<string> => {
+      await world().host.ctlOk('stop', attacker.user.name);
+      const users = { [attacker.user.name]: { ...policy, stop_grace: '0' } };
+      await world().host.setPolicy({ defaults: { image: 'host' }, users });
+      return (await attacker.ssh('cd /proc/sys/user && grep -H . *')).stdout.toString();
+    };
+    const plain = await bounds({});
+    expect(plain.match(/^max_\w+_namespaces:0$/gm)).toHaveLength(8);
+    const nesting = await bounds({ nesting: 'yes' });
+    expect(nesting.match(/^max_\w+_namespaces:(128|256)$/gm)).toHaveLength(8);
+    for (const text of [plain, nesting]) {
+      for (const line of text.trim().split('\n')) expect(Number(line.split(':')[1])).toBeLessThan(2 ** 21);
+    }
+  });
+});
