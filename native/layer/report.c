@@ -3,17 +3,32 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
+
+enum { SHOWN_BEGIN = 200, SHOWN_END = 100 };
 
 // Names come from archives: what is not printable is shown as \xHH, so that the message stays one line
 // and no terminal acts on it.
-static void print_quoted(const char *text) {
-    for (const char *at = text; *at != '\0'; at++) {
-        unsigned char byte = (unsigned char)*at;
+static void print_bytes(const char *text, size_t length) {
+    for (size_t at = 0; at < length; at++) {
+        unsigned char byte = (unsigned char)text[at];
         if (byte < ' ' || byte == 0x7f || byte == '\\')
             (void)fprintf(stderr, "\\x%02x", byte);
         else
             (void)fputc(byte, stderr);
     }
+}
+
+// A name may have a megabyte: its beginning and its end say which it is.
+static void print_quoted(const char *text) {
+    size_t length = strlen(text);
+    if (length <= SHOWN_BEGIN + SHOWN_END) {
+        print_bytes(text, length);
+        return;
+    }
+    print_bytes(text, SHOWN_BEGIN);
+    (void)fputs("[...]", stderr);
+    print_bytes(text + length - SHOWN_END, SHOWN_END);
 }
 
 int err_refused(struct err *err, enum refusal why, const char *what, const char *object) {

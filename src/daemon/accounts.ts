@@ -4,7 +4,8 @@
 import { lstat, mkdir, rename, rmdir } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
-import { type LayerProgram, layerFailure, removeFolder, runLayerProgram } from '../images/layer-program.ts';
+import { layerReport } from '../images/layer-job.ts';
+import { type LayerProgram, removeFolder } from '../images/layer-program.ts';
 import type { Engine, UserRecord } from '../isolation/engine.ts';
 import {
   exists,
@@ -178,17 +179,17 @@ export class Accounts {
     const half = `${to}.new`;
     await this.#remove(half);
     const job = ['copy', '--one-file-system', 'yes', from, half];
-    const { child, ended } = runLayerProgram(this.#program, job, signal);
-    const chunks: Buffer[] = [];
-    for await (const chunk of child.stdout) chunks.push(chunk as Buffer);
-    const exit = await ended;
-    if (exit.status !== 0) {
+    const options = { what: `copy ${from}`, signal };
+    let report: CopyReport;
+    try {
+      report = await layerReport(this.#program, job, copyReport, options);
+    } catch (error) {
       await this.#remove(half);
-      throw layerFailure(`copy ${from}`, exit);
+      throw error;
     }
     await rename(half, to);
     await syncFolder(path.dirname(to));
-    return copyReport.parse(JSON.parse(Buffer.concat(chunks).toString('utf8')));
+    return report;
   }
 }
 

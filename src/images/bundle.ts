@@ -4,8 +4,9 @@ import { constants, createReadStream } from 'node:fs';
 import { open } from 'node:fs/promises';
 import path from 'node:path';
 import type { Readable } from 'node:stream';
+import { collect } from '../lib/collect.ts';
 import { DockershError, hasErrno } from '../lib/errors.ts';
-import type { TarMember } from './layer-program.ts';
+import type { TarMember } from './list-archive.ts';
 import { maxDocumentBytes } from './oci.ts';
 
 export interface Member {
@@ -89,12 +90,11 @@ export function tarBundle(shown: string, file: string, members: readonly TarMemb
 export async function readMember(bundle: Bundle, name: string): Promise<Buffer> {
   const member = await bundle.member(name);
   if (member === undefined) throw brokenBundle(bundle, `it has no file ${JSON.stringify(name)}`);
-  if (member.size > maxDocumentBytes) {
-    throw brokenBundle(bundle, `${JSON.stringify(name)} is larger than ${maxDocumentBytes} bytes`);
-  }
-  const chunks: Buffer[] = [];
-  for await (const chunk of await member.open(0)) chunks.push(chunk as Buffer);
-  return Buffer.concat(chunks);
+  const why = `${JSON.stringify(name)} is larger than ${maxDocumentBytes} bytes`;
+  const tooLarge = (): Error => brokenBundle(bundle, why);
+  if (member.size > maxDocumentBytes) throw tooLarge();
+  // Again while it is read: a file may have grown meanwhile.
+  return await collect(await member.open(0), maxDocumentBytes, tooLarge);
 }
 
 /** A document of the format itself, which has no digest. */

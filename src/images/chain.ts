@@ -9,7 +9,8 @@ import { z } from 'zod';
 import { syncFolder, writeFileAtomic } from '../lib/atomic-file.ts';
 import { DockershError, hasErrno } from '../lib/errors.ts';
 import { type Digest, digestFromHex, digestOf } from './digest.ts';
-import { type LayerProgram, layerFailure, removeFolder, runLayerProgram } from './layer-program.ts';
+import { layerReport } from './layer-job.ts';
+import { type LayerProgram, removeFolder } from './layer-program.ts';
 import type { Layout } from './layout.ts';
 
 /** chain.json */
@@ -106,12 +107,7 @@ export async function freshChain(
   const chainId = chainIdOf(diffIds);
   const folder = path.join(aside, 'chain');
   const args = ['chain', folder, ...treesOf(layout, diffIds)];
-  const { child, ended } = runLayerProgram(program, args, undefined);
-  const chunks: Buffer[] = [];
-  for await (const chunk of child.stdout) chunks.push(chunk as Buffer);
-  const exit = await ended;
-  if (exit.status !== 0) throw layerFailure(`layers of ${chainId}`, exit);
-  const info = chainInfo.parse(JSON.parse(Buffer.concat(chunks).toString('utf8')));
+  const info = await layerReport(program, args, chainInfo, { what: `layers of ${chainId}` });
   await writeFileAtomic(path.join(folder, 'chain.json'), `${JSON.stringify(info)}\n`);
   await syncFolder(folder);
   undo.move();

@@ -10,7 +10,7 @@ import { type Bundle, folderBundle, tarBundle } from './bundle.ts';
 import { decompressor, sniff } from './compression.ts';
 import type { StoreContext } from './context.ts';
 import { type ImportOptions, reportEvery } from './import-options.ts';
-import { listArchive, type TarMember } from './layer-program.ts';
+import { listArchive, type TarMember } from './list-archive.ts';
 
 export type Found =
   | { readonly kind: 'rootfs' }
@@ -24,8 +24,6 @@ interface FoundImage extends AsyncDisposable {
 
 const rootfs = { kind: 'rootfs' } as const;
 
-/** No image archive has as many members; a root filesystem may. */
-const mostMembers = 20_000;
 /** Of an archive that is spooled. */
 const mostBytes = 256 * 1024 ** 3;
 /** Enough of a compressed archive to tell what it is. */
@@ -81,7 +79,7 @@ async function imageTar(
   shown: string,
   file: string,
 ): Promise<FoundImage | undefined> {
-  const { members, whole } = await listArchive(program, file, mostMembers);
+  const { members, whole } = await listArchive(program, file);
   if (!whole) return undefined;
   const bundle = tarBundle(shown, file, members);
   const isDocker = (await bundle.member('manifest.json')) !== undefined;
@@ -100,7 +98,7 @@ async function headMembers(
   // A failure of this pipeline is one of its last stream as well, which headOf() reads.
   if (undo !== undefined) pipeline(stream, undo).catch(() => undefined);
   const head = Readable.from(headOf(undo ?? stream), { objectMode: false });
-  const { members } = await listArchive(program, head, mostMembers, signal);
+  const { members } = await listArchive(program, head, signal);
   return members;
 }
 

@@ -2,9 +2,7 @@
 // login. The program gets no environment; what it says on stderr becomes the reason of a DockershError.
 
 import { type ChildProcess, type ChildProcessByStdio, spawn } from 'node:child_process';
-import { open } from 'node:fs/promises';
 import type { Readable, Writable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
 import { DockershError, type ErrorCode } from '../lib/errors.ts';
 
 /** Limits of one archive; absent ones are the program's own defaults (native/layer/archive_limits.h). */
@@ -55,7 +53,7 @@ function limitArgs(limits: ArchiveLimits): string[] {
   });
 }
 
-function follow<Child extends ChildProcess>(child: Child, readStdout: boolean): LayerProcess<Child> {
+export function follow<Child extends ChildProcess>(child: Child, readStdout: boolean): LayerProcess<Child> {
   const text = { stdout: '', stderr: '' };
   const collect = (name: 'stdout' | 'stderr') => (chunk: Buffer) => {
     if (text[name].length < maxOutput) text[name] += chunk.toString('utf8').slice(0, maxOutput);
@@ -151,64 +149,6 @@ export function runLayerProgram(
   signal: AbortSignal | undefined,
 ): LayerProcess<ChildProcessByStdio<null, Readable, Readable>> {
   return follow(start(program, [job, ...args], 'pipe', signal), false);
-}
-
-/** One member of a tar that holds an image. */
-export interface TarMember {
-  readonly kind: 'file' | 'link' | 'other';
-  readonly name: string;
-  /** Of a link, symbolic or hard. */
-  readonly link: string;
-  /** Of its data in the archive. */
-  readonly offset: number;
-  readonly size: number;
-}
-
-/**
- * The members of a plain tar: a file's path, which is read by seeking, or a stream. `whole` is false where it
- * is no tar, is damaged, or has more members than `most`: `members` are those up to there.
- */
-export async function listArchive(
-  program: LayerProgram,
-  archive: string | Readable,
-  most: number,
-  signal?: AbortSignal,
-): Promise<{ readonly members: readonly TarMember[]; readonly whole: boolean }> {
-  const args = ['list', '--max-entries', String(most)];
-  await using input = typeof archive === 'string' ? await open(archive, 'r') : undefined;
-  const child = spawn(program.path, args, {
-    env: {},
-    stdio: [input?.fd ?? 'pipe', 'pipe', 'pipe'],
-    killSignal: 'SIGKILL',
-    ...(signal === undefined ? {} : { signal }),
-  });
-  const { ended } = follow(child, false);
-  if (child.stdout === null) throw new DockershError('E_INTERNAL', { what: 'list an archive' });
-  // Neither a program that stops reading nor a source that breaks is a failure: see `whole`.
-  if (typeof archive !== 'string' && child.stdin !== null) {
-    pipeline(archive, child.stdin).catch(() => undefined);
-  }
-  const chunks: Buffer[] = [];
-  for await (const chunk of child.stdout) chunks.push(chunk as Buffer);
-  const { status } = await ended;
-  return { members: membersOf(Buffer.concat(chunks).toString('utf8')), whole: status === 0 };
-}
-
-const memberKinds: Readonly<Record<string, TarMember['kind']>> = { f: 'file', l: 'link' };
-
-/** "KIND OFFSET SIZE NAME\\0LINK\\0" for each. */
-function membersOf(text: string): TarMember[] {
-  const fields = text.split('\0');
-  const members: TarMember[] = [];
-  for (let at = 0; at + 1 < fields.length; at += 2) {
-    const match = /^([a-z]) (\d+) (\d+) (.*)$/s.exec(fields[at] ?? '');
-    const [, kind = '', offset, size, name = ''] = match ?? [];
-    const numbers = { offset: Number(offset), size: Number(size) };
-    if (match !== null) {
-      members.push({ kind: memberKinds[kind] ?? 'other', name, link: fields[at + 1] ?? '', ...numbers });
-    }
-  }
-  return members;
 }
 
 /** Removes a folder with all that is in it. In a process of its own: layers have ten thousands of files. */

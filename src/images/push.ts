@@ -5,7 +5,7 @@
 import type { ContentStore, Transaction } from './content.ts';
 import type { Digest } from './digest.ts';
 import { type Descriptor, imageManifest } from './oci.ts';
-import { collect } from './registry/body.ts';
+import { collectBody } from './registry/body.ts';
 import { RegistryClient } from './registry/client.ts';
 import { RegistryError } from './registry/failure.ts';
 import { putManifest } from './registry/manifests.ts';
@@ -73,7 +73,7 @@ export async function pushImage(
   });
   const mountFrom = repositoriesOf(options.related ?? [], remote, registry.defaultRegistry);
   const counts = await sendContent({ client, transaction, meter, remote, mountFrom, options }, descriptor);
-  const bytes = await collect(
+  const bytes = await collectBody(
     await transaction.readBlob(descriptor.digest, signal),
     descriptor.size,
     'manifest',

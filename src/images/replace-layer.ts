@@ -4,15 +4,9 @@ import { randomBytes } from 'node:crypto';
 import { mkdir, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { isAtomicTemporary, syncFolder, writeFileAtomic } from '../lib/atomic-file.ts';
+import { runLayerJob } from './layer-job.ts';
 import { type LayerProgram, removeFolder } from './layer-program.ts';
-import {
-  layerUsage,
-  namesIn,
-  readLayerBase,
-  requireName,
-  runToEnd,
-  type Snapshot,
-} from './user-layer-files.ts';
+import { layerUsage, namesIn, readLayerBase, requireName, type Snapshot } from './user-layer-files.ts';
 
 /** What becomes of the layer that is replaced: a snapshot of this name. */
 export interface Saving {
@@ -103,6 +97,6 @@ export async function aside(program: LayerProgram, parent: string): Promise<Asid
 }
 
 async function exchange(program: LayerProgram, half: string, folder: string): Promise<void> {
-  await runToEnd(program, ['swap', half, path.join(folder, 'layer')], 'exchange the layer');
+  await runLayerJob(program, ['swap', half, path.join(folder, 'layer')], { what: 'exchange the layer' });
   await syncFolder(folder);
 }

@@ -9,7 +9,7 @@ import { chainIdOf, listChains } from './chain.ts';
 import type { StoreContext } from './context.ts';
 import type { Digest } from './digest.ts';
 import { readIndex, refNameOf } from './index-file.ts';
-import { layerFailure, runLayerProgram } from './layer-program.ts';
+import { layerReport } from './layer-job.ts';
 import { listLayers, readLayerInfo } from './layers.ts';
 import { imageConfig, imageManifest } from './oci.ts';
 
@@ -137,13 +137,13 @@ export class UsageMeter {
 
   /** 0 for what has gone meanwhile. */
   async #folderBytes(folder: string): Promise<number> {
-    const { child, ended } = runLayerProgram(this.#context.program, ['usage', folder], undefined);
-    const chunks: Buffer[] = [];
-    for await (const chunk of child.stdout) chunks.push(chunk as Buffer);
-    const exit = await ended;
-    if (exit.status === 0) return usageReport.parse(JSON.parse(Buffer.concat(chunks).toString())).bytes;
-    if ((await sizeOf(folder)) === undefined) return 0;
-    throw layerFailure(`measure ${folder}`, exit);
+    const options = { what: `measure ${folder}` };
+    try {
+      return (await layerReport(this.#context.program, ['usage', folder], usageReport, options)).bytes;
+    } catch (error) {
+      if ((await sizeOf(folder)) === undefined) return 0;
+      throw error;
+    }
   }
 }
 

@@ -5,7 +5,8 @@ import path from 'node:path';
 import { z } from 'zod';
 import { writeFileAtomic } from '../lib/atomic-file.ts';
 import { DockershError, hasErrno } from '../lib/errors.ts';
-import { type LayerProgram, layerFailure, runLayerProgram } from './layer-program.ts';
+import { layerReport } from './layer-job.ts';
+import type { LayerProgram } from './layer-program.ts';
 
 /** base.json */
 export const layerBase = z.strictObject({
@@ -49,26 +50,8 @@ export async function layerUsage(
   program: LayerProgram,
   folder: string,
 ): Promise<{ readonly bytes: number; readonly entries: number }> {
-  const text = await runToEnd(program, ['usage', path.join(folder, 'layer/upper')], 'measure the layer');
-  return usageReport.parse(JSON.parse(text));
-}
-
-export async function runToEnd(
-  program: LayerProgram,
-  args: readonly string[],
-  what: string,
-  signal?: AbortSignal,
-  onOutput?: () => void,
-): Promise<string> {
-  const { child, ended } = runLayerProgram(program, args, signal);
-  const chunks: Buffer[] = [];
-  for await (const chunk of child.stdout) {
-    chunks.push(chunk as Buffer);
-    onOutput?.();
-  }
-  const exit = await ended;
-  if (exit.status !== 0) throw layerFailure(what, exit);
-  return Buffer.concat(chunks).toString('utf8');
+  const args = ['usage', path.join(folder, 'layer/upper')];
+  return await layerReport(program, args, usageReport, { what: 'measure the layer' });
 }
 
 export function requireName(name: string): void {

@@ -16,6 +16,7 @@ import { chmod, chown, mkdir, rename, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { syncFolder, writeFileAtomic } from '../lib/atomic-file.ts';
 import { DockershError, hasErrno } from '../lib/errors.ts';
+import { layerReport } from './layer-job.ts';
 import type { LayerProgram } from './layer-program.ts';
 import { aside, replaceLayer, type Saving, snapshotsOf } from './replace-layer.ts';
 import {
@@ -26,7 +27,6 @@ import {
   readJson,
   readLayerBase,
   requireName,
-  runToEnd,
   type Snapshot,
   snapshotInfo,
   snapshotName,
@@ -171,8 +171,8 @@ async function copyFolder(
   { signal, onTaken }: Pick<SnapshotOptions, 'signal' | 'onTaken'>,
 ): Promise<{ readonly bytes: number; readonly entries: number }> {
   // It reports when it has read everything, and ends when that is on the disk.
-  const text = await runToEnd(program, ['copy', from, to], 'copy the layer', signal, onTaken);
-  return usageReport.parse(JSON.parse(text));
+  const options = { what: 'copy the layer', signal, onOutput: onTaken };
+  return await layerReport(program, ['copy', from, to], usageReport, options);
 }
 
 async function findSnapshot(folder: string, name: string): Promise<Snapshot> {

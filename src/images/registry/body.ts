@@ -3,6 +3,7 @@
 // not count.
 
 import type { IncomingMessage } from 'node:http';
+import { collect } from '../../lib/collect.ts';
 import { RegistryError } from './failure.ts';
 import type { RegistryLimits } from './limits.ts';
 
@@ -46,21 +47,13 @@ export async function* bodyOf(
 }
 
 /** The whole body, where it is not longer than `maxBytes`. */
-export async function collect(
+export async function collectBody(
   body: AsyncIterable<Uint8Array>,
   maxBytes: number,
   what: string,
 ): Promise<Buffer> {
-  const chunks: Uint8Array[] = [];
-  let length = 0;
-  for await (const chunk of body) {
-    length += chunk.length;
-    if (length > maxBytes) {
-      throw new RegistryError('limit', { what, why: `the answer is longer than ${maxBytes} bytes` });
-    }
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks, length);
+  const why = `the answer is longer than ${maxBytes} bytes`;
+  return await collect(body, maxBytes, () => new RegistryError('limit', { what, why }));
 }
 
 /** Notices a trickle: over each stretch of waiting, a least number of bytes must have come. */

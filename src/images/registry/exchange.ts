@@ -6,7 +6,7 @@ import https from 'node:https';
 import type { Socket } from 'node:net';
 import { hasErrno } from '../../lib/errors.ts';
 import { version } from '../../lib/version.ts';
-import { bodyOf, collect } from './body.ts';
+import { bodyOf, collectBody } from './body.ts';
 import { RegistryError } from './failure.ts';
 import type { RegistryLimits } from './limits.ts';
 import { type RequestBody, sendBody } from './send-body.ts';
@@ -160,7 +160,7 @@ function answerOf(incoming: IncomingMessage, outgoing: ClientRequest, context: C
     url: request.url,
     what,
     body,
-    bytes: (maxBytes) => collect(body(), maxBytes, what),
+    bytes: (maxBytes) => collectBody(body(), maxBytes, what),
     discard: () => discard(incoming, outgoing),
   };
 }
