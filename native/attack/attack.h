@@ -55,7 +55,8 @@ struct family {
 // For each file of attacks, its table.
 #define FAMILY(rows)                                                                                         \
     { .attacks = (rows), .count = sizeof(rows) / sizeof(rows)[0] }
-extern const struct family calls_family, mounts_family, ids_family, kernel_files_family, processes_family;
+extern const struct family calls_family, mounts_family, ids_family, kernel_files_family, processes_family,
+    descriptors_family;
 
 // What an attack returns, with a word on why. A defence that held because there was nothing to attack is
 // none: that is `unattempted`.

@@ -117,7 +117,7 @@ static enum result try_family(const struct attack *attack) {
         cleanup_fd int fd = socket(family, types[index] | SOCK_CLOEXEC, 0);
         if (fd >= 0)
             return broken("a socket of family %d", family);
-        if (errno != EAFNOSUPPORT && errno != EPERM)
+        if (errno != EAFNOSUPPORT)
             return broken("family %d: %s", family, strerror(errno));
     }
     return held("family %d: %s", family, strerror(errno));

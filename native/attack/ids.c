@@ -161,6 +161,40 @@ static enum result core_files(const struct attack *attack) {
                                : broken("up to %llu bytes", (unsigned long long)limit.rlim_max);
 }
 
+// A group that is nobody's inside is one of the host's that was left behind.
+static enum result foreign_groups(const struct attack *attack) {
+    (void)attack;
+    gid_t groups[512];
+    int count = getgroups(sizeof groups / sizeof groups[0], groups);
+    if (count < 0)
+        return unattempted("getgroups: %s", strerror(errno));
+    for (int index = 0; index < count; index++) {
+        if (groups[index] == 65534 || ((place & BY_USER) != 0 && groups[index] == 0))
+            return broken("group %u is there", groups[index]);
+    }
+    return held("%d groups, all their own", count);
+}
+
+// The image's files belong to root inside, who is nobody on the host: not to the host's root.
+static enum result owner_of_image(const struct attack *attack) {
+    (void)attack;
+    struct stat info;
+    const char *path = argument("image-file");
+    if (stat(path, &info) != 0)
+        return unattempted("%s: %s", path, strerror(errno));
+    return info.st_uid == 0 ? held("%s belongs to root inside", path)
+                            : broken("%s belongs to %u", path, info.st_uid);
+}
+
+static enum result bound_of_namespaces(const struct attack *attack) {
+    (void)attack;
+    char text[64];
+    if (read_text("/proc/sys/user/max_user_namespaces", text, sizeof text) <= 0)
+        return unattempted("max_user_namespaces: %s", strerror(errno));
+    long most = (place & WITHOUT_NESTING) != 0 ? 0 : 128;
+    return strtol(text, NULL, 10) <= most ? held("at most %ld", most) : broken("the bound is %s", text);
+}
+
 static const struct attack attacks[] = {
     {.name = "capabilities",
      .tries = "find a capability in a set of a session",
@@ -197,6 +231,22 @@ static const struct attack attacks[] = {
      .must = "has one",
      .places = NOT_NESTED,
      .run = inits_filter},
+    {.name = "groups",
+     .tries = "find a group of the host's that was left behind",
+     .must = "finds none",
+     .places = NOT_NESTED,
+     .run = foreign_groups},
+    {.name = "image-owner",
+     .tries = "find files of the image that belong to the host's root",
+     .must = "finds that they belong to root inside",
+     .places = NOT_NESTED & ~WITHOUT_ROOT,
+     .needs = "image-file",
+     .run = owner_of_image},
+    {.name = "namespaces-bound",
+     .tries = "find that the kernel would give more user namespaces than the policy",
+     .must = "finds a bound",
+     .places = NOT_NESTED,
+     .run = bound_of_namespaces},
     {.name = "become-root",
      .tries = "become root by asking for it",
      .must = "is refused",

@@ -31,8 +31,8 @@
 
 #define PATIENCE_S 20
 
-static const struct family *const families[] = {&calls_family, &mounts_family, &ids_family,
-                                                &kernel_files_family, &processes_family};
+static const struct family *const families[] = {&calls_family,        &mounts_family,    &ids_family,
+                                                &kernel_files_family, &processes_family, &descriptors_family};
 #define FAMILIES (sizeof families / sizeof families[0])
 
 static const struct {

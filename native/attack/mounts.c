@@ -84,6 +84,18 @@ static enum result every_mount_is_nodev(const struct attack *attack) {
     return each_mount(look_nodev);
 }
 
+// The layers' folders and the machine's files.
+static enum result look_read_only(char *fields[], size_t count) {
+    (void)count;
+    bool must = strcmp(fields[4], "/sys") == 0;
+    return !must || has_option(fields[5], "ro") ? HELD : broken("%s can be written to", fields[4]);
+}
+
+static enum result sys_is_read_only(const struct attack *attack) {
+    (void)attack;
+    return each_mount(look_read_only);
+}
+
 static enum result remount(const struct attack *attack) {
     const char *path = attack->with;
     return refused(mount(NULL, path, NULL, MS_REMOUNT | MS_BIND, NULL), path);
@@ -177,6 +189,11 @@ static const struct attack attacks[] = {
      .must = "finds /dev and its terminals alone",
      .places = NOT_NESTED,
      .run = every_mount_is_nodev},
+    {.name = "mounts-read-only",
+     .tries = "find /sys writable",
+     .must = "finds it read-only",
+     .places = NOT_NESTED,
+     .run = sys_is_read_only},
     REMOUNT("root", "/"),
     REMOUNT("dev", "/dev"),
     REMOUNT("tmp", "/tmp"),

@@ -6,12 +6,15 @@ import type { Console } from './console.ts';
 import { type CheckResult, type State, statusOf } from './doctor/check.ts';
 import { Context } from './doctor/context.ts';
 import { checkIds, examine } from './doctor/run.ts';
+import { attackUser } from './doctor-attack.ts';
 import { CliFailure } from './failure.ts';
 import { defaultQuestion } from './host/sshd-settings.ts';
 import { printable } from './table.ts';
 
 interface Options {
   user?: string;
+  attack?: string;
+  exec?: string;
   sshdConfig: string;
   from: string;
   client?: string;
@@ -30,11 +33,13 @@ export function addDoctor(
     .command('doctor')
     .description('check the host, and every known way around the sandbox')
     .option('--user <name>', 'check this account instead of all that have a sandbox')
-    .option('--ignore <id…>', 'checks that may fail, with commas between', listOf, [])
+    .option('--attack <user>', "attack this user's sandbox from inside instead, with what can hurt nobody")
+    .option('--ignore <id…>', 'checks, or attacks, that may fail, with commas between', listOf, [])
     .option('--quiet', 'show only what is not as it should be', false)
     .option('--from <address>', 'where logins come from, for "Match Address"', defaultQuestion.from)
     .option('--sshd-config <file>', "sshd's configuration", defaultQuestion.config)
     .option('--client <path>', 'the login client, where it is not in the usual place')
+    .option('--exec <path>', 'the dockersh-exec for --attack, where it is not beside this program')
     .option('--config <file>', 'the policy (default: as dockershd says)')
     .option('--state <folder>', 'the state (default: as dockershd says)')
     .addHelpText(
@@ -43,6 +48,11 @@ export function addDoctor(
     )
     .action(async (options: Options) => {
       const cli = console();
+      if (options.attack !== undefined) {
+        const { exec, quiet, ignore } = options;
+        setStatus(await attackUser(cli, options.attack, { exec, quiet, ignore }));
+        return;
+      }
       const { sshdConfig, from, client, config, state, user } = options;
       for (const id of options.ignore) requireCheck(id);
       const context = new Context(cli, { sshd: { config: sshdConfig, from }, client, config, state });

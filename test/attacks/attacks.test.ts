@@ -22,6 +22,33 @@ afterAll(async () => {
   await sandboxes?.[Symbol.asyncDispose]();
 });
 
+describe('dockershctl doctor --attack', () => {
+  it.each(['plain', 'root', 'nesting', 'both'] as const)('finds that everything held (%s)', async (kind) => {
+    const { code, report } = await sandboxes.doctor(kind);
+    expect(report.attacks.filter(({ result }) => result !== 'held')).toEqual([]);
+    expect(code).toBe(0);
+    const harmless = attacks.filter(({ harm, needs }) => harm === 'none' && needs === '');
+    const places = kind === 'plain' || kind === 'root' ? ['user'] : ['user', 'nested'];
+    for (const place of places) {
+      const made = report.attacks.filter((attack) => attack.place === `${kind}:${place}`);
+      const meant = harmless.filter((attack) => attack.places.some((one) => one === `${kind}:${place}`));
+      expect(made.map(({ name }) => name)).toEqual(meant.map(({ name }) => name));
+    }
+  });
+
+  it('says what is wrong with how it was called', async () => {
+    const { host } = sandboxes;
+    const unknown = await host.ctl('doctor', '--attack', sandboxes.user('plain').name, '--ignore', 'nothing');
+    expect([unknown.code, unknown.stderr.toString()]).toEqual([
+      64,
+      expect.stringContaining('no such attack'),
+    ]);
+    const nobody = await host.ctl('doctor', '--attack', 'dsh-nobody');
+    expect(nobody.code).not.toBe(0);
+    expect(nobody.stdout.toString()).toBe('');
+  });
+});
+
 describe('who is inside', () => {
   it.each(attacks)('$name: tries to $tries; $must', ({ name, places: where }) => {
     const found = answers.filter((answer) => answer.name === name);

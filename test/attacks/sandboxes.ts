@@ -6,6 +6,7 @@ import { type AttackAnswer, type Place, runAttacks } from '../../src/cli/doctor/
 import { Host } from '../fixtures/host.ts';
 import { buildFolder } from '../fixtures/paths.ts';
 import type { PolicySection } from '../fixtures/policy-text.ts';
+import type { Finished } from '../fixtures/process.ts';
 import { makeRootfs } from '../fixtures/rootfs.ts';
 import { TestUser } from '../fixtures/users.ts';
 
@@ -22,6 +23,11 @@ const settings = {
 type Kind = keyof typeof settings;
 const kinds = Object.keys(settings) as Kind[];
 
+export interface DoctorReport {
+  readonly status: number;
+  readonly attacks: readonly (AttackAnswer & { readonly tries: string; readonly must: string })[];
+}
+
 export class Sandboxes implements AsyncDisposable {
   readonly host: Host;
   readonly #users: ReadonlyMap<string, TestUser>;
@@ -33,13 +39,13 @@ export class Sandboxes implements AsyncDisposable {
     this.#everything = everything;
   }
 
-  static async create(): Promise<Sandboxes> {
+  static async create(options: { libexec?: string } = {}): Promise<Sandboxes> {
     await using everything = new AsyncDisposableStack();
     const users = new Map<string, TestUser>();
     for (const kind of [...kinds, 'victim']) {
       users.set(kind, everything.use(await TestUser.create({ shell: '/bin/bash' })));
     }
-    const host = everything.use(await Host.start());
+    const host = everything.use(await Host.start(options));
     host.uids.push(...[...users.values()].map(({ uid }) => uid));
     const rootfs = await makeRootfs(join(host.folder, 'attack-image'), { busybox: false });
     await copyFile(attackProgram, join(rootfs, inImage));
@@ -58,21 +64,44 @@ export class Sandboxes implements AsyncDisposable {
     return user;
   }
 
+  /** Arguments that attacks need, which say what is outside. */
+  #counterpart(): Record<string, string> {
+    return { 'image-file': inImage };
+  }
+
   async attack(
     place: Place,
     chosen: 'all' | readonly string[],
     args: Readonly<Record<string, string>> = {},
   ): Promise<AttackAnswer[]> {
     const kind = kinds.find((one) => place.startsWith(`${one}:`)) ?? 'plain';
+    const all = { ...this.#counterpart(), ...args };
     return await runAttacks({
-      exec: join(this.host.folder, 'bin/dockersh-exec'),
+      exec: this.#exec,
       program: attackProgram,
       user: this.user(kind).name,
       place,
       chosen,
-      args,
+      args: all,
       ...(place.endsWith(':root') ? { inside: inImage } : {}),
     });
+  }
+
+  /** `dockershctl doctor --attack`, as an administrator runs it. */
+  async doctor(kind: Kind, ...args: string[]): Promise<Finished & { report: DoctorReport }> {
+    const finished = await this.host.ctl(
+      'doctor',
+      '--attack',
+      this.user(kind).name,
+      '--exec',
+      this.#exec,
+      ...args,
+    );
+    return { ...finished, report: JSON.parse(finished.stdout.toString()) as DoctorReport };
+  }
+
+  get #exec(): string {
+    return join(this.host.folder, 'bin/dockersh-exec');
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,0 +1,65 @@
+// The attacks bite: with one defence of the supervisor's left out (native/test/without.h), at least one of them gets
+// through. Each row names those that must.
+
+import { chmod, cp, mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Place } from '../../src/cli/doctor/attack.ts';
+import { buildFolder, nativeFolder } from '../fixtures/paths.ts';
+import { runOk } from '../fixtures/process.ts';
+import { Sandboxes } from './sandboxes.ts';
+
+const bites: Readonly<Record<string, readonly [Place, ...string[]]>> = {
+  seccomp: ['plain:user', 'filter', 'call-keyctl', 'socket-packet', 'ioctl-TIOCSTI'],
+  no_new_privs: ['plain:user', 'no-new-privileges'],
+  capabilities: ['root:root', 'capabilities', 'capabilities-bounding'],
+  nosuid: ['plain:user', 'mounts-nosuid'],
+  nodev: ['plain:user', 'mounts-nodev'],
+  read_only: ['plain:user', 'mounts-read-only'],
+  idmap: ['root:user', 'image-owner'],
+  ids: ['plain:user', 'ids-mapped'],
+  close_on_exec: ['plain:user', 'descriptors'],
+  core_limit: ['plain:user', 'core-files'],
+  namespace_bound: ['plain:user', 'namespaces-bound'],
+};
+
+let folder = '';
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'dockersh-test-without-'));
+  await chmod(folder, 0o755);
+  // Two compilers at once, as there are processors; each builds everything that is different.
+  const names = Object.keys(bites);
+  const build = async (): Promise<void> => {
+    for (let name = names.shift(); name !== undefined; name = names.shift()) {
+      const target = join(folder, name);
+      await mkdir(target);
+      for (const file of ['dockersh-init', 'dockersh-layer', 'dockersh-attack', 'addon.node']) {
+        await cp(join(buildFolder, file), join(target, file), { preserveTimestamps: true });
+      }
+      await runOk(
+        'make',
+        ['-s', '-C', nativeFolder, `BUILD=${target}`, `WITHOUT=${name}`, `${target}/dockersh-supervisor`],
+        { timeoutMs: 170_000 },
+      );
+    }
+  };
+  await Promise.all([build(), build()]);
+}, 300_000);
+afterAll(async () => {
+  await rm(folder, { recursive: true, force: true });
+});
+
+describe.each(Object.entries(bites))('without %s', (name, [place, ...attacks]) => {
+  it(`${attacks.join(', ')} get through`, async () => {
+    await using sandboxes = await Sandboxes.create({ libexec: join(folder, name) });
+    const answers = await sandboxes.attack(place, attacks);
+    expect(answers.filter(({ result }) => result !== 'open')).toEqual([]);
+    if (name !== 'seccomp') return;
+    const { code, report } = await sandboxes.doctor('plain', '--quiet');
+    expect([code, report.status]).toEqual([2, 2]);
+    expect(report.attacks.filter(({ result }) => result === 'open').length).toBeGreaterThan(20);
+    const ignored = report.attacks.map((attack) => attack.name).join(',');
+    expect((await sandboxes.doctor('plain', '--ignore', ignored)).code).toBe(0);
+  });
+});
