@@ -20,6 +20,24 @@ export function isLoopback(hostname: string): boolean {
   return loopback.check(host, family === 4 ? 'ipv4' : 'ipv6');
 }
 
+/** Addresses that are no loopback's, and yet mean this machine to connect(2). */
+const unspecified = new BlockList();
+unspecified.addSubnet('0.0.0.0', 8, 'ipv4');
+unspecified.addAddress('::', 'ipv6');
+unspecified.addSubnet('::ffff:0.0.0.0', 104, 'ipv6');
+
+/**
+ * Whether a name leads to this machine, in any spelling: what must not be followed from elsewhere. Names that DNS
+ * gives an address of this machine are not told by this.
+ */
+export function isThisMachine(hostname: string): boolean {
+  if (isLoopback(hostname)) return true;
+  const host = bareHost(hostname.toLowerCase());
+  const family = isIP(host);
+  if (family === 0) return /(?:^|\.)localhost\.?$/.test(host);
+  return unspecified.check(host, family === 4 ? 'ipv4' : 'ipv6');
+}
+
 /** Plain HTTP: this machine, and what policy lists as "host" or "host:port". */
 export function mayBePlain(url: URL, listed: readonly string[]): boolean {
   if (isLoopback(url.hostname)) return true;

@@ -9,7 +9,7 @@
 //   - plain HTTP stays on the host where it was allowed.
 
 import { RegistryError } from './failure.ts';
-import { isLoopback } from './hosts.ts';
+import { isLoopback, isThisMachine } from './hosts.ts';
 
 export interface Realm {
   readonly url: URL;
@@ -29,7 +29,7 @@ export function checkRealm(text: string | undefined, service: string | undefined
   }
   if (url.username !== '' || url.password !== '') throw refuse('its realm has credentials in it');
   const local = isLoopback(registry.hostname);
-  if (isLoopback(url.hostname) && !local) throw refuse('its realm is on this machine');
+  if (isThisMachine(url.hostname) && !local) throw refuse('its realm is on this machine');
   if (url.protocol === 'http:' && !mayBePlain(url, registry, local)) {
     throw refuse(`its realm ${url.origin} is not encrypted`);
   }

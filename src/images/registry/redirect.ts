@@ -2,7 +2,7 @@
 // go along to another origin; the digest decides whether what comes from there is believed.
 
 import { RegistryError } from './failure.ts';
-import { isLoopback, mayBePlain } from './hosts.ts';
+import { isLoopback, isThisMachine, mayBePlain } from './hosts.ts';
 
 const redirectStatus = new Set([301, 302, 303, 307, 308]);
 
@@ -32,7 +32,7 @@ export function followLocation(
       hint,
     });
   }
-  if (isLoopback(url.hostname) && !isLoopback(from.hostname)) throw refuse('it is on this machine');
+  if (isThisMachine(url.hostname) && !isLoopback(from.hostname)) throw refuse('it is on this machine');
   if (url.protocol === 'http:' && !mayBePlain(url, plainHttpHosts)) {
     throw refuse(`${url.origin} is not encrypted`);
   }

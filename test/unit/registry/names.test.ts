@@ -59,6 +59,21 @@ describe('hosts', () => {
     expect(isLoopback(host)).toBe(expected);
   });
 
+  it.each([
+    '0.0.0.0',
+    '0.1.2.3',
+    '[::]',
+    '[::ffff:0.0.0.0]',
+    'localhost.',
+    'a.localhost',
+    '127.0.0.1',
+    '[::1]',
+  ])('%s is not followed from elsewhere', (host) => {
+    const there = new URL('https://registry.lab');
+    expect(() => followLocation(`https://${host}/blob`, there, [])).toThrow('on this machine');
+    expect(() => checkRealm(`https://${host}/token`, undefined, there)).toThrow('on this machine');
+  });
+
   it('may be plain where policy lists them, with or without a port', () => {
     const url = new URL('http://registry.lab:5000/');
     expect(mayBePlain(url, [])).toBe(false);
