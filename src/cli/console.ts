@@ -2,6 +2,7 @@
 
 import { createInterface } from 'node:readline/promises';
 import { sysexits } from '../lib/errors.ts';
+import { printableJson, printableLines } from '../lib/printable.ts';
 import type { AdminParams, AdminResult, AdminVerb } from '../protocol/admin.ts';
 import { type CallOptions, callAdmin } from './client.ts';
 import { CliFailure } from './failure.ts';
@@ -43,7 +44,7 @@ export class Console {
 
   /** Prints the result: as it is with --json, else as `human` makes it. */
   show<Result>(result: Result, human: (result: Result) => string): void {
-    this.stdout.write(this.options.json ? `${JSON.stringify(result, null, 2)}\n` : human(result));
+    this.stdout.write(this.options.json ? `${printableJson(result, 2)}\n` : human(result));
   }
 
   table(columns: readonly Column[], rows: readonly (readonly string[])[]): string {
@@ -58,11 +59,11 @@ export class Console {
   fail(failure: CliFailure): void {
     const { code, message, hint } = failure;
     if (this.options.json) {
-      this.stderr.write(`${JSON.stringify({ error: { code, message, hint } })}\n`);
+      this.stderr.write(`${printableJson({ error: { code, message, hint } })}\n`);
       return;
     }
-    this.stderr.write(`dockershctl: ${message}\n`);
-    this.stderr.write(`dockershctl: ${hint === undefined ? '' : `${hint} `}[${code}]\n`);
+    this.stderr.write(printableLines(message, 'dockershctl: '));
+    this.stderr.write(printableLines(`${hint === undefined ? '' : `${hint} `}[${code}]`, 'dockershctl: '));
   }
 
   async call<Verb extends AdminVerb>(
@@ -84,7 +85,7 @@ export class Console {
         exitCode: sysexits.usage,
       });
     }
-    this.stderr.write(`${warning}\nGo on? [y/N] `);
+    this.stderr.write(`${printableLines(warning, '')}Go on? [y/N] `);
     const lines = createInterface({ input, terminal: false });
     try {
       const answer = await lines[Symbol.asyncIterator]().next();

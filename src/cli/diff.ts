@@ -1,9 +1,9 @@
 // dockershctl diff: what a user has changed in the image.
 
 import type { Command } from 'commander';
+import { printable } from '../lib/printable.ts';
 import type { AdminChange } from '../protocol/admin.ts';
 import type { Console } from './console.ts';
-import { printable } from './table.ts';
 
 export function addDiff(program: Command, console: () => Console): void {
   program

@@ -2,6 +2,7 @@
 
 import type { Command } from 'commander';
 import { sysexits } from '../lib/errors.ts';
+import { printable } from '../lib/printable.ts';
 import type { Console } from './console.ts';
 import { type CheckResult, type State, statusOf } from './doctor/check.ts';
 import { Context } from './doctor/context.ts';
@@ -9,7 +10,6 @@ import { checkIds, examine } from './doctor/run.ts';
 import { attackUser } from './doctor-attack.ts';
 import { CliFailure } from './failure.ts';
 import { defaultQuestion } from './host/sshd-settings.ts';
-import { printable } from './table.ts';
 
 interface Options {
   user?: string;

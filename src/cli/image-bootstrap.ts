@@ -1,10 +1,10 @@
 // dockershctl image bootstrap: makes a base image from the distribution's packages.
 
 import type { Command } from 'commander';
+import { printable } from '../lib/printable.ts';
 import type { Console } from './console.ts';
 import { humanSize } from './human.ts';
 import { type ProgressOptions, progressDisplay, progressOption } from './progress.ts';
-import { printable } from './table.ts';
 
 interface Options extends ProgressOptions {
   mirror?: string;

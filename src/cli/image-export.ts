@@ -2,10 +2,10 @@
 
 import { resolve } from 'node:path';
 import { type Command, Option } from 'commander';
+import { printable } from '../lib/printable.ts';
 import type { Console } from './console.ts';
 import { humanSize } from './human.ts';
 import { type ProgressOptions, progressDisplay, progressOption } from './progress.ts';
-import { printable } from './table.ts';
 
 interface Options extends ProgressOptions {
   format: 'oci' | 'docker';

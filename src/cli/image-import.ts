@@ -2,11 +2,11 @@
 
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
+import { printable } from '../lib/printable.ts';
 import type { AdminParams } from '../protocol/admin.ts';
 import type { Console } from './console.ts';
 import { humanSize } from './human.ts';
 import { type ProgressOptions, progressDisplay, progressOption } from './progress.ts';
-import { printable } from './table.ts';
 
 const path =
   'a folder or a file: a root filesystem (folder or tar), an OCI layout (folder or tar), docker save';

@@ -1,6 +1,7 @@
 // dockershctl image inspect: everything that is known of an image. JSON, as docker has it.
 
 import type { Command } from 'commander';
+import { printableJson } from '../lib/printable.ts';
 import type { Console } from './console.ts';
 
 export function addImageInspect(image: Command, console: () => Console): void {
@@ -10,10 +11,7 @@ export function addImageInspect(image: Command, console: () => Console): void {
     .argument('<name>', 'the name of the image')
     .action(async (name: string) => {
       const cli = console();
-      // JSON.stringify escapes the control characters that an image's labels may hold.
-      cli.show(
-        await cli.call('image.inspect', { name }),
-        (details) => `${JSON.stringify(details, null, 2)}\n`,
-      );
+      // An image's labels may hold anything.
+      cli.show(await cli.call('image.inspect', { name }), (details) => `${printableJson(details, 2)}\n`);
     });
 }

@@ -1,9 +1,9 @@
 // dockershctl image pull: fetches an image from a registry.
 
 import type { Command } from 'commander';
+import { printable } from '../lib/printable.ts';
 import type { Console } from './console.ts';
 import { type ProgressOptions, progressDisplay, progressOption } from './progress.ts';
-import { printable } from './table.ts';
 
 interface Options extends ProgressOptions {
   as?: string;

@@ -1,10 +1,10 @@
 // dockershctl image push: sends an image to a registry.
 
 import type { Command } from 'commander';
+import { printable } from '../lib/printable.ts';
 import type { Console } from './console.ts';
 import { humanSize } from './human.ts';
 import { type ProgressOptions, progressDisplay, progressOption } from './progress.ts';
-import { printable } from './table.ts';
 
 export function addImagePush(image: Command, console: () => Console): void {
   image

@@ -2,11 +2,11 @@
 
 import type { Command } from 'commander';
 import { sysexits } from '../lib/errors.ts';
+import { printable } from '../lib/printable.ts';
 import type { AdminResult } from '../protocol/admin.ts';
 import type { Console } from './console.ts';
 import { humanSize } from './human.ts';
 import { type ProgressOptions, progressDisplay, progressOption } from './progress.ts';
-import { printable } from './table.ts';
 
 interface Options extends ProgressOptions {
   layers?: true;

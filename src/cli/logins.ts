@@ -2,10 +2,11 @@
 
 import { type Command, InvalidArgumentError } from 'commander';
 import { sysexits } from '../lib/errors.ts';
+import { printable } from '../lib/printable.ts';
 import type { AdminLogin } from '../protocol/admin.ts';
 import type { Console } from './console.ts';
 import { CliFailure } from './failure.ts';
-import { type Column, printable } from './table.ts';
+import type { Column } from './table.ts';
 
 const listColumns: Column[] = [
   { header: 'ID' },

@@ -6,6 +6,7 @@ import { dirname, join } from 'node:path';
 import { Argument, type Command } from 'commander';
 import { writeFileAtomic } from '../lib/atomic-file.ts';
 import { sysexits } from '../lib/errors.ts';
+import { printable } from '../lib/printable.ts';
 import { parseHeader } from '../policy/header.ts';
 import { loadPolicyFile } from '../policy/load.ts';
 import { formatProblem } from '../policy/problem.ts';
@@ -13,7 +14,6 @@ import type { Console } from './console.ts';
 import { CliFailure } from './failure.ts';
 import { lookUpGroup } from './host/accounts.ts';
 import { awaitPolicy } from './in-force.ts';
-import { printable } from './table.ts';
 
 interface Options {
   message: string;

@@ -4,6 +4,7 @@
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { errorCatalogue } from '../lib/errors.ts';
+import { printable } from '../lib/printable.ts';
 import { type Affected, affectedBy, namedUsers, unusedSections } from '../policy/affected.ts';
 import { loadPolicyFile } from '../policy/load.ts';
 import type { Policy } from '../policy/policy.ts';
@@ -12,7 +13,6 @@ import type { AdminResult } from '../protocol/admin.ts';
 import type { Console } from './console.ts';
 import { readAccounts } from './host/subjects.ts';
 import { warnOfFault } from './policy-fault.ts';
-import { printable } from './table.ts';
 
 /** For a daemon that may be stuck. */
 const mostWaitMs = 2000;

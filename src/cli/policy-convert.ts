@@ -3,10 +3,10 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { hasErrno, sysexits } from '../lib/errors.ts';
+import { printable } from '../lib/printable.ts';
 import { convertOldConfig } from '../policy/convert.ts';
 import type { Console } from './console.ts';
 import { CliFailure } from './failure.ts';
-import { printable } from './table.ts';
 
 export function addPolicyConvert(policy: Command, console: () => Console): void {
   policy

@@ -1,11 +1,11 @@
 // dockershctl policy explain: what the policy in force gives a user, key by key, and why.
 
 import type { Command } from 'commander';
+import { printable } from '../lib/printable.ts';
 import type { AdminExplanation, AdminPolicySource, AdminResult } from '../protocol/admin.ts';
 import type { Console } from './console.ts';
 import { faultLines } from './policy-fault.ts';
 import type { Column } from './table.ts';
-import { printable } from './table.ts';
 
 const columns: Column[] = [
   { header: 'KEY' },

@@ -1,9 +1,9 @@
 // How verbs say that the daemon does not go by the policy that the files hold.
 
+import { printable } from '../lib/printable.ts';
 import { describeFault } from '../policy/fault.ts';
 import type { AdminResult } from '../protocol/admin.ts';
 import type { Console } from './console.ts';
-import { printable } from './table.ts';
 
 type Fault = AdminResult<'ps'>['policyFault'];
 

@@ -2,10 +2,11 @@
 // elsewhere, JSON for programs. All of it on stderr, which is not the result.
 
 import { Option } from 'commander';
+import { printable, printableJson } from '../lib/printable.ts';
 import type { AdminProgress } from '../protocol/admin.ts';
 import type { Console, Output } from './console.ts';
 import { humanSize } from './human.ts';
-import { displayWidth, printable, truncate } from './table.ts';
+import { displayWidth, truncate } from './table.ts';
 
 const kinds = ['auto', 'tty', 'plain', 'json', 'quiet'] as const;
 
@@ -29,7 +30,7 @@ export function progressDisplay(cli: Console, { progress }: ProgressOptions): Pr
   if (kind === 'tty') return new TerminalProgress(cli.stderr);
   if (kind === 'plain') return new PlainProgress(cli.stderr);
   if (kind === 'json')
-    return withoutEnd((step) => cli.stderr.write(`${JSON.stringify({ progress: step })}\n`));
+    return withoutEnd((step) => cli.stderr.write(`${printableJson({ progress: step })}\n`));
   return withoutEnd(() => undefined);
 }
 

@@ -2,9 +2,9 @@
 // sandbox, so both ask.
 
 import type { Command } from 'commander';
+import { printable } from '../lib/printable.ts';
 import type { AdminSnapshot } from '../protocol/admin.ts';
 import type { Console } from './console.ts';
-import { printable } from './table.ts';
 
 interface Options {
   yes?: true;

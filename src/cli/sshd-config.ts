@@ -3,6 +3,7 @@
 
 import type { Command } from 'commander';
 import { sysexits } from '../lib/errors.ts';
+import { printable } from '../lib/printable.ts';
 import type { Console } from './console.ts';
 import { CliFailure } from './failure.ts';
 import { findClient } from './host/installation.ts';
@@ -10,7 +11,6 @@ import { defaultQuestion } from './host/sshd-settings.ts';
 import { type Changed, install, installedEntries, reloadSshd, remove } from './sshd/change.ts';
 import { dropInText, type Entry, requireWritable, sameEntry } from './sshd/drop-in.ts';
 import { placeOf } from './sshd/trial.ts';
-import { printable } from './table.ts';
 
 interface Options {
   user: string[];

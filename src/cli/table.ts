@@ -1,6 +1,8 @@
 // Tables for people: aligned columns that stay aligned with wide characters, and never a control
 // character from somebody else's data on the administrator's terminal.
 
+import { printable } from '../lib/printable.ts';
+
 export interface Column {
   header: string;
   align?: 'left' | 'right';
@@ -13,13 +15,6 @@ const noWidth = /^[\p{Mn}\p{Me}\p{Cf}]+$/u;
 // East Asian Width W and F (UAX #11) as far as scripts tell, and what is drawn as an emoji.
 const twoColumns =
   /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}\p{Script=Bopomofo}\p{Script=Yi}\u3000-\u303e\uff01-\uff60\uffe0-\uffe6]|\p{Emoji_Presentation}|\p{Emoji}\ufe0f/u;
-
-// Controls, halves of surrogate pairs, line separators and what turns the writing direction round.
-const unprintable = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu;
-
-export function printable(text: string): string {
-  return text.replace(unprintable, '\ufffd');
-}
 
 /** Columns that the text takes on a terminal. */
 export function displayWidth(text: string): number {

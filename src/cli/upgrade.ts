@@ -1,9 +1,9 @@
 // dockershctl upgrade: lets a user's sandbox take the image that its name means by now.
 
 import type { Command } from 'commander';
+import { printable } from '../lib/printable.ts';
 import type { Console } from './console.ts';
 import { shortDigest } from './human.ts';
-import { printable } from './table.ts';
 
 export function addUpgrade(program: Command, console: () => Console): void {
   program

@@ -2,6 +2,7 @@
 
 import { Argument, type Command, Option } from 'commander';
 import { sysexits } from '../lib/errors.ts';
+import { printable } from '../lib/printable.ts';
 import { shellWord } from '../lib/shell-word.ts';
 import { type DisableOptions, planDisable, workOfDisabling } from './accounts/disable.ts';
 import { type EnableOptions, isIn, planEnable, workOfEnabling } from './accounts/enable.ts';
@@ -15,7 +16,6 @@ import { subjectOf } from './doctor/subject.ts';
 import { CliFailure } from './failure.ts';
 import { findAccount } from './host/accounts.ts';
 import { defaultQuestion } from './host/sshd-settings.ts';
-import { printable } from './table.ts';
 import { addUserLs } from './user-ls.ts';
 
 interface Places {

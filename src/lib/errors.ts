@@ -1,6 +1,8 @@
 // The one catalogue of failures. A code is permanent: logs, scripts and documentation refer to it.
 // Pure; used by the daemon (root) and by dockershctl. Only toUserMessage composes what a person reads.
 
+import { printableLines } from './printable.ts';
+
 /** Exit status of the login path for every failure of our own (a command's own status is never this by us). */
 export const LOGIN_FAILURE_EXIT = 125;
 
@@ -255,5 +257,5 @@ export function toUserMessage(error: unknown, sessionId: string | undefined): st
 /** What an administrator reads: everything, with paths. Several lines ending in a newline. */
 export function toAdminMessage(error: unknown, program: string): string {
   const failure = toDockershError(error);
-  return `${program}: ${failure.message}\n${program}: ${failure.hint} [${failure.code}]\n`;
+  return printableLines(`${failure.message}\n${failure.hint} [${failure.code}]`, `${program}: `);
 }

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { Console } from '../../../src/cli/console.ts';
-import { displayWidth, printable, renderTable, truncate } from '../../../src/cli/table.ts';
+import { displayWidth, renderTable, truncate } from '../../../src/cli/table.ts';
+import { printable } from '../../../src/lib/printable.ts';
 
 describe('displayWidth', () => {
   it.each([
