@@ -37,7 +37,8 @@ export function passwdText(
   );
   const lines = (image ?? `${rootLine}\n${nobodyLine}`).split('\n').filter((line) => {
     const [name, , uid] = line.split(':');
-    return line !== '' && name !== user.name && uid !== String(user.uid);
+    // As a number: "01000" and "+1000" are one and the same to getpwuid(3).
+    return line !== '' && name !== user.name && Number(uid) !== user.uid;
   });
   const root = lines.some((line) => line.startsWith('root:')) ? [] : [rootLine];
   return `${[...root, ...lines, own.join(':')].join('\n')}\n`;

@@ -52,9 +52,18 @@ export function limitsText(limits: Limits & DiskLimits): string {
 
 /** Undefined where nobody knows for certain what is in force. */
 export function limitsIn({ limits }: SandboxRecord): Limits | undefined {
-  const found = limits === undefined ? {} : (JSON.parse(limits) as Partial<Limits>);
+  const found = limits === undefined ? {} : objectIn(limits);
   const isComplete = Object.keys(unlimited).every((key) => Object.hasOwn(found, key));
   return isComplete ? { ...unlimited, ...found } : undefined;
+}
+
+function objectIn(json: string): Partial<Limits> {
+  try {
+    return Object(JSON.parse(json)) as Partial<Limits>;
+  } catch (error) {
+    if (error instanceof SyntaxError) return {}; // a file that was damaged
+    throw error;
+  }
 }
 
 export function recordOf(spec: SandboxSpec): SandboxRecord {
