@@ -163,6 +163,6 @@ function unquoted(value: string | undefined): string {
   if (value === undefined) return 'true';
   const quoted = /^"((?:[^"\\]|\\.)*)"/.exec(value);
   return quoted === null
-    ? value.replace(/\s*[;#].*$/, '').trim()
+    ? (value.split(/[;#]/, 1)[0] ?? '').trim()
     : (quoted[1] ?? '').replaceAll(/\\(.)/g, '$1');
 }

@@ -53,9 +53,14 @@ function faultOf(letter: string, value: string, expansion: Expansion): string | 
   return dots || !component.test(value) ? 'cannot be part of a path' : undefined;
 }
 
-/** Everything but letters, digits and dots becomes a dash; none at the ends of a label. */
+/** Everything but letters, digits and dots becomes a dash; none at the ends of a label, and no label is empty. */
 const asLabel = (value: string): string =>
-  value.replaceAll(/[^A-Za-z0-9.]+/g, '-').replaceAll(/^[.-]+|[.-]+$|-(?=\.)|(?<=\.)-/g, '');
+  value
+    .replaceAll(/[^A-Za-z0-9.]+/g, '-')
+    .split('.')
+    .map((label) => label.replaceAll(/^-|-$/g, ''))
+    .filter((label) => label !== '')
+    .join('.');
 
 /** Whether there is anything to expand. */
 export function hasExpansion(text: string): boolean {
