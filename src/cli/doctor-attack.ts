@@ -3,6 +3,7 @@
 
 import { join } from 'node:path';
 import { sysexits } from '../lib/errors.ts';
+import { printable } from '../lib/printable.ts';
 import type { Console } from './console.ts';
 import { type Attack, type AttackAnswer, listAttacks, type Place, runAttacks } from './doctor/attack.ts';
 import { statusOf } from './doctor/check.ts';
@@ -11,7 +12,6 @@ import { CliFailure } from './failure.ts';
 import { findAccount } from './host/accounts.ts';
 import { isExecutable } from './host/command.ts';
 import { libexecFolder } from './host/installation.ts';
-import { printable } from './table.ts';
 
 export interface AttackOptions {
   readonly exec: string | undefined;
