@@ -55,8 +55,14 @@ struct family {
 // For each file of attacks, its table.
 #define FAMILY(rows)                                                                                         \
     { .attacks = (rows), .count = sizeof(rows) / sizeof(rows)[0] }
-extern const struct family calls_family, mounts_family, ids_family, kernel_files_family, processes_family,
-    descriptors_family;
+extern const struct family calls_family;
+extern const struct family mounts_family;
+extern const struct family ids_family;
+extern const struct family kernel_files_family;
+extern const struct family processes_family;
+extern const struct family descriptors_family;
+extern const struct family namespaces_family;
+extern const struct family nested_family;
 
 // What an attack returns, with a word on why. A defence that held because there was nothing to attack is
 // none: that is `unattempted`.
@@ -78,6 +84,11 @@ extern enum place place;
 
 // Whether the kernel has no such file, as whoever brought us in has seen outside.
 bool kernel_lacks(const char *path);
+
+// What comes of an attack on such a file that is not there.
+enum result absent(const char *path);
+// Whether the policy gives the sandbox this.
+bool given(const char *key, const char *value);
 
 // The whole of a small file, ended by a zero; -1 with errno.
 ssize_t read_text(const char *path, char *text, size_t size);

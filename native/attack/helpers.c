@@ -39,7 +39,7 @@ bool kernel_lacks(const char *path) {
     return false;
 }
 
-static enum result absent(const char *path) {
+enum result absent(const char *path) {
     return kernel_lacks(path) ? held("this kernel has no %s", path) : unattempted("there is no %s", path);
 }
 
@@ -59,6 +59,13 @@ enum result unreadable(const char *path) {
     if (length < 0 && errno == ENOENT)
         return absent(path);
     return held("%s: %s", path, length < 0 ? strerror(errno) : "nothing in it");
+}
+
+bool given(const char *key, const char *value) {
+    char name[64];
+    (void)snprintf(name, sizeof name, "policy-%s", key);
+    const char *found = argument(name);
+    return found != NULL && strcmp(found, value) == 0;
 }
 
 bool status_field(const char *process, const char *name, char *value, size_t size) {

@@ -31,8 +31,10 @@
 
 #define PATIENCE_S 20
 
-static const struct family *const families[] = {&calls_family,        &mounts_family,    &ids_family,
-                                                &kernel_files_family, &processes_family, &descriptors_family};
+static const struct family *const families[] = {
+    &calls_family,     &mounts_family,      &ids_family,        &kernel_files_family,
+    &processes_family, &descriptors_family, &namespaces_family, &nested_family,
+};
 #define FAMILIES (sizeof families / sizeof families[0])
 
 static const struct {

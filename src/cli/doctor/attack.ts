@@ -2,7 +2,7 @@
 // the tests. The program goes in as the standard input of a command that names it by that, so an image needs
 // nothing. It runs as the user there: others of the user's processes can change what it says.
 
-import { existsSync } from 'node:fs';
+import { existsSync, readlinkSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { z } from 'zod';
 import { runCommand } from '../host/command.ts';
@@ -73,9 +73,8 @@ export async function runAttacks(run: AttackRun): Promise<AttackAnswer[]> {
     (attack) => attack.places.includes(place) && isChosen(attack, chosen),
   );
   const lacks = wanted.map(({ kernelFile }) => kernelFile).filter((path) => path !== '' && !existsSync(path));
-  const words = Object.entries({ ...args, 'kernel-lacks': lacks.join(',') }).map(
-    ([name, value]) => `${name}=${value}`,
-  );
+  const facts = { ...hostNamespaces(), 'kernel-lacks': lacks.join(',') };
+  const words = Object.entries({ ...facts, ...args }).map(([name, value]) => `${name}=${value}`);
   await using file = await open(program, 'r');
   const outcome = await runCommand(
     exec,
@@ -91,6 +90,12 @@ export async function runAttacks(run: AttackRun): Promise<AttackAnswer[]> {
   return wanted.map(
     ({ name }) => answers.get(name) ?? { name, place, result: 'unattempted', detail: why.trim() },
   );
+}
+
+/** As /proc shows them: "net:[4026531840]". */
+function hostNamespaces(): Record<string, string> {
+  const kinds = ['mnt', 'pid', 'user', 'ipc', 'uts', 'cgroup', 'net'];
+  return Object.fromEntries(kinds.map((kind) => [`host-${kind}`, readlinkSync(`/proc/self/ns/${kind}`)]));
 }
 
 function isChosen(attack: Attack, chosen: AttackRun['chosen']): boolean {
