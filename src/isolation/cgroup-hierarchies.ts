@@ -32,6 +32,7 @@ export interface Hierarchies {
   /** Why a controller cannot be had, in words that fit after "because"; only where more is known than that. */
   readonly missing: ReadonlyMap<Controller, string>;
   readonly countsSwap: boolean;
+  readonly countsSockets: boolean;
   readonly disk: string | undefined;
   readonly allCpus: string;
   /** Our folder in the hierarchy of version 2, with controllers or without; undefined: the host has none. */
@@ -86,9 +87,11 @@ async function openV1(
     io?.controllers.delete('io');
   }
   const memory = all.find((hierarchy) => hierarchy.controllers.has('memory'));
-  const countsSwap =
-    memory !== undefined && (await exists(path.join(memory.parent, 'memory.memsw.limit_in_bytes')));
-  return { mode: 'v1', all, missing, countsSwap, disk, allCpus };
+  const limits = async (file: string): Promise<boolean> =>
+    memory !== undefined && (await exists(path.join(memory.parent, file)));
+  const countsSwap = await limits('memory.memsw.limit_in_bytes');
+  const countsSockets = await limits('memory.kmem.tcp.limit_in_bytes');
+  return { mode: 'v1', all, missing, countsSwap, countsSockets, disk, allCpus };
 }
 
 async function openV2(
@@ -126,6 +129,7 @@ async function openV2(
     all: [{ parent, controllers }],
     missing,
     countsSwap,
+    countsSockets: false, // memory counts them
     disk,
     allCpus,
   };

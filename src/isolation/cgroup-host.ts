@@ -93,8 +93,8 @@ export class CgroupHost {
   }
 
   get #facts() {
-    const { countsSwap, disk, allCpus } = this.#hierarchies;
-    return { version: this.version, countsSwap, disk, allCpus };
+    const { countsSwap, countsSockets, disk, allCpus } = this.#hierarchies;
+    return { version: this.version, countsSwap, countsSockets, disk, allCpus };
   }
 
   /**

@@ -83,6 +83,8 @@ export interface CgroupFacts {
   readonly version: 1 | 2;
   /** The kernel counts swap as well: without a limit on it, one on memory could be evaded. */
   readonly countsSwap: boolean;
+  /** The kernel has a limit of its own on sockets' buffers, which memory's does not count (version 1). */
+  readonly countsSockets: boolean;
   /** "254:0"; undefined: what users write lies on nothing that the kernel can count for. */
   readonly disk: string | undefined;
   /** All that there are: what no limit on them means. */
@@ -131,7 +133,8 @@ export function unheld(limits: Limits, facts: CgroupFacts, swaps: () => boolean)
   return found;
 }
 
-function memoryFiles({ memoryBytes, swapBytes }: Limits, { version, countsSwap }: CgroupFacts): LimitFile[] {
+function memoryFiles({ memoryBytes, swapBytes }: Limits, facts: CgroupFacts): LimitFile[] {
+  const { version, countsSwap, countsSockets } = facts;
   const at = (key: LimitKey, file: string, bytes: number | null): LimitFile => ({
     controller: 'memory',
     key,
@@ -145,8 +148,17 @@ function memoryFiles({ memoryBytes, swapBytes }: Limits, { version, countsSwap }
   }
   // Version 1 limits the sum of both, which may never be less than memory.
   const sum = at('swap', 'memory.memsw.limit_in_bytes', bounded ? memoryBytes + swapBytes : null);
-  return [at('memory', 'memory.limit_in_bytes', memoryBytes), ...(countsSwap ? [sum] : [])];
+  // What is queued in sockets, TCP's and all others', comes on top there: a part, so that both together are near memory.
+  const sockets = at('memory', 'memory.kmem.tcp.limit_in_bytes', socketBytes(memoryBytes));
+  return [
+    at('memory', 'memory.limit_in_bytes', memoryBytes),
+    ...(countsSwap ? [sum] : []),
+    ...(countsSockets ? [sockets] : []),
+  ];
 }
+
+const socketBytes = (memoryBytes: number | null): number | null =>
+  memoryBytes === null ? null : Math.floor(memoryBytes / 4);
 
 function highFiles({ memoryHighBytes }: Limits, { version }: CgroupFacts): LimitFile[] {
   if (version === 1) return [];

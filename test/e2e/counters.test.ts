@@ -5,7 +5,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { Login } from '../fixtures/login.ts';
-import { control } from '../fixtures/machine.ts';
+import { control, unlimited } from '../fixtures/machine.ts';
 import { checkout } from '../fixtures/paths.ts';
 import { describeFinished, run, runOk } from '../fixtures/process.ts';
 import { useWorld } from '../fixtures/world.ts';
@@ -36,6 +36,13 @@ async function others(kind: string): Promise<{ root: number; neighbour: number }
   return { root: count(outside.stdout), neighbour: count(inside.stdout) };
 }
 
+/** The attacker's next sandbox is what this policy makes of it. */
+async function stopped(policy: Record<string, string | number>): Promise<void> {
+  await world().host.ctlOk('stop', attacker.user.name);
+  const users = { [attacker.user.name]: { ...policy, stop_grace: '0' } };
+  await world().host.setPolicy({ defaults: { image: 'host' }, users });
+}
+
 const kinds: Record<string, Record<string, string>> = {
   'a plain user': {},
   'one who may be root': { root: 'yes' },
@@ -45,9 +52,7 @@ const kinds: Record<string, Record<string, string>> = {
 describe.skipIf(control)('what the kernel counts for each user id', () => {
   describe.each(Object.entries(kinds))('taken by %s', (_name, policy) => {
     beforeAll(async () => {
-      await world().host.ctlOk('stop', attacker.user.name);
-      const users = { [attacker.user.name]: { ...policy, stop_grace: '0', pids: 100 } };
-      await world().host.setPolicy({ defaults: { image: 'host' }, users });
+      await stopped({ ...policy, pids: 100 });
     });
     const ways = policy['nesting'] === undefined ? [''] : ['', 'unshare -Ur ', 'unshare -Urm unshare -Ur '];
 
@@ -57,7 +62,7 @@ describe.skipIf(control)('what the kernel counts for each user id', () => {
       ),
     )('leaves others theirs: %s, by “%s”', async (kind, way) => {
       await using hog = attacker.start(`${way}./hog ${kind}`);
-      await hog.waitForOutput(/^took .*\n/);
+      await hog.waitForOutput('holding');
       expect(count(hog.stdout), hog.stdout.toString()).toBeGreaterThan(1);
       expect(count(hog.stdout), hog.stdout.toString()).toBeLessThan(1_000_000);
       expect(await others(kind)).toEqual({ root: 1, neighbour: 1 });
@@ -68,9 +73,7 @@ describe.skipIf(control)('what the kernel counts for each user id', () => {
 
   it('is bounded inside as well, namespaces first of all', async () => {
     const bounds = async (policy: Record<string, string>): Promise<string> => {
-      await world().host.ctlOk('stop', attacker.user.name);
-      const users = { [attacker.user.name]: { ...policy, stop_grace: '0' } };
-      await world().host.setPolicy({ defaults: { image: 'host' }, users });
+      await stopped(policy);
       return (await attacker.ssh('cd /proc/sys/user && grep -H . *')).stdout.toString();
     };
     const plain = await bounds({});
@@ -80,5 +83,17 @@ describe.skipIf(control)('what the kernel counts for each user id', () => {
     for (const text of [plain, nesting]) {
       for (const line of text.trim().split('\n')) expect(Number(line.split(':')[1])).toBeLessThan(2 ** 21);
     }
+  });
+});
+
+describe.skipIf(control)('what there is one of for the machine', () => {
+  it.skipIf(unlimited)('sockets queue no more than the sandbox may have of memory', async () => {
+    await stopped({ memory: '64M' });
+    await using hog = attacker.start('./hog datagrams 300');
+    await hog.waitForOutput('holding');
+    const queued = Number(/queued (\d+)/.exec(hog.stdout.toString())?.[1]);
+    expect(queued).toBeGreaterThan(1e6);
+    expect(queued).toBeLessThan(64 * 1024 ** 2);
+    expect((await neighbour.ssh('exit 3')).code).toBe(3);
   });
 });

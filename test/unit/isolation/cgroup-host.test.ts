@@ -124,6 +124,17 @@ describe('version 1', () => {
     expect(sumOf({ memoryBytes: null, swapBytes: 8192 })).toEqual([]);
   });
 
+  test("what is queued in sockets is limited where memory's limit does not count it", async () => {
+    const mountinfo = await v1('memory');
+    await fill(path.join(folder, 'memory/dockersh/memory.kmem.tcp.limit_in_bytes'));
+    const host = await CgroupHost.open('dockersh', mountinfo);
+    expect(host.writesFor(none)).toEqual([]);
+    expect(host.writesFor({ ...none, memoryBytes: 2 ** 30 })).toEqual([
+      { hierarchy: 0, file: 'memory.limit_in_bytes', value: String(2 ** 30) },
+      { hierarchy: 0, file: 'memory.kmem.tcp.limit_in_bytes', value: String(2 ** 28) },
+    ]);
+  });
+
   test('a freezer of version 1 alone does not make a host one of version 1', async () => {
     const unified = await v2('memory cpu pids');
     const freezer = `41 25 0:41 / ${folder}/freezer rw - cgroup cgroup rw,freezer\n`;
@@ -299,7 +310,13 @@ describe('a limit that can not be enforced is refused by name', () => {
   });
 
   test('swap that is not counted matters where there is some, and memory is limited', () => {
-    const facts = { version: 2, countsSwap: false, disk: undefined, allCpus: '' } as const;
+    const facts = {
+      version: 2,
+      countsSwap: false,
+      countsSockets: false,
+      disk: undefined,
+      allCpus: '',
+    } as const;
     const keys = (limits: Partial<Limits>, swaps: boolean) =>
       unheld({ ...none, ...limits }, facts, () => swaps).map(([key]) => key);
     expect(keys({ memoryBytes: 1, swapBytes: 0 }, true)).toEqual(['swap']);
