@@ -15,8 +15,16 @@
 #define SYS_MOUNT_ATTR_RDONLY 0x00000001u
 #define SYS_MOUNT_ATTR_NOSUID 0x00000002u
 #define SYS_MOUNT_ATTR_NODEV 0x00000004u
+#define SYS_MOUNT_ATTR_NOEXEC 0x00000008u
 #define SYS_MOUNT_ATTR_IDMAP 0x00100000u
 #define SYS_CLOSE_RANGE_CLOEXEC 4u
+#define SYS_FSOPEN_CLOEXEC 1u
+#define SYS_FSMOUNT_CLOEXEC 1u
+#define SYS_FSPICK_CLOEXEC 1u
+#define SYS_FSPICK_EMPTY_PATH 8u
+#define SYS_FSCONFIG_SET_STRING 1u
+#define SYS_FSCONFIG_CMD_CREATE 6u
+#define SYS_FSCONFIG_CMD_RECONFIGURE 7u
 #define SYS_CLONE_INTO_CGROUP 0x200000000ull
 
 struct sys_mount_attr {
@@ -47,6 +55,22 @@ static inline int sys_open_tree(int dirfd, const char *path, unsigned flags) {
 static inline int sys_move_mount(int from, const char *from_path, int to, const char *to_path,
                                  unsigned flags) {
     return (int)syscall(SYS_move_mount, from, from_path, to, to_path, flags);
+}
+
+static inline int sys_fsopen(const char *type, unsigned flags) {
+    return (int)syscall(SYS_fsopen, type, flags);
+}
+
+static inline int sys_fspick(int dirfd, const char *path, unsigned flags) {
+    return (int)syscall(SYS_fspick, dirfd, path, flags);
+}
+
+static inline int sys_fsconfig(int fs, unsigned command, const char *key, const char *value) {
+    return (int)syscall(SYS_fsconfig, fs, command, key, value, 0);
+}
+
+static inline int sys_fsmount(int fs, unsigned flags, unsigned attributes) {
+    return (int)syscall(SYS_fsmount, fs, flags, attributes);
 }
 
 static inline int sys_mount_setattr(int dirfd, const char *path, unsigned flags,

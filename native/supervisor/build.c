@@ -126,8 +126,9 @@ static int map_and_mount(struct supervisor *supervisor, int init, struct err *er
     if (step_send(init, MSG_BUILD, -1, err) != 0)
         return explain(&shared->init_err, err);
     shared->steps_ns[STEP_CLONE] = monotonic_ns();
-    if (rootfs_build(&supervisor->spec, userns, err) != 0)
+    if (rootfs_build(&supervisor->spec, userns, supervisor->terminals, err) != 0)
         return -1;
+    close_fd_at(&supervisor->terminals);
     shared->steps_ns[STEP_ROOTFS] = monotonic_ns();
     if (step_send(init, MSG_BUILD, -1, err) != 0)
         return explain(&shared->init_err, err);

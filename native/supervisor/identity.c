@@ -52,6 +52,10 @@ int identity_read(struct identity *identity, const struct spec *spec, struct wir
     return 0;
 }
 
+gid_t identity_host_gid(gid_t gid, const struct spec *spec) {
+    return is_own_group(spec, gid) ? gid : spec->root_gid + gid;
+}
+
 uid_t identity_host_uid(const struct identity *identity, const struct spec *spec) {
     return identity->uid == spec->uid ? spec->uid : spec->root_uid + identity->uid;
 }

@@ -24,3 +24,5 @@ int identity_read(struct identity *identity, const struct spec *spec, struct wir
 
 // What its uid is on the host, where the supervisor lives: the user is the same on both sides.
 uid_t identity_host_uid(const struct identity *identity, const struct spec *spec);
+// What a group inside is on the host.
+gid_t identity_host_gid(gid_t gid, const struct spec *spec);

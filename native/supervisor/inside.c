@@ -127,8 +127,6 @@ static int own_mounts(const struct spec *spec, int root, struct err *err) {
     if (mount_in_root(root, "proc", "proc", plain | MS_NOEXEC, NULL, err) != 0 ||
         bound_counters(spec, root, err) != 0 || mount_sysfs(spec, root, err) != 0 ||
         mount_cgroup(spec, root, err) != 0 ||
-        mount_in_root(root, "dev/pts", "devpts", MS_NOSUID | MS_NOEXEC,
-                      "newinstance,ptmxmode=0666,mode=0620,gid=5,max=300", err) != 0 ||
         mount_in_root(root, "dev/mqueue", "mqueue", plain | MS_NOEXEC, NULL, err) != 0 ||
         mount_in_root(root, "dev/shm", "tmpfs", plain, size, err) != 0)
         return -1;

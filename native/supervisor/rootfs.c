@@ -11,6 +11,7 @@
 
 #include "cleanup.h"
 #include "dev.h"
+#include "devpts.h"
 #include "kept.h"
 #include "mounts.h"
 #include "sys.h"
@@ -211,7 +212,7 @@ static int mount_disk(const struct spec *spec, struct err *err) {
     return 0;
 }
 
-int rootfs_build(const struct spec *spec, int userns, struct err *err) {
+int rootfs_build(const struct spec *spec, int userns, int devpts, struct err *err) {
     if (mount("tmpfs", spec->mountpoint, "tmpfs", MS_NOSUID | MS_NODEV, "mode=0711,size=1m") != 0)
         return err_sys(err, "mount staging folder", spec->mountpoint);
     if (chdir(spec->mountpoint) != 0)
@@ -226,7 +227,8 @@ int rootfs_build(const struct spec *spec, int userns, struct err *err) {
     cleanup_fd int root = open("r", O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (root < 0)
         return err_sys(err, "open root", spec->mountpoint);
-    if (dev_build(spec, root, err) != 0 || build_temporary(spec, root, err) != 0)
+    if (dev_build(spec, root, err) != 0 || devpts_attach(devpts, spec, root, err) != 0 ||
+        build_temporary(spec, root, err) != 0)
         return -1;
     if (add_binds(spec, root, err) != 0)
         return -1;

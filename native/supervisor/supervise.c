@@ -21,6 +21,7 @@
 #include "cleanup.h"
 #include "control.h"
 #include "delegate.h"
+#include "devpts.h"
 #include "group.h"
 #include "pause.h"
 #include "session_time.h"
@@ -260,15 +261,15 @@ _Noreturn void supervise(int control, int init_binary) {
     // A daemon that is stopped in its tracks must not stop us: what it can't take now is not waited for.
     (void)fcntl(control, F_SETFL, O_NONBLOCK);
     self.init_binary = init_binary;
-    self.listener = self.signals = self.spawner = self.devpts = self.init_pidfd = CLOSED_FD;
+    self.listener = self.signals = self.spawner = self.devpts = self.terminals = self.init_pidfd = CLOSED_FD;
     self.linger_at_ns = self.kill_at_ns = self.thaw_at_ns = NEVER;
     (void)setsid();
     (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
     self.shared = mmap(NULL, sizeof *self.shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (self.shared == MAP_FAILED)
         (void)err_sys(&err, "map memory", NULL);
-    if (err.what[0] != '\0' || watch_children(&err) != 0 || own_mount_namespace(&err) != 0 ||
-        prepare(&err) != 0) {
+    if (err.what[0] != '\0' || watch_children(&err) != 0 || (self.terminals = devpts_make(&err)) < 0 ||
+        own_mount_namespace(&err) != 0 || prepare(&err) != 0) {
         control_send_failed(&self, &err);
         supervisor_leave(&self);
     }

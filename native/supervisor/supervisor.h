@@ -53,6 +53,7 @@ struct supervisor {
     int spawner;     // to the spawner
     int init_binary; // what PID 1 will run
     int devpts;      // the sandbox's own /dev/pts
+    int terminals;   // the same, until it is mounted (devpts.h)
     int init_pidfd;
     pid_t spawner_pid;
     pid_t init_pid;

@@ -87,6 +87,32 @@ describe.skipIf(control)('what the kernel counts for each user id', () => {
 });
 
 describe.skipIf(control)('what there is one of for the machine', () => {
+  it('terminals: who takes all that there are leaves every other sandbox some, and root of the host', async () => {
+    await stopped({ nesting: 'yes' });
+    await using own = attacker.start('./hog terminals');
+    await own.waitForOutput('holding');
+    expect(own.stdout.toString()).toMatch(/^took 128: /);
+    const mount = 'mount -t devpts -o newinstance,ptmxmode=0666,max=100000 none /mnt';
+    await using hog = attacker.start(`unshare -Urm sh -c '${mount} && PTMX=/mnt/ptmx exec ./hog terminals'`);
+    await hog.waitForOutput('holding');
+    expect(count(hog.stdout)).toBeGreaterThan(1000);
+    expect(await others('terminals')).toEqual({ root: 1, neighbour: 1 });
+    const terminal = await neighbour.ssh('tty', { options: ['-tt'] });
+    expect(terminal.stdout.toString(), describeFinished(terminal)).toBe('/dev/pts/0\r\n');
+    for (const one of [own, hog]) {
+      one.process.stdin?.end();
+      expect((await one.finished()).code).toBe(0);
+    }
+  });
+
+  it('nobody inside makes that bound another one', async () => {
+    await stopped({ root: 'yes', nesting: 'yes' });
+    const remount = 'mount -o remount,max=1000 /dev/pts';
+    for (const way of ['', 'unshare -Urm ', 'unshare -Urmipf '])
+      expect((await attacker.ssh(`${way}${remount}`)).code).not.toBe(0);
+    expect((await attacker.ssh('./hog terminals </dev/null')).stdout.toString()).toMatch(/^took 128: /);
+  });
+
   it.skipIf(unlimited)('sockets queue no more than the sandbox may have of memory', async () => {
     await stopped({ memory: '64M' });
     await using hog = attacker.start('./hog datagrams 300');

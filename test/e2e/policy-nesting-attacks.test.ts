@@ -80,6 +80,7 @@ const attempts: Record<string, string> = {
   'take nosuid off the home': `mount -o remount,bind,suid $HOME && grep " $HOME " /proc/self/mountinfo | grep -qv nosuid`,
   'take nodev off the home': `mount -o remount,bind,dev $HOME && grep " $HOME " /proc/self/mountinfo | grep -qv nodev`,
   'see what is below a mount': 'umount -l $HOME || umount -l /ro',
+  'have more terminals': 'mount -o remount,max=1000 /dev/pts',
   'make a device that works': 'mount -t tmpfs none /mnt; mknod /mnt/n c 1 3 || mknod /mnt/disk b 254 0',
   'mount a disk': 'mount -t ext4 /dev/vda /mnt || mount -t ext4 /dev/loop0 /mnt || losetup -f',
   'mount a file system of the machine':
