@@ -10,11 +10,12 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   lib: [],
   protocol: ['lib'],
   policy: ['lib'],
+  seccomp: ['lib'],
   images: ['lib'],
   isolation: ['lib'],
   shell: ['lib', 'protocol', 'policy', 'images', 'isolation'],
-  daemon: ['lib', 'protocol', 'policy', 'images', 'isolation', 'shell'],
-  cli: ['lib', 'protocol', 'policy'],
+  daemon: ['lib', 'protocol', 'policy', 'seccomp', 'images', 'isolation', 'shell'],
+  cli: ['lib', 'protocol', 'policy', 'seccomp'],
 };
 const addonLoader = 'src/isolation/addon.ts';
 const importPattern = /(?:\bfrom|\bimport)\s*\(?\s*(['"])(\.[^'"]+)\1/g;

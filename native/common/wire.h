@@ -114,6 +114,8 @@ enum wire_tag {
     TAG_ROOT = 65,
     TAG_NESTING = 66,
     TAG_DELEGATED = 67,
+    TAG_FILTER = 70,
+    TAG_FILTERS_ALONE = 71,
 };
 
 struct wire_writer {

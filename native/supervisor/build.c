@@ -162,6 +162,7 @@ int build_sandbox(struct supervisor *supervisor, struct wire_reader *reader, con
     if (spec_parse(&supervisor->spec, reader, err) != 0)
         return -1;
     supervisor->shared->freedom = supervisor->spec.freedom;
+    share_filters(supervisor->shared, &supervisor->spec.filters);
     cleanup_fd int init = take_fd(&supervisor->devpts); // until now it holds the end towards PID 1
     cleanup_fd int init_end = take_fd(&supervisor->init_pidfd);
     if (prepare_cgroup(supervisor, init_end, err) != 0)

@@ -172,7 +172,7 @@ static int build(const struct spec *spec, struct shared *shared, int peer, struc
     if (pts < 0)
         return err_sys(err, "open devpts", NULL);
     static const struct freedom none = {0};
-    if (lockdown(&none, err) != 0)
+    if (lockdown(&none, &spec->filters, err) != 0)
         return -1;
     shared->steps_ns[STEP_PIVOT] = monotonic_ns();
     return step_send(peer, MSG_STEP, pts, err);

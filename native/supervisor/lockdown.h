@@ -1,8 +1,9 @@
 // What every process of a sandbox has given up before it runs anything of the user's: capabilities,
-// the way back to them (no_new_privs), and the system calls of the filter in native/seccomp. PID 1
+// the way back to them (no_new_privs), and the system calls of the filter in src/seccomp. PID 1
 // and the spawner, from which all sessions are forked, call the same function.
 #pragma once
 
+#include <linux/filter.h>
 #include <stdbool.h>
 
 #include "err.h"
@@ -13,4 +14,14 @@ struct freedom {
     bool nesting; // user namespaces of their own, with mounts and containers in them
 };
 
-int lockdown(const struct freedom *freedom, struct err *err);
+#define MAX_FILTERS 2
+
+// Filters of the policy's. Of all that are installed the kernel takes the strictest answer, so that these
+// can only narrow what the supervisor's own lets through, unless they stand alone.
+struct filters {
+    unsigned count;
+    bool alone;
+    struct sock_fprog programs[MAX_FILTERS];
+};
+
+int lockdown(const struct freedom *freedom, const struct filters *filters, struct err *err);

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <stdint.h>
+#include <string.h>
 #include <sys/types.h>
 #include <time.h>
 
@@ -35,10 +36,23 @@ struct shared {
     pid_t init_pid;
     struct err init_err;
     struct err spawner_err;
-    struct freedom freedom; // of sessions; set before any spawner enters the sandbox
+    // Of sessions; set before any spawner enters the sandbox.
+    struct freedom freedom;
+    struct filters filters;
+    struct sock_filter filter_code[MAX_FILTERS][BPF_MAXINSNS]; // only touched where policy has filters
     uint64_t steps_ns[STEP_COUNT];
     struct slot slots[MAX_SESSIONS];
 };
+
+// What every spawner is to install, from the supervisor's own memory into everybody's.
+static inline void share_filters(struct shared *shared, const struct filters *filters) {
+    shared->filters = *filters;
+    for (unsigned index = 0; index < filters->count; index++) {
+        const struct sock_fprog *program = &filters->programs[index];
+        memcpy(shared->filter_code[index], program->filter, program->len * sizeof *program->filter);
+        shared->filters.programs[index].filter = shared->filter_code[index];
+    }
+}
 
 static inline uint64_t monotonic_ns(void) {
     struct timespec now;

@@ -62,7 +62,7 @@ static int make_init(struct wire_reader *reader, struct shared *shared, struct s
 }
 
 // Joins every namespace of PID 1 at once. From here on /proc, paths and ids are the sandbox's.
-static int enter(int pidfd, const struct freedom *freedom, struct err *err) {
+static int enter(int pidfd, const struct shared *shared, struct err *err) {
     const int flags = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWUTS |
                       CLONE_NEWIPC | CLONE_NEWCGROUP;
     if (setns(pidfd, flags) != 0)
@@ -71,7 +71,7 @@ static int enter(int pidfd, const struct freedom *freedom, struct err *err) {
         return err_sys(err, "become root of the user namespace", NULL);
     if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
         return err_sys(err, "prctl", NULL);
-    return lockdown(freedom, err);
+    return lockdown(&shared->freedom, &shared->filters, err);
 }
 
 static void start_session(struct wire_reader *reader, int *fds, struct shared *shared, int supervisor) {
@@ -105,7 +105,7 @@ static void handle(struct wire_reader *reader, int *fds, unsigned count, struct 
     if (reader->type == MSG_BUILD)
         done = make_init(reader, shared, ends, err);
     else if (reader->type == MSG_ENTER && count == 1)
-        done = enter(fds[0], &shared->freedom, err);
+        done = enter(fds[0], shared, err);
     if (reader->type == MSG_SESSION && count == 3) {
         start_session(reader, fds, shared, ends->supervisor);
         return;

@@ -58,6 +58,19 @@ static int parse_device(struct spec *spec, const struct wire_field *field) {
     return colon != NULL ? 0 : -1;
 }
 
+static int parse_filter(struct filters *filters, const struct wire_field *field) {
+    size_t count = field->length / sizeof(struct sock_filter);
+    if (filters->count == MAX_FILTERS || field->length % sizeof(struct sock_filter) != 0 || count == 0 ||
+        count > BPF_MAXINSNS)
+        return -1;
+    struct sock_filter *code = malloc(field->length);
+    if (code == NULL)
+        return -1;
+    memcpy(code, field->value, field->length);
+    filters->programs[filters->count++] = (struct sock_fprog){.len = (unsigned short)count, .filter = code};
+    return 0;
+}
+
 static int parse_cgroup_write(struct spec *spec, const struct wire_field *field) {
     if (spec->write_count == MAX_CGROUP_WRITES)
         return -1;
@@ -140,6 +153,10 @@ static int parse_field(struct spec *spec, const struct wire_field *field) {
         return parse_flag(&spec->freedom.root, field);
     case TAG_NESTING:
         return parse_flag(&spec->freedom.nesting, field);
+    case TAG_FILTER:
+        return parse_filter(&spec->filters, field);
+    case TAG_FILTERS_ALONE:
+        return parse_flag(&spec->filters.alone, field);
     case TAG_DELEGATED:
         return parse_text(&spec->delegated, field);
     case TAG_TMP_BYTES:
@@ -180,6 +197,8 @@ int spec_parse(struct spec *spec, struct wire_reader *reader, struct err *err) {
     }
     if (spec->layer_count == 0 || spec->uid == 0)
         return err_plain(err, "the sandbox's specification has no layer or no user", NULL);
+    if (spec->filters.alone && spec->filters.count == 0)
+        return err_plain(err, "the sandbox's specification has no system call filter", NULL);
     if (spec->root_uid == 0 || spec->root_gid == 0 || spec->tmp_bytes == 0 ||
         spec->shm_bytes == 0) // never the host's root; 0: no limit
         return err_plain(

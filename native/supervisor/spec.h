@@ -62,6 +62,7 @@ struct spec {
     char *hostname;
     bool host_network;
     struct freedom freedom;
+    struct filters filters;
     char *delegated; // with nesting: the sandbox's cgroup of version 2 (delegate.h); NULL where the host has
                      // none
     uint64_t tmp_bytes;

@@ -36,6 +36,8 @@ static void free_spec(void) {
         free(spec.writes[index].file);
         free(spec.writes[index].value);
     }
+    for (unsigned index = 0; index < spec.filters.count; index++)
+        free(spec.filters.programs[index].filter);
     memset(&spec, 0, sizeof spec);
 }
 
@@ -102,6 +104,35 @@ static void test_whole(void) {
     CHECK(spec.host_network && spec.kill_background && spec.tmp_bytes == 1ull << 40);
     CHECK(spec.linger_ms == UINT64_MAX && spec.hangup_grace_ms == 5000 && spec.stop_grace_ms == 2000);
     CHECK(strcmp(spec.uid_map, "0 1 2\n") == 0 && strcmp(spec.control_path, "/run/sock") == 0);
+}
+
+static void test_filters(void) {
+    static struct sock_filter code[BPF_MAXINSNS + 1];
+    static uint8_t bytes[3 * sizeof code];
+    struct wire_writer writer;
+    struct err err;
+    code[1].k = 7;
+    start(&writer, bytes, sizeof bytes, 0);
+    wire_put(&writer, TAG_FILTER, code, 2 * sizeof *code);
+    wire_put(&writer, TAG_FILTER, code, BPF_MAXINSNS * sizeof *code);
+    wire_put_u32(&writer, TAG_FILTERS_ALONE, 1);
+    CHECK(parse(bytes, wire_finish(&writer, 0), &err) == 0);
+    CHECK(spec.filters.alone && spec.filters.count == 2 && spec.filters.programs[0].len == 2);
+    CHECK(spec.filters.programs[0].filter[1].k == 7 && spec.filters.programs[1].len == BPF_MAXINSNS);
+
+    static const size_t broken[] = {0, 7, sizeof *code + 1, sizeof code};
+    for (size_t index = 0; index < sizeof broken / sizeof broken[0]; index++) {
+        start(&writer, bytes, sizeof bytes, 0);
+        wire_put(&writer, TAG_FILTER, code, broken[index]);
+        CHECK(parse(bytes, wire_finish(&writer, 0), &err) == -1 && strstr(err.what, "field") != NULL);
+    }
+    start(&writer, bytes, sizeof bytes, 0);
+    for (int index = 0; index < MAX_FILTERS + 1; index++)
+        wire_put(&writer, TAG_FILTER, code, sizeof *code);
+    CHECK(parse(bytes, wire_finish(&writer, 0), &err) == -1);
+    start(&writer, bytes, sizeof bytes, 0);
+    wire_put_u32(&writer, TAG_FILTERS_ALONE, 1); // none at all
+    CHECK(parse(bytes, wire_finish(&writer, 0), &err) == -1);
 }
 
 static void test_incomplete(void) {
@@ -211,6 +242,7 @@ static void test_damaged(void) {
 
 int main(void) {
     test_whole();
+    test_filters();
     test_incomplete();
     test_broken_fields();
     test_too_many();

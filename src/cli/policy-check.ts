@@ -13,6 +13,7 @@ import type { AdminResult } from '../protocol/admin.ts';
 import type { Console } from './console.ts';
 import { readAccounts } from './host/subjects.ts';
 import { warnOfFault } from './policy-fault.ts';
+import { profileProblems } from './policy-profiles.ts';
 
 /** For a daemon that may be stuck. */
 const mostWaitMs = 2000;
@@ -70,8 +71,9 @@ async function check(file: string, against: string | undefined, ofDaemon: string
   const names = [...namedUsers(policy), ...(old?.policy === undefined ? [] : namedUsers(old.policy))];
   const { users, groups, complete } = await readAccounts(names);
   const unused = complete ? unusedSections(policy, users, groups) : [];
-  const all = [...problems, ...unused];
-  if (old === undefined) return { file, valid: true, problems: all };
+  const profiles = await profileProblems(policy);
+  const all = [...problems, ...unused, ...profiles];
+  if (profiles.length > 0 || old === undefined) return { file, valid: profiles.length === 0, problems: all };
   if (old.policy === undefined) return { file, valid: false, problems: [...old.problems, ...all] };
   const subjects = [...users.values()].filter(({ uid }) => uid !== 0);
   return { file, valid: true, problems: all, affected: affectedBy(old.policy, policy, subjects) };

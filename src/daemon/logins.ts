@@ -18,6 +18,7 @@ import { LoginRates } from './login-rate.ts';
 import type { Given, OwnSettings } from './own-settings.ts';
 import type { PolicyStore } from './policy-store.ts';
 import { sandboxSpec } from './sandbox-spec.ts';
+import type { SystemCalls } from './system-calls.ts';
 import type { UserLayers } from './user-layers.ts';
 
 export interface LoginParts {
@@ -25,6 +26,7 @@ export interface LoginParts {
   readonly ownSettings: OwnSettings;
   readonly users: Users;
   readonly layers: UserLayers;
+  readonly systemCalls: SystemCalls;
   readonly engine: Engine;
   readonly history: LoginHistory;
   readonly admission: Admission;

@@ -43,6 +43,7 @@ import {
   ServiceManager,
   takeServiceEnvironment,
 } from './service-manager.ts';
+import { SystemCalls } from './system-calls.ts';
 import { UserLayers } from './user-layers.ts';
 
 const programs = ['dockersh-supervisor', 'dockersh-init', 'dockersh-layer', 'addon.node'];
@@ -211,7 +212,10 @@ async function serve(options: DaemonOptions, inherited: InheritedSockets, log: L
     admission.changed();
   });
   live.changed();
-  const logins = new LoginService({ policy, ownSettings, users, layers, engine, history, admission, log });
+  const systemCalls = new SystemCalls();
+  const logins = new LoginService({
+    ...{ policy, ownSettings, users, layers, systemCalls, engine, history, admission, log },
+  });
   const refusals = new LoginRefusals({ engine, history, log });
   const clients = new LoginConnections({
     engine,

@@ -9,11 +9,13 @@ import { imageEnvironment } from '../shell/environment.ts';
 import { resolveImageUser } from '../shell/image-user.ts';
 import type { ShellChoice } from '../shell/session.ts';
 import type { PolicyStore } from './policy-store.ts';
+import type { SystemCalls } from './system-calls.ts';
 import type { UserLayers } from './user-layers.ts';
 
 export interface SpecParts {
   readonly policy: PolicyStore;
   readonly layers: UserLayers;
+  readonly systemCalls: SystemCalls;
   readonly log: Logger;
 }
 
@@ -26,15 +28,17 @@ export interface SpecSubject {
   readonly shell: ShellChoice;
 }
 
-/** Call while there is no sandbox. Throws as UserLayers.imageAtStart does. */
+/** Call while there is no sandbox. Throws as UserLayers.imageAtStart and SystemCalls.for do. */
 export async function sandboxSpec(parts: SpecParts, subject: SpecSubject): Promise<SandboxSpec> {
   const { user, policy, own, shell } = subject;
+  const systemCalls = await parts.systemCalls.for(policy);
   const { image, layer, notice } = await parts.layers.imageAtStart(user, policy, parts.log);
   return {
     ...policy,
     settings: parts.policy.settingsOf(user, own),
     user,
     layer,
+    systemCalls,
     notice,
     shell: shell.path,
     image: {

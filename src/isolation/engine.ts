@@ -52,6 +52,8 @@ export interface SandboxSpec extends Limits, DiskLimits {
   readonly root: 'no' | 'yes';
   /** Whether users may make namespaces, and containers in them. */
   readonly nesting: 'no' | 'yes';
+  /** Filters of system calls besides the supervisor's own, or instead of it; as the kernel takes them. */
+  readonly systemCalls: { readonly filters: readonly Buffer[]; readonly alone: boolean };
   /** Devices of the host, by paths and globs. */
   readonly devices: readonly { readonly path: string; readonly writable: boolean }[];
 }

@@ -55,6 +55,7 @@ export function specificationMessage(spec: SandboxSpec, place: Placement): Buffe
     .u32('network', spec.network === 'host' ? 1 : 0)
     .u32('root', spec.root === 'yes' ? 1 : 0)
     .u32('nesting', spec.nesting === 'yes' ? 1 : 0)
+    .u32('filtersAlone', spec.systemCalls.alone ? 1 : 0)
     .u64('tmpBytes', sizeOf(spec.tmpBytes))
     .u64('shmBytes', sizeOf(spec.shmBytes))
     .text('control', place.controlSocket)
@@ -62,6 +63,7 @@ export function specificationMessage(spec: SandboxSpec, place: Placement): Buffe
     .u64('hangupGraceMs', milliseconds(spec.hangupGraceMs))
     .u64('stopGraceMs', milliseconds(spec.stopGraceMs))
     .u32('backgroundKill', spec.background === 'kill' ? 1 : 0);
+  for (const filter of spec.systemCalls.filters) writer.bytes('filter', filter);
   for (const { source, target, writable } of spec.mounts)
     writer.text('mount', `${source}\0${target}\0${writable ? 'rw' : 'ro'}`);
   for (const { name, major, minor, writable } of place.devices)

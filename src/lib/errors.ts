@@ -91,6 +91,10 @@ export const errorCatalogue = {
     'a device that belongs into this sandbox cannot be had',
     `${askAdmin}: the log names the device.`,
   ),
+  E_SECCOMP: login(
+    'the system calls that this sandbox may make cannot be worked out',
+    `${askAdmin}: "dockershctl policy check" names the file and what is wrong with it.`,
+  ),
   E_HOME: login(
     'the home folder of this sandbox is not where it should be',
     `${askAdmin}: the log says where it was looked for. Nothing of it has been changed.`,

@@ -98,6 +98,8 @@ export const tags = {
   root: 65,
   nesting: 66,
   delegated: 67,
+  filter: 70,
+  filtersAlone: 71,
 } as const;
 export type Tag = keyof typeof tags;
 

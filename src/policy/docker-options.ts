@@ -57,7 +57,7 @@ const reasons: ReadonlyMap<string, string> = new Map(
     '--privileged': 'nobody gets that; see "root", "nesting" and "devices"',
     '--cap-add': noCaps,
     '--cap-drop': noCaps,
-    '--security-opt': 'every sandbox has the same filter and no_new_privs; see "root" and "nesting"',
+    '--security-opt': 'every sandbox has no_new_privs, but for "root", and a filter: "seccomp" names another',
     '--gpus': 'name them in "devices", and what their programs need in "mounts"',
     '--device-cgroup-rule': '"devices" names devices by their paths',
     '--env-file': 'write its variables as env.NAME = value',

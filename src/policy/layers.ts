@@ -34,6 +34,17 @@ export function layersOf(
   return [...policy.defaults, ...images, ...above];
 }
 
+/** Every place that says something of a key, whomever it is for. */
+export function settingsNaming(policy: Policy, key: PolicyKey): Setting[] {
+  const named = [...policy.imageSections, ...policy.groups, ...policy.userGlobs].map(
+    ({ section }) => section,
+  );
+  return [...policy.defaults, ...named, ...[...policy.users.values()].flat()].flatMap(({ settings }) => {
+    const setting = settings.get(key);
+    return setting === undefined ? [] : [setting];
+  });
+}
+
 /** What a key's text comes to, or why it comes to nothing; undefined where nobody says anything. */
 export function textOf(
   layers: readonly SectionPolicy[],

@@ -128,6 +128,9 @@ export interface EffectivePolicy {
   readonly devices: PolicyValue<'devices'>;
   readonly root: PolicyValue<'root'>;
   readonly nesting: PolicyValue<'nesting'>;
+  readonly seccomp: PolicyValue<'seccomp'>;
+  readonly seccompWiden: PolicyValue<'seccomp_widen'>;
+  readonly socketcall: PolicyValue<'socketcall'>;
   /** null: the login's own. */
   readonly umask: number | null;
   readonly nice: number;

@@ -4,6 +4,7 @@
 import type { z } from 'zod';
 import { hostImageName } from '../lib/image-name.ts';
 import { diskKeys } from './keys-disk.ts';
+import { filterKeys } from './keys-filter.ts';
 import { hostKeys } from './keys-host.ts';
 import { imageKeys } from './keys-images.ts';
 import { limitKeys, memoryKeys } from './keys-limits.ts';
@@ -150,7 +151,14 @@ const ownKeys = {
   },
 } as const satisfies Record<string, KeySpec>;
 
-const boundKeys = { ...ownKeys, ...limitKeys, ...diskKeys, ...sandboxKeys, ...sessionKeys } as const;
+const boundKeys = {
+  ...ownKeys,
+  ...limitKeys,
+  ...diskKeys,
+  ...sandboxKeys,
+  ...filterKeys,
+  ...sessionKeys,
+} as const;
 
 /** What "user_may_set" may name. */
 const settable = [

@@ -47,6 +47,19 @@ describe('policy check', () => {
   });
 });
 
+describe('policy check, of profiles of system calls', () => {
+  it('names the line, the file, and what is wrong with it', async () => {
+    const profile = await write('new/profile.json', '{"defaultAction": "SCMP_ACT_ALOW"}');
+    const text = `[defaults]\nimage = host\n[group:lab]\nseccomp = ${profile}\n[user:nobody]\nseccomp = /nonexistent.json\n`;
+    const { status, stdout } = await cli(['policy', 'check', await write('new/dockersh.ini', text)]);
+    expect(stdout).toContain(
+      `dockersh.ini:4: error: seccomp: ${profile} defaultAction: unknown action "SCMP_ACT_ALOW"; did you mean SCMP_ACT_ALLOW?`,
+    );
+    expect(stdout).toMatch(/dockersh\.ini:6: error: seccomp: \/nonexistent\.json does not exist\n/);
+    expect(status).toBe(78);
+  });
+});
+
 describe('policy explain', () => {
   const answer: AdminResult<'policy.explain'> = {
     user: 'ada',

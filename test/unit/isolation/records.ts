@@ -57,6 +57,7 @@ export function aSandbox(changes: Partial<SandboxSpec> = {}): SandboxSpec {
     devices: [],
     root: 'no',
     nesting: 'no',
+    systemCalls: { filters: [], alone: false },
     mounts: [],
     ...changes,
   };

@@ -111,6 +111,15 @@ test('mounts of the policy come apart from what the image brings, read-only unle
   ]);
 });
 
+test('filters of system calls go as they are, in order', () => {
+  const filters = [Buffer.from('filter-1'), Buffer.from('filter-2')];
+  const message = messageOf(aSandbox({ systemCalls: { filters, alone: true } }));
+  expect(fieldsOf(message, 'filter')).toEqual(filters);
+  expect(u32Of(message, 'filtersAlone')).toBe(1);
+  expect(fieldsOf(messageOf(), 'filter')).toEqual([]);
+  expect(u32Of(messageOf(), 'filtersAlone')).toBe(0);
+});
+
 test('limits name hierarchy, file and value', () => {
   const limits = [
     { hierarchy: 0, file: 'memory.max', value: '1' },

@@ -160,7 +160,7 @@ describe('options of docker run that have a key', () => {
     ['-w /srv', /logins start at home/],
     ['-p 80:80', /by a port/],
     ['--cap-add=SYS_ADMIN', /capabilities/],
-    ['--security-opt seccomp=unconfined', /same filter/],
+    ['--security-opt seccomp=unconfined', /"seccomp" names another/],
     ['--privileged', /nobody gets that/],
     ['--label a=b', /--label a=b: left out; it has no equivalent/],
     ['constructor', /constructor: left out; it has no equivalent/],
