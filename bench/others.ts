@@ -87,7 +87,7 @@ async function inNamespace(command: Command, timeoutMs = 60_000): Promise<Finish
   const { uid, gid, file, args, mounts } = command;
   const enter = mounts === undefined ? [] : ['nsenter', `--mount=${mounts}`];
   const [first = file, ...rest] = [...enter, file, ...args];
-  const env = { PATH: process.env['PATH'] };
+  const env = { PATH: process.env['PATH'], DOCKER_HOST: process.env['DOCKER_HOST'] };
   return await run(first, rest, { timeoutMs, env, ...(uid === 0 ? {} : { uid, gid }) });
 }
 
@@ -181,7 +181,17 @@ async function engine(name: string, program: string, stack: AsyncDisposableStack
     as(root, '/usr/bin/tar', ['-C', join(folder, 'rootfs'), '-cf', join(folder, 'rootfs.tar'), '.']),
   );
   await must(as(root, program, ['import', join(folder, 'rootfs.tar'), image]));
-  const options = ['--network', 'none', '-v', '/usr:/usr:ro'];
+  // Some hosts allow no more open files than the engines want for every container.
+  const options = [
+    '--network',
+    'none',
+    '--ulimit',
+    'nofile=1024:1024',
+    '--ulimit',
+    'nproc=1000:1000',
+    '-v',
+    '/usr:/usr:ro',
+  ];
   await must(as(root, program, ['run', '-d', '--name', container, ...options, image, 'sleep', 'infinity']));
   await waitUntil(
     async () => (await run(program, ['exec', container, 'true'])).code === 0,
