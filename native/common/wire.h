@@ -40,6 +40,7 @@ enum wire_type {
     MSG_STOP = 19,
     MSG_HELLO = 20,
     MSG_PAUSE = 21,
+    MSG_RENEW = 22,
     // supervisor -> daemon
     MSG_READY = 32,
     MSG_FAILED = 33,

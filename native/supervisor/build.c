@@ -8,6 +8,7 @@
 //   layers, overlay, /dev, binds   (at the same time)
 //   "mounted" ----------------------------------------- > mount namespace, proc … pivot_root, lockdown
 //   keeps devpts             <--------------------------  MSG_STEP with devpts; exec dockersh-init
+//   the host's /usr (host_folders.h)
 //   MSG_ENTER with pidfd ---- > setns, lockdown
 //   ready                    <  MSG_STEP
 #include <errno.h>
@@ -23,6 +24,7 @@
 
 #include "cleanup.h"
 #include "delegate.h"
+#include "host_folders.h"
 #include "rootfs.h"
 #include "spawner.h"
 #include "step.h"
@@ -185,6 +187,8 @@ int build_sandbox(struct supervisor *supervisor, struct wire_reader *reader, con
         return -1;
     if (step_wait_fd(init, MSG_STEP, &supervisor->devpts, err) != 0)
         return explain(&supervisor->shared->init_err, err);
+    if (host_folders_attach(&supervisor->spec, supervisor->init_pidfd, err) != 0)
+        return -1;
     if (delegate_attach(&supervisor->spec, true, supervisor->init_pid, err) != 0 ||
         delegate_attach(&supervisor->spec, true, supervisor->spawner_pid, err) != 0 ||
         delegate_limits(&supervisor->spec, err) != 0)

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "host_folders.h"
 #include "pause.h"
 
 static uint8_t message[WIRE_MAX_BYTES];
@@ -143,6 +144,10 @@ void control_message(struct supervisor *supervisor) {
             break;
         case MSG_PAUSE:
             pause_request(supervisor, &reader);
+            break;
+        case MSG_RENEW:
+            if (supervisor->state == STATE_RUNNING)
+                host_folders_renew(&supervisor->spec, supervisor->init_pidfd);
             break;
         case MSG_HELLO:
             send_state(supervisor);

@@ -12,6 +12,7 @@
 #include "cleanup.h"
 #include "dev.h"
 #include "devpts.h"
+#include "host_folders.h"
 #include "kept.h"
 #include "mounts.h"
 #include "sys.h"
@@ -169,9 +170,7 @@ static int make_folders(const struct spec *spec, int root, const char *path, str
 
 // What is writable is a home. It is opened once, without following a link at its end, and must belong to
 // the user: the folder above may be one that somebody else can rename things in.
-static int clone_bind(const struct spec *spec, const struct bind *bind, struct err *err) {
-    if (!bind->writable)
-        return clone_tree(bind->source, false, -1, err);
+static int clone_home(const struct spec *spec, const struct bind *bind, struct err *err) {
     cleanup_fd int home = open(bind->source, O_PATH | O_NOFOLLOW | O_DIRECTORY | O_CLOEXEC);
     struct stat info;
     if (home < 0 || fstat(home, &info) != 0)
@@ -183,10 +182,14 @@ static int clone_bind(const struct spec *spec, const struct bind *bind, struct e
     return clone_tree(link, true, -1, err);
 }
 
-static int add_binds(const struct spec *spec, int root, struct err *err) {
+static int add_binds(struct spec *spec, int root, struct err *err) {
     for (size_t index = 0; index < spec->bind_count; index++) {
-        const struct bind *bind = &spec->binds[index];
-        cleanup_fd int tree = clone_bind(spec, bind, err);
+        struct bind *bind = &spec->binds[index];
+        if (!bind->writable && host_folder_make(spec, bind, err) != 0)
+            return -1;
+        if (!bind->writable && host_folders_can_be_replaced(spec))
+            continue; // host_folders_attach()
+        cleanup_fd int tree = bind->writable ? clone_home(spec, bind, err) : take_fd(&bind->tree);
         if (tree < 0)
             return -1;
         if (make_folders(spec, root, bind->target, err) != 0)
@@ -212,7 +215,7 @@ static int mount_disk(const struct spec *spec, struct err *err) {
     return 0;
 }
 
-int rootfs_build(const struct spec *spec, int userns, int devpts, struct err *err) {
+int rootfs_build(struct spec *spec, int userns, int devpts, struct err *err) {
     if (mount("tmpfs", spec->mountpoint, "tmpfs", MS_NOSUID | MS_NODEV, "mode=0711,size=1m") != 0)
         return err_sys(err, "mount staging folder", spec->mountpoint);
     if (chdir(spec->mountpoint) != 0)

@@ -8,7 +8,7 @@
 
 // Builds the tree at <mountpoint>/r. `userns` is a descriptor of the sandbox's user namespace,
 // `devpts` of its terminals.
-int rootfs_build(const struct spec *spec, int userns, int devpts, struct err *err);
+int rootfs_build(struct spec *spec, int userns, int devpts, struct err *err);
 // Takes the supervisor's own view of it away again; the sandbox keeps its own.
 void rootfs_detach(const struct spec *spec);
 

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cleanup.h"
+
 // "a NUL b [NUL c]": splits a value with embedded NULs into fresh strings.
 static int split(const struct wire_field *field, char **parts, size_t count) {
     const uint8_t *at = field->value;
@@ -33,8 +35,11 @@ static int parse_bind(struct bind *binds, size_t *count, const struct wire_field
     char *parts[3];
     if (split(field, parts, 3) != 0)
         return -1;
-    binds[(*count)++] =
-        (struct bind){.source = parts[0], .target = parts[1], .writable = strcmp(parts[2], "rw") == 0};
+    binds[(*count)++] = (struct bind){.source = parts[0],
+                                      .target = parts[1],
+                                      .writable = strcmp(parts[2], "rw") == 0,
+                                      .context = CLOSED_FD,
+                                      .tree = CLOSED_FD};
     free(parts[2]);
     return 0;
 }

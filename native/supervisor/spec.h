@@ -27,6 +27,9 @@ struct bind {
     char *source;
     char *target;
     bool writable;
+    // Of a folder of the image `host` (host_folders.h); CLOSED_FD otherwise.
+    int context; // of the overlay over it
+    int tree;    // that overlay, while it is not attached yet
 };
 
 struct device {

@@ -11,6 +11,7 @@ import { removeOrWarn } from '../images/sweep.ts';
 import { CgroupHost } from '../isolation/cgroup-host.ts';
 import { diskOf } from '../isolation/disk.ts';
 import type { Engine } from '../isolation/engine.ts';
+import { HostChanges } from '../isolation/host-changes.ts';
 import { Sandboxes } from '../isolation/sandboxes.ts';
 import { loadAddon, SeqpacketListener } from '../isolation/seqpacket.ts';
 import { sendDatagram } from '../isolation/service-socket.ts';
@@ -197,6 +198,12 @@ async function serve(options: DaemonOptions, inherited: InheritedSockets, log: L
     }),
   );
   used.engine = engine;
+  engine.renew(); // what happened while there was no daemon, nobody has told them
+  const changed = (): void => {
+    log.debug("the host's programs have changed");
+    engine.renew();
+  };
+  parts.use(new HostChanges({ changed }));
   const layers = new UserLayers(options.state, images, engine, disks);
   await layers.cleanUp();
   const ownSettings = new OwnSettings(policy, disks);

@@ -2,9 +2,21 @@
 // /usr, and the shared part of /etc as copies. Everything in it belongs to root (id 0 of the sandbox).
 
 import { constants } from 'node:fs';
-import { chmod, lstat, lutimes, mkdir, open, readlink, symlink, utimes, writeFile } from 'node:fs/promises';
+import {
+  chmod,
+  lstat,
+  lutimes,
+  mkdir,
+  open,
+  readFile,
+  readlink,
+  symlink,
+  utimes,
+  writeFile,
+} from 'node:fs/promises';
 import path from 'node:path';
 import { hasErrno } from '../lib/errors.ts';
+import { mountPath } from '../lib/mountinfo.ts';
 import type { HostFile } from './host-files.ts';
 
 /** Raise it when what is built changes: generations built before are not used then. */
@@ -86,6 +98,21 @@ export async function lookBesideUsr(hostRoot: string): Promise<BesideUsr> {
 export function hostBinds(hostRoot: string, beside: BesideUsr): Bind[] {
   const own = beside.filter((entry) => entry.link === undefined).map((entry) => entry.name);
   return ['usr', ...own].map((name) => ({ source: path.join(hostRoot, name), target: `/${name}` }));
+}
+
+/** `binds`, and what is mounted below them: the overlay that each is seen through does not reach into it. */
+export async function withMountsBelow(binds: readonly Bind[]): Promise<Bind[]> {
+  const lines = (await readFile('/proc/self/mountinfo', 'utf8')).split('\n');
+  const points = [...new Set(lines.map((line) => mountPath(line.split(' ')[4] ?? '')))].sort();
+  const all: Bind[] = [];
+  for (const { source, target } of binds) {
+    all.push({ source, target });
+    for (const point of points) {
+      if (!point.startsWith(`${source}/`) || !(await lstat(point)).isDirectory()) continue;
+      all.push({ source: point, target: path.posix.join(target, path.relative(source, point)) });
+    }
+  }
+  return all;
 }
 
 /** Fills the empty folder `tree`. `files` are below `etc`, folders before what is in them. */

@@ -14,7 +14,14 @@ import { hostImageName } from '../lib/image-name.ts';
 import type { Logger } from '../lib/log.ts';
 import { systemGroup, systemPasswd } from './host-accounts.ts';
 import { findHostFiles, type HostFile } from './host-files.ts';
-import { type BesideUsr, buildHostLayer, hostBinds, hostLayerVersion, lookBesideUsr } from './host-layer.ts';
+import {
+  type BesideUsr,
+  buildHostLayer,
+  hostBinds,
+  hostLayerVersion,
+  lookBesideUsr,
+  withMountsBelow,
+} from './host-layer.ts';
 import { type LayerProgram, removeFolder } from './layer-program.ts';
 import type { Layout } from './layout.ts';
 import type { ResolvedImage } from './resolve.ts';
@@ -175,7 +182,7 @@ class Builder {
       name: hostImageName,
       digest: `virtual:${hostImageName}:${survey.fingerprint}`,
       layers: [{ path: tree, idmapped: true }],
-      binds: hostBinds(this.#root, survey.beside),
+      binds: await withMountsBelow(hostBinds(this.#root, survey.beside)),
       config: { env: [], labels: {} },
       passwd: passwd === undefined ? undefined : systemPasswd(passwd),
       group: group === undefined ? undefined : systemGroup(group),

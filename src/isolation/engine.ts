@@ -273,6 +273,9 @@ export interface Engine extends AsyncDisposable, Disposer {
   ): Promise<boolean>;
   /** Of running sandboxes. */
   uids(): number[];
+
+  /** The host's files have changed: running sandboxes that see them do not go by what they found before. */
+  renew(): void;
   loads(): Load[];
   usage(): Promise<SandboxUsage[]>;
   /** What the policy said when the sandbox was started; undefined where there is none, or nobody knows. */

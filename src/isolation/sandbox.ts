@@ -161,6 +161,11 @@ export class Sandbox implements Pausable {
     });
   }
 
+  /** The host's files have changed. */
+  renew(): void {
+    this.#supervisor.renew();
+  }
+
   pause(limitMs: number, ranOn: () => void): Promise<string | undefined> {
     return Promise.race([this.#supervisor.pause(limitMs, ranOn), delay(pausePatienceMs, noAnswer)]);
   }

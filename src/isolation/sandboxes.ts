@@ -197,6 +197,10 @@ export class Sandboxes implements Engine {
     return this.#registry.uids();
   }
 
+  renew(): void {
+    for (const sandbox of this.#registry.all()) sandbox.renew();
+  }
+
   loads(): Load[] {
     return this.#registry.all().map(({ record, sessions }) => ({
       uid: record.uid,

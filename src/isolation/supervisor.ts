@@ -108,6 +108,11 @@ export class Supervisor implements Disposable {
     this.#connection.send(new WireWriter('stop').finish());
   }
 
+  /** Shows the host's folders as they are now, where the sandbox has any. */
+  renew(): void {
+    if (!this.#gone) this.#sendOrEnd(new WireWriter('renew').finish());
+  }
+
   /** Undefined: everything in the sandbox stands still. Otherwise why not. `ranOn`: it runs again. */
   pause(limitMs: number, ranOn: () => void): Promise<string | undefined> {
     if (this.#gone) return Promise.resolve(isGone);

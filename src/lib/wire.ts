@@ -29,6 +29,7 @@ export const messageTypes = {
   stop: 19,
   hello: 20,
   pause: 21,
+  renew: 22,
   ready: 32,
   failed: 33,
   accepted: 34,

@@ -49,7 +49,7 @@ export const sandboxKeys = {
     applies: 'sandbox',
     expands: 'path',
     list: true,
-    doc: "Folders of the host that the sandbox shows at TARGET; read-only without :rw. Files in them keep their owners: what is neither the user's nor one of their groups' belongs to nobody inside. Every folder on the way to SOURCE must belong to root and be writable by nobody else, and none may be a symbolic link; SOURCE itself may be anybody's. Programs in it run without setuid, devices do not work; sockets in it can be connected to, read-only or not.",
+    doc: "Folders of the host that the sandbox shows at TARGET; read-only without :rw. Files in them keep their owners: what is neither the user's nor one of their groups' belongs to nobody inside. Every folder on the way to SOURCE must belong to root and be writable by nobody else, and none may be a symbolic link; SOURCE itself may be anybody's. Programs in it run without setuid, devices do not work; sockets in it can be connected to, read-only or not. Who sees such a folder can also watch when others use its files, and lock them.",
     example: '/data/%g:/data:ro /scratch/%u:/scratch:rw',
   },
   devices: {

@@ -6,6 +6,7 @@ import path from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { ResolvedImage } from '../../../src/images/image-store.ts';
 import { program } from '../../fixtures/machine.ts';
+import { runOk } from '../../fixtures/process.ts';
 import { buildLayerProgram, Scratch } from './scratch.ts';
 
 let scratch: Scratch;
@@ -146,6 +147,21 @@ describe('of a made-up host', () => {
     ]);
     expect(image?.passwd).toBe('root:x:0:0:root:/root:/bin/bash\nnobody:x:65534:65534::/:/sbin/nologin\n');
     expect(image?.group).toBe('root:x:0:\nsudo:x:27:\n');
+  });
+
+  it('shows what is mounted below a folder as another one', async () => {
+    await mkdir(`${host}/usr/local/a b`, { recursive: true });
+    await runOk('mount', ['-t', 'tmpfs', 'none', `${host}/usr/local/a b`]);
+    try {
+      await using store = await scratch.openStore({ hostRoot: host });
+      expect((await store.resolve('host'))?.binds).toEqual([
+        { source: `${host}/usr`, target: '/usr' },
+        { source: `${host}/usr/local/a b`, target: '/usr/local/a b' },
+        { source: `${host}/lib`, target: '/lib' },
+      ]);
+    } finally {
+      await runOk('umount', [`${host}/usr/local/a b`]);
+    }
   });
 
   it('follows the host, while running sandboxes keep what they have', async () => {

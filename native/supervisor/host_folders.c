@@ -1,0 +1,142 @@
+#include "host_folders.h"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "sys.h"
+
+// By its descriptor: no path of the host's is shown inside (/proc/self/mountinfo), and none holds a character
+// that overlayfs would read as a separator.
+static int set_lower(int context, int source, int empty) {
+    char lower[64];
+    (void)snprintf(lower, sizeof lower, "/proc/self/fd/%d:/proc/self/fd/%d", source, empty);
+    return sys_fsconfig(context, SYS_FSCONFIG_SET_STRING, "lowerdir", lower);
+}
+
+// An overlay without an upper folder takes two at least. An empty one is the identity layer's /dev, which is
+// most likely on the host's own file system: then files keep the device number of their folders.
+static int open_empty(const struct spec *spec, struct err *err) {
+    cleanup_fd int layer = open(spec->layers[0].path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    int empty = openat(layer, "dev", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    return empty >= 0 ? empty : err_sys(err, "open an empty folder", spec->layers[0].path);
+}
+
+int host_folder_make(const struct spec *spec, struct bind *bind, struct err *err) {
+    static const char *const off[] = {"index", "metacopy", "redirect_dir", "xino"};
+    cleanup_fd int source = open(bind->source, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (source < 0)
+        return err_sys(err, "open tree", bind->source);
+    cleanup_fd int empty = open_empty(spec, err);
+    if (empty < 0)
+        return -1;
+    cleanup_fd int context = sys_fsopen("overlay", SYS_FSOPEN_CLOEXEC);
+    bool made = context >= 0 && sys_fsconfig(context, SYS_FSCONFIG_SET_FLAG, "ro", NULL) == 0 &&
+                set_lower(context, source, empty) == 0;
+    for (size_t index = 0; made && index < sizeof off / sizeof off[0]; index++)
+        made = sys_fsconfig(context, SYS_FSCONFIG_SET_STRING, off[index], "off") == 0;
+    if (!made || sys_fsconfig(context, SYS_FSCONFIG_CMD_CREATE, NULL, NULL) != 0)
+        return err_sys(err, "mount overlay over the host's", bind->source);
+    cleanup_fd int tree = sys_fsmount(context, SYS_FSMOUNT_CLOEXEC,
+                                      SYS_MOUNT_ATTR_RDONLY | SYS_MOUNT_ATTR_NOSUID | SYS_MOUNT_ATTR_NODEV);
+    if (tree < 0)
+        return err_sys(err, "mount overlay over the host's", bind->source);
+    bind->context = take_fd(&context);
+    bind->tree = take_fd(&tree);
+    return 0;
+}
+
+static bool is_below(const char *path, const char *folder) {
+    size_t length = strlen(folder);
+    return strncmp(path, folder, length) == 0 && path[length] == '/';
+}
+
+static bool has_mounts_below(const struct spec *spec, const char *folder) {
+    for (size_t index = 0; index < spec->bind_count; index++)
+        if (is_below(spec->binds[index].target, folder))
+            return true;
+    for (size_t index = 0; index < spec->mount_count; index++)
+        if (is_below(spec->mounts[index].target, folder))
+            return true;
+    return false;
+}
+
+bool host_folders_can_be_replaced(const struct spec *spec) {
+    if (spec->freedom.root && spec->freedom.nesting)
+        return false;
+    for (size_t index = 0; index < spec->bind_count; index++)
+        if (!spec->binds[index].writable && has_mounts_below(spec, spec->binds[index].target))
+            return false;
+    return true;
+}
+
+// Does `work` in the sandbox's mount namespace, where "/usr" is the sandbox's. Nobody inside can mount there,
+// see this process, or put something else in the way: what is mounted on can't be renamed.
+static int do_inside(int init_pidfd, struct bind *bind, int (*work)(struct bind *bind, struct err *err),
+                     struct err *err) {
+    cleanup_fd int own = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
+    if (own < 0 || setns(init_pidfd, CLONE_NEWNS) != 0)
+        return err_sys(err, "enter the sandbox's mount namespace", NULL);
+    int done = work(bind, err);
+    if (setns(own, CLONE_NEWNS) != 0)
+        _exit(1); // nothing of ours may go on in there; the sandbox ends with its supervisor
+    return done;
+}
+
+static int attach(struct bind *bind, struct err *err) {
+    cleanup_fd int tree = take_fd(&bind->tree);
+    if (sys_move_mount(tree, "", AT_FDCWD, bind->target, SYS_MOVE_MOUNT_F_EMPTY_PATH) != 0)
+        return err_sys(err, "attach", bind->target);
+    return 0;
+}
+
+int host_folders_attach(struct spec *spec, int init_pidfd, struct err *err) {
+    for (size_t index = 0; index < spec->bind_count; index++) {
+        struct bind *bind = &spec->binds[index];
+        if (bind->tree >= 0 && do_inside(init_pidfd, bind, attach, err) != 0)
+            return -1;
+    }
+    return 0;
+}
+
+// First beneath the old one, which is then taken off: at no moment is there none. What is in use of the old
+// one stays until it is used no more.
+static int replace(struct bind *bind, struct err *err) {
+    cleanup_fd int tree = take_fd(&bind->tree);
+    if (sys_move_mount(tree, "", AT_FDCWD, bind->target,
+                       SYS_MOVE_MOUNT_F_EMPTY_PATH | SYS_MOVE_MOUNT_BENEATH) != 0)
+        return err_sys(err, "attach", bind->target); // before Linux 6.5
+    if (umount2(bind->target, MNT_DETACH | UMOUNT_NOFOLLOW) != 0)
+        return err_sys(err, "detach", bind->target);
+    return 0;
+}
+
+// An overlay that is configured anew, to what it was, forgets every name that is not in use.
+static void forget_names(int context) {
+    if (sys_fsconfig(context, SYS_FSCONFIG_SET_FLAG, "ro", NULL) == 0)
+        (void)sys_fsconfig(context, SYS_FSCONFIG_CMD_RECONFIGURE, NULL, NULL);
+}
+
+void host_folders_renew(struct spec *spec, int init_pidfd) {
+    struct err ignored = {0}; // the old one stays then
+    for (size_t index = 0; index < spec->bind_count; index++) {
+        struct bind *bind = &spec->binds[index];
+        struct bind next = *bind;
+        if (bind->context < 0)
+            continue;
+        // Of one that is replaced as well: namespaces that were made inside keep it.
+        forget_names(bind->context);
+        next.context = next.tree = CLOSED_FD;
+        if (!host_folders_can_be_replaced(spec) || host_folder_make(spec, &next, &ignored) != 0)
+            continue;
+        if (do_inside(init_pidfd, &next, replace, &ignored) == 0) {
+            close_fd(bind->context);
+            bind->context = take_fd(&next.context);
+        }
+        close_fd(next.context);
+    }
+}
