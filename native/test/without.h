@@ -78,6 +78,19 @@
 #ifdef WITHOUT_cgroup_namespace
 #define LEFT_OUT_NAMESPACE CLONE_NEWCGROUP
 #endif
+// Its own processes are then seen in the host's proc.
+#ifdef WITHOUT_pid_namespace
+#define LEFT_OUT_NAMESPACE CLONE_NEWPID
+#define syscall(number, first, ...)                                                                          \
+    (syscall)(number, (number) == SYS_clone ? (long)(first) & ~CLONE_NEWPID : (long)(first), __VA_ARGS__)
+static inline int without_mount(const char *source, const char *target, const char *type, unsigned long flags,
+                                const void *data) {
+    if (type != NULL && strcmp(type, "proc") == 0)
+        return mount("/proc", target, NULL, MS_BIND | MS_REC, NULL);
+    return mount(source, target, type, flags, data);
+}
+#define mount without_mount
+#endif
 #ifdef LEFT_OUT_NAMESPACE
 #define unshare(flags) (unshare)((flags) & ~LEFT_OUT_NAMESPACE)
 #define setns(fd, flags) (setns)(fd, (flags) & ~LEFT_OUT_NAMESPACE)

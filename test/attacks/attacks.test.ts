@@ -16,6 +16,7 @@ let sandboxes: Sandboxes;
 const answers: AttackAnswer[] = [];
 beforeAll(async () => {
   sandboxes = await Sandboxes.create();
+  await sandboxes.addCounterparts();
   for (const place of places) answers.push(...(await sandboxes.attack(place, 'all')));
 });
 afterAll(async () => {

@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Place } from '../../src/cli/doctor/attack.ts';
 import { buildFolder, nativeFolder } from '../fixtures/paths.ts';
 import { runOk } from '../fixtures/process.ts';
-import { Sandboxes } from './sandboxes.ts';
+import { type Kind, Sandboxes } from './sandboxes.ts';
 
 const bites: Readonly<Record<string, readonly [Place, ...string[]]>> = {
   seccomp: ['plain:user', 'filter', 'call-keyctl', 'socket-packet', 'ioctl-TIOCSTI'],
@@ -20,6 +20,25 @@ const bites: Readonly<Record<string, readonly [Place, ...string[]]>> = {
   idmap: ['root:user', 'image-owner'],
   ids: ['plain:user', 'ids-mapped'],
   close_on_exec: ['plain:user', 'descriptors'],
+  network_namespace: [
+    'plain:user',
+    'own-net',
+    'interfaces',
+    'host-loopback',
+    'host-socket-abstract',
+    'host-socket-packets',
+  ],
+  pid_namespace: ['plain:user', 'own-pid', 'host-process', 'processes-outside'],
+  ipc_namespace: [
+    'plain:user',
+    'own-ipc',
+    'host-memory-id',
+    'host-memory-key',
+    'host-semaphore',
+    'host-queue',
+  ],
+  uts_namespace: ['plain:user', 'own-uts'],
+  cgroup_namespace: ['plain:user', 'own-cgroup'],
   core_limit: ['plain:user', 'core-files'],
   namespace_bound: ['plain:user', 'namespaces-bound'],
 };
@@ -52,7 +71,11 @@ afterAll(async () => {
 
 describe.each(Object.entries(bites))('without %s', (name, [place, ...attacks]) => {
   it(`${attacks.join(', ')} get through`, async () => {
-    await using sandboxes = await Sandboxes.create({ libexec: join(folder, name) });
+    await using sandboxes = await Sandboxes.create({
+      libexec: join(folder, name),
+      only: [place.split(':')[0] as Kind],
+    });
+    if (attacks.some((attack) => attack.startsWith('host-'))) await sandboxes.addCounterparts();
     const answers = await sandboxes.attack(place, attacks);
     expect(answers.filter(({ result }) => result !== 'open')).toEqual([]);
     if (name !== 'seccomp') return;

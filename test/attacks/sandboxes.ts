@@ -1,6 +1,6 @@
 // The sandboxes that are attacked: one of each kind that the policy can give, for the whole file of tests.
 
-import { chmod, copyFile } from 'node:fs/promises';
+import { chmod, copyFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type AttackAnswer, type Place, runAttacks } from '../../src/cli/doctor/attack.ts';
 import { Host } from '../fixtures/host.ts';
@@ -9,6 +9,8 @@ import type { PolicySection } from '../fixtures/policy-text.ts';
 import type { Finished } from '../fixtures/process.ts';
 import { makeRootfs } from '../fixtures/rootfs.ts';
 import { TestUser } from '../fixtures/users.ts';
+
+import { Counterpart } from './counterparts.ts';
 
 export const attackProgram = join(buildFolder, 'dockersh-attack');
 
@@ -20,7 +22,7 @@ const settings = {
   nesting: { image: 'host', nesting: 'yes' },
   both: { image: 'attack', root: 'yes', nesting: 'yes' },
 } as const satisfies Record<string, PolicySection>;
-type Kind = keyof typeof settings;
+export type Kind = keyof typeof settings;
 const kinds = Object.keys(settings) as Kind[];
 
 export interface DoctorReport {
@@ -28,10 +30,19 @@ export interface DoctorReport {
   readonly attacks: readonly (AttackAnswer & { readonly tries: string; readonly must: string })[];
 }
 
+export interface SandboxesOptions {
+  /** The kinds that there are to be; default: all. */
+  only?: readonly Kind[];
+  /** Another folder of the daemon's programs. */
+  libexec?: string;
+}
+
 export class Sandboxes implements AsyncDisposable {
   readonly host: Host;
   readonly #users: ReadonlyMap<string, TestUser>;
   readonly #everything: AsyncDisposableStack;
+  /** What attacks must be told of what is outside. */
+  readonly #args: Record<string, string> = { 'image-file': inImage };
 
   private constructor(host: Host, users: ReadonlyMap<string, TestUser>, everything: AsyncDisposableStack) {
     this.host = host;
@@ -39,13 +50,14 @@ export class Sandboxes implements AsyncDisposable {
     this.#everything = everything;
   }
 
-  static async create(options: { libexec?: string } = {}): Promise<Sandboxes> {
+  static async create(options: SandboxesOptions = {}): Promise<Sandboxes> {
+    const { only = kinds, ...hostOptions } = options;
     await using everything = new AsyncDisposableStack();
     const users = new Map<string, TestUser>();
-    for (const kind of [...kinds, 'victim']) {
+    for (const kind of [...only, 'victim']) {
       users.set(kind, everything.use(await TestUser.create({ shell: '/bin/bash' })));
     }
-    const host = everything.use(await Host.start(options));
+    const host = everything.use(await Host.start(hostOptions));
     host.uids.push(...[...users.values()].map(({ uid }) => uid));
     const rootfs = await makeRootfs(join(host.folder, 'attack-image'), { busybox: false });
     await copyFile(attackProgram, join(rootfs, inImage));
@@ -53,7 +65,7 @@ export class Sandboxes implements AsyncDisposable {
     await host.ctlOk('image', 'import', 'attack', rootfs);
     await host.setPolicy({
       defaults: { image: 'host', linger: '1h', stop_grace: '0' },
-      users: Object.fromEntries(kinds.map((kind) => [users.get(kind)?.name ?? '', settings[kind]])),
+      users: Object.fromEntries(only.map((kind) => [users.get(kind)?.name ?? '', settings[kind]])),
     });
     return new Sandboxes(host, users, everything.move());
   }
@@ -64,9 +76,18 @@ export class Sandboxes implements AsyncDisposable {
     return user;
   }
 
-  /** Arguments that attacks need, which say what is outside. */
-  #counterpart(): Record<string, string> {
-    return { 'image-file': inImage };
+  /** Whoever attacks need outside; their names are arguments of every attack from then on. */
+  async addCounterparts(): Promise<void> {
+    const { home, name } = this.user('victim');
+    const secret = join(this.host.folder, 'secret');
+    await writeFile(secret, 'secret\n');
+    const host = this.#everything.use(await Counterpart.ofHost(attackProgram));
+    const other = this.#everything.use(await Counterpart.ofUser(this.#exec, attackProgram, name));
+    const session = (await this.host.sandboxOf({ name }))?.sessions[0];
+    if (session === undefined) throw new Error('the other user has no session');
+    Object.assign(this.#args, host.args, other.args);
+    Object.assign(this.#args, { 'host-process': String(host.pid), 'host-secret': secret });
+    Object.assign(this.#args, { 'other-process': String(session.pid), 'other-home': home });
   }
 
   async attack(
@@ -75,7 +96,7 @@ export class Sandboxes implements AsyncDisposable {
     args: Readonly<Record<string, string>> = {},
   ): Promise<AttackAnswer[]> {
     const kind = kinds.find((one) => place.startsWith(`${one}:`)) ?? 'plain';
-    const all = { ...this.#counterpart(), ...args };
+    const all = { ...this.#args, ...args };
     return await runAttacks({
       exec: this.#exec,
       program: attackProgram,
