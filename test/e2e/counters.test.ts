@@ -1,9 +1,11 @@
 // What the kernel counts for each user id, and what there is one table of for the whole machine: who takes all of it
 // takes it from nobody else.
 
+import { readdirSync, readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { hasErrno } from '../../src/lib/errors.ts';
 import type { Login } from '../fixtures/login.ts';
 import { control, unlimited } from '../fixtures/machine.ts';
 import { checkout } from '../fixtures/paths.ts';
@@ -13,19 +15,25 @@ import { useWorld } from '../fixtures/world.ts';
 const world = useWorld({ modes: ['shell'] });
 
 let program = '';
+let sysctls = '';
 let attacker: Login;
 let neighbour: Login;
 beforeAll(async () => {
   if (control) return;
   program = join(world().host.folder, 'hog');
   await runOk('gcc', ['-O1', '-static', '-o', program, join(checkout, 'test/fixtures/hog.c')]);
+  sysctls = join(world().host.folder, 'sysctls');
+  await runOk('gcc', ['-O1', '-static', '-o', sysctls, join(checkout, 'test/fixtures/sysctls.c')]);
   attacker = await world().addLogin('shell');
   neighbour = world().login('shell');
-  for (const login of [attacker, neighbour]) {
-    const brought = await login.ssh('cat >hog && chmod 755 hog', { input: await readFile(program) });
-    expect(brought.code, describeFinished(brought)).toBe(0);
-  }
+  for (const login of [attacker, neighbour]) await bring(login, 'hog', program);
+  await bring(attacker, 'sysctls', sysctls);
 });
+
+async function bring(login: Login, name: string, file: string): Promise<void> {
+  const brought = await login.ssh(`cat >${name} && chmod 755 ${name}`, { input: await readFile(file) });
+  expect(brought.code, describeFinished(brought)).toBe(0);
+}
 
 const count = (output: Buffer): number => Number(/^took (\d+)/.exec(output.toString())?.[1] ?? Number.NaN);
 
@@ -121,5 +129,53 @@ describe.skipIf(control)('what there is one of for the machine', () => {
     expect(queued).toBeGreaterThan(1e6);
     expect(queued).toBeLessThan(64 * 1024 ** 2);
     expect((await neighbour.ssh('exit 3')).code).toBe(3);
+  });
+});
+
+const moving =
+  /^(fs\/(dentry-state|file-nr|inode-nr|inode-state|aio-nr|quota\/)|kernel\/(ns_last_pid|pty\/nr|random\/)|net\/netfilter\/nf_conntrack_count|net\/ipv[46]\/(conf|neigh)\/)/;
+
+/** Of the host, all that can be read and does not move by itself. */
+function hostsSettings(): Map<string, string> {
+  const found = new Map<string, string>();
+  for (const name of readdirSync('/proc/sys', { recursive: true, encoding: 'utf8' })) {
+    if (moving.test(name)) continue;
+    try {
+      found.set(name, readFileSync(join('/proc/sys', name), 'utf8'));
+    } catch (error) {
+      // A folder, one that is only to be written to, or an interface's whose namespace has ended.
+      if (!hasErrno(error, 'EISDIR', 'EACCES', 'EPERM', 'EIO', 'EINVAL', 'ENOENT')) throw error;
+    }
+  }
+  return found;
+}
+
+describe.skipIf(control)('settings of the host', () => {
+  // The kernel's own fault: one for the machine, and nobody can take back what it was changed to. "doctor" names it.
+  const known = '/proc/sys/net/netfilter/nf_hooks_lwtunnel';
+
+  it.each([
+    [{}, ''],
+    [{ root: 'yes' }, ''],
+    [{ nesting: 'yes' }, ''],
+    [{ nesting: 'yes' }, 'unshare -Urn '],
+    [{ nesting: 'yes' }, 'unshare -UrmCinpTf --mount-proc '],
+    [{ nesting: 'yes', network: 'host' }, 'unshare -UrmCinpTf --mount-proc '],
+    [{ nesting: 'yes', network: 'host' }, 'unshare -UrmCipTf --mount-proc '],
+  ] as const)('stay as they are whoever writes to them: with %j, by “%s”', async (policy, way) => {
+    await stopped({ ...policy });
+    const before = hostsSettings();
+    const result = await attacker.ssh(`${way}./sysctls ${known}`, { timeoutMs: 60_000 });
+    expect(result.code, describeFinished(result)).toBe(0);
+    const after = hostsSettings();
+    expect([...before].filter(([name, value]) => after.get(name) !== value)).toEqual([]);
+    expect(before.size).toBeGreaterThan(300);
+    const wrote = result.stdout
+      .toString()
+      .trim()
+      .split('\n')
+      .filter((line) => line !== '');
+    if (way === '') expect(wrote).toEqual([]);
+    else expect(wrote.length).toBeGreaterThan(10);
   });
 });

@@ -104,7 +104,7 @@ async function namespaceLimits(): Promise<Finding> {
   return critical(found, low.map(({ name }) => `sysctl -w ${name}=65536`).join(' && '));
 }
 
-async function sysctl(name: string): Promise<number | undefined> {
+export async function sysctl(name: string): Promise<number | undefined> {
   try {
     return Number(await readFile(`/proc/sys/${name.replaceAll('.', '/')}`, 'utf8'));
   } catch (error) {

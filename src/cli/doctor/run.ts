@@ -9,6 +9,7 @@ import { fileSystemChecks } from './filesystems.ts';
 import { kernelChecks } from './kernel.ts';
 import { exemptCheck, stateChecks } from './never-out.ts';
 import { serviceChecks, userServiceChecks } from './service.ts';
+import { sharedTableChecks } from './shared-tables.ts';
 import { sshChecks } from './ssh.ts';
 import { policyOf, type Subject, subjectOf } from './subject.ts';
 import { inTurns } from './subjects.ts';
@@ -16,6 +17,7 @@ import { hostWays, userWays } from './ways-around.ts';
 
 const hostChecks: readonly HostCheck[] = [
   ...kernelChecks,
+  ...sharedTableChecks,
   ...cgroupChecks,
   ...fileSystemChecks,
   ...serviceChecks,

@@ -15,6 +15,15 @@ export const scenarios = {
     namespaces: ['--user', '--map-root-user'],
     script: 'for kind in user net; do echo 0 >/proc/sys/user/max_${kind}_namespaces; done',
   },
+  smallTables: {
+    policy: '[defaults]\nimage = host\nnesting = yes\n',
+    script: `
+      echo 1000000 | put /proc/sys/fs/file-max; echo 65536 | put /proc/sys/fs/aio-max-nr
+      echo 1000 | put /proc/sys/kernel/pid_max; echo 4096 | put /proc/sys/kernel/pty/max
+      echo 100 | put /proc/sys/kernel/pty/reserve; echo 'quiet cgroup.memory=nosocket' | put /proc/cmdline
+      mount -t tmpfs none /proc/sys/net; mkdir /proc/sys/net/netfilter
+      echo 0 >/proc/sys/net/netfilter/nf_hooks_lwtunnel`,
+  },
   noMountApi: { deny: 'open_tree' },
   noSyscalls: { deny: 'seccomp,pidfd_open,openat2,close_range' },
   noCgroups: { script: 'while umount -R -l /sys/fs/cgroup 2>/dev/null; do :; done' },
@@ -151,6 +160,16 @@ export const breakers: Readonly<Record<string, Breaker>> = {
   'kernel-version': { scenario: 'oldKernel', state: 'critical', found: /^Linux 2\.6/ },
   'kernel-userns': { scenario: 'noNamespaces', state: 'critical', found: /user namespace/ },
   'sysctl-userns': { scenario: 'noNamespaces', state: 'critical', found: /max_user_namespaces is 0/ },
+  'kernel-memory-counted': { scenario: 'smallTables', state: 'warning', found: /nosocket/ },
+  'sysctl-terminals': {
+    scenario: 'smallTables',
+    state: 'warning',
+    found: /reserve 100; up to 256 may be needed/,
+  },
+  'sysctl-processes': { scenario: 'smallTables', state: 'warning', found: /has 1000, .*more than half/ },
+  'sysctl-files': { scenario: 'smallTables', state: 'warning', found: /file-max is 1000000/ },
+  'sysctl-aio': { scenario: 'smallTables', state: 'warning', found: /aio-max-nr is 65536/ },
+  'sysctl-lwtunnel': { scenario: 'smallTables', state: 'warning', found: /off/ },
   'kernel-namespaces': { scenario: 'noNamespaces', state: 'critical' },
   'kernel-mount-api': { scenario: 'noMountApi', state: 'critical', found: /open_tree/ },
   'kernel-seccomp': { scenario: 'noSyscalls', state: 'critical', found: /seccomp/ },

@@ -63,6 +63,8 @@ put() {
 { cat /etc/shells; echo "$CLIENT"; } | put /etc/shells
 sed 's|^root:[^:]*:|root:$6$salt$hash:|' /etc/shadow | put /etc/shadow
 mount -t tmpfs none /etc/pam.d
+echo 9223372036854775807 | put /proc/sys/fs/file-max
+echo 4611686018427387904 | put /proc/sys/fs/aio-max-nr
 `;
 
 export class DoctorsHost implements AsyncDisposable {
