@@ -15,6 +15,6 @@ struct limits {
 // A tree must stay removable by path: max_path and the store's own prefix stay below PATH_MAX (4096).
 #define LIMITS_DEFAULT                                                                                       \
     {                                                                                                        \
-        .max_entries = 1000000, .max_bytes = 64ull << 30, .max_depth = 200, .max_path = 3500,                \
+        .max_entries = 1000000, .max_bytes = 64ull << 30, .max_depth = 1750, .max_path = 3500,               \
         .max_memory = 512ull << 20                                                                           \
     }

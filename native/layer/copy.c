@@ -155,7 +155,9 @@ static int copy_file(struct job *job, const struct place *place, struct err *err
     return copy_attributes(from, to, &info, err);
 }
 
-static int make_special(struct job *job, const struct place *place, struct err *err) {
+// Not inlined: copy_child() is on the stack once for each level.
+__attribute__((noinline)) static int make_special(struct job *job, const struct place *place,
+                                                  struct err *err) {
     const struct stat *info = place->info;
     if (S_ISLNK(info->st_mode)) {
         char target[PATH_MAX];

@@ -12,14 +12,18 @@
 
 #include "below.h"
 #include "cleanup.h"
+#include "deep.h"
 #include "names.h"
 #include "overlay.h"
 #include "report.h"
+
+enum { SHOWN_PREFIX = 300 }; // more than any name has
 
 struct job {
     const struct diff_options *options;
     char *path;  // PATH_MAX bytes, begins with a slash
     size_t told; // length of the folder's path up to which changes have been told
+    struct deep_result deep;
 };
 
 static int diff_folder(struct job *job, int upper, const struct below *below, size_t length, unsigned depth,
@@ -97,14 +101,29 @@ static int tell_hidden(struct job *job, int upper, const struct below *below, si
     return 0;
 }
 
+// What is longer than any path. No image goes as deep, so nothing lies below it. The path's first folders say
+// where it is; all of them would make the list grow with the square of the depth.
+static int diff_deep(struct job *job, int upper, size_t length, struct err *err) {
+    char prefix[SHOWN_PREFIX + 1];
+    size_t cut = length <= SHOWN_PREFIX ? length : SHOWN_PREFIX;
+    while (job->path[cut] != '/' && job->path[cut] != '\0')
+        cut--;
+    uint64_t between = 0;
+    for (size_t at = cut; at < length; at++)
+        between += job->path[at] == '/' ? 1 : 0;
+    memcpy(prefix, job->path, cut);
+    prefix[cut] = '\0';
+    return deep_list(upper, prefix, between, &job->deep, err);
+}
+
 static int diff_subfolder(struct job *job, int parent, const char *name, const struct below *below,
                           size_t length, unsigned depth, struct err *err) {
-    if (depth > job->options->limits->max_depth)
-        return err_refused(err, REFUSED_LIMIT, "the path is deeper than the limit allows", "");
     cleanup_fd int upper = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     struct below inner __attribute__((cleanup(below_clear))) = {0};
     if (upper < 0)
         return vanished() ? 0 : err_sys(err, "open the folder", "");
+    if (depth > job->options->limits->max_depth || length > job->options->limits->max_path)
+        return diff_deep(job, upper, length, err);
     if (below_descend(below, name, &inner, err) < 0)
         return -1;
     job->path[length] = '/';
@@ -166,5 +185,10 @@ int diff(const char *upper, const struct diff_options *options, char *place, str
     if (below_open(options->lowers, options->lower_count, &below, err) < 0 ||
         diff_folder(&job, root, &below, 1, 1, err) < 0)
         return -1;
-    return fflush(stdout) == 0 ? 0 : err_sys(err, "write the changes", "");
+    if (fflush(stdout) != 0)
+        return err_sys(err, "write the changes", "");
+    memcpy(place, "/", 2);
+    if (job.deep.unseen == 0)
+        return 0;
+    return err_refused(err, REFUSED_LIMIT, "some folders are too deep to be listed, all else has been", "");
 }

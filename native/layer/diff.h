@@ -17,5 +17,6 @@ struct diff_options {
 };
 
 // Writes "KIND PATH\0" for every change to stdout, in the order of paths: A added, C changed, D deleted; a
-// folder whose content changes counts as changed. `place` (PATH_MAX bytes) names the file a failure is about.
+// folder whose content changes counts as changed. Beyond the limits deep.h says what PATH is. `place`
+// (PATH_MAX bytes) names the file a failure is about.
 int diff(const char *upper, const struct diff_options *options, char *place, struct err *err);

@@ -2,7 +2,9 @@
 // path of a login. Its jobs:
 //
 //   unpack PATH           archive on stdin into the empty folder PATH; one JSON line on stdout
-//   pack PATH             the folder PATH as a canonical archive on stdout; one JSON line on stderr
+//   pack PATH             the folder PATH as a canonical archive on stdout; on stderr what was left out, and
+//   last
+//                         one JSON line
 //   list                  what is in the archive on stdin (list.h)
 //   diff UPPER LOWER...   what a layer changes of those below it, topmost first (diff.h)
 //   chain OUT LAYER...    what layers, topmost first, say only together, in the new folder OUT (chain.h)
@@ -85,9 +87,10 @@ static int run_pack(const struct arguments *arguments) {
         return fail(&err, place, false, 0);
     (void)fprintf(stderr,
                   "{\"entries\":%" PRIu64 ",\"bytes\":%" PRIu64 ",\"skippedDevices\":%" PRIu64
-                  ",\"skippedSockets\":%" PRIu64 ",\"skippedXattrs\":%" PRIu64 ",\"changed\":%" PRIu64 "}\n",
+                  ",\"skippedSockets\":%" PRIu64 ",\"skippedXattrs\":%" PRIu64 ",\"changed\":%" PRIu64
+                  ",\"leftOut\":%" PRIu64 "}\n",
                   result.entries, result.bytes, result.skipped_devices, result.skipped_sockets,
-                  result.skipped_xattrs, result.changed);
+                  result.skipped_xattrs, result.changed, result.left_out);
     return 0;
 }
 

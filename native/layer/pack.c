@@ -17,7 +17,10 @@
 #include "report.h"
 #include "tar_write.h"
 
-enum { READ_BYTES = 256 * 1024 };
+enum {
+    READ_BYTES = 256 * 1024,
+    MOST_TOLD = 10, // files that are left out by name; the others are counted
+};
 
 struct job {
     struct tar_writer writer;
@@ -36,6 +39,16 @@ static int pack_children(struct job *job, int folder, size_t length, unsigned de
 // link by now, is no failure.
 static bool vanished(void) {
     return errno == ENOENT || errno == ELOOP || errno == ENOTDIR;
+}
+
+// No image can hold it: what a user makes must not keep the administrator from taking the rest. An
+// administrator's own folder is refused instead. job->path names the file.
+static int leave_out(struct job *job, enum refusal why, const char *what, struct err *err) {
+    if (!job->options->overlay)
+        return err_refused(err, why, what, "");
+    if (++job->result->left_out <= MOST_TOLD)
+        note("left out", job->path, what);
+    return 0;
 }
 
 static int fill(struct job *job, const struct stat *info, enum tar_kind kind, struct tar_entry *entry,
@@ -159,9 +172,10 @@ static int pack_file(struct job *job, int parent, const char *name, struct err *
     return write_data(job, fd, entry.size, err);
 }
 
-// Links and pipes: everything the header can say.
-static int pack_special(struct job *job, int parent, const char *name, const struct stat *info,
-                        struct err *err) {
+// Links and pipes: everything the header can say. Not inlined: pack_child() is on the stack once for each
+// level.
+__attribute__((noinline)) static int pack_special(struct job *job, int parent, const char *name,
+                                                  const struct stat *info, struct err *err) {
     int linked = write_link(job, info, err);
     if (linked != 0)
         return linked < 0 ? -1 : 0;
@@ -194,8 +208,9 @@ static int write_marker(struct job *job, size_t length, const char *prefix, cons
                         struct err *err) {
     size_t prefix_length = strlen(prefix);
     size_t name_length = strlen(name);
-    if (length + prefix_length + name_length + 1 > PATH_MAX)
-        return err_refused(err, REFUSED_LIMIT, "the path is longer than the limit allows", "");
+    if (length + prefix_length + name_length > job->limits->max_path ||
+        prefix_length + name_length > NAME_MAX)
+        return leave_out(job, REFUSED_LIMIT, "the name is too long for the mark of what is deleted", err);
     memcpy(job->path + length, prefix, prefix_length);
     memcpy(job->path + length + prefix_length, name, name_length + 1);
     struct tar_entry entry = {.kind = TAR_FILE, .path = job->path};
@@ -219,7 +234,7 @@ static int pack_folder(struct job *job, int parent, const char *name, size_t len
     if (fstat(folder, &info) < 0)
         return err_sys(err, "stat the folder", "");
     if (depth > job->limits->max_depth)
-        return err_refused(err, REFUSED_LIMIT, "the path is deeper than the limit allows", "");
+        return leave_out(job, REFUSED_LIMIT, "the path is deeper than the limit allows", err);
     job->path[length++] = '/';
     job->path[length] = '\0';
     if (write_folder(job, folder, &info, err) < 0 || write_opaque(job, folder, length, err) < 0)
@@ -231,11 +246,13 @@ static int pack_folder(struct job *job, int parent, const char *name, size_t len
 static int pack_child(struct job *job, int folder, const char *name, size_t length, unsigned depth,
                       struct err *err) {
     size_t name_length = strlen(name);
-    if (length + name_length > job->limits->max_path || length + name_length + 2 > PATH_MAX)
+    if (length + name_length + 2 > PATH_MAX)
         return err_refused(err, REFUSED_LIMIT, "the path is longer than the limit allows", "");
     memcpy(job->path + length, name, name_length + 1);
+    if (length + name_length > job->limits->max_path)
+        return leave_out(job, REFUSED_LIMIT, "the path is longer than the limit allows", err);
     if (strncmp(name, ".wh.", 4) == 0)
-        return err_plain(err, "a name that means a deleted file in layers", "");
+        return leave_out(job, REFUSED_DATA, "a name that means a deleted file in layers", err);
     struct stat info;
     if (fstatat(folder, name, &info, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) < 0)
         return vanished() ? 0 : err_sys(err, "stat", "");

@@ -15,12 +15,15 @@ struct pack_result {
     uint64_t skipped_devices;
     uint64_t skipped_sockets;
     uint64_t skipped_xattrs;
-    uint64_t changed; // files that changed while they were read
+    uint64_t changed;  // files that changed while they were read
+    uint64_t left_out; // files and folders (with all that is in them) that no image can hold
 };
 
 struct pack_options {
     const struct limits *limits;
-    // The folder is a layer in overlay's form: whiteouts and opaque folders become the archive's own.
+    // The folder is a layer in overlay's form: whiteouts and opaque folders become the archive's own. It is a
+    // user's: what no image can hold is left out, and the first of it told on stderr ("left out 'PATH':
+    // why").
     bool overlay;
     // What the ids on disk are in the archive.
     struct id_map uids, gids;

@@ -31,6 +31,12 @@ static void print_quoted(const char *text) {
     print_bytes(text + length - SHOWN_END, SHOWN_END);
 }
 
+void note(const char *what, const char *path, const char *why) {
+    (void)fprintf(stderr, "%s '", what);
+    print_quoted(path);
+    (void)fprintf(stderr, "': %s\n", why);
+}
+
 int err_refused(struct err *err, enum refusal why, const char *what, const char *object) {
     (void)err_plain(err, what, object);
     err->reason = (int)why;

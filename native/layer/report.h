@@ -22,6 +22,7 @@ enum {
 
 // Why something that was read is refused, where that is more than that it is.
 enum refusal {
+    REFUSED_DATA = EXIT_DATA,
     REFUSED_DAMAGED = EXIT_DAMAGED,
     REFUSED_LIMIT = EXIT_LIMIT,
     REFUSED_IDS = EXIT_IDS,
@@ -33,3 +34,6 @@ int err_refused(struct err *err, enum refusal why, const char *what, const char 
 
 // Tells the failure, with the entry and the offset in the archive where there are such. Returns the status.
 int fail(const struct err *err, const char *path, bool has_offset, uint64_t offset);
+
+// One line on stderr about something that is no failure: "WHAT 'PATH': why".
+void note(const char *what, const char *path, const char *why);

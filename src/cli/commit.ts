@@ -1,6 +1,8 @@
 // dockershctl commit: makes an image of what a user has changed.
 
 import type { Command } from 'commander';
+import { printable } from '../lib/printable.ts';
+import type { AdminResult } from '../protocol/admin.ts';
 import type { Console } from './console.ts';
 import { noPauseOption, tellPause } from './pause.ts';
 import { type ProgressOptions, progressDisplay, progressOption } from './progress.ts';
@@ -10,6 +12,17 @@ interface Options extends ProgressOptions {
   message?: string;
   change: string[];
   pause: boolean;
+}
+
+/** A user must not hide something from an image without its being said. */
+function tellLeftOut(cli: Console, { user, leftOut }: AdminResult<'commit'>): void {
+  if (leftOut.count === 0) return;
+  for (const example of leftOut.examples) cli.stderr.write(`dockershctl: left out ${printable(example)}\n`);
+  const more = leftOut.count - leftOut.examples.length;
+  if (more > 0) cli.stderr.write(`dockershctl: left out ${more} more\n`);
+  cli.stderr.write(
+    `dockershctl: the image does not have what no image can hold; see "dockershctl diff ${user}".\n`,
+  );
 }
 
 const collect = (value: string, before: string[]): string[] => [...before, value];
@@ -45,6 +58,7 @@ export function addCommit(program: Command, console: () => Console): void {
       const result = await cli.call('commit', request, { onProgress: (step) => display.show(step) });
       display[Symbol.dispose]();
       tellPause(cli, result);
+      tellLeftOut(cli, result);
       cli.show(result, ({ digest }) => `${digest}\n`);
     });
 }

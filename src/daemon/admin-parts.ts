@@ -34,8 +34,11 @@ export interface AdminParts {
 
 export interface Call {
   readonly progress: (progress: AdminProgress) => void;
-  /** Sends a piece of a verb's list; the pieces go out in order, before the result. */
-  readonly part: (part: AdminPart<AdminVerb>) => void;
+  /**
+   * Sends a piece of a verb's list; the pieces go out in order, before the result. Wait for it before the next: a
+   * client that reads slowly must not have us remember everything meanwhile.
+   */
+  readonly part: (part: AdminPart<AdminVerb>) => Promise<void>;
   /** Aborted when the client goes. */
   readonly signal: AbortSignal;
 }

@@ -20,7 +20,8 @@ export function userHandlers(parts: AdminParts): Handlers<keyof typeof userVerbs
       const record = await findUser(users, user);
       const made = await layers.commit(record, request, { onProgress: progress, signal });
       const { name, digest, baseDigest, layer, sizeBytes, files, pausedMs } = made;
-      return { user: record.name, name, digest, baseDigest, layer, sizeBytes, files, pausedMs };
+      const leftOut = { count: made.leftOut.count, examples: [...made.leftOut.examples] };
+      return { user: record.name, name, digest, baseDigest, layer, sizeBytes, files, leftOut, pausedMs };
     },
     ...snapshotHandlers(parts),
     rollback: async ({ user, name }, { signal }) => {
@@ -67,18 +68,19 @@ function snapshotHandlers({
 async function diff({ layers }: AdminParts, user: UserRecord, { part, signal }: Call) {
   let pending: LayerChange[] = [];
   let bytes = 0;
-  const flush = (): void => {
-    if (pending.length > 0) part(pending);
+  const flush = async (): Promise<void> => {
+    const sent = pending.length > 0 ? part(pending) : undefined;
     pending = [];
     bytes = 0;
+    await sent;
   };
-  const told = (change: LayerChange): void => {
+  const told = (change: LayerChange): Promise<void> | undefined => {
     pending.push(change);
     bytes += change.path.length;
-    if (bytes > partBytes || pending.length >= 1000) flush();
+    return bytes > partBytes || pending.length >= 1000 ? flush() : undefined;
   };
   const changes = await layers.diff(user, told, signal);
-  flush();
+  await flush();
   return { user: user.name, changes };
 }
 

@@ -1,14 +1,17 @@
 // The admin socket: one request a connection, one handler a verb (src/protocol/admin.ts). The socket's mode
 // lets only root connect.
 
+import { once } from 'node:events';
 import { chmodSync, renameSync, rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { DockershError, toDockershError } from '../lib/errors.ts';
 import type { OwnedFd } from '../lib/fd.ts';
 import {
   type AdminAnswer,
+  type AdminPart,
   type AdminProgress,
   type AdminRequest,
+  type AdminVerb,
   adminMaxLineBytes,
   adminRequest,
   adminVerbs,
@@ -59,15 +62,18 @@ async function serve(socket: Socket, handlers: Handlers, { policy, log }: AdminP
   const abort = new AbortController();
   socket.on('error', (error) => log.debug({ err: error }, 'admin client'));
   socket.on('close', () => abort.abort(new Error('the client has gone')));
-  const write = (answer: AdminAnswer): void => {
-    if (socket.writable) socket.write(`${JSON.stringify(answer)}\n`);
+  const write = (answer: AdminAnswer): boolean =>
+    socket.writable ? socket.write(`${JSON.stringify(answer)}\n`) : true;
+  const part = async (piece: AdminPart<AdminVerb>): Promise<void> => {
+    if (!write({ part: piece })) await once(socket, 'drain', { signal: abort.signal });
   };
   try {
     const request = requestOf(await readLine(socket));
     log.info({ verb: request.verb, params: request.params }, 'admin');
     await policy.refresh(); // as with logins, an edit counts for whatever comes after it
-    using alive = heartbeat((progress) => write({ progress }));
-    const call: Call = { progress: alive.tell, part: (part) => write({ part }), signal: abort.signal };
+    // What a client has not read yet tells it that we live.
+    using alive = heartbeat((progress) => void (socket.writableNeedDrain || write({ progress })));
+    const call: Call = { progress: alive.tell, part, signal: abort.signal };
     write({ ok: true, result: await dispatch(handlers, request, call) });
   } catch (error) {
     const { code, message, hint, exitCode, cause } = toDockershError(error);

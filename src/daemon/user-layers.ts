@@ -103,15 +103,20 @@ export class UserLayers {
     await this.#bases.refresh(user.uid);
   }
 
-  /** `told` hears of the changes in the order of paths; the number of them comes back. */
-  async diff(user: UserRecord, told: (change: LayerChange) => void, signal: AbortSignal): Promise<number> {
+  /** `told` hears of the changes in the order of paths, as fast as it can take them; the number of them comes back. */
+  async diff(
+    user: UserRecord,
+    told: (change: LayerChange) => Promise<void> | undefined,
+    signal: AbortSignal,
+  ): Promise<number> {
     return await this.#access.turn(user, async () => {
       await using begun = await this.#access.begun(user);
       const { upper, ids, base } = begun;
       const lowers = (await this.#imageOf(base)).layers.map((layer) => layer.path);
       let count = 0;
       for await (const change of this.#images.diff(upper, lowers, ids, { signal })) {
-        told(change);
+        const taking = told(change);
+        if (taking !== undefined) await taking;
         count += 1;
       }
       return count;

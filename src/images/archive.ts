@@ -4,6 +4,7 @@
 import { stat } from 'node:fs/promises';
 import type { Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { z } from 'zod';
 import { DockershError } from '../lib/errors.ts';
 import { type LayerProgram, layerFailure, type PackOptions, startPack } from './layer-program.ts';
 import { DigestTap } from './tap.ts';
@@ -28,8 +29,19 @@ export async function requireOrdinaryFolder(path: string): Promise<void> {
   });
 }
 
+/** Files and folders of a user's layer that no image can hold; a folder counts once, with all that is in it. */
+export interface LeftOut {
+  readonly count: number;
+  /** The first of them, "'PATH': why". */
+  readonly examples: readonly string[];
+}
+
+interface PackedArchive extends ArchiveSource {
+  readonly leftOut: Promise<LeftOut>;
+}
+
 /** A folder as an archive, packed while it is read. The caller consumes `stages` to the end. */
-export function packedArchive(program: LayerProgram, path: string, options: PackOptions): ArchiveSource {
+export function packedArchive(program: LayerProgram, path: string, options: PackOptions): PackedArchive {
   const { child, ended } = startPack(program, path, options);
   const tap = new DigestTap();
   // Consumed from the start: Node throws away what nobody reads of a process that has ended. A failure of
@@ -40,5 +52,16 @@ export function packedArchive(program: LayerProgram, path: string, options: Pack
     if (exit.status !== 0 && exit.signal !== 'SIGPIPE') throw layerFailure(`read ${path}`, exit);
   });
   complete.catch(() => undefined); // awaited by the consumer, once the stream has ended
-  return { stages: [tap], readBytes: () => tap.bytes, complete };
+  const leftOut = ended.then(({ stderr }) => leftOutOf(stderr));
+  leftOut.catch(() => undefined); // as `complete`
+  return { stages: [tap], readBytes: () => tap.bytes, complete, leftOut };
+}
+
+const packReport = z.looseObject({ leftOut: z.int().nonnegative() });
+
+/** "left out 'PATH': why" for the first, and last the report. */
+function leftOutOf(stderr: string): LeftOut {
+  const lines = stderr.trimEnd().split('\n');
+  const examples = lines.flatMap((line) => /^left out (.*)$/.exec(line)?.[1] ?? []);
+  return { count: packReport.parse(JSON.parse(lines.at(-1) ?? '')).leftOut, examples };
 }

@@ -1,7 +1,7 @@
 // What a user has changed as one more layer of an image.
 
 import { DockershError } from '../lib/errors.ts';
-import { packedArchive } from './archive.ts';
+import { type LeftOut, packedArchive } from './archive.ts';
 import { putJsonBlob, readJsonBlob } from './blobs.ts';
 import type { StoreContext } from './context.ts';
 import { type ImportOptions, reportEvery } from './import-options.ts';
@@ -49,13 +49,14 @@ export interface CommitResult {
   /** Of the new layer, uncompressed. */
   readonly sizeBytes: number;
   readonly files: number;
+  readonly leftOut: LeftOut;
 }
 
 /**
  * Makes an image of `base` (NAME@DIGEST, or a name) and the layer in `upper`, whose ids on disk are the
- * host's. Nothing may write to `upper` meanwhile: a file that changes is taken half old, half new. Throws
- * E_NOT_FOUND without the base, E_ARCHIVE_REFUSED where a file cannot be in an image (an id above 65535, a name
- * that begins with ".wh."), E_DISK_FULL.
+ * host's. Nothing may write to `upper` meanwhile: a file that changes is taken half old, half new. What no image
+ * can hold (a name that begins with ".wh.", a path that is too long) is left out and told. Throws E_NOT_FOUND without
+ * the base, E_ARCHIVE_REFUSED where the layer is larger than the limits or has an id above 65535, E_DISK_FULL.
  */
 export async function commitLayer(
   context: StoreContext,
@@ -73,7 +74,7 @@ export async function commitLayer(
       why: 'it is not in the store, so nothing can be put on top of it',
     });
   }
-  const layer = await packUpper(context, transaction, upper, ids, options);
+  const { layer, leftOut } = await packUpper(context, transaction, upper, ids, options);
   const { digest, config, layers } = await stack(context, transaction, found, layer, options);
   if (layers > maxLayers) {
     throw new DockershError('E_USAGE', {
@@ -91,6 +92,7 @@ export async function commitLayer(
     layer: layer.diffId,
     sizeBytes: layer.size,
     files: layer.entries,
+    leftOut,
   };
 }
 
@@ -100,7 +102,7 @@ async function packUpper(
   upper: string,
   ids: IdMapping | undefined,
   options: CommitOptions,
-): Promise<LayerInfo> {
+): Promise<{ readonly layer: LayerInfo; readonly leftOut: LeftOut }> {
   const { layout, program } = context;
   const source = packedArchive(program, upper, { overlay: true, ids, signal: options.signal });
   void source.complete.then(options.onTaken, () => undefined); // a failure is told below
@@ -110,7 +112,7 @@ async function packUpper(
   transaction.pins.layer(layer.info.diffId);
   await layer.install();
   await context.notes.take(() => noteLayer(layout, layer.info.diffId, { packed: true }));
-  return layer.info;
+  return { layer: layer.info, leftOut: await source.leftOut };
 }
 
 interface Stacked {

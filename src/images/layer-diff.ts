@@ -1,5 +1,6 @@
 // What a user has changed, file by file, as docker diff tells it.
 
+import { DockershError } from '../lib/errors.ts';
 import type { ImportOptions } from './import-options.ts';
 import {
   type IdMapping,
@@ -9,10 +10,16 @@ import {
   runLayerProgram,
 } from './layer-program.ts';
 
+/** A path and a name, and some more. */
+const mostChangeBytes = 8192;
+
 export interface LayerChange {
   /** Added, changed, deleted. */
   readonly kind: 'A' | 'C' | 'D';
-  /** Absolute, as inside; bytes that are no UTF-8 are replaced. */
+  /**
+   * Absolute, as inside; bytes that are no UTF-8 are replaced. Longer than paths can be: "/a/b//[4000 folders]//c", which
+   * no path is, with as many folders between b and c.
+   */
   readonly path: string;
 }
 
@@ -37,6 +44,7 @@ export async function* diffLayer(
       if (change !== undefined) yield change;
       rest = rest.subarray(end + 1);
     }
+    if (rest.length > mostChangeBytes) throw new DockershError('E_INTERNAL', { what: `compare ${upper}` });
   }
   const exit = await ended;
   if (exit.status !== 0) throw layerFailure(`compare ${upper}`, exit);

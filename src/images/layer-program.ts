@@ -159,10 +159,8 @@ export async function removeFolder(program: LayerProgram, folder: string): Promi
 
 /** What a failed dockersh-layer means: `what` is what was attempted, with the object. */
 export function layerFailure(what: string, exit: LayerExit): DockershError {
-  const lines = exit.stderr.trim().split('\n');
-  const why =
-    (lines[0] ?? '').replace(/^dockersh-layer: /, '') ||
-    `dockersh-layer ended with ${exit.signal ?? exit.status}`;
+  const said = /^dockersh-layer: (.*)$/m.exec(exit.stderr)?.[1] ?? exit.stderr.trim().split('\n')[0];
+  const why = said || `dockersh-layer ended with ${exit.signal ?? exit.status}`;
   const { code, hint } = meanings[exit.status ?? 0] ?? { code: 'E_INTERNAL' as const };
   return new DockershError(code, { what, why, ...(hint === undefined ? {} : { hint }) });
 }

@@ -50,6 +50,8 @@ export const userVerbs = {
       /** Of the new layer, uncompressed. */
       sizeBytes: bytes,
       files: count,
+      /** What no image can hold, a folder with all that is in it as one; the first of it by name and reason. */
+      leftOut: z.strictObject({ count, examples: z.array(z.string()) }),
       pausedMs,
     }),
   },

@@ -170,9 +170,22 @@ describe('commit', () => {
     expect(await store.verify({ layers: true })).toMatchObject({ problems: [] });
   });
 
-  it('refuses what no image can hold, by name', async () => {
-    await writeFile(`${upper()}/.wh.x`, '');
-    await expect(store.commit(upper(), ids, 'base', { name: 'x' })).rejects.toThrow("entry '.wh.x'");
+  it('leaves out what no image can hold, by name', async () => {
+    await mkdir(`${upper()}/new`);
+    for (const name of ['.wh.x', 'new/.wh..wh..opq', 'new/file']) await writeFile(`${upper()}/${name}`, '');
+    for (let index = 0; index < 20; index += 1) await mkdir(`${upper()}/new/.wh.${index}`);
+    const { leftOut } = await store.commit(upper(), ids, 'base', { name: 'x' });
+    expect(leftOut.count).toBe(22);
+    expect(leftOut.examples).toHaveLength(10);
+    expect(leftOut.examples[0]).toBe("'.wh.x': a name that means a deleted file in layers");
+    const [top = ''] = await lowers('x');
+    expect(await readdir(`${top}/new`)).toEqual(['file']);
+    expect((await lowers('x')).length).toBe((await lowers('base')).length + 1); // nothing counts as deleted
+    expect(await store.verify({ layers: true })).toMatchObject({ problems: [] });
+    await store.remove('x');
+  });
+
+  it('refuses what it cannot make an image of', async () => {
     await expect(store.commit(upper(), ids, 'none', { name: 'x' })).rejects.toMatchObject({
       code: 'E_NOT_FOUND',
     });

@@ -37,6 +37,7 @@ const answers: Partial<Record<AdminRequest['verb'], unknown>> = {
     layer: 'sha256:33',
     sizeBytes: 1,
     files: 1,
+    leftOut: { count: 12, examples: ["'srv/.wh.\u009bx': a name that means a deleted file in layers"] },
     pausedMs: null,
   },
 };
@@ -96,8 +97,8 @@ describe('snapshot', () => {
 
 it('commit passes on what it was told, and prints the digest', async () => {
   const args = ['commit', 'ada', 'lab/made:1', '-a', 'Ada', '-m', 'mine', '-c', 'ENV A=b', '-c', 'USER x'];
-  const { stdout, stderr, requests } = await ask(args);
-  expect([stdout, stderr]).toEqual(['sha256:22\n', '']);
+  const { stdout, requests } = await ask(args);
+  expect(stdout).toBe('sha256:22\n');
   const changes = ['ENV A=b', 'USER x'];
   expect(requests[0]?.params).toEqual({
     user: 'ada',
@@ -107,6 +108,16 @@ it('commit passes on what it was told, and prints the digest', async () => {
     message: 'mine',
     changes,
   });
+});
+
+it('commit says what the image does not have', async () => {
+  const { status, stderr } = await ask(['commit', 'ada', 'lab/made:1']);
+  expect(status).toBe(0);
+  expect(stderr.split('\n').slice(0, 3)).toEqual([
+    "dockershctl: left out 'srv/.wh.\ufffdx': a name that means a deleted file in layers",
+    'dockershctl: left out 11 more',
+    'dockershctl: the image does not have what no image can hold; see "dockershctl diff ada".',
+  ]);
 });
 
 it('upgrade says from when on', async () => {
