@@ -97,19 +97,82 @@ function rangesOf({ answers, other }: KindProgram): Range[] {
 const isSame = (one: Answer, two: Answer): boolean =>
   one === two || (one.length === 1 && two.length === 1 && one[0]?.returns === two[0]?.returns);
 
+/** A conditional jump reaches this many instructions. */
+const farthest = 255;
+
+/** What answers by the number alone lies behind the search, once for all: half as many instructions to load. */
 function searchOf(ranges: readonly Range[], wide: boolean): Instruction[] {
+  const near = resolved(nodeOf(ranges, wide));
+  if (near !== undefined) return near;
   const middle = Math.floor(ranges.length / 2);
-  const pivot = ranges[middle];
-  if (pivot === undefined) throw new Error('no range to search');
-  if (ranges.length === 1) return pivot.answer.flatMap((rule) => ruleOf(rule, wide));
   const below = searchOf(ranges.slice(0, middle), wide);
   const above = searchOf(ranges.slice(middle), wide);
-  // A conditional jump reaches 255 instructions.
-  const test =
-    below.length <= 255
-      ? [op(ifAtLeast, pivot.from, below.length, 0)]
-      : [op(ifAtLeast, pivot.from, 0, 1), op(jump, below.length)];
-  return [...test, ...below, ...above];
+  return [op(ifAtLeast, ranges[middle]?.from ?? 0, 0, 1), op(jump, below.length), ...below, ...above];
+}
+
+/** Where a jump leads: over so many instructions, or to an answer. */
+type Target = number | { readonly returns: number };
+type Draft = Omit<Instruction, 'whenTrue' | 'whenFalse'> & {
+  readonly whenTrue: Target;
+  readonly whenFalse: Target;
+};
+/** Instructions to fall into, or an answer that needs none of its own. */
+type Node = readonly Draft[] | { readonly returns: number };
+
+function nodeOf(ranges: readonly Range[], wide: boolean): Node {
+  const [only, ...more] = ranges;
+  if (only === undefined) throw new Error('no range to search');
+  if (more.length === 0) {
+    const [first, ...others] = only.answer;
+    if (first !== undefined && others.length === 0) return { returns: first.returns };
+    return rulesOf(only.answer, wide);
+  }
+  const middle = Math.floor(ranges.length / 2);
+  const below = nodeOf(ranges.slice(0, middle), wide);
+  const above = nodeOf(ranges.slice(middle), wide);
+  const belowCode = 'returns' in below ? [] : below;
+  const test: Draft = {
+    code: ifAtLeast,
+    k: ranges[middle]?.from ?? 0,
+    whenTrue: 'returns' in above ? above : belowCode.length,
+    whenFalse: 'returns' in below ? below : 0,
+  };
+  return [test, ...belowCode, ...('returns' in above ? [] : above)];
+}
+
+/** With the answers behind it; undefined where one would be too far away. */
+function resolved(node: Node): Instruction[] | undefined {
+  if ('returns' in node) return [op(answer, node.returns)];
+  const answers: number[] = [];
+  const offset = (target: Target, at: number): number => {
+    if (typeof target === 'number') return target;
+    if (!answers.includes(target.returns)) answers.push(target.returns);
+    return node.length + answers.indexOf(target.returns) - at - 1;
+  };
+  const code = node.map((draft, at) =>
+    op(draft.code, draft.k, offset(draft.whenTrue, at), offset(draft.whenFalse, at)),
+  );
+  const fits = code.every(({ whenTrue, whenFalse }) => Math.max(whenTrue, whenFalse) <= farthest);
+  return fits ? [...code, ...answers.map((returns) => op(answer, returns))] : undefined;
+}
+
+/** One comparison after the other of the same half of an argument loads it once, and needs no answer of its own. */
+function rulesOf(rules: Answer, wide: boolean): Draft[] {
+  const code: Draft[] = [];
+  let loaded: number | undefined;
+  for (const rule of rules) {
+    const [first, second, ...rest] = ruleOf(rule, wide);
+    if (first === undefined) continue;
+    if (first.code !== load || first.k !== loaded) code.push(first);
+    loaded = undefined;
+    if (first.code === load && second !== undefined && second.code !== and && rest.length === 1) {
+      loaded = first.k;
+      const says = { returns: rule.returns };
+      const { whenTrue, whenFalse } = second;
+      code.push({ ...second, whenTrue: whenTrue === 0 ? says : 0, whenFalse: whenFalse === 0 ? says : 0 });
+    } else code.push(...(second === undefined ? [] : [second]), ...rest);
+  }
+  return code;
 }
 
 function ruleOf({ comparisons, returns }: Rule, wide: boolean): Instruction[] {
@@ -130,9 +193,11 @@ function check(comparison: Comparison, wide: boolean, rest: number): Instruction
   const [high, low] = [Number(value >> 32n), Number(value & half)];
   if (comparison.op === 'MASKED_EQ') {
     const wanted = [Number(valueTwo >> 32n), Number(valueTwo & half)] as const;
-    const lower = [op(load, lowAt(index)), op(and, low), op(ifEqual, wanted[1], 0, rest)];
+    const mask = low === 0xffff_ffff ? [] : [op(and, low)];
+    const lower = [op(load, lowAt(index)), ...mask, op(ifEqual, wanted[1], 0, rest)];
     if (!wide || (high === 0 && wanted[0] === 0)) return lower;
-    return [op(load, highAt(index)), op(and, high), op(ifEqual, wanted[0], 0, 3 + rest), ...lower];
+    const past = lower.length + rest;
+    return [op(load, highAt(index)), op(and, high), op(ifEqual, wanted[0], 0, past), ...lower];
   }
   const { code, negated } = relations[comparison.op];
   const [holds, fails] = negated ? [rest, 0] : [0, rest];
