@@ -49,7 +49,7 @@ static int unpack_child(int marker, const struct limits *limits) {
 }
 
 // Waits for the reading process, then for the disk: a layer that is reported is on it.
-static int unpack_finish(pid_t child, int marker, struct err *err) {
+static int unpack_finish(pid_t child, int marker, int root, struct err *err) {
     struct unpack_result result;
     int served = marker_serve(marker, &result, err);
     int status;
@@ -66,8 +66,7 @@ static int unpack_finish(pid_t child, int marker, struct err *err) {
         return WEXITSTATUS(status); // it has said why
     if (served <= 0)
         return fail(err, NULL, false, 0);
-    cleanup_fd int root = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (root < 0 || syncfs(root) < 0) {
+    if (syncfs(root) < 0) {
         (void)err_sys(err, "write the layer to the disk", "");
         return fail(err, NULL, false, 0);
     }
@@ -83,6 +82,13 @@ int unpack_job(const char *path, const struct limits *limits) {
     int sockets[2];
     if (confine_enter(path, &err) < 0)
         return fail(&err, NULL, false, 0);
+    // Before the archive sets its mode, and before what it takes to open a folder that nobody may read is
+    // given up.
+    cleanup_fd int root = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (root < 0) {
+        (void)err_sys(&err, "open the folder", "");
+        return fail(&err, NULL, false, 0);
+    }
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) < 0) {
         (void)err_sys(&err, "socketpair", "");
         return fail(&err, NULL, false, 0);
@@ -103,5 +109,5 @@ int unpack_job(const char *path, const struct limits *limits) {
     (void)close(STDIN_FILENO);
     if (confine_drop(CAP_BIT(CAPABILITY_SYS_ADMIN), &err) < 0)
         return fail(&err, NULL, false, 0);
-    return unpack_finish(child, here, &err);
+    return unpack_finish(child, here, root, &err);
 }

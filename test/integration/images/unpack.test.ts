@@ -241,6 +241,16 @@ describe('an archive that tries to get out', () => {
     );
   });
 
+  it('may close its root to everybody', async () => {
+    for (const [index, mode] of [0, 0o111, 0o311].entries()) {
+      const outcome = await scratch.unpack(
+        tar({ name: './', type: '5', mode }, { name: 'f' }),
+        `closed${index}`,
+      );
+      expect(outcome).toMatchObject({ status: 0, stderr: '' });
+    }
+  });
+
   it('cannot hide depth behind links', async () => {
     const entries: TarEntry[] = [];
     let link = '';
