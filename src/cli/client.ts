@@ -14,7 +14,7 @@ import {
   type AdminResult,
   type AdminVerb,
   adminAnswer,
-  adminMaxLineBytes,
+  adminMaxAnswerBytes,
   adminPartOf,
   adminProtocolVersion,
   adminVerbs,
@@ -107,7 +107,7 @@ async function* linesOf(socket: Socket): AsyncGenerator<string> {
     }
     parts.push(chunk.subarray(start));
     length += chunk.length - start;
-    if (length > adminMaxLineBytes) {
+    if (length > adminMaxAnswerBytes) {
       throw new DockershError('E_PROTOCOL', { what: 'dockershd sent a line that is too long' });
     }
   }

@@ -12,6 +12,7 @@ import {
   type AdminProgress,
   type AdminRequest,
   type AdminVerb,
+  adminMaxAnswerBytes,
   adminMaxLineBytes,
   adminRequest,
   adminVerbs,
@@ -74,13 +75,23 @@ async function serve(socket: Socket, handlers: Handlers, { policy, log }: AdminP
     // What a client has not read yet tells it that we live.
     using alive = heartbeat((progress) => void (socket.writableNeedDrain || write({ progress })));
     const call: Call = { progress: alive.tell, part, signal: abort.signal };
-    write({ ok: true, result: await dispatch(handlers, request, call) });
+    const result = await dispatch(handlers, request, call);
+    const line = `${JSON.stringify({ ok: true, result } satisfies AdminAnswer)}\n`;
+    if (Buffer.byteLength(line) > adminMaxAnswerBytes) throw tooLong(request.verb);
+    if (socket.writable) socket.write(line);
   } catch (error) {
     const { code, message, hint, exitCode, cause } = toDockershError(error);
     log.warn({ code, err: cause ?? error }, 'admin request failed');
     write({ ok: false, error: { code, message, hint, exitCode } });
   }
   socket.end();
+}
+
+function tooLong(verb: AdminVerb): DockershError {
+  return new DockershError('E_PROTOCOL', {
+    what: `the answer to ${verb}`,
+    why: `it has more than ${adminMaxAnswerBytes} bytes`,
+  });
 }
 
 /** Says again what was said last when nothing new has come up for a while. */

@@ -3,6 +3,8 @@
 import { open, stat } from 'node:fs/promises';
 import type { z } from 'zod';
 import { writeFileAtomic } from '../lib/atomic-file.ts';
+import { parseBoundedJson } from '../lib/bounded-json.ts';
+import { collect } from '../lib/collect.ts';
 import { DockershError, hasErrno } from '../lib/errors.ts';
 import { type Digest, digestOf } from './digest.ts';
 import type { Layout } from './layout.ts';
@@ -44,7 +46,7 @@ export async function readJsonBlob<T extends z.ZodType>(
   if (digestOf(bytes) !== digest) throw broken(digest, 'its content has changed: the digest does not match');
   let value: unknown;
   try {
-    value = JSON.parse(bytes.toString('utf8'));
+    value = parseBoundedJson(bytes);
   } catch (error) {
     throw broken(digest, `it is not JSON (${error instanceof Error ? error.message : String(error)})`);
   }
@@ -55,13 +57,17 @@ export async function readJsonBlob<T extends z.ZodType>(
 
 async function readBlob(layout: Layout, digest: Digest): Promise<Buffer> {
   try {
-    await using file = await open(layout.blob(digest), 'r');
-    if ((await file.stat()).size > maxDocumentBytes) throw broken(digest, tooLarge);
-    return await file.readFile();
+    return await readDocument(layout.blob(digest), () => broken(digest, tooLarge));
   } catch (error) {
     if (hasErrno(error, 'ENOENT')) throw broken(digest, 'it is missing');
     throw error;
   }
+}
+
+/** A whole manifest or configuration, where it is not larger than one may be. */
+export async function readDocument(file: string, whyTooLarge: () => Error): Promise<Buffer> {
+  await using handle = await open(file, 'r');
+  return await collect(handle.createReadStream({ autoClose: false }), maxDocumentBytes, whyTooLarge);
 }
 
 function broken(digest: Digest, why: string): DockershError {

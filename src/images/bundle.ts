@@ -4,6 +4,7 @@ import { constants, createReadStream } from 'node:fs';
 import { open } from 'node:fs/promises';
 import path from 'node:path';
 import type { Readable } from 'node:stream';
+import { parseBoundedJson } from '../lib/bounded-json.ts';
 import { collect } from '../lib/collect.ts';
 import { DockershError, hasErrno } from '../lib/errors.ts';
 import type { TarMember } from './list-archive.ts';
@@ -101,10 +102,14 @@ export async function readMember(bundle: Bundle, name: string): Promise<Buffer> 
 export async function readMemberJson(bundle: Bundle, name: string): Promise<unknown> {
   const bytes = await readMember(bundle, name);
   try {
-    return JSON.parse(bytes.toString('utf8'));
+    return parseBoundedJson(bytes);
   } catch (error) {
-    throw brokenBundle(bundle, `${JSON.stringify(name)} is not JSON`, error);
+    throw brokenBundle(bundle, `${JSON.stringify(name)} is not JSON${reasonOf(error)}`, error);
   }
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof SyntaxError ? ` (${error.message})` : '';
 }
 
 export function brokenBundle(bundle: Bundle, why: string, cause?: unknown): DockershError {

@@ -2,6 +2,7 @@
 // was pulled by), or by id as "image ls" shows it.
 
 import { readFile } from 'node:fs/promises';
+import { parseBoundedJson } from '../lib/bounded-json.ts';
 import { DockershError } from '../lib/errors.ts';
 import { blobSize, readJsonBlob } from './blobs.ts';
 import { type Digest, hexOf } from './digest.ts';
@@ -87,7 +88,7 @@ async function configHex(layout: Layout, { digest }: Descriptor): Promise<string
 
 function jsonOf(bytes: Buffer): unknown {
   try {
-    return JSON.parse(bytes.toString('utf8'));
+    return parseBoundedJson(bytes);
   } catch {
     return undefined; // a layer or something else that is no document
   }

@@ -1,7 +1,7 @@
 /**
  * The admin protocol: what dockershctl and dockershd say to each other on admin.sock.
  *
- * One JSON value a line (newline-delimited, UTF-8), at most `adminMaxLineBytes` a line. The client
+ * One JSON value a line (newline-delimited, UTF-8), at most `adminMaxLineBytes` or `adminMaxAnswerBytes` a line. The client
  * sends one request; the daemon answers with any number of progress lines and parts of a long list, and
  * then exactly one result or error, and closes. Both sides check every line against these schemas; a line that does not fit
  * ends the connection.
@@ -32,8 +32,10 @@ export type { AdminChange, AdminSnapshot } from './admin-users.ts';
 
 export const adminProtocolVersion = 1;
 
-/** The longest line either side accepts, newline not counted. */
+/** The longest line that the daemon accepts, newline not counted. */
 export const adminMaxLineBytes = 1024 * 1024;
+/** The longest that the client does: an image's configuration and annotations have 4 MiB each at most. */
+export const adminMaxAnswerBytes = 16 * 1024 * 1024;
 
 const loginId = z.string().min(1).max(64);
 

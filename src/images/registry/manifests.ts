@@ -1,6 +1,8 @@
 // Manifests and indexes: OCI image-spec manifest.md and image-index.md, and docker's schema 2 of both. Their
 // bytes are kept as they came, because their digest is their name.
 
+import { isUtf8 } from 'node:buffer';
+import { parseBoundedJson } from '../../lib/bounded-json.ts';
 import { type Digest, digestOf } from '../digest.ts';
 import {
   type Descriptor,
@@ -151,10 +153,11 @@ function parseDocument(answer: Answer, bytes: Buffer, digest: Digest, limits: Re
 
 function parseJson(bytes: Buffer): Readonly<Record<string, unknown>> | undefined {
   try {
-    const value: unknown = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+    if (!isUtf8(bytes)) return undefined;
+    const value = parseBoundedJson(bytes);
     return typeof value === 'object' && value !== null && !Array.isArray(value) ? { ...value } : undefined;
   } catch {
-    return undefined; // of the two things that can be wrong, encoding and syntax, neither needs a name
+    return undefined; // of the things that can be wrong, encoding, syntax and size, none needs a name
   }
 }
 

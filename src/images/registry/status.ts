@@ -2,6 +2,7 @@
 // codes"), as an error.
 
 import { z } from 'zod';
+import { parseBoundedJson } from '../../lib/bounded-json.ts';
 import type { Answer } from './exchange.ts';
 import { RegistryError, type RegistryFault } from './failure.ts';
 import type { RegistryLimits } from './limits.ts';
@@ -49,8 +50,8 @@ async function wordsOf(answer: Answer, limits: RegistryLimits): Promise<string> 
     return '';
   }
   try {
-    const text = (await answer.bytes(limits.answerBytes)).toString('utf8');
-    const { errors = [], details = '' } = errorAnswer.parse(JSON.parse(text));
+    const bytes = await answer.bytes(limits.answerBytes);
+    const { errors = [], details = '' } = errorAnswer.parse(parseBoundedJson(bytes));
     const [first] = errors;
     return first === undefined ? details : (first.message ?? first.code ?? '');
   } catch (error) {

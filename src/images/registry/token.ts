@@ -2,6 +2,7 @@
 // is is an identity token). One request, no redirects: they could lead credentials to another host.
 
 import { z } from 'zod';
+import { parseBoundedJson } from '../../lib/bounded-json.ts';
 import type { Agents } from './agents.ts';
 import { basicHeader, type Credential } from './credential.ts';
 import { type Answer, exchange } from './exchange.ts';
@@ -88,11 +89,11 @@ function oauthRequest(realm: Realm, scopes: readonly string[], refreshToken: str
 
 async function readToken(answer: Answer, limits: RegistryLimits): Promise<Token> {
   await failUnless(answer, [200], limits);
-  const text = (await answer.bytes(limits.answerBytes)).toString('utf8');
+  const bytes = await answer.bytes(limits.answerBytes);
   const wrong = (why: string): RegistryError => new RegistryError('answer', { what: answer.what, why });
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = parseBoundedJson(bytes);
   } catch {
     throw wrong('the answer is not JSON'); // without the cause, which would quote a token
   }

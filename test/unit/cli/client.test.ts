@@ -2,7 +2,7 @@ import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { callAdmin } from '../../../src/cli/client.ts';
-import { type AdminProgress, adminMaxLineBytes } from '../../../src/protocol/admin.ts';
+import { type AdminProgress, adminMaxAnswerBytes } from '../../../src/protocol/admin.ts';
 import { answerOk, FakeDaemon, type Respond } from './fake-daemon.ts';
 
 const versionResult = { version: '1.0.0', node: '26.0.0', kernel: '6.18.0', cgroup: 'hybrid' };
@@ -81,7 +81,7 @@ describe('callAdmin', () => {
       'a result with an unknown key',
       raw(`${JSON.stringify({ ok: true, result: { ...versionResult, extra: 1 } })}\n`),
     ],
-    ['an endless line', raw('x'.repeat(adminMaxLineBytes + 1))],
+    ['an endless line', raw('x'.repeat(adminMaxAnswerBytes + 1))],
     ['a close without a word', (_request, socket) => socket.destroy()],
   ] satisfies [string, Respond][])('rejects %s', async (_what, respond) => {
     await expect(askVersion(respond)).rejects.toMatchObject({ code: 'E_PROTOCOL' });

@@ -5,7 +5,12 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { wireMagic, wireMaxBytes, wireMaxFds } from '../../../src/lib/wire.ts';
-import { adminMaxLineBytes, adminProtocolVersion, adminVerbs } from '../../../src/protocol/admin.ts';
+import {
+  adminMaxAnswerBytes,
+  adminMaxLineBytes,
+  adminProtocolVersion,
+  adminVerbs,
+} from '../../../src/protocol/admin.ts';
 import { LoginRequest } from '../../../src/protocol/login.ts';
 
 const root = path.resolve(import.meta.dirname, '../../..');
@@ -88,5 +93,6 @@ describe('the admin protocol', () => {
   test('version and longest line', () => {
     expect(section('9. Admin')).toContain(`"version":${adminProtocolVersion}`);
     expect(section('9. Admin')).toContain(`${adminMaxLineBytes} bytes a line`);
+    expect(section('9. Admin')).toContain(`at most ${adminMaxAnswerBytes}`);
   });
 });
