@@ -11,6 +11,8 @@ export interface Options {
   rounds: number | undefined;
   /** A tenth of the data; the throughput figures are rougher then. */
   quick: boolean;
+  /** How long a benchmark that goes by time lasts instead of its own. */
+  seconds?: number | undefined;
 }
 
 export type Benchmark = (field: Field, options: Options) => Promise<Result>;

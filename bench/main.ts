@@ -9,6 +9,7 @@ import { ctl } from './ctl.ts';
 import { disk } from './disk.ts';
 import { Field } from './field.ts';
 import { formatResult, type Result } from './figures.ts';
+import { hostile } from './hostile.ts';
 import { imageScale, imageUsers } from './image-scale.ts';
 import { imageCommit, imageImport, imagePull } from './images.ts';
 import { memory } from './memory.ts';
@@ -33,14 +34,19 @@ const benchmarks: Record<string, Benchmark> = {
   'image-commit': imageCommit,
   'image-scale': imageScale,
   'image-users': imageUsers,
+  hostile,
 };
+
+/** It wants the machine for itself, for a while. */
+const onlyByName = ['hostile'];
 
 const usage = `Usage: sudo script/bench [options] [benchmark …]
 
-Benchmarks, all by default: ${Object.keys(benchmarks).join(' ')}
+Benchmarks, all but the last by default: ${Object.keys(benchmarks).join(' ')}
 "images" stands for all that begin with "image-".
 
   --rounds N    rounds of each benchmark instead of its own number
+  --seconds N   how long "hostile" works in peace, and then beside the attacker (60)
   --quick       less data in the throughput benchmarks
   --json FILE   write the figures there as well ("-": to stdout instead of the tables)
   --against DIR measure another built checkout of dockersh too, in turns with this one
@@ -52,6 +58,7 @@ async function main(): Promise<number> {
     allowPositionals: true,
     options: {
       rounds: { type: 'string' },
+      seconds: { type: 'string' },
       quick: { type: 'boolean', default: false },
       json: { type: 'string' },
       against: { type: 'string' },
@@ -64,11 +71,13 @@ async function main(): Promise<number> {
     return 0;
   }
   const rounds = values.rounds === undefined ? undefined : Number(values.rounds);
+  const seconds = values.seconds === undefined ? undefined : Number(values.seconds);
   const names = positionals.flatMap((name) =>
     name === 'images' ? Object.keys(benchmarks).filter((one) => one.startsWith('image-')) : [name],
   );
   const unknown = names.filter((name) => !Object.hasOwn(benchmarks, name));
-  if (unknown.length > 0 || (rounds !== undefined && !(Number.isInteger(rounds) && rounds > 0))) {
+  const wrong = [rounds, seconds].some((n) => n !== undefined && !(Number.isInteger(n) && n > 0));
+  if (unknown.length > 0 || wrong) {
     process.stderr.write(usage);
     return 64;
   }
@@ -78,8 +87,8 @@ async function main(): Promise<number> {
   {
     await using field = await Field.create(values.against);
     for (const [name, benchmark] of Object.entries(benchmarks)) {
-      if (names.length > 0 && !names.includes(name)) continue;
-      const result = await benchmark(field, { rounds, quick: values.quick });
+      if (names.length > 0 ? !names.includes(name) : onlyByName.includes(name)) continue;
+      const result = await benchmark(field, { rounds, quick: values.quick, seconds });
       results.push(result);
       print(formatResult(result));
     }
