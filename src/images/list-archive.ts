@@ -58,7 +58,7 @@ export async function listArchive(
 const memberKinds: Readonly<Record<string, TarMember['kind']>> = { f: 'file', l: 'link' };
 
 /** "KIND OFFSET SIZE NAME\\0LINK\\0" for each. */
-class MemberList {
+export class MemberList {
   readonly members: TarMember[] = [];
   /** There was more than is taken. */
   cut = false;

@@ -6,6 +6,7 @@ import { gunzipSync, gzipSync, zstdCompressSync } from 'node:zlib';
 import fc from 'fast-check';
 import { expect } from 'vitest';
 import { compressionOf, decompressor, sniff } from '../../../src/images/compression.ts';
+import { MemberList } from '../../../src/images/list-archive.ts';
 import { descriptor, imageConfig, imageIndex, imageManifest, maxLayers } from '../../../src/images/oci.ts';
 import {
   choosePlatform,
@@ -182,6 +183,59 @@ holds(
       if (compression === 'gzip' && result !== undefined && result.length > 0)
         expect(result).toEqual(gunzipSync(packed));
       expect(result?.length ?? 0).toBeLessThan(200_000_000);
+    },
+  ),
+  200,
+);
+
+const name = fc.string({ unit: 'binary', maxLength: 12 }).filter((text) => !text.includes('\0'));
+const member = fc.record({
+  kind: fc.constantFrom('file', 'link', 'other'),
+  name,
+  link: name,
+  offset: fc.nat(),
+  size: fc.nat(),
+});
+holds(
+  "the members of a tar are the same whatever pieces the program's list comes in",
+  fc.property(
+    fc.array(member, { maxLength: 8 }),
+    fc.array(fc.integer({ min: 1, max: 20 })),
+    (members, cuts) => {
+      const letters = { file: 'f', link: 'l', other: 'o' };
+      const lines = members.map(
+        (one) =>
+          `${letters[one.kind as keyof typeof letters]} ${one.offset} ${one.size} ${one.name}\0${one.link}\0`,
+      );
+      const bytes = Buffer.from(lines.join(''));
+      const list = new MemberList();
+      let at = 0;
+      for (const cut of [...cuts, bytes.length]) {
+        expect(list.take(bytes.subarray(at, at + cut))).toBe(true);
+        at += cut;
+      }
+      expect(list.members).toEqual(
+        members.map((one) => ({
+          ...one,
+          name: Buffer.from(one.name).toString(),
+          link: Buffer.from(one.link).toString(),
+        })),
+      );
+    },
+  ),
+);
+
+holds(
+  'a list that is none or has no end is not taken for ever',
+  fc.property(
+    fc.array(fc.oneof(fc.uint8Array({ maxLength: 40 }), fc.constant(Buffer.alloc(64 * 1024, 'x'))), {
+      maxLength: 100,
+    }),
+    (pieces) => {
+      const list = new MemberList();
+      const taken = pieces.findIndex((piece) => !list.take(Buffer.from(piece)));
+      if (pieces.some((piece) => piece.length > 40)) expect(taken).toBeGreaterThanOrEqual(0);
+      for (const { offset, size } of list.members) expect(offset >= 0 && size >= 0).toBe(true);
     },
   ),
   200,
