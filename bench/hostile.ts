@@ -240,8 +240,9 @@ export const hostile: Benchmark = async (field, { seconds = usualSeconds }) => {
     attacked = await phaseOf(field, crowd, seconds);
   }
   await field.stop(all);
+  // What users keep in their homes is no leftover.
   const left = Object.entries(added(before, host.resources())).flatMap(([kind, names]) =>
-    names.map((name) => `${kind}: ${name}`),
+    names.filter((name) => !/^users\/\d+\/home\/./.test(name)).map((name) => `${kind}: ${name}`),
   );
   const rows = [...kinds, 'root' as const].flatMap((kind): Row[] => [
     { name: kind, ...summarize(quiet.waits[kind]) },
