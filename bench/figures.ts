@@ -41,6 +41,12 @@ export function summarize(values: readonly number[]): Summary {
   };
 }
 
+/** The value that `percent` of all are not above; NaN where there is none. */
+export function percentile(values: readonly number[], percent: number): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  return sorted[Math.max(0, Math.ceil((percent / 100) * sorted.length) - 1)] ?? Number.NaN;
+}
+
 export function notAbove(text: string, value: number, limit: number): Goal {
   return { text, value, limit, met: value <= limit };
 }

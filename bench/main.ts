@@ -9,6 +9,7 @@ import { ctl } from './ctl.ts';
 import { disk } from './disk.ts';
 import { Field } from './field.ts';
 import { formatResult, type Result } from './figures.ts';
+import { floods } from './floods.ts';
 import { hostile } from './hostile.ts';
 import { imageScale, imageUsers } from './image-scale.ts';
 import { imageCommit, imageImport, imagePull } from './images.ts';
@@ -29,6 +30,7 @@ const benchmarks: Record<string, Benchmark> = {
   disk,
   policy,
   ctl,
+  floods,
   'image-import': imageImport,
   'image-pull': imagePull,
   'image-commit': imageCommit,

@@ -48,6 +48,7 @@ const steps: readonly Step[] = [
   { name: 'biome', command: bin('biome'), args: ['ci', '--max-diagnostics=50'] },
   { name: 'promises', command: process.execPath, args: own('check-promises.ts') },
   { name: 'imports', command: process.execPath, args: own('check-imports.ts') },
+  { name: 'owners', command: process.execPath, args: own('check-owners.ts') },
   { name: 'unused', command: bin('knip'), args: ['--no-progress'] },
   { name: 'policy-docs', command: process.execPath, args: own('gen-policy-docs.ts', '--check') },
   { name: 'system-calls-docs', command: process.execPath, args: own('gen-system-calls.ts', '--check') },

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "clients.h"
 #include "disk_image.h"
 #include "own_file.h"
 #include "poller.h"
@@ -124,7 +125,9 @@ static napi_value listen_at(napi_env env, napi_callback_info info) {
     (void)unlink(fresh);
     if (bind(fd, (struct sockaddr *)&address, sizeof address) != 0)
         return throw_errno(env, "bind", path);
-    if (listen(fd, 4096) != 0)
+    // Whoever connects waits behind all of these; where there are as many already, waiting is not in turn
+    // (connect(2)).
+    if (listen(fd, 1024) != 0)
         return throw_errno(env, "listen", path);
     if (chmod(fresh, (mode_t)mode) != 0 || rename(fresh, path) != 0)
         return throw_errno(env, "rename", path);
@@ -142,18 +145,6 @@ static napi_value connect_to(napi_env env, napi_callback_info info) {
     if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof address) != 0)
         return throw_errno(env, "connect", path);
     return number_value(env, take_fd(&fd));
-}
-
-// accept(fd): fd, or -1 where nobody waits
-static napi_value accept_on(napi_env env, napi_callback_info info) {
-    napi_value values[1];
-    int fd;
-    if (!arguments(env, info, 1, values) || !number_of(env, values[0], &fd))
-        return NULL;
-    int accepted = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-    if (accepted < 0 && errno != EAGAIN && errno != ECONNABORTED && errno != EINTR)
-        return throw_errno(env, "accept", ""); // EMFILE, ENFILE, ENOMEM: the caller waits a little
-    return number_value(env, accepted);
 }
 
 // receive(fd): {data: Buffer, fds: number[]}; null at the peer's end; undefined where nothing waits
@@ -182,26 +173,6 @@ static napi_value receive(napi_env env, napi_callback_info info) {
     return result;
 }
 
-// peek(fd): Buffer; null at the peer's end; undefined where nothing waits. The message stays, and with it
-// the descriptors of a stranger, which therefore never are the daemon's: closing one can block for ever.
-static napi_value peek(napi_env env, napi_callback_info info) {
-    static uint8_t bytes[WIRE_MAX_BYTES];
-    napi_value values[1], result = NULL;
-    int fd;
-    if (!arguments(env, info, 1, values) || !number_of(env, values[0], &fd))
-        return NULL;
-    ssize_t length = wire_peek(fd, bytes, sizeof bytes);
-    if (length < 0 && errno == EAGAIN)
-        (void)napi_get_undefined(env, &result);
-    else if (length < 0 && errno != ECONNRESET)
-        return throw_errno(env, "recv", "");
-    else if (length <= 0)
-        (void)napi_get_null(env, &result);
-    else
-        (void)napi_create_buffer_copy(env, (size_t)length, bytes, NULL, &result);
-    return result;
-}
-
 // send(fd, Buffer, number[]): true; false where the peer's queue is full
 static napi_value send_to(napi_env env, napi_callback_info info) {
     napi_value values[3], result = NULL;
@@ -226,23 +197,6 @@ static napi_value send_to(napi_env env, napi_callback_info info) {
     if (sent != 0 && errno != EAGAIN)
         return throw_errno(env, "sendmsg", "");
     (void)napi_get_boolean(env, sent == 0, &result);
-    return result;
-}
-
-// peer(fd): {pid, uid, gid}, from the kernel (unix(7), SO_PEERCRED)
-static napi_value peer(napi_env env, napi_callback_info info) {
-    napi_value values[1], result = NULL;
-    int fd;
-    if (!arguments(env, info, 1, values) || !number_of(env, values[0], &fd))
-        return NULL;
-    struct ucred credentials;
-    socklen_t length = sizeof credentials;
-    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &length) != 0)
-        return throw_errno(env, "getsockopt", "SO_PEERCRED");
-    (void)napi_create_object(env, &result);
-    (void)napi_set_named_property(env, result, "pid", number_value(env, credentials.pid));
-    (void)napi_set_named_property(env, result, "uid", number_value(env, credentials.uid));
-    (void)napi_set_named_property(env, result, "gid", number_value(env, credentials.gid));
     return result;
 }
 
@@ -420,11 +374,12 @@ static napi_value initialize(napi_env env, napi_value exports) {
     } functions[] = {{"socketPair", socket_pair},
                      {"listen", listen_at},
                      {"connect", connect_to},
-                     {"accept", accept_on},
                      {"receive", receive},
-                     {"peek", peek},
                      {"send", send_to},
-                     {"peer", peer},
+                     {"acceptClients", accept_clients},
+                     {"lookAtLogin", look_at_login},
+                     {"silence", silence},
+                     {"closeAside", close_aside},
                      {"lookupUser", lookup_user},
                      {"poll", poller_start},
                      {"inherit", inherit},

@@ -76,7 +76,7 @@ bool wire_next(struct wire_reader *reader, struct wire_field *field) {
     return true;
 }
 
-bool wire_open(struct wire_reader *reader, const uint8_t *bytes, size_t length) {
+bool wire_open_header(struct wire_reader *reader, const uint8_t *bytes, size_t length) {
     uint32_t magic, body;
     if (length < WIRE_HEADER_BYTES || length > WIRE_MAX_BYTES)
         return false;
@@ -88,6 +88,12 @@ bool wire_open(struct wire_reader *reader, const uint8_t *bytes, size_t length) 
         return false;
     reader->at = bytes + WIRE_HEADER_BYTES;
     reader->end = bytes + length;
+    return true;
+}
+
+bool wire_open(struct wire_reader *reader, const uint8_t *bytes, size_t length) {
+    if (!wire_open_header(reader, bytes, length))
+        return false;
     struct wire_reader probe = *reader;
     struct wire_field field;
     while (wire_next(&probe, &field))

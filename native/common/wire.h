@@ -52,6 +52,7 @@ enum wire_type {
     MSG_PAUSED = 39,
     // daemon -> launcher
     MSG_FORK = 48,
+    MSG_DISCARD = 49,
     // inside the supervisor: supervisor <-> spawner and init
     MSG_BUILD = 64,
     MSG_ENTER = 65,
@@ -149,6 +150,8 @@ struct wire_reader {
 
 // Checks the header and that the fields fill the message exactly. False: not a message of ours.
 bool wire_open(struct wire_reader *reader, const uint8_t *bytes, size_t length);
+// The header alone, for who goes through the fields anyway and then finds out whether `at` is `end`.
+bool wire_open_header(struct wire_reader *reader, const uint8_t *bytes, size_t length);
 // The next field, or false at the end.
 bool wire_next(struct wire_reader *reader, struct wire_field *field);
 // The value as a number; false where its length is another.

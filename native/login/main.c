@@ -47,6 +47,7 @@
 #define SOCKET_PATH RUN_DIR "/login.sock"
 #endif
 
+#define ORIGINAL_COMMAND "SSH_ORIGINAL_COMMAND="
 #define EXIT_OURS 125
 #define RETRY_MS 50
 #define WAITING_MS 2000
@@ -239,7 +240,11 @@ static ssize_t next_word(int connection, uint8_t *bytes, size_t size, int *fds, 
     if (!has_word(connection, SILENCE_MS))
         fail("the login service does not answer, so you can't be logged in; tell your administrator "
              "(dockershd)");
-    return wire_receive(connection, bytes, size, fds, fd_count);
+    ssize_t length = wire_receive(connection, bytes, size, fds, fd_count);
+    // A daemon that refuses many at once does not take our message: its answer is there, behind the reset.
+    if (length < 0 && errno == ECONNRESET)
+        length = wire_receive(connection, bytes, size, fds, fd_count);
+    return length;
 }
 
 // Waits for the session to start. Returns the PTY's master, -1 where the session has none, or -2
@@ -315,6 +320,25 @@ static int release_streams(void) {
     return watched;
 }
 
+// Before anybody is asked: it does not even fit the message.
+static _Noreturn void fail_too_large(int argc, char **argv) {
+    size_t command = 0, variables = 0;
+    char text[256];
+    for (int index = 0; index < argc; index++)
+        command += WIRE_FIELD_BYTES + strlen(argv[index]);
+    for (char **entry = environ; *entry != NULL; entry++) {
+        bool is_command = strncmp(*entry, ORIGINAL_COMMAND, strlen(ORIGINAL_COMMAND)) == 0;
+        *(is_command ? &command : &variables) +=
+            environ_allowed(*entry) ? WIRE_FIELD_BYTES + strlen(*entry) : 0;
+    }
+    (void)snprintf(
+        text, sizeof text,
+        "this login brings more along than a session can have: the command: %zu KiB, the variables "
+        "that came with the login: %zu KiB; all together may have %d KiB [E_TOO_LARGE]",
+        (command + 1023) / 1024, (variables + 1023) / 1024, WIRE_MAX_BYTES / 1024);
+    fail(text);
+}
+
 int main(int argc, char **argv) {
     uint64_t started = monotonic_ns();
     fill_standard_descriptors();
@@ -335,7 +359,7 @@ int main(int argc, char **argv) {
 #endif
     size_t length = login_message(argc, argv, started);
     if (length == 0)
-        fail("the command and its arguments are too long (together at most 196 KiB)");
+        fail_too_large(argc, argv);
 
     int ptm = -1;
     int connection = start(length, &ptm, argc, argv);

@@ -22,11 +22,11 @@
 
 static uint8_t message[WIRE_MAX_BYTES];
 
-// Tells a login client why it was refused, and lets go of it. In a process that exits for it: what a
-// client has queued on its connection may hold descriptors whose last close waits for as long as the
-// client likes (SO_LINGER), unless the closing process is exiting. So we are never the last to close: the
-// child waits until our own copy is gone.
-static void dispose_client(size_t length, int connection) {
+// Tells a login client why it was refused, and lets go of it; or lets go of many that have been told
+// (`answer` is false). In a process that exits for it: what a client has queued on its connection may hold
+// descriptors whose last close waits for as long as the client likes (SO_LINGER), unless the closing process
+// is exiting. So we are never the last to close: the child waits until our own copy is gone.
+static void dispose_client(size_t length, int connection, bool answer) {
     int pair[2] = {CLOSED_FD, CLOSED_FD};
     uint16_t none = 0;
     memcpy(message + 6, &none, sizeof none); // the same message, without its descriptor, is the answer
@@ -39,9 +39,9 @@ static void dispose_client(size_t length, int connection) {
         (void)!read(pair[0], &ignored, 1);
         // A socket that ends with something unread resets its peer, who would then miss the answer.
         for (int messages = 0;
-             messages < 8 && wire_receive(connection, unread, sizeof unread, fds, &count) > 0;)
+             answer && messages < 8 && wire_receive(connection, unread, sizeof unread, fds, &count) > 0;)
             messages++;
-        if (length > WIRE_HEADER_BYTES)
+        if (answer && length > WIRE_HEADER_BYTES)
             (void)wire_send(connection, message, length, NULL, 0);
         _exit(0);
     }
@@ -94,8 +94,8 @@ int main(int argc, char **argv) {
             return 0;
         if (length < 0 || count != 1 || !wire_open(&reader, message, (size_t)length))
             continue; // the daemon's messages have one descriptor
-        if (reader.type == MSG_ERROR || reader.type == MSG_OUTSIDE) {
-            dispose_client((size_t)length, fds[0]);
+        if (reader.type == MSG_ERROR || reader.type == MSG_OUTSIDE || reader.type == MSG_DISCARD) {
+            dispose_client((size_t)length, fds[0], reader.type != MSG_DISCARD);
             continue;
         }
         if (reader.type == MSG_FORK && fork() == 0)

@@ -60,15 +60,19 @@ function nothingFound(id: string | undefined): CliFailure {
 }
 
 function listRow(login: AdminLogin): string[] {
-  const { id, user, at, kind, outcome } = login;
-  return [id, user, localTime(at), kind, microseconds(total(login)), outcome];
+  const { id, user, at, kind } = login;
+  return [id, user, localTime(at), kind, microseconds(total(login)), outcomeOf(login)];
 }
 
 function breakdown(login: AdminLogin, cli: Console): string {
-  const { id, user, uid, at, kind, outcome } = login;
-  const title = printable(`${id}: ${user} (${uid}), ${localTime(at)}, ${kind}, ${outcome}`);
+  const { id, user, uid, at, kind } = login;
+  const title = printable(`${id}: ${user} (${uid}), ${localTime(at)}, ${kind}, ${outcomeOf(login)}`);
   const steps = login.steps.map(({ name, us }) => [name, microseconds(us)]);
   return `${title}\n\n${cli.table(stepColumns, [...steps, ['total', microseconds(total(login))]])}`;
+}
+
+function outcomeOf({ outcome, count }: AdminLogin): string {
+  return count === 1 ? outcome : `${outcome} (${count} times)`;
 }
 
 function total(login: AdminLogin): number {

@@ -33,7 +33,7 @@ export async function serveAdmin(where: string | OwnedFd, parts: AdminParts): Pr
     });
   });
   if (typeof where === 'string') await listenAt(server, where);
-  else await listening(server, () => server.listen({ fd: where.take() }));
+  else await listening(server, () => where.handOver((fd) => server.listen({ fd })));
   server.on('error', (error) => parts.log.error({ err: error }, 'admin socket'));
   return server;
 }

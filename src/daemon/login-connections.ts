@@ -1,12 +1,12 @@
 // Login clients from when they connect until they are answered, or have been given away with their session: who they
-// are (the kernel says), how many of one uid there may be, how long one may be silent, and that one who has to wait
-// knows that somebody is there.
+// are (the kernel says), how many of one uid there may be, whose turn it is, how long one may be silent, and that one who
+// has to wait knows that somebody is there.
 
-import { ClientConnection, type Disposer } from '../isolation/client-connection.ts';
-import type { SeqpacketConnection } from '../isolation/seqpacket.ts';
+import type { ClientConnection, Disposer } from '../isolation/client-connection.ts';
 import { DockershError } from '../lib/errors.ts';
 import type { Logger } from '../lib/log.ts';
-import { type LoginRequest, loginDismissal, loginWait, parseLogin } from '../protocol/login.ts';
+import { Turns } from '../lib/turns.ts';
+import { type LoginRequest, loginWait, parseLogin } from '../protocol/login.ts';
 import { newSessionId } from '../shell/session.ts';
 import type { LoginRefusals } from './login-refusals.ts';
 
@@ -34,88 +34,146 @@ export interface ConnectionParts {
 /** Whose sandbox a request is for; undefined: it may not say that on this socket. */
 type Whose = (request: LoginRequest, peerUid: number) => number | string | undefined;
 
+interface Arrived {
+  readonly client: ClientConnection;
+  readonly whose: Whose;
+  readonly receivedNs: bigint;
+  /** Ends its being counted. */
+  readonly settle: () => void;
+  /** Runs while it is silent. */
+  silence: NodeJS.Timeout | undefined;
+}
+
 /** How long a client that has connected may take to say what it wants. */
 const silenceMs = 10_000;
 /** A client that hears nothing takes us for dead after 75 seconds (native/login/main.c). */
 const signOfLifeMs = 20_000;
 /** Logins of one uid that are under way: connected, and not yet a session or refused. */
 const mostPending = 128;
+/** Of all uids. Above it, one uid may have a few: some can be many uids (subuid(5)). */
+const mostPendingAtAll = 4096;
+const fewPending = 4;
+/** How long clients are served before others of the daemon's work have their turn. */
+const sliceMs = 2;
+
+// Made once: a flood of them must not cost a stack trace each.
+const busy = new DockershError('E_BUSY');
+const notUnderstood = new DockershError('E_PROTOCOL');
 
 export class LoginConnections {
   readonly #parts: ConnectionParts;
   readonly #pending = new Map<number, number>();
+  #pendingAtAll = 0;
+  /** By uid. Nobody has been looked at yet, or not since there is something to look at. */
+  readonly #turns = new Turns<number, Arrived>();
+  #isPlanned = false;
 
   constructor(parts: ConnectionParts) {
     this.#parts = parts;
   }
 
-  /** A connection on the login socket, from anybody. Owns it. */
-  accept(connection: SeqpacketConnection): void {
-    this.#await(connection, (request, peerUid) => (request.user === undefined ? peerUid : undefined));
+  /** Connections on the login socket, from anybody. Owns them. */
+  accept(clients: readonly ClientConnection[]): void {
+    this.#arrive(clients, (request, peerUid) => (request.user === undefined ? peerUid : undefined));
   }
 
-  /** A connection on the exec socket, which only root reaches; the request says whose sandbox. Owns it. */
-  acceptExec(connection: SeqpacketConnection): void {
-    this.#await(connection, (request, peerUid) => (peerUid === 0 ? request.user : undefined));
+  /** Connections on the exec socket, which only root reaches; the request says whose sandbox. Owns them. */
+  acceptExec(clients: readonly ClientConnection[]): void {
+    this.#arrive(clients, (request, peerUid) => (peerUid === 0 ? request.user : undefined));
   }
 
-  #await(connection: SeqpacketConnection, whose: Whose): void {
+  #arrive(clients: readonly ClientConnection[], whose: Whose): void {
     const receivedNs = process.hrtime.bigint();
-    const { uid: peerUid } = connection.peer();
-    const settle = this.#count(peerUid);
-    if (settle === undefined) {
-      const client = new ClientConnection(connection.release());
-      this.#parts.refusals.refuse(newSessionId(), client, new DockershError('E_BUSY'), peerUid);
-      return;
+    for (const client of clients) {
+      const settle = client.isTooMany ? undefined : this.#count(client.uid);
+      if (client.isTooMany) client.dismiss(this.#parts.engine);
+      else if (settle === undefined) this.#parts.refusals.refuse(newSessionId(), client, busy);
+      else this.#turns.add(client.uid, { client, whose, receivedNs, settle, silence: undefined });
     }
-    const drop = (): void => {
-      clearTimeout(timer);
-      new ClientConnection(connection.release()).refuse(this.#parts.engine, loginDismissal());
-      settle();
-    };
-    const timer = setTimeout(drop, silenceMs);
-    // Most clients have sent their message by now, and so save a turn of the event loop.
-    connection.awaitFirst({
-      end: drop,
-      message: (data) => {
-        clearTimeout(timer);
-        const client = new ClientConnection(connection.release());
-        const alive = setInterval(() => client.tell(loginWait()), signOfLifeMs);
-        this.#received(data, whose, { id: newSessionId(), client, peerUid, receivedNs })
-          .finally(() => {
-            clearInterval(alive);
-            settle();
-          })
-          .catch((error: unknown) => this.#parts.log.fatal({ err: error }, 'login'));
-      },
-    });
+    if (!this.#isPlanned) this.#serve();
   }
 
   /** Counts a login of this uid; undefined where there are too many. The result ends the count. */
   #count(uid: number): (() => void) | undefined {
     const pending = this.#pending.get(uid) ?? 0;
-    if (pending >= mostPending) return undefined;
+    if (pending >= (this.#pendingAtAll < mostPendingAtAll ? mostPending : fewPending)) return undefined;
     this.#pending.set(uid, pending + 1);
+    this.#pendingAtAll += 1;
     return () => {
       const left = (this.#pending.get(uid) ?? 1) - 1;
       if (left === 0) this.#pending.delete(uid);
       else this.#pending.set(uid, left);
+      this.#pendingAtAll -= 1;
     };
   }
 
-  async #received(
-    data: Buffer,
-    whose: Whose,
-    arrived: Omit<IncomingLogin, 'request' | 'whose'>,
-  ): Promise<void> {
-    const { id, client, peerUid } = arrived;
+  /** Whose turn it is, until nobody waits or the time is up. */
+  #serve(): void {
+    this.#isPlanned = false;
+    const until = performance.now() + sliceMs;
+    for (let next = this.#turns.next(); next !== undefined; next = this.#turns.next()) {
+      this.#look(next);
+      if (performance.now() < until) continue;
+      this.#isPlanned = true;
+      setImmediate(() => this.#serve()); // after whatever else there is to read
+      return;
+    }
+  }
+
+  /** Most clients have sent their message by now. */
+  #look(arrived: Arrived): void {
+    const { client, settle } = arrived;
+    const found = client.look();
+    if (found === undefined) {
+      this.#lookLater(arrived);
+      return;
+    }
+    clearTimeout(arrived.silence);
+    if (found === null) {
+      client.dismiss(this.#parts.engine);
+      settle();
+    } else if (found === false) {
+      this.#parts.refusals.refuse(newSessionId(), client, notUnderstood);
+      settle();
+    } else {
+      void this.#begin(found, arrived);
+    }
+  }
+
+  #lookLater(arrived: Arrived): void {
+    const { client, settle } = arrived;
+    const drop = (): void => {
+      clearTimeout(arrived.silence);
+      client.dismiss(this.#parts.engine);
+      settle();
+    };
+    arrived.silence ??= setTimeout(drop, silenceMs);
+    try {
+      client.whenReadable(() => {
+        this.#turns.add(client.uid, arrived);
+        if (!this.#isPlanned) this.#serve();
+      });
+    } catch (error) {
+      this.#parts.log.error({ err: error }, 'connection');
+      drop();
+    }
+  }
+
+  /** Never rejects. */
+  async #begin(data: Buffer, { client, whose, receivedNs, settle }: Arrived): Promise<void> {
+    const id = newSessionId();
+    const { uid: peerUid } = client;
+    const alive = setInterval(() => client.tell(loginWait()), signOfLifeMs);
     try {
       const request = parseLogin(data);
       const user = request === undefined ? undefined : whose(request, peerUid);
-      if (request === undefined || user === undefined) throw new DockershError('E_PROTOCOL');
-      await this.#parts.login({ ...arrived, request, whose: user });
+      if (request === undefined || user === undefined) throw notUnderstood;
+      await this.#parts.login({ id, client, peerUid, receivedNs, request, whose: user });
     } catch (error) {
-      this.#parts.refusals.refuse(id, client, error, peerUid);
+      this.#parts.refusals.refuse(id, client, error);
+    } finally {
+      clearInterval(alive);
+      settle();
     }
   }
 }

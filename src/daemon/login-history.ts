@@ -1,16 +1,25 @@
-// The last logins and how long each step of them took: what "dockershctl logins" shows. In memory only.
+// The last logins and how long each step of them took: what "dockershctl logins" shows. In memory only. A session that
+// runs keeps its record; of those that have ended, whoever has the most loses some first, and the same refusal again and
+// again is one record, so that nobody's logins push out another's.
 
 import type { SandboxStart, SessionEnd, SessionStart } from '../isolation/engine.ts';
 
+/** Of logins that have ended, and of all. */
 const kept = 1000;
+const keptAtAll = 20_000;
 
 interface Login {
   readonly id: string;
+  /** Under whose records it is: the peer's uid, whoever it logs in as. */
+  readonly whose: number;
   uid: number;
   user: string;
   readonly at: string;
   kind: 'warm' | 'cold';
   outcome: string;
+  hasEnded: boolean;
+  /** How many there were with this end, one after the other; this is the last of them. */
+  count: number;
   /** Name and CLOCK_MONOTONIC time of each step that was reached, in order. */
   readonly marks: { name: string; ns: bigint }[];
 }
@@ -22,6 +31,7 @@ export interface LoginSummary {
   readonly at: string;
   readonly kind: 'warm' | 'cold';
   readonly outcome: string;
+  readonly count: number;
   readonly steps: { name: string; us: number }[];
 }
 
@@ -30,19 +40,27 @@ const supervisorSteps = ['received', 'terminal', 'fork', 'exec'];
 
 export class LoginHistory {
   readonly #logins = new Map<string, Login>();
+  /** The same, by whose they are; those that have ended, oldest first. */
+  readonly #ended = new Map<number, Map<string, Login>>();
+  #endedCount = 0;
+  /** The last login of each uid, while it is a refusal. */
+  readonly #refused = new Map<number, Login>();
   readonly #starts = new Map<number, SandboxStart>();
 
   begin(id: string, uid: number, startedNs: bigint, receivedNs: bigint): void {
-    const oldest = this.#logins.keys().next().value;
-    if (this.#logins.size >= kept && oldest !== undefined) this.#logins.delete(oldest);
+    const oldest = this.#logins.values().next().value;
+    if (this.#logins.size >= keptAtAll && oldest !== undefined) this.#forget(oldest);
     const start = startedNs > 0n && startedNs < receivedNs ? startedNs : receivedNs;
     this.#logins.set(id, {
       id,
+      whose: uid,
       uid,
       user: String(uid),
       at: new Date().toISOString(),
       kind: 'warm',
       outcome: 'starting',
+      hasEnded: false,
+      count: 1,
       marks: [
         { name: 'start', ns: start },
         { name: 'connect', ns: receivedNs },
@@ -65,13 +83,44 @@ export class LoginHistory {
     if (login === undefined) return;
     login.kind = start.kind;
     if (login.outcome === 'starting') login.outcome = 'running';
+    this.#refused.delete(login.whose);
     this.mark(id, 'hand over', start.handedOverNs);
   }
 
   failed(id: string, code: string): void {
     const login = this.#logins.get(id);
-    if (login !== undefined) login.outcome = code;
+    if (login === undefined) return;
+    login.outcome = code;
     this.mark(id, 'refused');
+    const before = this.#refused.get(login.whose);
+    if (before?.outcome === code) {
+      login.count += before.count;
+      this.#forget(before);
+    }
+    if (code.startsWith('E_')) this.#refused.set(login.whose, login);
+    this.#end(login);
+  }
+
+  #end(login: Login): void {
+    if (login.hasEnded) return;
+    login.hasEnded = true;
+    const own = this.#ended.get(login.whose) ?? new Map<string, Login>();
+    this.#ended.set(login.whose, own.set(login.id, login));
+    this.#endedCount += 1;
+    if (this.#endedCount <= kept) return;
+    let most = own;
+    for (const others of this.#ended.values()) if (others.size > most.size) most = others;
+    const oldest = most.values().next().value;
+    if (oldest !== undefined) this.#forget(oldest);
+  }
+
+  #forget(login: Login): void {
+    this.#logins.delete(login.id);
+    if (this.#refused.get(login.whose) === login) this.#refused.delete(login.whose);
+    const own = this.#ended.get(login.whose);
+    if (own?.delete(login.id) !== true) return;
+    this.#endedCount -= 1;
+    if (own.size === 0) this.#ended.delete(login.whose);
   }
 
   /** The steps of a sandbox's start belong to the login that waits for it. */
@@ -88,6 +137,7 @@ export class LoginHistory {
     const steps = end.stepsNs.map((ns, index) => ({ name: supervisorSteps[index] ?? '', ns }));
     login.marks.push(...steps.filter((step) => step.ns > 0n));
     this.mark(end.id, 'end');
+    this.#end(login);
   }
 
   /** Newest first. */
@@ -112,6 +162,6 @@ function summary(login: Login): LoginSummary {
     name: mark.name,
     us: Number(mark.ns - (marks[index]?.ns ?? mark.ns)) / 1000,
   }));
-  const { id, uid, user, at, kind, outcome } = login;
-  return { id, uid, user, at, kind, outcome, steps };
+  const { id, uid, user, at, kind, outcome, count } = login;
+  return { id, uid, user, at, kind, outcome, count, steps };
 }

@@ -1,4 +1,5 @@
-// Logins that are refused: the client is told what to do, and the log why.
+// Logins that are refused: the client is told what to do, and the log why. However many one user has refused, the log
+// and the launcher hear of a few, and of how many more there were.
 
 import type { ClientConnection, Disposer } from '../isolation/client-connection.ts';
 import {
@@ -10,11 +11,14 @@ import {
 } from '../lib/errors.ts';
 import type { Logger } from '../lib/log.ts';
 import { loginError } from '../protocol/login.ts';
+import { LogLimit } from './log-limit.ts';
 import type { LoginHistory } from './login-history.ts';
+import { LoginRates } from './login-rate.ts';
 
-/** Broken requests are somebody's mischief or mistake; a few of them in the log say it all. */
-const loggedProtocolErrors = 20;
-const reportMs = 60_000;
+/** Lines of one uid and code. */
+const lines = { count: 20, ms: 60_000 };
+/** Refusals of one uid that a process forked for each of them sees to. */
+const forks = { count: 32, ms: 16_000 };
 
 export interface RefusalParts {
   readonly engine: Disposer;
@@ -24,35 +28,28 @@ export interface RefusalParts {
 
 export class LoginRefusals {
   readonly #parts: RefusalParts;
-  /** Since they were last reported. */
-  #protocolErrors = 0;
+  readonly #lines: LogLimit;
+  readonly #forks = new LoginRates();
 
   constructor(parts: RefusalParts) {
     this.#parts = parts;
-    setInterval(() => this.#report(), reportMs).unref();
+    this.#lines = new LogLimit(lines, (left) =>
+      parts.log.error(left, 'logins refused that are not in this log'),
+    );
   }
 
-  /** Answers the client, if nobody else has it. `uid`: the peer's. */
-  refuse(id: string, client: ClientConnection, error: unknown, uid: number): void {
+  /** Answers the client, if nobody else has it. Never throws. */
+  refuse(id: string, client: ClientConnection, error: unknown): void {
     const { engine, log, history } = this.#parts;
+    const { uid } = client;
     const failure = toDockershError(error);
     const { code } = failure;
-    if (this.#isLogged(failure))
+    if (this.#lines.take(uid, code))
       log.error({ session: id, uid, code, ...logDetail(failure) }, 'login refused');
     history.failed(id, code);
-    client.refuse(engine, refusalMessage(failure, id));
-  }
-
-  #isLogged({ code }: DockershError): boolean {
-    if (code !== 'E_PROTOCOL' && code !== 'E_BUSY') return true;
-    this.#protocolErrors += 1;
-    return this.#protocolErrors <= loggedProtocolErrors;
-  }
-
-  #report(): void {
-    const more = this.#protocolErrors - loggedProtocolErrors;
-    if (more > 0) this.#parts.log.error({ more }, 'logins refused that are not in this log');
-    this.#protocolErrors = 0;
+    const answer = refusalMessage(failure, id);
+    if (this.#forks.take(uid, forks)) client.refuse(engine, answer);
+    else client.dismiss(engine, answer);
   }
 }
 

@@ -18,6 +18,7 @@ import { LoginRates } from './login-rate.ts';
 import type { Given, OwnSettings } from './own-settings.ts';
 import type { PolicyStore } from './policy-store.ts';
 import { sandboxSpec } from './sandbox-spec.ts';
+import type { SessionLog } from './session-log.ts';
 import type { SystemCalls } from './system-calls.ts';
 import type { UserLayers } from './user-layers.ts';
 
@@ -30,6 +31,7 @@ export interface LoginParts {
   readonly engine: Engine;
   readonly history: LoginHistory;
   readonly admission: Admission;
+  readonly sessions: SessionLog;
   readonly log: Logger;
 }
 
@@ -68,7 +70,7 @@ export class LoginService {
     user: UserRecord,
     { evaluation, own, problems }: Given,
   ): Promise<void> {
-    const { admission, engine, history, log } = this.#parts;
+    const { admission, engine, history, sessions } = this.#parts;
     const policy = policyOf(evaluation);
     if (request.user === undefined) this.#admit(user, policy);
     const shell = chooseShell(policy.shell, user);
@@ -83,20 +85,15 @@ export class LoginService {
       sandboxSpec(this.#parts, { user, policy, own, shell }),
     );
     history.started(id, start);
-    log.info(
-      {
-        session: id,
-        uid: user.uid,
-        user: user.name,
-        kind: start.kind,
-        image: policy.image,
-        digest: start.imageDigest,
-        from: loginSource(request),
-        asImageUser: session.asImageUser || undefined,
-        by: whose === peerUid ? undefined : peerUid,
-      },
-      'login',
-    );
+    sessions.began(id, user.uid, {
+      user: user.name,
+      kind: start.kind,
+      image: policy.image,
+      digest: start.imageDigest,
+      from: loginSource(request),
+      asImageUser: session.asImageUser || undefined,
+      by: whose === peerUid ? undefined : peerUid,
+    });
   }
 
   /** By root's policy alone: nothing that the user may set or has written is looked at. */
@@ -108,7 +105,7 @@ export class LoginService {
 
   /** Its own client becomes a shell of the host. Nobody else gets one there, root's dockersh-exec included. */
   #leaveOutside({ id, request, client }: IncomingLogin, user: UserRecord): void {
-    const { engine, log, history } = this.#parts;
+    const { engine, sessions, history } = this.#parts;
     const { uid, name } = user;
     if (request.user !== undefined) {
       throw new DockershError('E_NO_POLICY', { why: `the policy exempts ${name}: there is no sandbox` });
@@ -116,7 +113,7 @@ export class LoginService {
     const shell = hostShell(user);
     history.identified(id, user);
     history.failed(id, 'outside');
-    log.info({ session: id, uid, user: name, shell, from: loginSource(request) }, 'login outside: exempt');
+    sessions.outside(id, uid, { user: name, shell, from: loginSource(request) });
     client.refuse(engine, loginOutside(shell));
   }
 

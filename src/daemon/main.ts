@@ -44,6 +44,7 @@ import {
   ServiceManager,
   takeServiceEnvironment,
 } from './service-manager.ts';
+import { SessionLog } from './session-log.ts';
 import { SystemCalls } from './system-calls.ts';
 import { UserLayers } from './user-layers.ts';
 
@@ -151,6 +152,7 @@ async function serve(options: DaemonOptions, inherited: InheritedSockets, log: L
     disk: diskOf(options.state),
   });
   const history = new LoginHistory();
+  const sessions = new SessionLog(log);
   const users = new Users();
   const used: { engine?: Engine; live?: LiveLimits; admission?: Admission } = {};
   const layerProgram = { path: path.join(options.libexec, 'dockersh-layer'), limits: {} };
@@ -180,14 +182,11 @@ async function serve(options: DaemonOptions, inherited: InheritedSockets, log: L
         sessionEnded: (end) => {
           history.ended(end);
           used.admission?.changed();
-          log.info(
-            { session: end.id, uid: end.uid, ...end.outcome, problem: end.problem || undefined },
-            'session ended',
-          );
+          sessions.ended(end);
         },
         sandboxStarted: (started) => {
           history.sandboxStarted(started);
-          log.info({ uid: started.uid }, 'sandbox started');
+          sessions.sandboxStarted(started.uid);
           used.live?.follow(started.uid); // the policy may have changed meanwhile
         },
         sandboxEnded: () => {
@@ -221,7 +220,7 @@ async function serve(options: DaemonOptions, inherited: InheritedSockets, log: L
   live.changed();
   const systemCalls = new SystemCalls();
   const logins = new LoginService({
-    ...{ policy, ownSettings, users, layers, systemCalls, engine, history, admission, log },
+    ...{ policy, ownSettings, users, layers, systemCalls, engine, history, admission, sessions, log },
   });
   const refusals = new LoginRefusals({ engine, history, log });
   const clients = new LoginConnections({
@@ -257,9 +256,9 @@ async function serve(options: DaemonOptions, inherited: InheritedSockets, log: L
   });
   const failed = (error: unknown): void => log.error({ err: error }, 'connection');
   const exec = inherited.get('exec') ?? SeqpacketListener.bind(sockets.exec, 0o600);
-  parts.use(new SeqpacketListener(exec, (connection) => clients.acceptExec(connection), failed));
+  parts.use(new SeqpacketListener(exec, (accepted) => clients.acceptExec(accepted), failed));
   const login = inherited.get('login') ?? SeqpacketListener.bind(sockets.login, 0o666);
-  parts.use(new SeqpacketListener(login, (connection) => clients.accept(connection), failed));
+  parts.use(new SeqpacketListener(login, (accepted) => clients.accept(accepted), failed));
   return { engine, cgroups, policy, parts: parts.move() };
 }
 

@@ -3,6 +3,7 @@
 
 import type { ResolvedImage } from '../images/image-store.ts';
 import type { SandboxImage, SandboxSpec, UserRecord } from '../isolation/engine.ts';
+import { requireUsable } from '../isolation/session-size.ts';
 import type { Logger } from '../lib/log.ts';
 import type { EffectivePolicy, SectionPolicy } from '../policy/policy.ts';
 import { imageEnvironment } from '../shell/environment.ts';
@@ -33,6 +34,8 @@ export async function sandboxSpec(parts: SpecParts, subject: SpecSubject): Promi
   const { user, policy, own, shell } = subject;
   const systemCalls = await parts.systemCalls.for(policy);
   const { image, layer, notice } = await parts.layers.imageAtStart(user, policy, parts.log);
+  const env = imageEnvironment(image.config.env);
+  requireUsable(image.name, env);
   return {
     ...policy,
     settings: parts.policy.settingsOf(user, own),
@@ -43,7 +46,7 @@ export async function sandboxSpec(parts: SpecParts, subject: SpecSubject): Promi
     shell: shell.path,
     image: {
       ...image,
-      env: imageEnvironment(image.config.env),
+      env,
       workingDir: folderInside(image.config.workingDir),
       user: imageUser(image, subject, parts.log),
     },

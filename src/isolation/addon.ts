@@ -3,12 +3,6 @@
 
 import { createRequire } from 'node:module';
 
-export interface PeerCredentials {
-  readonly pid: number;
-  readonly uid: number;
-  readonly gid: number;
-}
-
 /** An entry of the host's user database (getpwuid(3)) with its groups (getgrouplist(3)), at most 256. */
 export interface UserRecord {
   readonly uid: number;
@@ -31,15 +25,24 @@ export interface Addon {
   /** Sends one datagram to a socket of that name ("@" in front: an abstract one); never waits. */
   datagram(path: string, data: Buffer): void;
   connect(path: string): number;
-  /** -1 where nobody waits. */
-  accept(fd: number): number;
+  /**
+   * Those who wait: descriptor and uid (from the kernel) of each, in turns. -1 - uid: this uid has too many, and this one is
+   * only to be discarded.
+   */
+  acceptClients(fd: number): number[];
+  /**
+   * A client's first message, which stays where it is with its descriptors. false: it is no login. null: the client has
+   * gone, or has sent what is no message. undefined: nothing is there now.
+   */
+  lookAtLogin(fd: number): Buffer | false | null | undefined;
+  /** Nothing can be sent to us from now on. true: closing it waits for nobody, for no descriptor lies in it. */
+  silence(fd: number): boolean;
+  /** true: a thread closes it, however long that takes. false: too many are at it. */
+  closeAside(fd: number): boolean;
   /** null: the peer has closed. undefined: nothing there now. EBADMSG: a broken message, already discarded. */
   receive(fd: number): { data: Buffer; fds: number[] } | null | undefined;
-  /** As receive, but the message stays where it is, with its descriptors. */
-  peek(fd: number): Buffer | null | undefined;
   /** false: the peer's queue is full. */
   send(fd: number, data: Buffer, fds: readonly number[]): boolean;
-  peer(fd: number): PeerCredentials;
   lookupUser(user: number | string): Promise<UserRecord | null>;
   /** A file of a user's home, with that user's rights; null: there is none. */
   readOwnFile(

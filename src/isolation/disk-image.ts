@@ -115,7 +115,7 @@ export class MountedImage implements AsyncDisposable {
 
   /** Not on the main thread: with the last one, the kernel writes out what is left. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await promisify(close)(this.#mount.take());
+    await this.#mount.handOver(promisify(close));
   }
 }
 

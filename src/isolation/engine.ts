@@ -109,6 +109,8 @@ export interface SessionSpec {
   readonly args: readonly ByteString[];
   /** Over the image's; HOME is the sandbox's to say. */
   readonly env: readonly ByteString[];
+  /** How many of these, the first ones, came with the login. */
+  readonly sentVariables: number;
   /** `direct`: args[0] is run itself, found by PATH inside. `shell`: falls back to /bin/sh, silently or not. */
   readonly program:
     | { readonly kind: 'direct' }

@@ -13,9 +13,10 @@ export class FileWatch implements Disposable {
   readonly #fd: OwnedFd;
   readonly #stop: () => void;
 
+  /** Takes the descriptor, unless it throws. */
   private constructor(fd: OwnedFd, told: () => void) {
-    this.#fd = fd;
     this.#stop = addon().poll(fd.borrow(), told);
+    this.#fd = fd.move();
   }
 
   /**
@@ -25,14 +26,13 @@ export class FileWatch implements Disposable {
   static of(files: readonly string[], told: () => void): FileWatch | undefined {
     const fd = addon().watchOpen();
     if (fd < 0) return undefined;
-    const owned = new OwnedFd(fd);
+    using owned = new OwnedFd(fd);
     try {
       if (withFolders(files).every((file) => canBeSeen(file) && addon().watchAdd(fd, file)))
         return new FileWatch(owned, told);
     } catch {
       // A file that has gone meanwhile: there is nothing that could be watched.
     }
-    owned[Symbol.dispose]();
     return undefined;
   }
 

@@ -6,8 +6,10 @@ import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { OwnedFd } from '../lib/fd.ts';
 import type { Logger } from '../lib/log.ts';
+import { WireWriter } from '../lib/wire.ts';
 import { addon } from './addon.ts';
-import type { Disposer } from './client-connection.ts';
+import { Bins } from './bins.ts';
+import { ClientConnection, type Disposer, isPeerGone } from './client-connection.ts';
 import { SeqpacketConnection } from './seqpacket.ts';
 
 export interface LauncherOptions {
@@ -21,46 +23,75 @@ export interface LauncherOptions {
 
 export class Launcher implements Disposer, Disposable {
   readonly #options: LauncherOptions;
+  readonly #bins: Bins;
   #running: { readonly socket: SeqpacketConnection; readonly process: ChildProcess } | undefined;
   #closed = false;
 
   constructor(options: LauncherOptions) {
     this.#options = options;
+    this.#bins = new Bins((uid, bin) => this.#carry(uid, bin));
   }
 
-  send(message: Buffer, fd: OwnedFd): void {
-    (this.#running?.socket ?? this.#start()).send(message, [fd]);
+  /** Takes the descriptor, unless it throws. `undelivered` has it back where the process ended before it heard of it. */
+  send(message: Buffer, fd: OwnedFd, undelivered?: (fds: readonly OwnedFd[]) => void): void {
+    try {
+      (this.#running?.socket ?? this.#start()).send(message, [fd], undelivered);
+    } catch (error) {
+      if (!isPeerGone(error)) throw error;
+      this.#lost(); // before we have heard that it ended
+      this.#start().send(message, [fd], undelivered);
+    }
   }
 
-  /** Takes a client's connection, tells the client why it was refused, and closes it: in another process. */
   dispose(message: Buffer, connection: OwnedFd): void {
     // The launcher passes on what it gets, but for the number of descriptors.
     const answer = Buffer.from(message);
     answer.writeUInt16LE(1, 6);
-    this.send(answer, connection);
+    this.send(answer, connection, ([fd]) => {
+      // It had them waiting when it ended. The next one is asked.
+      if (fd !== undefined && !this.#closed) new ClientConnection(fd, -1).refuse(this, message);
+    });
+  }
+
+  discard(uid: number, connection: OwnedFd): void {
+    this.#bins.put(uid, connection);
+  }
+
+  #carry(uid: number, bin: OwnedFd): void {
+    const message = new WireWriter('discard').u32('uid', uid).finish(1);
+    this.send(message, bin, ([fd]) => {
+      if (fd !== undefined && !this.#closed) this.#bins.put(uid, fd);
+    });
   }
 
   #start(): SeqpacketConnection {
     const { supervisorProgram, initProgram, log, started } = this.#options;
     const [ours, theirs] = addon().socketPair();
     using end = new OwnedFd(theirs);
+    using parts = new DisposableStack();
+    const socket = parts.use(new SeqpacketConnection(new OwnedFd(ours)));
     const child = spawn(supervisorProgram, [initProgram], {
       stdio: ['ignore', 'ignore', 'inherit', end.borrow()],
       env: {},
       cwd: '/',
     });
-    const socket = new SeqpacketConnection(new OwnedFd(ours));
-    this.#running = { socket, process: child };
     child.on('error', (error) => log.error({ err: error }, 'the supervisor launcher failed'));
     child.on('exit', (code, signal) => {
       if (this.#closed) return;
       log.error({ code, signal }, 'the supervisor launcher ended; the next login starts it again');
-      socket[Symbol.dispose]();
-      this.#running = undefined;
+      if (this.#running?.socket === socket) this.#lost();
     });
     child.unref();
     if (child.pid !== undefined) started?.(child.pid);
+    parts.move();
+    this.#running = { socket, process: child };
     return socket;
+  }
+
+  #lost(): void {
+    const running = this.#running;
+    this.#running = undefined;
+    running?.socket[Symbol.dispose]();
   }
 
   /** Lets it do what it was asked for, then ends it; gives up after `mostMs`. */

@@ -4,7 +4,7 @@
 import { rmSync, writeFileSync } from 'node:fs';
 import { setTimeout as delayRef } from 'node:timers/promises';
 import { DockershError } from '../lib/errors.ts';
-import type { OwnedFd } from '../lib/fd.ts';
+import type { ClientConnection } from './client-connection.ts';
 import type { DiskLimits } from './disk-limits.ts';
 import type { Limits, SessionEnd, SessionIdentity, SessionSpec } from './engine.ts';
 import type { Pausable } from './pause.ts';
@@ -131,11 +131,11 @@ export class Sandbox implements Pausable {
     return this.#failure === undefined ? undefined : buildError(this.#failure);
   }
 
-  /** `identity`: what identityIn() has said. Takes the connection. */
+  /** `identity`: what identityIn() has said. The connection is ours again where the answer is no other's. */
   async startSession(
     session: SessionSpec,
     identity: SessionIdentity | undefined,
-    connection: OwnedFd,
+    connection: ClientConnection,
   ): Promise<SessionAnswer> {
     this.#sessions.add(session.id); // before anything of it can end
     try {

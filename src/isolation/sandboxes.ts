@@ -110,15 +110,13 @@ export class Sandboxes implements Engine {
       const { sandbox: pending, cold } = this.#starts.ensure(uid, describe);
       const sandbox = await pending;
       const identity = identityIn(sandbox.record, session);
-      const client = connection.take();
-      if (client === undefined) throw new DockershError('E_STOPPING'); // it sends its login again
+      if (!connection.isOurs) throw new DockershError('E_STOPPING'); // it sends its login again
       const handedOverNs = process.hrtime.bigint();
-      const answer = await sandbox.startSession(session, identity, client);
+      const answer = await sandbox.startSession(session, identity, connection);
       if (answer.kind === 'accepted') {
         return { kind: cold ? 'cold' : 'warm', handedOverNs, imageDigest: sandbox.record.imageDigest };
       }
       if (answer.kind === 'refused') {
-        connection.giveBack(answer.connection);
         const refusal = refusalOf(answer.reason, session);
         if (refusal !== undefined) throw refusal;
       }
@@ -130,7 +128,11 @@ export class Sandboxes implements Engine {
   }
 
   dispose(message: Buffer, connection: OwnedFd): void {
-    this.#startPool().dispose(message, connection);
+    this.#startPool().disposer.dispose(message, connection);
+  }
+
+  discard(uid: number, connection: OwnedFd): void {
+    this.#startPool().disposer.discard(uid, connection);
   }
 
   async stop(uid: number): Promise<boolean> {

@@ -1,9 +1,11 @@
-// SOCK_SEQPACKET sockets that carry descriptors, on Node's event loop. Used for logins (from anybody) and for
-// supervisors (ours). A connection owns its descriptor; what it receives belongs to the handler.
+// SOCK_SEQPACKET sockets that carry descriptors, on Node's event loop, as the launcher and supervisors have them.
+// Clients' connections are another matter (client-connection.ts). A connection owns its descriptor; what it receives
+// belongs to the handler.
 
 import { hasErrno } from '../lib/errors.ts';
 import { closeAll, OwnedFd } from '../lib/fd.ts';
-import { addon, type PeerCredentials } from './addon.ts';
+import { addon } from './addon.ts';
+import { acceptClients, type ClientConnection } from './client-connection.ts';
 
 export { loadAddon } from './addon.ts';
 
@@ -18,10 +20,19 @@ export interface PacketHandlers {
   readonly end: () => void;
 }
 
+/** Hears of descriptors that did not get under way before the peer was gone, and owns them. */
+type Undelivered = (fds: readonly OwnedFd[]) => void;
+
+interface Queued {
+  readonly data: Buffer;
+  readonly fds: readonly OwnedFd[];
+  readonly undelivered: Undelivered;
+}
+
 export class SeqpacketConnection implements Disposable {
   readonly #fd: OwnedFd;
   #stop: (() => void) | undefined;
-  readonly #queue: { data: Buffer; fds: readonly OwnedFd[] }[] = [];
+  readonly #queue: Queued[] = [];
   #retry: NodeJS.Timeout | undefined;
 
   constructor(fd: OwnedFd) {
@@ -30,10 +41,6 @@ export class SeqpacketConnection implements Disposable {
 
   static connect(path: string): SeqpacketConnection {
     return new SeqpacketConnection(new OwnedFd(addon().connect(path)));
-  }
-
-  peer(): PeerCredentials {
-    return addon().peer(this.#fd.borrow());
   }
 
   /** Starts reading. */
@@ -60,23 +67,6 @@ export class SeqpacketConnection implements Disposable {
     }
   }
 
-  /**
-   * Waits for the first message, looks at it and leaves it there for whoever gets the connection next: its
-   * descriptors never become ours. A message that is there already is handled before this returns.
-   */
-  awaitFirst(handlers: { readonly message: (data: Buffer) => void; readonly end: () => void }): void {
-    const look = (): void => {
-      if (this.#stop === undefined) return;
-      const data = peekOrEnd(this.#fd.borrow());
-      if (data === undefined) return;
-      this.#halt();
-      if (data === null) handlers.end();
-      else handlers.message(data);
-    };
-    this.#stop = addon().poll(this.#fd.borrow(), look);
-    look();
-  }
-
   /** Hears nothing until listen() is called again, with whatever handlers. */
   pause(): void {
     this.#halt();
@@ -91,11 +81,12 @@ export class SeqpacketConnection implements Disposable {
   /**
    * Sends one message. Takes the descriptors: once the message is under way they are the peer's. Where the
    * peer's queue is full (a supervisor that builds its sandbox reads nothing meanwhile) it is sent later, in
-   * order. Throws EPIPE or ECONNRESET where the peer has gone, and then the descriptors are still the caller's.
+   * order. Throws EPIPE or ECONNRESET where the peer has gone; whatever it throws, the descriptors are still the
+   * caller's then. `undelivered` gets those back that were to be sent later, and closes them if nobody says otherwise.
    */
-  send(data: Buffer, fds: readonly OwnedFd[] = []): void {
+  send(data: Buffer, fds: readonly OwnedFd[] = [], undelivered: Undelivered = closeAll): void {
     if (this.#queue.length === 0 && this.#sendNow(data, fds)) return;
-    this.#queue.push({ data, fds });
+    this.#queue.push({ data, fds: fds.map((fd) => fd.move()), undelivered });
     this.#retry ??= setTimeout(() => this.#flush(), 1);
   }
 
@@ -121,9 +112,9 @@ export class SeqpacketConnection implements Disposable {
         }
         this.#queue.shift();
       }
-    } catch (error) {
-      // The peer has gone: its end is read by the handler, and what waited here goes nowhere.
-      if (!hasErrno(error, 'EPIPE', 'ECONNRESET')) throw error;
+    } catch {
+      // EPIPE, ECONNRESET: the peer has gone, its end is read by the handler, and what waited here goes nowhere. Whatever
+      // else it is, nobody can be told at this place but those who sent: they have their descriptors back.
       this.#forget();
     }
   }
@@ -131,14 +122,7 @@ export class SeqpacketConnection implements Disposable {
   #forget(): void {
     clearTimeout(this.#retry);
     this.#retry = undefined;
-    for (const { fds } of this.#queue.splice(0)) closeAll(fds);
-  }
-
-  /** The descriptor itself, to be passed on to another process; this object is done with it. */
-  release(): OwnedFd {
-    this.#halt();
-    this.#forget();
-    return new OwnedFd(this.#fd.take());
+    for (const { fds, undelivered } of this.#queue.splice(0)) undelivered(fds);
   }
 
   [Symbol.dispose](): void {
@@ -148,33 +132,12 @@ export class SeqpacketConnection implements Disposable {
   }
 }
 
-/** null for the peer's end and for what is no message: both end the conversation. */
-function peekOrEnd(fd: number): Buffer | null | undefined {
-  try {
-    return addon().peek(fd);
-  } catch (error) {
-    if (!hasErrno(error, 'EBADMSG')) throw error;
-    return null;
-  }
-}
-
-/** Those who have connected to a listening socket until now, `most` at the most. */
-export function* acceptWaiting(listening: OwnedFd, most: number): Generator<SeqpacketConnection> {
-  for (let count = 0; count < most; count += 1) {
-    const fd = addon().accept(listening.borrow());
-    if (fd < 0) return;
-    yield new SeqpacketConnection(new OwnedFd(fd));
-  }
-}
-
 /** How long a listener rests when the process or the host is out of descriptors or memory. */
 const exhaustedMs = 100;
-const acceptedAtOnce = 32;
-
-/** A listening socket; each connection is handed to `accepted`, which owns it. */
+/** A listening socket; connections are handed to `accepted`, which owns them and does not throw. */
 export class SeqpacketListener implements Disposable {
   readonly #fd: OwnedFd;
-  readonly #accepted: (connection: SeqpacketConnection) => void;
+  readonly #accepted: (clients: readonly ClientConnection[]) => void;
   readonly #failed: (error: unknown) => void;
   #stop: (() => void) | undefined;
   #rest: NodeJS.Timeout | undefined;
@@ -184,10 +147,10 @@ export class SeqpacketListener implements Disposable {
     return new OwnedFd(addon().listen(path, mode));
   }
 
-  /** Takes the socket. `failed` hears of connections that could not be accepted or served; it goes on. */
+  /** Takes the socket. `failed` hears of connections that could not be accepted; it goes on. */
   constructor(
     fd: OwnedFd,
-    accepted: (connection: SeqpacketConnection) => void,
+    accepted: (clients: readonly ClientConnection[]) => void,
     failed: (error: unknown) => void,
   ) {
     this.#fd = fd;
@@ -200,7 +163,7 @@ export class SeqpacketListener implements Disposable {
     this.#rest = undefined;
     this.#stop = addon().poll(this.#fd.borrow(), () => {
       try {
-        this.#acceptAll();
+        this.#accepted(acceptClients(this.#fd));
       } catch (error) {
         // Whoever waits is still there; trying at once again would only use the processor up.
         this.#failed(error);
@@ -209,21 +172,6 @@ export class SeqpacketListener implements Disposable {
         this.#rest = setTimeout(() => this.#listen(), exhaustedMs);
       }
     });
-  }
-
-  #acceptAll(): void {
-    // A few at a time: whoever connects in a loop must not keep everybody else waiting.
-    for (let count = 0; count < acceptedAtOnce; count += 1) {
-      const fd = addon().accept(this.#fd.borrow());
-      if (fd < 0) return;
-      const connection = new SeqpacketConnection(new OwnedFd(fd));
-      try {
-        this.#accepted(connection);
-      } catch (error) {
-        this.#failed(error); // one login's trouble is nobody else's
-        connection[Symbol.dispose]();
-      }
-    }
   }
 
   [Symbol.dispose](): void {

@@ -1,8 +1,9 @@
 // A session as the supervisor takes it (MSG_SESSION, docs/protocol.md). Pure.
 
 import { z } from 'zod';
-import { WireWriter } from '../lib/wire.ts';
+import { type ByteString, WireWriter } from '../lib/wire.ts';
 import type { SessionIdentity, SessionLimits, SessionSpec } from './engine.ts';
+import { bytesOf, sessionMaxBytes, tooLarge } from './session-size.ts';
 
 /** What the daemon wants to know again about a session after a restart; the supervisor keeps it unread. */
 export const SessionNote = z.strictObject({ startedAt: z.string(), from: z.string().optional() });
@@ -14,6 +15,9 @@ export interface SessionPlace {
   /** Whose ids it gets; undefined: the user's own. */
   readonly identity: SessionIdentity | undefined;
   readonly note: SessionNote;
+  /** Where the variables came from, to say what is too large. */
+  readonly ofImage: readonly ByteString[];
+  readonly ofLogin: readonly ByteString[];
 }
 
 /** enum of TAG_KIND (native/supervisor/child.c). */
@@ -46,7 +50,11 @@ function resourceLimits(limits: SessionLimits): ResourceLimit[] {
   ];
 }
 
-export function sessionMessage(session: SessionSpec, { cwd, identity, note }: SessionPlace): Buffer {
+/** Throws E_TOO_LARGE. */
+export function sessionMessage(
+  session: SessionSpec,
+  { cwd, identity, note, ofImage, ofLogin }: SessionPlace,
+): Buffer {
   const { program, limits } = session;
   const writer = new WireWriter('session').text('id', session.id);
   if (program.kind === 'direct') {
@@ -71,5 +79,10 @@ export function sessionMessage(session: SessionSpec, { cwd, identity, note }: Se
   if (limits.sessionTimeMs !== null) writer.u64('sessionMs', BigInt(limits.sessionTimeMs));
   if (limits.idleTimeMs !== null) writer.u64('idleMs', BigInt(limits.idleTimeMs));
   if (session.banner !== null) writer.text('banner', session.banner);
-  return writer.text('text', JSON.stringify(note)).finish(1);
+  writer.text('text', JSON.stringify(note));
+  if (writer.size > sessionMaxBytes) {
+    const size = { command: bytesOf(session.args), variables: bytesOf(ofLogin), image: bytesOf(ofImage) };
+    throw tooLarge(writer.size, size);
+  }
+  return writer.finish(1);
 }

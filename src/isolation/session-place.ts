@@ -27,7 +27,9 @@ export function sessionIn(
   const banner = joined(session.banner, record.notice);
   const env = environmentIn(record, session, identity);
   const cwd = folderIn(record, session, identity);
-  return { session: { ...session, env, banner }, place: { cwd, identity, note } };
+  const ofLogin = session.env.slice(0, session.sentVariables);
+  const place = { cwd, identity, note, ofLogin, ofImage: record.env.map(byteStringOf) };
+  return { session: { ...session, env, banner }, place };
 }
 
 const joined = (banner: string | null, notice: string | undefined): string | null =>

@@ -5,6 +5,7 @@ import { closeAll, OwnedFd } from '../lib/fd.ts';
 import { parseWire, textOf, WireWriter } from '../lib/wire.ts';
 import { addon } from './addon.ts';
 import type { CgroupHost } from './cgroup-host.ts';
+import type { Disposer } from './client-connection.ts';
 import { Launcher, type LauncherOptions } from './launcher.ts';
 import { SeqpacketConnection } from './seqpacket.ts';
 
@@ -32,17 +33,13 @@ export class SupervisorPool implements Disposable {
 
   #fork(): SeqpacketConnection {
     const [ours, theirs] = addon().socketPair();
-    const connection = new SeqpacketConnection(new OwnedFd(ours));
-    const end = new OwnedFd(theirs);
-    try {
-      connection.send(this.#prepare);
-      // Takes the descriptor, which waits with the message where the launcher is behind with refusals: last of all.
-      this.#launcher.send(new WireWriter('fork').finish(1), end);
-    } catch (error) {
-      end[Symbol.dispose]();
-      connection[Symbol.dispose]();
-      throw error;
-    }
+    using end = new OwnedFd(theirs);
+    using parts = new DisposableStack();
+    const connection = parts.use(new SeqpacketConnection(new OwnedFd(ours)));
+    connection.send(this.#prepare);
+    // Takes the descriptor, which waits with the message where the launcher is behind with refusals: last of all.
+    this.#launcher.send(new WireWriter('fork').finish(1), end);
+    parts.move();
     return connection;
   }
 
@@ -67,9 +64,9 @@ export class SupervisorPool implements Disposable {
     connection[Symbol.dispose]();
   }
 
-  /** As the launcher does it. */
-  dispose(message: Buffer, connection: OwnedFd): void {
-    this.#launcher.dispose(message, connection);
+  /** Who takes clients' connections off our hands. */
+  get disposer(): Disposer {
+    return this.#launcher;
   }
 
   /** A supervisor that has no sandbox yet; the caller owns the connection. */

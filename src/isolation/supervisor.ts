@@ -1,9 +1,9 @@
 // The daemon's side of one supervisor: what is said on its control connection (docs/protocol.md,
 // "Supervisor"), and nothing else. Who may call what when, sandbox.ts knows.
 
-import { hasErrno } from '../lib/errors.ts';
 import { closeAll, type OwnedFd } from '../lib/fd.ts';
 import { fieldsOf, parseWire, textOf, u32Of, u64sOf, type WireMessage, WireWriter } from '../lib/wire.ts';
+import { type ClientConnection, isPeerGone } from './client-connection.ts';
 import type { SessionEnd, SessionSpec } from './engine.ts';
 import type { SeqpacketConnection } from './seqpacket.ts';
 import { SessionNote, type SessionPlace, sessionMessage } from './session-message.ts';
@@ -12,16 +12,19 @@ import { SessionNote, type SessionPlace, sessionMessage } from './session-messag
 const refusals = ['stopping', 'sessions', 'limit', 'protocol'] as const;
 export type Refusal = (typeof refusals)[number];
 
-/** What became of a session that was handed over. A refused one's client comes back. */
+/** What became of a session that was handed over. A refused one's client is ours again. */
 export type SessionAnswer =
   | { readonly kind: 'accepted' }
-  | {
-      readonly kind: 'refused';
-      readonly reason: Refusal;
-      readonly connection: OwnedFd;
-    }
-  /** The client's connection is closed with the supervisor; it sends its login again by itself. */
+  | { readonly kind: 'refused'; readonly reason: Refusal }
+  /** A client's connection that was under way is closed with the supervisor; it sends its login again by itself. */
   | { readonly kind: 'gone' };
+
+interface Waiting {
+  readonly client: ClientConnection;
+  readonly answered: (answer: SessionAnswer) => void;
+}
+
+const isStopping: SessionAnswer = { kind: 'refused', reason: 'stopping' };
 
 /** A start that failed: what the supervisor attempted, errno (0 where there is none), and the full text. */
 export interface BuildFailure {
@@ -57,7 +60,7 @@ export const buildSteps = ['limits', 'clone', 'rootfs', 'namespaces', 'pivot', '
 export class Supervisor implements Disposable {
   readonly #connection: SeqpacketConnection;
   readonly #events: SupervisorEvents;
-  readonly #answers = new Map<string, (answer: SessionAnswer) => void>();
+  readonly #waiting = new Map<string, Waiting>();
   /** Hears first how the pause begins that was asked for last, and then when it ends by itself. */
   #pause: ((problem: string | undefined) => void) | undefined;
   #pauses = 0;
@@ -85,23 +88,26 @@ export class Supervisor implements Disposable {
     this.#connection.send(specification);
   }
 
-  /** Hands a session over, and takes the client's connection. */
-  startSession(session: SessionSpec, place: SessionPlace, connection: OwnedFd): Promise<SessionAnswer> {
+  /** Hands a session over with its client. Whatever this throws, the client is whose it was. */
+  async startSession(
+    session: SessionSpec,
+    place: SessionPlace,
+    client: ClientConnection,
+  ): Promise<SessionAnswer> {
     const data = sessionMessage(session, place);
-    return new Promise((resolve) => {
-      if (this.#gone) {
-        resolve({ kind: 'refused', reason: 'stopping', connection });
-        return;
-      }
-      this.#answers.set(session.id, resolve);
-      try {
-        this.#connection.send(data, [connection]);
-      } catch (error) {
-        if (!hasErrno(error, 'EPIPE', 'ECONNRESET')) throw error;
-        this.#answers.delete(session.id);
-        resolve({ kind: 'refused', reason: 'stopping', connection }); // it has just ended
-      }
-    });
+    if (this.#gone) return isStopping;
+    const answer = Promise.withResolvers<SessionAnswer>();
+    this.#waiting.set(session.id, { client, answered: answer.resolve });
+    try {
+      client.handOver((fd) =>
+        this.#connection.send(data, [fd], ([back]) => back !== undefined && client.giveBack(back)),
+      );
+    } catch (error) {
+      this.#waiting.delete(session.id);
+      if (!isPeerGone(error)) throw error;
+      return isStopping; // it has just ended
+    }
+    return await answer.promise;
   }
 
   stop(): void {
@@ -152,7 +158,7 @@ export class Supervisor implements Disposable {
     try {
       this.#connection.send(message);
     } catch (error) {
-      if (!hasErrno(error, 'EPIPE', 'ECONNRESET')) throw error; // its end tells everybody who waits
+      if (!isPeerGone(error)) throw error; // its end tells everybody who waits
     }
   }
 
@@ -194,21 +200,22 @@ export class Supervisor implements Disposable {
   }
 
   #refused(message: WireMessage, connection: OwnedFd): void {
-    this.#answer(message, { kind: 'refused', reason: refusalOf(textOf(message, 'text')), connection });
+    const waiting = this.#waiting.get(textOf(message, 'id') ?? '');
+    if (waiting === undefined) connection[Symbol.dispose]();
+    else waiting.client.giveBack(connection);
+    this.#answer(message, { kind: 'refused', reason: refusalOf(textOf(message, 'text')) });
   }
 
   #answer(message: WireMessage, answer: SessionAnswer): void {
     const id = textOf(message, 'id') ?? '';
-    const resolve = this.#answers.get(id);
-    if (resolve === undefined && answer.kind === 'refused') answer.connection[Symbol.dispose]();
-    resolve?.(answer);
-    this.#answers.delete(id);
+    this.#waiting.get(id)?.answered(answer);
+    this.#waiting.delete(id);
   }
 
   #end(): void {
     this.#gone = true;
-    for (const answer of this.#answers.values()) answer({ kind: 'gone' });
-    this.#answers.clear();
+    for (const { answered } of this.#waiting.values()) answered({ kind: 'gone' });
+    this.#waiting.clear();
     for (const state of this.#states) state(undefined);
     this.#states = [];
     this.#pause?.(isGone);

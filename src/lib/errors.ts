@@ -107,6 +107,10 @@ export const errorCatalogue = {
     'the session could not be started',
     `Try again; if it fails again, ask the administrator.`,
   ),
+  E_TOO_LARGE: login(
+    'this login brings more along than a session can have',
+    `Give a shorter command or send fewer variables (ssh's SendEnv); those of the image are the administrator's.`,
+  ),
   E_STOPPING: login('the sandbox is being stopped', 'Log in again in a few seconds.'),
   E_BUSY: login('too many logins at once', 'Log in again in a few seconds.'),
   E_SESSIONS: login(

@@ -1,5 +1,6 @@
-// Ownership of raw descriptors. Only lib and isolation handle numbers; everybody else holds an OwnedFd,
-// which is closed exactly once, or passed on with take().
+// Ownership of raw descriptors. Only lib and isolation handle numbers; everybody else holds an OwnedFd, which is closed
+// exactly once, or passed on. There is no way to take a descriptor out and have nobody own it: passing on is a call that
+// either succeeds, and then the other side owns it, or throws, and then nothing has changed.
 
 import { closeSync } from 'node:fs';
 
@@ -17,11 +18,16 @@ export class OwnedFd implements Disposable {
     return this.#fd;
   }
 
-  /** The number; the caller owns it from now on. */
-  take(): number {
-    const fd = this.borrow();
+  /** `give` owns the number once it has returned. Where it throws, this object does as before. */
+  handOver<T>(give: (fd: number) => T): T {
+    const result = give(this.borrow());
     this.#fd = undefined;
-    return fd;
+    return result;
+  }
+
+  /** The same descriptor with another owner; this object is done with it. */
+  move(): OwnedFd {
+    return this.handOver((fd) => new OwnedFd(fd));
   }
 
   /** Closes it. Does nothing the second time. */

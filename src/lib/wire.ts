@@ -10,6 +10,8 @@ export const byteStringOf = (text: string): ByteString => Buffer.from(text, 'utf
 
 export const wireMagic = 0x01485344;
 export const wireHeaderBytes = 12;
+/** Of a field, in front of its value. */
+export const wireFieldBytes = 8;
 export const wireMaxBytes = 196 * 1024;
 export const wireMaxFds = 8;
 /** Above the arguments and variables of any login; every field costs time before anything is known of the peer. */
@@ -39,6 +41,7 @@ export const messageTypes = {
   stopping: 38,
   paused: 39,
   fork: 48,
+  discard: 49,
 } as const;
 export type MessageType = keyof typeof messageTypes;
 
@@ -120,12 +123,17 @@ export class WireWriter {
   }
 
   bytes(tag: Tag, value: Uint8Array): this {
-    const head = Buffer.allocUnsafe(8);
+    const head = Buffer.allocUnsafe(wireFieldBytes);
     head.writeUInt32LE(tags[tag], 0);
     head.writeUInt32LE(value.length, 4);
     this.#parts.push(head, Buffer.from(value.buffer, value.byteOffset, value.byteLength));
-    this.#bytes += 8 + value.length;
+    this.#bytes += wireFieldBytes + value.length;
     return this;
+  }
+
+  /** Of the message, until now. */
+  get size(): number {
+    return this.#bytes;
   }
 
   /** A text of ours, as UTF-8. */

@@ -84,6 +84,8 @@ export const adminLogin = z.strictObject({
   kind: z.enum(['warm', 'cold']),
   /** How it ended or where it stands: "running", "exit 0", "signal 9", or an error code. */
   outcome: z.string(),
+  /** How many of this user's ended so, one after the other; the record is the last one's. */
+  count: z.int().min(1),
   steps: z.array(adminLoginStep),
 });
 export type AdminLogin = z.infer<typeof adminLogin>;

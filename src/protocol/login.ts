@@ -58,8 +58,3 @@ export function loginOutside(shell: string): Buffer {
 export function loginWait(): Buffer {
   return new WireWriter('wait').finish();
 }
-
-/** Ends a conversation without a word. */
-export function loginDismissal(): Buffer {
-  return new WireWriter('error').finish();
-}

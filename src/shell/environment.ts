@@ -31,7 +31,7 @@ export function variable(env: readonly ByteString[], name: string): ByteString |
 }
 
 /**
- * What comes on top of the image's environment: the login's own, then the policy's (which root means as it
+ * What comes on top of the image's environment: the login's own that may travel, first, then the policy's (which root means as it
  * says), then what is a fact. HOME follows with the sandbox, which knows where it is.
  */
 export function sessionEnvironment(

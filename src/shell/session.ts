@@ -5,7 +5,7 @@ import type { SessionLimits, SessionSpec, UserRecord } from '../isolation/engine
 import type { EffectivePolicy } from '../policy/policy.ts';
 import type { LoginRequest } from '../protocol/login.ts';
 import { shellArguments } from './command.ts';
-import { sessionEnvironment, variable } from './environment.ts';
+import { mayTravel, sessionEnvironment, variable } from './environment.ts';
 
 /** Ten characters, enough to find one login in a log; not a secret. */
 export function newSessionId(): string {
@@ -73,7 +73,15 @@ export function sessionOf(
   const env = sessionEnvironment(account, request.env, [...zone, ...policy.env]);
   const limits = limitsOf(policy, request.user !== undefined);
   const umask = policy.umask ?? request.umask;
-  const common = { id, env, umask, from: loginSource(request), limits, banner: policy.banner };
+  const common = {
+    id,
+    env,
+    sentVariables: request.env.filter(mayTravel).length,
+    umask,
+    from: loginSource(request),
+    limits,
+    banner: policy.banner,
+  };
   // dockersh-exec: the first argument is the user, the rest a command that is run as it stands.
   if (request.user !== undefined && request.args.length > 1) {
     const asImageUser = policy.imageUser !== 'ignore';

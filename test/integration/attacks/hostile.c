@@ -9,12 +9,15 @@
 //   hostile SOCKET silent COUNT SECONDS   connects COUNT times and says nothing
 //   hostile SOCKET linger SECONDS         a broken login with a TCP socket whose close() waits
 //   hostile SOCKET login KIND COMMAND     a login; KIND says what is wrong with it (see login())
+//   hostile SOCKET flood KIND SECONDS PROCESSES
+//                                         as many connections as it can; KIND says what they say (see flood())
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -310,6 +313,60 @@ static void login(const char *kind, const char *text) {
     }
 }
 
+// Connects, speaks and hangs up without waiting for an answer: "empty" says nothing, "garbage" what is no
+// message, "descriptors" the same with three of them, "fields" as many fields as there may be, "logins" a login
+// that is well formed, "waits" the same and hears the answer.
+static unsigned long flood(const char *kind, time_t until) {
+    int fds[3];
+    unsigned long count = 0;
+    fill(fds, 3);
+    command("true");
+    if (strcmp(kind, "fields") == 0) {
+        start(0x01485344u, 1, 3);
+        for (int index = 0; index < 4095; index++)
+            field(2, "LC_A=aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", 40);
+        finish();
+    } else if (strcmp(kind, "garbage") == 0 || strcmp(kind, "descriptors") == 0) {
+        memset(bytes, 0x41, used = 1000);
+    }
+    bool bare = strcmp(kind, "garbage") == 0, silent_one = strcmp(kind, "empty") == 0;
+    bool waits = strcmp(kind, "waits") == 0;
+    while (time(NULL) < until) {
+        int to = dial();
+        if (to < 0)
+            continue;
+        if (!silent_one)
+            (void)say(to, used, fds, bare ? 0 : 3);
+        struct pollfd polled = {.fd = to, .events = POLLIN};
+        if (waits)
+            (void)poll(&polled, 1, 20000);
+        (void)close(to);
+        count++;
+    }
+    return count;
+}
+
+static void floods(const char *kind, int seconds, int processes) {
+    time_t until = time(NULL) + seconds;
+    unsigned long total = 0;
+    int pair[2];
+    if (pipe(pair) != 0)
+        return;
+    for (int index = 0; index < processes; index++) {
+        if (fork() != 0)
+            continue;
+        unsigned long count = flood(kind, until);
+        (void)!write(pair[1], &count, sizeof count);
+        _exit(0);
+    }
+    for (int index = 0; index < processes; index++) {
+        unsigned long count = 0;
+        (void)!read(pair[0], &count, sizeof count);
+        total += count;
+    }
+    printf("%lu\n", total);
+}
+
 int main(int argc, char **argv) {
     if (argc < 4)
         return 64;
@@ -335,6 +392,8 @@ int main(int argc, char **argv) {
         hand_over_lingering(number);
     else if (strcmp(argv[2], "login") == 0 && argc == 5)
         login(argv[3], argv[4]);
+    else if (strcmp(argv[2], "flood") == 0 && argc == 6)
+        floods(argv[3], atoi(argv[4]), atoi(argv[5]));
     else
         return 64;
     return 0;

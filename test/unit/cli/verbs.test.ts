@@ -30,6 +30,7 @@ const login = {
   at: '2026-01-02T03:04:05Z',
   kind: 'warm',
   outcome: 'exit 0',
+  count: 1,
   steps: [
     { name: 'policy', us: 12.4 },
     { name: 'spawn', us: 700 },

@@ -157,9 +157,58 @@ test('what nobody began is not remembered', () => {
   expect(history.list(10)).toEqual([]);
 });
 
+function ended(history: LoginHistory, id: string, uid: number): void {
+  history.begin(id, uid, 0n, start);
+  history.ended({ id, uid, outcome: { kind: 'exit', code: 0 }, problem: '', stepsNs: [] });
+}
+
+test('whoever has the most loses some first, and a session that runs keeps its record', () => {
+  const history = new LoginHistory();
+  ended(history, 'neighbour', 1001);
+  history.begin('running', 1000, 0n, start);
+  history.started('running', { kind: 'warm', handedOverNs: start, ...digest });
+  for (let index = 0; index < 5000; index += 1) ended(history, `id${index}`, 1000);
+  expect(history.find('neighbour')).toBeDefined();
+  expect(history.find('running')).toMatchObject({ outcome: 'running' });
+  expect(history.list(5000)).toHaveLength(1001);
+});
+
+test('the same refusal again and again is one record, with a count', () => {
+  const history = new LoginHistory();
+  const refused = (id: string, uid: number, code: string): void => {
+    history.begin(id, uid, 0n, start);
+    history.failed(id, code);
+  };
+  for (let index = 0; index < 24_000; index += 1) refused(`id${index}`, 1000, 'E_NO_POLICY');
+  refused('other', 1001, 'E_NO_POLICY');
+  expect(history.list(100).map(({ id, count }) => [id, count])).toEqual([
+    ['other', 1],
+    ['id23999', 24_000],
+  ]);
+  refused('full', 1000, 'E_FULL');
+  refused('again', 1000, 'E_NO_POLICY');
+  expect(history.list(100).map(({ id, count }) => [id, count])).toEqual([
+    ['again', 1],
+    ['full', 1],
+    ['other', 1],
+    ['id23999', 24_000],
+  ]);
+});
+
+test('a refusal after a session is one of its own', () => {
+  const history = new LoginHistory();
+  for (const id of ['a', 'b']) {
+    history.begin(id, 1000, 0n, start);
+    history.failed(id, 'E_FULL');
+    history.begin(`${id} gets in`, 1000, 0n, start);
+    history.started(`${id} gets in`, { kind: 'warm', handedOverNs: start, ...digest });
+  }
+  expect(history.list(100).map(({ count }) => count)).toEqual([1, 1, 1, 1]);
+});
+
 test('the newest come first, and the oldest of more than a thousand are forgotten', () => {
   const history = new LoginHistory();
-  for (let index = 0; index < 1005; index += 1) history.begin(`id${index}`, 1000, 0n, start);
+  for (let index = 0; index < 1005; index += 1) ended(history, `id${index}`, 1000);
   expect(history.list(2).map((login) => login.id)).toEqual(['id1004', 'id1003']);
   expect(history.list(5000)).toHaveLength(1000);
   expect(history.find('id4')).toBeUndefined();

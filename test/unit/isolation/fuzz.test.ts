@@ -229,6 +229,7 @@ holds(
             id: 'id',
             args,
             env,
+            sentVariables: 0,
             umask: 0o22,
             from: undefined,
             banner: null,
@@ -242,7 +243,7 @@ holds(
               idleTimeMs: null,
             },
           },
-          { cwd: '/', identity: undefined, note: { startedAt: 'now' } },
+          { cwd: '/', identity: undefined, note: { startedAt: 'now' }, ofImage: [], ofLogin: [] },
         ),
       );
       const sent = (tag: string) =>

@@ -52,6 +52,7 @@ function aSession(changes: Partial<SessionSpec> = {}): SessionSpec {
     id: 's1',
     args: ['-bash'],
     env: ['TERM=xterm', 'XDG_RUNTIME_DIR=/run/user/1000'],
+    sentVariables: 1,
     program: { kind: 'shell', path: '/bin/bash', announceFallback: true },
     umask: 0o022,
     asImageUser: false,

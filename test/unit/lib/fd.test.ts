@@ -34,16 +34,32 @@ test('closes when the block is left by an exception', () => {
   expect(isOpen(fd)).toBe(false);
 });
 
-test('what was taken stays open and is no longer its own', () => {
+test('what was passed on stays open and is no longer its own', () => {
   const fd = open();
   {
     using owned = new OwnedFd(fd);
-    expect(owned.take()).toBe(fd);
+    expect(owned.handOver((number) => number)).toBe(fd);
     expect(() => owned.borrow()).toThrow('passed on');
-    expect(() => owned.take()).toThrow('passed on');
+    expect(() => owned.handOver((number) => number)).toThrow('passed on');
   }
   expect(isOpen(fd)).toBe(true);
   closeSync(fd);
+});
+
+test('what was to be passed on is its own where that throws', () => {
+  const fd = open();
+  {
+    using owned = new OwnedFd(fd);
+    const refuse = (): never => {
+      throw new Error('not wanted');
+    };
+    expect(() => owned.handOver(refuse)).toThrow('not wanted');
+    expect(owned.borrow()).toBe(fd);
+    using other = owned.move();
+    expect(other.borrow()).toBe(fd);
+    expect(() => owned.borrow()).toThrow('passed on');
+  }
+  expect(isOpen(fd)).toBe(false);
 });
 
 test('closing a second time does not close the number of somebody else', () => {

@@ -81,6 +81,7 @@ describe('a session', () => {
       ],
       umask: 0o027,
       from: '192.0.2.7',
+      sentVariables: 2,
       program: { kind: 'shell', path: '/bin/bash', announceFallback: false },
       asImageUser: false,
       limits: noLimits,

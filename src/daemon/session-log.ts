@@ -1,0 +1,49 @@
+// The log's lines of logins that became sessions. However often one user logs in, the log has a number of them and then
+// a count; a session whose beginning it has, it has the end of.
+
+import type { SessionEnd } from '../isolation/engine.ts';
+import type { Logger } from '../lib/log.ts';
+import { LogLimit } from './log-limit.ts';
+
+/** Sessions of one uid. A person comes nowhere near it, a script of theirs can. */
+const sessions = { count: 600, ms: 600_000 };
+/** Sandboxes of one uid that were started, and limits of theirs that were changed. */
+const starts = { count: 60, ms: 600_000 };
+/** Above all sessions that there can be; some have ended before we hear that they began. */
+const mostUntold = 50_000;
+
+export class SessionLog {
+  readonly #log: Logger;
+  readonly #sessions: LogLimit;
+  readonly #starts: LogLimit;
+  /** Those that have no line, until they have ended. */
+  readonly #untold = new Set<string>();
+
+  constructor(log: Logger) {
+    this.#log = log;
+    this.#sessions = new LogLimit(sessions, (left) => log.warn(left, 'sessions that are not in this log'));
+    this.#starts = new LogLimit(starts, (left) =>
+      log.warn(left, 'starts of sandboxes that are not in this log'),
+    );
+  }
+
+  /** `uid`: whose sandbox it is in. */
+  began(id: string, uid: number, about: object): void {
+    if (this.#sessions.take(uid)) this.#log.info({ session: id, uid, ...about }, 'login');
+    else if (this.#untold.size < mostUntold) this.#untold.add(id);
+  }
+
+  /** A login that became a shell of the host, whose end nobody tells us. */
+  outside(id: string, uid: number, about: object): void {
+    if (this.#sessions.take(uid)) this.#log.info({ session: id, uid, ...about }, 'login outside: exempt');
+  }
+
+  ended({ id, uid, outcome, problem }: SessionEnd): void {
+    if (this.#untold.delete(id)) return;
+    this.#log.info({ session: id, uid, ...outcome, problem: problem || undefined }, 'session ended');
+  }
+
+  sandboxStarted(uid: number): void {
+    if (this.#starts.take(uid)) this.#log.info({ uid }, 'sandbox started');
+  }
+}
