@@ -3,9 +3,8 @@
 
 import { describe, expect, it } from 'vitest';
 import { debianArchive } from '../fixtures/debian-image.ts';
-import { checkout } from '../fixtures/paths.ts';
 import { tail } from '../fixtures/process.ts';
-import { Guest } from './guest.ts';
+import { runInside } from './inside.ts';
 import { cache, suites } from './remote.ts';
 
 const logins = [
@@ -20,18 +19,13 @@ const chosen = process.env['DOCKERSH_VM_E2E_FILES']?.split(' ');
 describe.concurrent.each(suites)('on Debian %s', (suite) => {
   it('passes', async () => {
     const files = chosen ?? (whole.includes(suite) ? [] : logins);
-    const binds: Record<string, string> = { [checkout]: '/dockersh' };
+    const binds: Record<string, string> = {};
     if (files !== logins) {
       // A guest has no network to make it by.
       await debianArchive();
       binds[cache] = '/var/cache/dockersh-test';
     }
-    await using guest = await Guest.start(suite, { binds });
-    const script = `cd /dockersh && export PATH=/dockersh/node_modules/node/bin:$PATH
-      export DOCKERSH_TEST_UNLIMITED=1 DOCKERSH_TESTS_MUST_RUN=1 NO_COLOR=1
-      export DOCKERSH_E2E_CONTROL='${process.env['DOCKERSH_E2E_CONTROL'] ?? ''}'
-      exec node node_modules/vitest/vitest.mjs run --configLoader native --project e2e "$@"`;
-    const result = await guest.enter('bash', ['-c', script, 'bash', ...files], 1_700_000);
+    const result = await runInside(suite, 'e2e', files, binds);
     process.stdout.write(`On Debian ${suite}:\n${result.stdout.toString()}`);
     expect(result.code, tail(result.stdout.toString() + result.stderr.toString(), 8_000)).toBe(0);
   }, 1_800_000);

@@ -73,6 +73,26 @@ describe.each(suites)('on Debian %s', (suite) => {
     );
   });
 
+  it('sandboxes hold against what can be tried from inside', async () => {
+    await guest.write('/etc/dockersh/conf.d/nested.ini', '[user:eve]\nnesting = yes\n');
+    for (const [user, places] of [
+      ['bob', ['plain:user']],
+      ['eve', ['nesting:user', 'nesting:nested']],
+    ] as const) {
+      const result = await guest.enter('dockershctl', ['--json', 'doctor', '--attack', user]);
+      const { attacks } = JSON.parse(result.stdout.toString()) as {
+        attacks: { place: string; result: string }[];
+      };
+      expect(attacks.filter((attack) => attack.result !== 'held')).toEqual([]);
+      expect([...new Set(attacks.map(({ place }) => place))]).toEqual(places);
+      expect(attacks.length).toBeGreaterThan(150);
+      expect(result.code, describeFinished(result)).toBe(0);
+      const inWords = await guest.enterOk(`dockershctl doctor --attack ${user} --quiet`);
+      expect(inWords).toMatch(/^\d+ attacks: \d+ held, 0 open, 0 could not be tried\n$/);
+    }
+    await guest.enterOk('rm /etc/dockersh/conf.d/nested.ini; dockershctl stop eve');
+  });
+
   it('the other steps of the README work as they stand there', async () => {
     const text = readFileSync(join(checkout, 'README.md'), 'utf8');
     const section = text.split('\n## Install it\n')[1]?.split('\n### ')[0] ?? '';
