@@ -87,6 +87,46 @@ static enum result try_call(const struct attack *attack) {
         }                                                                                                    \
     }
 
+// Calls that no kernel has yet; when one has, they are to be refused still.
+static enum result calls_to_come(const struct attack *attack) {
+    (void)attack;
+    for (int number = 480; number < 1024; number++) {
+        if (number >= 512 && number <= 547) // those of x32 programs alone
+            continue;
+        if (!is_refused(syscall(number, 0, 0, 0, 0, 0, 0)))
+            return broken("call %d: %s", number, strerror(errno));
+#ifdef __x86_64__
+        if (!is_refused(call_i386(number)))
+            return broken("call %d of i386: %s", number, strerror(errno));
+#endif
+    }
+    return held("%s", strerror(errno));
+}
+
+#ifdef __x86_64__
+// Programs of a third kind, whose calls have numbers of their own: getpid, write, clone, unshare, execve.
+static enum result calls_of_x32(const struct attack *attack) {
+    static const int numbers[] = {39, 1, 56, 272, 520, 545};
+    (void)attack;
+    for (size_t index = 0; index < sizeof numbers / sizeof numbers[0]; index++) {
+        if (!is_refused(syscall(numbers[index] | X32_BIT, 0, 0, 0, 0, 0, 0)))
+            return broken("call %d: it worked", numbers[index]);
+    }
+    return held("%s", strerror(errno));
+}
+#endif
+
+static enum result change_personality(const struct attack *attack) {
+    (void)attack;
+    static const unsigned long kinds[] = {0x0400000 /* READ_IMPLIES_EXEC */, 0x0100000 /* MMAP_PAGE_ZERO */,
+                                          0x0200000 /* ADDR_COMPAT_LAYOUT */, 0x0001 /* another system's */};
+    for (size_t index = 0; index < sizeof kinds / sizeof kinds[0]; index++) {
+        if (!is_refused(syscall(SYS_personality, kinds[index])))
+            return broken("personality %#lx", kinds[index]);
+    }
+    return held("%s", strerror(errno));
+}
+
 // Namespaces by a flag, as unshare and clone take it.
 static enum result try_unshare(const struct attack *attack) {
     unsigned long flag = *(const unsigned long *)attack->with;
@@ -193,6 +233,16 @@ static const struct attack attacks[] = {
     CALL(io_uring_enter, 426, 426, 426, "makes calls past the filter", ANYWHERE),
     CALL(io_uring_register, 427, 427, 427, "makes calls past the filter", ANYWHERE),
     CALL(clone3, 435, 435, 435, "hides its flags from the filter", ANYWHERE),
+    CALL(process_madvise, 440, 440, 440, "reaches into other processes", ANYWHERE),
+    CALL(mbind, 237, 274, 235, "places memory", ANYWHERE),
+    CALL(move_pages, 279, 317, 239, "places memory of other processes", ANYWHERE),
+    CALL(migrate_pages, 256, 294, 238, "places memory of other processes", ANYWHERE),
+    CALL(set_mempolicy_home_node, 450, 450, 450, "places memory", ANYWHERE),
+    CALL(open_tree_attr, 467, 467, 467, "is newer than the filter", ANYWHERE),
+    CALL(kcmp, 312, 349, 272, "compares what processes have", WITHOUT_NESTING),
+    CALL(pidfd_getfd, 438, 438, 438, "takes descriptors from processes", WITHOUT_NESTING),
+    CALL(sethostname, 170, 74, 161, "names the machine", WITHOUT_NESTING),
+    CALL(setdomainname, 171, 121, 162, "names the machine", WITHOUT_NESTING),
     CALL(mount, 165, 21, 40, "mounts", WITHOUT_NESTING),
     CALL(umount, NONE, 22, NONE, "unmounts", WITHOUT_NESTING),
     CALL(umount2, 166, 52, 39, "unmounts", WITHOUT_NESTING),
@@ -206,6 +256,23 @@ static const struct attack attacks[] = {
     CALL(open_tree, 428, 428, 428, "copies mounts", WITHOUT_NESTING),
     CALL(mount_setattr, 442, 442, 442, "changes a mount", WITHOUT_NESTING),
     CALL(setns, 308, 346, 268, "enters namespaces", WITHOUT_NESTING),
+    {.name = "calls-to-come",
+     .tries = "make calls that are newer than the filter",
+     .must = "is refused",
+     .places = ANYWHERE,
+     .run = calls_to_come},
+#ifdef __x86_64__
+    {.name = "calls-x32",
+     .tries = "make calls as an x32 program",
+     .must = "is refused, whatever the call",
+     .places = ANYWHERE,
+     .run = calls_of_x32},
+#endif
+    {.name = "personality",
+     .tries = "switch off what protects programs' memory",
+     .must = "is refused",
+     .places = ANYWHERE,
+     .run = change_personality},
     UNSHARE("mount", 0x00020000),
     UNSHARE("cgroup", 0x02000000),
     UNSHARE("uts", 0x04000000),

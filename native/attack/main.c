@@ -33,10 +33,19 @@
 
 #define PATIENCE_S 20
 
-// clang-format off: one a line, so that branches that add one do not meet
+// One a line, so that branches which add one do not meet.
+// clang-format off
 static const struct family *const families[] = {
-    &calls_family,       &mounts_family,     &ids_family,    &kernel_files_family, &processes_family,
-    &descriptors_family, &namespaces_family, &nested_family, &outside_family,
+    &calls_family,
+    &mounts_family,
+    &ids_family,
+    &kernel_files_family,
+    &processes_family,
+    &descriptors_family,
+    &namespaces_family,
+    &nested_family,
+    &outside_family,
+    &files_family,
 };
 // clang-format on
 #define FAMILIES (sizeof families / sizeof families[0])
