@@ -46,6 +46,7 @@ static const struct family *const families[] = {
     &nested_family,
     &outside_family,
     &files_family,
+    &counters_family,
 };
 // clang-format on
 #define FAMILIES (sizeof families / sizeof families[0])

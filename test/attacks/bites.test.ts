@@ -40,6 +40,7 @@ const bites: Readonly<Record<string, readonly [Place, ...string[]]>> = {
   uts_namespace: ['plain:user', 'own-uts'],
   cgroup_namespace: ['plain:user', 'own-cgroup'],
   core_limit: ['plain:user', 'core-files'],
+  own_counters: ['plain:user', 'counters-owner'],
   namespace_bound: ['plain:user', 'namespaces-bound'],
 };
 

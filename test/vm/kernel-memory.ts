@@ -63,6 +63,27 @@ export function memoryTests(on: OnKernel): void {
     );
   });
 
+  describe('sockets', () => {
+    it(
+      'queue no more than the sandbox may have of memory',
+      async () => {
+        await on.policy({ user12: { memory: '32M' } });
+        const queue = `perl -MSocket -e '$d = "x" x 60000; for (1 .. 300) {
+          socket(my $s, PF_INET, SOCK_DGRAM, 0) && bind($s, sockaddr_in(0, INADDR_LOOPBACK)) or last;
+          setsockopt($s, SOL_SOCKET, $_, pack("l", 1 << 30)) for SO_RCVBUF, SO_SNDBUF;
+          my $to = getsockname($s); for (1 .. 16) { send($s, $d, MSG_DONTWAIT, $to) or last }
+          $queued += unpack("L", getsockopt($s, SOL_SOCKET, 55)); push @all, $s } # SO_MEMINFO
+          print "$queued ", scalar @all, "\n"'`;
+        const [queued, sockets] = (await on.inside('user12', queue)).trim().split(' ').map(Number);
+        expect(sockets).toBe(300);
+        expect(queued).toBeGreaterThan(megabyte);
+        expect(queued).toBeLessThan(32 * megabyte);
+        await on.neighbourIsFine();
+      },
+      testMs,
+    );
+  });
+
   describe('swap', () => {
     it(
       'is none, or as much as the policy says, beyond memory, and changes at once',

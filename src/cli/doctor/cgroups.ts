@@ -21,7 +21,7 @@ interface Cgroups {
 }
 
 /** As src/isolation/cgroup-host.ts chooses: v1 hierarchies with a controller of ours come first. */
-async function cgroupsOf(mounts: readonly Mount[]): Promise<Cgroups> {
+export async function cgroupsOf(mounts: readonly Mount[]): Promise<Cgroups> {
   const v2 = mounts.find(({ type }) => type === 'cgroup2');
   const v1 = mounts.filter(({ type }) => type === 'cgroup').flatMap(({ options }) => options);
   if (['memory', 'cpu', 'pids'].some((controller) => v1.includes(controller))) {

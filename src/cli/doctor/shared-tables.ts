@@ -3,6 +3,7 @@
 
 import { readFile } from 'node:fs/promises';
 import { totalmem } from 'node:os';
+import { cgroupsOf } from './cgroups.ts';
 import { type Finding, type HostCheck, ok, unknown, warning } from './check.ts';
 import type { Context } from './context.ts';
 import { sysctl } from './kernel.ts';
@@ -13,9 +14,12 @@ const terminalsOfOne = 128;
 // What the kernel counts towards a sandbox's memory for one of each, on 64-bit machines.
 const bytesOfFile = 192;
 const bytesOfAioEvent = 64;
+/** With cgroups of version 1, sockets may have this part of "memory" (src/isolation/cgroup-limits.ts). */
+const partOfSockets = 4;
+const smallestPage = 4096;
 
 /** A command that sets sysctls, and what keeps them over a restart. */
-function settings(values: Readonly<Record<string, number>>): string {
+function settings(values: Readonly<Record<string, number | string>>): string {
   const all = Object.entries(values).map(([name, value]) => `${name}=${value}`);
   return `sysctl -w ${all.join(' ')}, and the same lines in a file in /etc/sysctl.d.`;
 }
@@ -82,6 +86,20 @@ export const sharedTableChecks: readonly HostCheck[] = [
     bytes: bytesOfAioEvent,
   }),
   {
+    id: 'sysctl-socket-memory',
+    group: 'kernel',
+    what: 'no sandbox can have all memory of TCP or UDP',
+    why: 'Above the last number of net.ipv4.tcp_mem and udp_mem, which are for the whole machine, nobody can send.',
+    run: socketMemory,
+  },
+  {
+    id: 'sysctl-hugepages',
+    group: 'kernel',
+    what: 'no huge pages are set aside',
+    why: 'They count towards no memory limit, and whoever asks for them first gets them all.',
+    run: hugePages,
+  },
+  {
     id: 'sysctl-lwtunnel',
     group: 'kernel',
     what: 'nobody inside can change a setting of the host',
@@ -139,6 +157,38 @@ async function processes(context: Context): Promise<Finding> {
     `${seen}, and the policy lets ${names.join(', ')} have more than half of them`,
     `Set "pids" for them in the policy, or sysctl -w kernel.pid_max=4194304 kernel.threads-max=${2 ** 20}.`,
   );
+}
+
+async function socketMemory(context: Context): Promise<Finding> {
+  const memories = (await context.subjects()).found.flatMap((subject) => {
+    const policy = policyOf(subject);
+    return policy === undefined || policy.exempt === 'yes' ? [] : [policy.memoryBytes ?? totalmem()];
+  });
+  const { mode } = await cgroupsOf(context.mounts());
+  const most = Math.max(0, ...memories) / (mode === 'v2' ? 1 : partOfSockets);
+  const limits = await Promise.all(
+    ['net.ipv4.tcp_mem', 'net.ipv4.udp_mem'].map(async (name) => ({ name, pages: await lastOf(name) })),
+  );
+  const low = limits.filter(({ pages }) => pages * smallestPage < most);
+  const found = limits.map(({ name, pages }) => `${name} ends at ${pages} pages`).join(', ');
+  if (low.length === 0) return ok(found);
+  const enough = 2 ** Math.ceil(Math.log2((2 * most) / smallestPage));
+  const values = Object.fromEntries(low.map(({ name }) => [name, `"${enough / 2} ${enough / 2} ${enough}"`]));
+  return warning(`${found}; a sandbox may have ${Math.ceil(most / smallestPage)}`, settings(values));
+}
+
+async function lastOf(name: string): Promise<number> {
+  const text = await readFile(`/proc/sys/${name.replaceAll('.', '/')}`, 'utf8');
+  return Number(text.trim().split(/\s+/).at(-1));
+}
+
+async function hugePages(): Promise<Finding> {
+  const text = await readFile('/proc/meminfo', 'utf8');
+  const count = Number(/^HugePages_Total: +(\d+)/m.exec(text)?.[1] ?? 0);
+  if (count === 0) return ok('there are none');
+  const fix =
+    'sysctl -w vm.nr_hugepages=0 where nothing needs them; otherwise --ignore sysctl-hugepages, and know that they can be taken.';
+  return warning(`there are ${count}`, fix);
 }
 
 async function lightweightTunnels(context: Context): Promise<Finding> {

@@ -21,7 +21,9 @@ export const scenarios = {
       echo 1000000 | put /proc/sys/fs/file-max; echo 65536 | put /proc/sys/fs/aio-max-nr
       echo 1000 | put /proc/sys/kernel/pid_max; echo 4096 | put /proc/sys/kernel/pty/max
       echo 100 | put /proc/sys/kernel/pty/reserve; echo 'quiet cgroup.memory=nosocket' | put /proc/cmdline
-      mount -t tmpfs none /proc/sys/net; mkdir /proc/sys/net/netfilter
+      { cat /proc/meminfo; echo 'HugePages_Total:     512'; } | grep -v 'Total:  *0$' | put /proc/meminfo
+      mount -t tmpfs none /proc/sys/net; mkdir /proc/sys/net/netfilter /proc/sys/net/ipv4
+      echo 100 200 300 >/proc/sys/net/ipv4/tcp_mem; echo 1000 2000 3000000000 >/proc/sys/net/ipv4/udp_mem
       echo 0 >/proc/sys/net/netfilter/nf_hooks_lwtunnel`,
   },
   noMountApi: { deny: 'open_tree' },
@@ -169,6 +171,8 @@ export const breakers: Readonly<Record<string, Breaker>> = {
   'sysctl-processes': { scenario: 'smallTables', state: 'warning', found: /has 1000, .*more than half/ },
   'sysctl-files': { scenario: 'smallTables', state: 'warning', found: /file-max is 1000000/ },
   'sysctl-aio': { scenario: 'smallTables', state: 'warning', found: /aio-max-nr is 65536/ },
+  'sysctl-socket-memory': { scenario: 'smallTables', state: 'warning', found: /tcp_mem ends at 300 pages/ },
+  'sysctl-hugepages': { scenario: 'smallTables', state: 'warning', found: /512/ },
   'sysctl-lwtunnel': { scenario: 'smallTables', state: 'warning', found: /off/ },
   'kernel-namespaces': { scenario: 'noNamespaces', state: 'critical' },
   'kernel-mount-api': { scenario: 'noMountApi', state: 'critical', found: /open_tree/ },
