@@ -70,6 +70,6 @@ const maxText = 300;
 
 /** Text of a registry, fit for a terminal and a log: no control characters, not endless. */
 export function printable(text: string): string {
-  const plain = text.replace(/[\p{Cc}\p{Cf}]+/gu, ' ').trim();
+  const plain = text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, ' ').trim();
   return plain.length > maxText ? `${plain.slice(0, maxText)}…` : plain;
 }

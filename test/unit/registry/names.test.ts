@@ -201,7 +201,7 @@ describe('waiting', () => {
   });
 
   it('shows nothing of a registry that a terminal would act upon', () => {
-    expect(printable('a\u001b[31mb\r\n\u202ec')).toBe('a [31mb c');
+    expect(printable('a\u001b[31mb\r\n\u202ec\u2028d')).toBe('a [31mb c d');
     expect(printable('x'.repeat(1000))).toHaveLength(301);
   });
 });
