@@ -13,7 +13,7 @@ import type { Benchmark } from './benchmarks.ts';
 import type { Account } from './contenders.ts';
 import { Editor } from './editor.ts';
 import type { Field } from './field.ts';
-import { type Goal, notAbove, type Row, summarize } from './figures.ts';
+import { type Goal, notAbove, percentile, type Row, summarize } from './figures.ts';
 
 const people = 20;
 const usualSeconds = 60;
@@ -135,7 +135,10 @@ const hogs = [
   'while :; do mkdir -p d/$RANDOM/$RANDOM/$RANDOM; : >d/$RANDOM; done',
 ];
 /** What hostile.c does to the login socket, for some seconds each. */
-const floods = ['connect 5', 'fields 5000', 'broken 20000', 'empty 20000', 'silent 200 5', 'linger 5'];
+const floods = [
+  ...['empty', 'garbage', 'descriptors', 'fields', 'logins', 'waits'].map((kind) => `flood ${kind} 5 2`),
+  ...['broken 20000', 'silent 200 5', 'linger 5'],
+];
 
 class Attacker implements AsyncDisposable {
   readonly #field: Field;
@@ -197,10 +200,7 @@ async function aborted(signal: AbortSignal): Promise<void> {
   await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
 }
 
-function p99(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  return sorted[Math.max(0, Math.ceil(0.99 * sorted.length) - 1)] ?? Number.NaN;
-}
+const p99 = (values: readonly number[]): number => percentile(values, 99);
 
 function goalsOf(quiet: Phase, attacked: Phase, left: readonly string[]): Goal[] {
   const waits = kinds.map((kind) => {
