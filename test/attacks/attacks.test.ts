@@ -2,8 +2,11 @@
 // there. An attack that could not even be made has failed.
 
 import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Attack, type AttackAnswer, places } from '../../src/cli/doctor/attack.ts';
+import { checkout } from '../fixtures/paths.ts';
 import { attackProgram, Sandboxes } from './sandboxes.ts';
 
 // What the tests are called must be known before one runs.
@@ -21,6 +24,17 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await sandboxes?.[Symbol.asyncDispose]();
+});
+
+it('SECURITY.md names no attack that is not made', () => {
+  const text = readFileSync(join(checkout, 'SECURITY.md'), 'utf8');
+  const section = text.split('\n### What is tried from inside\n')[1]?.split('\n## ')[0] ?? '';
+  const cells = section.split('\n').filter((line) => line.startsWith('| '));
+  const named = cells.flatMap((line) =>
+    [...line.matchAll(/`([A-Za-z][\w-]*[a-zA-Z0-9_])`/g)].map(([, name]) => name),
+  );
+  expect(named.length).toBeGreaterThan(50);
+  expect(named.filter((name) => !attacks.some((attack) => attack.name === name))).toEqual([]);
 });
 
 describe('dockershctl doctor --attack', () => {
