@@ -198,8 +198,10 @@ holds(
     const opened = await SlotRegistry.open(file).catch((error: unknown) => error);
     if (opened instanceof SlotRegistry) {
       const { slots } = JSON.parse(text) as { slots: Record<string, number> };
-      expect(new Set(Object.values(slots)).size).toBe(Object.keys(slots).length);
-      for (const uid of Object.keys(slots)) expect(opened.has(Number(uid))).toBe(true);
+      // Zod leaves that one name out of every record.
+      const kept = Object.entries(slots).filter(([uid]) => uid !== '__proto__');
+      expect(new Set(kept.map(([, given]) => given)).size).toBe(kept.length);
+      for (const [uid] of kept) expect(opened.has(Number(uid))).toBe(true);
     } else expect(opened).toMatchObject({ code: 'E_INTERNAL' } satisfies Partial<DockershError>);
   }),
   300,
