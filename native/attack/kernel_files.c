@@ -1,7 +1,9 @@
 // /proc and /sys: what is the machine's can neither be changed nor, where it tells secrets, be read. Files
 // are only opened for writing, which is where the kernel decides: nothing is changed where it says yes.
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "attack.h"
@@ -24,6 +26,19 @@ static enum result find_file(const struct attack *attack) {
 
 static enum result read_file(const struct attack *attack) {
     return unreadable(attack->kernel_file);
+}
+
+static enum result list_folder(const struct attack *attack) {
+    const char *path = attack->kernel_file;
+    DIR *folder = opendir(path);
+    if (folder == NULL)
+        return errno == ENOENT ? absent(path) : held("%s: %s", path, strerror(errno));
+    char found[256] = "";
+    for (const struct dirent *entry = readdir(folder); entry != NULL; entry = readdir(folder))
+        if (entry->d_name[0] != '.')
+            (void)snprintf(found, sizeof found, "%s", entry->d_name);
+    (void)closedir(folder);
+    return found[0] == '\0' ? held("%s is empty", path) : broken("%s/%s is there", path, found);
 }
 
 // Without the right to see them, the kernel shows addresses as zeroes.
@@ -52,6 +67,18 @@ static enum result read_addresses(const struct attack *attack) {
         .name = "read-" word, .tries = "read " path, .must = "is refused, or is empty", .places = ANYWHERE,  \
         .run = read_file, .kernel_file = (path)                                                              \
     }
+
+// With nesting whoever makes namespaces mounts proc anew, and nothing of it is covered
+// (native/supervisor/masks.h).
+#define COVERED(word, path, how, what, result)                                                               \
+    {                                                                                                        \
+        .name = word, .tries = what " " path, .must = result, .places = WITHOUT_NESTING, .run = (how),       \
+        .kernel_file = (path)                                                                                \
+    }
+#define READS_COVERED(word, path) COVERED("read-" word, path, read_file, "read", "is refused, or is empty")
+#define LISTS_COVERED(word, path) COVERED("list-" word, path, list_folder, "list", "is refused, or is empty")
+// What belongs to the sandbox's own namespaces, and so to its root.
+#define WRITES_COVERED(word, path) COVERED("write-" word, path, write_file, "write to", "is refused")
 
 #define FINDS(word, path)                                                                                    \
     {                                                                                                        \
@@ -84,9 +111,7 @@ static const struct attack attacks[] = {
     WRITES("binfmt", "/proc/sys/fs/binfmt_misc/register"),
     WRITES("rmem-max", "/proc/sys/net/core/rmem_max"),
     WRITES("sysrq-trigger", "/proc/sysrq-trigger"),
-    WRITES("irq-affinity", "/proc/irq/default_smp_affinity"),
     WRITES("mtrr", "/proc/mtrr"),
-    WRITES("scsi", "/proc/scsi/scsi"),
     WRITES("uevent-helper", "/sys/kernel/uevent_helper"),
     WRITES("power-state", "/sys/power/state"),
     WRITES("profiling", "/sys/kernel/profiling"),
@@ -104,6 +129,53 @@ static const struct attack attacks[] = {
     READS("page-flags", "/proc/kpageflags"),
     READS("page-cgroups", "/proc/kpagecgroup"),
     READS("timer-list", "/proc/timer_list"),
+    READS_COVERED("keys", "/proc/keys"),
+    READS_COVERED("key-users", "/proc/key-users"),
+    READS_COVERED("interrupts", "/proc/interrupts"),
+    READS_COVERED("softirqs", "/proc/softirqs"),
+    READS_COVERED("schedstat", "/proc/schedstat"),
+    READS_COVERED("sched-debug", "/proc/sched_debug"),
+    READS_COVERED("timer-stats", "/proc/timer_stats"),
+    READS_COVERED("latency-stats", "/proc/latency_stats"),
+    READS_COVERED("config", "/proc/config.gz"),
+    READS_COVERED("symbol-names", "/proc/kallsyms"),
+    READS_COVERED("vmcoreinfo", "/sys/kernel/vmcoreinfo"),
+    READS_COVERED("kernel-notes", "/sys/kernel/notes"),
+    // Below what is covered without nesting.
+    {.name = "write-irq-affinity",
+     .tries = "write to /proc/irq/default_smp_affinity",
+     .must = "is refused",
+     .places = WITH_NESTING,
+     .run = write_file,
+     .kernel_file = "/proc/irq/default_smp_affinity"},
+    {.name = "write-scsi",
+     .tries = "write to /proc/scsi/scsi",
+     .must = "is refused",
+     .places = WITH_NESTING,
+     .run = write_file,
+     .kernel_file = "/proc/scsi/scsi"},
+    LISTS_COVERED("irq", "/proc/irq"),
+    LISTS_COVERED("scsi", "/proc/scsi"),
+    LISTS_COVERED("acpi", "/proc/acpi"),
+    LISTS_COVERED("bus", "/proc/bus"),
+    LISTS_COVERED("proc-driver", "/proc/driver"),
+    LISTS_COVERED("proc-fs", "/proc/fs"),
+    LISTS_COVERED("firmware", "/sys/firmware"),
+    LISTS_COVERED("sys-irq", "/sys/kernel/irq"),
+    LISTS_COVERED("slab", "/sys/kernel/slab"),
+    LISTS_COVERED("boot-params", "/sys/kernel/boot_params"),
+    LISTS_COVERED("powercap", "/sys/devices/virtual/powercap"),
+    WRITES_COVERED("pid-max", "/proc/sys/kernel/pid_max"),
+    WRITES_COVERED("msgmax", "/proc/sys/kernel/msgmax"),
+    WRITES_COVERED("msgmni", "/proc/sys/kernel/msgmni"),
+    WRITES_COVERED("sem", "/proc/sys/kernel/sem"),
+    WRITES_COVERED("shmmax", "/proc/sys/kernel/shmmax"),
+    WRITES_COVERED("shmall", "/proc/sys/kernel/shmall"),
+    WRITES_COVERED("mqueue-queues", "/proc/sys/fs/mqueue/queues_max"),
+    WRITES_COVERED("mqueue-messages", "/proc/sys/fs/mqueue/msg_max"),
+    WRITES_COVERED("somaxconn", "/proc/sys/net/core/somaxconn"),
+    WRITES_COVERED("ports", "/proc/sys/net/ipv4/ip_unprivileged_port_start"),
+    WRITES_COVERED("user-namespaces", "/proc/sys/user/max_user_namespaces"),
     FINDS("conntrack-max", "/proc/sys/net/nf_conntrack_max"),
     FINDS("mem", "/dev/mem"),
     FINDS("kmsg", "/dev/kmsg"),

@@ -93,6 +93,11 @@ int dev_build(const struct spec *spec, int root, struct err *err) {
         if (mkdirat(dev, folders[index], 0755) != 0)
             return err_sys(err, "make folder in /dev", folders[index]);
     }
+    // Below what is mounted there later: what covers a file (masks.c). The host's root's, who has no id
+    // inside.
+    cleanup_fd int empty = openat(dev, "mqueue/empty", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0444);
+    if (empty < 0)
+        return err_sys(err, "make file in /dev", "mqueue/empty");
     for (size_t index = 0; index < spec->device_count; index++) {
         if (add_device(dev, &spec->devices[index], err) != 0)
             return -1;

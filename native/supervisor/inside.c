@@ -17,6 +17,7 @@
 
 #include "cleanup.h"
 #include "lockdown.h"
+#include "masks.h"
 #include "rootfs.h"
 #include "step.h"
 #include "sys.h"
@@ -48,25 +49,12 @@ static int own_namespaces(const struct spec *spec, struct err *err) {
     return spec->host_network ? 0 : raise_loopback(err);
 }
 
+// sysfs belongs to the network namespace's owner: the host's network has the host's, which the supervisor has
+// mounted already.
 static int mount_sysfs(const struct spec *spec, int root, struct err *err) {
-    if (!spec->host_network)
-        return mount_in_root(root, "sys", "sysfs", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL, err);
-    // sysfs belongs to the network namespace's owner; in the host's network only a bind is allowed.
-    cleanup_fd int target = open_in_root(root, "sys", err);
-    if (target < 0)
-        return -1;
-    char link[32];
-    (void)snprintf(link, sizeof link, "/proc/self/fd/%d", target);
-    if (mount("/sys", link, NULL, MS_BIND | MS_REC, NULL) != 0)
-        return err_sys(err, "bind /sys", NULL);
-    struct sys_mount_attr attr = {.attr_set =
-                                      SYS_MOUNT_ATTR_RDONLY | SYS_MOUNT_ATTR_NOSUID | SYS_MOUNT_ATTR_NODEV};
-    cleanup_fd int mounted = open_in_root(root, "sys", err);
-    if (mounted < 0)
-        return -1;
-    if (sys_mount_setattr(mounted, "", AT_EMPTY_PATH | SYS_AT_RECURSIVE, &attr) != 0)
-        return err_sys(err, "make /sys read-only", NULL);
-    return 0;
+    if (spec->host_network)
+        return 0;
+    return mount_in_root(root, "sys", "sysfs", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL, err);
 }
 
 static int fill_run(const struct spec *spec, int root, struct err *err) {
@@ -97,10 +85,7 @@ static const struct bound {
     {"max_fanotify_groups", "128", "128"},     {"max_fanotify_marks", "1048576", "1048576"},
 };
 
-static int bound_counters(const struct spec *spec, int root, struct err *err) {
-    cleanup_fd int proc = open_in_root(root, "proc/sys/user", err);
-    if (proc < 0)
-        return -1;
+static int bound_counters(const struct spec *spec, int proc, struct err *err) {
     for (size_t index = 0; index < sizeof bounds / sizeof bounds[0]; index++) {
         const struct bound *bound = &bounds[index];
         const char *most = spec->freedom.nesting ? bound->nesting : bound->most;
@@ -124,9 +109,15 @@ static int own_mounts(const struct spec *spec, int root, struct err *err) {
     const unsigned long plain = MS_NOSUID | MS_NODEV;
     char size[64];
     (void)snprintf(size, sizeof size, "mode=1777,size=%llu", (unsigned long long)spec->shm_bytes);
-    if (mount_in_root(root, "proc", "proc", plain | MS_NOEXEC, NULL, err) != 0 ||
-        bound_counters(spec, root, err) != 0 || mount_sysfs(spec, root, err) != 0 ||
-        mount_cgroup(spec, root, err) != 0 ||
+    if (mount_in_root(root, "proc", "proc", plain | MS_NOEXEC, NULL, err) != 0)
+        return -1;
+    // The masks make it read-only, but not for a descriptor from before; and they are made with what the
+    // kernel counts as mount namespaces.
+    cleanup_fd int counters = open_in_root(root, "proc/sys/user", err);
+    if (counters < 0)
+        return -1;
+    if (mount_sysfs(spec, root, err) != 0 || masks_add(spec, root, err) != 0 ||
+        bound_counters(spec, counters, err) != 0 || mount_cgroup(spec, root, err) != 0 ||
         mount_in_root(root, "dev/mqueue", "mqueue", plain | MS_NOEXEC, NULL, err) != 0 ||
         mount_in_root(root, "dev/shm", "tmpfs", plain, size, err) != 0)
         return -1;

@@ -204,6 +204,24 @@ static int add_binds(struct spec *spec, int root, struct err *err) {
     return 0;
 }
 
+// Without what is mounted below it: the control groups of the whole host, debugfs and others. Only the
+// supervisor may leave that out; for a user namespace it is locked together.
+static int add_host_sys(const struct spec *spec, int root, struct err *err) {
+    if (!spec->host_network)
+        return 0;
+    struct sys_mount_attr attr = {.attr_set = SYS_MOUNT_ATTR_RDONLY | SYS_MOUNT_ATTR_NOSUID |
+                                              SYS_MOUNT_ATTR_NODEV | SYS_MOUNT_ATTR_NOEXEC};
+    cleanup_fd int tree = sys_open_tree(AT_FDCWD, "/sys", SYS_OPEN_TREE_CLONE | O_CLOEXEC);
+    if (tree < 0 || sys_mount_setattr(tree, "", AT_EMPTY_PATH, &attr) != 0)
+        return err_sys(err, "open tree", "/sys");
+    cleanup_fd int target = open_in_root(root, "sys", err);
+    if (target < 0)
+        return -1;
+    if (sys_move_mount(tree, "", target, "", SYS_MOVE_MOUNT_F_EMPTY_PATH | SYS_MOVE_MOUNT_T_EMPTY_PATH) != 0)
+        return err_sys(err, "attach", "/sys");
+    return 0;
+}
+
 // The daemon has it mounted as well, with the options that count: a second mount is of the same file system.
 static int mount_disk(const struct spec *spec, struct err *err) {
     if (spec->disk == NULL)
@@ -233,7 +251,7 @@ int rootfs_build(struct spec *spec, int userns, int devpts, struct err *err) {
     if (dev_build(spec, root, err) != 0 || devpts_attach(devpts, spec, root, err) != 0 ||
         build_temporary(spec, root, err) != 0)
         return -1;
-    if (add_binds(spec, root, err) != 0)
+    if (add_binds(spec, root, err) != 0 || add_host_sys(spec, root, err) != 0)
         return -1;
     return mounts_add(spec, root, err);
 }

@@ -29,7 +29,7 @@ export const sandboxKeys = {
     values: 'a size of at least 1M, or none',
     applies: 'sandbox',
     user: 'most',
-    doc: 'Size of /dev/shm. It is memory and counts towards "memory", which alone bounds it with none.',
+    doc: 'Size of /dev/shm. It is memory and counts towards "memory", and is never more than three eighths of that. none: "memory" alone bounds it.',
     example: '64M',
   },
   hostname: {

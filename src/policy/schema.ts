@@ -95,7 +95,7 @@ const ownKeys = {
     values: 'a size of at least 1M, or none',
     applies: 'sandbox',
     user: 'most',
-    doc: 'Size of /tmp. It is kept in memory and counts towards "memory", which alone bounds it with none.',
+    doc: 'Size of /tmp. It is kept in memory and counts towards "memory", and is never more than three eighths of that, so that there is room for programs when it and /dev/shm are full. none: "memory" alone bounds it, and who fills it can run nothing any more.',
     example: '256M',
   },
   home: {

@@ -80,6 +80,16 @@ describe.skipIf(control || unlimited)('limits', () => {
     await hog.host.ctlOk('stop', hog.user.name);
   });
 
+  it('with /tmp and /dev/shm full there is room to empty them', async () => {
+    const hog = await limited({ memory: '128M' });
+    const fill =
+      'head -c 200000000 /dev/zero > /tmp/big; head -c 200000000 /dev/zero > /dev/shm/big; echo full';
+    expect((await hog.ssh(fill, { timeoutMs: 100_000 })).stdout.toString()).toBe('full\n');
+    const emptied = await hog.ssh('rm /tmp/big /dev/shm/big && echo emptied');
+    expect(emptied.stdout.toString(), describeFinished(emptied)).toBe('emptied\n');
+    await hog.host.ctlOk('stop', hog.user.name);
+  });
+
   it('many files open, many terminals: the sandbox itself stays usable', async () => {
     const hog = await limited({ pids: 200 });
     const command =
