@@ -154,13 +154,30 @@ static void release_signals(void) {
     (void)sigprocmask(SIG_SETMASK, &usual_mask, NULL);
 }
 
+static int dial(const struct sockaddr_un *address) {
+    cleanup_fd int connection = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    if (connection < 0 || connect(connection, (const struct sockaddr *)address, sizeof *address) != 0)
+        return -1;
+    return take_fd(&connection);
+}
+
+// Our own door, where the daemon has made one, is one that nobody else can stand in.
+static int dial_daemon(void) {
+    static const struct sockaddr_un everybody = {.sun_family = AF_UNIX, .sun_path = SOCKET_PATH};
+#ifndef DOCKERSH_EXEC
+    struct sockaddr_un own = {.sun_family = AF_UNIX};
+    int written = snprintf(own.sun_path, sizeof own.sun_path, RUN_DIR "/doors/%u.sock", (unsigned)getuid());
+    int connection = written > 0 && (size_t)written < sizeof own.sun_path ? dial(&own) : -1;
+    if (connection >= 0)
+        return connection;
+#endif
+    return dial(&everybody);
+}
+
 // A connected socket with the login sent, or -1 with errno.
 static int submit(size_t length) {
-    cleanup_fd int connection = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    cleanup_fd int connection = dial_daemon();
     if (connection < 0)
-        return -1;
-    struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = SOCKET_PATH};
-    if (connect(connection, (struct sockaddr *)&address, sizeof address) != 0)
         return -1;
     static const int standard[] = {0, 1, 2};
     hold_signals(); // not before: a connection may have to wait

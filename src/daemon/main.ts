@@ -26,6 +26,7 @@ import { Accounts } from './accounts.ts';
 import { serveAdmin } from './admin.ts';
 import { Admission } from './admission.ts';
 import { DiskBases } from './disk-bases.ts';
+import { Doors } from './doors.ts';
 import { journalIsOurs, journalStream } from './journal.ts';
 import { KeptPolicy } from './kept-policy.ts';
 import { LiveLimits } from './live-limits.ts';
@@ -154,7 +155,7 @@ async function serve(options: DaemonOptions, inherited: InheritedSockets, log: L
   const history = new LoginHistory();
   const sessions = new SessionLog(log);
   const users = new Users();
-  const used: { engine?: Engine; live?: LiveLimits; admission?: Admission } = {};
+  const used: { engine?: Engine; live?: LiveLimits; admission?: Admission; doors?: Doors } = {};
   const layerProgram = { path: path.join(options.libexec, 'dockersh-layer'), limits: {} };
   const disks = parts.use(new UserDisks({ state: options.state, log, ...diskFiles(layerProgram) }));
   const bases = new DiskBases(options.state, disks);
@@ -187,9 +188,11 @@ async function serve(options: DaemonOptions, inherited: InheritedSockets, log: L
         sandboxStarted: (started) => {
           history.sandboxStarted(started);
           sessions.sandboxStarted(started.uid);
+          used.doors?.open(started.uid);
           used.live?.follow(started.uid); // the policy may have changed meanwhile
         },
-        sandboxEnded: () => {
+        sandboxEnded: (uid) => {
+          used.doors?.close(uid);
           used.admission?.changed();
           sweepLater();
         },
@@ -255,6 +258,9 @@ async function serve(options: DaemonOptions, inherited: InheritedSockets, log: L
     admin.close();
   });
   const failed = (error: unknown): void => log.error({ err: error }, 'connection');
+  const doors = parts.use(new Doors(options.run, (accepted) => clients.accept(accepted), log));
+  for (const uid of engine.uids()) doors.open(uid);
+  used.doors = doors;
   const exec = inherited.get('exec') ?? SeqpacketListener.bind(sockets.exec, 0o600);
   parts.use(new SeqpacketListener(exec, (accepted) => clients.acceptExec(accepted), failed));
   const login = inherited.get('login') ?? SeqpacketListener.bind(sockets.login, 0o666);

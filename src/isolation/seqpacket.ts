@@ -134,6 +134,9 @@ export class SeqpacketConnection implements Disposable {
 
 /** How long a listener rests when the process or the host is out of descriptors or memory. */
 const exhaustedMs = 100;
+/** Each takes in all who wait, but for what takes longer than a few milliseconds; more than a full queue needs. */
+const mostLooks = 16;
+
 /** A listening socket; connections are handed to `accepted`, which owns them and does not throw. */
 export class SeqpacketListener implements Disposable {
   readonly #fd: OwnedFd;
@@ -172,6 +175,20 @@ export class SeqpacketListener implements Disposable {
         this.#rest = setTimeout(() => this.#listen(), exhaustedMs);
       }
     });
+  }
+
+  /**
+   * Takes in those who have come, and nobody after them: what waits in the queue of a socket when that is closed is closed
+   * with it, here, however long that takes.
+   */
+  close(): void {
+    addon().silence(this.#fd.borrow());
+    try {
+      for (let looks = 0; looks < mostLooks; looks += 1) this.#accepted(acceptClients(this.#fd));
+    } catch (error) {
+      this.#failed(error);
+    }
+    this[Symbol.dispose]();
   }
 
   [Symbol.dispose](): void {

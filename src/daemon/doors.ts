@@ -1,0 +1,57 @@
+// Login sockets of single users, beside the one that all have: while somebody has a sandbox they log in by a socket that
+// nobody else can connect to. Whoever fills the queue of everybody's socket, which the kernel serves in no one's turn,
+// then keeps only those waiting who have no sandbox yet.
+//
+//   <run>/doors/<uid>.sock   the user's own, mode 0600
+
+import { chownSync, mkdirSync, rmSync } from 'node:fs';
+import path from 'node:path';
+import type { ClientConnection } from '../isolation/client-connection.ts';
+import { SeqpacketListener } from '../isolation/seqpacket.ts';
+import type { Logger } from '../lib/log.ts';
+
+export class Doors implements Disposable {
+  readonly #folder: string;
+  readonly #accepted: (clients: readonly ClientConnection[]) => void;
+  readonly #log: Logger;
+  readonly #open = new Map<number, SeqpacketListener>();
+
+  /** `accepted` owns the connections and does not throw. What an earlier daemon left is cleared away. */
+  constructor(run: string, accepted: (clients: readonly ClientConnection[]) => void, log: Logger) {
+    this.#folder = path.join(run, 'doors');
+    this.#accepted = accepted;
+    this.#log = log;
+    rmSync(this.#folder, { recursive: true, force: true });
+    mkdirSync(this.#folder, { mode: 0o755 });
+  }
+
+  #pathOf(uid: number): string {
+    return path.join(this.#folder, `${uid}.sock`);
+  }
+
+  /** A door that cannot be made is missed by nobody: its user comes in by everybody's. */
+  open(uid: number): void {
+    if (this.#open.has(uid)) return;
+    try {
+      using fd = SeqpacketListener.bind(this.#pathOf(uid), 0o600);
+      chownSync(this.#pathOf(uid), uid, 0);
+      const failed = (error: unknown): void => this.#log.error({ uid, err: error }, 'connection');
+      this.#open.set(uid, new SeqpacketListener(fd.move(), this.#accepted, failed));
+    } catch (error) {
+      this.#log.warn({ uid, err: error }, 'this user has no login socket of their own');
+      rmSync(this.#pathOf(uid), { force: true });
+    }
+  }
+
+  /** Whoever has come by then is served all the same. */
+  close(uid: number): void {
+    rmSync(this.#pathOf(uid), { force: true });
+    this.#open.get(uid)?.close();
+    this.#open.delete(uid);
+  }
+
+  [Symbol.dispose](): void {
+    for (const uid of [...this.#open.keys()]) this.close(uid);
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+}
