@@ -6,9 +6,12 @@
 #include <fcntl.h>
 #include <mqueue.h>
 #include <netinet/in.h>
+#include <poll.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/ipc.h>
 #include <sys/mman.h>
 #include <sys/msg.h>
@@ -20,6 +23,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "cleanup.h"
 #include "hold.h"
 
 static char name[64]; // of all that has a name: unique on the host
@@ -58,8 +62,17 @@ static int readable_file(const char *path) {
     return fd >= 0 && fchmod(fd, 0666) == 0 && write(fd, "secret\n", 7) == 7 ? 0 : -1;
 }
 
+// A program that every image "host" has is opened again and again, until standard input ends: whoever watches
+// the same file sees it.
+static void use_program(void) {
+    struct pollfd input = {.fd = 0, .events = POLLIN};
+    char byte;
+    while (poll(&input, 1, 20) == 0 || (input.revents != 0 && read(0, &byte, 1) > 0))
+        close_fd(open(USED_PROGRAM, O_RDONLY | O_CLOEXEC));
+}
+
 int hold(const char *prefix) {
-    char file[96], fifo[96], socket_path[96], shm[96], queue[96], byte;
+    char file[96], fifo[96], socket_path[96], shm[96], queue[96];
     (void)snprintf(name, sizeof name, "dockersh-attack-%s-%d", prefix, (int)getpid());
     (void)snprintf(file, sizeof file, "/tmp/%s.file", name);
     (void)snprintf(fifo, sizeof fifo, "/tmp/%s.fifo", name);
@@ -74,10 +87,12 @@ int hold(const char *prefix) {
     int msg_id = msgget(key, IPC_CREAT | IPC_EXCL | 0666);
     mqd_t messages = mq_open(queue, O_CREAT | O_EXCL | O_RDWR, 0666, NULL);
     int port = loopback_port();
-    bool made = shm_id >= 0 && sem_id >= 0 && msg_id >= 0 && messages >= 0 && port > 0 &&
-                readable_file(file) == 0 && readable_file(shm) == 0 && mkfifo(fifo, 0666) == 0 &&
-                path_socket(socket_path) == 0 && abstract_socket("", SOCK_STREAM) == 0 &&
-                abstract_socket(".packets", SOCK_DGRAM) == 0;
+    // Shared, so that nobody is kept from it but who asks for it alone.
+    int program = open(USED_PROGRAM, O_RDONLY | O_CLOEXEC);
+    bool made = program >= 0 && flock(program, LOCK_SH) == 0 && shm_id >= 0 && sem_id >= 0 && msg_id >= 0 &&
+                messages >= 0 && port > 0 && readable_file(file) == 0 && readable_file(shm) == 0 &&
+                mkfifo(fifo, 0666) == 0 && path_socket(socket_path) == 0 &&
+                abstract_socket("", SOCK_STREAM) == 0 && abstract_socket(".packets", SOCK_DGRAM) == 0;
     // A fifo that nobody has open would keep whoever opens it.
     int ends = open(fifo, O_RDWR);
     if (made && ends >= 0) {
@@ -85,10 +100,10 @@ int hold(const char *prefix) {
                      prefix, queue, prefix, port);
         (void)printf("%s-file=%s\n%s-fifo=%s\n%s-socket=%s\n%s-shm-file=%s\n", prefix, file, prefix, fifo,
                      prefix, socket_path, prefix, shm);
+        (void)printf("%s-program=%s\n", prefix, USED_PROGRAM);
         (void)printf("%s-abstract=%s\n%s-packets=%s.packets\nheld\n", prefix, name, prefix, name);
         (void)fflush(stdout);
-        while (read(0, &byte, 1) > 0)
-            ;
+        use_program();
     } else {
         perror("dockersh-attack: hold");
     }

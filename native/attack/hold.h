@@ -1,7 +1,7 @@
 #pragma once
 
-#include <stdbool.h>
-
+// A program of the host's that is locked and used.
+#define USED_PROGRAM "/usr/bin/env"
 // Of the process that holds.
 #define HELD_NAME "dockersh-held"
 

@@ -7,6 +7,7 @@
 #include <limits.h>
 #include <mqueue.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -213,6 +214,24 @@ static enum result find_state(const struct attack *attack) {
     return held("none is there");
 }
 
+// A file of the image "host" is no file of the host's: neither its locks nor its watches are.
+static enum result share_lock(const struct attack *attack) {
+    cleanup_fd int fd = open(argument(attack->needs), O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return unattempted("open: %s", strerror(errno));
+    if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+        return held("a lock of its own");
+    return broken("flock: %s", strerror(errno));
+}
+
+static enum result watch_program(const struct attack *attack) {
+    cleanup_fd int watch = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+    if (watch < 0 || inotify_add_watch(watch, argument(attack->needs), IN_OPEN) < 0)
+        return unattempted("inotify: %s", strerror(errno));
+    struct pollfd seen = {.fd = watch, .events = POLLIN};
+    return poll(&seen, 1, 400) == 0 ? held("nothing was seen in 400 ms") : broken("its use was seen");
+}
+
 #define OUTSIDE(word, prefix, what, thing, function)                                                         \
     {                                                                                                        \
         .name = prefix "-" word, .tries = what, .must = "does not find it", .places = ANYWHERE,              \
@@ -221,6 +240,13 @@ static enum result find_state(const struct attack *attack) {
 #define BOTH(word, what, thing, function)                                                                    \
     OUTSIDE(word, "host", what " of the host's", thing, function),                                           \
         OUTSIDE(word, "other", what " of another user's", thing, function)
+
+// Of the image "host".
+#define SHARED(word, prefix, what, function)                                                                 \
+    {                                                                                                        \
+        .name = prefix "-" word, .tries = what, .must = "finds nothing",                                     \
+        .places = PLAIN_USER | NESTING_USER | NESTING_NESTED, .needs = prefix "-program", .run = (function)  \
+    }
 
 static const struct attack attacks[] = {
     BOTH("memory-id", "attach shared memory", "shm-id", attach_memory),
@@ -236,6 +262,10 @@ static const struct attack attacks[] = {
     BOTH("socket-packets", "send to an abstract socket of datagrams", "packets", connect_abstract_packets),
     BOTH("loopback", "connect to a service on the loopback", "port", connect_loopback),
     BOTH("process", "reach a process", "process", reach_process),
+    SHARED("lock", "host", "find a lock that the host has on a program", share_lock),
+    SHARED("lock", "other", "find a lock that another user has on a program", share_lock),
+    SHARED("watch", "host", "see when the host uses a program", watch_program),
+    SHARED("watch", "other", "see when another user uses a program", watch_program),
     OUTSIDE("secret", "host", "open a file of the host's by its path", "secret", open_path),
     OUTSIDE("home", "other", "open the home of another user's", "home", open_path),
     {.name = "processes-outside",

@@ -55,6 +55,13 @@
 #undef SYS_MOUNT_ATTR_RDONLY
 #define SYS_MOUNT_ATTR_RDONLY 0u
 #endif
+// The host's folders themselves then, with their locks and watches (host_folders.c).
+#ifdef WITHOUT_host_folders
+#define sys_fsmount(name, ...) FSMOUNT_##name(name, __VA_ARGS__)
+#define FSMOUNT_fs(...) (sys_fsmount)(__VA_ARGS__)
+#define FSMOUNT_context(...)                                                                                 \
+    sys_open_tree(AT_FDCWD, bind->source, SYS_OPEN_TREE_CLONE | SYS_AT_RECURSIVE | O_CLOEXEC)
+#endif
 // Layers then have the ids of the disk, which are nobody's inside.
 #ifdef WITHOUT_idmap
 #undef SYS_MOUNT_ATTR_IDMAP

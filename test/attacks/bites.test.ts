@@ -17,6 +17,7 @@ const bites: Readonly<Record<string, readonly [Place, ...string[]]>> = {
   nosuid: ['plain:user', 'mounts-nosuid'],
   nodev: ['plain:user', 'mounts-nodev'],
   read_only: ['plain:user', 'mounts-read-only'],
+  host_folders: ['plain:user', 'host-lock', 'host-watch', 'other-lock', 'other-watch'],
   idmap: ['root:user', 'image-owner'],
   ids: ['plain:user', 'ids-mapped'],
   close_on_exec: ['plain:user', 'descriptors'],
