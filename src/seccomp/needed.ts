@@ -3,7 +3,16 @@
 
 export const neededCalls: readonly string[] = [
   // native/init/main.c
-  ...['exit_group', 'kill', 'prctl', 'rt_sigprocmask', 'rt_sigtimedwait', 'set_tid_address', 'wait4'],
+  ...[
+    'arch_prctl',
+    'exit_group',
+    'kill',
+    'prctl',
+    'rt_sigprocmask',
+    'rt_sigtimedwait',
+    'set_tid_address',
+    'wait4',
+  ],
   // native/supervisor/{inside,spawner}.c, once they are locked down
   ...['clone', 'close', 'close_range', 'execveat', 'recvmsg', 'seccomp', 'sendmsg', 'setsid'],
   // native/supervisor/child.c, and what musl needs for it

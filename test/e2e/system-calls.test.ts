@@ -5,6 +5,7 @@ import { chmod, copyFile, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { machineHere, machines, numberOf } from '../../src/seccomp/calls.ts';
+import { neededCalls } from '../../src/seccomp/needed.ts';
 import { callsProbe, probedCalls } from '../fixtures/calls-probe.ts';
 import type { Login } from '../fixtures/login.ts';
 import { control } from '../fixtures/machine.ts';
@@ -127,6 +128,13 @@ print(asyncio.run(asyncio.sleep(0, "loop")), subprocess.run(["true"]).returncode
     expect(await output(login, `/tools/node -e ${quote(script)}`)).toBe('served\nworker\n');
   });
 
+  it('programs may listen for the calls of others themselves', async () => {
+    // SECCOMP_SET_MODE_FILTER with SECCOMP_FILTER_FLAG_NEW_LISTENER, and one instruction: return SECCOMP_RET_ALLOW.
+    const script = `my $code = pack("SCCL", 6, 0, 0, 0x7fff0000); my $program = pack("Sx6P", 1, $code);
+      print syscall(${number('seccomp')}, 1, 8, $program) > 2 ? "listens" : "no: $!";`;
+    expect(await output(login, `perl -e ${quote(script)}`)).toBe('listens');
+  });
+
   it.skipIf(process.arch !== 'x64')(
     '32-bit programs have their sockets, and no others by socket(2)',
     async () => {
@@ -218,6 +226,21 @@ describe.skipIf(control)('a profile of the policy', () => {
     const socket = `perl -MSocket -e 'socket(S, 16, SOCK_RAW, 0) or print 0 + $!; socket(S, 2, SOCK_STREAM, 0) and print " inet"'`;
     expect(await output(login, socket)).toBe('97 inet');
     expect(await output(login, `unshare -Ur ${socket}`)).toBe('97 inet');
+  });
+
+  it('with what every session begins with has enough for one to begin', async () => {
+    const source = '#include <unistd.h>\nint main(void) { return write(1, "ran\\n", 4) != 4; }\n';
+    const small = ['-static', '-O1', '-x', 'c', '-o', join(tools, 'small'), '-'];
+    await runOk('musl-gcc', small, { input: source });
+    const syscalls = [{ names: neededCalls, action: 'SCMP_ACT_ALLOW' }];
+    const seccomp = await profile('least.json', { defaultAction: 'SCMP_ACT_KILL_PROCESS', syscalls });
+    const login = await userWith({ seccomp, shell: '/tools/small' });
+    expect(await output(login, 'anything')).toBe('ran\n');
+    const terminal = await login.ssh('anything', { options: ['-tt'] });
+    expect(terminal.stdout.toString()).toBe('ran\r\n');
+    const alone = await userWith({ seccomp, seccomp_widen: 'yes', nice: 3, shell: '/tools/small' });
+    expect(await output(alone, 'anything')).toBe('ran\n');
+    expect(await world().host.ctl('stop', alone.user.name)).toMatchObject({ code: 0 });
   });
 
   it('refuses logins while it is wrong, says what is wrong with it, and counts once it is mended', async () => {
