@@ -19,8 +19,15 @@ const magics: readonly (readonly [Exclude<Compression, 'none'>, readonly number[
 ];
 
 export function compressionOf(head: Uint8Array): Compression {
+  if (isSkippable(head)) return 'zstd';
   const match = magics.find(([, magic]) => magic.every((byte, index) => head[index] === byte));
   return match?.[0] ?? 'none';
+}
+
+/** A zstd frame of somebody's own, of one of 16 kinds, before the first with content: pzstd begins with one. */
+function isSkippable(head: Uint8Array): boolean {
+  const [kind = 0, ...rest] = head.subarray(0, 4);
+  return kind >> 4 === 5 && rest.join() === '42,77,24';
 }
 
 const chunkSize = 256 * 1024;

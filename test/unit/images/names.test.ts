@@ -114,6 +114,9 @@ describe('compression', () => {
   it('is told by the first bytes', () => {
     expect(compressionOf(Buffer.from('1f8b0800', 'hex'))).toBe('gzip');
     expect(compressionOf(Buffer.from('28b52ffd', 'hex'))).toBe('zstd');
+    expect(compressionOf(Buffer.from('502a4d18', 'hex'))).toBe('zstd');
+    expect(compressionOf(Buffer.from('5f2a4d18', 'hex'))).toBe('zstd');
+    expect(compressionOf(Buffer.from('602a4d18', 'hex'))).toBe('none');
     expect(compressionOf(Buffer.from('fd377a585a00', 'hex'))).toBe('xz');
     expect(compressionOf(Buffer.from('BZh9'))).toBe('bzip2');
     for (const head of ['', '1f', 'etc/pa']) expect(compressionOf(Buffer.from(head))).toBe('none');
