@@ -166,7 +166,7 @@ function committedConfig(base: ImageConfig, layer: LayerInfo, options: CommitOpt
 function historyOf({ history, rootfs, created }: ImageConfig): NonNullable<ImageConfig['history']> {
   const told = history ?? [];
   const missing = rootfs.diff_ids.length - told.filter((step) => step.empty_layer !== true).length;
-  const unknown = { ...(created === undefined ? {} : { created }), created_by: '' };
+  const unknown = { ...(typeof created === 'string' ? { created } : {}), created_by: '' };
   return [...told, ...Array.from({ length: Math.max(0, missing) }, () => unknown)];
 }
 

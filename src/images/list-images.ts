@@ -34,7 +34,7 @@ async function summaryOf(layout: Layout, name: string, manifest: Descriptor): Pr
   }
 }
 
-function isoTime(text: string | undefined): string | null {
+function isoTime(text: string | null | undefined): string | null {
   const time = new Date(text ?? Number.NaN);
   return Number.isNaN(time.valueOf()) ? null : time.toISOString();
 }

@@ -67,28 +67,29 @@ export type ImageManifest = z.infer<typeof imageManifest>;
 
 /** One step in the making of an image: of a layer, or of the configuration alone. */
 const historyEntry = z.looseObject({
-  created: z.string().optional(),
-  created_by: z.string().optional(),
-  author: z.string().optional(),
-  comment: z.string().optional(),
-  empty_layer: z.boolean().optional(),
+  created: z.string().nullish(),
+  created_by: z.string().nullish(),
+  author: z.string().nullish(),
+  comment: z.string().nullish(),
+  empty_layer: z.boolean().nullish(),
 });
 
+// Programs in Go write null for what is not there, and take it as well.
 export const imageConfig = z.looseObject({
-  created: z.string().optional(),
-  author: z.string().optional(),
+  created: z.string().nullish(),
+  author: z.string().nullish(),
   architecture: z.string(),
-  os: z.string(),
+  os: z.string().default('linux'),
   config: z
     .looseObject({
       Env: z.array(z.string()).nullish(),
       User: z.string().nullish(),
       WorkingDir: z.string().nullish(),
-      Labels: z.record(z.string(), z.string()).nullish(),
+      Labels: z.record(z.string(), z.string().nullable()).nullish(),
     })
     .nullish(),
   rootfs: z.looseObject({
-    type: z.literal('layers'),
+    type: z.literal('layers').default('layers'),
     /** Digests of the uncompressed layers, lowest first. */
     diff_ids: z.array(digestSchema).min(1).max(maxLayers, { error: tooManyLayers }),
   }),

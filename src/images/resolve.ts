@@ -91,7 +91,7 @@ export class Resolver {
         env: env ?? [],
         ...(workingDir == null || workingDir === '' ? {} : { workingDir }),
         ...(user == null || user === '' ? {} : { user }),
-        labels: labels ?? {},
+        labels: Object.fromEntries(Object.entries(labels ?? {}).map(([key, value]) => [key, value ?? ''])),
       },
       passwd,
       group,

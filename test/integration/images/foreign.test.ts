@@ -12,6 +12,7 @@ import { listTree } from '../../fixtures/tree-listing.ts';
 import { builtImage, builtLayer, dockerArchive, tenLayers, writeLayout } from './image-builder.ts';
 import { mountImage } from './mounted.ts';
 import { buildLayerProgram, Scratch } from './scratch.ts';
+import { tar } from './tar-builder.ts';
 
 let scratch: Scratch;
 beforeAll(buildLayerProgram);
@@ -145,5 +146,26 @@ describe.skipIf(lacks('skopeo', 'podman', 'umoci'))('what is exported', () => {
       }
     }
     expect(await store.verify({ layers: true })).toMatchObject({ problems: [] });
+  });
+});
+
+describe('a configuration with nothing in it but nulls', () => {
+  it.each([
+    [
+      'author, time and history',
+      { author: null, created: null, history: [{ created: null, comment: null }] },
+    ],
+    ['a label', { config: { Labels: { empty: null }, Env: null, User: null } }],
+    ['no operating system and no type', { os: undefined, rootfs: undefined }],
+  ])('is taken as podman takes it: %s', async (_what, config) => {
+    await using store = await scratch.openStore();
+    const layer = builtLayer(tar({ name: 'f' }));
+    const rootfs = { diff_ids: [layer.diffId] };
+    const image = builtImage([layer], { config: 'rootfs' in config ? { ...config, rootfs } : config });
+    await store.importImage('nulls', await writeLayout(scratch.path('layout'), image));
+    expect(await store.inspect('nulls')).toMatchObject({ os: 'linux', createdAt: null, author: null });
+    expect(await store.history('nulls')).toMatchObject([{ createdAt: null, author: '', comment: '' }]);
+    expect(await store.resolve('nulls')).toMatchObject({ config: { env: [] } });
+    expect((await store.list()).map(({ name }) => name)).toContain('nulls:latest');
   });
 });
