@@ -2,6 +2,7 @@
 // would exhaust a host.
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct limits {
@@ -10,6 +11,9 @@ struct limits {
     uint64_t max_depth;   // folders above a file
     uint64_t max_path;    // bytes of a path, after every link in it has been followed
     uint64_t max_memory;  // of the unpacking process, in bytes; 0: none
+    // The archive may stop after an entry, without the mark of its end: something else says whether it is
+    // whole.
+    bool open_end;
 };
 
 // A tree must stay removable by path: max_path and the store's own prefix stay below PATH_MAX (4096).

@@ -330,6 +330,13 @@ int tar_reader_next(struct tar_reader *reader, struct tar_entry *entry, struct e
         return -1;
     pax_clear(&reader->pax);
     reader->entry_at = reader->offset;
+    if (reader->open_end) {
+        ssize_t got = buffered(reader, 1, err);
+        if (got <= 0) {
+            reader->at_end = got == 0;
+            return (int)got;
+        }
+    }
     for (;;) {
         uint8_t block[TAR_BLOCK];
         struct tar_header header;

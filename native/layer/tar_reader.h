@@ -21,6 +21,7 @@ struct tar_reader {
     uint64_t data_left; // of the current entry
     unsigned padding;   // after its data, to the next block
     bool at_end;
+    bool open_end;   // set by the caller after opening: limits.open_end
     bool seekable;   // set by the caller after opening: `fd` is a file, and data may be skipped unread
     uint8_t *buffer; // owned
     size_t start, end;

@@ -86,6 +86,7 @@ int unpack(int fd, int root, int marker, const struct limits *limits, struct unp
     struct job job = {.placing = {.tree = &job.tree, .reader = &job.reader, .result = result}};
     tree_open(&job.tree, root, marker, limits);
     int done = tar_reader_open(&job.reader, fd, limits->max_bytes, err);
+    job.reader.open_end = limits->open_end;
     if (done == 0)
         done = unpack_entries(&job, at, err);
     // An archive without entries is a layer too, and the same whenever it is unpacked: from 1970.

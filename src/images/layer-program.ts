@@ -71,12 +71,13 @@ export function follow<Child extends ChildProcess>(child: Child, readStdout: boo
   return { child, ended };
 }
 
+/** `mayStop`: the archive may stop without the mark of its end, because a digest says whether it is whole. */
 export function startUnpack(
   program: LayerProgram,
   folder: string,
-  signal: AbortSignal | undefined,
+  { signal, mayStop }: { readonly signal: AbortSignal | undefined; readonly mayStop: boolean },
 ): LayerProcess<ChildProcessByStdio<Writable, Readable, Readable>> {
-  const args = ['unpack', ...limitArgs(program.limits), folder];
+  const args = ['unpack', ...limitArgs(program.limits), ...(mayStop ? ['--open-end', 'yes'] : []), folder];
   const child = spawn(program.path, args, {
     env: {},
     stdio: ['pipe', 'pipe', 'pipe'],

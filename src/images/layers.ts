@@ -95,7 +95,8 @@ async function unpackInto(
   source: ArchiveSource,
   options: UnpackOptions,
 ): Promise<LayerInfo> {
-  const { child, ended } = startUnpack(program, tree, options.signal);
+  const { signal, diffId } = options;
+  const { child, ended } = startUnpack(program, tree, { signal, mayStop: diffId !== undefined });
   const tap = new DigestTap();
   const [streamed, exited, completed] = await Promise.allSettled([
     pump(source.stages, [tap, child.stdin], options.signal),

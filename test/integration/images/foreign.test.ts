@@ -169,3 +169,18 @@ describe('a configuration with nothing in it but nulls', () => {
     expect((await store.list()).map(({ name }) => name)).toContain('nulls:latest');
   });
 });
+
+it('a layer need not have the two blocks at its end, nor anything else', async () => {
+  await using store = await scratch.openStore();
+  const whole = tar({ name: 'f', data: 'x' });
+  const layers = [
+    builtLayer(whole.subarray(0, -1024)),
+    builtLayer(Buffer.alloc(0)),
+    builtLayer(whole, 'zstd'),
+  ];
+  await store.importImage('open', await writeLayout(scratch.path('layout'), builtImage(layers)));
+  expect((await store.inspect('open')).layers.map(({ files }) => files)).toEqual([1, 0, 1]);
+  // Nothing says whether one that has no digest is whole.
+  await writeFile(scratch.path('cut.tar'), whole.subarray(0, -1024));
+  await expect(store.importRootfs('cut', scratch.path('cut.tar'))).rejects.toThrow('ends too early');
+});
