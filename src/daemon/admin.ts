@@ -4,6 +4,7 @@
 import { once } from 'node:events';
 import { chmodSync, renameSync, rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
+import { parseBoundedJson } from '../lib/bounded-json.ts';
 import { DockershError, toDockershError } from '../lib/errors.ts';
 import type { OwnedFd } from '../lib/fd.ts';
 import {
@@ -113,7 +114,7 @@ function heartbeat(
 function requestOf(line: string): AdminRequest {
   let value: unknown;
   try {
-    value = JSON.parse(line);
+    value = parseBoundedJson(Buffer.from(line));
   } catch (error) {
     throw new DockershError('E_PROTOCOL', { why: 'the request is no JSON', cause: error });
   }
@@ -133,16 +134,23 @@ function readLine(socket: Socket): Promise<string> {
   let text = '';
   socket.setEncoding('utf8');
   socket.setTimeout(10_000, () => reject(new DockershError('E_PROTOCOL', { why: 'no request came' })));
-  socket.on('data', (chunk: string) => {
+  const settle = (): void => {
+    socket.off('data', take);
+    socket.resume(); // what else the client says is nothing to us
+  };
+  const take = (chunk: string): void => {
     text += chunk;
     const end = text.indexOf('\n');
     if (end >= 0) {
       socket.setTimeout(0);
       resolve(text.slice(0, end));
+      settle();
     } else if (text.length > adminMaxLineBytes) {
       reject(new DockershError('E_PROTOCOL', { why: 'the request is too long' }));
+      settle();
     }
-  });
+  };
+  socket.on('data', take);
   socket.on('end', () => reject(new DockershError('E_PROTOCOL', { why: 'the request is incomplete' })));
   return promise;
 }
