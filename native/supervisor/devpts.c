@@ -1,8 +1,12 @@
 #include "devpts.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdio.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "cleanup.h"
@@ -11,8 +15,8 @@
 #include "sys.h"
 
 #define TTY_GROUP 5
-// Of one sandbox, which has MAX_SESSIONS at most: terminals are counted for the machine, and nobody is
-// charged.
+#define HIGH_GROUP 0xffff0005u // above INT_MAX, as those of a sandbox's range are
+// Of one sandbox: terminals are counted for the machine, and nobody is charged.
 #define MOST_TERMINALS "128"
 
 // A change sets what it does not name to the default: everything is told each time.
@@ -32,13 +36,19 @@ int devpts_make(struct err *err) {
     cleanup_fd int fs = sys_fsopen("devpts", SYS_FSOPEN_CLOEXEC);
     if (fs < 0)
         return err_sys(err, "make devpts", NULL);
-    if (configure(fs, TTY_GROUP, SYS_FSCONFIG_CMD_CREATE, err) != 0)
-        return -1;
+    if (configure(fs, HIGH_GROUP, SYS_FSCONFIG_CMD_CREATE, err) != 0) {
+        if (err->number != EINVAL)
+            return -1;
+        *err = (struct err){0};
+        return CLOSED_FD;
+    }
     int made = sys_fsmount(fs, SYS_FSMOUNT_CLOEXEC, SYS_MOUNT_ATTR_NOSUID | SYS_MOUNT_ATTR_NOEXEC);
     return made >= 0 ? made : err_sys(err, "make devpts", NULL);
 }
 
 int devpts_attach(int devpts, const struct spec *spec, int root, struct err *err) {
+    if (devpts < 0)
+        return 0;
     cleanup_fd int fs = sys_fspick(devpts, "", SYS_FSPICK_CLOEXEC | SYS_FSPICK_EMPTY_PATH);
     if (fs < 0)
         return err_sys(err, "open devpts", NULL);
@@ -54,4 +64,17 @@ int devpts_attach(int devpts, const struct spec *spec, int root, struct err *err
         0)
         return err_sys(err, "mount devpts", NULL);
     return 0;
+}
+
+int devpts_complete(int root, struct err *err) {
+    cleanup_fd int target = open_in_root(root, "dev/pts", err);
+    if (target < 0)
+        return -1;
+    struct statfs info;
+    if (fstatfs(target, &info) != 0)
+        return err_sys(err, "look at /dev/pts", NULL);
+    if (info.f_type == DEVPTS_SUPER_MAGIC)
+        return 0;
+    return mount_in_root(root, "dev/pts", "devpts", MS_NOSUID | MS_NOEXEC,
+                         "newinstance,ptmxmode=0666,mode=0620,gid=5,max=" MOST_TERMINALS, err);
 }

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "devpts.h"
 #include "lockdown.h"
 #include "masks.h"
 #include "rootfs.h"
@@ -118,6 +119,7 @@ static int own_mounts(const struct spec *spec, int root, struct err *err) {
         return -1;
     if (mount_sysfs(spec, root, err) != 0 || masks_add(spec, root, err) != 0 ||
         bound_counters(spec, counters, err) != 0 || mount_cgroup(spec, root, err) != 0 ||
+        devpts_complete(root, err) != 0 ||
         mount_in_root(root, "dev/mqueue", "mqueue", plain | MS_NOEXEC, NULL, err) != 0 ||
         mount_in_root(root, "dev/shm", "tmpfs", plain, size, err) != 0)
         return -1;

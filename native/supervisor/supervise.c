@@ -268,7 +268,7 @@ _Noreturn void supervise(int control, int init_binary) {
     self.shared = mmap(NULL, sizeof *self.shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (self.shared == MAP_FAILED)
         (void)err_sys(&err, "map memory", NULL);
-    if (err.what[0] != '\0' || watch_children(&err) != 0 || (self.terminals = devpts_make(&err)) < 0 ||
+    if (err.what[0] != '\0' || watch_children(&err) != 0 || (self.terminals = devpts_make(&err)) == -1 ||
         own_mount_namespace(&err) != 0 || prepare(&err) != 0) {
         control_send_failed(&self, &err);
         supervisor_leave(&self);

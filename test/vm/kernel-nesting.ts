@@ -2,7 +2,6 @@
 // those of their sandbox. Containers and a systemd inside are tried in test/e2e/policy-nesting.test.ts.
 
 import { describe, expect, it } from 'vitest';
-import { quote } from '../fixtures/shell-text.ts';
 import { type OnKernel, testMs } from './on-kernel.ts';
 
 export function nestingTests(on: OnKernel): void {
@@ -47,22 +46,6 @@ export function nestingTests(on: OnKernel): void {
         expect(await on.inside('user19', [...script, 'echo tried all'].join('\n'))).toBe('tried all\n');
         expect(await on.number('user19', 'memory.max')).toBe(128 * 1024 ** 2);
         await on.neighbourIsFine();
-      },
-      testMs,
-    );
-
-    it(
-      'are no way to take other sandboxes’ terminals',
-      async () => {
-        const take = `perl -e '$| = 1; while (sysopen(my $f, "/mnt/ptmx", 0402)) { push @f, $f } print scalar @f, " taken\n"; <STDIN>'`;
-        const mount = 'mount -t devpts -o newinstance,ptmxmode=0666,max=100000 none /mnt';
-        await using hog = await on.start(
-          'user19',
-          `ulimit -n $(ulimit -Hn); unshare -Urm sh -c ${quote(`${mount} && exec ${take}`)}`,
-          'taken\n',
-        );
-        expect(Number(hog.stdout.toString().split(' ')[0])).toBeGreaterThan(1000);
-        expect(await on.inside('ada', 'script -qec tty /dev/null')).toBe('/dev/pts/0\r\n');
       },
       testMs,
     );

@@ -6,7 +6,7 @@ import { totalmem } from 'node:os';
 import { cgroupsOf } from './cgroups.ts';
 import { type Finding, type HostCheck, ok, unknown, warning } from './check.ts';
 import type { Context } from './context.ts';
-import { sysctl } from './kernel.ts';
+import { isOlder, sysctl, upstreamVersion } from './kernel.ts';
 import { policyOf } from './subject.ts';
 
 /** Of one sandbox (native/supervisor/devpts.c). */
@@ -127,6 +127,11 @@ async function terminals(context: Context): Promise<Finding> {
   const needed = (sandboxes + 1) * terminalsOfOne; // and as many for the host
   const others = Math.max(most - reserve, 1024);
   const seen = `kernel.pty.max is ${most}, kernel.pty.reserve ${reserve}; up to ${needed} may be needed`;
+  const version = await upstreamVersion();
+  if (nests && isOlder(version, '6.18')) {
+    const why = `who nests can take all: on Linux ${version} sandboxes may have no part in the reserve`;
+    return warning(`${seen}; ${why}`, 'Run Linux 6.18 or later, or have nobody nest whom you do not trust.');
+  }
   if ((nests ? reserve : most) >= needed) return ok(seen);
   if (!nests) return warning(seen, settings({ 'kernel.pty.max': needed }));
   return warning(seen, settings({ 'kernel.pty.max': needed + others, 'kernel.pty.reserve': needed }));
