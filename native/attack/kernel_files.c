@@ -137,6 +137,7 @@ static const struct attack attacks[] = {
     READS_COVERED("sched-debug", "/proc/sched_debug"),
     READS_COVERED("timer-stats", "/proc/timer_stats"),
     READS_COVERED("latency-stats", "/proc/latency_stats"),
+    LISTS_COVERED("pressure", "/proc/pressure"),
     READS_COVERED("config", "/proc/config.gz"),
     READS_COVERED("symbol-names", "/proc/kallsyms"),
     READS_COVERED("vmcoreinfo", "/sys/kernel/vmcoreinfo"),

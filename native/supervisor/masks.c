@@ -11,10 +11,10 @@
 
 // What only the host's root may read is not here: its owner has no id inside, so nobody can open it.
 static const char *const in_proc[] = {
-    "acpi",       "asound",        "bus",         "config.gz",   "driver",       "fs",
-    "interrupts", "irq",           "kallsyms",    "kcore",       "key-users",    "keys",
-    "kmsg",       "latency_stats", "schedstat",   "sched_debug", "scsi",         "slabinfo",
-    "softirqs",   "timer_list",    "timer_stats", "vmallocinfo", "sysrq-trigger"};
+    "acpi",       "asound",        "bus",        "config.gz",   "driver",      "fs",
+    "interrupts", "irq",           "kallsyms",   "kcore",       "key-users",   "keys",
+    "kmsg",       "latency_stats", "schedstat",  "sched_debug", "scsi",        "slabinfo",
+    "pressure",   "softirqs",      "timer_list", "timer_stats", "vmallocinfo", "sysrq-trigger"};
 static const char *const in_sys[] = {
     "firmware",          "kernel/boot_params",      "kernel/irq", "kernel/notes", "kernel/slab",
     "kernel/vmcoreinfo", "devices/virtual/powercap"};
