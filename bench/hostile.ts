@@ -136,7 +136,7 @@ const hogs = [
 ];
 /** What hostile.c does to the login socket, for some seconds each. */
 const floods = [
-  ...['empty', 'garbage', 'descriptors', 'fields', 'logins', 'waits'].map((kind) => `flood ${kind} 5 2`),
+  ...['empty', 'garbage', 'descriptors', 'fields', 'logins', 'waits'].map((kind) => `flood ${kind} 5 1`),
   ...['broken 20000', 'silent 200 5', 'linger 5'],
 ];
 
@@ -164,7 +164,7 @@ class Attacker implements AsyncDisposable {
       this.#again((index, turn) => {
         const words = floods[(index + turn) % floods.length] ?? '';
         return [hostile, join(host.runFolder, 'login.sock'), ...words.split(' ')];
-      }, 2),
+      }, 1),
     ]);
   }
 
