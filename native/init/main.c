@@ -1,34 +1,61 @@
-// dockersh-init: PID 1 of a sandbox. Reaps what is orphaned inside, and after SIGTERM ends as soon as it is
-// alone; nothing else. Runs as the user namespace's root with no capability and the sandbox's filter, from
-// a file that nobody inside may read, so that nobody inside may trace it either (ptrace(2)).
+// dockersh-init: PID 1 of a sandbox. Reaps what is orphaned inside, and ends as soon as it is alone once the
+// supervisor has asked for that; nothing else. Runs as the user namespace's root with no capability and the
+// sandbox's filter, from a file that nobody inside may read, so that nobody inside may trace it or reach its
+// descriptors either (ptrace(2)).
 //
-// Signals reach PID 1 from inside only where it has a handler (pid_namespaces(7)); it has none, it
-// waits for them. The supervisor's SIGKILL comes from outside and ends the sandbox at once.
+//   descriptor 3    the supervisor's end is the only one to say anything
+//
+// No signal asks for anything: root inside (root = yes) may send them as well. That PID 1 has no handler
+// would not keep them away: what is blocked is queued (pid_namespaces(7) speaks of others), and who has sent
+// it can be forged. So all are ignored but SIGCHLD. The supervisor's SIGKILL comes from outside and ends the
+// sandbox at once.
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
-static void reap(void) {
+#define SUPERVISOR_FD 3
+#define AGAIN_MS 20
+
+static void reap(int signals) {
+    struct signalfd_siginfo ignored;
+    while (read(signals, &ignored, sizeof ignored) > 0)
+        ;
     while (waitpid(-1, NULL, WNOHANG) > 0)
         ;
 }
 
+static int hear_children(void) {
+    sigset_t children;
+    (void)sigemptyset(&children);
+    (void)sigaddset(&children, SIGCHLD);
+    (void)sigprocmask(SIG_SETMASK, &children, NULL);
+    for (int number = 1; number < NSIG; number++) {
+        if (number != SIGCHLD)
+            (void)signal(number, SIG_IGN);
+    }
+    return signalfd(-1, &children, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
 int main(void) {
-    sigset_t set;
-    (void)sigfillset(&set);
-    (void)sigprocmask(SIG_BLOCK, &set, NULL);
+    int signals = hear_children();
     (void)prctl(PR_SET_NAME, "dockersh-init");
+    struct pollfd polled[] = {{.fd = SUPERVISOR_FD, .events = POLLIN}, {.fd = signals, .events = POLLIN}};
     int ending = 0;
     for (;;) {
         // Once it is ending it also looks by itself: the sessions are not its children.
-        struct timespec again = {.tv_nsec = 20 * 1000 * 1000};
-        int number = ending ? sigtimedwait(&set, NULL, &again) : sigwaitinfo(&set, NULL);
-        reap();
-        if (number == SIGTERM) // the supervisor has told everybody; we may signal nobody
+        (void)poll(polled, 2, ending ? AGAIN_MS : -1);
+        reap(signals);
+        char word;
+        if (polled[0].revents != 0) { // the supervisor has told everybody; we may signal nobody
             ending = 1;
+            if (recv(SUPERVISOR_FD, &word, sizeof word, MSG_DONTWAIT) == 0)
+                polled[0].fd = -1;
+        }
         if (ending && kill(-1, 0) != 0 && errno == ESRCH)
             return 0;
     }

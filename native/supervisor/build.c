@@ -73,13 +73,14 @@ int spawner_start(struct supervisor *supervisor, int init_end, struct err *err) 
         return err_sys(err, "set time limits", NULL);
     pid_t pid = sys_clone3(&args);
     if (pid == 0) {
-        const int kept[] = {theirs, init_end, supervisor->init_binary};
+        // One that replaces another makes no PID 1.
+        int init_binary = init_end >= 0 ? supervisor->init_binary : CLOSED_FD;
+        const int kept[] = {theirs, init_end, init_binary};
         close_all_but(kept, sizeof kept / sizeof kept[0]);
         sigset_t none;
         (void)sigemptyset(&none);
         (void)sigprocmask(SIG_SETMASK, &none, NULL);
-        struct spawner_ends ends = {
-            .supervisor = theirs, .init = init_end, .init_binary = supervisor->init_binary};
+        struct spawner_ends ends = {.supervisor = theirs, .init = init_end, .init_binary = init_binary};
         spawner_run(supervisor->shared, ends);
     }
     if (pid < 0)
@@ -165,7 +166,7 @@ int build_sandbox(struct supervisor *supervisor, struct wire_reader *reader, con
         return -1;
     supervisor->shared->freedom = supervisor->spec.freedom;
     share_filters(supervisor->shared, &supervisor->spec.filters);
-    cleanup_fd int init = take_fd(&supervisor->devpts); // until now it holds the end towards PID 1
+    int init = supervisor->init;
     cleanup_fd int init_end = take_fd(&supervisor->init_pidfd);
     if (prepare_cgroup(supervisor, init_end, err) != 0)
         return -1;

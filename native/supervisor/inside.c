@@ -23,6 +23,8 @@
 #include "step.h"
 #include "sys.h"
 
+#define INIT_PEER_FD 3
+
 static int become_root(struct err *err) {
     // Only an id that is mapped can own what is made from now on; otherwise EOVERFLOW.
     if (setgroups(0, NULL) != 0 || setresgid(0, 0, 0) != 0 || setresuid(0, 0, 0) != 0)
@@ -177,8 +179,12 @@ _Noreturn void inside_run(const struct spec *spec, struct shared *shared, int pe
     if (build(spec, shared, peer, &shared->init_err) != 0)
         _exit(1);
     (void)setsid();
-    // Everything but the three standard descriptors, which are /dev/null, goes at exec.
-    (void)sys_close_range(3, ~0u, SYS_CLOSE_RANGE_CLOEXEC);
+    // Everything goes at exec but the three standard descriptors, which are /dev/null, and the one by which
+    // the supervisor says that it shall end (native/init/main.c).
+    init_binary = fcntl(init_binary, F_DUPFD_CLOEXEC, INIT_PEER_FD + 1);
+    peer = fcntl(peer, F_DUPFD_CLOEXEC, INIT_PEER_FD + 1);
+    (void)dup2(peer, INIT_PEER_FD);
+    (void)sys_close_range(INIT_PEER_FD + 1, ~0u, SYS_CLOSE_RANGE_CLOEXEC);
     char *const argv[] = {"init", NULL};
     char *const envp[] = {NULL};
     (void)sys_execveat(init_binary, "", argv, envp, AT_EMPTY_PATH);

@@ -2,10 +2,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/openat2.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/fsuid.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "cleanup.h"
@@ -45,6 +48,33 @@ static int open_plain(int root, const char *path) {
     return (int)syscall(SYS_openat2, root, path, &how, sizeof how);
 }
 
+// Changing the ids that files are made with takes these capabilities off (capabilities(7)); the folder that
+// the new one is in may be closed to everybody but the user.
+static int file_capabilities_again(void) {
+    struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct data[2];
+    if (syscall(SYS_capget, &head, data) != 0)
+        return -1;
+    data[0].effective = data[0].permitted;
+    data[1].effective = data[1].permitted;
+    return (int)syscall(SYS_capset, &head, data);
+}
+
+// It is born the sandbox's root's. Given away afterwards it could be something else: in a home of the host's,
+// the user can rename a folder of root's to where this one was made.
+static int make_folder(const struct spec *spec, int folder, const char *name) {
+    (void)setfsgid(spec->root_gid);
+    (void)setfsuid(spec->root_uid);
+    int made = file_capabilities_again();
+    if (made == 0)
+        made = mkdirat(folder, name, 0755);
+    int failure = errno;
+    (void)setfsuid(0); // with which the capabilities are back
+    (void)setfsgid(0);
+    errno = failure;
+    return made;
+}
+
 // Opens the target, making what is missing of it.
 static int open_target(const struct spec *spec, int root, const char *target, struct err *err) {
     char path[4096];
@@ -53,18 +83,13 @@ static int open_target(const struct spec *spec, int root, const char *target, st
     char *rest = NULL;
     for (char *name = strtok_r(path, "/", &rest); folder >= 0 && name != NULL;
          name = strtok_r(NULL, "/", &rest)) {
-        bool made = mkdirat(folder, name, 0755) == 0;
-        if (!made && errno != EEXIST)
+        if (make_folder(spec, folder, name) != 0 && errno != EEXIST)
             return err_sys(err, "mount: make target", target);
         char prefix[4096];
         (void)snprintf(prefix, sizeof prefix, "%.*s", (int)(name - path + (ptrdiff_t)strlen(name)), target);
         int next = open_plain(root, prefix);
         if (next < 0)
             return err_sys(err, "mount: open target", target);
-        // By what was opened and never by its name: in a home of the host's, the user can put something of
-        // somebody else's in its place.
-        if (made)
-            (void)fchownat(next, "", spec->root_uid, spec->root_gid, AT_EMPTY_PATH);
         close_fd(folder);
         folder = next;
     }

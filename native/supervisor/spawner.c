@@ -57,7 +57,9 @@ static int make_init(struct wire_reader *reader, struct shared *shared, struct s
     }
     if (pid < 0)
         return err_sys(err, "make PID 1", NULL);
+    // Nothing that lives as long as the sandbox, and in it, keeps a file of the host's.
     close_fd_at(&ends->init);
+    close_fd_at(&ends->init_binary);
     return as_owner(0, (unsigned long)securebits, err);
 }
 

@@ -59,6 +59,11 @@ _Noreturn void supervisor_leave(struct supervisor *supervisor) {
     _exit(0);
 }
 
+// Asks PID 1 to look whether it is alone, and to end when it is.
+static void end_when_alone(const struct supervisor *supervisor) {
+    (void)send(supervisor->init, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL); // a full queue says the same
+}
+
 void supervisor_stop(struct supervisor *supervisor) {
     if (supervisor->state != STATE_RUNNING)
         return;
@@ -71,7 +76,7 @@ void supervisor_stop(struct supervisor *supervisor) {
     // Interactive shells ignore SIGTERM. What has no terminal does not expect a hang-up and would die of it.
     sandbox_hang_up(&supervisor->cgroups, supervisor->init_pid);
     sandbox_signal(&supervisor->cgroups, supervisor->init_pid, SIGCONT); // what is stopped would hear nothing
-    (void)kill(supervisor->init_pid, SIGTERM); // asks it to end as soon as it is alone
+    end_when_alone(supervisor);
 }
 
 // ---- children --------------------------------------------------------------------------------------
@@ -106,7 +111,7 @@ static void children_exited(void) {
         if (session_exited(&self, pid, info.si_code, info.si_status))
             (void)waitpid(pid, NULL, WNOHANG);
         if (self.state == STATE_STOPPING)
-            (void)kill(self.init_pid, SIGTERM); // asks it to look again whether it is alone
+            end_when_alone(&self); // it looks again
     }
     if (self.spawner_pid > 0 && waitpid(self.spawner_pid, NULL, WNOHANG) == self.spawner_pid)
         spawner_died();
@@ -226,9 +231,8 @@ static int prepare(struct err *err) {
     int pair[2];
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
         return err_sys(err, "make a socket pair", NULL);
-    // Until the sandbox is built, these two hold the ends of the conversation with PID 1.
-    self.devpts = pair[0];
-    self.init_pidfd = pair[1];
+    self.init = pair[0];
+    self.init_pidfd = pair[1]; // until the sandbox is built: PID 1's end
     if (self.cgroups.version == 2)
         return 0;
     char name[32];
@@ -261,7 +265,8 @@ _Noreturn void supervise(int control, int init_binary) {
     // A daemon that is stopped in its tracks must not stop us: what it can't take now is not waited for.
     (void)fcntl(control, F_SETFL, O_NONBLOCK);
     self.init_binary = init_binary;
-    self.listener = self.signals = self.spawner = self.devpts = self.terminals = self.init_pidfd = CLOSED_FD;
+    self.listener = self.signals = self.spawner = self.init = self.devpts = CLOSED_FD;
+    self.terminals = self.init_pidfd = CLOSED_FD;
     self.linger_at_ns = self.kill_at_ns = self.thaw_at_ns = NEVER;
     (void)setsid();
     (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);

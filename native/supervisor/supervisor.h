@@ -51,6 +51,7 @@ struct supervisor {
     int listener; // where a later daemon connects
     int signals;
     int spawner;     // to the spawner
+    int init;        // to PID 1, which ends when it is alone once it has heard something there
     int init_binary; // what PID 1 will run
     int devpts;      // the sandbox's own /dev/pts
     int terminals;   // the same, until it is mounted (devpts.h)

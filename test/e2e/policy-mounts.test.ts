@@ -1,11 +1,11 @@
 // Extra mounts: root decides what is shown, and nothing that anybody else can change decides what that is.
 
-import { chmod, chown, lchown, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { chmod, chown, lchown, lstat, mkdir, mkdtemp, rm, rmdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Login } from '../fixtures/login.ts';
 import { control } from '../fixtures/machine.ts';
-import { describeFinished, type Finished } from '../fixtures/process.ts';
+import { describeFinished, type Finished, Running } from '../fixtures/process.ts';
 import { useWorld } from '../fixtures/world.ts';
 
 const world = useWorld({ modes: ['shell'] });
@@ -118,6 +118,30 @@ describe.skipIf(control)('mounts', () => {
     await expectRefused(login, `${source}:${login.user.home}/share/deep`, /open target/);
     await expectRefused(login, `${source}:${login.user.home}/up/tmp/x`, /open target/);
   });
+
+  it('a folder of root’s that the user renames to where the target was made stays root’s', async () => {
+    const login = await world().addLogin('shell');
+    const { name, home, uid, gid } = login.user;
+    const source = await folder('raced');
+    const [theirs, target] = [join(home, 'roots'), join(home, 'target')];
+    await world().host.setPolicy({
+      defaults: { image: 'host', stop_grace: '0' },
+      users: { [name]: { home: 'host', mounts: `${source}:${target}` } },
+    });
+    // RENAME_EXCHANGE fails until the target is there.
+    const race = `chdir ${JSON.stringify(home)}; 1 until syscall(316, -100, "roots", -100, "target", 2) == 0`;
+    for (let round = 0; round < 40; round += 1) {
+      await mkdir(theirs);
+      const { ino } = await lstat(theirs);
+      await using racer = new Running('perl', ['-e', race], { uid, gid });
+      expect((await login.ssh('cat ~/target/file')).stdout.toString()).toBe('raced\n');
+      await racer.finished();
+      const found = await Promise.all([theirs, target].map(async (path) => await lstat(path)));
+      expect(found.find((one) => one.ino === ino)?.uid, `round ${round}`).toBe(0);
+      await world().host.ctlOk('stop', name);
+      for (const path of [theirs, target]) await rmdir(path);
+    }
+  }, 180_000);
 
   it('a missing source, and a file, refuse the login', async () => {
     const login = await world().addLogin('shell');

@@ -2,6 +2,7 @@
 
 import { chmod, chown, lstat, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { importDebian, lacksDebian } from '../fixtures/debian-image.ts';
 import type { Login } from '../fixtures/login.ts';
@@ -157,6 +158,21 @@ describe.skipIf(skip).each(modes)('root inside as %s', (mode) => {
     const script = [...tries, 'echo tried all'].join('\n');
     const result = await login.ssh(`sudo -n bash -c ${quote(script)}`, { timeoutMs: 60_000 });
     expect(result.stdout.toString(), describeFinished(result)).toBe('tried all\n');
+  });
+
+  it('cannot end the sandbox by a signal to its PID 1, however it is sent', async () => {
+    const login = loginOf(free, mode);
+    expect((await login.ssh('true')).code).toBe(0);
+    const before = await world().host.sandboxOf(login.user);
+    // As often as they can be sent, and with forged senders: rt_sigqueueinfo(2), SI_QUEUE from pid 0.
+    const forge = [1, 2, 10, 15, 34]
+      .map((number) => `syscall(129, 1, ${number}, pack("iiiiiix104", ${number}, 0, -1, 0, 0, 0));`)
+      .join('');
+    const script = `for s in $(seq 64); do [ $s = 17 ] || kill -$s 1; done 2>/dev/null; perl -e ${quote(`for (1 .. 300) { ${forge} }`)}`;
+    const result = await login.ssh(`sudo -n bash -c ${quote(script)}; echo sent`);
+    expect(result.stdout.toString(), describeFinished(result)).toBe('sent\n');
+    await sleep(500); // now it would be alone
+    expect((await world().host.sandboxOf(login.user))?.initPid).toBe(before?.initPid);
   });
 
   it.skipIf(unlimited)('is still bound by the limits of the sandbox', async () => {
