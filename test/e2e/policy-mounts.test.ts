@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Login } from '../fixtures/login.ts';
 import { control } from '../fixtures/machine.ts';
-import { describeFinished, type Finished, Running } from '../fixtures/process.ts';
+import { describeFinished, type Finished, Running, runOk } from '../fixtures/process.ts';
 import { useWorld } from '../fixtures/world.ts';
 
 const world = useWorld({ modes: ['shell'] });
@@ -123,23 +123,33 @@ describe.skipIf(control)('mounts', () => {
     const login = await world().addLogin('shell');
     const { name, home, uid, gid } = login.user;
     const source = await folder('raced');
-    const [theirs, target] = [join(home, 'roots'), join(home, 'target')];
+    // A long way, which takes the supervisor long to walk, and several targets a start, each in turn.
+    const deep = join(home, 'd/'.repeat(900));
+    await mkdir(deep, { recursive: true });
+    await runOk('chown', ['-R', `${uid}:${gid}`, join(home, 'd')]);
+    const pairs = [...Array(16).keys()].map(
+      (number) => [join(deep, `roots${number}`), join(deep, `target${number}`)] as const,
+    );
     await world().host.setPolicy({
       defaults: { image: 'host', stop_grace: '0' },
-      users: { [name]: { home: 'host', mounts: `${source}:${target}` } },
+      users: {
+        [name]: { home: 'host', mounts: pairs.map(([, target]) => `${source}:${target}`).join(' ') },
+      },
     });
     // RENAME_EXCHANGE fails until the target is there.
-    const race = `chdir ${JSON.stringify(home)}; 1 until syscall(316, -100, "roots", -100, "target", 2) == 0`;
-    for (let round = 0; round < 40; round += 1) {
-      await mkdir(theirs);
-      const { ino } = await lstat(theirs);
+    const race = `chdir ${JSON.stringify(deep)}; for $n (0 .. 15) { my ($r, $t) = ("roots$n", "target$n"); 1 until syscall(316, -100, $r, -100, $t, 2) == 0 }`;
+    for (let round = 0; round < 5; round += 1) {
+      for (const [theirs] of pairs) await mkdir(theirs);
+      const roots = await Promise.all(pairs.map(async ([theirs]) => (await lstat(theirs)).ino));
       await using racer = new Running('perl', ['-e', race], { uid, gid });
-      expect((await login.ssh('cat ~/target/file')).stdout.toString()).toBe('raced\n');
+      const result = await login.ssh(`cd ${deep}; cat target0/file roots0/file`);
+      expect(result.stdout.toString(), describeFinished(result)).toBe('raced\n');
       await racer.finished();
-      const found = await Promise.all([theirs, target].map(async (path) => await lstat(path)));
-      expect(found.find((one) => one.ino === ino)?.uid, `round ${round}`).toBe(0);
+      const found = await Promise.all(pairs.flat().map(async (path) => await lstat(path)));
+      const given = found.filter((one) => roots.includes(one.ino) && one.uid !== 0);
+      expect(given.length, `round ${round}`).toBe(0);
       await world().host.ctlOk('stop', name);
-      for (const path of [theirs, target]) await rmdir(path);
+      for (const path of pairs.flat()) await rmdir(path);
     }
   }, 180_000);
 
