@@ -8,6 +8,7 @@
 #include <grp.h>
 #include <node_api.h>
 #include <pwd.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -15,6 +16,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -200,6 +202,17 @@ static napi_value send_to(napi_env env, napi_callback_info info) {
     return result;
 }
 
+// kill(pidfd): SIGKILL for the process behind the handle. Nothing happens where it has gone.
+static napi_value kill_process(napi_env env, napi_callback_info info) {
+    napi_value values[1];
+    int fd;
+    if (!arguments(env, info, 1, values) || !number_of(env, values[0], &fd))
+        return NULL;
+    if (syscall(SYS_pidfd_send_signal, fd, SIGKILL, NULL, 0u) != 0 && errno != ESRCH)
+        return throw_errno(env, "pidfd_send_signal", "");
+    return NULL;
+}
+
 // inherit(fd): {path, seqpacket}, of a listening socket that a service manager has passed to us. From here
 // on no program of ours inherits it.
 static napi_value inherit(napi_env env, napi_callback_info info) {
@@ -380,6 +393,7 @@ static napi_value initialize(napi_env env, napi_value exports) {
                      {"lookAtLogin", look_at_login},
                      {"silence", silence},
                      {"closeAside", close_aside},
+                     {"kill", kill_process},
                      {"lookupUser", lookup_user},
                      {"poll", poller_start},
                      {"inherit", inherit},

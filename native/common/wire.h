@@ -50,6 +50,7 @@ enum wire_type {
     MSG_STATE = 37,
     MSG_STOPPING = 38,
     MSG_PAUSED = 39,
+    MSG_LEFT = 40,
     // daemon -> launcher
     MSG_FORK = 48,
     MSG_DISCARD = 49,
@@ -57,6 +58,7 @@ enum wire_type {
     MSG_BUILD = 64,
     MSG_ENTER = 65,
     MSG_STEP = 66,
+    MSG_TERMINAL = 67,
 };
 
 enum wire_tag {

@@ -25,29 +25,12 @@
 #include "cleanup.h"
 #include "delegate.h"
 #include "host_folders.h"
+#include "keep.h"
 #include "rootfs.h"
 #include "spawner.h"
 #include "step.h"
 #include "supervisor.h"
 #include "sys.h"
-
-// The spawner lives as long as the sandbox: whatever else it kept open would be open for as long. That of a
-// login which is just being taken would never be seen to end.
-static void close_all_but(const int *kept, size_t count) {
-    unsigned from = 3;
-    for (;;) {
-        unsigned next = ~0u; // the lowest one to keep from here on
-        for (size_t index = 0; index < count; index++) {
-            if (kept[index] >= (int)from && (unsigned)kept[index] < next)
-                next = (unsigned)kept[index];
-        }
-        if (next > from)
-            (void)sys_close_range(from, next - 1, 0);
-        if (next == ~0u)
-            return;
-        from = next + 1;
-    }
-}
 
 int spawner_start(struct supervisor *supervisor, int init_end, struct err *err) {
     int pair[2];
@@ -76,11 +59,14 @@ int spawner_start(struct supervisor *supervisor, int init_end, struct err *err) 
         // One that replaces another makes no PID 1.
         int init_binary = init_end >= 0 ? supervisor->init_binary : CLOSED_FD;
         const int kept[] = {theirs, init_end, init_binary};
-        close_all_but(kept, sizeof kept / sizeof kept[0]);
+        // It lives as long as the sandbox: whatever else it kept open would be open for as long. That of a
+        // login which is just being taken would never be seen to end.
+        keep_only(kept, sizeof kept / sizeof kept[0]);
         sigset_t none;
         (void)sigemptyset(&none);
         (void)sigprocmask(SIG_SETMASK, &none, NULL);
-        struct spawner_ends ends = {.supervisor = theirs, .init = init_end, .init_binary = init_binary};
+        struct spawner_ends ends = {
+            .supervisor = theirs, .init = init_end, .init_binary = init_binary, .devpts = CLOSED_FD};
         spawner_run(supervisor->shared, ends);
     }
     if (pid < 0)
@@ -139,8 +125,12 @@ static int map_and_mount(struct supervisor *supervisor, int init, struct err *er
 }
 
 static int join_spawner(struct supervisor *supervisor, struct err *err) {
-    if (step_send(supervisor->spawner, MSG_ENTER, supervisor->init_pidfd, err) != 0)
-        return -1;
+    uint8_t bytes[WIRE_HEADER_BYTES];
+    struct wire_writer writer;
+    const int fds[] = {supervisor->init_pidfd, supervisor->devpts};
+    wire_start(&writer, bytes, sizeof bytes, MSG_ENTER);
+    if (wire_send(supervisor->spawner, bytes, wire_finish(&writer, 2), fds, 2) != 0)
+        return err_sys(err, "ask the spawner", NULL);
     return wait_spawner(supervisor, err);
 }
 
@@ -204,5 +194,6 @@ int replace_spawner(struct supervisor *supervisor, struct err *err) {
     close_fd_at(&supervisor->spawner);
     if (spawner_start(supervisor, CLOSED_FD, err) != 0)
         return -1;
+    supervisor->shared->let_go = supervisor->asked; // the one before has ended, with all that it had
     return join_spawner(supervisor, err);
 }

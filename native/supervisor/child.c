@@ -14,10 +14,12 @@
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "streams.h"
 #include "sys.h"
 
 #define MAX_STRINGS 4096
 #define MAX_GROUPS 256
+#define MAX_RLIMITS 16
 #define EXIT_OURS 125
 
 extern char **environ;
@@ -30,7 +32,9 @@ struct plan {
     char *environment[MAX_STRINGS + 1];
     size_t argument_count, environment_count, group_count;
     gid_t groups[MAX_GROUPS];
-    uint32_t uid, gid, mask, tty;
+    uint32_t uid, gid, mask;
+    uint64_t limits[MAX_RLIMITS][3]; // resource, soft, hard
+    size_t limit_count;
     uint32_t kind; // enum program_kind
     uint32_t nice;
     char *banner;
@@ -43,6 +47,13 @@ static _Noreturn void give_up(struct slot *slot, const char *what, const char *o
     _exit(EXIT_OURS);
 }
 
+// Nothing of the user's has run. Where there is no error, the client has gone: as when the line goes later.
+static _Noreturn void leave_unbegun(const struct slot *slot) {
+    if (slot->err.what[0] == '\0')
+        (void)raise(SIGHUP);
+    _exit(EXIT_OURS);
+}
+
 static bool add_string(char **list, size_t *count, const struct wire_field *field) {
     if (*count == MAX_STRINGS)
         return false;
@@ -50,11 +61,14 @@ static bool add_string(char **list, size_t *count, const struct wire_field *fiel
     return list[(*count)++] != NULL;
 }
 
-static bool set_limit(const struct wire_field *field) {
-    uint64_t values[3]; // resource, soft, hard
-    if (field->length != sizeof values)
+static bool add_limit(struct plan *plan, const struct wire_field *field) {
+    if (field->length != sizeof plan->limits[0] || plan->limit_count == MAX_RLIMITS)
         return false;
-    memcpy(values, field->value, sizeof values);
+    memcpy(plan->limits[plan->limit_count++], field->value, sizeof plan->limits[0]);
+    return true;
+}
+
+static bool set_limit(const uint64_t *values) {
     struct rlimit current, wanted = {.rlim_cur = values[1], .rlim_max = values[2]};
     if (getrlimit((int)values[0], &current) != 0)
         return false;
@@ -84,8 +98,6 @@ static bool read_field(struct plan *plan, const struct wire_field *field) {
         return wire_u32(field, &plan->gid);
     case TAG_UMASK:
         return wire_u32(field, &plan->mask);
-    case TAG_TTY:
-        return wire_u32(field, &plan->tty);
     case TAG_KIND:
         return wire_u32(field, &plan->kind);
     case TAG_NICE:
@@ -93,7 +105,7 @@ static bool read_field(struct plan *plan, const struct wire_field *field) {
     case TAG_BANNER:
         return (plan->banner = wire_text(field)) != NULL;
     case TAG_RLIMIT:
-        return set_limit(field);
+        return add_limit(plan, field);
     default:
         return true;
     }
@@ -172,10 +184,10 @@ static void enter_folder(const struct plan *plan) {
     (void)chdir("/");
 }
 
-static void show_banner(const struct plan *plan) {
-    if (plan->banner == NULL || plan->tty == 0)
+static void show_banner(const struct plan *plan, uint32_t tty) {
+    if (plan->banner == NULL || tty == 0)
         return;
-    int terminal = __builtin_ctz(plan->tty);
+    int terminal = __builtin_ctz(tty);
     (void)!write(terminal, plan->banner, strlen(plan->banner));
     (void)!write(terminal, "\n", 1);
 }
@@ -212,27 +224,49 @@ static _Noreturn void run(struct plan *plan, struct slot *slot) {
     give_up(slot, "run /bin/sh", NULL);
 }
 
-_Noreturn void child_run(struct wire_reader *reader, const int *fds, struct slot *slot) {
-    static struct plan plan;
+// Whoever came by ssh is told of the terminal by its name inside; sshd's own names one of the host.
+static void name_terminal(struct plan *plan, int number) {
+    static char entry[48];
+    if (number < 0 || variable(plan, "SSH_CONNECTION=") == NULL || plan->environment_count == MAX_STRINGS)
+        return;
+    (void)snprintf(entry, sizeof entry, "SSH_TTY=/dev/pts/%d", number);
+    plan->environment[plan->environment_count++] = entry;
+}
+
+static void read_plan(struct plan *plan, struct wire_reader *reader, struct slot *slot) {
     struct wire_field field;
     while (wire_next(reader, &field)) {
-        if (!read_field(&plan, &field))
+        if (!read_field(plan, &field))
             give_up(slot, "read the session's specification", NULL);
     }
-    if (plan.argument_count == 0 || plan.program == NULL)
+    if (plan->argument_count == 0 || plan->program == NULL)
         give_up(slot, "read the session's specification", NULL);
-    take_descriptors(fds, slot);
+}
+
+_Noreturn void child_run(struct wire_reader *reader, const struct child_ends *ends, struct slot *slot) {
+    static struct plan plan;
+    struct streams streams;
+    read_plan(&plan, reader, slot);
     if (setsid() < 0)
         give_up(slot, "start a session", NULL);
-    if (plan.tty != 0 && ioctl(__builtin_ctz(plan.tty), TIOCSCTTY, 0) != 0)
-        give_up(slot, "take the terminal", NULL);
     if (plan.nice > 0 && setpriority(PRIO_PROCESS, 0, (int)plan.nice) != 0)
         give_up(slot, "set niceness", NULL);
     become_user(&plan, slot);
+    if (streams_take(&streams, ends, &slot->err) != 0)
+        leave_unbegun(slot);
+    take_descriptors(streams.fds, slot);
+    if (streams.tty != 0 && ioctl(__builtin_ctz(streams.tty), TIOCSCTTY, 0) != 0)
+        give_up(slot, "take the terminal", NULL);
     (void)umask(plan.mask & 0777);
     default_signals();
-    show_banner(&plan);
+    name_terminal(&plan, streams.number);
+    show_banner(&plan, streams.tty);
     enter_folder(&plan);
+    // Last: none of them is meant for what is done until here.
+    for (size_t index = 0; index < plan.limit_count; index++) {
+        if (!set_limit(plan.limits[index]))
+            give_up(slot, "set limits", NULL);
+    }
     slot->exec_ns = monotonic_ns();
     run(&plan, slot);
 }

@@ -4,5 +4,13 @@
 #include "shared.h"
 #include "wire.h"
 
-// Never returns. `fds` become 0, 1 and 2.
-_Noreturn void child_run(struct wire_reader *reader, const int *fds, struct slot *slot);
+struct child_ends {
+    int connection; // the login client's, with its login still to be received
+    int supervisor; // where the child says that it has been
+    int devpts;     // the sandbox's own
+    uint32_t slot;
+    _Atomic bool *taken; // where the supervisor sees that the login has been received
+};
+
+// Never returns.
+_Noreturn void child_run(struct wire_reader *reader, const struct child_ends *ends, struct slot *place);

@@ -12,13 +12,24 @@
 #include "cleanup.h"
 #include "host_folders.h"
 #include "pause.h"
+#include "sys.h"
 
 static uint8_t message[WIRE_MAX_BYTES];
 
-void control_send(const struct supervisor *supervisor, struct wire_writer *writer, int fd) {
+bool control_send(const struct supervisor *supervisor, struct wire_writer *writer, int fd) {
     unsigned count = fd >= 0 ? 1 : 0;
-    if (supervisor->control >= 0)
-        (void)wire_send(supervisor->control, writer->bytes, wire_finish(writer, count), &fd, count);
+    return supervisor->control >= 0 &&
+           wire_send(supervisor->control, writer->bytes, wire_finish(writer, count), &fd, count) == 0;
+}
+
+// With handles of PID 1 and of ourselves: by these the daemon can end the sandbox whatever has become of us.
+static void send_with_handles(const struct supervisor *supervisor, struct wire_writer *writer) {
+    cleanup_fd int own = sys_pidfd_open(getpid());
+    const int handles[] = {supervisor->init_pidfd, own};
+    if (own < 0)
+        (void)control_send(supervisor, writer, CLOSED_FD);
+    else if (supervisor->control >= 0)
+        (void)wire_send(supervisor->control, writer->bytes, wire_finish(writer, 2), handles, 2);
 }
 
 static void send_ready(struct supervisor *supervisor) {
@@ -30,7 +41,7 @@ static void send_ready(struct supervisor *supervisor) {
     wire_start(&writer, bytes, sizeof bytes, MSG_READY);
     wire_put_u32(&writer, TAG_PID, (uint32_t)supervisor->init_pid);
     wire_put(&writer, TAG_STEPS, steps, sizeof steps);
-    control_send(supervisor, &writer, CLOSED_FD);
+    send_with_handles(supervisor, &writer);
 }
 
 void control_send_failed(struct supervisor *supervisor, const struct err *err) {
@@ -42,14 +53,21 @@ void control_send_failed(struct supervisor *supervisor, const struct err *err) {
     wire_put_text(&writer, TAG_TEXT, text);
     wire_put_text(&writer, TAG_STATE, err->what);
     wire_put_u32(&writer, TAG_CODE, (uint32_t)err->number);
-    control_send(supervisor, &writer, CLOSED_FD);
+    (void)control_send(supervisor, &writer, CLOSED_FD);
 }
 
 void control_send_stopping(struct supervisor *supervisor) {
     struct wire_writer writer;
     uint8_t bytes[64];
     wire_start(&writer, bytes, sizeof bytes, MSG_STOPPING);
-    control_send(supervisor, &writer, CLOSED_FD);
+    (void)control_send(supervisor, &writer, CLOSED_FD);
+}
+
+void control_send_left(struct supervisor *supervisor) {
+    struct wire_writer writer;
+    uint8_t bytes[64];
+    wire_start(&writer, bytes, sizeof bytes, MSG_LEFT);
+    (void)control_send(supervisor, &writer, CLOSED_FD);
 }
 
 static void send_state(struct supervisor *supervisor) {
@@ -67,7 +85,7 @@ static void send_state(struct supervisor *supervisor) {
                      (int)supervisor->shared->slots[index].pid, 0, session->pts_number, 0, session->note);
         wire_put(&writer, TAG_SESSION, line, (size_t)length);
     }
-    control_send(supervisor, &writer, CLOSED_FD);
+    send_with_handles(supervisor, &writer);
     session_report_all(supervisor);
 }
 

@@ -7,14 +7,20 @@
 // Trusts the daemon, whose child it is and with which it ends.
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "client.h"
+#include "closing.h"
+#include "keep.h"
 #include "supervisor.h"
 #include "sys.h"
 
@@ -22,37 +28,39 @@
 
 static uint8_t message[WIRE_MAX_BYTES];
 
-// Tells a login client why it was refused, and lets go of it; or lets go of many that have been told
-// (`answer` is false). In a process that exits for it: what a client has queued on its connection may hold
-// descriptors whose last close waits for as long as the client likes (SO_LINGER), unless the closing process
-// is exiting. So we are never the last to close: the child waits until our own copy is gone.
-static void dispose_client(size_t length, int connection, bool answer) {
-    int pair[2] = {CLOSED_FD, CLOSED_FD};
+static uid_t peer_of(int connection) {
+    struct ucred peer = {.uid = (uid_t)-1};
+    socklen_t size = sizeof peer;
+    (void)getsockopt(connection, SOL_SOCKET, SO_PEERCRED, &peer, &size);
+    return peer.uid;
+}
+
+// Tells a login client why it was refused, and lets go of it. Its login is not received, nor is what comes
+// with it: a client reads on after the reset that a connection with something unread ends with.
+static void dispose_client(size_t length, int connection) {
     uint16_t none = 0;
     memcpy(message + 6, &none, sizeof none); // the same message, without its descriptor, is the answer
-    if (pipe2(pair, O_CLOEXEC) == 0 && fork() == 0) {
-        static uint8_t unread[WIRE_MAX_BYTES];
-        int fds[WIRE_MAX_FDS];
-        unsigned count;
-        char ignored;
-        close_fd(pair[1]);
-        (void)!read(pair[0], &ignored, 1);
-        // A socket that ends with something unread resets its peer, who would then miss the answer.
-        for (int messages = 0;
-             answer && messages < 8 && wire_receive(connection, unread, sizeof unread, fds, &count) > 0;)
-            messages++;
-        if (answer && length > WIRE_HEADER_BYTES)
-            (void)wire_send(connection, message, length, NULL, 0);
-        _exit(0);
+    if (length > WIRE_HEADER_BYTES)
+        client_tell(connection, message, length);
+    (void)shutdown(connection, SHUT_WR); // it may take long until it is closed
+    closing_end(&connection, peer_of(connection));
+}
+
+// Lets go of many that have been told: they lie in the queue of a socket of the daemon's.
+static void discard(struct wire_reader *reader, int bin) {
+    struct wire_field field;
+    uint32_t uid = (uint32_t)-1;
+    while (wire_next(reader, &field)) {
+        if (field.tag == TAG_UID)
+            (void)wire_u32(&field, &uid);
     }
-    close_fd(connection);
-    close_fd(pair[0]);
-    close_fd(pair[1]);
+    closing_end(&bin, uid);
 }
 
 static _Noreturn void become_supervisor(int control, int init_binary) {
-    close_fd(LAUNCHER_FD);
-    (void)signal(SIGCHLD, SIG_DFL);
+    const int kept[] = {control, init_binary};
+    keep_only(kept, sizeof kept / sizeof kept[0]);
+    closing_forget();
     supervise(control, init_binary);
 }
 
@@ -67,6 +75,37 @@ static void forget_inheritance(void) {
     if (score >= 0)
         (void)!write(score, "0", 1);
     close_fd(score);
+}
+
+static void obey(int init_binary) {
+    int fds[WIRE_MAX_FDS];
+    unsigned count;
+    struct wire_reader reader;
+    ssize_t length = wire_receive(LAUNCHER_FD, message, sizeof message, fds, &count);
+    if (length == 0 || (length < 0 && errno != EBADMSG))
+        _exit(0);
+    if (length < 0 || count != 1 || !wire_open(&reader, message, (size_t)length))
+        return; // the daemon's messages have one descriptor
+    if (reader.type == MSG_ERROR || reader.type == MSG_OUTSIDE) {
+        dispose_client((size_t)length, fds[0]);
+        return;
+    }
+    if (reader.type == MSG_DISCARD) {
+        discard(&reader, fds[0]);
+        return;
+    }
+    if (reader.type == MSG_FORK && fork() == 0)
+        become_supervisor(fds[0], init_binary);
+    close_fd(fds[0]);
+}
+
+static void reap(int signals) {
+    struct signalfd_siginfo ignored;
+    while (read(signals, &ignored, sizeof ignored) > 0)
+        ;
+    closing_check();
+    while (waitpid(-1, NULL, WNOHANG) > 0) // supervisors that end before the launcher
+        ;
 }
 
 // The launcher: forks, and does nothing else. Supervisors are not its children in the end (it ends
@@ -84,22 +123,17 @@ int main(int argc, char **argv) {
     }
     forget_inheritance();
     (void)fcntl(LAUNCHER_FD, F_SETFD, FD_CLOEXEC);
-    (void)signal(SIGCHLD, SIG_IGN); // no zombies of supervisors that end before the launcher
+    sigset_t children;
+    (void)sigemptyset(&children);
+    (void)sigaddset(&children, SIGCHLD);
+    (void)sigprocmask(SIG_BLOCK, &children, NULL);
+    int signals = signalfd(-1, &children, SFD_CLOEXEC | SFD_NONBLOCK);
+    struct pollfd polled[] = {{.fd = LAUNCHER_FD, .events = POLLIN}, {.fd = signals, .events = POLLIN}};
     for (;;) {
-        int fds[WIRE_MAX_FDS];
-        unsigned count;
-        struct wire_reader reader;
-        ssize_t length = wire_receive(LAUNCHER_FD, message, sizeof message, fds, &count);
-        if (length == 0 || (length < 0 && errno != EBADMSG))
-            return 0;
-        if (length < 0 || count != 1 || !wire_open(&reader, message, (size_t)length))
-            continue; // the daemon's messages have one descriptor
-        if (reader.type == MSG_ERROR || reader.type == MSG_OUTSIDE || reader.type == MSG_DISCARD) {
-            dispose_client((size_t)length, fds[0], reader.type != MSG_DISCARD);
-            continue;
-        }
-        if (reader.type == MSG_FORK && fork() == 0)
-            become_supervisor(fds[0], init_binary);
-        close_fd(fds[0]);
+        (void)poll(polled, 2, -1);
+        if (polled[1].revents != 0)
+            reap(signals);
+        if (polled[0].revents != 0)
+            obey(init_binary);
     }
 }

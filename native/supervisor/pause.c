@@ -62,7 +62,7 @@ static void tell(const struct supervisor *supervisor, bool paused, const char *w
     wire_put_u32(&writer, TAG_SLOT, supervisor->pause);
     wire_put_u32(&writer, TAG_CODE, paused ? 1 : 0);
     wire_put_text(&writer, TAG_TEXT, why);
-    control_send(supervisor, &writer, CLOSED_FD);
+    (void)control_send(supervisor, &writer, CLOSED_FD);
 }
 
 static int freeze(const struct cgroups *cgroups, struct err *err) {

@@ -4,9 +4,12 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 
 #include "cleanup.h"
+#include "client.h"
+#include "closing.h"
 #include "group.h"
 #include "session.h"
 #include "session_time.h"
@@ -59,7 +62,7 @@ static void report_end(struct supervisor *supervisor, const struct session *sess
     session_report_all(supervisor);
 }
 
-static void tell_client(struct session *session, uint32_t kind, uint32_t code, const char *text) {
+static void tell_client(const struct session *session, uint32_t kind, uint32_t code, const char *text) {
     if (session->connection < 0)
         return;
     uint8_t bytes[1024];
@@ -69,12 +72,11 @@ static void tell_client(struct session *session, uint32_t kind, uint32_t code, c
     wire_put_u32(&writer, TAG_CODE, code);
     if (text[0] != '\0')
         wire_put_text(&writer, TAG_TEXT, text);
-    (void)wire_send(session->connection, bytes, wire_finish(&writer, 0), NULL, 0);
-    close_fd_at(&session->connection);
+    client_tell(session->connection, bytes, wire_finish(&writer, 0));
 }
 
 void session_release(struct supervisor *supervisor, struct session *session) {
-    close_fd_at(&session->connection);
+    closing_end(&session->connection, supervisor->spec.uid);
     close_fd_at(&session->pts);
     memset(&supervisor->shared->slots[session - supervisor->sessions], 0, sizeof(struct slot));
     memset(session, 0, sizeof *session);
@@ -99,6 +101,7 @@ void session_conclude(struct supervisor *supervisor, struct session *session, ui
     }
     close_fd_at(&session->pts); // before the client hears of it: then the master has nothing more to wait for
     tell_client(session, kind, code, text);
+    closing_end(&session->connection, supervisor->spec.uid);
     session->ended = true;
     report_end(supervisor, session, slot, kind, code, detail);
     if (session_count(supervisor) == 0)
@@ -115,7 +118,7 @@ static pid_t leader_of(const struct supervisor *supervisor, const struct session
 // little later.
 static void hang_up(struct supervisor *supervisor, struct session *session) {
     pid_t leader = leader_of(supervisor, session);
-    close_fd_at(&session->connection);
+    closing_end(&session->connection, supervisor->spec.uid);
     close_fd_at(&session->pts);
     session->hung_up = leader > 1 && (kill(-leader, SIGHUP) == 0 || kill(leader, SIGHUP) == 0);
     group_signal(leader, SIGCONT); // a stopped process hears nothing until it goes on
@@ -134,15 +137,19 @@ void session_check_time(struct supervisor *supervisor, struct session *session) 
 }
 
 void session_message(struct supervisor *supervisor, struct session *session) {
+    enum client_next next = session->taken ? client_next(session->connection) : CLIENT_END;
+    if (next == CLIENT_NOTHING)
+        return;
+    if (next != CLIENT_PLAIN) { // its end; or it sends descriptors, which are nobody's to receive here
+        hang_up(supervisor, session);
+        return;
+    }
     uint8_t bytes[64];
-    int fds[WIRE_MAX_FDS];
-    unsigned count;
-    ssize_t length = wire_receive(session->connection, bytes, sizeof bytes, fds, &count);
-    for (unsigned index = 0; length > 0 && index < count; index++)
-        close_fd(fds[index]);
+    ssize_t length = recv(session->connection, bytes, sizeof bytes, MSG_DONTWAIT | MSG_TRUNC);
     struct wire_reader reader;
-    if (length <= 0 || !wire_open(&reader, bytes, (size_t)length) || reader.type != MSG_SIGNAL) {
-        hang_up(supervisor, session); // the client's end; or it does not speak our language
+    if (length <= 0 || (size_t)length > sizeof bytes || !wire_open(&reader, bytes, (size_t)length) ||
+        reader.type != MSG_SIGNAL) {
+        hang_up(supervisor, session); // it does not speak our language
         return;
     }
     struct wire_field field;
@@ -199,7 +206,9 @@ void session_deadline(struct supervisor *supervisor, struct session *session) {
     if (!session->ended) { // not forked yet, not a group's leader yet, or about to be seen to exit
         if (leader > 1)
             (void)kill(leader, SIGKILL); // our own child, not reaped: the number is its
-        session->kill_at_ns = monotonic_ns() + RETRY_MS * 1000000u;
+        // What hangs in the kernel does not hear it; no need to try that often for ever.
+        unsigned doubled = session->kills < 6 ? session->kills++ : 6;
+        session->kill_at_ns = monotonic_ns() + ((uint64_t)RETRY_MS << doubled) * 1000000u;
         return;
     }
     siginfo_t info;

@@ -1,28 +1,22 @@
-// How a session begins: a login that the daemon hands over is checked, gets its terminal, and is passed on to
-// the spawner. From MSG_STARTED on it counts as begun: a client that has not seen it may safely try again.
+// How a session begins: a login that the daemon hands over is checked and passed on to the spawner; its own
+// process takes what the client sent (streams.c). From MSG_STARTED on it counts as begun: a client that has
+// not seen it may safely try again.
 #include <errno.h>
-#include <fcntl.h>
-#include <signal.h>
-#include <stdio.h>
+#include <poll.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <termios.h>
-#include <unistd.h>
 
 #include "cleanup.h"
+#include "closing.h"
 #include "control.h"
 #include "group.h"
 #include "identity.h"
 #include "session.h"
 #include "session_time.h"
-#include "step.h"
 
 static uint8_t request[WIRE_MAX_BYTES];
 
 // `connection`: a client's, which goes back to the daemon; or CLOSED_FD.
-static void answer_daemon(struct supervisor *supervisor, enum wire_type type, const char *id,
+static bool answer_daemon(struct supervisor *supervisor, enum wire_type type, const char *id,
                           const char *text, int connection) {
     uint8_t bytes[512];
     struct wire_writer writer;
@@ -30,85 +24,36 @@ static void answer_daemon(struct supervisor *supervisor, enum wire_type type, co
     wire_put_text(&writer, TAG_ID, id);
     if (text != NULL)
         wire_put_text(&writer, TAG_TEXT, text);
-    control_send(supervisor, &writer, connection);
-}
-
-// A descriptor that a login may hand over: something to read or write, nothing to walk through.
-static bool acceptable(int fd) {
-    struct stat info;
-    int flags = fcntl(fd, F_GETFL);
-    if (flags < 0 || (flags & O_PATH) != 0 || fstat(fd, &info) != 0)
-        return false;
-    return !S_ISDIR(info.st_mode) && !S_ISBLK(info.st_mode);
-}
-
-// A PTY of the sandbox's own devpts, with the settings and the size of the user's terminal. The
-// slave comes from the master itself (TIOCGPTPEER), not from a path inside the sandbox.
-static int open_pty(struct supervisor *supervisor, const struct identity *identity, int outer, int *pts,
-                    struct err *err) {
-    cleanup_fd int ptm =
-        openat(supervisor->devpts, "ptmx", O_RDWR | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
-    int unlocked = 0;
-    if (ptm < 0 || ioctl(ptm, TIOCSPTLCK, &unlocked) != 0)
-        return err_sys(err, "open a terminal", NULL);
-    cleanup_fd int slave = ioctl(ptm, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
-    if (slave < 0 || fchown(slave, identity_host_uid(identity, &supervisor->spec), (gid_t)-1) != 0)
-        return err_sys(err, "open a terminal", "slave");
-    struct termios settings;
-    struct winsize size;
-    if (tcgetattr(outer, &settings) == 0)
-        (void)tcsetattr(slave, TCSANOW, &settings);
-    if (ioctl(outer, TIOCGWINSZ, &size) == 0)
-        (void)ioctl(ptm, TIOCSWINSZ, &size);
-    *pts = take_fd(&slave);
-    return take_fd(&ptm);
-}
-
-static int send_started(int connection, int ptm) {
-    uint8_t bytes[WIRE_HEADER_BYTES];
-    struct wire_writer writer;
-    wire_start(&writer, bytes, sizeof bytes, MSG_STARTED);
-    unsigned count = ptm >= 0 ? 1 : 0;
-    return wire_send(connection, bytes, wire_finish(&writer, count), &ptm, count);
+    return control_send(supervisor, &writer, connection);
 }
 
 // The daemon's fields, and after them what the supervisor has checked or alone knows: whose credentials,
 // which slot.
 static size_t session_request(const struct supervisor *supervisor, const struct session *session,
-                              const struct identity *identity, struct wire_reader *reader, uint32_t tty) {
+                              const struct identity *identity, struct wire_reader *reader) {
     uint32_t slot = (uint32_t)(session - supervisor->sessions);
     struct wire_writer writer;
     struct wire_field field;
-    static const char remote[] = "SSH_CONNECTION=";
-    bool over_ssh = false;
     wire_start(&writer, request, sizeof request, MSG_SESSION);
     while (wire_next(reader, &field)) {
-        over_ssh |= field.tag == TAG_ENV && field.length >= sizeof remote &&
-                    memcmp(field.value, remote, sizeof remote - 1) == 0;
         if (field.tag != TAG_UID && field.tag != TAG_GID && field.tag != TAG_GROUPS)
             wire_put(&writer, (enum wire_tag)field.tag, field.value, field.length);
-    }
-    if (over_ssh && session->pts_number >= 0) { // sshd's own names a terminal of the host
-        char terminal[48];
-        (void)snprintf(terminal, sizeof terminal, "SSH_TTY=/dev/pts/%d", session->pts_number);
-        wire_put_text(&writer, TAG_ENV, terminal);
     }
     wire_put_u32(&writer, TAG_UID, identity->uid);
     wire_put_u32(&writer, TAG_GID, identity->gid);
     wire_put(&writer, TAG_GROUPS, identity->groups, identity->group_count * sizeof identity->groups[0]);
     wire_put_u32(&writer, TAG_SLOT, slot);
-    wire_put_u32(&writer, TAG_TTY, tty);
-    return wire_finish(&writer, 3);
+    return wire_finish(&writer, 1);
 }
 
-static bool ask_spawner(struct supervisor *supervisor, size_t length, const int *fds, struct err *err) {
-    if (wire_send(supervisor->spawner, request, length, fds, 3) == 0)
-        return true;
-    if (errno != EPIPE && errno != ECONNRESET && errno != EBADF)
+static bool ask_spawner(struct supervisor *supervisor, size_t length, int connection, struct err *err) {
+    bool asked = wire_send(supervisor->spawner, request, length, &connection, 1) == 0;
+    if (!asked && errno != EPIPE && errno != ECONNRESET && errno != EBADF)
         return err_sys(err, "ask the spawner", NULL) == 0;
-    if (replace_spawner(supervisor, err) != 0)
-        return false;
-    return wire_send(supervisor->spawner, request, length, fds, 3) == 0;
+    if (!asked && replace_spawner(supervisor, err) == 0)
+        asked = wire_send(supervisor->spawner, request, length, &connection, 1) == 0;
+    supervisor->asked += asked ? 1 : 0;
+    return asked;
 }
 
 static struct session *free_session(struct supervisor *supervisor) {
@@ -119,67 +64,19 @@ static struct session *free_session(struct supervisor *supervisor) {
     return NULL;
 }
 
-// `passed` are the descriptors as the session gets them.
+// The client's own message still waits on its connection: the daemon and we have only looked at it, so that
+// the descriptors of a stranger are never ours. The session's own process receives them (streams.h).
 static void launch(struct supervisor *supervisor, struct session *session, const struct identity *identity,
-                   struct wire_reader *reader, int *passed) {
-    uint32_t tty = 0;
+                   struct wire_reader *reader) {
     struct err *err = &supervisor->shared->slots[session - supervisor->sessions].err;
-    cleanup_fd int ptm = CLOSED_FD;
-    session->pts = CLOSED_FD;
-    for (unsigned index = 0; index < 3; index++) {
-        if (!acceptable(passed[index])) {
-            (void)err_plain(err, "descriptors 0, 1 and 2 must not be folders or disks", NULL);
-            session_conclude(supervisor, session, 0, 125);
-            return;
-        }
-        if (!isatty(passed[index]))
-            continue;
-        if (ptm < 0 && (ptm = open_pty(supervisor, identity, passed[index], &session->pts, err)) < 0) {
-            session_conclude(supervisor, session, 0, 125);
-            return;
-        }
-        passed[index] = session->pts;
-        tty |= 1u << index;
-    }
-    if (ptm >= 0 && ioctl(ptm, TIOCGPTN, &session->pts_number) != 0)
-        session->pts_number = -1;
-    size_t length = session_request(supervisor, session, identity, reader, tty);
-    if (send_started(session->connection, ptm) != 0) {
-        session_conclude(supervisor, session, 1, SIGHUP); // the client has gone in the meantime
-        return;
-    }
+    size_t length = session_request(supervisor, session, identity, reader);
     session->sent_ns = monotonic_ns();
-    session->started = ask_spawner(supervisor, length, passed, err);
+    session->started = ask_spawner(supervisor, length, session->connection, err);
     if (!session->started)
         session_conclude(supervisor, session, 0, 125);
 }
 
-// The client's own message still waits on its connection: the daemon has only looked at it, so that the
-// descriptors of a stranger never are the daemon's. Here they concern nobody but their own sandbox.
-static void take_login(struct supervisor *supervisor, struct session *session,
-                       const struct identity *identity, struct wire_reader *reader) {
-    static uint8_t login[WIRE_MAX_BYTES];
-    int fds[WIRE_MAX_FDS];
-    unsigned count;
-    ssize_t length = wire_receive(session->connection, login, sizeof login, fds, &count);
-    if (length > 0 && count == 3) {
-        int passed[3] = {fds[0], fds[1], fds[2]};
-        launch(supervisor, session, identity, reader, passed);
-    } else {
-        (void)err_plain(&supervisor->shared->slots[session - supervisor->sessions].err,
-                        "the login came without descriptors 0, 1 and 2", NULL);
-        session_conclude(supervisor, session, 0, 125);
-    }
-    for (unsigned index = 0; length > 0 && index < count; index++) {
-        // A socket that lingers would hold us at its last close; who insists meets the watchdog.
-        struct linger none = {.l_onoff = 0};
-        (void)setsockopt(fds[index], SOL_SOCKET, SO_LINGER, &none, sizeof none);
-        close_fd(fds[index]);
-    }
-}
-
-void session_start(struct supervisor *supervisor, struct wire_reader *reader, const int *fds,
-                   unsigned count) {
+void session_start(struct supervisor *supervisor, struct wire_reader *reader, int *fds, unsigned count) {
     struct wire_reader probe = *reader;
     struct wire_field field;
     char id[ID_BYTES] = "", note[NOTE_BYTES] = "";
@@ -203,28 +100,31 @@ void session_start(struct supervisor *supervisor, struct wire_reader *reader, co
         refusal = "sessions";
     else if (session_count(supervisor) >= most)
         refusal = "limit";
+    else if (closing_is_full(supervisor->spec.uid))
+        refusal = "stuck";
     if (refusal != NULL) {
-        answer_daemon(supervisor, MSG_REFUSED, id, refusal, count == 1 ? fds[0] : CLOSED_FD);
+        // Back to the daemon; where there is none, it is ours to close.
+        if (!answer_daemon(supervisor, MSG_REFUSED, id, refusal, count == 1 ? fds[0] : CLOSED_FD) &&
+            count == 1)
+            closing_end(&fds[0], supervisor->spec.uid);
         return;
     }
-    answer_daemon(supervisor, MSG_ACCEPTED, id, NULL, CLOSED_FD);
+    (void)answer_daemon(supervisor, MSG_ACCEPTED, id, NULL, CLOSED_FD);
     *session = (struct session){
         .used = true, .connection = CLOSED_FD, .pts = CLOSED_FD, .pts_number = -1, .kill_at_ns = NEVER};
     session->received_ns = monotonic_ns();
     memcpy(session->id, id, sizeof id);
     memcpy(session->note, note, sizeof note);
-    session->connection = fcntl(fds[0], F_DUPFD_CLOEXEC, 3); // the caller closes the message's own
+    session->connection = take_fd(&fds[0]);
     session_time_begin(session, *reader);
     supervisor->linger_at_ns = NEVER;
-    take_login(supervisor, session, &identity, reader);
+    launch(supervisor, session, &identity, reader);
     if (session->ended && !session->started)
         session_release(supervisor, session);
 }
 
-void session_failed_starts(struct supervisor *supervisor) {
-    struct err ignored;
-    if (step_wait(supervisor->spawner, MSG_STEP, &ignored) != 0)
-        close_fd_at(&supervisor->spawner);
+// The spawner has said that it could not fork for a session.
+static void failed_starts(struct supervisor *supervisor) {
     for (size_t index = 0; index < MAX_SESSIONS; index++) {
         struct session *session = &supervisor->sessions[index];
         if (!session->used || session->ended || !session->started)
@@ -234,5 +134,48 @@ void session_failed_starts(struct supervisor *supervisor) {
             continue;
         session_conclude(supervisor, session, 0, 125);
         session_release(supervisor, session);
+    }
+}
+
+// A session's process has made its terminal.
+static void keep_terminal(struct supervisor *supervisor, struct wire_reader *reader, int *pts) {
+    struct wire_field field;
+    uint32_t slot = MAX_SESSIONS, number = 0;
+    while (wire_next(reader, &field)) {
+        if (field.tag == TAG_SLOT)
+            (void)wire_u32(&field, &slot);
+        if (field.tag == TAG_TTY)
+            (void)wire_u32(&field, &number);
+    }
+    struct session *session = slot < MAX_SESSIONS ? &supervisor->sessions[slot] : NULL;
+    if (session == NULL || !session->used || session->ended || session->connection < 0)
+        return; // its client has gone in the meantime
+    session->pts = take_fd(pts);
+    session->pts_number = (int)number;
+}
+
+static bool has_word(int fd) {
+    struct pollfd polled = {.fd = fd, .events = POLLIN};
+    return poll(&polled, 1, 0) > 0;
+}
+
+void session_hear_spawner(struct supervisor *supervisor) {
+    while (supervisor->spawner >= 0 && has_word(supervisor->spawner)) {
+        uint8_t bytes[64];
+        int fds[WIRE_MAX_FDS] = {CLOSED_FD};
+        unsigned count;
+        struct wire_reader reader;
+        ssize_t length = wire_receive(supervisor->spawner, bytes, sizeof bytes, fds, &count);
+        if (length <= 0 || !wire_open(&reader, bytes, (size_t)length)) {
+            close_fd_at(&supervisor->spawner);
+            failed_starts(supervisor);
+            return;
+        }
+        if (reader.type == MSG_TERMINAL && count == 1)
+            keep_terminal(supervisor, &reader, &fds[0]);
+        else
+            failed_starts(supervisor);
+        for (unsigned index = 0; index < count; index++)
+            close_fd(fds[index]);
     }
 }

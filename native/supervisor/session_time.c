@@ -42,7 +42,7 @@ static bool stirred(struct session *session) {
 static bool is_idle(struct session *session, uint64_t now) {
     if (session->look_at_ns > now)
         return false;
-    if (session->started && session->pts < 0) {
+    if (session->taken && session->pts < 0) {
         session->look_at_ns = NEVER;
         return false;
     }

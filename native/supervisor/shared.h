@@ -3,6 +3,7 @@
 // code only; the mapping is gone the moment a user's program starts.
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/types.h>
@@ -19,7 +20,8 @@ struct slot {
     pid_t pid;
     uint64_t forked_ns;
     uint64_t exec_ns;
-    struct err err; // what[0] != 0: the session's program was never run
+    _Atomic bool taken; // its process has received the login: what its client says now is for the supervisor
+    struct err err;     // what[0] != 0: the session's program was never run
 };
 
 enum build_step {
@@ -41,6 +43,9 @@ struct shared {
     struct filters filters;
     struct sock_filter filter_code[MAX_FILTERS][BPF_MAXINSNS]; // only touched where policy has filters
     uint64_t steps_ns[STEP_COUNT];
+    // Sessions whose connection the spawner has let go of, of those that it has been asked for: as long as
+    // there are fewer, its own copy may be the last.
+    _Atomic uint64_t let_go;
     struct slot slots[MAX_SESSIONS];
 };
 

@@ -76,7 +76,10 @@ static int enter(int pidfd, const struct shared *shared, struct err *err) {
     return lockdown(&shared->freedom, &shared->filters, err);
 }
 
-static void start_session(struct wire_reader *reader, int *fds, struct shared *shared, int supervisor) {
+// The client's connection passes through, with its login still on it: what it holds is the child's to
+// receive.
+static void start_session(struct wire_reader *reader, int connection, struct shared *shared,
+                          const struct spawner_ends *ends) {
     struct wire_reader probe = *reader;
     struct wire_field field;
     uint32_t slot = MAX_SESSIONS;
@@ -89,12 +92,16 @@ static void start_session(struct wire_reader *reader, int *fds, struct shared *s
     struct slot *place = &shared->slots[slot];
     pid_t pid = spawn(0, &place->pid);
     if (pid == 0) {
-        close_fd(supervisor);
-        child_run(reader, fds, place);
+        struct child_ends theirs = {.connection = connection,
+                                    .supervisor = ends->supervisor,
+                                    .devpts = ends->devpts,
+                                    .slot = slot,
+                                    .taken = &place->taken};
+        child_run(reader, &theirs, place);
     }
     if (pid < 0) {
         (void)err_sys(&place->err, "start another process", NULL);
-        (void)step_send(supervisor, MSG_STEP, -1, &place->err);
+        (void)step_send(ends->supervisor, MSG_STEP, -1, &place->err);
         return;
     }
     place->forked_ns = monotonic_ns();
@@ -106,10 +113,14 @@ static void handle(struct wire_reader *reader, int *fds, unsigned count, struct 
     int done = 0;
     if (reader->type == MSG_BUILD)
         done = make_init(reader, shared, ends, err);
-    else if (reader->type == MSG_ENTER && count == 1)
+    else if (reader->type == MSG_ENTER && count == 2) {
         done = enter(fds[0], shared, err);
-    if (reader->type == MSG_SESSION && count == 3) {
-        start_session(reader, fds, shared, ends->supervisor);
+        ends->devpts = take_fd(&fds[1]);
+    }
+    if (reader->type == MSG_SESSION && count == 1) {
+        start_session(reader, fds[0], shared, ends);
+        close_fd_at(&fds[0]);
+        shared->let_go++;
         return;
     }
     if (done == 0 && reader->type == MSG_ENTER)

@@ -14,6 +14,7 @@ struct spawner_ends {
     int supervisor;  // the spawner's end towards the supervisor
     int init;        // PID 1's end towards the supervisor, only until PID 1 is made
     int init_binary; // descriptor of dockersh-init
+    int devpts;      // the sandbox's own, from MSG_ENTER on
 };
 
 // Never returns.

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "closing.h"
 #include "control.h"
 #include "delegate.h"
 #include "devpts.h"
@@ -30,13 +31,64 @@
 
 #define FIXED_POLLS 4
 #define WATCHDOG_SECONDS 60
+#define FIRST_LOOK_NS 20000000u
+// For what has been killed, before it is left behind.
+#define END_PATIENCE_MS 5000u
 
 static struct supervisor self;
 
 // ---- the end -------------------------------------------------------------------------------------
 
-static void reap_until_gone(void) {
-    while (waitpid(-1, NULL, 0) > 0 || errno == EINTR)
+static int milliseconds_until(uint64_t deadline) {
+    uint64_t now = monotonic_ns();
+    if (deadline <= now)
+        return 0;
+    uint64_t left = (deadline - now) / 1000000u + 1;
+    return left > 1000000u ? 1000000 : (int)left;
+}
+
+// True when no child is left: everything inside, our own processes, and those that close what clients sent.
+static bool reap_for(uint64_t milliseconds) {
+    uint64_t deadline = monotonic_ns() + milliseconds * 1000000u;
+    for (;;) {
+        struct signalfd_siginfo ignored;
+        while (waitpid(-1, NULL, WNOHANG) > 0)
+            ;
+        if (errno == ECHILD)
+            return true;
+        if (monotonic_ns() >= deadline)
+            return false;
+        struct pollfd polled = {.fd = self.signals, .events = POLLIN};
+        (void)poll(&polled, 1, milliseconds_until(deadline));
+        while (read(self.signals, &ignored, sizeof ignored) > 0)
+            ;
+    }
+}
+
+static void let_clients_go(struct supervisor *supervisor) {
+    for (size_t index = 0; index < MAX_SESSIONS; index++) {
+        if (supervisor->sessions[index].used)
+            closing_end(&supervisor->sessions[index].connection, supervisor->spec.uid);
+    }
+    closing_flush();
+}
+
+static void remove_control_socket(const struct supervisor *supervisor) {
+    if (supervisor->listener >= 0 && supervisor->spec.control_path != NULL)
+        (void)unlink(supervisor->spec.control_path);
+}
+
+// What the kernel can't end (it waits for whoever has the other side of a descriptor) must not keep the user
+// out, nor whoever stops the sandbox waiting: nothing of the user's runs any more. The daemon is told, and
+// this process waits with the cgroups for the end, under whose name the daemon starts no other sandbox
+// meanwhile.
+static void leave_behind(struct supervisor *supervisor) {
+    control_send_left(supervisor);
+    remove_control_socket(supervisor);
+    close_fd_at(&supervisor->listener);
+    close_fd_at(&supervisor->control);
+    (void)alarm(0);
+    while (!reap_for(NEVER / 1000000u / 2))
         ;
 }
 
@@ -46,16 +98,19 @@ _Noreturn void supervisor_leave(struct supervisor *supervisor) {
     pause_end(supervisor); // on v1 what is frozen can't be killed
     if (supervisor->init_pid > 0)
         (void)kill(supervisor->init_pid, SIGKILL);
-    if (supervisor->spawner_pid > 0)
+    if (supervisor->spawner_pid > 0) {
         (void)kill(supervisor->spawner_pid, SIGKILL);
-    reap_until_gone();
+        supervisor->shared->let_go = supervisor->asked; // those who close wait for nobody any more
+    }
+    let_clients_go(supervisor);
     if (supervisor->spec.mountpoint != NULL)
         (void)umount2(supervisor->spec.mountpoint, MNT_DETACH);
+    if (!reap_for(END_PATIENCE_MS))
+        leave_behind(supervisor);
     if (supervisor->spec.delegated != NULL)
         cgroup_remove_tree(supervisor->spec.delegated);
     cgroups_remove(&supervisor->cgroups);
-    if (supervisor->listener >= 0 && supervisor->spec.control_path != NULL)
-        (void)unlink(supervisor->spec.control_path);
+    remove_control_socket(supervisor);
     _exit(0);
 }
 
@@ -83,7 +138,9 @@ void supervisor_stop(struct supervisor *supervisor) {
 
 static void spawner_died(void) {
     self.spawner_pid = 0;
+    session_hear_spawner(&self);
     close_fd_at(&self.spawner);
+    self.shared->let_go = self.asked; // and so has it
     for (size_t index = 0; index < MAX_SESSIONS; index++) {
         struct session *session = &self.sessions[index];
         struct slot *slot = &self.shared->slots[index];
@@ -100,6 +157,7 @@ static void children_exited(void) {
         if (ignored.ssi_signo == SIGTERM)
             supervisor_stop(&self);
     }
+    closing_check();
     // Zombies that a session still needs stay; they must not hide the ones behind them, so each
     // child of ours is asked for by its own pid.
     for (size_t index = 0; index < MAX_SESSIONS; index++) {
@@ -108,6 +166,7 @@ static void children_exited(void) {
             self.sessions[index].used && !self.sessions[index].ended ? self.shared->slots[index].pid : 0;
         if (pid <= 0 || waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid == 0)
             continue;
+        session_hear_spawner(&self); // whatever it said came before
         if (session_exited(&self, pid, info.si_code, info.si_status))
             (void)waitpid(pid, NULL, WNOHANG);
         if (self.state == STATE_STOPPING)
@@ -123,17 +182,18 @@ static void children_exited(void) {
 
 // ---- the loop ------------------------------------------------------------------------------------------
 
-static int milliseconds_until(uint64_t deadline) {
-    uint64_t now = monotonic_ns();
-    if (deadline <= now)
-        return 0;
-    uint64_t left = (deadline - now) / 1000000u + 1;
-    return left > 1000000u ? 1000000 : (int)left;
-}
-
 // A paused sandbox is not idle: somebody is at its files.
 static uint64_t idle_end_ns(void) {
     return self.thaw_at_ns == NEVER ? self.linger_at_ns : NEVER;
+}
+
+// When to look whether its process has received the login. Nobody is woken for that, because a login would
+// take longer: what a client says in the first moments is heard a little later.
+static uint64_t next_look_ns(const struct session *session) {
+    if (session->taken || session->ended || session->connection < 0)
+        return NEVER;
+    uint64_t now = monotonic_ns();
+    return now + FIRST_LOOK_NS + (now - session->received_ns) / 8;
 }
 
 static uint64_t next_deadline(void) {
@@ -143,9 +203,10 @@ static uint64_t next_deadline(void) {
         const struct session *session = &self.sessions[index];
         if (!session->used)
             continue;
-        uint64_t over = session_time_next(session);
+        uint64_t over = session_time_next(session), taken = next_look_ns(session);
         next = session->kill_at_ns < next ? session->kill_at_ns : next;
         next = over < next ? over : next;
+        next = taken < next ? taken : next;
     }
     return next;
 }
@@ -180,13 +241,15 @@ static void wait_and_handle(void) {
         if (!self.sessions[index].used || self.sessions[index].connection < 0)
             continue;
         owners[count - FIXED_POLLS] = &self.sessions[index];
-        polled[count++] = (struct pollfd){.fd = self.sessions[index].connection, .events = POLLIN};
+        // Until its process has received the login, what can be read is not for us; that the client goes, is.
+        self.sessions[index].taken |= self.shared->slots[index].taken;
+        short events = self.sessions[index].taken ? POLLIN : 0;
+        polled[count++] = (struct pollfd){.fd = self.sessions[index].connection, .events = events};
     }
     uint64_t deadline = next_deadline();
     (void)alarm(0);
     int ready = poll(polled, count, deadline == NEVER ? -1 : milliseconds_until(deadline));
-    // A client's descriptor can make us wait for as long as it likes (the last close of a socket that
-    // lingers). That is its own sandbox's end, not a sandbox that nobody can stop.
+    // Whatever may hold us up: that is this sandbox's end, not a sandbox that nobody can stop.
     (void)alarm(WATCHDOG_SECONDS);
     if (ready < 0)
         return;
@@ -194,7 +257,7 @@ static void wait_and_handle(void) {
     if (polled[1].revents != 0)
         children_exited();
     if (polled[3].revents != 0 && self.spawner >= 0)
-        session_failed_starts(&self);
+        session_hear_spawner(&self);
     for (nfds_t index = FIXED_POLLS; index < count; index++) {
         struct session *owner = owners[index - FIXED_POLLS];
         if (polled[index].revents != 0 && owner->used && owner->connection == polled[index].fd)
@@ -258,6 +321,10 @@ static int watch_children(struct err *err) {
     return self.signals >= 0 ? 0 : err_sys(err, "watch children", NULL);
 }
 
+static bool spawner_has_let_go(void) {
+    return self.shared->let_go >= self.asked;
+}
+
 _Noreturn void supervise(int control, int init_binary) {
     struct err err = {0};
     // Field by field: the sessions' pages stay untouched, and cost nothing, until they are used.
@@ -268,6 +335,7 @@ _Noreturn void supervise(int control, int init_binary) {
     self.listener = self.signals = self.spawner = self.init = self.devpts = CLOSED_FD;
     self.terminals = self.init_pidfd = CLOSED_FD;
     self.linger_at_ns = self.kill_at_ns = self.thaw_at_ns = NEVER;
+    closing_when(spawner_has_let_go);
     (void)setsid();
     (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
     self.shared = mmap(NULL, sizeof *self.shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);

@@ -18,6 +18,7 @@
 struct session {
     bool used;
     bool started; // the spawner has been asked for it; its pid appears in the shared slot
+    bool taken;   // its process was seen to have received the login: what the client says now is for us
     bool hung_up; // its client is gone, and its process group has been told
     bool ended;   // its leader has exited and its client has been told
     char id[ID_BYTES];
@@ -26,6 +27,7 @@ struct session {
     uint64_t received_ns;
     uint64_t sent_ns;
     uint64_t kill_at_ns;   // when what is left of it is killed
+    unsigned kills;        // how often it has been
     uint64_t ends_at_ns;   // when it has lasted as long as it may (session_time.c)
     uint64_t look_at_ns;   // when its terminal is looked at next
     uint64_t idle_ns;      // how long that may be still
@@ -59,6 +61,7 @@ struct supervisor {
     pid_t spawner_pid;
     pid_t init_pid;
     struct shared *shared;
+    uint64_t asked; // sessions that a spawner has been asked for
     struct cgroups cgroups;
     struct spec spec;
     uint64_t received_ns;
@@ -87,9 +90,10 @@ int build_sandbox(struct supervisor *supervisor, struct wire_reader *reader, con
 int replace_spawner(struct supervisor *supervisor, struct err *err);
 
 // session_begin.c
-void session_start(struct supervisor *supervisor, struct wire_reader *reader, const int *fds, unsigned count);
-// The spawner has said that it could not fork for a session.
-void session_failed_starts(struct supervisor *supervisor);
+// Takes the connection out of `fds` where it keeps it.
+void session_start(struct supervisor *supervisor, struct wire_reader *reader, int *fds, unsigned count);
+// Hears what the spawner and the sessions' processes have said until now.
+void session_hear_spawner(struct supervisor *supervisor);
 
 // session.c
 void session_message(struct supervisor *supervisor, struct session *session);

@@ -43,6 +43,8 @@ export interface Addon {
   receive(fd: number): { data: Buffer; fds: number[] } | null | undefined;
   /** false: the peer's queue is full. */
   send(fd: number, data: Buffer, fds: readonly number[]): boolean;
+  /** SIGKILL for the process that a pidfd stands for; nothing where it has gone. */
+  kill(pidfd: number): void;
   lookupUser(user: number | string): Promise<UserRecord | null>;
   /** A file of a user's home, with that user's rights; null: there is none. */
   readOwnFile(

@@ -42,6 +42,11 @@ export function cgroupName(uid: number, user: string): string {
   return `u${uid}-${user.replace(/[^A-Za-z0-9@_-]/g, '_').slice(0, 32)}`;
 }
 
+/** Sandboxes of one user whose processes may hang in the kernel, besides the one that runs. */
+const mostLeft = 4;
+/** Of 20 ms. */
+const freePatience = 25;
+
 export class CgroupHost {
   readonly #hierarchies: Hierarchies;
 
@@ -198,6 +203,42 @@ export class CgroupHost {
   /** Removes one sandbox's cgroups, where a killed supervisor left them. */
   async removeSandbox(name: string): Promise<void> {
     for (const parent of this.#folders()) await removeCgroup(path.join(parent, name));
+  }
+
+  /**
+   * A name for a sandbox's cgroup that no other has: `name` itself, unless what ran under it hangs in the kernel. Call
+   * while the user has no sandbox.
+   * Throws E_STUCK where that is so of several.
+   */
+  async freeName(name: string): Promise<string> {
+    let free: string | undefined;
+    for (let number = 1; number <= mostLeft; number += 1) {
+      const candidate = number === 1 ? name : `${name}.${number}`;
+      // What a killed supervisor left may still be ending; what is not needed is only cleared away.
+      const isFree = await this.#isFree(candidate, free === undefined ? freePatience : 1);
+      if (isFree) free ??= candidate;
+    }
+    if (free === undefined) throw new DockershError('E_STUCK');
+    return free;
+  }
+
+  async #isFree(name: string, attempts: number): Promise<boolean> {
+    const isThere = (): boolean => [...this.#folders()].some((parent) => existsSync(path.join(parent, name)));
+    for (let attempt = 0; isThere(); attempt += 1) {
+      if (attempt === attempts) return false;
+      if (attempt > 0) await delay(20);
+      await this.removeSandbox(name);
+    }
+    return true;
+  }
+
+  /** Kills everything in a sandbox's cgroup, where the kernel does that by itself. */
+  async kill(name: string): Promise<void> {
+    const [parent] = this.parents;
+    if (this.version === 1 || parent === undefined) return;
+    await writeFile(path.join(parent, name, 'cgroup.kill'), '1').catch((error: unknown) => {
+      if (!hasErrno(error, 'ENOENT', 'ENODEV', 'EOPNOTSUPP')) throw error; // gone already, or before Linux 5.14
+    });
   }
 
   /** Takes our own folders away again. Only for throw-away daemons: sandboxes must be gone. */

@@ -1,13 +1,14 @@
 // What administrators see of a sandbox: what it was started with, what its supervisor says, and what it uses.
 
-import { type CgroupHost, cgroupName } from './cgroup-host.ts';
+import type { CgroupHost } from './cgroup-host.ts';
 import type { DiskUse, SandboxInfo, SandboxUsage } from './engine.ts';
 import type { Sandbox } from './sandbox.ts';
+import { cgroupOf } from './sandbox-record.ts';
 
 export async function describeSandbox(sandbox: Sandbox, cgroups: CgroupHost): Promise<SandboxInfo> {
   const { uid, user, image, imageDigest, memoryLimitBytes, pidsLimit, cpus, startedAt } = sandbox.record;
   const seen = (await sandbox.inspect()) ?? { stopping: false, initPid: 0, sessions: [] };
-  const { memoryBytes, pids } = await cgroups.usage(cgroupName(uid, user));
+  const { memoryBytes, pids } = await cgroups.usage(cgroupOf(sandbox.record));
   return {
     uid,
     user,
@@ -39,6 +40,6 @@ export async function usageOf(
   disk: DiskUse | null,
 ): Promise<SandboxUsage> {
   const { uid, user, memoryLimitBytes, cpus, pidsLimit } = record;
-  const used = await cgroups.usage(cgroupName(uid, user));
+  const used = await cgroups.usage(cgroupOf(record));
   return { uid, user, sessions: sessions.length, ...used, memoryLimitBytes, cpus, pidsLimit, disk };
 }

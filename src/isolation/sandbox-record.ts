@@ -2,6 +2,7 @@
 // knows it again.
 
 import { z } from 'zod';
+import { cgroupName } from './cgroup-host.ts';
 import { limitsOf, unlimited } from './cgroup-limits.ts';
 import { type DiskLimits, diskLimitsOf } from './disk-limits.ts';
 import type { Limits, SandboxSpec } from './engine.ts';
@@ -39,6 +40,10 @@ export const SandboxRecord = z.strictObject({
   settings: z.record(z.string(), z.string()).optional(),
   /** null: for ever. */
   lingerMs: z.number().nullable(),
+  /** Absent: of an earlier version. */
+  stopGraceMs: z.number().optional(),
+  /** Absent: the usual name (cgroupName()). */
+  cgroup: z.string().optional(),
   /** As SandboxSpec has it. */
   notice: z.string().optional(),
   startedAt: z.string(),
@@ -66,7 +71,13 @@ function objectIn(json: string): Partial<Limits> {
   }
 }
 
-export function recordOf(spec: SandboxSpec): SandboxRecord {
+/** The name of its cgroup. */
+export function cgroupOf({ uid, user, cgroup }: SandboxRecord): string {
+  return cgroup ?? cgroupName(uid, user);
+}
+
+/** `cgroup`: where it is not the usual one. */
+export function recordOf(spec: SandboxSpec, cgroup?: string): SandboxRecord {
   return {
     uid: spec.user.uid,
     user: spec.user.name,
@@ -81,6 +92,8 @@ export function recordOf(spec: SandboxSpec): SandboxRecord {
     limits: limitsText(spec),
     settings: { ...spec.settings },
     lingerMs: Number.isFinite(spec.lingerMs) ? spec.lingerMs : null,
+    stopGraceMs: spec.stopGraceMs,
+    ...(cgroup === undefined ? {} : { cgroup }),
     ...(spec.notice === undefined ? {} : { notice: spec.notice }),
     startedAt: new Date().toISOString(),
   };

@@ -7,10 +7,10 @@
 import { readdir, readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
 import type { Logger } from '../lib/log.ts';
-import { type CgroupHost, cgroupName } from './cgroup-host.ts';
+import type { CgroupHost } from './cgroup-host.ts';
 import type { EngineEvents } from './engine.ts';
 import { Sandbox } from './sandbox.ts';
-import { SandboxRecord } from './sandbox-record.ts';
+import { cgroupOf, SandboxRecord } from './sandbox-record.ts';
 import { SeqpacketConnection } from './seqpacket.ts';
 import type { UserDisks } from './user-disks.ts';
 
@@ -64,6 +64,11 @@ export class SandboxRegistry {
     const sandbox = new Sandbox(connection, record, this.#recordFile(uid), state, {
       started: (steps) => events.sandboxStarted({ uid, steps }),
       sessionEnded: events.sessionEnded,
+      left: () =>
+        this.#options.log.warn(
+          { uid, user: record.user, cgroup: cgroupOf(record) },
+          'processes of a sandbox that has ended hang in the kernel',
+        ),
       gone: () => this.#gone(uid, sandbox, record),
     });
     this.#sandboxes.set(uid, sandbox);
@@ -82,10 +87,11 @@ export class SandboxRegistry {
   }
 
   /** A supervisor clears up after itself; one that was killed could not. */
-  async #clearAfter({ uid, user }: SandboxRecord): Promise<void> {
+  async #clearAfter(record: SandboxRecord): Promise<void> {
+    const { uid } = record;
     if (this.#sandboxes.has(uid) || this.#isStarting(uid)) return;
     await rm(this.controlSocket(uid), { force: true });
-    await this.#options.cgroups.removeSandbox(cgroupName(uid, user));
+    await this.#options.cgroups.removeSandbox(cgroupOf(record));
   }
 
   /** Of one whose supervisor was never asked to build it. */
@@ -122,7 +128,7 @@ export class SandboxRegistry {
 
   /** Removes what killed supervisors left. Ready supervisors' own ("ready-…") go when they do. */
   async #clearCgroups(): Promise<void> {
-    const living = this.all().map(({ record }) => cgroupName(record.uid, record.user));
+    const living = this.all().map(({ record }) => cgroupOf(record));
     await this.#options.cgroups.removeStale(new Set(living));
   }
 

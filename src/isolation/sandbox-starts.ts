@@ -99,9 +99,10 @@ export class SandboxStarts {
     );
     const ids = await this.#idsFor(spec.user);
     await using disk = await this.#options.disks.open(uid); // until the sandbox has it kept open
-    const specification = await this.#prepare(spec, ids, disk);
+    const cgroup = await this.#options.cgroups.freeName(cgroupName(uid, spec.user.name));
+    const specification = await this.#prepare(spec, ids, disk, cgroup);
     await this.#parts.pauses.ended(uid); // somebody reads the layer that it would write to
-    return this.#build(spec, specification);
+    return this.#build(spec, specification, cgroup);
   }
 
   async #idsFor(user: UserRecord): Promise<IdMaps> {
@@ -113,11 +114,10 @@ export class SandboxStarts {
   }
 
   /** Makes what is missing of the user's files, and says in a message what the supervisor is to build on them. */
-  async #prepare(spec: SandboxSpec, ids: IdMaps, disk: UserDisk): Promise<Buffer> {
+  async #prepare(spec: SandboxSpec, ids: IdMaps, disk: UserDisk, name: string): Promise<Buffer> {
     const { cgroups, disks, run, log } = this.#options;
     const { uid } = spec.user;
     const folder = await prepareUserFolder(spec.user, ids.rootId, disk, spec);
-    const name = cgroupName(uid, spec.user.name);
     const host = spec.hostname ?? hostname();
     const identity = await prepareIdentityLayer(folder.identity, spec, host, ids);
     const layer = path.join(disk.folder, spec.layer === 'rescue' ? 'rescue' : 'layer');
@@ -142,11 +142,17 @@ export class SandboxStarts {
     return parent === undefined ? undefined : path.join(parent, name);
   }
 
-  #build(spec: SandboxSpec, specification: Buffer): Sandbox {
+  #build(spec: SandboxSpec, specification: Buffer, cgroup: string): Sandbox {
     const { disks } = this.#options;
     const { registry, pool } = this.#parts;
-    const { uid } = spec.user;
-    const sandbox = registry.adopt(uid, pool().take(), recordOf(spec), 'starting');
+    const { uid, name } = spec.user;
+    const isUsual = cgroup === cgroupName(uid, name);
+    const sandbox = registry.adopt(
+      uid,
+      pool().take(),
+      recordOf(spec, isUsual ? undefined : cgroup),
+      'starting',
+    );
     disks.keep(uid);
     try {
       sandbox.build(specification);

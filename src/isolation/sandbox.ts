@@ -25,6 +25,8 @@ const delay = <T>(ms: number, value: T): Promise<T> => delayRef(ms, value, { ref
 export interface SandboxEvents {
   readonly started: (steps: readonly { readonly name: string; readonly ns: bigint }[]) => void;
   readonly sessionEnded: (end: SessionEnd) => void;
+  /** There are processes that the kernel can't end; the sandbox is gone all the same. */
+  readonly left: () => void;
   readonly gone: () => void;
 }
 
@@ -76,6 +78,7 @@ export class Sandbox implements Pausable {
         this.#idleSinceMs = Date.now();
         events.sessionEnded({ ...end, uid: record.uid });
       },
+      left: () => events.left(),
       gone: () => {
         this.#state = 'stopping';
         rmSync(this.#file, { force: true });
@@ -149,11 +152,21 @@ export class Sandbox implements Pausable {
     }
   }
 
-  /** Throws E_BUSY where the supervisor does not answer in time. */
-  async stop(): Promise<void> {
+  /**
+   * Resolves when nothing of the user's runs any more. Where the supervisor does not see to it in its time, it is
+   * killed with the sandbox; `killMore` does what else there is to do. Throws E_BUSY where it is of a version
+   * that can't be killed from here.
+   */
+  async stop(killMore: () => Promise<void>): Promise<void> {
     if (this.#state !== 'stopping') this.#supervisor.stop();
-    const done = await Promise.race([this.gone.then(() => true), delay(stopPatienceMs, false)]);
-    if (done) return;
+    const { stopGraceMs } = this.#record;
+    if (await this.#isGoneWithin((stopGraceMs ?? longGraceMs) + endPatienceMs)) return;
+    if (this.#supervisor.kill()) {
+      await killMore();
+      // Its death ends its connection; one that the kernel can't end is not waited for.
+      if (!(await this.#isGoneWithin(endPatienceMs))) this.#supervisor.abandon();
+      return;
+    }
     throw new DockershError('E_BUSY', {
       what: `the sandbox of ${this.record.user} does not stop`,
       why: 'its supervisor does not answer',
@@ -164,6 +177,10 @@ export class Sandbox implements Pausable {
   /** The host's files have changed. */
   renew(): void {
     this.#supervisor.renew();
+  }
+
+  #isGoneWithin(ms: number): Promise<boolean> {
+    return Promise.race([this.gone.then(() => true), delay(ms, false)]);
   }
 
   pause(limitMs: number, ranOn: () => void): Promise<string | undefined> {
@@ -202,8 +219,10 @@ export class Sandbox implements Pausable {
   }
 }
 
-/** A second longer than the longest grace would be too long; the supervisor kills by itself after its grace. */
-const stopPatienceMs = 60_000;
+/** Of a sandbox of an earlier version, which did not write down its own. */
+const longGraceMs = 55_000;
+/** After the grace the supervisor kills by itself, and leaves behind after 5 s what can't be ended. */
+const endPatienceMs = 8_000;
 const inspectPatienceMs = 500;
 /** Above what a supervisor gives the kernel (native/supervisor/pause.c). */
 const pausePatienceMs = 5_000;

@@ -7,7 +7,7 @@ import path from 'node:path';
 import { DockershError } from '../lib/errors.ts';
 import type { OwnedFd } from '../lib/fd.ts';
 import type { Logger } from '../lib/log.ts';
-import { type CgroupHost, cgroupName } from './cgroup-host.ts';
+import type { CgroupHost } from './cgroup-host.ts';
 import { limitsOf } from './cgroup-limits.ts';
 import type { ClientConnection } from './client-connection.ts';
 import { type DiskLimits, diskLimitsOf } from './disk-limits.ts';
@@ -30,7 +30,7 @@ import { firstRange, idMapsOf, rangeSize, SlotRegistry } from './ids.ts';
 import { type Pause, Pauses, pauseOf } from './pause.ts';
 import type { DiskOwner } from './project-disks.ts';
 import { describeSandbox, usageOf } from './sandbox-info.ts';
-import { limitsIn, limitsText } from './sandbox-record.ts';
+import { cgroupOf, limitsIn, limitsText } from './sandbox-record.ts';
 import { SandboxRegistry } from './sandbox-registry.ts';
 import { SandboxStarts } from './sandbox-starts.ts';
 import { identityIn } from './session-place.ts';
@@ -139,7 +139,7 @@ export class Sandboxes implements Engine {
     const sandbox = this.#registry.get(uid) ?? (await this.#starts.get(uid));
     if (sandbox === undefined) return false;
     await this.#pauses.ended(uid);
-    await sandbox.stop();
+    await sandbox.stop(async () => await this.#options.cgroups.kill(cgroupOf(sandbox.record)));
     return true;
   }
 
@@ -244,7 +244,7 @@ export class Sandboxes implements Engine {
     const { user, limits: before } = sandbox.record;
     if (before === limitsText(limits)) return true;
     try {
-      await this.#options.cgroups.apply(cgroupName(uid, user), limits, limitsIn(sandbox.record));
+      await this.#options.cgroups.apply(cgroupOf(sandbox.record), limits, limitsIn(sandbox.record));
     } catch (error) {
       sandbox.limitsUncertain();
       throw error;
@@ -287,6 +287,8 @@ function refusalOf(reason: Refusal, { limits }: SessionSpec): DockershError | un
       return new DockershError('E_SESSIONS', {
         userDetail: `${limits.mostSessions ?? 'no more'} at a time are allowed`,
       });
+    case 'stuck':
+      return new DockershError('E_STUCK');
     case 'protocol':
       return new DockershError('E_PROTOCOL');
     case 'stopping':

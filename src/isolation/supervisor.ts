@@ -3,13 +3,17 @@
 
 import { closeAll, type OwnedFd } from '../lib/fd.ts';
 import { fieldsOf, parseWire, textOf, u32Of, u64sOf, type WireMessage, WireWriter } from '../lib/wire.ts';
+import { addon } from './addon.ts';
 import { type ClientConnection, isPeerGone } from './client-connection.ts';
 import type { SessionEnd, SessionSpec } from './engine.ts';
 import type { SeqpacketConnection } from './seqpacket.ts';
 import { SessionNote, type SessionPlace, sessionMessage } from './session-message.ts';
 
-/** `sessions`: there is no place for another; `limit`: the session's own limit says so. */
-const refusals = ['stopping', 'sessions', 'limit', 'protocol'] as const;
+/**
+ * `sessions`: there is no place for another; `limit`: the session's own limit says so; `stuck`: what earlier clients
+ * have sent can't be closed.
+ */
+const refusals = ['stopping', 'sessions', 'limit', 'stuck', 'protocol'] as const;
 export type Refusal = (typeof refusals)[number];
 
 /** What became of a session that was handed over. A refused one's client is ours again. */
@@ -50,6 +54,8 @@ export interface SupervisorEvents {
   readonly failed: (failure: BuildFailure) => void;
   readonly stopping: () => void;
   readonly sessionEnded: (end: Omit<SessionEnd, 'uid'>) => void;
+  /** Nothing of the user's runs any more, but there are processes that the kernel can't end. */
+  readonly left: () => void;
   /** Nothing of the sandbox is left, or the supervisor has died. */
   readonly gone: () => void;
 }
@@ -66,6 +72,8 @@ export class Supervisor implements Disposable {
   #pauses = 0;
   #states: ((state: SupervisorState | undefined) => void)[] = [];
   #gone = false;
+  /** Of PID 1 and of the supervisor itself. */
+  #processes: readonly OwnedFd[] = [];
 
   /** Owns the connection. */
   constructor(connection: SeqpacketConnection, events: SupervisorEvents) {
@@ -76,6 +84,7 @@ export class Supervisor implements Disposable {
         const message = parseWire(data);
         const [connection] = fds;
         if (message?.type === 'refused' && connection !== undefined) this.#refused(message, connection);
+        else if (message?.type === 'ready' || message?.type === 'state') this.#know(fds);
         else closeAll(fds);
         if (message !== undefined) this.#handle(message);
       },
@@ -117,6 +126,24 @@ export class Supervisor implements Disposable {
   /** Shows the host's folders as they are now, where the sandbox has any. */
   renew(): void {
     if (!this.#gone) this.#sendOrEnd(new WireWriter('renew').finish());
+  }
+
+  #know(processes: readonly OwnedFd[]): void {
+    closeAll(this.#processes);
+    this.#processes = processes;
+  }
+
+  /** Kills PID 1, and with it everything inside, and the supervisor. False: it is of a version that gave no handles. */
+  kill(): boolean {
+    for (const handle of this.#processes) addon().kill(handle.borrow());
+    return this.#processes.length > 0;
+  }
+
+  /** Takes it for gone, whatever has become of the process. */
+  abandon(): void {
+    if (this.#gone) return;
+    this.#connection[Symbol.dispose]();
+    this.#end();
   }
 
   /** Undefined: everything in the sandbox stands still. Otherwise why not. `ranOn`: it runs again. */
@@ -188,6 +215,9 @@ export class Supervisor implements Disposable {
       case 'stopping':
         this.#events.stopping();
         break;
+      case 'left':
+        this.#events.left();
+        break;
       case 'paused':
         this.#paused(message);
         break;
@@ -214,6 +244,7 @@ export class Supervisor implements Disposable {
 
   #end(): void {
     this.#gone = true;
+    this.#know([]);
     for (const { answered } of this.#waiting.values()) answered({ kind: 'gone' });
     this.#waiting.clear();
     for (const state of this.#states) state(undefined);
@@ -225,6 +256,7 @@ export class Supervisor implements Disposable {
   /** Lets go of the supervisor, which goes on without us. */
   [Symbol.dispose](): void {
     this.#connection[Symbol.dispose]();
+    this.#know([]);
   }
 }
 

@@ -117,6 +117,10 @@ export const errorCatalogue = {
     'you have as many sessions as you may have at a time',
     'End one of them first, or ask the administrator of this host for more.',
   ),
+  E_STUCK: login(
+    'processes of your earlier logins can’t be ended',
+    'They wait for descriptors that were handed over at a login. End what is at the other side of these, or ask the administrator of this host.',
+  ),
   E_FULL: login('this host has no room for more just now', 'Log in again later.'),
   E_LOGIN_RATE: login('too many logins in a short time', 'Wait a little before you log in again.'),
   E_MAINTENANCE: login('logins are closed for maintenance', 'Log in again later.'),

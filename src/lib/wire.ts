@@ -40,6 +40,7 @@ export const messageTypes = {
   state: 37,
   stopping: 38,
   paused: 39,
+  left: 40,
   fork: 48,
   discard: 49,
 } as const;

@@ -8,9 +8,13 @@
 //   hostile SOCKET connect SECONDS        connects and hangs up without a pause
 //   hostile SOCKET silent COUNT SECONDS   connects COUNT times and says nothing
 //   hostile SOCKET linger SECONDS         a broken login with a TCP socket whose close() waits
+//   hostile SOCKET dirty COUNT FILE        COUNT broken logins, each with the file opened once more, which
+//   has pages
+//                                         to be written and nobody but the receiver to write them
 //   hostile SOCKET login KIND COMMAND     a login; KIND says what is wrong with it (see login())
 //   hostile SOCKET flood KIND SECONDS PROCESSES
-//                                         as many connections as it can; KIND says what they say (see flood())
+//                                         as many connections as it can; KIND says what they say (see
+//                                         flood())
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -99,6 +103,8 @@ static void show_answer(int from) {
         struct iovec iov = {.iov_base = answer, .iov_len = sizeof answer};
         struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1};
         ssize_t got = recvmsg(from, &message, 0);
+        if (got < 0 && errno == ECONNRESET)
+            continue; // closed with something of ours unread; what it said before is there
         if (got < 12) {
             printf("end\n");
             return;
@@ -264,8 +270,28 @@ static void hand_over_lingering(int seconds) {
     (void)sleep((unsigned)seconds);
 }
 
+// Nothing of ours flushes these files once there is something to be written: they are closed before, and it
+// is written through descriptor 0, which stays open.
+static void dirty(int count, const char *file) {
+    for (int index = 0; index < count; index++) {
+        int fd = open(file, O_RDWR | O_CLOEXEC);
+        int fds[3] = {fd, fd, fd};
+        int to = dial();
+        command("true");
+        bytes[0] ^= 1;
+        if (fd < 0 || say(to, used, fds, 3) < 0)
+            exit(1);
+        (void)close(fd);
+    }
+    if (write(0, "x", 1) != 1)
+        exit(1);
+    fprintf(stderr, "handed over\n");
+    (void)sleep(600);
+}
+
 // Which of the three descriptors is replaced, and by what; "gone": hangs up at once; "started": as soon
-// as the session has been started; "mute": never reads an answer; "signals": sends signals without a pause.
+// as the session has been started; "mute": never reads an answer; "signals": sends signals without a pause;
+// "late": sends its own descriptor 0 when the session has been started.
 static void login(const char *kind, const char *text) {
     int fds[3];
     fill(fds, 3);
@@ -283,7 +309,7 @@ static void login(const char *kind, const char *text) {
         (void)grantpt(ptm);
         (void)unlockpt(ptm);
         fds[0] = fds[1] = fds[2] = open(ptsname(ptm), O_RDWR | O_NOCTTY);
-    } else {
+    } else if (strcmp(kind, "late") != 0) {
         fds[1] = fds[2] = 1;
     }
     int to = dial();
@@ -299,6 +325,17 @@ static void login(const char *kind, const char *text) {
     if (strcmp(kind, "linger") == 0) {
         (void)close(fds[0]);
         (void)sleep(30);
+    } else if (strcmp(kind, "late") == 0) {
+        int given[3] = {0, 0, 0};
+        (void)!recv(to, bytes, sizeof bytes, 0);
+        start(0x01485344u, 6, 3);
+        uint32_t number = SIGURG;
+        field(14, &number, 4);
+        finish();
+        for (int index = 0; index < 4; index++)
+            (void)say(to, used, given, 3);
+        fprintf(stderr, "handed over\n");
+        (void)sleep(600);
     } else if (strcmp(kind, "mute") == 0) {
         (void)sleep(30);
     } else if (strcmp(kind, "signals") == 0) {
@@ -314,8 +351,8 @@ static void login(const char *kind, const char *text) {
 }
 
 // Connects, speaks and hangs up without waiting for an answer: "empty" says nothing, "garbage" what is no
-// message, "descriptors" the same with three of them, "fields" as many fields as there may be, "logins" a login
-// that is well formed, "waits" the same and hears the answer.
+// message, "descriptors" the same with three of them, "fields" as many fields as there may be, "logins" a
+// login that is well formed, "waits" the same and hears the answer.
 static unsigned long flood(const char *kind, time_t until) {
     int fds[3];
     unsigned long count = 0;
@@ -390,6 +427,8 @@ int main(int argc, char **argv) {
         silent(number, atoi(argv[4]));
     else if (strcmp(argv[2], "linger") == 0)
         hand_over_lingering(number);
+    else if (strcmp(argv[2], "dirty") == 0 && argc == 5)
+        dirty(number, argv[4]);
     else if (strcmp(argv[2], "login") == 0 && argc == 5)
         login(argv[3], argv[4]);
     else if (strcmp(argv[2], "flood") == 0 && argc == 6)

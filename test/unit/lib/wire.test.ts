@@ -36,7 +36,7 @@ function definition(name: string): string {
 
 describe('the two sides agree', () => {
   // Inside the supervisor only; the daemon must not take them for messages to it.
-  const internal = { build: 64, enter: 65, step: 66 };
+  const internal = { build: 64, enter: 65, step: 66, terminal: 67 };
 
   test('message types', () => {
     expect(numbersIn('MSG')).toEqual({ ...messageTypes, ...internal });

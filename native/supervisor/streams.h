@@ -1,0 +1,22 @@
+// The descriptors 0, 1 and 2 of a session, as its client sends them: received, looked at and closed by the
+// session's own process and nobody else, as its user. Whatever a stranger's descriptor does to whom looks at
+// it or closes it (a file of a FUSE server that never answers can hold it up for ever), it does to this
+// session alone.
+//
+// Of a terminal the session gets one of the sandbox's own, and the client its other side.
+#pragma once
+
+#include <stdint.h>
+
+#include "child.h"
+#include "err.h"
+
+struct streams {
+    int fds[3];   // what becomes 0, 1 and 2
+    uint32_t tty; // bits 0 to 2: that one is the session's terminal
+    int number;   // of the terminal inside, or -1
+};
+
+// 0 when the session has begun: the supervisor knows, and the client has been told. Or -1 with `err`, or with
+// an empty one where the client has gone.
+int streams_take(struct streams *streams, const struct child_ends *ends, struct err *err);
