@@ -10,6 +10,6 @@ describe.concurrent.each(suites)('on Debian %s', (suite) => {
   it('everything holds', async () => {
     const result = await runInside(suite, 'attacks', ['test/attacks/attacks.test.ts']);
     expect(result.code, tail(result.stdout.toString() + result.stderr.toString(), 8_000)).toBe(0);
-    expect(result.stdout.toString()).toMatch(/Tests +2\d\d passed/);
+    expect(result.stdout.toString()).toMatch(/Tests +[2-9]\d\d passed/);
   }, 600_000);
 });
