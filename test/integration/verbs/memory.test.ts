@@ -2,60 +2,99 @@
 // its helpers, stays below a bound that has nothing to do with their input; and logins go on meanwhile.
 
 import { createWriteStream } from 'node:fs';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { buildProgram } from '../../../src/cli/program.ts';
+import { adminVerbs } from '../../../src/protocol/admin.ts';
+import type { Host } from '../../fixtures/host.ts';
 import { lacks } from '../../fixtures/machine.ts';
-import { type Peak, peakOf } from '../../fixtures/peak-memory.ts';
-import { describeFinished, run } from '../../fixtures/process.ts';
+import { peakOf } from '../../fixtures/peak-memory.ts';
+import { describeFinished, type Finished, run } from '../../fixtures/process.ts';
+import { TestUser } from '../../fixtures/users.ts';
 import { tar, tarEntry } from '../images/tar-builder.ts';
+import {
+  commandLines,
+  crowdLayer,
+  deepArchive,
+  denseLayout,
+  endlessRegistry,
+  hugeName,
+  longPolicy,
+  wideLayout,
+} from './huge-inputs.ts';
 import { VerbsHost } from './verbs-host.ts';
 
 const MiB = 1024 * 1024;
 /** Of the daemon, all in all: idle it has 110 MiB. */
-const mostBytes = 350 * MiB;
+const mostBytes = 400 * MiB;
 const mostHelperBytes = 200 * MiB;
 
 const policy = { defaults: { image: 'lab/base:1', linger: '1h', stop_grace: '100ms' } };
+const environment = { stdout: process.stdout, stderr: process.stderr };
 
 describe.skipIf(lacks('busybox'))('the memory that a verb takes', () => {
   let verbs: VerbsHost;
-  const ctl = async (...args: string[]) => await verbs.host.ctlOk(...args);
+  let neighbour: TestUser;
   const path = (name: string): string => join(verbs.host.folder, name);
-  const bounded = async (work: () => Promise<void>): Promise<Peak> => {
-    const peak = await peakOf(verbs.host.daemonPid, work);
-    expect(peak.daemon, 'dockershd').toBeLessThan(mostBytes);
-    expect(peak.helper, peak.name).toBeLessThan(mostHelperBytes);
-    return peak;
+  const client = (): string[] => ['--client', verbs.host.client];
+  const plain = async (...args: string[]): Promise<Finished> => await verbs.plain(...args);
+  const ok = async (...args: string[]): Promise<void> => {
+    const result = await plain(...args);
+    expect(result.code, `${args.join(' ')}: ${describeFinished(result)}`).toBe(0);
+  };
+  /** Whatever comes of it, but for a fault of ours. */
+  const taken = async (...args: string[]): Promise<void> => {
+    expect((await plain(...args)).stderr.toString(), args[0]).not.toContain('E_INTERNAL');
+  };
+  const refused = async (...args: string[]): Promise<void> => {
+    const { code, stderr } = await plain(...args);
+    expect(code, args[0]).not.toBe(0);
+    expect(stderr.toString()).not.toContain('E_INTERNAL');
+    expect(stderr.length).toBeLessThan(400_000);
   };
 
   beforeAll(async () => {
     verbs = await VerbsHost.start({ policy });
-    await ctl('image', 'import', 'lab/base:1', await verbs.rootfs('base'));
-    await verbs.inside('true');
+    neighbour = await TestUser.create({ shell: '/bin/bash' });
+    verbs.host.uids.push(neighbour.uid);
+    await ok('image', 'import', 'lab/base:1', await verbs.rootfs('base'));
+    await verbs.inside('echo >/srv/new');
+    await crowdLayer(join(verbs.host.stateFolder, 'users', String(verbs.user.uid), 'layer/upper/srv'));
+    expect((await login()).code).toBe(0);
   });
   afterAll(async () => {
     await verbs[Symbol.asyncDispose]();
+    await neighbour[Symbol.asyncDispose]();
   }, 60_000);
 
-  /** Logs in again and again until `work` is done; how many logins succeeded. Any that fails is an error. */
-  const loginsDuring = async (work: Promise<unknown>): Promise<number> => {
-    const { uid, gid } = verbs.user;
-    let over = false;
-    let count = 0;
-    const done = work.finally(() => {
-      over = true;
+  const login = async (): Promise<Finished> => {
+    const { uid, gid } = neighbour;
+    return await run(verbs.host.client, ['-c', 'true'], { uid, gid });
+  };
+
+  /** Runs `work` while a neighbour logs in again and again; how many of those logins succeeded, and none may fail. */
+  const bounded = async (work: () => Promise<unknown>): Promise<number> => {
+    let logins = 0;
+    const peak = await peakOf(verbs.host.daemonPid, async () => {
+      let over = false;
+      const done = work().finally(() => {
+        over = true;
+      });
+      done.catch(() => undefined); // awaited below
+      while (!over) {
+        const result = await login();
+        expect(result.code, describeFinished(result)).toBe(0);
+        logins += 1;
+      }
+      await done;
     });
-    done.catch(() => undefined); // awaited below
-    while (!over) {
-      const login = await run(verbs.host.client, ['-c', 'true'], { uid, gid });
-      expect(login.code, describeFinished(login)).toBe(0);
-      if (!over) count += 1;
-    }
-    await done;
-    return count;
+    expect(peak.daemon, 'dockershd').toBeLessThan(mostBytes);
+    expect(peak.helper, peak.name).toBeLessThan(mostHelperBytes);
+    return logins;
   };
 
   describe('does not grow with the names in an archive', () => {
@@ -72,14 +111,134 @@ describe.skipIf(lacks('busybox'))('the memory that a verb takes', () => {
       const file = path(`names-${name}`);
       const parts = [first, ...Array.from({ length: members }, () => middle), last];
       await pipeline(Readable.from(parts), createWriteStream(file));
-      await bounded(async () => {
-        const work = verbs.plain('image', 'import', 'lab/names:1', file);
-        expect(await loginsDuring(work)).toBeGreaterThanOrEqual(least);
-        const { code, stderr } = await work;
+      const logins = await bounded(async () => {
+        const { code, stderr } = await plain('image', 'import', 'lab/names:1', file);
         expect(code).toBe(65);
         expect(stderr.toString()).toContain('the path is longer than the limit allows');
         expect(stderr.length).toBeLessThan(8192);
       });
+      expect(logins).toBeGreaterThanOrEqual(least);
     });
   });
+
+  // In an order in which each finds what it needs.
+  const rows: Record<string, () => Promise<void>> = {
+    'image import': async () => {
+      await ok('image', 'import', 'lab/wide:1', await wideLayout(path('wide')));
+      await refused('image', 'import', 'lab/dense:1', await denseLayout(path('dense')));
+    },
+    'image load': async () => await refused('image', 'load', await deepArchive(path('deep.tar'))),
+    'image pull': async () => {
+      for (const [status, headers] of [
+        [200, {}],
+        [500, {}],
+        [401, { 'www-authenticate': `Bearer realm="x",${'a="b",'.repeat(1000)}` }],
+      ] as const) {
+        await using registry = await endlessRegistry(status, headers);
+        await refused('image', 'pull', `${registry.host}/lab/x:1`);
+      }
+    },
+    'image push': async () => {
+      await using registry = await endlessRegistry(202, { location: `/${'l'.repeat(8000)}` });
+      await refused('image', 'push', 'lab/wide:1', `${registry.host}/lab/x:1`);
+    },
+    'image bootstrap': async () => {
+      await ok('image', 'bootstrap', 'busybox', 'lab/boot:1');
+      await refused('image', 'bootstrap', hugeName);
+    },
+    'image ls': async () => await ok('image', 'ls'),
+    'image tag': async () => await ok('image', 'tag', 'lab/wide:1', 'lab/wider:1'),
+    'image inspect': async () => await ok('image', 'inspect', 'lab/wide:1'),
+    'image history': async () => await ok('image', 'history', 'lab/wide:1'),
+    'image export': async () => {
+      for (const format of ['oci', 'docker']) {
+        await ok('image', 'export', 'lab/wide:1', path('export.tar'), '--format', format);
+      }
+    },
+    'image du': async () => await ok('image', 'du'),
+    'image verify': async () => await ok('image', 'verify', '--layers'),
+    diff: async () => await ok('diff', verbs.name),
+    commit: async () => await ok('commit', verbs.name, 'lab/made:1', '--no-pause'),
+    snapshot: async () => {
+      await refused('snapshot', verbs.name, 'deep', '--no-pause'); // too deep; `reset` keeps it
+      await ok('snapshot', verbs.name, '--ls');
+    },
+    upgrade: async () => await ok('upgrade', verbs.name),
+    reset: async () => await ok('reset', verbs.name, '--yes'),
+    rollback: async () => await refused('rollback', verbs.name, '--yes'),
+    'image rm': async () => {
+      for (const name of ['wide', 'wider', 'made', 'boot']) await ok('image', 'rm', `lab/${name}:1`);
+    },
+    'image gc': async () => await ok('image', 'gc'),
+    'policy check': async () => await ok('policy', 'check', await longPolicy(path('long.ini'))),
+    'policy explain': async () => {
+      await ok('policy', 'explain', verbs.name);
+      await refused('policy', 'explain', hugeName);
+    },
+    'policy diff': async () => await refused('policy', 'diff', hugeName),
+    'policy schema': async () => await ok('policy', 'schema'),
+    'policy convert': async () => await taken('policy', 'convert', path('long.ini')),
+    exec: async () => {
+      const { code, stdout } = await verbs.exec(
+        '/bin/sh',
+        '-c',
+        'busybox dd if=/dev/zero bs=1M count=100 2>&1',
+      );
+      expect([code, stdout.length > 100 * MiB]).toEqual([0, true]);
+    },
+    ps: async () => await ok('ps'),
+    stats: async () => await ok('stats'),
+    top: async () => await refused('top'), // its look is that of stats; it wants a terminal
+    logins: async () => {
+      await ok('logins', '--limit', '1000');
+      await refused('logins', hugeName);
+    },
+    version: async () => await ok('version'),
+    doctor: async () => await taken('doctor', ...client(), '--user', verbs.name),
+    'sshd-config': async () => await taken('sshd-config', ...client(), '--user', hugeName),
+    'user ls': async () => await taken('user', 'ls'),
+    'user enable': async () => await refused('user', 'enable', ...client(), hugeName),
+    'user disable': async () => await refused('user', 'disable', ...client(), hugeName),
+    'user rescue': async () => await refused('user', 'rescue', hugeName, 'on'),
+    'user repair': async () => await taken('user', 'repair', ...client(), '--state', path(hugeName)),
+    maintenance: async () => {
+      await refused('maintenance', 'on', '--for', verbs.name, '--message', hugeName);
+      await ok('maintenance', 'off');
+    },
+    stop: async () => {
+      await ok('stop', verbs.name);
+      await refused('stop', hugeName);
+    },
+  };
+
+  it('has a row for every verb', () => {
+    const program = buildProgram(environment, '0', () => undefined);
+    expect(Object.keys(rows).sort()).toEqual(commandLines(program).sort());
+  });
+
+  it.each(Object.entries(rows))('%s', async (_verb, row) => void (await bounded(row)), 180_000);
+
+  it('does not grow with requests', async () => {
+    await bounded(async () => {
+      for (const verb of Object.keys(adminVerbs)) {
+        const start = `{"version":1,"verb":"${verb}","params":`;
+        const dense = `${start}[${'{},'.repeat((MiB - 1024) / 3)}{}]}\n`;
+        for (const text of [dense, `${start}{"user":"${'x'.repeat(MiB - 1024)}"}}\n`]) {
+          expect(await adminError(verbs.host, text), verb).toMatch(/E_PROTOCOL/);
+        }
+      }
+      expect(await adminError(verbs.host, 'x'.repeat(64 * MiB))).toMatch(/the request is too long/);
+      expect(await adminError(verbs.host, `{}\n${'x'.repeat(64 * MiB)}`)).toMatch(/E_PROTOCOL/);
+    });
+  }, 120_000);
 });
+
+/** What the daemon answers to a line, which may be none. */
+async function adminError(host: Host, text: string): Promise<string> {
+  const socket = connect(join(host.runFolder, 'admin.sock'));
+  socket.on('error', () => undefined); // told by the answer, or its absence
+  socket.end(text);
+  let answer = '';
+  for await (const chunk of socket) answer += (chunk as Buffer).toString();
+  return answer;
+}
