@@ -129,7 +129,7 @@ static napi_value listen_at(napi_env env, napi_callback_info info) {
         return throw_errno(env, "bind", path);
     // Whoever connects waits behind all of these; where there are as many already, waiting is not in turn
     // (connect(2)).
-    if (listen(fd, 1024) != 0)
+    if (listen(fd, 256) != 0)
         return throw_errno(env, "listen", path);
     if (chmod(fresh, (mode_t)mode) != 0 || rename(fresh, path) != 0)
         return throw_errno(env, "rename", path);

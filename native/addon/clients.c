@@ -120,7 +120,7 @@ static void add_number(napi_env env, napi_value list, uint32_t *count, double nu
 napi_value accept_clients(napi_env env, napi_callback_info info) {
     napi_value values[1], list = NULL;
     int listening;
-    uint32_t count = 0;
+    uint32_t count = 1, closed = 0, first = 0;
     if (!fd_of(env, info, 1, values, &listening) || napi_create_array(env, &list) != napi_ok)
         return NULL;
     uint64_t now = now_ns(), until = now + ACCEPT_NS;
@@ -132,7 +132,7 @@ napi_value accept_clients(napi_env env, napi_callback_info info) {
             continue;
         // EMFILE, ENFILE, ENOMEM: the caller waits a little, and hears of it when there is nobody to serve
         // first.
-        if (fd < 0 && errno != EAGAIN && count == 0)
+        if (fd < 0 && errno != EAGAIN && count == 1)
             return throw_accept(env);
         if (fd < 0)
             break;
@@ -142,11 +142,13 @@ napi_value accept_clients(napi_env env, napi_callback_info info) {
         bool usual = is_usual(peer.uid, now);
         if (!usual && is_silenced(fd)) {
             close_fd(fd);
+            closed++;
             continue;
         }
         add_number(env, list, &count, fd);
         add_number(env, list, &count, usual ? (double)peer.uid : -1.0 - (double)peer.uid);
     }
+    add_number(env, list, &first, closed);
     return list;
 }
 

@@ -4,10 +4,10 @@
 
 #include <node_api.h>
 
-// acceptClients(fd): [fd, uid, fd, uid …], the uid from the kernel (SO_PEERCRED). Everybody who waits, for as
-// long as it does not take long. One uid's that come faster than anybody logs in are closed here: their
-// clients ask again after a while. Those whose close could wait for somebody are in the list all the same,
-// with the uid's complement.
+// acceptClients(fd): [closed, fd, uid, fd, uid …], the uid from the kernel (SO_PEERCRED). Everybody who
+// waits, for as long as it does not take long. One uid's that come faster than anybody logs in are closed
+// here: their clients ask again after a while. Those whose close could wait for somebody are in the list all
+// the same, with the uid's complement.
 napi_value accept_clients(napi_env env, napi_callback_info info);
 // lookAtLogin(fd): its first message, a Buffer, which stays where it is; false: that is no login; null: the
 // client has gone, or will never say anything that could be one; undefined: nothing is there yet

@@ -25,9 +25,10 @@ export async function refuseWaiting(listening: OwnedFd, libexec: string, log: Lo
     client.refuse(launcher, refusalMessage(failure, id));
   };
   const deadline = performance.now() + mostMs;
-  for (let found = acceptClients(listening); found.length > 0; found = acceptClients(listening)) {
-    found.forEach(refuse);
-    if (performance.now() > deadline) break;
+  for (let waiting = true; waiting && performance.now() < deadline; ) {
+    const { clients, tooMany } = acceptClients(listening);
+    clients.forEach(refuse);
+    waiting = clients.length + tooMany > 0;
   }
   await launcher.finish(mostMs);
 }

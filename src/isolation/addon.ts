@@ -26,7 +26,7 @@ export interface Addon {
   datagram(path: string, data: Buffer): void;
   connect(path: string): number;
   /**
-   * Those who wait: descriptor and uid (from the kernel) of each, in turns. -1 - uid: this uid has too many, and this one is
+   * How many were closed at once, then those who wait: descriptor and uid (from the kernel) of each, in turns. -1 - uid: this uid has too many, and this one is
    * only to be discarded.
    */
   acceptClients(fd: number): number[];

@@ -13,13 +13,20 @@ export interface Disposer {
   discard(uid: number, connection: OwnedFd): void;
 }
 
+export interface Arrivals {
+  readonly clients: readonly ClientConnection[];
+  /** Of those who come faster than anybody logs in: closed already, or only to be discarded. */
+  readonly tooMany: number;
+}
+
 /** Those who have connected to a listening socket until now. */
-export function acceptClients(listening: OwnedFd): ClientConnection[] {
-  const found = addon().acceptClients(listening.borrow());
-  return Array.from({ length: found.length / 2 }, (_, index) => {
+export function acceptClients(listening: OwnedFd): Arrivals {
+  const [closed = 0, ...found] = addon().acceptClients(listening.borrow());
+  const clients = Array.from({ length: found.length / 2 }, (_, index) => {
     const [fd = -1, uid = -1] = [found[2 * index], found[2 * index + 1]];
     return new ClientConnection(new OwnedFd(fd), uid < 0 ? -1 - uid : uid, uid < 0);
   });
+  return { clients, tooMany: closed + clients.filter(({ isTooMany }) => isTooMany).length };
 }
 
 export class ClientConnection {

@@ -134,6 +134,11 @@ export class SeqpacketConnection implements Disposable {
 
 /** How long a listener rests when the process or the host is out of descriptors or memory. */
 const exhaustedMs = 100;
+/**
+ * And for each connection that was one too many: whoever floods a socket waits in connect(2) then, and leaves the
+ * processors to others. A full queue is through in a few of these rests.
+ */
+const msPerTooMany = 0.1;
 /** Each takes in all who wait, but for what takes longer than a few milliseconds; more than a full queue needs. */
 const mostLooks = 16;
 
@@ -166,15 +171,21 @@ export class SeqpacketListener implements Disposable {
     this.#rest = undefined;
     this.#stop = addon().poll(this.#fd.borrow(), () => {
       try {
-        this.#accepted(acceptClients(this.#fd));
+        const { clients, tooMany } = acceptClients(this.#fd);
+        this.#accepted(clients);
+        if (tooMany > 0) this.#restFor(tooMany * msPerTooMany);
       } catch (error) {
         // Whoever waits is still there; trying at once again would only use the processor up.
         this.#failed(error);
-        this.#stop?.();
-        this.#stop = undefined;
-        this.#rest = setTimeout(() => this.#listen(), exhaustedMs);
+        this.#restFor(exhaustedMs);
       }
     });
+  }
+
+  #restFor(ms: number): void {
+    this.#stop?.();
+    this.#stop = undefined;
+    this.#rest = setTimeout(() => this.#listen(), ms);
   }
 
   /**
@@ -184,7 +195,7 @@ export class SeqpacketListener implements Disposable {
   close(): void {
     addon().silence(this.#fd.borrow());
     try {
-      for (let looks = 0; looks < mostLooks; looks += 1) this.#accepted(acceptClients(this.#fd));
+      for (let looks = 0; looks < mostLooks; looks += 1) this.#accepted(acceptClients(this.#fd).clients);
     } catch (error) {
       this.#failed(error);
     }

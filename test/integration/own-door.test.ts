@@ -85,12 +85,12 @@ describe.skipIf(control)("a user's own login socket", () => {
     const { uid, gid } = user;
     process.kill(host.daemonPid, 'SIGSTOP');
     await using slow = new Running(hostile, [door(user), 'linger', '30'], { uid, gid });
-    await using many = new Running(hostile, [door(user), 'silent', '300', '30'], {
+    await using many = new Running(hostile, [door(user), 'silent', '200', '30'], {
       ...{ uid, gid },
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     try {
-      await many.waitForOutput('300\n');
+      await many.waitForOutput('200\n');
       await sleep(1_000); // the other one has sent its message by then
       expect(slow.exited).toBe(false);
     } finally {
