@@ -18,7 +18,7 @@
 // It trusts its arguments, which are the daemon's, and nothing that it reads. `unpack` is two processes:
 // this one keeps CAP_SYS_ADMIN and reads no archive (marker.h), its child reads the archive with neither
 // that nor any way out of the folder (confine.h). The others follow no link and give up what they need
-// no capability for.
+// no capability for. Around each that reads what is not the daemon's there is a second wall (wall.h).
 //
 // The exit status says what kind of failure it was (report.h), one line on stderr the reason.
 
@@ -29,6 +29,7 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -49,6 +50,7 @@
 #include "report.h"
 #include "unpack_job.h"
 #include "usage.h"
+#include "wall.h"
 
 struct arguments {
     struct limits limits;
@@ -71,6 +73,33 @@ static int run_unpack(const struct arguments *arguments) {
     return unpack_job(arguments->paths[0], &arguments->limits);
 }
 
+// The folder that something lies in, for who makes it or takes it away.
+static const char *folder_of(const char *path) {
+    static char folder[PATH_MAX];
+    (void)snprintf(folder, sizeof folder, "%s", path);
+    char *slash = strrchr(folder, '/');
+    if (slash == NULL)
+        return ".";
+    *(slash == folder ? slash + 1 : slash) = '\0';
+    return folder;
+}
+
+static int wall_around(const char *path, bool writable, struct err *err) {
+    const struct wall_folder folder = {.path = path, .writable = writable};
+    return wall_build(&folder, 1, err);
+}
+
+// Around folders that are read, and one that is written to.
+static int wall_around_all(char *const *read, size_t count, const char *written, struct err *err) {
+    cleanup_free struct wall_folder *folders = calloc(count + 1, sizeof *folders);
+    if (folders == NULL)
+        return err_sys(err, "allocate", "");
+    for (size_t index = 0; index < count; index++)
+        folders[index].path = read[index];
+    folders[count] = (struct wall_folder){.path = written, .writable = true};
+    return wall_build(folders, count + 1, err);
+}
+
 static int run_pack(const struct arguments *arguments) {
     struct err err = {0};
     struct pack_result result = {0};
@@ -81,7 +110,8 @@ static int run_pack(const struct arguments *arguments) {
     static char place[PATH_MAX];
     // Trusted attributes, where overlay keeps its marks, are shown to CAP_SYS_ADMIN alone (xattr(7)).
     uint64_t keep = arguments->overlay ? CAP_BIT(CAPABILITY_SYS_ADMIN) : 0;
-    if (confine_drop(CAP_BIT(CAPABILITY_DAC_READ_SEARCH) | keep, &err) < 0)
+    if (confine_drop(CAP_BIT(CAPABILITY_DAC_READ_SEARCH) | keep, &err) < 0 ||
+        wall_around(arguments->paths[0], false, &err) < 0)
         return fail(&err, NULL, false, 0);
     if (pack(arguments->paths[0], STDOUT_FILENO, &options, &result, place, &err) < 0)
         return fail(&err, place, false, 0);
@@ -97,7 +127,7 @@ static int run_pack(const struct arguments *arguments) {
 static int run_list(const struct arguments *arguments) {
     struct err err = {0};
     if (confine_drop(0, &err) < 0 || confine_limit(&arguments->limits, &err) < 0 ||
-        list(STDIN_FILENO, &arguments->limits, &err) < 0)
+        wall_build(NULL, 0, &err) < 0 || list(STDIN_FILENO, &arguments->limits, &err) < 0)
         return fail(&err, NULL, false, 0);
     return 0;
 }
@@ -119,7 +149,8 @@ static int run_diff(const struct arguments *arguments) {
                                          .lower_count = (size_t)arguments->path_count - 1,
                                          .uids = arguments->uids,
                                          .gids = arguments->gids};
-    if (confine_drop(CAP_BIT(CAPABILITY_DAC_READ_SEARCH) | CAP_BIT(CAPABILITY_SYS_ADMIN), &err) < 0)
+    if (confine_drop(CAP_BIT(CAPABILITY_DAC_READ_SEARCH) | CAP_BIT(CAPABILITY_SYS_ADMIN), &err) < 0 ||
+        wall_calls(WALL_HANDLES, &err) < 0)
         return fail(&err, NULL, false, 0);
     if (diff(arguments->paths[0], &options, place, &err) < 0)
         return fail(&err, place, false, 0);
@@ -135,7 +166,9 @@ static int run_chain(const struct arguments *arguments) {
     struct chain_result result = {0};
     static char place[PATH_MAX];
     (void)umask(0);
-    if (confine_drop(keep, &err) < 0)
+    if (confine_drop(keep, &err) < 0 ||
+        wall_around_all(arguments->paths + 1, (size_t)arguments->path_count - 1,
+                        folder_of(arguments->paths[0]), &err) < 0)
         return fail(&err, NULL, false, 0);
     if (chain(arguments->paths[0], (const char *const *)arguments->paths + 1,
               (size_t)arguments->path_count - 1, &arguments->limits, &result, place, &err) < 0)
@@ -153,7 +186,7 @@ static int run_copy(const struct arguments *arguments) {
     struct copy_result result = {0};
     static char place[PATH_MAX];
     (void)umask(0);
-    if (confine_drop(keep, &err) < 0)
+    if (confine_drop(keep, &err) < 0 || wall_calls(0, &err) < 0)
         return fail(&err, NULL, false, 0);
     cleanup_fd int copied = copy(arguments->paths[0], arguments->paths[1], &arguments->limits,
                                  arguments->one_file_system, &result, place, &err);
@@ -186,7 +219,7 @@ static int run_swap(const struct arguments *arguments) {
 static int run_usage(const struct arguments *arguments) {
     struct err err = {0};
     struct usage_result result = {0};
-    if (confine_drop(CAP_BIT(CAPABILITY_DAC_READ_SEARCH), &err) < 0 ||
+    if (confine_drop(CAP_BIT(CAPABILITY_DAC_READ_SEARCH), &err) < 0 || wall_calls(0, &err) < 0 ||
         usage_of(arguments->paths[0], &result, &err) < 0)
         return fail(&err, NULL, false, 0);
     (void)printf("{\"entries\":%" PRIu64 ",\"bytes\":%" PRIu64 "}\n", result.entries, result.bytes);
@@ -204,7 +237,8 @@ static int run_project(const struct arguments *arguments) {
     if (pax_decimal(arguments->paths[0], strlen(arguments->paths[0]), &id) < 0 || id > UINT32_MAX)
         return usage();
     (void)umask(0);
-    if (confine_drop(keep, &err) < 0 || project_mark(arguments->paths[1], (uint32_t)id, place, &err) < 0)
+    if (confine_drop(keep, &err) < 0 || wall_calls(WALL_DEVICES, &err) < 0 ||
+        project_mark(arguments->paths[1], (uint32_t)id, place, &err) < 0)
         return fail(&err, place, false, 0);
     return 0;
 }
@@ -212,7 +246,7 @@ static int run_project(const struct arguments *arguments) {
 static int run_remove(const struct arguments *arguments) {
     struct err err = {0};
     if (confine_drop(CAP_BIT(CAPABILITY_DAC_OVERRIDE) | CAP_BIT(CAPABILITY_FOWNER), &err) < 0 ||
-        tree_remove_all(AT_FDCWD, arguments->paths[0], &err) < 0)
+        wall_calls(0, &err) < 0 || tree_remove_all(AT_FDCWD, arguments->paths[0], &err) < 0)
         return fail(&err, NULL, false, 0);
     return 0;
 }

@@ -17,6 +17,7 @@
 #include "marker.h"
 #include "report.h"
 #include "unpack.h"
+#include "wall.h"
 
 // The reading process: the result goes to `marker`, failures to stderr.
 static int unpack_child(int marker, const struct limits *limits) {
@@ -38,7 +39,8 @@ static int unpack_child(int marker, const struct limits *limits) {
         (void)err_sys(&err, "open the folder", "");
         return fail(&err, NULL, false, 0);
     }
-    if (confine_drop(keep, &err) < 0 || confine_limit(limits, &err) < 0)
+    const struct wall_folder folder = {.path = "/", .writable = true};
+    if (confine_drop(keep, &err) < 0 || confine_limit(limits, &err) < 0 || wall_build(&folder, 1, &err) < 0)
         return fail(&err, NULL, false, 0);
     int done = unpack(STDIN_FILENO, root, marker, limits, &result, &place, &err);
     if (done < 0)
@@ -107,7 +109,8 @@ int unpack_job(const char *path, const struct limits *limits) {
     close_fd_at(&there);
     // A reader that hangs on must see the archive end when the child is gone, not when this process is.
     (void)close(STDIN_FILENO);
-    if (confine_drop(CAP_BIT(CAPABILITY_SYS_ADMIN), &err) < 0)
+    const struct wall_folder folder = {.path = "/", .writable = true};
+    if (confine_drop(CAP_BIT(CAPABILITY_SYS_ADMIN), &err) < 0 || wall_build(&folder, 1, &err) < 0)
         return fail(&err, NULL, false, 0);
     return unpack_finish(child, here, root, &err);
 }
