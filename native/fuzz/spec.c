@@ -20,6 +20,8 @@ static void clear(struct spec *spec) {
         free(spec->devices[index].name);
     for (size_t index = 0; index < spec->write_count; index++)
         free(spec->writes[index].file), free(spec->writes[index].value);
+    for (size_t index = 0; index < spec->filters.count; index++)
+        free(spec->filters.programs[index].filter);
 }
 
 static void check(const struct spec *spec) {
@@ -43,7 +45,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length) {
     int result = spec_parse(&spec, &reader, &err);
     REQUIRE(spec.layer_count <= MAX_LAYERS && spec.bind_count <= MAX_BINDS && spec.mount_count <= MAX_BINDS);
     REQUIRE(spec.device_count <= MAX_DEVICES && spec.write_count <= MAX_CGROUP_WRITES);
-    REQUIRE(spec.group_count <= MAX_GROUPS);
+    REQUIRE(spec.group_count <= MAX_GROUPS && spec.filters.count <= MAX_FILTERS);
     if (result == 0)
         check(&spec);
     else
