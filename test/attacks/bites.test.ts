@@ -18,6 +18,7 @@ const bites: Readonly<Record<string, readonly [Place, ...string[]]>> = {
   nodev: ['plain:user', 'mounts-nodev'],
   read_only: ['plain:user', 'mounts-read-only'],
   host_folders: ['plain:user', 'host-lock', 'host-watch', 'other-lock', 'other-watch'],
+  masks: ['plain:user', 'read-interrupts', 'read-softirqs', 'list-irq'],
   idmap: ['root:user', 'image-owner'],
   ids: ['plain:user', 'ids-mapped'],
   close_on_exec: ['plain:user', 'descriptors'],
