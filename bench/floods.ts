@@ -1,4 +1,4 @@
-// How long a neighbour waits for a warm login while one user floods the login socket, by what the flood says.
+// Measures how long a neighbour waits for a warm login while one user floods the login socket, by what the flood says.
 
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';

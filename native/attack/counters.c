@@ -1,4 +1,4 @@
-// What the kernel counts: a sandbox's is charged to an id of its own, and bounded.
+// Attacks on the kernel's counters: a sandbox's are charged to an id of its own, and bounded.
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>

@@ -1,5 +1,5 @@
-// What is outside: another user's sandbox and the host have things of every kind that processes talk by,
-// which "dockersh-attack hold PREFIX" has made there, open to everybody. None is in reach.
+// Attacks on everything outside: another user's sandbox and the host have things of every kind that processes
+// talk by, which "dockersh-attack hold PREFIX" has made there, open to everybody. None is in reach.
 #include <arpa/inet.h>
 #include <dirent.h>
 #include <errno.h>

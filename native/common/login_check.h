@@ -1,4 +1,4 @@
-// Whether a message can be a login (docs/protocol.md, "Login"), told without copying or interpreting
+// Tells whether a message can be a login (docs/protocol.md, "Login") without copying or interpreting
 // anything: what breaks the limits costs the daemon no more than this. src/protocol/login.ts checks what the
 // fields hold.
 #pragma once

@@ -1,4 +1,5 @@
-// What the login client takes from the user who starts it: variables, and the arguments for a shell outside.
+// Fuzzes what the login client takes from the user who starts it: variables, and the arguments for a shell
+// outside.
 
 #include "cleanup.h"
 #include "environ.h"

@@ -1,4 +1,4 @@
-// Whose ids a session has: never root's, and none that is not mapped.
+// Fuzzes the ids that a session gets: never root's, and none that is not mapped.
 
 #include "identity.h"
 #include "fuzz.h"

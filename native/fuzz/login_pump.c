@@ -1,4 +1,4 @@
-// What the login client hears while its session runs: how it ended, with a text that fits.
+// Fuzzes what the login client hears while its session runs: how it ended, with a text that fits.
 
 #include <sys/socket.h>
 

@@ -1,4 +1,4 @@
-// What a process that is only forked keeps of the descriptors it was born with.
+// Closes what a process that is only forked does not need of the descriptors it was born with.
 #pragma once
 
 #include <stddef.h>

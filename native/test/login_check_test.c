@@ -1,4 +1,4 @@
-// Which messages the daemon looks at as logins at all.
+// Tests of which messages the daemon looks at as logins at all.
 
 #include "login_check.h"
 

@@ -1,4 +1,4 @@
-// Which filters of system calls a sandbox gets besides the one that the supervisor has, or instead of it.
+// Chooses the filters of system calls that a sandbox gets besides the one that the supervisor has, or instead of it.
 
 import type { SandboxSpec } from '../isolation/engine.ts';
 import { DockershError } from '../lib/errors.ts';

@@ -1,5 +1,5 @@
-// What is in a tar, by dockersh-layer's list of it. Names are an archive's own to choose, and a small one can hold
-// gigabytes of them: the list is read piece by piece and ends where an image archive's would long have ended.
+// Lists what is in a tar, by dockersh-layer's account of it. Names are an archive's own to choose, and a small one can
+// hold gigabytes of them: the list is read piece by piece and ends where an image archive's would long have ended.
 
 import { spawn } from 'node:child_process';
 import { open } from 'node:fs/promises';

@@ -1,5 +1,5 @@
-// How large a session may be: whatever a login brings along, with what the image and the policy add, has to fit one message
-// to the supervisor, which adds a little of its own, and the spawner's. Pure.
+// Bounds the size of a session: whatever a login brings along, with what the image and the policy add, has to fit one
+// message to the supervisor, which adds a little of its own, and the spawner's. Pure.
 
 import { DockershError } from '../lib/errors.ts';
 import { type ByteString, wireFieldBytes, wireMaxBytes } from '../lib/wire.ts';

@@ -1,5 +1,5 @@
-// Who is outside while a sandbox is attacked: the host's root and another user in their sandbox, each holding things
-// of every kind that processes talk by. What they are is the arguments of attacks.
+// Plays those outside while a sandbox is attacked: the host's root and another user in their sandbox, each holding
+// things of every kind that processes talk by. What they are is the arguments of attacks.
 
 import { closeSync, openSync } from 'node:fs';
 import { Running } from '../fixtures/process.ts';

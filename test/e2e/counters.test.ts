@@ -1,5 +1,5 @@
-// What the kernel counts for each user id, and what there is one table of for the whole machine: who takes all of it
-// takes it from nobody else.
+// Exhausts what the kernel counts for each user id, and what there is one table of for the whole machine: who takes all
+// of it takes it from nobody else.
 
 import { readdirSync, readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';

@@ -1,5 +1,5 @@
-// What programs inside may ask of the kernel: everyday ones go on working, what is not named is as if the kernel did
-// not have it, and a policy's own profile takes away what it says.
+// Tries what programs inside may ask of the kernel: everyday ones go on working, what is not named is as if the kernel
+// did not have it, and a policy's own profile takes away what it says.
 
 import { chmod, copyFile, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';

@@ -1,6 +1,6 @@
-// What our own processes keep open, and what a user hands over whose closing never ends: files of a FUSE server that
-// does not answer (attacks/fuse.c). Nobody but a process that may be lost waits for it, there are few of these, and the
-// sandbox can be ended all the same.
+// Attacks with what our own processes keep open, and with what a user hands over whose closing never ends: files of a
+// FUSE server that does not answer (attacks/fuse.c). Nobody but a process that may be lost waits for it, there are few
+// of these, and the sandbox can be ended all the same.
 
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';

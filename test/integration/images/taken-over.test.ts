@@ -1,5 +1,6 @@
-// What reads strangers' bytes, taken over by them: behind its walls it reaches no other file, program, socket or
-// process. The program is dockersh-layer with nothing but attacks in the place of its jobs (native/test/taken_over.c).
+// Attacks from within what reads strangers' bytes, as if taken over by them: behind its walls it reaches no other file,
+// program, socket or process. The program is dockersh-layer with nothing but attacks in the place of its jobs
+// (native/test/taken_over.c).
 
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';

@@ -1,5 +1,5 @@
-// What a file, an image, a registry or a user can make a verb of dockershctl do to the daemon: its memory, and that of
-// its helpers, stays below a bound that has nothing to do with their input; and logins go on meanwhile.
+// Measures what a file, an image, a registry or a user can make a verb of dockershctl do to the daemon: its memory, and
+// that of its helpers, stays below a bound that has nothing to do with their input; and logins go on meanwhile.
 
 import { createWriteStream } from 'node:fs';
 import { connect } from 'node:net';

@@ -1,4 +1,4 @@
-// What the filters that are compiled into the supervisor say, for each machine that they are compiled for.
+// Interprets the filters that are compiled into the supervisor, for each machine that they are compiled for.
 
 import { execFileSync } from 'node:child_process';
 import path from 'node:path';
