@@ -48,7 +48,7 @@ Benchmarks, all but the last by default: ${Object.keys(benchmarks).join(' ')}
 "images" stands for all that begin with "image-".
 
   --rounds N    rounds of each benchmark instead of its own number
-  --seconds N   how long "hostile" works in peace, and then beside the attacker (60)
+  --seconds N   how long "hostile" works beside the attacker, after two minutes in peace at most (60)
   --quick       less data in the throughput benchmarks
   --json FILE   write the figures there as well ("-": to stdout instead of the tables)
   --against DIR measure another built checkout of dockersh too, in turns with this one
