@@ -253,7 +253,7 @@ export const hostile: Benchmark = async (field, { seconds = usualSeconds }) => {
   const failures = [...quiet.failures, ...attacked.failures].slice(0, 10);
   return {
     benchmark: 'hostile',
-    title: `${people} users who work for ${seconds} s, and then beside one who attacks`,
+    title: `${people} users who work, and then for ${seconds} s beside one who attacks`,
     unit: 'ms',
     rows,
     goals: goalsOf(quiet, attacked, left),
