@@ -117,6 +117,40 @@ int cgroups_open(const struct cgroups *cgroups, struct err *err) {
     return fd >= 0 ? fd : err_sys(err, "open cgroup", path);
 }
 
+// A line for each disk: its number, a blank, and what limits it.
+static void lift(const char *path, const char *nothing) {
+    cleanup_fd int fd = open(path, O_RDWR | O_CLOEXEC);
+    char text[4096], value[128], *rest = text;
+    ssize_t length = fd >= 0 ? read(fd, text, sizeof text - 1) : -1;
+    if (length <= 0)
+        return;
+    text[length] = '\0';
+    for (char *line = strsep(&rest, "\n"); line != NULL; line = strsep(&rest, "\n")) {
+        int number = (int)strcspn(line, " ");
+        (void)snprintf(value, sizeof value, "%.*s %s", number, line, nothing);
+        if (number > 0)
+            (void)!write(fd, value, strlen(value));
+    }
+}
+
+void cgroups_free_disks(const struct cgroups *cgroups) {
+    static const struct {
+        const char *file, *nothing;
+    } limits[] = {{"io.max", "rbps=max wbps=max riops=max wiops=max"},
+                  {"blkio.throttle.read_bps_device", "0"},
+                  {"blkio.throttle.write_bps_device", "0"},
+                  {"blkio.throttle.read_iops_device", "0"},
+                  {"blkio.throttle.write_iops_device", "0"}};
+    for (size_t index = 0; index < cgroups->count && cgroups->name[0] != '\0'; index++) {
+        for (size_t limit = 0; limit < sizeof limits / sizeof limits[0]; limit++) {
+            char path[768];
+            (void)snprintf(path, sizeof path, "%s/%s/%s", cgroups->parents[index], cgroups->name,
+                           limits[limit].file);
+            lift(path, limits[limit].nothing);
+        }
+    }
+}
+
 void cgroups_remove(struct cgroups *cgroups) {
     if (cgroups->name[0] == '\0')
         return;

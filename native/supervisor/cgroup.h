@@ -31,5 +31,8 @@ int cgroups_apply(const struct cgroups *cgroups, const struct spec *spec, struct
 int cgroups_attach(const struct cgroups *cgroups, pid_t pid, struct err *err);
 // An O_PATH descriptor of hierarchy 0, for CLONE_INTO_CGROUP.
 int cgroups_open(const struct cgroups *cgroups, struct err *err);
+// Lifts what limits disks, for a sandbox that ends: who is last in it takes its mounts away, which writes
+// back whatever their file system has not written yet.
+void cgroups_free_disks(const struct cgroups *cgroups);
 // Removes the folders; waits a little for processes that are still being reaped.
 void cgroups_remove(struct cgroups *cgroups);

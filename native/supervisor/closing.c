@@ -146,6 +146,15 @@ void closing_check(void) {
     }
 }
 
+bool closing_goes_on(void) {
+    for (size_t index = 0; index < closer_count; index++) {
+        siginfo_t info;
+        if (waitid(P_PID, (id_t)closers[index].pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0)
+            return true;
+    }
+    return false;
+}
+
 void closing_forget(void) {
     closer_count = kept_count = 0;
 }

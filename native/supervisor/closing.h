@@ -20,6 +20,8 @@ void closing_end(int *connection, uid_t uid);
 void closing_check(void);
 // Whether this user has as many such processes as they may.
 bool closing_is_full(uid_t uid);
+// Whether any such process is still there, whoever reaps them.
+bool closing_goes_on(void);
 // In a process that has been forked: the list is its parent's.
 void closing_forget(void);
 // Has everything that is kept closed, however many processes of this kind there are.

@@ -32,8 +32,10 @@
 #define FIXED_POLLS 4
 #define WATCHDOG_SECONDS 60
 #define FIRST_LOOK_NS 20000000u
-// For what has been killed, before it is left behind.
+// For what has been killed, before it is left behind: a session's process, which may hang for as long as its
+// client likes; and whoever is last inside and takes the mounts away, which waits for the disk.
 #define END_PATIENCE_MS 5000u
+#define TEARDOWN_PATIENCE_MS 30000u
 
 static struct supervisor self;
 
@@ -63,6 +65,17 @@ static bool reap_for(uint64_t milliseconds) {
         while (read(self.signals, &ignored, sizeof ignored) > 0)
             ;
     }
+}
+
+// Whether all who may have descriptors of clients' are gone.
+static bool only_teardown_is_left(const struct supervisor *supervisor) {
+    for (size_t index = 0; index < MAX_SESSIONS; index++) {
+        pid_t pid = supervisor->sessions[index].used ? supervisor->shared->slots[index].pid : 0;
+        siginfo_t info;
+        if (pid > 0 && waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0)
+            return false;
+    }
+    return !closing_goes_on();
 }
 
 static void let_clients_go(struct supervisor *supervisor) {
@@ -103,9 +116,11 @@ _Noreturn void supervisor_leave(struct supervisor *supervisor) {
         supervisor->shared->let_go = supervisor->asked; // those who close wait for nobody any more
     }
     let_clients_go(supervisor);
+    cgroups_free_disks(&supervisor->cgroups);
     if (supervisor->spec.mountpoint != NULL)
         (void)umount2(supervisor->spec.mountpoint, MNT_DETACH);
-    if (!reap_for(END_PATIENCE_MS))
+    if (!reap_for(END_PATIENCE_MS) &&
+        !(only_teardown_is_left(supervisor) && reap_for(TEARDOWN_PATIENCE_MS - END_PATIENCE_MS)))
         leave_behind(supervisor);
     if (supervisor->spec.delegated != NULL)
         cgroup_remove_tree(supervisor->spec.delegated);

@@ -3,6 +3,7 @@
 import { existsSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { describe, expect, it } from 'vitest';
+import { cgroupsOf } from '../fixtures/leaks.ts';
 import type { Login } from '../fixtures/login.ts';
 import { control, unlimited } from '../fixtures/machine.ts';
 import type { PolicySection } from '../fixtures/policy-text.ts';
@@ -66,6 +67,15 @@ describe.skipIf(control || unlimited)('disk', () => {
     expect(free).toBeLessThan(1.8);
     await world().host.setPolicy({ defaults });
     await waitUntil(async () => (await seconds(login, read)) < 1.8, 'the limit to be gone', 20_000);
+  });
+
+  it('does not hold up the end of the sandbox, which writes back what waits', async () => {
+    const login = await userWith({ io_write_ops: 1, io_read_ops: 1 });
+    const { host } = world();
+    expect((await login.ssh('for i in $(seq 3000); do echo $i >f$i; done')).code).toBe(0);
+    await host.ctlOk('stop', login.user.name);
+    const left = cgroupsOf(host.cgroup).filter((path) => path.includes(login.user.name));
+    expect(left).toEqual([]);
   });
 
   it('operations count as well', async () => {
