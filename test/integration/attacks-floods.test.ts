@@ -1,9 +1,10 @@
 // One user floods the login socket with whatever it takes (attacks/hostile.c). What that costs others is counted, not timed:
 // lines of the log, processes, records, descriptors. script/bench floods has the times.
 
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { descriptorsOf } from '../fixtures/descriptors.ts';
 import { Host } from '../fixtures/host.ts';
 import { control } from '../fixtures/machine.ts';
 import { checkout } from '../fixtures/paths.ts';
@@ -48,7 +49,7 @@ describe.skipIf(control)('a flood of connections', () => {
 
   const login = async ({ uid, gid }: TestUser): Promise<Finished> =>
     await run(host.client, ['-c', 'echo served'], { uid, gid });
-  const descriptors = (): number => readdirSync(`/proc/${host.daemonPid}/fd`).length;
+  const descriptors = (): number => descriptorsOf(host);
   const linesOfAttacker = (): number => host.logRecords().filter(({ uid }) => uid === attacker.uid).length;
   const records = async (): Promise<Recorded[]> =>
     ((await host.ctlOk('logins', '--limit', '1000')) as { logins: Recorded[] }).logins;

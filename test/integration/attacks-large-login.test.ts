@@ -1,9 +1,10 @@
 // A login that brings along more than a session can have, or that meets a kernel without memory at any moment after the
 // daemon has taken the client's connection: the client hears so at once, and the daemon loses no descriptor.
 
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { descriptorsOf, descriptorsSettle } from '../fixtures/descriptors.ts';
 import { Host } from '../fixtures/host.ts';
 import { control, lacks } from '../fixtures/machine.ts';
 import { describeFinished, type Finished, Running, run, runOk, waitUntil } from '../fixtures/process.ts';
@@ -62,15 +63,8 @@ describe.skipIf(control || lacks('busybox'))('a login that brings too much along
     env: Record<string, string> = {},
   ): Promise<Finished> => await run(host.client, ['-c', command], { uid, gid, env, timeoutMs: answerMs });
 
-  const descriptors = (): number => readdirSync(`/proc/${host.daemonPid}/fd`).length;
-
-  const settled = async (before: number): Promise<void> =>
-    await waitUntil(
-      () => descriptors() <= before,
-      'the descriptors to be closed',
-      20_000,
-      () => `${before} before, ${descriptors()} now`,
-    );
+  const descriptors = (): number => descriptorsOf(host);
+  const settled = async (before: number): Promise<void> => await descriptorsSettle(host, before);
 
   it.each([
     ['of an image', () => ofBigImage, 'echo ran', {}, /variables of the image: 20\d variables/],

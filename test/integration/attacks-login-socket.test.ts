@@ -1,10 +1,11 @@
 // A user speaks to the login socket with a program of their own (attacks/hostile.c). Whatever it sends, the
 // daemon keeps no descriptor of it, goes on, and serves everybody else meanwhile.
 
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { descriptorsOf, descriptorsSettle } from '../fixtures/descriptors.ts';
 import { Host } from '../fixtures/host.ts';
 import { control } from '../fixtures/machine.ts';
 import { checkout } from '../fixtures/paths.ts';
@@ -43,15 +44,8 @@ describe.skipIf(control)('a hostile login client', () => {
   const login = async ({ uid, gid }: TestUser, command: string): Promise<Finished> =>
     await run(host.client, ['-c', command], { uid, gid });
 
-  const descriptors = (): number => readdirSync(`/proc/${host.daemonPid}/fd`).length;
-
-  const settled = async (before: number): Promise<void> =>
-    await waitUntil(
-      () => descriptors() <= before,
-      'the descriptors to be closed',
-      20_000,
-      () => `${before} before, ${descriptors()} now`,
-    );
+  const descriptors = (): number => descriptorsOf(host);
+  const settled = async (before: number): Promise<void> => await descriptorsSettle(host, before);
 
   const victimIsServed = async (): Promise<void> => {
     const began = performance.now();
