@@ -10,9 +10,6 @@ import { Launcher, type LauncherOptions } from './launcher.ts';
 import { SeqpacketConnection } from './seqpacket.ts';
 
 const readyCount = 4;
-/** While so many are ready, the next one is not started beside the login that took one: it has the processors. */
-const enoughReady = 2;
-const refillLaterMs = 20;
 
 export interface PoolOptions extends Omit<LauncherOptions, 'started'> {
   readonly cgroups: CgroupHost;
@@ -24,7 +21,6 @@ export class SupervisorPool implements Disposable {
   readonly #prepare: Buffer;
   readonly #launcher: Launcher;
   #closed = false;
-  #later: NodeJS.Timeout | undefined;
 
   constructor(options: PoolOptions) {
     this.#options = options;
@@ -78,25 +74,19 @@ export class SupervisorPool implements Disposable {
     const taken = this.#ready.shift() ?? this.#fork();
     taken.pause();
     // After the login that is waiting has been served.
-    if (this.#ready.length < enoughReady) setImmediate(() => this.#tryRefill());
-    else this.#later ??= setTimeout(() => this.#tryRefill(), refillLaterMs);
+    setImmediate(() => {
+      try {
+        this.#refill();
+      } catch (error) {
+        this.#options.log.error({ err: error }, 'no supervisor could be started ahead of time');
+      }
+    });
     return taken;
-  }
-
-  #tryRefill(): void {
-    clearTimeout(this.#later);
-    this.#later = undefined;
-    try {
-      this.#refill();
-    } catch (error) {
-      this.#options.log.error({ err: error }, 'no supervisor could be started ahead of time');
-    }
   }
 
   /** Waiting supervisors end when their connection does; the launcher too. */
   [Symbol.dispose](): void {
     this.#closed = true;
-    clearTimeout(this.#later);
     for (const connection of this.#ready) connection[Symbol.dispose]();
     this.#launcher[Symbol.dispose]();
   }
