@@ -1,7 +1,7 @@
 // Access lists: as text, and in the kernel's form. What is made of a text passes the check of the form.
 
-#include "access_list.h"
-#include "attributes.h"
+#include "attributes/access_list.h"
+#include "attributes/attributes.h"
 #include "cleanup.h"
 #include "fuzz.h"
 

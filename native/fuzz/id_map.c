@@ -1,6 +1,6 @@
 // Id maps: what is accepted says of every id, that of its edges too, one inside or nobody.
 
-#include "id_map.h"
+#include "attributes/id_map.h"
 #include "cleanup.h"
 #include "fuzz.h"
 

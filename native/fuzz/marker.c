@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "fuzz.h"
-#include "marker.h"
+#include "overlay/marker.h"
 
 // Each message: a byte for its length, a byte for what it carries, then its bytes.
 static void send_messages(int socket, const uint8_t *bytes, size_t length) {

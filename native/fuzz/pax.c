@@ -1,6 +1,6 @@
 // Records of extended headers: what they leave behind is whole, however they contradict each other.
 
-#include "pax.h"
+#include "tar/pax.h"
 #include "fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length) {

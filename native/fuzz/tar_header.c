@@ -1,7 +1,7 @@
 // Header blocks and their numbers: what is read and fits a plain header is written and read the same again.
 
-#include "tar_header.h"
 #include "fuzz.h"
+#include "tar/header.h"
 
 static void check_number(const uint8_t *bytes, size_t length) {
     int64_t value;

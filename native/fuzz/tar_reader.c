@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "fuzz.h"
-#include "tar_reader.h"
+#include "tar/reader.h"
 
 static int file = -1;
 

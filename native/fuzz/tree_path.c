@@ -2,7 +2,7 @@
 
 #include "cleanup.h"
 #include "fuzz.h"
-#include "tree.h"
+#include "unpack/tree.h"
 
 static void check(const struct tree *tree, const struct tree_path *clean) {
     REQUIRE(clean->path[0] != '/' && strstr(clean->path, "//") == NULL);

@@ -37,19 +37,19 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "chain.h"
 #include "cleanup.h"
 #include "confine.h"
-#include "copy.h"
-#include "diff.h"
-#include "list.h"
-#include "pack.h"
-#include "pax.h"
-#include "project.h"
-#include "remove.h"
+#include "jobs/chain.h"
+#include "jobs/copy.h"
+#include "jobs/diff.h"
+#include "jobs/list.h"
+#include "jobs/pack.h"
+#include "jobs/project.h"
+#include "jobs/usage.h"
 #include "report.h"
-#include "unpack_job.h"
-#include "usage.h"
+#include "tar/pax.h"
+#include "unpack/job.h"
+#include "walk/remove.h"
 #include "wall.h"
 
 struct arguments {

@@ -8,16 +8,16 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "access_list.h"
-#include "attributes.h"
+#include "attributes/access_list.h"
+#include "attributes/attributes.h"
+#include "attributes/id_map.h"
 #include "cleanup.h"
-#include "id_map.h"
-#include "links.h"
-#include "pax.h"
-#include "tar_header.h"
-#include "tar_reader.h"
-#include "tar_write.h"
-#include "tree.h"
+#include "tar/header.h"
+#include "tar/pax.h"
+#include "tar/reader.h"
+#include "tar/write.h"
+#include "unpack/tree.h"
+#include "walk/links.h"
 
 #define CHECK(condition)                                                                                     \
     do {                                                                                                     \
