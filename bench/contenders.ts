@@ -1,4 +1,4 @@
-// Who takes part: a plain shell as the floor, dockersh, and what else of its kind is installed.
+// The contenders of a benchmark: a plain shell as the floor, dockersh, and what else of its kind is installed.
 
 import type { Command } from './spawner.ts';
 

@@ -1,4 +1,4 @@
-// How long an administrator waits for "dockershctl ps", as the package has it and as a checkout has it, in turns.
+// Measures how long an administrator waits for "dockershctl ps", from the package and from a checkout, in turns.
 
 import { mkdtemp, rm } from 'node:fs/promises';
 import path from 'node:path';

@@ -1,4 +1,5 @@
-// What a disk of one's own costs: cold and warm starts of a user without a limit and of one whose disk is an image.
+// Measures the cost of a disk limit: cold and warm starts of a user without a limit and of one whose disk is an
+// image.
 
 import type { Benchmark } from './benchmarks.ts';
 import { as } from './contenders.ts';

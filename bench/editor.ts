@@ -1,4 +1,5 @@
-// Somebody at a terminal: one long session in which a line is typed now and then, and its echo and effect waited for.
+// Plays a person at a terminal: one long session in which a line is typed now and then, and its echo and effect are
+// timed.
 
 import { systemPath } from '../test/fixtures/host.ts';
 import { Terminal } from '../test/fixtures/terminal.ts';

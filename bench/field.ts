@@ -1,4 +1,4 @@
-// What all benchmarks of one run share: a throw-away daemon, users, and the contenders.
+// Sets up the place that all benchmarks of one run share: a throw-away daemon, users, and the contenders.
 
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,5 +1,5 @@
-// One hostile user beside twenty who work: what these wait for while the attacks, the hogs and the floods go on, and
-// what is left when they have ended.
+// Measures how long twenty users who work wait beside one hostile user, while the attacks, the hogs and the floods go
+// on, and counts what is left when they have ended.
 
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';

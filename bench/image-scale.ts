@@ -1,4 +1,4 @@
-// What an image's size, its layers and its users cost: cold starts side by side, and disk space a user.
+// Measures the cost of an image's size, layers and users: cold starts side by side, and disk space for each user.
 
 import { join } from 'node:path';
 import { runOk } from '../test/fixtures/process.ts';

@@ -1,4 +1,4 @@
-// Where the image benchmarks work: a folder of their own, podman's storage in it, a registry on loopback.
+// The place that the image benchmarks work in: a folder of their own, podman's storage in it, a registry on loopback.
 
 import { randomBytes } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';

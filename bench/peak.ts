@@ -1,4 +1,4 @@
-// How much memory the daemon and its helpers take while they work.
+// Measures the peak memory of the daemon and its helpers while they work.
 
 import { readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 

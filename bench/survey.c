@@ -1,6 +1,6 @@
-// Surveys the boundary that it runs inside of: which system calls are answered, which capabilities there are,
-// what of /proc, /sys and /dev can be read or written, which mounts and namespaces there are. One JSON object
-// on stdout.
+// Surveys the boundary that it runs inside of: the system calls that are answered, the capabilities, the
+// files of /proc, /sys and /dev that can be read or written, the mounts and namespaces. One JSON object on
+// stdout.
 //
 // Calls are made by number, with every argument -1, each in a process of its own: no pointer, descriptor,
 // process or flag is that, so nothing is done but the question whether there is somebody to answer.

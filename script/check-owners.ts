@@ -1,5 +1,5 @@
-// Holds who owns a descriptor (src/lib/fd.ts): an owner that is made stands in a `using` declaration, or goes at once to
-// whoever keeps it. In a `const` nobody would close it where the next statement throws.
+// Holds the ownership of descriptors (src/lib/fd.ts): an owner that is made stands in a `using` declaration, or goes
+// at once to whoever keeps it. In a `const` nobody would close it where the next statement throws.
 
 import { globSync, readFileSync } from 'node:fs';
 import path from 'node:path';

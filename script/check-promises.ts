@@ -1,7 +1,6 @@
-// Type-aware promise rules, on the compiler's own types: a promise must be awaited, returned, stored or
-// discarded with `void`, or end in `.catch(…)`; an async function must not be passed where the caller ignores
-// what it returns.
-// biome has rules of these names, but it sees no promise behind node's own modules.
+// Holds type-aware rules about promises, on the compiler's own types: a promise must be awaited, returned, stored or
+// discarded with `void`, or end in `.catch(…)`; an async function must not be passed where the caller ignores what it
+// returns. biome has rules of these names, but it sees no promise behind node's own modules.
 
 import path from 'node:path';
 import { SyntaxKind } from 'typescript/unstable/ast';

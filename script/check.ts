@@ -1,6 +1,6 @@
-// `npm run check`: every static check, each one reported on a line of its own, output only for what failed.
-// Steps given by name run alone: `npm run check -- types imports`. A tool that is not installed is a
-// skipped step, and a failed one with DOCKERSH_TESTS_MUST_RUN=1.
+// `npm run check`: runs every static check, each reported on a line of its own, with output only for what failed.
+// Steps given by name run alone: `npm run check -- types imports`. A tool that is not installed is a skipped step,
+// and a failed one with DOCKERSH_TESTS_MUST_RUN=1.
 
 import { spawn } from 'node:child_process';
 import { existsSync, globSync, readFileSync } from 'node:fs';
@@ -49,6 +49,7 @@ const steps: readonly Step[] = [
   { name: 'promises', command: process.execPath, args: own('check-promises.ts') },
   { name: 'imports', command: process.execPath, args: own('check-imports.ts') },
   { name: 'owners', command: process.execPath, args: own('check-owners.ts') },
+  { name: 'headers', command: process.execPath, args: own('check-headers.ts') },
   { name: 'unused', command: bin('knip'), args: ['--no-progress'] },
   { name: 'policy-docs', command: process.execPath, args: own('gen-policy-docs.ts', '--check') },
   { name: 'system-calls-docs', command: process.execPath, args: own('gen-system-calls.ts', '--check') },

@@ -1,5 +1,5 @@
-// What a person sees of a commander program: its commands and options, without those that commander adds by
-// itself. The man pages and the shells' completions are made from it.
+// Lists the commands and options of a commander program, without those that commander adds by itself. The man pages
+// and the shells' completions are made from it.
 
 import type { Command, Option } from 'commander';
 

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# What building for another machine than this one takes. Sourced by script/package, after lib.sh.
+# Prepares a build for another kind of machine than this one. Sourced by script/package, after lib.sh.
 # shellcheck disable=SC2154 # root and node are lib.sh's
 
 # Nothing of it is installed but the compiler: musl for the other machine and its JavaScript runtime are unpacked

@@ -1,5 +1,5 @@
-// Fills the man pages of packaging/man in: options and commands from commander's own definitions, the keys
-// of the policy from its schema.   gen-man.ts FOLDER [DATE]
+// Fills in the man pages of packaging/man: options and commands from commander's own definitions, the keys of the
+// policy from its schema.   gen-man.ts FOLDER [DATE]
 
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# What the scripts here have in common. Sourced, never run; everything it says goes to stderr, so that
-# stdout stays the output of the command that was asked for.
+# Functions that the scripts here share. Sourced, never run; everything it says goes to stderr, so that stdout stays
+# the output of the command that was asked for.
 
 root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P)
 node=$root/node_modules/node/bin/node

@@ -1,6 +1,6 @@
-// What Node has no API for: SOCK_SEQPACKET sockets that carry descriptors, the peer's credentials,
-// and user look-ups by uid. Loaded by dockershd only (src/isolation/addon.ts). Nothing here decides
-// anything; every failure becomes an Error with syscall, code and the object.
+// Gives the daemon the system calls that Node has no API for: SOCK_SEQPACKET sockets that carry descriptors,
+// the peer's credentials, and user look-ups by uid. Loaded by dockershd only (src/isolation/addon.ts).
+// Nothing here decides anything; every failure becomes an Error with syscall, code and the object.
 //
 // Descriptors cross into JavaScript as plain numbers; src/lib/fd.ts owns them from there.
 #include <errno.h>

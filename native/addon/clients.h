@@ -1,5 +1,5 @@
-// The login socket's end of strangers' connections: taken in, looked at and let go of at so little cost that
-// whoever connects without a pause keeps nobody else waiting. Nothing here receives a stranger's descriptor.
+// Accepts, looks at and closes connections of the login socket, at so little cost that whoever connects
+// without a pause keeps nobody else waiting. Nothing here receives a stranger's descriptor.
 #pragma once
 
 #include <node_api.h>

@@ -1,4 +1,4 @@
-// Users' disks that are files: a loop device behind each, and a mount that is in no mount namespace, only a
+// Mounts users' disk images: a loop device behind each, and a mount that is in no mount namespace, only a
 // descriptor of the daemon's. When that is closed, be it by SIGKILL, nothing is left, unless a sandbox has
 // the same file system mounted.
 //

@@ -1,3 +1,4 @@
+// Mounts users' disk images for the daemon, grows them, and locks their files.
 #pragma once
 
 #include <node_api.h>

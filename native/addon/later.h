@@ -1,4 +1,4 @@
-// Work that may take its time, off the main thread, as a promise.
+// Runs slow work off the main thread and settles a promise with its result.
 #pragma once
 
 #include <node_api.h>

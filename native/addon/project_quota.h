@@ -1,3 +1,4 @@
+// Sets, reads and lifts the project quota of a user's files.
 #pragma once
 
 #include <node_api.h>

@@ -1,3 +1,4 @@
+// Gives a name to a file that was written without one (O_TMPFILE).
 #pragma once
 
 #include <node_api.h>

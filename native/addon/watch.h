@@ -1,4 +1,5 @@
-// inotify(7) as the daemon needs it: asked, not told. A question finds every change that was made before it.
+// Asks inotify(7) for changes, instead of being told by events. A question finds every change that was made
+// before it.
 #pragma once
 
 #include <node_api.h>

@@ -1,4 +1,5 @@
-// Descriptors and memory that a session was born with: nothing of ours, and nothing that leads outside.
+// Attacks by the descriptors and memory that a session was born with: nothing of ours, and nothing that leads
+// outside.
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>

@@ -1,5 +1,5 @@
-// Files: the host's are read-only and stay as they are, and nothing made inside counts for more than its
-// maker.
+// Attacks on files: the host's are read-only and stay as they are, and nothing made inside has more rights
+// than its maker.
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>

@@ -1,3 +1,4 @@
+// Helpers that attacks share: reading and writing kernel files, and work in a child process.
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>

@@ -1,4 +1,4 @@
-// "dockersh-attack hold PREFIX": has things of every kind that processes talk by, open to everybody, until
+// "dockersh-attack hold PREFIX": holds things of every kind that processes talk by, open to everybody, until
 // its standard input ends. Run by root on the host, and in another user's sandbox; prints
 // "PREFIX-THING=VALUE" lines, the arguments of attacks (outside.c).
 #include <arpa/inet.h>

@@ -1,3 +1,4 @@
+// Holds things of every kind that processes talk by, for attacks from another sandbox to aim at.
 #pragma once
 
 // A program of the host's that is locked and used.

@@ -1,4 +1,4 @@
-// Ids and privileges: nobody inside is anybody, or may anything, outside.
+// Attacks on ids and privileges: nobody inside has an id or a right that counts outside.
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>

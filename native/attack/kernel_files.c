@@ -1,5 +1,5 @@
-// /proc and /sys: what is the machine's can neither be changed nor, where it tells secrets, be read. Files
-// are only opened for writing, which is where the kernel decides: nothing is changed where it says yes.
+// Attacks on /proc and /sys: settings of the machine can't be changed, nor its secrets read. Files are only
+// opened for writing, which is where the kernel decides: nothing is changed where it says yes.
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>

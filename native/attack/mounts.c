@@ -1,4 +1,5 @@
-// Mounts: what a sandbox is made of can't be changed, uncovered or written to from inside.
+// Attacks on mounts: the parts that a sandbox is made of can't be changed, uncovered or written to from
+// inside.
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>

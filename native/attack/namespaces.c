@@ -1,4 +1,4 @@
-// The sandbox's namespaces: none is the host's, and the way into another one is shut.
+// Attacks on namespaces: none is the host's, and the way into another one is shut.
 #include <errno.h>
 #include <fcntl.h>
 #include <ifaddrs.h>

@@ -1,5 +1,4 @@
-// Root of a user namespace of the user's own: what may be mounted, and what the sandbox's control groups
-// allow.
+// Attacks by root of a user namespace of the user's own, on mounts and on the sandbox's control groups.
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/mount.h>

@@ -1,4 +1,4 @@
-// Processes: PID 1 and what is outside can be neither traced, read nor ended.
+// Attacks on processes: PID 1 and processes outside can be neither traced, read nor ended.
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>

@@ -1,7 +1,7 @@
-// Ownership of file descriptors in C: acquire into a variable marked `cleanup_fd`, disarm with
-// `take_fd()` where the descriptor passes to another owner. close() keeps errno, so that an early
-// return still reports what really failed. EINTR from close() is never retried: on Linux the
-// descriptor is gone either way (close(2)).
+// Closes file descriptors that go out of scope: acquire into a variable marked `cleanup_fd`, disarm with
+// `take_fd()` where the descriptor passes to another owner. close() keeps errno, so that an early return
+// still reports what really failed. EINTR from close() is never retried: on Linux the descriptor is gone
+// either way (close(2)).
 #pragma once
 
 #include <errno.h>

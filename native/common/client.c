@@ -4,8 +4,9 @@
 #include <stddef.h>
 #include <sys/socket.h>
 
-// Who has sent a message stands in its control data, which tells one of no bytes from the end; descriptors
-// find no room there, which the kernel says, and stay where they are.
+// The sender's credentials come as control data, so that an empty message can be told from the end of the
+// connection. There is no room for descriptors: the kernel says that some were left out (MSG_CTRUNC), and
+// they stay queued.
 enum client_next client_next(int connection) {
     union {
         struct cmsghdr align;

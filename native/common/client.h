@@ -1,7 +1,7 @@
-// A login client's connection at our end. What a client sends may hold descriptors whose last close, or whose
-// every close, takes for as long as the client likes: a file of a FUSE server that does not answer, a socket
-// that lingers. They are received by the session's own process alone. Nobody else receives them, and nobody
-// who is needed closes a connection in whose queue they are.
+// Looks at a login client's connection without receiving from it. What a client sends may hold descriptors
+// whose last close, or whose every close, takes for as long as the client likes: a file of a FUSE server that
+// does not answer, a socket that lingers. They are received by the session's own process alone. Nobody else
+// receives them, and nobody who is needed closes a connection in whose queue they are.
 #pragma once
 
 #include <stdbool.h>

@@ -1,4 +1,4 @@
-// Access lists: as text, and in the kernel's form. What is made of a text passes the check of the form.
+// Fuzzes access lists, as text and in the kernel's form: what is made of a text passes the check of the form.
 
 #include "attributes/access_list.h"
 #include "attributes/attributes.h"

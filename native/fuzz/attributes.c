@@ -1,5 +1,5 @@
-// Attributes that an archive or a sandbox's file carries: capabilities are checked and turned into those
-// inside.
+// Fuzzes attributes that an archive or a sandbox's file carries: capabilities are checked and turned into
+// those inside.
 
 #include "../layer/attributes/attributes.c"
 

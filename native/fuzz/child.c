@@ -1,5 +1,5 @@
-// Fuzzes what a session's own process reads: the message with arguments, variables and limits, and the names
-// that it prints on the user's terminal, which are an image's.
+// Fuzzes the input of a session's own process: the message with arguments, variables and limits, and the
+// names that it prints on the user's terminal, which are an image's.
 
 #include <stdint.h>
 #include <sys/resource.h>

@@ -1,5 +1,5 @@
-// Fuzzes what the login client takes from the user who starts it: variables, and the arguments for a shell
-// outside.
+// Fuzzes the input that the login client takes from the user who starts it: variables, and the arguments for
+// a shell outside.
 
 #include "cleanup.h"
 #include "environ.h"

@@ -1,4 +1,4 @@
-// Id maps: what is accepted says of every id, that of its edges too, one inside or nobody.
+// Fuzzes id maps: a map that is accepted gives every id, those at its edges too, one inside or nobody.
 
 #include "attributes/id_map.h"
 #include "cleanup.h"

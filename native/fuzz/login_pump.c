@@ -1,4 +1,5 @@
-// Fuzzes what the login client hears while its session runs: how it ended, with a text that fits.
+// Fuzzes the messages that the login client gets while its session runs: the end of the session, with a text
+// that fits.
 
 #include <sys/socket.h>
 

@@ -1,5 +1,6 @@
-// Fuzzes what the login client hears before its session has started. The daemon is trusted with what it says,
-// not with sizes: a text is printed whole or not at all, and the client leaves with one byte of status.
+// Fuzzes the messages that the login client gets before its session has started. The daemon is trusted with
+// what it says, not with sizes: a text is printed whole or not at all, and the client leaves with one byte of
+// status.
 
 #include <setjmp.h>
 #include <sys/socket.h>

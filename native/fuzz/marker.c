@@ -1,5 +1,5 @@
-// Fuzzes what the process that keeps a capability hears from the one that reads an archive: it marks folders
-// with its own three marks, or ends, and keeps no descriptor.
+// Fuzzes the requests to the process that keeps a capability while another one reads an archive: it marks
+// folders with its own three marks, or ends, and keeps no descriptor.
 
 #include <fcntl.h>
 #include <sys/socket.h>

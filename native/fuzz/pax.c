@@ -1,4 +1,5 @@
-// Records of extended headers: what they leave behind is whole, however they contradict each other.
+// Fuzzes the records of extended headers: an entry that they describe is whole, however they contradict each
+// other.
 
 #include "tar/pax.h"
 #include "fuzz.h"

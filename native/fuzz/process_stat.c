@@ -1,4 +1,4 @@
-// /proc/PID/stat, where the name of a program is its user's: no name changes what is read behind it.
+// Fuzzes /proc/PID/stat, where the name of a program is its user's: no name changes what is read behind it.
 
 #include "../supervisor/group.c"
 

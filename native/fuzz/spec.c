@@ -1,4 +1,5 @@
-// A sandbox's specification and its cgroups: every list keeps its bound, and what is accepted is whole.
+// Fuzzes a sandbox's specification and its cgroups: every list keeps its bound, and what is accepted is
+// whole.
 
 #include "spec.h"
 #include "cgroup.h"

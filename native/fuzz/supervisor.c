@@ -1,5 +1,6 @@
-// A running sandbox's supervisor: messages of the daemon, and of login clients, in any order. No session
-// starts outside its bounds, nobody but a session's own leader is signalled, and no descriptor is left open.
+// Fuzzes a running sandbox's supervisor: messages of the daemon, and of login clients, in any order. No
+// session starts outside its bounds, nobody but a session's own leader is signalled, and no descriptor is
+// left open.
 
 #include <fcntl.h>
 #include <signal.h>

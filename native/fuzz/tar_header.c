@@ -1,4 +1,5 @@
-// Header blocks and their numbers: what is read and fits a plain header is written and read the same again.
+// Fuzzes header blocks and their numbers: one that is read and fits a plain header is written and read the
+// same again.
 
 #include "fuzz.h"
 #include "tar/header.h"

@@ -1,5 +1,5 @@
-// Whole archives: every entry's data is as long as its map says, and a stream ends or is refused. Checksums
-// are made right first, so that what stands behind them is reached.
+// Fuzzes whole archives: every entry's data is as long as its map says, and a stream ends or is refused.
+// Checksums are made right first, so that what stands behind them is reached.
 
 #include <fcntl.h>
 #include <sys/mman.h>

@@ -1,4 +1,4 @@
-// Paths of archives: a clean one stays below its root, and is clean already when it is cleaned again.
+// Fuzzes paths of archives: a clean one stays below its root, and is clean already when it is cleaned again.
 
 #include "cleanup.h"
 #include "fuzz.h"

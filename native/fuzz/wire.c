@@ -1,4 +1,4 @@
-// Messages: what is taken apart and put together again is the same bytes.
+// Fuzzes messages: one that is taken apart and put together again is the same bytes.
 
 #include <errno.h>
 #include <sys/socket.h>

@@ -1,5 +1,5 @@
-// What one archive may ask for. The defaults are far above any real image layer and far below what
-// would exhaust a host.
+// Limits on one archive. The defaults are far above any real image layer and far below what would exhaust a
+// host.
 #pragma once
 
 #include <stdbool.h>

@@ -1,4 +1,4 @@
-// What keeps an unpacking process inside its folder, whatever an archive makes it do.
+// Confines an unpacking process to its folder, whatever an archive makes it do.
 #pragma once
 
 #include <stdint.h>

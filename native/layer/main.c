@@ -1,5 +1,5 @@
-// dockersh-layer: image layers between archives and folders. Started by the daemon as root, never on the
-// path of a login. Its jobs:
+// dockersh-layer: turns archives into layers and back, and does other jobs on trees of files. Started by the
+// daemon as root, never on the path of a login. Its jobs:
 //
 //   unpack PATH           archive on stdin into the empty folder PATH; one JSON line on stdout
 //   pack PATH             the folder PATH as a canonical archive on stdout; on stderr what was left out, and

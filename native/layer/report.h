@@ -1,4 +1,4 @@
-// How dockersh-layer says what went wrong: one line on stderr, and its exit status.
+// Reports a failure of dockersh-layer: one line on stderr, and its exit status.
 #pragma once
 
 #include <stdbool.h>

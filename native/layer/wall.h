@@ -1,4 +1,4 @@
-// A second wall around a job, for the case that what it reads takes it over: files other than those of its
+// Builds a second wall around a job, for the case that its input takes it over: files other than those of its
 // job's folders, programs, sockets and other processes are refused by the kernel, whatever its user id and
 // the capabilities that it keeps would allow. By a system call filter, and by Landlock where the kernel has
 // it (5.19 and later, unless it was started without); elsewhere the first wall stands alone (confine.h).

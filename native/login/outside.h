@@ -1,5 +1,5 @@
-// A shell of the host instead of a sandbox: for root, who never gets one, and for accounts that the daemon
-// says are exempt. Whoever asks for it by arguments or variables gets a sandbox all the same.
+// Runs a shell of the host instead of a sandbox: for root, who never gets one, and for accounts that the
+// daemon says are exempt. Whoever asks for it by arguments or variables gets a sandbox all the same.
 #pragma once
 
 #include <stddef.h>

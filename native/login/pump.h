@@ -1,6 +1,6 @@
-// The copy loop between the user's terminal and the sandbox's PTY, and the wait for the session's
-// end. One poll loop, two bounded buffers: a side that is slow stops the other one (back-pressure),
-// and nothing that was read is ever dropped.
+// Copies between the user's terminal and the sandbox's PTY, and waits for the session's end. One poll loop,
+// two bounded buffers: a side that is slow stops the other one (back-pressure), and nothing that was read is
+// ever dropped.
 #pragma once
 
 #include <stdbool.h>

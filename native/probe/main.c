@@ -1,5 +1,5 @@
-// dockersh-probe, what "dockershctl doctor" asks the kernel with: it does once, on the file system of the
-// given folder, what a sandbox's start does, and tells what came of it.
+// dockersh-probe: tries the kernel for "dockershctl doctor". It does once, on the file system of the given
+// folder, what a sandbox's start does, and tells what came of it.
 //
 //   dockersh-probe FOLDER CGROUP     one JSON line a probe on stdout; 0 whatever the probes say
 //

@@ -1,4 +1,4 @@
-// From a specification to a running sandbox. The order, and who does it:
+// Builds a sandbox from its specification. The order of steps, with the process that takes each:
 //
 //   supervisor               spawner (in the cgroup)      PID 1 (new user and PID namespace)
 //   limits into the cgroup

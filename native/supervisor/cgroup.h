@@ -1,5 +1,5 @@
-// The sandbox's cgroups. Moving a process into a cgroup waits for an RCU grace period (7 to 20 ms
-// measured), so nothing may be moved while somebody waits for a login:
+// Makes the sandbox's cgroups and puts its processes into them. Moving a process into a cgroup waits for an
+// RCU grace period (7 to 20 ms measured), so nothing may be moved while somebody waits for a login:
 //
 // v1 (and hybrid hosts, whose controllers are v1): the cgroups are made and the spawner is moved in
 //    ahead of time, under a provisional name; when the sandbox gets its user they are renamed, which

@@ -1,4 +1,5 @@
-// A session's process between fork() and exec(): from the spawner's credentials to the user's.
+// Turns a forked process into a session: from the spawner's credentials to the user's, between fork() and
+// exec().
 #pragma once
 
 #include "shared.h"

@@ -1,4 +1,4 @@
-// What a supervisor and the daemon say to each other.
+// The supervisor's connection to the daemon: reads its messages and answers them.
 #pragma once
 
 #include "supervisor.h"

@@ -1,4 +1,4 @@
-// What there is of processes, and signals to them: a session's process group, every process of its terminal
+// Counts a sandbox's processes and signals them: a session's process group, every process of its terminal
 // session, or the whole sandbox.
 #pragma once
 

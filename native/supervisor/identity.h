@@ -1,5 +1,5 @@
-// Whose ids a session runs with: the user's own, or others that the daemon names (docs/protocol.md, section
-// 7).
+// Checks and takes on the ids that a session runs with: the user's own, or others that the daemon names
+// (docs/protocol.md, section 7).
 #pragma once
 
 #include <stddef.h>

@@ -1,6 +1,6 @@
-// What every process of a sandbox has given up before it runs anything of the user's: capabilities,
-// the way back to them (no_new_privs), and the system calls of the filter in src/seccomp. PID 1
-// and the spawner, from which all sessions are forked, call the same function.
+// Takes away from a process of the sandbox, before it runs anything of the user's, capabilities, the way back
+// to them (no_new_privs), and the system calls of the filter in src/seccomp. PID 1 and the spawner, from
+// which all sessions are forked, call the same function.
 #pragma once
 
 #include <linux/filter.h>

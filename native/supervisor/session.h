@@ -1,4 +1,5 @@
-// What the beginning of a session (session_begin.c) and the rest of its life (session.c) have in common.
+// Shared by the two files about sessions: session_begin.c for their beginning, session.c for the rest of
+// their life.
 #pragma once
 
 #include "supervisor.h"

@@ -1,4 +1,4 @@
-// How a session begins: a login that the daemon hands over is checked and passed on to the spawner; its own
+// Begins sessions: a login that the daemon hands over is checked and passed on to the spawner; its own
 // process takes what the client sent (streams.c). From MSG_STARTED on it counts as begun: a client that has
 // not seen it may safely try again.
 #include <errno.h>

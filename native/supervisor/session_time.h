@@ -1,4 +1,4 @@
-// How long a session may last, and how long its terminal may be still.
+// Ends sessions that last too long, or whose terminal has been still for too long.
 #pragma once
 
 #include <stdint.h>

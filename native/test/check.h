@@ -1,5 +1,5 @@
-// What the C tests share: a check that names its place, and numbers that look random and are the same
-// in every run.
+// Helpers of the C tests: a check that names its place, and numbers that look random and are the same in
+// every run.
 #pragma once
 
 #include <stdint.h>

@@ -1,5 +1,5 @@
-// Which variables the login client sends. That the daemon's list is the same, a unit test of
-// src/shell/environment.ts checks.
+// Tests of the variables that the login client sends. A unit test of src/shell/environment.ts checks that the
+// daemon's list is the same.
 
 #include "environ.h"
 

@@ -1,5 +1,5 @@
-// Whose ids a session gets (supervisor/identity.c): the daemon may name others than the user's, but never
-// root's, none that are not mapped, and no mixture of two.
+// Tests of the ids that a session gets (supervisor/identity.c): the daemon may name others than the user's,
+// but never root's, none that are not mapped, and no mixture of two.
 
 #include "identity.h"
 

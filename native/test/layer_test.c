@@ -1,5 +1,5 @@
-// The pure parts of dockersh-layer: headers, pax records, sparse maps, the reader on whole and on damaged
-// streams, and that what the writer writes the reader reads. Needs no privilege.
+// Tests of the pure parts of dockersh-layer: headers, pax records, sparse maps, the reader on whole and on
+// damaged streams, and that what the writer writes the reader reads. Needs no privilege.
 
 #include <fcntl.h>
 #include <stdio.h>

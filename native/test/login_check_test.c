@@ -1,4 +1,4 @@
-// Tests of which messages the daemon looks at as logins at all.
+// Tests of the check by which the daemon tells logins from other messages.
 
 #include "login_check.h"
 

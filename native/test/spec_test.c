@@ -1,5 +1,5 @@
-// The supervisor's reading of a sandbox's specification (supervisor/spec.c). The daemon that sends it is
-// trusted, but another version may be running after an upgrade: what is missing, doubled, too long or
+// Tests of how the supervisor reads a sandbox's specification (supervisor/spec.c). The daemon that sends it
+// is trusted, but another version may be running after an upgrade: what is missing, doubled, too long or
 // unknown must end in a refusal that names the field.
 
 #include "spec.h"

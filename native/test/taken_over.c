@@ -1,7 +1,6 @@
-// dockersh-layer as it would be if what it reads had taken it over: behind both walls it does no job, but
-// tries to get out, and says line by line on stderr what came of it. `make TAKEN_OVER=yes` links it in place
-// of wall_build(); test/integration/images/taken-over.test.ts runs it. What it is to attack the environment
-// says.
+// Plays dockersh-layer taken over by what it reads: behind both walls it does no job, but tries to get out,
+// and says line by line on stderr what came of it. `make TAKEN_OVER=yes` links it in place of wall_build();
+// test/integration/images/taken-over.test.ts runs it. What it is to attack the environment says.
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>

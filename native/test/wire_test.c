@@ -1,4 +1,4 @@
-// Encoding, decoding and sending of messages (common/wire.c), with every kind of message that is none.
+// Tests of encoding, decoding and sending messages (common/wire.c), with every kind of malformed message.
 // Under the sanitizers: a read past the end of a message ends the test.
 
 #include "wire.h"

@@ -1,6 +1,6 @@
-// Of the tests alone: `make WITHOUT=…` includes this before everything else, and one defence of the
-// supervisor's is left out, so that test/attacks/bites.test.ts can see an attack succeed. The programs
-// themselves know nothing of it.
+// Leaves out one defence of the supervisor, for tests alone: `make WITHOUT=…` includes this before everything
+// else, so that test/attacks/bites.test.ts can see an attack succeed. The programs themselves know nothing of
+// it.
 #pragma once
 
 #include <errno.h>

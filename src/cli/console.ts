@@ -1,4 +1,4 @@
-// What a verb sees of the world outside: the global options, where its output goes, and the daemon.
+// The surroundings of a verb, passed to each: the global options, where its output goes, and the daemon.
 
 import { createInterface } from 'node:readline/promises';
 import { sysexits } from '../lib/errors.ts';

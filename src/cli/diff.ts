@@ -1,4 +1,4 @@
-// dockershctl diff: what a user has changed in the image.
+// dockershctl diff: lists what a user has changed in the image.
 
 import type { Command } from 'commander';
 import { printable } from '../lib/printable.ts';

@@ -1,4 +1,4 @@
-// dockershctl doctor: whether this host can hold what dockersh promises, and every known way around it.
+// dockershctl doctor: checks whether this host can hold what dockersh promises, and every known way around it.
 
 import type { Command } from 'commander';
 import { sysexits } from '../lib/errors.ts';

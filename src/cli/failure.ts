@@ -1,4 +1,4 @@
-// What ends a command of dockershctl unsuccessfully, and the exit status that goes with it.
+// Failures of dockershctl's commands, with the exit status of each.
 
 import { DockershError, LOGIN_FAILURE_EXIT, sysexits } from '../lib/errors.ts';
 import type { AdminError } from '../protocol/admin.ts';

@@ -1,4 +1,4 @@
-// dockershctl image du: what images and users' layers take on the disk, and what of it is shared.
+// dockershctl image du: shows what images and users' layers take on the disk, and what of it is shared.
 
 import type { Command } from 'commander';
 import type { AdminUse } from '../protocol/admin.ts';

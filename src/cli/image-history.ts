@@ -1,4 +1,4 @@
-// dockershctl image history: how an image came about.
+// dockershctl image history: lists the steps by which an image was made.
 
 import type { Command } from 'commander';
 import type { AdminHistoryEntry } from '../protocol/admin.ts';

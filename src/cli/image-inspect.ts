@@ -1,4 +1,4 @@
-// dockershctl image inspect: everything that is known of an image. JSON, as docker has it.
+// dockershctl image inspect: prints everything that is known of an image, as JSON like docker's.
 
 import type { Command } from 'commander';
 import { printableJson } from '../lib/printable.ts';

@@ -1,4 +1,4 @@
-// dockershctl image verify: whether everything in the store is what its digest says.
+// dockershctl image verify: checks that everything in the store is what its digest says.
 
 import type { Command } from 'commander';
 import { sysexits } from '../lib/errors.ts';

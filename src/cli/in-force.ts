@@ -1,5 +1,5 @@
-// Whether the daemon goes by an edit of the policy. It hears of edits from the kernel, or looks for them every few
-// seconds; whoever has been told that something is in force must find it so.
+// Waits until the daemon goes by an edit of the policy. It hears of edits from the kernel, or looks for them every
+// few seconds; whoever has been told that something is in force must find it so.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { AdminExplanation } from '../protocol/admin.ts';

@@ -1,4 +1,4 @@
-// dockershctl logins: the last logins, and where the time of one of them went.
+// dockershctl logins: lists the last logins, or the steps of one of them with the time that each took.
 
 import { type Command, InvalidArgumentError } from 'commander';
 import { sysexits } from '../lib/errors.ts';

@@ -1,4 +1,4 @@
-// What commit and snapshot say of a running sandbox, which stands still while its files are read.
+// Tells, for commit and snapshot, how long a running sandbox stood still while its files were read.
 
 import { Option } from 'commander';
 import type { Console } from './console.ts';

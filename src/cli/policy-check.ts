@@ -1,5 +1,5 @@
-// dockershctl policy check: what the daemon would say about a policy, without the daemon; and whom an edit
-// concerns before it is put in place.
+// dockershctl policy check: names the mistakes in a policy, without the daemon, and the users whom an edit concerns,
+// before it is put in place.
 
 import { resolve } from 'node:path';
 import type { Command } from 'commander';

@@ -1,4 +1,4 @@
-// dockershctl policy convert: a policy from the configuration of an older dockersh.
+// dockershctl policy convert: makes a policy from the configuration of the dockersh of 2014.
 
 import { readFile, writeFile } from 'node:fs/promises';
 import type { Command } from 'commander';

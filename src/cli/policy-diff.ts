@@ -1,4 +1,4 @@
-// dockershctl policy diff: what a running sandbox has that the policy says otherwise by now.
+// dockershctl policy diff: lists where a running sandbox differs from what the policy says now.
 
 import type { Command } from 'commander';
 import type { Console } from './console.ts';

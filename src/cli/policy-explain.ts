@@ -1,4 +1,4 @@
-// dockershctl policy explain: what the policy in force gives a user, key by key, and why.
+// dockershctl policy explain: shows what the policy in force gives a user, key by key, and why.
 
 import type { Command } from 'commander';
 import { printable } from '../lib/printable.ts';

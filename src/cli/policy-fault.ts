@@ -1,4 +1,4 @@
-// How verbs say that the daemon does not go by the policy that the files hold.
+// Warns, on every verb that it concerns, that the daemon does not go by the policy in the files.
 
 import { printable } from '../lib/printable.ts';
 import { describeFault } from '../policy/fault.ts';

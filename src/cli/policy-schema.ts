@@ -1,4 +1,4 @@
-// dockershctl policy schema: the policy as JSON Schema.
+// dockershctl policy schema: prints the policy's keys as JSON Schema.
 
 import type { Command } from 'commander';
 import { policyJsonSchema } from '../policy/json-schema.ts';

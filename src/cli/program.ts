@@ -1,4 +1,4 @@
-// The commands of dockershctl and what they have in common: global options, failures, exit status.
+// Puts the commands of dockershctl together, with what they share: global options, failures, exit status.
 
 import { Command, CommanderError } from 'commander';
 import { sysexits } from '../lib/errors.ts';

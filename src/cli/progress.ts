@@ -1,4 +1,4 @@
-// How far a long verb has come: lines that are written over and over on a terminal, a line now and then
+// Shows how far a long verb has come: lines that are written over and over on a terminal, a line now and then
 // elsewhere, JSON for programs. All of it on stderr, which is not the result.
 
 import { Option } from 'commander';

@@ -1,4 +1,4 @@
-// dockershctl ps: the sandboxes of this host.
+// dockershctl ps: lists the sandboxes of this host.
 
 import type { Command } from 'commander';
 import type { AdminSandbox } from '../protocol/admin.ts';

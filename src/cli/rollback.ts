@@ -1,5 +1,5 @@
-// dockershctl rollback and reset: put a user's layer back to a snapshot, or to nothing. Both stop the
-// sandbox, so both ask.
+// dockershctl rollback and reset: put a user's layer back to a snapshot, or empty it. Both stop the sandbox, so both
+// ask first.
 
 import type { Command } from 'commander';
 import { printable } from '../lib/printable.ts';

@@ -1,4 +1,4 @@
-// dockershctl snapshot: copies of a user's layer to go back to.
+// dockershctl snapshot: makes, lists and removes copies of a user's layer to go back to.
 
 import type { Command } from 'commander';
 import type { AdminSnapshot } from '../protocol/admin.ts';

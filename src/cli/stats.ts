@@ -1,4 +1,4 @@
-// dockershctl stats and top: what every sandbox uses of what it may, once or again and again.
+// dockershctl stats and top: show what every sandbox uses of what it may, once or again and again.
 
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Command } from 'commander';

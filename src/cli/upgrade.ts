@@ -1,4 +1,4 @@
-// dockershctl upgrade: lets a user's sandbox take the image that its name means by now.
+// dockershctl upgrade: moves a user's layer onto the image that its name means now.
 
 import type { Command } from 'commander';
 import { printable } from '../lib/printable.ts';

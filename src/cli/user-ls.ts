@@ -1,4 +1,5 @@
-// dockershctl user ls: which accounts have a sandbox, how they come to it, and which are kept out of it.
+// dockershctl user ls: lists the accounts that have a sandbox, how they come to it, and those that are kept out of
+// it.
 
 import type { Command } from 'commander';
 import { findInstallation, type Installation } from './accounts/installation.ts';

@@ -1,4 +1,4 @@
-// dockershctl user: who has a sandbox, and how.
+// dockershctl user: every verb about accounts and their sandboxes.
 
 import { Argument, type Command, Option } from 'commander';
 import { sysexits } from '../lib/errors.ts';

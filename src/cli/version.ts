@@ -1,4 +1,4 @@
-// dockershctl version: of this program, and of the daemon and what it runs on.
+// dockershctl version: prints the versions of this program, of the daemon, and of what the daemon runs on.
 
 import type { Command } from 'commander';
 import type { Console } from './console.ts';

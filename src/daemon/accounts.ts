@@ -1,5 +1,5 @@
-// An account's part of the state, as "dockershctl user enable" and "disable" need it. Runs as root; the homes that
-// it copies may be hostile, so that is dockersh-layer's work, which follows no link.
+// Sets up and takes away an account's part of the state, for "dockershctl user enable" and "disable". Runs as root;
+// the homes that it copies may be hostile, so that is dockersh-layer's work, which follows no link.
 
 import { lstat, mkdir, rename, rmdir } from 'node:fs/promises';
 import path from 'node:path';

@@ -1,4 +1,4 @@
-// What the handlers of admin verbs have in common: what they work with, and the shape of their table.
+// Shared by the handlers of admin verbs: the parts that they work with, and the shape of their table.
 
 import type { ImageStore } from '../images/image-store.ts';
 import type { CgroupMode } from '../isolation/cgroup-host.ts';

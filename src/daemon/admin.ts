@@ -1,5 +1,5 @@
-// The admin socket: one request a connection, one handler a verb (src/protocol/admin.ts). The socket's mode
-// lets only root connect.
+// Serves the admin socket: one request for each connection, one handler for each verb (src/protocol/admin.ts). The
+// socket's mode lets only root connect.
 
 import { once } from 'node:events';
 import { chmodSync, renameSync, rmSync } from 'node:fs';

@@ -1,4 +1,4 @@
-// Whether the host has room for a login: what all sandboxes together may take ([host]). A place is kept from the
+// Admits logins while the host has room, by the bounds on all sandboxes together ([host]). A place is kept from the
 // moment that a login is let in until its sandbox and session are there to be counted, or are not to come.
 
 import { totalmem } from 'node:os';

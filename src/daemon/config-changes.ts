@@ -1,4 +1,4 @@
-// Lines of "commit --change", which are a Dockerfile's, as changes of an image's configuration. Pure.
+// Parses "commit --change", lines as in a Dockerfile, into changes of an image's configuration. Pure.
 
 import type { ConfigChanges } from '../images/commit-layer.ts';
 import { DockershError } from '../lib/errors.ts';

@@ -1,6 +1,6 @@
-// Which images the layers and snapshots on users' disks are made on: images must be kept that lie on disks which nobody
-// has open. For a user whose disk is an image of its own, the digests are written beside it as well, always before
-// they are on the disk; so the list may name too many, and never too few.
+// Lists the images that users' layers and snapshots are made on, so that garbage collection keeps them even while a
+// user's disk is not open. Where that disk is a disk image, the digests are written beside it as well, always before
+// they are on the disk: the list may name too many, and never too few.
 
 import { readdir, rm } from 'node:fs/promises';
 import path from 'node:path';

@@ -1,6 +1,6 @@
-// Login sockets of single users, beside the one that all have: while somebody has a sandbox they log in by a socket that
-// nobody else can connect to. Whoever fills the queue of everybody's socket, which the kernel serves in no one's turn,
-// then keeps only those waiting who have no sandbox yet.
+// Opens a login socket for each user who has a sandbox, to which nobody else can connect. Whoever fills the queue of
+// the common socket, which the kernel serves in order of arrival, then keeps only those waiting who have no sandbox
+// yet.
 //
 //   <run>/doors/<uid>.sock   the user's own, mode 0600
 

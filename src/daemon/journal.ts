@@ -1,4 +1,4 @@
-// The log as entries of systemd's journal, with a field for every property, in the journal's native protocol
+// Writes the log as entries of systemd's journal, with a field for every property, in the journal's native protocol
 // (https://systemd.io/JOURNAL_NATIVE_PROTOCOL/). "journalctl DOCKERSH_USER=alice" then finds what concerns alice.
 
 import { statSync } from 'node:fs';

@@ -1,5 +1,5 @@
-// The policy that was accepted last, kept in the state folder: a daemon that is started while the files are broken
-// (at a boot after a bad edit, say) goes by it instead of locking everybody out.
+// Keeps a copy of the policy that was accepted last in the state folder: a daemon that is started while the files are
+// broken (at a boot after a bad edit, say) goes by it instead of locking everybody out.
 //
 // What is kept is the text of the files, so that a daemon of another version reads it by its own rules, and refuses
 // what it does not know. Only root can enter the state folder; the copy is believed on the same terms as a policy.

@@ -1,5 +1,5 @@
-// Who is at a user's layer: one at a time for each user. Where its files must not change meanwhile the sandbox stands
-// still; where somebody else changes them it has been stopped, and waits with its next start.
+// Serialises operations on a user's layer, one at a time for each user. An operation that reads files pauses the
+// sandbox, so that they do not change meanwhile; one that changes them stops it, and its next start waits.
 //
 // The sandbox is stopped first, and then comes the turn: a start waits for its turn as well (user-image.ts).
 

@@ -1,4 +1,4 @@
-// Running sandboxes follow the policy: what can change in one changes as soon as the policy does.
+// Applies changed limits to running sandboxes as soon as the policy changes, where the kernel can.
 
 import type { CgroupHost } from '../isolation/cgroup-host.ts';
 import { type LimitKey, type Limits, unlimited } from '../isolation/cgroup-limits.ts';

@@ -1,6 +1,6 @@
-// Login clients from when they connect until they are answered, or have been given away with their session: who they
-// are (the kernel says), how many of one uid there may be, whose turn it is, how long one may be silent, and that one who
-// has to wait knows that somebody is there.
+// Holds login clients from their connection until they are answered, or given away with their session: identifies
+// them (by the kernel's word), bounds how many of one uid there are, takes turns between uids, times out those that
+// are silent, and that one who has to wait knows that somebody is there.
 
 import type { ClientConnection, Disposer } from '../isolation/client-connection.ts';
 import { DockershError } from '../lib/errors.ts';

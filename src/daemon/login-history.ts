@@ -1,6 +1,6 @@
-// The last logins and how long each step of them took: what "dockershctl logins" shows. In memory only. A session that
-// runs keeps its record; of those that have ended, whoever has the most loses some first, and the same refusal again and
-// again is one record, so that nobody's logins push out another's.
+// Remembers the last logins, with the time that each step took, for "dockershctl logins". In memory only. A session
+// that runs keeps its record; of those that have ended, whoever has the most loses some first, and the same refusal
+// again and again is one record, so that nobody's logins push out another's.
 
 import type { SandboxStart, SessionEnd, SessionStart } from '../isolation/engine.ts';
 

@@ -1,5 +1,5 @@
-// How often a user may log in (login_rate), or do something else: a bucket that each takes one from, and that fills up
-// evenly. Kept in memory only: a daemon that starts anew owes nobody anything.
+// Per-uid rate limits, for logins (login_rate) and other events: a bucket from which each event takes one token, and
+// which fills up evenly. In memory only: a daemon that starts anew begins with full buckets.
 
 import type { Rate } from '../policy/values-session.ts';
 

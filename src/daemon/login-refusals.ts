@@ -1,5 +1,5 @@
-// Logins that are refused: the client is told what to do, and the log why. However many one user has refused, the log
-// and the launcher hear of a few, and of how many more there were.
+// Refuses logins: tells the client what to do, and the log why. However many refusals one user causes, the log and
+// the launcher get a few of them, and the number of the others.
 
 import type { ClientConnection, Disposer } from '../isolation/client-connection.ts';
 import {

@@ -1,7 +1,7 @@
-// What happens to a login: who is it (the kernel says), what may they have (the policy says), which sandbox.
-// The one place where the parts meet. Every way out hands the client's connection to a supervisor, throws why
-// the login is refused, or tells the client that the account is exempt. Nothing is ever run on the host by us; the
-// exempt account's own client becomes its shell there.
+// Takes a login from its connection to its session: who it is (the kernel says), what they may have (the policy
+// says), which sandbox. All parts meet here and nowhere else. Every way out hands the client's connection to a
+// supervisor, throws why the login is refused, or tells the client that the account is exempt. Nothing is ever run on
+// the host by us; the exempt account's own client becomes its shell there.
 
 import type { Engine, UserRecord } from '../isolation/engine.ts';
 import type { Users } from '../isolation/users.ts';

@@ -1,5 +1,4 @@
-// The policy for a user with what that user may set and has set: what logins, running sandboxes and explain all
-// go by.
+// Merges a user's own settings into their policy, for logins, running sandboxes and "policy explain" alike.
 
 import type { UserRecord } from '../isolation/engine.ts';
 import { OwnFiles } from '../isolation/own-file.ts';

@@ -1,4 +1,4 @@
-// Which limits a policy sets for anybody: what the kernel has to be asked for.
+// Collects the limits that a policy sets for anybody, which the kernel has to be able to hold.
 
 import type { Controller, LimitKey } from '../isolation/cgroup-limits.ts';
 import type { EffectivePolicy, Policy, SectionPolicy } from '../policy/policy.ts';

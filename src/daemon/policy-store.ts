@@ -1,6 +1,6 @@
-// The policy in force. Whether a file has changed is asked before every login; an edit takes effect with the
-// next one, a broken edit is logged and changes nothing. Files that are broken when the daemon starts are answered by
-// the policy that was accepted last (kept-policy.ts); without one, every login is refused until they are mended.
+// Holds the policy in force. Every login asks first whether a file has changed; an edit takes effect with the next
+// one, a broken edit is logged and changes nothing. Files that are broken when the daemon starts are answered by the
+// policy that was accepted last (kept-policy.ts); without one, every login is refused until they are mended.
 
 import { existsSync } from 'node:fs';
 import { hostname } from 'node:os';

@@ -1,5 +1,5 @@
-// A daemon that cannot start answers the logins that wait for it in the service manager's socket, before it ends.
-// They would wait there for as long as it is started in vain: a person without a word, a script for ever.
+// Answers the logins that wait in the service manager's socket when the daemon cannot start. Without that, a person
+// would wait without a word, and a script for ever.
 
 import path from 'node:path';
 import { acceptClients, type ClientConnection } from '../isolation/client-connection.ts';

@@ -1,5 +1,5 @@
-// When a user's own image is not to be had: a rescue image with a layer of its own, and the same home. The
-// user's own layer is not touched: it belongs to their image.
+// Falls back to a rescue image, with a layer of its own and the same home, when a user's own image is missing or
+// damaged. The user's own layer is not touched: it belongs to their image.
 //
 // By itself only where the image is missing or damaged, which this start could not mend. A start that fails in
 // another way may be the host's fault, and a second image would only hide it: then an administrator decides

@@ -1,5 +1,5 @@
-// What a user's sandbox is to be, worked out when it is about to start: what the policy gives, on the image that the
-// user's layer is made on, with what of that image's configuration counts here.
+// Works out a sandbox's specification when it is about to start: what the policy gives, on the image that the user's
+// layer is made on, with what of that image's configuration counts here.
 
 import type { ResolvedImage } from '../images/image-store.ts';
 import type { SandboxImage, SandboxSpec, UserRecord } from '../isolation/engine.ts';

@@ -1,5 +1,5 @@
-// What systemd and the daemon tell each other: sockets that were opened for us (sd_listen_fds(3)), that we are
-// ready, alive or stopping (sd_notify(3)). Started by hand, there is nobody to talk to, and nothing happens.
+// Talks to systemd: sockets that were opened for us (sd_listen_fds(3)), that we are ready, alive or stopping
+// (sd_notify(3)). Started by hand, there is nobody to talk to, and nothing happens.
 
 import path from 'node:path';
 import { type InheritedSocket, inheritSocket, sendDatagram } from '../isolation/service-socket.ts';

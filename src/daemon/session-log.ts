@@ -1,5 +1,5 @@
-// The log's lines of logins that became sessions. However often one user logs in, the log has a number of them and then
-// a count; a session whose beginning it has, it has the end of.
+// Logs the beginning and end of sessions. However often one user logs in, the log has a number of them and then a
+// count; if it has the beginning of a session, it also has the end.
 
 import type { SessionEnd } from '../isolation/engine.ts';
 import type { Logger } from '../lib/log.ts';

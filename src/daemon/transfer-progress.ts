@@ -1,4 +1,4 @@
-// Progress of a pull or push as the admin protocol has it: a line for each layer, in docker's words.
+// Turns the progress of a pull or push into lines of the admin protocol: a line for each layer, in docker's words.
 
 import type { TransferProgress } from '../images/pull.ts';
 import type { AdminProgress } from '../protocol/admin.ts';

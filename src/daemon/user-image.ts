@@ -1,5 +1,5 @@
-// Which image a user's sandbox starts from. Names move, sandboxes do not: a layer stays on the image that it
-// was begun on until it is upgraded, or as policy says (on_image_change).
+// Chooses the image that a user's sandbox starts from. Names move, sandboxes do not: a layer stays on the image that
+// it was begun on until it is upgraded, or as policy says (on_image_change).
 
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';

@@ -1,5 +1,5 @@
-// What is done with users' own layers: a start finds out what it is made on; administrators compare, commit, snapshot,
-// roll back, reset, upgrade. One operation at a time for each user (layer-access.ts).
+// Operations on users' own layers: a start looks up the image that the layer is made on; administrators compare,
+// commit, snapshot, roll back, reset, upgrade. One operation at a time for each user (layer-access.ts).
 
 import type { CommitResult } from '../images/commit-layer.ts';
 import type { ImageStore, ResolvedImage } from '../images/image-store.ts';

@@ -1,5 +1,4 @@
-// Where the bytes of a layer come from: a chain of streams that ends in an uncompressed tar, with constant
-// memory.
+// Opens the bytes of a layer: a chain of streams that ends in an uncompressed tar, with constant memory.
 
 import { stat } from 'node:fs/promises';
 import type { Readable, Transform } from 'node:stream';

@@ -1,5 +1,5 @@
-// A blob whose digest is known only when it has been written: a layer that is compressed here, or a file
-// that an administrator brings along.
+// Writes a blob whose digest is known only at the end: a layer that is compressed here, or a file that an
+// administrator brings along.
 
 import { createHash, type Hash } from 'node:crypto';
 import { type FileHandle, mkdtemp, open, rename, rm } from 'node:fs/promises';

@@ -1,4 +1,5 @@
-// Small documents by digest: manifests and configurations. Reading verifies, so no caller can forget to.
+// Reads and writes small documents by digest: manifests and configurations. Reading verifies, so no caller can forget
+// to.
 
 import { open, stat } from 'node:fs/promises';
 import type { z } from 'zod';

@@ -1,4 +1,4 @@
-// The root filesystem of a minimal image: the host's static busybox, a link for each of its commands, and the
+// Makes the root filesystem of a minimal image: the host's static busybox, a link for each of its commands, and the
 // few files that a system needs.
 
 import { execFile } from 'node:child_process';

@@ -1,4 +1,4 @@
-// Runs mmdebstrap, confined (bootstrap.ts), and tells what it is at.
+// Runs mmdebstrap, confined (bootstrap.ts), and reports its progress.
 
 import { spawn } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';

@@ -1,4 +1,4 @@
-// What an administrator brings along as an image: members by name, in a folder or in a tar file.
+// Reads members by name from what an administrator imports, be it a folder or a tar file.
 
 import { constants, createReadStream } from 'node:fs';
 import { open } from 'node:fs/promises';

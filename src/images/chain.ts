@@ -1,7 +1,7 @@
-// What the layers of an image say only together: attributes of folders that an upper layer merely implies, and
-// the accounts (native/layer/jobs/chain.h). Worked out once for each stack of layers, by its chainID (OCI image
-// specification, config.md), when a name is given to the first image that has it. Like a layer it is made in
-// tmp/, written to the disk, and renamed into place.
+// Derives what the layers of an image say only together: attributes of folders that an upper layer merely implies,
+// and the accounts (native/layer/jobs/chain.h). Done once for each stack of layers, by its chainID (OCI image
+// specification, config.md), when a name is given to the first image that has it. Like a layer it is made in tmp/,
+// written to the disk, and renamed into place.
 
 import { access, mkdtemp, readdir, readFile, rename } from 'node:fs/promises';
 import path from 'node:path';

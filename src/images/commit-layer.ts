@@ -1,4 +1,4 @@
-// What a user has changed as one more layer of an image.
+// Makes one more layer of an image from what a user has changed.
 
 import { DockershError } from '../lib/errors.ts';
 import { type LeftOut, packedArchive } from './archive.ts';

@@ -1,4 +1,4 @@
-// How bytes are compressed, by their first ones: names and media types lie.
+// Tells how bytes are compressed from the first few of them, because names and media types lie.
 
 import { Readable, type Transform } from 'node:stream';
 import { constants, createGunzip, createGzip, createZstdCompress, createZstdDecompress } from 'node:zlib';

@@ -1,4 +1,4 @@
-// Blobs and layers by digest: what pulls, pushes, imports and exports are written against.
+// The interface to blobs and layers by digest, on which pulls, pushes, imports and exports are written.
 //
 // Everything goes through a transaction. What a transaction has added or found is pinned until it is
 // disposed: no garbage collection takes it, whatever else runs. Nothing is visible to logins before tag().

@@ -1,4 +1,4 @@
-// What the store's operations share. Made once, when the store is opened.
+// The context that all operations of the store share. Made once, when the store is opened.
 
 import type { Flights } from './flights.ts';
 import type { LayerProgram } from './layer-program.ts';

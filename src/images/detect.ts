@@ -1,4 +1,4 @@
-// What an administrator named as an image: by content, never by name.
+// Detects what kind of image an administrator named: by content, never by name.
 
 import { createReadStream, createWriteStream, type Stats } from 'node:fs';
 import { mkdtemp, rm, stat } from 'node:fs/promises';

@@ -1,4 +1,4 @@
-// What moves users' files from one disk to another (src/isolation/disk-moves.ts), by dockersh-layer.
+// Moves users' files from one disk to another (for src/isolation/disk-moves.ts), by dockersh-layer.
 
 import { layerReport, runLayerJob } from './layer-job.ts';
 import { type LayerProgram, removeFolder } from './layer-program.ts';

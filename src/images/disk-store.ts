@@ -1,4 +1,4 @@
-// The image store on a disk: puts its parts together. See image-store.ts for what it promises.
+// Puts together the image store on a disk. See image-store.ts for what it promises.
 
 import { DockershError } from '../lib/errors.ts';
 import { hostImageName } from '../lib/image-name.ts';

@@ -1,4 +1,4 @@
-// Images from what `docker save` writes: manifest.json, configurations, and layers as plain tars.
+// Imports archives of `docker save`: manifest.json, configurations, and layers as plain tars.
 
 import { z } from 'zod';
 import { type Bundle, brokenBundle, readMember, readMemberJson } from './bundle.ts';

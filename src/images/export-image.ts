@@ -1,4 +1,4 @@
-// An image as one archive that skopeo, podman and docker load. Everything is streamed: a layer that has no
+// Exports an image as one archive that skopeo, podman and docker load. Everything is streamed: a layer that has no
 // blob is packed, one that docker wants plain is decompressed, both while they are written.
 
 import { readFile } from 'node:fs/promises';

@@ -1,5 +1,5 @@
-// From what an administrator writes to a manifest: by name, by digest (of the manifest, or of the index that it
-// was pulled by), or by id as "image ls" shows it.
+// Finds the manifest that an administrator means: by name, by digest (of the manifest, or of the index that it was
+// pulled by), or by id as "image ls" shows it.
 
 import { readFile } from 'node:fs/promises';
 import { parseBoundedJson } from '../lib/bounded-json.ts';

@@ -1,5 +1,5 @@
-// Work that several want done and that is done once: whoever comes second waits for the first, and does it
-// alone where the first failed.
+// Shares work that several callers want done: whoever comes second waits for the first, and does it alone where the
+// first failed.
 
 import type { AddOptions, BlobProgress } from './content.ts';
 

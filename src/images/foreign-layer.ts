@@ -1,6 +1,6 @@
-// A layer that comes as a tar and not as a blob with a digest: a root filesystem, a layer of a docker archive.
-// What came compressed is kept as it is; what came plain is compressed on the way, because the same archive,
-// byte for byte, cannot be made from the tree again.
+// Adds a layer that comes as a tar and not as a blob with a digest: a root filesystem, a layer of a docker archive.
+// What came compressed is kept as it is; what came plain is compressed on the way, because the same archive, byte for
+// byte, cannot be made from the tree again.
 
 import { once } from 'node:events';
 import { Readable, type Transform, type Writable } from 'node:stream';

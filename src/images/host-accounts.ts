@@ -1,4 +1,4 @@
-// The accounts that the image `host` knows: the host's own, never other people's. Text in, text out; pure.
+// Lists the accounts that the image `host` knows: those of the system, never other people's. Text in, text out; pure.
 
 /** Accounts of people begin here (login.defs(5), UID_MIN). */
 const firstPersonId = 1000;

@@ -1,6 +1,6 @@
-// What of the host's /etc the image `host` shows: a closed list, so that a file nobody thought of is not
-// shared. It holds what programs in /usr need to work as they do on the host. Accounts, keys, network,
-// services, mounts and whatever names other people or machines are left out.
+// The files of the host's /etc that the image `host` shows: a closed list, so that a file nobody thought of is not
+// shared. It holds what programs in /usr need to work as they do on the host. Accounts, keys, network, services,
+// mounts and whatever names other people or machines are left out.
 
 import type { BigIntStats } from 'node:fs';
 import { lstat, readdir } from 'node:fs/promises';

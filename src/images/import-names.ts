@@ -1,4 +1,4 @@
-// Which of an archive's images are meant, and what they are to be called. Pure.
+// Picks the images of an archive that are meant, and the names that they get. Pure.
 
 import { DockershError } from '../lib/errors.ts';
 import { parseReference } from './reference.ts';

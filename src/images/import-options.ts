@@ -1,4 +1,4 @@
-// What every kind of import is told and tells.
+// Options and results that every kind of import shares.
 
 /** How far an import has come. Fits the admin protocol's progress. */
 export interface ImportProgress {

@@ -1,4 +1,4 @@
-// From a root filesystem, as a folder or a tar, to an image of one layer.
+// Makes an image of one layer from a root filesystem, given as a folder or a tar.
 
 import { createReadStream } from 'node:fs';
 import { packedArchive, requireOrdinaryFolder } from './archive.ts';

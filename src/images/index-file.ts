@@ -1,4 +1,4 @@
-// index.json: which names there are and which manifest each one means. Everything that no name leads to,
+// Reads and writes index.json: the names, and the manifest that each one means. Everything that no name leads to,
 // directly or through a manifest, is garbage.
 
 import { type BigIntStats, statSync } from 'node:fs';

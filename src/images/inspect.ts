@@ -1,4 +1,4 @@
-// What is known of one image, for people: its parts, and how it came about.
+// Describes one image for people: its parts, and the steps by which it was made.
 
 import { DockershError } from '../lib/errors.ts';
 import { readJsonBlob } from './blobs.ts';

@@ -1,5 +1,5 @@
-// From a layer's blob, wherever it comes from, to the blob and its tree in the store. The blob is checked
-// against its digest and the archive in it against the diffID, both by the stream that is unpacked.
+// Adds a layer to the store, as a blob and as a tree, wherever the blob comes from. The blob is checked against its
+// digest and the archive in it against the diffID, both by the stream that is unpacked.
 
 import { Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';

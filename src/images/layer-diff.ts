@@ -1,4 +1,4 @@
-// What a user has changed, file by file, as docker diff tells it.
+// Lists what a user has changed, file by file, as docker diff does.
 
 import { DockershError } from '../lib/errors.ts';
 import type { ImportOptions } from './import-options.ts';

@@ -1,4 +1,4 @@
-// Jobs of dockersh-layer that report in a line of JSON. The line is bounded: the program reads what users and
+// Runs jobs of dockersh-layer that report in a line of JSON. The line is bounded: the program reads what users and
 // images wrote, and nothing of that may grow in the daemon.
 
 import type { z } from 'zod';

@@ -1,4 +1,4 @@
-// A layer's archive again: packed from its tree where it was packed here, or from a blob that holds it.
+// Gives a layer's archive back: packed from its tree where it was packed here, or read from a blob that holds it.
 
 import { createReadStream } from 'node:fs';
 import type { Readable } from 'node:stream';

@@ -1,4 +1,4 @@
-// Layers, unpacked once and shared: by diffID, never changed after they are in place.
+// Holds layers by diffID: unpacked once, shared, and never changed after they are in place.
 //
 // A layer is unpacked in tmp/, which nobody but this process looks at, written to the disk, and then renamed
 // into place as a whole. Nothing half made is ever visible under its name.

@@ -1,4 +1,4 @@
-// Where everything lies below the store's root:
+// Paths below the store's root:
 //
 //   oci-layout, index.json         OCI image layout; index.json is the one source of truth
 //   blobs/sha256/HEX               manifests, configurations, and layers as they came (compressed)

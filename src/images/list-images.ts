@@ -1,4 +1,4 @@
-// The images of the store by name.
+// Lists the images of the store by name.
 
 import { DockershError } from '../lib/errors.ts';
 import { readIndex, refNameOf } from './index-file.ts';

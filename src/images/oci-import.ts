@@ -1,4 +1,4 @@
-// Images from an OCI image layout, in a folder or in a tar (OCI image specification, image-layout.md).
+// Imports images from an OCI image layout, in a folder or in a tar (OCI image specification, image-layout.md).
 
 import { z } from 'zod';
 import { DockershError } from '../lib/errors.ts';

@@ -1,5 +1,5 @@
-// A blob on its way in: a file in tmp/ under the blob's digest, which grows as the bytes arrive and becomes
-// the blob when digest and size are right. A break leaves it for the next attempt, by whatever process.
+// Receives a blob: into a file in tmp/ under the blob's digest, which grows as the bytes arrive and becomes the blob
+// when digest and size are right. A break leaves it for the next attempt, by whatever process.
 
 import { createHash, type Hash } from 'node:crypto';
 import { constants } from 'node:fs';

@@ -1,4 +1,4 @@
-// What running transactions hold: garbage collection asks here, in the same turn in which it removes
+// Keeps what running transactions use from garbage collection, which asks here, in the same turn in which it removes
 // something, so that whatever is pinned and then found to be there stays there.
 
 import type { Digest } from './digest.ts';

@@ -1,4 +1,4 @@
-// Which kind of machine an image is for: "linux/arm64/v8", as docker writes it. Pure.
+// The kind of machine that an image is for: "linux/arm64/v8", as docker writes it. Pure.
 
 import { DockershError } from '../lib/errors.ts';
 import { type Descriptor, ociArchitecture } from './oci.ts';

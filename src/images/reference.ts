@@ -1,4 +1,4 @@
-// What an administrator calls an image, and what the store calls it. Pure.
+// Turns an administrator's name of an image into the store's. Pure.
 
 import { DockershError } from '../lib/errors.ts';
 import { hostImageName, type ImageName, parseImageName } from '../lib/image-name.ts';

@@ -1,5 +1,5 @@
-// From a name to what a sandbox needs of an image. On the path of every login: while index.json has not
-// changed, an answer costs one stat.
+// Resolves a name to what a sandbox needs of an image. On the path of every login: while index.json has not changed,
+// an answer costs one stat.
 
 import { openChain } from './chain.ts';
 import { manifestOf } from './find-manifest.ts';

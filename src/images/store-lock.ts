@@ -1,6 +1,6 @@
-// One process at a time has a store open: emptying tmp/ would pull half-made layers from under another's
-// feet. The lock is a file that names its process; it is stale when that process is gone. Start times tell a
-// process from a later one with the same pid.
+// Locks the store, so that one process at a time has it open: emptying tmp/ would pull half-made layers from under
+// another's feet. The lock is a file that names its process; it is stale when that process is gone. Start times tell
+// a process from a later one with the same pid.
 
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';

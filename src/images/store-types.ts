@@ -1,4 +1,4 @@
-// What the image store promises and what it is told; see image-store.ts.
+// Types of the image store's operations and results; see image-store.ts.
 
 import type { Logger } from '../lib/log.ts';
 import type { CommitOptions, CommitResult } from './commit-layer.ts';

@@ -1,4 +1,4 @@
-// Removes what nobody needs, in the background of something else.
+// Removes what nobody needs any more, in the background of other work.
 
 import { type LayerProgram, removeFolder } from './layer-program.ts';
 import type { ImageStoreOptions } from './store-types.ts';

@@ -1,5 +1,5 @@
-// A stream that passes bytes on unchanged and computes their digest. Where it knows what to expect, it fails
-// by itself when digest or size are wrong, so that whoever consumes the stream cannot forget to check.
+// Computes the digest of a stream while passing its bytes on unchanged. Where it knows what to expect, it fails by
+// itself when digest or size are wrong, so that whoever consumes the stream cannot forget to check.
 
 import { createHash, type Hash } from 'node:crypto';
 import { Transform, type TransformCallback } from 'node:stream';

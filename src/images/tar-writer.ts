@@ -1,4 +1,4 @@
-// Tar archives that hold an image: a few files with short names and sizes that are known beforehand (POSIX
+// Writes tar archives that hold an image: a few files with short names and sizes that are known beforehand (POSIX
 // ustar; GNU's binary form for sizes of 8 GiB and more, which every reader of images knows).
 
 const block = 512;

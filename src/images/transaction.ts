@@ -1,4 +1,4 @@
-// See content.ts.
+// A transaction on the store's content, as content.ts describes it.
 
 import type { Readable } from 'node:stream';
 import type { z } from 'zod';

@@ -1,4 +1,4 @@
-// Lets asynchronous work have its turn one at a time, in order of asking.
+// Serialises asynchronous work: one at a time, in order of asking.
 
 export class Turns {
   #last: Promise<unknown> = Promise.resolve();

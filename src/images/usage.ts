@@ -1,4 +1,4 @@
-// How much of the disk images take, and how much of that removing one would free.
+// Adds up how much of the disk images take, and how much of that removing one would free.
 
 import { readdir, stat } from 'node:fs/promises';
 import path from 'node:path';

@@ -1,4 +1,4 @@
-// The files of a user's own layer: user-layer.ts says where they lie.
+// Reads and writes the files of a user's own layer; user-layer.ts has their paths.
 
 import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';

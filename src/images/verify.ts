@@ -1,4 +1,4 @@
-// Whether everything in the store is what its name says. Safe beside anything else: what has gone by the time
+// Verifies that everything in the store is what its name says. Safe beside anything else: what has gone by the time
 // that a problem with it is found was garbage.
 
 import { readdir } from 'node:fs/promises';

@@ -1,4 +1,4 @@
-// Whether everything of an image is in the store and belongs together: asked before a name may mean it.
+// Checks that every part of an image is in the store and that they belong together: asked before a name may mean it.
 
 import { DockershError } from '../lib/errors.ts';
 import { blobSize, readJsonBlob } from './blobs.ts';

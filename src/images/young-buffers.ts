@@ -1,6 +1,6 @@
-// Keeps the memory small that passing bytes takes. What is read and decompressed lies in buffers outside of
-// V8's heap and is garbage a moment later; V8 by itself lets 64 MiB of it pile up, and then goes through the
-// whole heap. To collect the young ones every now and then takes no more time in all, and half the memory.
+// Keeps memory low while bytes are passed on. What is read and decompressed lies in buffers outside of V8's heap and
+// is garbage a moment later; V8 by itself lets 64 MiB of it pile up, and then goes through the whole heap. To collect
+// the young ones every now and then takes no more time in all, and half the memory.
 
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';

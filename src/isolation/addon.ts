@@ -1,5 +1,5 @@
-// The native addon's only importer: what native/addon/addon.c exports, with types. Everything here runs in
-// the daemon, as root.
+// Imports the native addon, as the only file that does: what native/addon/addon.c exports, with types. Everything
+// here runs in the daemon, as root.
 
 import { createRequire } from 'node:module';
 

@@ -1,6 +1,6 @@
-// Clients' connections that nobody answers any more, but that hold what may take long to be closed. Each uid has a bin: a
-// socket pair through which its connections are sent, and in which they stay. A full one is given to a process that
-// exits for it, so that hundreds of connections cost one fork.
+// Gets rid of clients' connections that nobody answers any more, but whose descriptors may take long to be closed.
+// Each uid has a bin: a socket pair through which its connections are sent, and in which they stay. A full one is
+// given to a process that exits for it, so that hundreds of connections cost one fork.
 
 import { OwnedFd } from '../lib/fd.ts';
 import { addon } from './addon.ts';

@@ -1,4 +1,4 @@
-// Which cgroup hierarchies the host has, and our folder in each, with the controllers that it lets us have.
+// Finds the host's cgroup hierarchies, and in each our folder and the controllers that it lets us have.
 
 import { access, mkdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';

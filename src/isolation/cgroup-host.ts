@@ -1,5 +1,5 @@
-// The host's cgroups as the daemon uses them: how a limit is written there, what a sandbox uses, and what is left
-// over. The sandbox's own cgroup is made by its supervisor (native/supervisor/cgroup.h says why).
+// Uses the host's cgroups for the daemon: writes limits, reads what a sandbox uses, and removes what is left over.
+// The sandbox's own cgroup is made by its supervisor (native/supervisor/cgroup.h says why).
 
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { mkdir, readdir, writeFile } from 'node:fs/promises';

@@ -1,4 +1,4 @@
-// What a sandbox may use, and which files of a cgroup hold it in either version. Pure.
+// Turns a sandbox's limits into the cgroup files that hold them, of either version. Pure.
 
 export type Controller = 'memory' | 'cpu' | 'pids' | 'cpuset' | 'io';
 /** Those that every sandbox is under. */

@@ -1,4 +1,4 @@
-// Taking the cgroups of sandboxes away that a killed supervisor could not.
+// Removes cgroups of sandboxes that a killed supervisor left behind.
 
 import { readdir, readFile, rmdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';

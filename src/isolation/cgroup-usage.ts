@@ -1,4 +1,4 @@
-// What a sandbox uses, as its cgroup counts it. null for what this host does not count.
+// Reads what a sandbox uses, as its cgroup counts it. null for what this host does not count.
 
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';

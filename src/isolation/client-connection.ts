@@ -1,6 +1,7 @@
-// A login client's connection while the daemon has it: looked at, lent to supervisors, and in the end theirs or refused.
-// What a client has queued on it can hold descriptors whose last close waits for as long as the client likes, so it is
-// closed here only where none is in it. Where some are, a process does that which exits for it (native/supervisor/launcher.c).
+// Owns a login client's connection while the daemon has it: it is looked at, lent to supervisors, and in the end
+// theirs or refused. What a client has queued on it can hold descriptors whose last close waits for as long as the
+// client likes, so it is closed here only where none is in it. Where some are, a process does that which exits for it
+// (native/supervisor/launcher.c).
 
 import { hasErrno } from '../lib/errors.ts';
 import { OwnedFd } from '../lib/fd.ts';

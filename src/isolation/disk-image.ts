@@ -1,6 +1,6 @@
-// A user's disk that is a file with an ext4 in it. The daemon has it mounted nowhere: it holds a descriptor of a mount that
-// is in no mount namespace, and finds what is in it below /proc/self/fd. A sandbox mounts the same device in its own.
-// Nothing of it is left when both have let go.
+// Mounts a user's disk image, a file with an ext4 in it. The daemon has it mounted nowhere: it holds a descriptor of
+// a mount that is in no mount namespace, and finds what is in it below /proc/self/fd. A sandbox mounts the same
+// device in its own. Nothing of it is left when both have let go.
 
 import { execFile } from 'node:child_process';
 import { close, existsSync, statSync } from 'node:fs';

@@ -1,4 +1,4 @@
-// What a user may keep on the disk, and what can hold them to it. Pure.
+// Decides how a user's disk limits are held, by project quotas or a disk image. Pure.
 
 export interface DiskLimits {
   readonly diskBytes: number | null;

@@ -1,5 +1,5 @@
-// Moves what a user keeps on the disk from a folder into an image, from one image into another, and back. All of them
-// copy, and are whole after a crash at any instant: disk.img comes and goes by rename.
+// Moves what a user keeps on the disk from a folder into a disk image, from one disk image into another, and back.
+// All of them copy, and are whole after a crash at any instant: disk.img comes and goes by rename.
 //
 //   <state>/users/<uid>/disk.img.new   an image that is not whole yet
 //   <state>/users/<uid>/disk.new       a folder that is not whole yet

@@ -1,4 +1,5 @@
-// Which disk a folder is on, as the io controller wants it: the whole disk, for it counts nothing by partition.
+// Finds the disk that a folder is on, as the io controller wants it: the whole disk, because it counts nothing by
+// partition.
 
 import { existsSync, readFileSync, realpathSync, statSync } from 'node:fs';
 import path from 'node:path';

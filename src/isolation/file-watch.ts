@@ -1,4 +1,4 @@
-// Whether any of some files may have changed, for the price of one read(2). Asked, not told: a change that was
+// Tells whether any of some files may have changed, for the price of one read(2). Asked, not told: a change that was
 // made before the question is always in the answer, however events and logins are ordered.
 
 import { realpathSync, statfsSync } from 'node:fs';

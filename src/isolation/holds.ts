@@ -1,4 +1,4 @@
-// Who keeps a user's sandbox from being started: what changes a user's layer must have it to itself.
+// Keeps a user's sandbox from being started while an operation that changes the layer must have it to itself.
 
 import { DockershError } from '../lib/errors.ts';
 

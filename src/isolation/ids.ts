@@ -1,6 +1,6 @@
-// Which host ids a sandbox's ids are. A user's own uid, gid and supplementary gids are themselves inside;
-// every other id of 0–65535 maps into a range of 65,536 that belongs to this user alone. Pure, but for the
-// registry at the end.
+// Maps a sandbox's ids to ids of the host. A user's own uid, gid and supplementary gids are themselves inside; every
+// other id of 0–65535 maps into a range of 65,536 that belongs to this user alone. Pure, but for the registry at the
+// end.
 //
 // The ranges lie in the upper half of the 32-bit ids: above what /etc/subuid hands out by default
 // (100000–600100000), what systemd-nspawn picks (524288–1878982656), and what directories usually assign.

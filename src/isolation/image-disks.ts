@@ -1,4 +1,4 @@
-// Disks that are held by images: made what the limits say at a start, and grown while a sandbox runs.
+// Holds disk limits by disk images: fits the image to the limits at a start, and grows it while a sandbox runs.
 
 import type { Logger } from '../lib/log.ts';
 import { blockBytes, fitsInodes, type ImageSize, imageBytes, spaceOf } from './disk-image.ts';

@@ -1,4 +1,4 @@
-// How large an image has to be for what is to go into it, and whether one can be made smaller. Pure.
+// Works out how large a disk image has to be for its contents, and whether one can be made smaller. Pure.
 
 import { blockBytes, type ImageSize, type Space } from './disk-image.ts';
 

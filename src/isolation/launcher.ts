@@ -1,5 +1,6 @@
-// The small process that forks for the daemon (native/supervisor/launcher.c): forking the daemon itself would take
-// milliseconds and stop its event loop. Started when it is first needed, and again when it has gone.
+// Runs the launcher, the small process that forks for the daemon (native/supervisor/launcher.c): forking the daemon
+// itself would take milliseconds and stop its event loop. Started when it is first needed, and again when it has
+// gone.
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';

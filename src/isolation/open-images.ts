@@ -1,5 +1,5 @@
-// Users' disks that are images, as far as they are mounted: each of them once, for everybody who reads or writes on it,
-// for as long as the user's sandbox runs, and for a moment after the last of them.
+// Keeps users' disk images mounted: each once, for everybody who reads or writes on it, for as long as the user's
+// sandbox runs, and for a moment after the last user.
 
 import { existsSync } from 'node:fs';
 import { rename } from 'node:fs/promises';

@@ -1,5 +1,5 @@
-// A user's own file in their own home. It is the user's in every way: read with their rights, never through a
-// link, only so much of it, and nobody waits for it long.
+// Reads a user's own file in their own home: with the user's rights, never through a link, only so much of it, and
+// for a short time at most.
 
 import { setTimeout as delay } from 'node:timers/promises';
 import { Slots } from '../lib/slots.ts';

@@ -1,5 +1,5 @@
-// Pauses: a user's sandbox stands still, or cannot start, while somebody reads its files. The supervisor does it
-// and keeps the time (native/supervisor/pause.h); here is who waits for the end of it.
+// Pauses a user's sandbox, or keeps it from starting, while somebody reads its files. The supervisor stops the
+// processes and keeps the time (native/supervisor/pause.h); this keeps those who wait for the end of the pause.
 
 import { DockershError } from '../lib/errors.ts';
 import { shellOperand } from '../lib/shell-word.ts';

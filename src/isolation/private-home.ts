@@ -1,5 +1,5 @@
-// Where a private home lies on the host: in the user's folder of the state, or below the policy's home_root. Runs as
-// root in folders that only root can enter, so no name in them is anybody else's.
+// Finds a private home on the host: in the user's folder of the state, or below the policy's home_root. Runs as root
+// in folders that only root can enter, so no name in them is anybody else's.
 //
 // A home is never begun anew because it is looked for in the wrong place. Outside of the state, a file in the user's
 // folder (`home-place`) says where it was when it was last used: a policy that names another place, and a file system

@@ -1,4 +1,4 @@
-// Disks that are held by quotas of projects: users' files are counted from a start on, and the limit is set twice in it,
+// Holds disk limits by project quotas: users' files are counted from a start on, and the limit is set twice in it,
 // with room for what the start makes, and exactly.
 
 import path from 'node:path';

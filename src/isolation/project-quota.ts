@@ -1,5 +1,5 @@
-// A user's files as a project with a quota: on ext4 and xfs the kernel then counts what is in their folder, and shows the
-// limit as the size of the file system to whoever asks inside.
+// Makes a user's files a project with a quota: on ext4 and xfs the kernel then counts what is in their folder, and
+// shows the limit as the size of the file system to whoever asks inside.
 //
 // The id is what root inside is on the host: it belongs to this user for ever. From a user namespace nobody can change a
 // file's project, nor whether it is passed on.

@@ -1,4 +1,4 @@
-// What administrators see of a sandbox: what it was started with, what its supervisor says, and what it uses.
+// Describes a sandbox for administrators: what it was started with, what its supervisor says, and what it uses.
 
 import type { CgroupHost } from './cgroup-host.ts';
 import type { DiskUse, SandboxInfo, SandboxUsage } from './engine.ts';

@@ -1,5 +1,5 @@
-// What a sandbox is, described once, at its start, in a small file beside its control socket, from which a later daemon
-// knows it again.
+// The record of a sandbox, written once, at its start, in a small file beside its control socket. A later daemon
+// knows the sandbox again by it.
 
 import { z } from 'zod';
 import { cgroupName } from './cgroup-host.ts';

@@ -1,5 +1,5 @@
-// The sandboxes that there are, one per uid at most: those that this daemon starts, and those that an earlier one left
-// running. What each has in the run folder, and what is cleared away after one whose supervisor could not:
+// Knows all sandboxes, one per uid at most: those that this daemon starts, and those that an earlier one left
+// running. The files that each has in the run folder, which are removed here when its supervisor could not do it:
 //
 //   <run>/sandboxes/<uid>.sock   its supervisor listens there
 //   <run>/sandboxes/<uid>.json   what it is (sandbox-record.ts)

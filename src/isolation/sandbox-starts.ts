@@ -1,5 +1,5 @@
-// Cold starts: what is made and worked out before a supervisor is asked to build, once for each user however many logins
-// ask for it.
+// Prepares cold starts: everything that is made and worked out before a supervisor is asked to build, once for each
+// user however many logins ask for it.
 
 import { hostname } from 'node:os';
 import path from 'node:path';

@@ -1,4 +1,4 @@
-// What a service manager and its journal speak over: sockets that it opened for us, and datagrams to it.
+// Sockets of the service manager and its journal: those that it opened for us, and datagrams to it.
 
 import { OwnedFd } from '../lib/fd.ts';
 import { addon } from './addon.ts';

@@ -1,5 +1,5 @@
-// What a sandbox adds to a session that is asked for: whose ids it gets, where it starts, its environment, and what is
-// said first. Pure.
+// Completes a requested session with what depends on its sandbox: its ids, its folder, its environment, and its
+// banner. Pure.
 
 import { DockershError } from '../lib/errors.ts';
 import { type ByteString, byteStringOf } from '../lib/wire.ts';

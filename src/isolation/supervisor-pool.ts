@@ -1,5 +1,5 @@
-// Supervisors that wait for a sandbox. Starting one takes a moment (and on cgroup v1 moving a process into a
-// cgroup takes 7 to 20 ms), so a few are always ready. They are forked by the launcher.
+// The pool of supervisors that wait for a sandbox. Starting one takes a moment (and on cgroup v1 moving a process
+// into a cgroup takes 7 to 20 ms), so a few are always ready. They are forked by the launcher.
 
 import { closeAll, OwnedFd } from '../lib/fd.ts';
 import { parseWire, textOf, WireWriter } from '../lib/wire.ts';

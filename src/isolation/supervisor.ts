@@ -1,5 +1,5 @@
-// The daemon's side of one supervisor: what is said on its control connection (docs/protocol.md,
-// "Supervisor"), and nothing else. Who may call what when, sandbox.ts knows.
+// The daemon's side of one supervisor: what is said on its control connection (docs/protocol.md, "Supervisor"), and
+// nothing else. The order of calls is the business of sandbox.ts.
 
 import { closeAll, type OwnedFd } from '../lib/fd.ts';
 import { fieldsOf, parseWire, textOf, u32Of, u64sOf, type WireMessage, WireWriter } from '../lib/wire.ts';

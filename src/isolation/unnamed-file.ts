@@ -1,5 +1,5 @@
-// A file that has no name until it is whole (O_TMPFILE, open(2)): whoever writes it may be killed at any instant, and
-// nothing is left over. Runs in the daemon, as root.
+// Writes a file that has no name until it is whole (O_TMPFILE, open(2)): whoever writes it may be killed at any
+// instant, and nothing is left over. Runs in the daemon, as root.
 
 import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';

@@ -1,6 +1,6 @@
-// What users keep on the disk, and what holds it: a plain folder, the same folder as a project with a quota
-// (project-disks.ts), or an image of their own (image-disks.ts). Everybody who reads or writes it opens it first and lets
-// go of it afterwards.
+// Opens what users keep on the disk, in whatever holds it: a plain folder, the same folder as a project with a quota
+// (project-disks.ts), or a disk image (image-disks.ts). Whoever reads or writes it opens it first and lets go of it
+// afterwards.
 //
 //   <state>/users/<uid>/disk.img      the image; where it is, there is nothing of the following beside it
 //   <state>/users/<uid>/{layer,rescue,snapshots,home}

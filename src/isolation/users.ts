@@ -1,4 +1,4 @@
-// Accounts of the host, by way of its name service, remembered for a moment: a warm login must not wait for a
+// Looks up accounts in the host's name service, and remembers them for a moment: a warm login must not wait for a
 // directory service.
 
 import { statSync } from 'node:fs';

@@ -1,5 +1,5 @@
 // Parses JSON that others wrote. A document of four megabytes can hold a million values, which take a hundred times
-// as much memory and hold the event loop up, logins and all: what is bounded here is how many there are.
+// as much memory and hold the event loop up, logins and all: so the number of values is bounded here.
 
 const mostValues = 100_000;
 const mostNested = 100;

@@ -1,6 +1,6 @@
-// Ownership of raw descriptors. Only lib and isolation handle numbers; everybody else holds an OwnedFd, which is closed
-// exactly once, or passed on. There is no way to take a descriptor out and have nobody own it: passing on is a call that
-// either succeeds, and then the other side owns it, or throws, and then nothing has changed.
+// Owns raw descriptors. Only lib and isolation handle numbers; everybody else holds an OwnedFd, which is closed
+// exactly once, or passed on. There is no way to take a descriptor out and have nobody own it: passing on is a call
+// that either succeeds, and then the other side owns it, or throws, and then nothing has changed.
 
 import { closeSync } from 'node:fs';
 

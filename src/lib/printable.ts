@@ -1,4 +1,4 @@
-// Other people's words on a terminal: what would act on it is replaced by what can be seen. Pure.
+// Makes other people's words safe for a terminal: characters that would act on it are replaced by visible ones. Pure.
 
 // Controls, halves of surrogate pairs, line separators and what turns the writing direction round.
 const unprintable = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu;

@@ -1,4 +1,5 @@
-// Commands that a person is told to run: whatever is in a path or a name, they can be pasted into a shell. Pure.
+// Quotes words of commands that a person is told to run, so that they can be pasted into a shell whatever is in a
+// path or a name. Pure.
 
 /** A word as a person would have to type it in a shell. */
 export function shellWord(word: string): string {

@@ -1,4 +1,4 @@
-// At most so many of something at a time; the others wait, in the order in which they came. Pure.
+// Admits a number of things at a time; the others wait, in the order in which they came. Pure.
 
 export class Slots {
   #free: number;

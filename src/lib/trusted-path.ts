@@ -1,4 +1,4 @@
-// Whether only root can change what a path leads to. Used by dockershd (root) for the policy file and for
+// Checks that only root can change what a path leads to. Used by dockershd (root) for the policy file and for
 // everything it executes: a file that somebody else can change would be a way to become root.
 //
 // Every component from / on is looked at, symbolic links are followed by hand and must themselves belong to

@@ -1,4 +1,4 @@
-// Things that wait, served in turns of those they belong to: whoever has many waits behind whoever has few. Pure.
+// Queues things and serves them in turns of their owners: an owner of many waits behind an owner of few. Pure.
 
 export class Turns<Key, Thing> {
   /** In the order in which it is their turn; none is empty. */

@@ -1,4 +1,4 @@
-// Whom an edit of the policy concerns, and sections that concern nobody. Pure.
+// Finds the users whom an edit of the policy concerns, and sections that concern nobody. Pure.
 
 import type { Subject } from './expand.ts';
 import { texts } from './explain.ts';

@@ -1,4 +1,4 @@
-// The files of a policy put together: the main one, then those of conf.d by name. Pure.
+// Puts the files of a policy together: the main one, then those of conf.d by name. Pure.
 
 import type { ParsedFile } from './parse-file.ts';
 import type { HostPolicy, ImagesPolicy, NamedPolicy, Policy, SectionPolicy } from './policy.ts';

@@ -1,5 +1,5 @@
-// Options of "docker run" in the configuration of the dockersh of 2014, one by one: what each is as a key of the
-// policy, or why it is none. Pure.
+// Converts options of "docker run" from the configuration of the dockersh of 2014, one by one: into a key of the
+// policy, or the reason why there is none. Pure.
 
 import { formatSize } from '../lib/units.ts';
 import { type OptionWord, optionsOf, whyNoKey } from './docker-options.ts';

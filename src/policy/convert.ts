@@ -1,5 +1,5 @@
-// From the configuration of the dockersh of 2014 (/etc/dockershrc, in the style of git's: [dockersh] and
-// [user "name"]) to a policy. What has no equivalent is named, never guessed. Pure.
+// Converts the configuration of the dockersh of 2014 (/etc/dockershrc, in the style of git's: [dockersh] and [user
+// "name"]) into a policy. What has no equivalent is named, never guessed. Pure.
 
 import { convertOptions, type Note } from './convert-options.ts';
 import type { OptionWord } from './docker-options.ts';

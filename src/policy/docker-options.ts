@@ -1,4 +1,4 @@
-// What options "docker run" has: how they are written, and why some of them have no key. Pure.
+// The options of "docker run": how they are written, and why some of them have no key. Pure.
 
 /** A word of the old configuration's command line. */
 export interface OptionWord {

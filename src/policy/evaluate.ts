@@ -1,4 +1,4 @@
-// One user's effective policy. Pure; remembered by its caller, so its own speed matters little.
+// Works out one user's effective policy. Pure; remembered by its caller, so its own speed matters little.
 
 import { hostImageName } from '../lib/image-name.ts';
 import type { Subject } from './expand.ts';

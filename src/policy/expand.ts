@@ -1,6 +1,6 @@
-// %u and the like: what a setting says about each user. What stands for a name comes from a user database,
-// which for a directory service others than root may write: where it becomes part of a path or an image's
-// name, it must be one component of it, and never "..". Pure.
+// Expands %u and the like in settings. The name that is put in comes from a user database, which for a directory
+// service others than root may write: where it becomes part of a path or an image's name, it must be one component of
+// it, and never "..". Pure.
 
 /** Whom a policy is asked about. What is not known (there is no such account) is undefined. */
 export interface Subject {

@@ -1,4 +1,4 @@
-// Why a user gets what they get: every key with its value, who said so, and who was overruled. Pure. It goes
+// Explains why a user gets what they get: every key with its value, who said so, and who was overruled. Pure. It goes
 // its own way from the sections to the values, so that a test can hold it against evaluate.ts.
 
 import { dependentValue } from './evaluate.ts';

@@ -1,6 +1,6 @@
-// Shell globs for names: * ? and [a-z], [!a-z]. Nothing else is special, a backslash least of all: names of
-// directory services hold them. Pure. No regular expression: names come from elsewhere, and one that is long
-// and nearly fits must not take long.
+// Matches names against shell globs: * ? and [a-z], [!a-z]. Nothing else is special, a backslash least of all: names
+// of directory services hold them. Pure. No regular expression: names come from elsewhere, and one that is long and
+// nearly fits must not take long.
 
 const special = /[*?[\]]/;
 const star = Symbol('any number of characters');

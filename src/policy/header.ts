@@ -1,4 +1,4 @@
-// What the name of a section means: "defaults", "user:alice, stud*", "group:lab", "image:lab/*". Pure.
+// Parses the name of a section: "defaults", "user:alice, stud*", "group:lab", "image:lab/*". Pure.
 
 import { nearest } from '../lib/nearest.ts';
 import { globTest, isGlob } from './glob.ts';

@@ -1,6 +1,6 @@
-// The lines of an INI file with their places. `ini` decodes values (quotes, escapes, trailing comments);
-// the lines are taken apart here because `ini` keeps no line numbers, splits section names at dots, lets a
-// later duplicate win and skips what it cannot read, and a policy needs each of those reported. Pure.
+// Splits an INI file into lines with their places. `ini` decodes values (quotes, escapes, trailing comments); the
+// lines are taken apart here because `ini` keeps no line numbers, splits section names at dots, lets a later
+// duplicate win and skips what it cannot read, and a policy needs each of those reported. Pure.
 
 import ini from 'ini';
 

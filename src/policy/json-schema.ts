@@ -1,5 +1,5 @@
-// The policy as JSON Schema, for editors and for programs that write policy files: sections as objects, settings
-// as the texts that stand behind "=". What a text has to look like exactly, only "policy check" knows. Pure.
+// Describes the policy as JSON Schema, for editors and for programs that write policy files: sections as objects,
+// settings as the texts that stand behind "=". What a text has to look like exactly, only "policy check" knows. Pure.
 
 import {
   describeHostKey,

@@ -1,4 +1,4 @@
-// The keys for limits that not every host can hold: swap and what else there is about memory, CPUs, disks. Pure.
+// The keys for limits that not every host can hold: on swap and other sides of memory, on CPUs and disks. Pure.
 
 import type { KeySpec } from './section-schema.ts';
 import { oneOf, sizeLimit, wholeNumber } from './values.ts';

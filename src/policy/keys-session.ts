@@ -1,4 +1,4 @@
-// The keys that are about sessions: what each one starts with, how many there may be, and for how long. Pure.
+// The keys that are about sessions: their surroundings, number and duration. Pure.
 
 import type { KeySpec } from './section-schema.ts';
 import { durationFrom, oneOf, pathInside, sizeLimit, wholeNumber } from './values.ts';

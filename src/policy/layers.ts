@@ -1,4 +1,5 @@
-// Which sections hold for a user, and in which order; what evaluation and explanation both begin with. Pure.
+// Picks the sections that hold for a user, in their order of precedence. Evaluation and explanation both begin with
+// it. Pure.
 //
 //   built-in  <  [defaults]  <  [image:NAME]  <  [group:NAME]  <  [user:GLOB]  <  [user:NAME]  <  the user's own
 //

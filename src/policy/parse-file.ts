@@ -1,4 +1,4 @@
-// The text of one file in; what it says, and every problem with its place, out. Pure.
+// Parses the text of one file into sections and a list of problems with their places. Pure.
 
 import { type Header, parseHeader } from './header.ts';
 import { type IniSection, scanIni } from './ini-text.ts';

@@ -1,4 +1,4 @@
-// The settings of one section: each key known, each once, each value accepted. Pure.
+// Parses the settings of one section: each key must be known, stand once, and have a value that is accepted. Pure.
 
 import type { z } from 'zod';
 import { nearest } from '../lib/nearest.ts';

@@ -1,4 +1,4 @@
-// INI text in, a policy or a list of problems with their places out. Pure.
+// Parses INI text into a policy, or a list of problems with their places. Pure.
 
 import { assemble, type ParsedPolicy } from './assemble.ts';
 import { parseFile } from './parse-file.ts';

@@ -1,4 +1,4 @@
-// What is wrong with a policy file, and where. Pure.
+// A problem in a policy file: what is wrong, and in which place. Pure.
 
 import type { ErrorCode } from '../lib/errors.ts';
 

@@ -1,5 +1,5 @@
-// What a user says in a file of their own: taken as far as root lets them, and never further. Nothing in it can
-// stop a login; what does not count is a problem that the user is told. Pure.
+// Reads a user's own settings: taken as far as root lets them, and never further. Nothing in it can stop a login;
+// what does not count is a problem that the user is told. Pure.
 
 import { valuesOf } from './evaluate.ts';
 import { hasExpansion, type Subject } from './expand.ts';

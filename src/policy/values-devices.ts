@@ -1,5 +1,4 @@
-// The kind of value that "devices" has. What a device's number tells is checked where it is looked up
-// (src/isolation/devices.ts). Pure.
+// Parses the value of "devices". A device's number is checked where it is looked up (src/isolation/devices.ts). Pure.
 
 import { whyNever } from '../lib/never-devices.ts';
 import { globTest, isGlob } from './glob.ts';

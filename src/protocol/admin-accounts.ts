@@ -1,5 +1,5 @@
-// The verbs of the admin protocol by which "dockershctl user" has an account's part of the state set up and taken
-// away. Pure.
+// The verbs of the admin protocol that set up and take away an account's part of the state, for "dockershctl user".
+// Pure.
 
 import { z } from 'zod';
 import { bytes, count, hostPath, imageName, userName, type Verb } from './admin-fields.ts';

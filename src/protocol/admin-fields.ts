@@ -1,4 +1,4 @@
-// What several verbs of the admin protocol have in common. Pure.
+// Fields that several verbs of the admin protocol share. Pure.
 
 import { z } from 'zod';
 

@@ -1,4 +1,4 @@
-// The verbs of the admin protocol that are about images: params, results, and what of both has a name. Pure.
+// The verbs of the admin protocol that are about images: params, results, and named parts of both. Pure.
 
 import { z } from 'zod';
 import { bytes, count, hostPath, imageName, noParams, timestamp, type Verb } from './admin-fields.ts';

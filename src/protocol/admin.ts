@@ -1,14 +1,12 @@
-/**
- * The admin protocol: what dockershctl and dockershd say to each other on admin.sock.
- *
- * One JSON value a line (newline-delimited, UTF-8), at most `adminMaxLineBytes` or `adminMaxAnswerBytes` a line. The client
- * sends one request; the daemon answers with any number of progress lines and parts of a long list, and
- * then exactly one result or error, and closes. Both sides check every line against these schemas; a line that does not fit
- * ends the connection.
- *
- * Times are ISO 8601 in UTC, sizes are bytes, `null` means "no limit" or "not known".
- * This module is pure: no I/O, nothing happens when it is imported except building the schemas.
- */
+// The admin protocol, which dockershctl and dockershd speak on admin.sock.
+//
+// One JSON value a line (newline-delimited, UTF-8), at most `adminMaxLineBytes` or `adminMaxAnswerBytes` long. The client
+// sends one request. The daemon answers with any number of progress lines and parts of a long list, and then exactly one
+// result or error, and closes. Both sides check every line against these schemas; a line that does not fit ends the
+// connection.
+//
+// Times are ISO 8601 in UTC, sizes are bytes, `null` means "no limit" or "not known". Pure.
+
 import { z } from 'zod';
 import { accountVerbs } from './admin-accounts.ts';
 import {

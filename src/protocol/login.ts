@@ -1,4 +1,4 @@
-// What a login client says and hears (docs/protocol.md, "Login"). The client is the user's own process, so
+// The messages between daemon and login client (docs/protocol.md, "Login"). The client is the user's own process, so
 // every field is checked here and none is believed: who it is, the kernel says (SO_PEERCRED). Pure.
 
 import { z } from 'zod';

@@ -1,4 +1,4 @@
-// Compiles a profile for a machine: what the kernel does with each number of each kind of program. Pure.
+// Compiles a profile for a machine, into an answer for each number of each kind of program. Pure.
 
 import { callsOf, type Kind, type Machine, machines, numberOf } from './calls.ts';
 import { neededCalls } from './needed.ts';

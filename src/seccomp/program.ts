@@ -1,4 +1,4 @@
-// Programs of the kernel's classic BPF that answer a system call (seccomp(2)), and what they are written from: for each
+// Writes programs of the kernel's classic BPF that answer a system call (seccomp(2)), from a list that has for each
 // number the entries that are about it. Numbers with the same answer lie in ranges, and a binary search finds the
 // range: eight comparisons for any call. Those that are answered by their number alone, which is nearly all, the
 // kernel remembers and does not run the program for. Pure.

@@ -1,5 +1,5 @@
-// How the program that named itself a login shell was called, and so what the user's own shell is to be called
-// with. Arguments pass verbatim; no command is ever parsed or judged by its text. Pure.
+// Works out from the login client's arguments what the user's own shell is called with. Arguments pass verbatim; no
+// command is ever parsed or judged by its text. Pure.
 //
 //   -dockersh              sshd, login, su -, sudo -i         login shell
 //   dockersh               ForceCommand, su                   login shell, or the original command

@@ -1,5 +1,5 @@
-// The environment of a session: what the image and the account give, and the few variables of the login that
-// may travel into the sandbox. Pure. native/login/environ.c has the same list, to keep messages small.
+// Makes the environment of a session, from the image, the account, and the few variables of the login that may travel
+// into the sandbox. Pure. native/login/environ.c has the same list, to keep messages small.
 
 import { type ByteString, byteStringOf } from '../lib/wire.ts';
 

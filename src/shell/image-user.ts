@@ -1,6 +1,6 @@
-// The User of an image's configuration as ids (OCI image specification, config.md: user, uid, user:group,
-// uid:gid …), found in the image's own /etc/passwd and /etc/group, never in what its user has made of them. An
-// image is a stranger's work, so whatever it says is looked up or refused. Pure.
+// Turns the User of an image's configuration into ids (OCI image specification, config.md: user, uid, user:group,
+// uid:gid …), found in the image's own /etc/passwd and /etc/group, never in what its user has made of them. An image
+// is a stranger's work, so whatever it says is looked up or refused. Pure.
 
 import { rangeSize, type SessionIdentity } from '../isolation/engine.ts';
 

@@ -1,4 +1,4 @@
-// A login becomes a session: which shell, which arguments, which environment. Pure.
+// Turns a login into a session: a shell, its arguments, its environment. Pure.
 
 import { randomBytes } from 'node:crypto';
 import type { SessionLimits, SessionSpec, UserRecord } from '../isolation/engine.ts';

@@ -1,5 +1,5 @@
-// What an image's configuration says of its commands: whom they run as (policy key image_user) and where they
-// start. Images are strangers' work, so most of this tries to be somebody, or somewhere, that it must not.
+// An image's configuration of commands: the user that they run as (policy key image_user) and the folder that they
+// start in. Images are strangers' work, so most of this tries to be somebody, or somewhere, that it must not.
 
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';

@@ -1,4 +1,4 @@
-// What grows with images: layers up to the limit, and disk space with the number of users.
+// Growth with images: layers up to the limit, and disk space with the number of users.
 
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';

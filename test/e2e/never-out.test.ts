@@ -1,4 +1,4 @@
-// Who gets in outside of a sandbox, and who does not; and what closes the door for everybody else.
+// Logins outside of a sandbox: for root and exempt accounts, for nobody else; and maintenance for everybody else.
 
 import { chmod, readFile, readlink, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';

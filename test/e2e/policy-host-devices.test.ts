@@ -1,4 +1,4 @@
-// Devices of the host: what the policy gives is there and nothing else, as the policy gives it.
+// Devices of the host: those that the policy gives are there, as it gives them, and no others.
 
 import { rm, symlink } from 'node:fs/promises';
 import { afterAll, describe, expect, it } from 'vitest';

@@ -1,4 +1,4 @@
-// What all sandboxes together may take, and what they take.
+// Bounds on all sandboxes together ([host]), and the figures of what they take.
 
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';

@@ -1,4 +1,4 @@
-// What users may set for themselves, in ~/.dockersh.ini.
+// Settings that users make for themselves, in ~/.dockersh.ini.
 
 import { describe, expect, it } from 'vitest';
 import type { Login } from '../fixtures/login.ts';

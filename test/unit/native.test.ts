@@ -1,5 +1,5 @@
-// What is linked into a program decides what runs before its first line: on the path of a login nothing may,
-// neither a dynamic loader nor a library that somebody could have replaced.
+// The native programs are linked so that nothing runs before their first line on the path of a login, neither a
+// dynamic loader nor a library that somebody could have replaced.
 
 import { readFileSync, statSync } from 'node:fs';
 import path from 'node:path';

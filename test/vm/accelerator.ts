@@ -1,6 +1,6 @@
-// How qemu runs a machine: by the processor's own virtualization where that serves the machine's kernel, else by
-// emulation. A /dev/kvm says little: under some hypervisors it opens, and stock kernels hang or qemu aborts. So the
-// kernel is tried, without a disk: its first program ends at once, and what the kernel says to that is the proof.
+// Chooses how qemu runs a machine: by the processor's own virtualization where that serves the machine's kernel, else
+// by emulation. A /dev/kvm says little: under some hypervisors it opens, and stock kernels hang or qemu aborts. So
+// the kernel is tried, without a disk: its first program ends at once, and what the kernel says to that is the proof.
 
 import { accessSync, constants } from 'node:fs';
 import { join } from 'node:path';

@@ -1,5 +1,5 @@
-// What is particular to cgroups of version 2: processes are born in their sandbox's, it is frozen for a pause, and
-// controllers are there only where every folder above lets them be.
+// Behaviour that is particular to cgroups of version 2: processes are born in their sandbox's, it is frozen for a
+// pause, and controllers are there only where every folder above lets them be.
 
 import { describe, expect, it } from 'vitest';
 import { type OnKernel, patience, sandboxes, testMs } from './on-kernel.ts';

@@ -1,5 +1,5 @@
-// What the tests on a kernel of its own have in common: one machine for all of them, its users, and how the policy is
-// edited while their sandboxes run.
+// Shared by the tests on a kernel of its own: one machine for all of them, its users, and how the policy is edited
+// while their sandboxes run.
 
 import type { PolicySection } from '../fixtures/policy-text.ts';
 import { policyText } from '../fixtures/policy-text.ts';

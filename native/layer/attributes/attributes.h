@@ -1,4 +1,4 @@
-// Owner, mode and extended attributes: what of an archive's word about a file is believed.
+// Applies an archive's owner, mode and extended attributes to a file, as far as the archive is believed.
 #pragma once
 
 #include <stdbool.h>

@@ -1,5 +1,5 @@
-// What ids of the host are inside a sandbox: user_namespaces(7), uid_map. A user's own layer has host ids on
-// disk, an image has the ids inside.
+// Translates ids of the host into ids inside a sandbox (user_namespaces(7), uid_map). A user's own layer has
+// host ids on disk, an image has the ids inside.
 #pragma once
 
 #include <stddef.h>

@@ -1,4 +1,4 @@
-// What layers say only together, and what overlayfs does not make of them by itself:
+// Derives from a stack of layers what no layer says alone and overlayfs does not work out:
 //
 //   tree/           an upper layer may have a folder merely because something lies in it (implied.h).
 //                   Overlayfs shows the topmost layer's attributes, so such a folder would take on made-up

@@ -1,4 +1,4 @@
-// What a layer in overlay's form changes of the layers below it.
+// Lists what a layer in overlay's form changes of the layers below it.
 #pragma once
 
 #include <stddef.h>

@@ -1,4 +1,4 @@
-// What is in an archive, without unpacking it.
+// Lists the members of an archive without unpacking it.
 #pragma once
 
 #include "archive_limits.h"

@@ -1,4 +1,4 @@
-// Makes a tree a project's: so that its quota counts what is in it.
+// Gives a tree to a project, so that the project's quota counts what is in it.
 #pragma once
 
 #include <stdint.h>

@@ -1,4 +1,4 @@
-// How much of the disk a folder takes.
+// Adds up how much of the disk a folder takes.
 #pragma once
 
 #include <stdint.h>

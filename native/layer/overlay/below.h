@@ -1,5 +1,5 @@
-// Layers in overlay's form, seen from above: which of their folders make up one folder (overlayfs.rst,
-// "Merged directories"). Follows no link.
+// Looks through layers in overlay's form from above: which of their folders make up one folder
+// (overlayfs.rst, "Merged directories"). Follows no link.
 #pragma once
 
 #include <stdbool.h>

@@ -1,5 +1,5 @@
-// Lists what lies so deep in a layer that no path reaches it. A user makes such folders one by one, from
-// inside.
+// Lists files that lie so deep in a layer that no path reaches them. A user makes such folders one by one,
+// from inside.
 #pragma once
 
 #include <stdint.h>

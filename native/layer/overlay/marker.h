@@ -1,7 +1,8 @@
-// Overlay reads "this folder hides what is below it" from the attribute trusted.overlay.opaque, marks.h has
-// others of ours, and setting a trusted attribute takes CAP_SYS_ADMIN of the host: too much for the process
-// that reads the archive. So that process asks its parent, which reads no archive and keeps only that
-// capability; the folder travels as a descriptor. Also carries the result.
+// Marks folders on behalf of the process that reads an archive. Overlayfs reads "this folder hides what is
+// below it" from the attribute trusted.overlay.opaque, marks.h has others of ours, and setting a trusted
+// attribute takes CAP_SYS_ADMIN of the host: too much for the process that reads the archive. So that process
+// asks its parent, which reads no archive and keeps only that capability; the folder travels as a descriptor.
+// Also carries the result.
 #pragma once
 
 #include <stdbool.h>

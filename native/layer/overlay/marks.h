@@ -1,5 +1,5 @@
-// What unpacking notes of a layer beside what overlayfs reads, for chain.h. No capability of a sandbox shows
-// or sets trusted attributes (xattr(7)).
+// Marks that unpacking leaves in a layer for chain.h, beside those that overlayfs reads. No capability of a
+// sandbox shows or sets trusted attributes (xattr(7)).
 #pragma once
 
 #include <stdbool.h>

@@ -1,4 +1,5 @@
-// How overlayfs marks on disk what a layer hides of those below (Documentation/filesystems/overlayfs.rst).
+// The marks by which overlayfs hides files of the layers below, as they are on disk
+// (Documentation/filesystems/overlayfs.rst).
 #pragma once
 
 #include <stdbool.h>

@@ -1,6 +1,6 @@
-// The 512-byte header block of a tar archive, parsed and written. Formats: v7, ustar and pax
-// (POSIX.1-2024, "pax Interchange Format" and "ustar Interchange Format"), GNU, and star's prefix.
-// Pure: bytes in, numbers out, no system call.
+// Parses and writes the 512-byte header block of a tar archive. Formats: v7, ustar and pax (POSIX.1-2024,
+// "pax Interchange Format" and "ustar Interchange Format"), GNU, and star's prefix. Pure: bytes in, numbers
+// out, no system call.
 #pragma once
 
 #include <stdbool.h>

@@ -1,4 +1,4 @@
-// Extended headers: the records of a pax header ("LENGTH KEY=VALUE\n", type x) and what GNU's long
+// Parses extended headers: the records of a pax header ("LENGTH KEY=VALUE\n", type x) and what GNU's long
 // name entries (types L and K) say. They hold for the one entry that follows.
 #pragma once
 

@@ -1,4 +1,4 @@
-// The maps of sparse files that stand in the archive itself: GNU tar's own (type S, in the header and
+// Reads the maps of sparse files that stand in the archive itself: GNU tar's own (type S, in the header and
 // in blocks behind it) and pax version 1.0 (as text before the data).
 
 #include <stdbool.h>

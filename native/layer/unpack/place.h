@@ -1,5 +1,5 @@
-// One entry of an archive made into what it describes. The last entry of a name counts: what an earlier one
-// put there makes way, but for a folder, which keeps what is in it.
+// Makes one entry of an archive into the file that it describes. The last entry of a name counts: what an
+// earlier one put there makes way, but for a folder, which keeps what is in it.
 #pragma once
 
 #include "err.h"

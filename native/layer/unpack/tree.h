@@ -1,6 +1,6 @@
-// The folder that an archive is unpacked into: where in it a path leads, and what has to wait until
-// the end. Symbolic links that the archive itself made are followed as they would be in the finished
-// root filesystem, with this folder as "/" (openat2(2), RESOLVE_IN_ROOT), so none leads out of it.
+// Resolves paths in the folder that an archive is unpacked into, and keeps what has to wait until the end.
+// Symbolic links that the archive itself made are followed as they would be in the finished root filesystem,
+// with this folder as "/" (openat2(2), RESOLVE_IN_ROOT), so none leads out of it.
 #pragma once
 
 #include <stdbool.h>

@@ -1,4 +1,4 @@
-// The names in a folder, in one order on every file system.
+// Reads the names in a folder, in one order on every file system.
 #pragma once
 
 #include <stddef.h>

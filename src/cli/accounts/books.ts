@@ -1,4 +1,4 @@
-// The files below the state in which it is written which accounts are enabled and what is under way:
+// Keeps the books of accounts, in files below the state: those that are enabled, and work under way:
 //
 //   <state>/accounts/<uid>.json      how it was enabled
 //   <state>/accounts/<uid>.journal   something is under way, or was when it was killed

@@ -1,4 +1,4 @@
-// Disabling an account: what enabling did is taken back, as it was written down then.
+// Disables an account: takes back everything that enabling did, as it was written down then.
 
 import { sysexits } from '../../lib/errors.ts';
 import { samePath } from '../doctor/subject.ts';

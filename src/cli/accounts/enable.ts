@@ -1,4 +1,4 @@
-// Enabling an account: looked through first, written down as a plan, then done as a whole or not at all.
+// Enables an account: checked first, written down as a plan, then done as a whole or not at all.
 
 import { dirname, join } from 'node:path';
 import { sysexits } from '../../lib/errors.ts';

@@ -1,5 +1,5 @@
-// The home on the host of an account whose files move into the sandbox: it changes places with a stub that is
-// root's, in which no program of the host finds anything that the user wrote but the keys that sshd needs.
+// Replaces the home on the host, when an account's files move into the sandbox, by a stub that belongs to root.
+// Programs of the host find nothing in it that the user wrote but the keys that sshd needs.
 //
 // Runs as root where the user's own folder lies. Nothing in it is opened by a path that the user could lead
 // elsewhere: folders are opened without following links and entered by their descriptors.

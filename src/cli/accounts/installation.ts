@@ -1,4 +1,4 @@
-// Where this host's dockersh is and whether its daemon can be asked.
+// Finds this host's dockersh, and whether its daemon answers.
 
 import { DockershError } from '../../lib/errors.ts';
 import type { Console } from '../console.ts';

@@ -1,4 +1,4 @@
-// Changes of /etc/passwd and /etc/group, by the system's own programs, which take the system's own lock.
+// Changes /etc/passwd and /etc/group, by the system's own programs, which take the system's own lock.
 
 import { access, constants, readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';

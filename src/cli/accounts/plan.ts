@@ -1,5 +1,5 @@
-// What enabling or disabling an account is going to do, as it is written down before anything is done: from it
-// and from what is there, a later run takes everything back, or completes it.
+// The plan of enabling or disabling an account. It is written down before anything is done: from it and from what is
+// there, a later run takes everything back, or completes it.
 
 import { z } from 'zod';
 

@@ -1,4 +1,5 @@
-// What runs as a user, in whatever namespaces: a session could hide in some of its own. Their files are not touched under the hands of programs that use them.
+// Finds the processes that run as a user, in whatever namespaces: a session could hide in some of its own. A home is
+// not moved while programs use the files in it.
 
 import { readdir, readFile } from 'node:fs/promises';
 import { hasErrno } from '../../lib/errors.ts';

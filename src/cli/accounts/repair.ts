@@ -1,4 +1,4 @@
-// Completes or takes back what runs that were killed have left.
+// Completes or takes back what killed runs of "user enable" and "user disable" have left.
 
 import type { Console } from '../console.ts';
 import { workOfDisabling } from './disable.ts';

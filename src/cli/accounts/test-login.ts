@@ -1,4 +1,4 @@
-// Logs in the way that a user does: the login client, run as the user, to the daemon, into the sandbox.
+// Logs in the way that a user does: runs the login client as the user, through the daemon, into the sandbox.
 
 import { randomBytes } from 'node:crypto';
 import { basename } from 'node:path';

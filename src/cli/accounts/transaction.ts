@@ -1,6 +1,6 @@
-// Everything or nothing: steps are done in order, and when one fails, or somebody interrupts, those that were begun
-// are taken back from the last to the first. What is begun is on the disk before it is begun, so that a run that
-// was killed is taken back, or completed, by the next one.
+// Runs steps so that all take effect or none: they are done in order, and when one fails, or somebody interrupts,
+// those that were begun are taken back from the last to the first. What is begun is on the disk before it is begun,
+// so that a run that was killed is taken back, or completed, by the next one.
 
 import { CliFailure } from '../failure.ts';
 import { type Books, isAlive, ownIdentity } from './books.ts';

@@ -1,4 +1,4 @@
-// That nobody is locked out: the sandbox is a login shell that programs accept, and root still gets in.
+// Checks that nobody is locked out: programs accept dockersh as a login shell, and root still gets in.
 
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';

@@ -1,4 +1,4 @@
-// Which limits this host can hold.
+// Checks which limits this host can hold.
 
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';

@@ -1,5 +1,5 @@
-// What a check of "dockershctl doctor" is. A check looks and changes nothing; every one is a row of a table, so
-// that docs/admin.md, the tests and --json speak of the same ids.
+// The type of a check of "dockershctl doctor". A check looks and changes nothing. Each is a row of a table, so that
+// docs/admin.md, the tests and --json speak of the same ids.
 
 import type { Context } from './context.ts';
 import type { Subject } from './subject.ts';

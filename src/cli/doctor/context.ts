@@ -1,4 +1,4 @@
-// What the checks look at. Everything that takes time is found out once, when the first check asks.
+// Gathers the facts that the checks look at. What takes time is found out once, when the first check asks.
 
 import { join } from 'node:path';
 import { DockershError, hasErrno } from '../../lib/errors.ts';

@@ -1,4 +1,4 @@
-// The file system that images, layers and private homes are on.
+// Checks the file system that images, layers and private homes are on.
 
 import { existsSync, realpathSync } from 'node:fs';
 import { readdir, stat, statfs } from 'node:fs/promises';

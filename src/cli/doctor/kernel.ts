@@ -1,4 +1,4 @@
-// What sandboxes need of the kernel, each thing tried once.
+// Checks what sandboxes need of the kernel, by trying each thing once.
 
 import { readFile } from 'node:fs/promises';
 import { release, version } from 'node:os';

@@ -1,4 +1,4 @@
-// What stands between an account and its sandbox by somebody's decision: an exemption, maintenance, rescue.
+// Checks for what keeps an account from its own sandbox by somebody's decision: an exemption, maintenance, rescue.
 
 import { shellOperand } from '../../lib/shell-word.ts';
 import { ok, type UserCheck, unknown, warning } from './check.ts';

@@ -1,4 +1,4 @@
-// The policy, the daemon and the programs of this installation.
+// Checks the policy, the daemon and the programs of this installation.
 
 import { lstat, readFile } from 'node:fs/promises';
 import { join } from 'node:path';

@@ -1,5 +1,5 @@
-// Checks whether one user alone could fill what the kernel has one table of for the whole machine and charges nobody
-// for. What each user may have of the others is bounded when a sandbox starts (SECURITY.md has the list of all).
+// Checks whether one user alone could fill a table that the kernel has once for the whole machine and charges to
+// nobody. What each user may have of the others is bounded when a sandbox starts (SECURITY.md has the list of all).
 
 import { readFile } from 'node:fs/promises';
 import { totalmem } from 'node:os';

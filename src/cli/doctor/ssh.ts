@@ -1,4 +1,4 @@
-// What sshd lets a user do beside their sandbox: forwards and files that sshd itself, or a program that it
+// Checks what sshd lets a user do beside their sandbox: forwards and files that sshd itself, or a program that it
 // starts, handles on the host. ForceCommand limits none of them.
 
 import { shellOperand, shellWord } from '../../lib/shell-word.ts';

@@ -1,4 +1,4 @@
-// An account that checks are about: who it is, how it comes to its sandbox, and what holds for it.
+// An account that checks are about, with its way into its sandbox and the policy that holds for it.
 
 import { realpathSync } from 'node:fs';
 import { hasErrno } from '../../lib/errors.ts';

@@ -1,5 +1,5 @@
-// Which accounts have a sandbox. Login shells are in the user database; about ForceCommand only sshd knows, which
-// is asked about one account after the other.
+// Finds the accounts that have a sandbox. Login shells are in the user database; about ForceCommand only sshd knows,
+// which is asked about one account after the other.
 
 import { Books } from '../accounts/books.ts';
 import { type Account, isLoginShell, listAccounts, lookUpAccount } from '../host/accounts.ts';

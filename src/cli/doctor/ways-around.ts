@@ -1,4 +1,4 @@
-// Programs of the host that run something for a user without any login, or that read what a user wrote.
+// Checks programs of the host that run something for a user without any login, or that read what a user wrote.
 
 import { existsSync } from 'node:fs';
 import { lstat, readdir, readFile, readlink } from 'node:fs/promises';

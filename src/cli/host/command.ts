@@ -1,5 +1,5 @@
-// Programs of the host that a verb asks or has do something: always a list of arguments, never a line of the
-// shell, and found in the system's own folders, whatever PATH says.
+// Runs programs of the host for a verb: always a list of arguments, never a line of the shell, and found in the
+// system's own folders, whatever PATH says.
 
 import { spawn } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';

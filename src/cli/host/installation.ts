@@ -1,4 +1,4 @@
-// Where the programs of this installation are.
+// Paths of this installation's programs.
 
 import { basename, join, resolve } from 'node:path';
 import { sysexits } from '../../lib/errors.ts';

@@ -1,4 +1,4 @@
-// The mounts of this process's namespace (proc_pid_mountinfo(5)).
+// Lists the mounts of this process's namespace (proc_pid_mountinfo(5)).
 
 import { readFileSync } from 'node:fs';
 import { mountPath } from '../../lib/mountinfo.ts';

@@ -1,4 +1,5 @@
-// The text of sshd's configuration with the files that it includes (sshd_config(5)), for what sshd does not tell.
+// Reads the text of sshd's configuration with the files that it includes (sshd_config(5)), for facts that "sshd -T"
+// leaves out.
 
 import { globSync, readFileSync } from 'node:fs';
 import { dirname, isAbsolute, join } from 'node:path';

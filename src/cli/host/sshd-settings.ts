@@ -1,4 +1,4 @@
-// What sshd's configuration means for one user, as sshd itself says it ("sshd -T -C …", sshd(8)).
+// Reads sshd's settings for one user, as sshd itself works them out ("sshd -T -C …", sshd(8)).
 
 import { mkdir } from 'node:fs/promises';
 import type { Account } from './accounts.ts';

@@ -1,5 +1,5 @@
-// The accounts of this host, as its name service gives them to getent(1): for commands that ask who would be
-// affected. dockershctl loads no native code, and these commands may take the time of a helper.
+// Lists the accounts of this host by getent(1), for commands that tell whom a change would affect. dockershctl loads
+// no native code, and these commands may take the time of a helper.
 
 import { readFile } from 'node:fs/promises';
 import { hostname } from 'node:os';

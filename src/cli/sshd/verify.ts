@@ -1,5 +1,5 @@
-// Whether ForceCommand comes out as written for those it is meant for: an earlier Match block, or one in another
-// file, may say something else, and sshd takes the first value that it meets.
+// Verifies that ForceCommand comes out as written for those it is meant for: an earlier Match block, or one in
+// another file, may say something else, and sshd takes the first value that it meets.
 
 import { readFileSync } from 'node:fs';
 import { hasErrno, sysexits } from '../../lib/errors.ts';

@@ -1,6 +1,6 @@
-// Blobs from a registry. A stream that breaks goes on where it broke (RFC 9110, section 14: ranges), with
-// another request to the registry itself, because the address it redirected to may have expired. What comes
-// is not believed here but by the store, which knows the digest; only its length is watched.
+// Downloads blobs from a registry. A stream that breaks goes on where it broke (RFC 9110, section 14: ranges), with
+// another request to the registry itself, because the address it redirected to may have expired. What comes is not
+// believed here but by the store, which knows the digest; only its length is watched.
 
 import type { OpenBlob } from '../content.ts';
 import type { Digest } from '../digest.ts';

@@ -1,6 +1,5 @@
-// The body of an answer as it arrives. It ends with an error when the connection breaks, when nothing comes
-// for too long, and when so little comes that it would take for ever. Time in which the reader is busy does
-// not count.
+// Streams the body of an answer. It ends with an error when the connection breaks, when nothing comes for too long,
+// and when so little comes that it would take for ever. Time in which the reader is busy does not count.
 
 import type { IncomingMessage } from 'node:http';
 import { collect } from '../../lib/collect.ts';

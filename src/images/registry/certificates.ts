@@ -1,6 +1,6 @@
-// Certificates for one host, from folders as docker has them: CERTS.D/HOST[:PORT]/*.crt are authorities that
-// are trusted beside the system's, NAME.cert with NAME.key is a client certificate. Files that somebody
-// other than root could change are refused: they decide whom we believe.
+// Loads certificates for one host, from folders as docker has them: CERTS.D/HOST[:PORT]/*.crt are authorities that
+// are trusted beside the system's, NAME.cert with NAME.key is a client certificate. Files that somebody other than
+// root could change are refused: they decide whom we believe.
 
 import { readdir } from 'node:fs/promises';
 import path from 'node:path';

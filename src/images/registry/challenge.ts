@@ -1,4 +1,4 @@
-// WWW-Authenticate (RFC 9110, section 11.6.1): which schemes a server takes, with their parameters. Pure.
+// Parses WWW-Authenticate (RFC 9110, section 11.6.1): which schemes a server takes, with their parameters. Pure.
 
 export interface Challenge {
   /** Lower case: "bearer", "basic". */

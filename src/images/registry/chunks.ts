@@ -1,5 +1,5 @@
-// An upload in pieces (distribution specification, "pushing a blob in chunks"). A piece that broke is sent
-// again from where the registry says it is; if that lies outside the piece, the whole upload is begun anew.
+// Uploads a blob in pieces (distribution specification, "pushing a blob in chunks"). A piece that broke is sent again
+// from where the registry says it is; if that lies outside the piece, the whole upload is begun anew.
 
 import { pushScope } from './api.ts';
 import type { RegistryClient } from './client.ts';

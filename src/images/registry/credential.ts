@@ -1,4 +1,4 @@
-// What proves to a registry who asks. Lives in memory for one pull or push, and in no message.
+// A credential for a registry. Lives in memory for one pull or push, and in no message.
 
 export type Credential =
   | { readonly kind: 'password'; readonly username: string; readonly password: string }

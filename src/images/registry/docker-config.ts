@@ -1,5 +1,5 @@
-// Credentials for a registry from docker's configuration (docker login): config.json with credentials in it,
-// or credential helpers that keep them elsewhere. Read anew for every pull and push; never kept, never logged.
+// Finds credentials for a registry in docker's configuration (docker login): config.json with credentials in it, or
+// credential helpers that keep them elsewhere. Read anew for every pull and push; never kept, never logged.
 
 import { stat } from 'node:fs/promises';
 import path from 'node:path';

@@ -1,5 +1,5 @@
-// Where a registry's API is: https://HOST[:PORT]/v2/. Without TLS only where that is allowed, and only after
-// TLS has been tried: a port that speaks TLS is never spoken to in the clear.
+// Finds a registry's API, https://HOST[:PORT]/v2/. Without TLS only where that is allowed, and only after TLS has
+// been tried: a port that speaks TLS is never spoken to in the clear.
 
 import type { Agents } from './agents.ts';
 import { type Answer, exchange } from './exchange.ts';

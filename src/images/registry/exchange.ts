@@ -1,5 +1,5 @@
-// One HTTP request and its answer, nothing more: no retries, no redirects, no authentication. Every wait has
-// a deadline: connecting, sending, the head of the answer, each piece of its body.
+// Sends one HTTP request and reads its answer, nothing more: no retries, no redirects, no authentication. Every wait
+// has a deadline: connecting, sending, the head of the answer, each piece of its body.
 
 import http, { type ClientRequest, type IncomingHttpHeaders, type IncomingMessage } from 'node:http';
 import https from 'node:https';

@@ -1,5 +1,5 @@
-// What goes wrong between this host and a registry, in one vocabulary: every module here throws these and
-// nothing else (an abort keeps the signal's own reason). Pure.
+// Failures between this host and a registry, in one vocabulary: every module here throws these and nothing else (an
+// abort keeps the signal's own reason). Pure.
 
 import { DockershError, type ErrorCode } from '../../lib/errors.ts';
 

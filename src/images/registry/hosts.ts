@@ -1,4 +1,4 @@
-// Which hosts may be talked to without TLS, and which addresses count as this machine. Pure.
+// Decides which hosts may be talked to without TLS, and which addresses count as this machine. Pure.
 
 import { BlockList, isIP } from 'node:net';
 

@@ -1,4 +1,4 @@
-// Which layers an image may have: how many, how large, of which kinds. Looked at before anything is fetched,
+// Checks that an image's layers are acceptable: how many, how large, of which kinds. Done before anything is fetched,
 // so that what cannot be taken costs nothing. Pure.
 
 import { z } from 'zod';

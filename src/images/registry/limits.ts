@@ -1,4 +1,4 @@
-// How much a registry may send and how long it may take, with the defaults. Everything here is a bound
+// Bounds on how much a registry may send and how long it may take, with the defaults. Everything here is a bound
 // against a registry that is broken or means harm; none is met by one that works.
 
 import { maxDocumentBytes, maxLayers } from '../oci.ts';

@@ -1,4 +1,4 @@
-// What a registry client is told by policy, and where it finds what root has set up for docker.
+// Options of a registry client: what policy says, and the paths of what root has set up for docker.
 
 import path from 'node:path';
 import type { DockershError } from '../../lib/errors.ts';

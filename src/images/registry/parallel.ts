@@ -1,4 +1,4 @@
-// A few things at a time. The first failure ends the others; nothing is still running when it is reported.
+// Runs a few things at a time. The first failure ends the others; nothing is still running when it is reported.
 
 /** Runs `work` for every item, at most `limit` at once. Rejects with the first failure. */
 export async function inParallel<T>(

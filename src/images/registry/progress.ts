@@ -1,4 +1,4 @@
-// How far a pull or push is, told a few times a second: in all, and layer by layer.
+// Reports how far a pull or push has come, a few times a second: in all, and layer by layer.
 
 import type { Digest } from '../digest.ts';
 

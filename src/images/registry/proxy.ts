@@ -1,6 +1,6 @@
-// By which proxy a registry is reached: what policy says, or the variables that every HTTP client knows
-// (HTTPS_PROXY, HTTP_PROXY, NO_PROXY). This machine itself is never asked for by way of a proxy: whoever runs
-// the proxy would answer in its place, and plain HTTP is allowed there. Pure.
+// Chooses the proxy by which a registry is reached: by the policy, or by the variables that every HTTP client knows
+// (HTTPS_PROXY, HTTP_PROXY, NO_PROXY). This machine itself is never asked for by way of a proxy: whoever runs the
+// proxy would answer in its place, and plain HTTP is allowed there. Pure.
 
 import { BlockList, isIP } from 'node:net';
 import { RegistryError } from './failure.ts';

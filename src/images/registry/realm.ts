@@ -1,5 +1,5 @@
-// Where a registry may send us for a token. Its answer names the place, so this is where it could make the
-// daemon talk to things that the registry itself cannot reach, or lead credentials astray. Pure.
+// Decides whether a registry may send us to an address for a token. Its answer names the place, so this is where it
+// could make the daemon talk to things that the registry itself cannot reach, or lead credentials astray. Pure.
 //
 // A realm on another host is normal (docker.io has auth.docker.io), and credentials go there as docker sends
 // them: they are the ones for this registry, which could as well have asked for them itself. But

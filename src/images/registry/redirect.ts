@@ -1,5 +1,5 @@
-// Where an answer may send us: blobs often lie with another host, under a signed URL. Pure. Credentials never
-// go along to another origin; the digest decides whether what comes from there is believed.
+// Decides whether an answer may redirect us: blobs often lie with another host, under a signed URL. Pure. Credentials
+// never go along to another origin; the digest decides whether what comes from there is believed.
 
 import { RegistryError } from './failure.ts';
 import { isLoopback, isThisMachine, mayBePlain } from './hosts.ts';

@@ -1,6 +1,6 @@
-// From an image's name to the registry, the repository in it and the tag or digest asked for, by docker's
-// rules (distribution/reference): a first component with a dot or a port, or "localhost", is a registry;
-// everything else lies in the default registry, on Docker Hub below library/ when it is one word. Pure.
+// Splits an image's name into registry, repository, and tag or digest, by docker's rules (distribution/reference): a
+// first component with a dot or a port, or "localhost", is a registry; everything else lies in the default registry,
+// on Docker Hub below library/ when it is one word. Pure.
 
 import { parseImageName } from '../../lib/image-name.ts';
 import { type Digest, digestSchema } from '../digest.ts';

@@ -1,5 +1,5 @@
-// Trying again: exponential back-off with jitter, unless the registry says itself when to come back. Only
-// failures that are marked as transient are tried again; every wait ends at once when the signal says so.
+// Tries again: exponential back-off with jitter, unless the registry says itself when to come back. Only failures
+// that are marked as transient are tried again; every wait ends at once when the signal says so.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { RegistryError } from './failure.ts';

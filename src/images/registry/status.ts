@@ -1,5 +1,5 @@
-// What the status of an answer means, and what the registry says about it (distribution specification, "error
-// codes"), as an error.
+// Turns the status of an answer, and what the registry says about it (distribution specification, "error codes"),
+// into an error.
 
 import { z } from 'zod';
 import { parseBoundedJson } from '../../lib/bounded-json.ts';

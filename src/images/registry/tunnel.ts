@@ -1,6 +1,6 @@
-// TLS to a registry through a proxy (RFC 9110, section 9.3.6: CONNECT). The proxy sees the name of the host and
-// what is encrypted, no more: certificates are the registry's, checked here. Node has agents for proxies of its
-// own, but a request that waits for their tunnel can neither be aborted nor meet its deadline.
+// Opens TLS to a registry through a proxy (RFC 9110, section 9.3.6: CONNECT). The proxy sees the name of the host and
+// what is encrypted, no more: certificates are the registry's, checked here. Node has agents for proxies of its own,
+// but a request that waits for their tunnel can neither be aborted nor meet its deadline.
 
 import http from 'node:http';
 import https, { type AgentOptions } from 'node:https';

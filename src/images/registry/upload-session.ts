@@ -1,4 +1,4 @@
-// What the ways to send a blob have in common: what is sent, and how an upload ends.
+// Shared by the ways to send a blob: what is sent, and how an upload ends.
 
 import type { Digest } from '../digest.ts';
 import type { Descriptor } from '../oci.ts';

@@ -1,4 +1,4 @@
-// What layers say only together: folders that an upper layer merely implies, opaque roots, accounts, and what
+// Facts that layers state only together: folders that an upper layer merely implies, opaque roots, accounts, and what
 // garbage collection and verify make of it.
 
 import { execFileSync } from 'node:child_process';

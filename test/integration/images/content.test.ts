@@ -1,4 +1,4 @@
-// The content store: what pulls are written against. Sources that break, lie, stall and give up.
+// The content store, on which pulls are written, with sources that break, lie, stall and give up.
 
 import { createHash } from 'node:crypto';
 import { readdir, utimes, writeFile } from 'node:fs/promises';

@@ -1,4 +1,4 @@
-// The image `host`: what of this host it shows, and what it never does.
+// The image `host`: the parts of this host that it shows, and those that it never shows.
 
 import { spawnSync } from 'node:child_process';
 import { chmod, lstat, mkdir, readdir, readFile, readlink, symlink, writeFile } from 'node:fs/promises';

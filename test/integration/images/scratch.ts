@@ -1,4 +1,4 @@
-// What the tests of the image store share: a temporary folder that goes away, and dockersh-layer run by hand.
+// Shared by the tests of the image store: a temporary folder that goes away, and dockersh-layer run by hand.
 
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';

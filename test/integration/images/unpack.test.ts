@@ -1,4 +1,4 @@
-// dockersh-layer on archives: what it keeps, and what it refuses.
+// Archives unpacked by dockersh-layer: everything that it keeps, and everything that it refuses.
 
 import { spawnSync } from 'node:child_process';
 import { lstat, mkdir, readdir, readFile, readlink, writeFile } from 'node:fs/promises';

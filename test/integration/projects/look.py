@@ -1,4 +1,4 @@
-# What the test of projects sees of a tree, and what somebody does to it meanwhile. Each job runs on its own.
+# Lists a tree for the test of projects, and disturbs it meanwhile. Each job runs on its own.
 import fcntl, os, socket, stat, struct, sys
 
 GET, SET = 0x801C581F, 0x401C5820  # FS_IOC_FSGETXATTR, FS_IOC_FSSETXATTR

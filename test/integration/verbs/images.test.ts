@@ -1,5 +1,5 @@
-// The image verbs through a real daemon: what docker's users type, what it prints, and what other tools make
-// of the result.
+// The image verbs through a real daemon: typed as docker's users do, with docker's output, and with results that
+// other tools read.
 
 import { mkdir, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';

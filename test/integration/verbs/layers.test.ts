@@ -1,4 +1,4 @@
-// What users have changed: diff, commit, snapshot, rollback, reset, upgrade, through a real daemon.
+// The verbs about what users have changed: diff, commit, snapshot, rollback, reset, upgrade, through a real daemon.
 
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';

@@ -1,4 +1,4 @@
-// What of doctor needs no host.
+// The parts of doctor that need no host.
 
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';

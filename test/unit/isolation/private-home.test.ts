@@ -1,4 +1,4 @@
-// Where a home is not where it should be, the hint says what to do: it is pasted into a shell here.
+// The hint for a home that is not where it should be, pasted into a shell.
 
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';

@@ -1,4 +1,4 @@
-// What the register of id ranges does when its file can't be written, or holds what can't be.
+// The register of id ranges when its file can't be written, or holds what can't be.
 
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';

@@ -1,4 +1,4 @@
-// What stands in several sections and files, and who wins.
+// Settings that stand in several sections and files, and the one that wins.
 
 import { describe, expect, test } from 'vitest';
 import { assemble, type ParsedPolicy } from '../../../src/policy/assemble.ts';

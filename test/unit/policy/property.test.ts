@@ -1,5 +1,5 @@
-// Random policies: what explain names as the winner is what evaluate gives, and every text that the schema
-// accepts comes out of a file as it went in.
+// Random policies: explain and evaluate agree on the winner, and every text that the schema accepts comes out of a
+// file as it went in.
 
 import { expect, test } from 'vitest';
 import { assemble } from '../../../src/policy/assemble.ts';

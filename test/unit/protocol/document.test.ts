@@ -1,5 +1,5 @@
-// docs/protocol.md is what somebody reads who has only one side before them: it names every message, tag,
-// limit and verb, each with its number, and none that is gone.
+// Holds docs/protocol.md to the code: it names every message, tag, limit and verb, each with its number, and none
+// that is gone.
 
 import { readFileSync } from 'node:fs';
 import path from 'node:path';

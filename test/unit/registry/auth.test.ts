@@ -1,4 +1,4 @@
-// Logging in: what is sent, and above all what is not.
+// Logins to registries: the credentials that are sent, and above all those that are not.
 
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import type { ServerResponse } from 'node:http';

@@ -1,4 +1,4 @@
-// Manifests: which are taken, and which are refused by name.
+// Manifests that are taken, and those that are refused by name.
 
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';

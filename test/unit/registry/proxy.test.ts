@@ -1,4 +1,4 @@
-// Which proxy is asked for which address: what policy and the environment say, and where none may be.
+// The choice of a proxy for an address: as policy and the environment say, and none where none may be.
 
 import { describe, expect, it } from 'vitest';
 import { registryOptions } from '../../../src/images/registry/options.ts';

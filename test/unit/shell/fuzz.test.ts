@@ -1,4 +1,4 @@
-// Fuzzes how a login becomes a session: what an image says of its user, and what a login brings along.
+// Fuzzes the way from a login to a session: an image's word about its user, and all that a login brings along.
 
 import fc from 'fast-check';
 import { expect } from 'vitest';
