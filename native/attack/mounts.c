@@ -139,11 +139,15 @@ static enum result above_the_root(const struct attack *attack) {
                                                                       : broken("another folder");
 }
 
+struct device {
+    mode_t kind;
+    unsigned major, minor;
+};
+
 static enum result make_device(const struct attack *attack) {
-    const dev_t device = *(const dev_t *)attack->with;
-    mode_t kind = major(device) == 1 ? S_IFCHR : S_IFBLK;
+    const struct device *device = attack->with;
     (void)unlink("node");
-    if (mknod("node", kind | 0666, device) != 0)
+    if (mknod("node", device->kind | 0666, makedev(device->major, device->minor)) != 0)
         return held("mknod: %s", strerror(errno));
     cleanup_fd int fd = open("node", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     int number = errno;
@@ -161,11 +165,11 @@ static enum result make_device(const struct attack *attack) {
         .name = "uncover-" word, .tries = "unmount " path " to see what is below",                           \
         .must = "is refused: it is locked", .places = ANYWHERE, .run = uncover, .with = (path)               \
     }
-#define DEVICE(word, path, first, second)                                                                    \
+#define DEVICE(word, path, kind, first, second)                                                              \
     {                                                                                                        \
         .name = "device-" word, .tries = "make the device " path " and open it", .must = "is refused",       \
-        .places = ANYWHERE, .run = make_device, .with = &(const dev_t) {                                     \
-            makedev(first, second)                                                                           \
+        .places = ANYWHERE, .run = make_device, .with = &(const struct device) {                             \
+            kind, first, second                                                                              \
         }                                                                                                    \
     }
 
@@ -211,10 +215,10 @@ static const struct attack attacks[] = {
      .must = "ends at the root",
      .places = ANYWHERE,
      .run = above_the_root},
-    DEVICE("null", "null", 1, 3),
-    DEVICE("mem", "mem", 1, 1),
-    DEVICE("loop", "loop0", 7, 0),
-    DEVICE("disk", "vda", 254, 0),
+    DEVICE("null", "null", S_IFCHR, 1, 3),
+    DEVICE("mem", "mem", S_IFCHR, 1, 1),
+    DEVICE("loop", "loop0", S_IFBLK, 7, 0),
+    DEVICE("disk", "vda", S_IFBLK, 254, 0),
 };
 
 const struct family mounts_family = FAMILY(attacks);
