@@ -7,6 +7,7 @@
 #include <mqueue.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -71,6 +72,24 @@ static void use_program(void) {
         close_fd(open(USED_PROGRAM, O_RDONLY | O_CLOEXEC));
 }
 
+// Processes that do nothing and end with this one: more than there are in a sandbox that is attacked, so that
+// not all of their numbers can be taken there (outside.c).
+static bool start_others(void) {
+    pid_t parent = getpid();
+    for (int count = 1; count < HELD_PROCESSES; count++) {
+        pid_t child = fork();
+        if (child < 0)
+            return false;
+        if (child > 0)
+            continue;
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+        while (getppid() == parent)
+            (void)pause();
+        _exit(0);
+    }
+    return true;
+}
+
 int hold(const char *prefix) {
     char file[96], fifo[96], socket_path[96], shm[96], queue[96];
     (void)snprintf(name, sizeof name, "dockersh-attack-%s-%d", prefix, (int)getpid());
@@ -81,6 +100,7 @@ int hold(const char *prefix) {
     (void)snprintf(queue, sizeof queue, "/%s", name);
     (void)umask(0);
     (void)prctl(PR_SET_NAME, HELD_NAME);
+    bool made = start_others();
     const key_t key = 0x44530000 | (getpid() & 0xffff);
     int shm_id = shmget(key, 4096, IPC_CREAT | IPC_EXCL | 0666);
     int sem_id = semget(key, 1, IPC_CREAT | IPC_EXCL | 0666);
@@ -89,10 +109,10 @@ int hold(const char *prefix) {
     int port = loopback_port();
     // Shared, so that nobody is kept from it but who asks for it alone.
     int program = open(USED_PROGRAM, O_RDONLY | O_CLOEXEC);
-    bool made = program >= 0 && flock(program, LOCK_SH) == 0 && shm_id >= 0 && sem_id >= 0 && msg_id >= 0 &&
-                messages >= 0 && port > 0 && readable_file(file) == 0 && readable_file(shm) == 0 &&
-                mkfifo(fifo, 0666) == 0 && path_socket(socket_path) == 0 &&
-                abstract_socket("", SOCK_STREAM) == 0 && abstract_socket(".packets", SOCK_DGRAM) == 0;
+    made = made && program >= 0 && flock(program, LOCK_SH) == 0 && shm_id >= 0 && sem_id >= 0 &&
+           msg_id >= 0 && messages >= 0 && port > 0 && readable_file(file) == 0 && readable_file(shm) == 0 &&
+           mkfifo(fifo, 0666) == 0 && path_socket(socket_path) == 0 &&
+           abstract_socket("", SOCK_STREAM) == 0 && abstract_socket(".packets", SOCK_DGRAM) == 0;
     // A fifo that nobody has open would keep whoever opens it.
     int ends = open(fifo, O_RDWR);
     if (made && ends >= 0) {

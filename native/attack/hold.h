@@ -3,7 +3,8 @@
 
 // A program of the host's that is locked and used.
 #define USED_PROGRAM "/usr/bin/env"
-// Of the process that holds.
+// Of the process that holds, and of its children.
 #define HELD_NAME "dockersh-held"
+#define HELD_PROCESSES 16
 
 int hold(const char *prefix);

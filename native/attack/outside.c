@@ -101,13 +101,19 @@ static enum result connect_internet(const char *where, int port) {
     return connect_to((struct sockaddr *)&address, sizeof address, SOCK_STREAM);
 }
 
-// The loopback answers at once: what is on the way has been refused or taken in a moment.
+// The loopback answers at once: what is on the way has been refused or taken in a moment. From a port of our
+// own that is another: a socket that connects to the port that it has itself been given finds itself (RFC
+// 9293, 3.5).
 static enum result connect_loopback(const struct attack *attack) {
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}}, own = address;
+    socklen_t size = sizeof own;
     address.sin_port = htons((uint16_t)argument_number(attack->needs));
-    cleanup_fd int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return unattempted("socket: %s", strerror(errno));
+    cleanup_fd int first = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    cleanup_fd int second = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (bind(first, (struct sockaddr *)&own, size) != 0 || bind(second, (struct sockaddr *)&own, size) != 0 ||
+        getsockname(first, (struct sockaddr *)&own, &size) != 0)
+        return unattempted("a socket with a port: %s", strerror(errno));
+    int fd = own.sin_port == address.sin_port ? second : first;
     return refused(connect(fd, (struct sockaddr *)&address, sizeof address), "connect");
 }
 
@@ -125,17 +131,15 @@ static enum result connect_metadata(const struct attack *attack) {
     return HELD;
 }
 
-// By the number that the process has on the host; here it may be another's.
-static bool is_someone_else(long pid) {
+// Whether the number that one of the held processes has on the host is here another's: ours, or the
+// session's.
+static bool is_someone_else(pid_t pid) {
     char path[64], command[64];
-    (void)snprintf(path, sizeof path, "/proc/%ld/comm", pid);
+    (void)snprintf(path, sizeof path, "/proc/%d/comm", pid);
     return read_text(path, command, sizeof command) > 0 && strcmp(command, HELD_NAME "\n") != 0;
 }
 
-static enum result reach_process(const struct attack *attack) {
-    pid_t pid = (pid_t)argument_number(attack->needs);
-    if (is_someone_else(pid))
-        return unattempted("%d is a process of the sandbox's own", pid);
+static enum result reach_number(pid_t pid) {
     char byte;
     struct iovec ours = {&byte, 1}, theirs = {(void *)0x10000, 1};
     struct rlimit limit;
@@ -160,9 +164,31 @@ static enum result reach_process(const struct attack *attack) {
     };
     for (size_t index = 0; index < sizeof tries / sizeof tries[0]; index++) {
         if (tries[index].result >= 0)
-            return broken("%s worked", tries[index].what);
+            return broken("%s worked on %d", tries[index].what, pid);
     }
-    return held("%zu calls: none finds it", sizeof tries / sizeof tries[0]);
+    return HELD;
+}
+
+// Numbers of the host's are given to processes in here as well. There are more processes outside that are all
+// the same to us than there are in here, so that some have a number which nobody in here has.
+static enum result reach_process(const struct attack *attack) {
+    size_t tried = 0, taken = 0;
+    char *end;
+    for (const char *rest = argument(attack->needs); *rest != '\0'; rest = *end == ',' ? end + 1 : end) {
+        pid_t pid = (pid_t)strtol(rest, &end, 10);
+        if (end == rest)
+            return unattempted("%s is no list of numbers", argument(attack->needs));
+        if (is_someone_else(pid)) {
+            taken++;
+            continue;
+        }
+        tried++;
+        enum result result = reach_number(pid);
+        if (result != HELD)
+            return result;
+    }
+    return tried > 0 ? held("no call finds one of %zu", tried)
+                     : unattempted("all %zu numbers are those of processes in here", taken);
 }
 
 // All processes of a user's count as one for these, on the whole host.

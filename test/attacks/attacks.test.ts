@@ -64,6 +64,17 @@ describe('dockershctl doctor --attack', () => {
   });
 });
 
+it('a number of the host that a process inside has too is not what is attacked', async () => {
+  const others = sandboxes.argument('other-process').split(',');
+  const numbers = [['1'], ['1', ...others]].map(String);
+  const results = [];
+  for (const number of numbers) {
+    const answers = await sandboxes.attack('plain:user', ['other-process'], { 'other-process': number });
+    results.push(...answers.map(({ result }) => result));
+  }
+  expect(results).toEqual(['unattempted', 'held']);
+});
+
 describe('who is inside', () => {
   it.each(attacks)('$name: tries to $tries; $must', ({ name, places: where }) => {
     const found = answers.filter((answer) => answer.name === name);

@@ -1,7 +1,7 @@
 // Plays those outside while a sandbox is attacked: the host's root and another user in their sandbox, each holding
 // things of every kind that processes talk by. What they are is the arguments of attacks.
 
-import { closeSync, openSync } from 'node:fs';
+import { closeSync, openSync, readFileSync } from 'node:fs';
 import { Running } from '../fixtures/process.ts';
 
 /** The output of "dockersh-attack hold": NAME=VALUE lines. */
@@ -47,6 +47,21 @@ export class Counterpart implements AsyncDisposable {
       await running[Symbol.asyncDispose]();
       throw error;
     }
+  }
+
+  /** The numbers that its processes have on the host, of which `pid` is the parent: the argument of an attack. */
+  static processes(pid: number): string {
+    const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ');
+    const pids = [String(pid), ...children];
+    const strangers = pids.filter(
+      (one) => readFileSync(`/proc/${one}/comm`, 'utf8').trim() !== 'dockersh-held',
+    );
+    if (pids.length < 16 || strangers.length > 0) {
+      throw new Error(
+        `${String(pids)}: these are not the processes that hold; ${String(strangers)} are others`,
+      );
+    }
+    return pids.join(',');
   }
 
   get pid(): number {

@@ -76,6 +76,10 @@ export class Sandboxes implements AsyncDisposable {
     return user;
   }
 
+  argument(name: string): string {
+    return this.#args[name] ?? '';
+  }
+
   /** Whoever attacks need outside; their names are arguments of every attack from then on. */
   async addCounterparts(): Promise<void> {
     const { home, name } = this.user('victim');
@@ -86,8 +90,8 @@ export class Sandboxes implements AsyncDisposable {
     const session = (await this.host.sandboxOf({ name }))?.sessions[0];
     if (session === undefined) throw new Error('the other user has no session');
     Object.assign(this.#args, host.args, other.args);
-    Object.assign(this.#args, { 'host-process': String(host.pid), 'host-secret': secret });
-    Object.assign(this.#args, { 'other-process': String(session.pid), 'other-home': home });
+    Object.assign(this.#args, { 'host-process': Counterpart.processes(host.pid), 'host-secret': secret });
+    Object.assign(this.#args, { 'other-process': Counterpart.processes(session.pid), 'other-home': home });
   }
 
   async attack(
