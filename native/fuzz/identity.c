@@ -1,6 +1,6 @@
 // Fuzzes the ids that a session gets: never root's, and none that is not mapped.
 
-#include "identity.h"
+#include "session/identity.h"
 #include "fuzz.h"
 
 static int is_mapped(const struct spec *spec, gid_t gid) {

@@ -2,7 +2,7 @@
 // whole.
 
 #include "spec.h"
-#include "cgroup.h"
+#include "cgroup/cgroup.h"
 #include "fuzz.h"
 
 static void clear(struct spec *spec) {

@@ -10,7 +10,7 @@
 #include "cleanup.h"
 #include "control.h"
 #include "fuzz.h"
-#include "session.h"
+#include "session/session.h"
 
 enum { NOBODY = 0x7ffffff0 }; // no process's id: PID_MAX_LIMIT is far below
 

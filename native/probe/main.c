@@ -104,7 +104,7 @@ static int probe_idmap(struct err *err) {
     return sys_mount_setattr(tree, "", AT_EMPTY_PATH, &attr) != 0 ? err_sys(err, "map ids", "") : 0;
 }
 
-// With the options of a sandbox's overlay (native/supervisor/rootfs.c), and written to once.
+// With the options of a sandbox's overlay (native/supervisor/rootfs/rootfs.c), and written to once.
 static int probe_overlay(struct err *err) {
     static const char options[] =
         "lowerdir=lower,upperdir=upper,workdir=work,index=off,metacopy=off,redirect_dir=off";

@@ -10,8 +10,8 @@
 #include <unistd.h>
 
 #include "cleanup.h"
-#include "host_folders.h"
 #include "pause.h"
+#include "rootfs/host_folders.h"
 #include "sys.h"
 
 static uint8_t message[WIRE_MAX_BYTES];

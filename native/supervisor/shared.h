@@ -10,7 +10,7 @@
 #include <time.h>
 
 #include "err.h"
-#include "lockdown.h"
+#include "start/lockdown.h"
 
 #define MAX_SESSIONS 256
 

@@ -8,7 +8,7 @@
 #include <sys/types.h>
 
 #include "err.h"
-#include "lockdown.h"
+#include "start/lockdown.h"
 #include "wire.h"
 
 // Of an image at most 256 (src/images/oci.ts), and the identity layer. Overlayfs takes 500.

@@ -18,15 +18,15 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "cgroup/delegate.h"
+#include "cgroup/group.h"
 #include "cleanup.h"
 #include "closing.h"
 #include "control.h"
-#include "delegate.h"
-#include "devpts.h"
-#include "group.h"
 #include "pause.h"
-#include "session_time.h"
-#include "spawner.h"
+#include "rootfs/devpts.h"
+#include "session/time.h"
+#include "start/spawner.h"
 #include "sys.h"
 
 #define FIXED_POLLS 4

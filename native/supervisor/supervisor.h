@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "cgroup.h"
+#include "cgroup/cgroup.h"
 #include "shared.h"
 #include "spec.h"
 
@@ -28,7 +28,7 @@ struct session {
     uint64_t sent_ns;
     uint64_t kill_at_ns;   // when what is left of it is killed
     unsigned kills;        // how often it has been
-    uint64_t ends_at_ns;   // when it has lasted as long as it may (session_time.c)
+    uint64_t ends_at_ns;   // when it has lasted as long as it may (session/time.c)
     uint64_t look_at_ns;   // when its terminal is looked at next
     uint64_t idle_ns;      // how long that may be still
     uint64_t active_at_ns; // when it was seen not to be
@@ -89,7 +89,7 @@ int build_sandbox(struct supervisor *supervisor, struct wire_reader *reader, con
 // A spawner that died (the kernel's OOM killer may choose it) is replaced by a new one.
 int replace_spawner(struct supervisor *supervisor, struct err *err);
 
-// session_begin.c
+// session/begin.c
 // Takes the connection out of `fds` where it keeps it.
 void session_start(struct supervisor *supervisor, struct wire_reader *reader, int *fds, unsigned count);
 // Hears what the spawner and the sessions' processes have said until now.

@@ -1,7 +1,7 @@
-// Tests of the ids that a session gets (supervisor/identity.c): the daemon may name others than the user's,
+// Tests of the ids that a session gets (supervisor/session/identity.c): the daemon may name others than the user's,
 // but never root's, none that are not mapped, and no mixture of two.
 
-#include "identity.h"
+#include "session/identity.h"
 
 #include <string.h>
 

@@ -1,5 +1,5 @@
 // Uses the host's cgroups for the daemon: writes limits, reads what a sandbox uses, and removes what is left over.
-// The sandbox's own cgroup is made by its supervisor (native/supervisor/cgroup.h says why).
+// The sandbox's own cgroup is made by its supervisor (native/supervisor/cgroup/cgroup.h says why).
 
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { mkdir, readdir, writeFile } from 'node:fs/promises';

@@ -1,5 +1,5 @@
 // Looks up the devices of the host that a sandbox gets. Each becomes a node of the sandbox's own with the same number
-// (native/supervisor/dev.c), so what a name means is settled here, once, by root in root's /dev. There is no rule of
+// (native/supervisor/rootfs/dev.c), so what a name means is settled here, once, by root in root's /dev. There is no rule of
 // a device controller behind it: no mount inside but /dev lets a node work, nobody inside can make one, and the nodes
 // that there are belong to nobody inside.
 

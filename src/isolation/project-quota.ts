@@ -28,7 +28,7 @@ type Mark = (id: number, folder: string) => Promise<void>;
 /** What a start makes before anything of the user's runs. */
 const startBytes = 1024 ** 2;
 const startInodes = 64;
-/** native/supervisor/kept.c; those that are missing are yet to be made. */
+/** native/supervisor/rootfs/kept.c; those that are missing are yet to be made. */
 const keptFiles = 8;
 const keptBytes = keptFiles * 64 * 1024;
 

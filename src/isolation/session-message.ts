@@ -20,7 +20,7 @@ export interface SessionPlace {
   readonly ofLogin: readonly ByteString[];
 }
 
-/** enum of TAG_KIND (native/supervisor/child.c). */
+/** enum of TAG_KIND (native/supervisor/session/child.c). */
 const programKinds = { shell: 0, direct: 1, quietShell: 2 } as const;
 
 type ResourceLimit = readonly [resource: bigint, soft: bigint, hard: bigint];

@@ -4,10 +4,10 @@
 import { DockershError } from '../lib/errors.ts';
 import { type ByteString, wireFieldBytes, wireMaxBytes } from '../lib/wire.ts';
 
-/** For what the supervisor adds (native/supervisor/session_begin.c): ids, 256 groups, SSH_TTY, a slot. */
+/** For what the supervisor adds (native/supervisor/session/begin.c): ids, 256 groups, SSH_TTY, a slot. */
 const supervisorsBytes = 2 * 1024;
 export const sessionMaxBytes = wireMaxBytes - supervisorsBytes;
-/** Of a session's environment (MAX_STRINGS of native/supervisor/child.c). */
+/** Of a session's environment (MAX_STRINGS of native/supervisor/session/child.c). */
 const mostVariables = 4096;
 /** What execve(2) takes as one string, without its NUL. */
 const longestString = 128 * 1024 - 1;

@@ -108,7 +108,7 @@ export interface UserFolder {
   readonly home: string;
 }
 
-/** Relative to where the supervisor builds (native/supervisor/rootfs.c). */
+/** Relative to where the supervisor builds (native/supervisor/rootfs/rootfs.c). */
 const deviceFolder = 'd';
 
 /** Makes what is missing. `rootId` owns the writable layer's root: it is / inside. */

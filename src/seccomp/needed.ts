@@ -17,9 +17,9 @@ export const neededCalls: readonly string[] = [
     'signalfd4',
     'wait4',
   ],
-  // native/supervisor/{inside,spawner}.c, once they are locked down
+  // native/supervisor/start/{inside,spawner}.c, once they are locked down
   ...['clone', 'close', 'close_range', 'execveat', 'recvmsg', 'seccomp', 'sendmsg', 'setsid'],
-  // native/supervisor/{child,streams}.c, and what musl needs for them
+  // native/supervisor/session/{child,streams}.c, and what musl needs for them
   ...[
     'brk',
     'chdir',

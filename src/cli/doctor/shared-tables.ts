@@ -9,7 +9,7 @@ import type { Context } from './context.ts';
 import { isOlder, sysctl, upstreamVersion } from './kernel.ts';
 import { policyOf } from './subject.ts';
 
-/** Of one sandbox (native/supervisor/devpts.c). */
+/** Of one sandbox (native/supervisor/rootfs/devpts.c). */
 const terminalsOfOne = 128;
 // What the kernel counts towards a sandbox's memory for one of each, on 64-bit machines.
 const bytesOfFile = 192;

@@ -1,4 +1,4 @@
-// An image as a sandbox sees it: its layers under overlayfs, with the options of native/supervisor/rootfs.c.
+// An image as a sandbox sees it: its layers under overlayfs, with the options of native/supervisor/rootfs/rootfs.c.
 
 import { execFileSync } from 'node:child_process';
 import { mkdir } from 'node:fs/promises';

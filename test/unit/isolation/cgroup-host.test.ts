@@ -215,7 +215,7 @@ describe("a sandbox's cgroup", () => {
     ['', 'u1000-'],
   ])('of %j is %s', (user, name) => {
     expect(cgroupName(1000, user)).toBe(name);
-    // native/supervisor/cgroup.h has room for 63 bytes.
+    // native/supervisor/cgroup/cgroup.h has room for 63 bytes.
     expect(cgroupName(4_294_967_295, user).length).toBeLessThan(64);
   });
 });

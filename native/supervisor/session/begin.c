@@ -5,13 +5,13 @@
 #include <poll.h>
 #include <string.h>
 
+#include "cgroup/group.h"
 #include "cleanup.h"
 #include "closing.h"
 #include "control.h"
-#include "group.h"
-#include "identity.h"
-#include "session.h"
-#include "session_time.h"
+#include "session/identity.h"
+#include "session/session.h"
+#include "session/time.h"
 
 static uint8_t request[WIRE_MAX_BYTES];
 

@@ -1,4 +1,4 @@
-#include "dev.h"
+#include "rootfs/dev.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "cleanup.h"
-#include "rootfs.h"
+#include "rootfs/rootfs.h"
 
 #define OWN_INODES ((size_t)64)
 #define INODES_PER_DEVICE ((size_t)4) // with the folders above it

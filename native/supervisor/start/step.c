@@ -1,4 +1,4 @@
-#include "step.h"
+#include "start/step.h"
 
 #include <errno.h>
 

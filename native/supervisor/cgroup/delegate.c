@@ -1,4 +1,4 @@
-#include "delegate.h"
+#include "cgroup/delegate.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -1,4 +1,4 @@
-#include "session_time.h"
+#include "session/time.h"
 
 #include <stdbool.h>
 #include <sys/stat.h>

@@ -1,4 +1,4 @@
-#include "group.h"
+#include "cgroup/group.h"
 
 #include <signal.h>
 #include <stdbool.h>
@@ -9,8 +9,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "cgroup/delegate.h"
 #include "cleanup.h"
-#include "delegate.h"
 #include "sys.h"
 
 void group_signal(pid_t leader, int number) {

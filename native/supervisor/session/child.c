@@ -1,4 +1,4 @@
-#include "child.h"
+#include "session/child.h"
 
 #include <errno.h>
 #include <grp.h>
@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "cleanup.h"
-#include "streams.h"
+#include "session/streams.h"
 #include "sys.h"
 
 #define MAX_STRINGS 4096

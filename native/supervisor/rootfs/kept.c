@@ -1,4 +1,4 @@
-#include "kept.h"
+#include "rootfs/kept.h"
 
 #include <fcntl.h>
 #include <stdbool.h>

@@ -1,4 +1,4 @@
-// Sessions: what a login becomes once the daemon has handed it over (session_begin.c). The login client's
+// Sessions: what a login becomes once the daemon has handed it over (begin.c). The login client's
 // connection ends here, so that a daemon that is stopped, upgraded or killed takes no session with it.
 #include <errno.h>
 #include <signal.h>
@@ -7,12 +7,12 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 
+#include "cgroup/group.h"
 #include "cleanup.h"
 #include "client.h"
 #include "closing.h"
-#include "group.h"
-#include "session.h"
-#include "session_time.h"
+#include "session/session.h"
+#include "session/time.h"
 
 #define RETRY_MS 20u
 

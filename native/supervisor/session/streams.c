@@ -1,4 +1,4 @@
-#include "streams.h"
+#include "session/streams.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-#include "cgroup.h"
+#include "cgroup/cgroup.h"
 
 // Whether it has been killed, or is on its way out for another reason: it may be long until it can be waited
 // for.

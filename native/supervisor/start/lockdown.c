@@ -1,4 +1,4 @@
-#include "lockdown.h"
+#include "start/lockdown.h"
 
 #include <errno.h>
 #include <linux/capability.h>

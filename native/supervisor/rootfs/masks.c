@@ -1,4 +1,4 @@
-#include "masks.h"
+#include "rootfs/masks.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "cleanup.h"
-#include "rootfs.h"
+#include "rootfs/rootfs.h"
 #include "sys.h"
 
 // What only the host's root may read is not here: its owner has no id inside, so nobody can open it.

@@ -1,4 +1,4 @@
-#include "host_folders.h"
+#include "rootfs/host_folders.h"
 
 #include <fcntl.h>
 #include <sched.h>

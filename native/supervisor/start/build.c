@@ -22,13 +22,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "cgroup/delegate.h"
 #include "cleanup.h"
-#include "delegate.h"
-#include "host_folders.h"
 #include "keep.h"
-#include "rootfs.h"
-#include "spawner.h"
-#include "step.h"
+#include "rootfs/host_folders.h"
+#include "rootfs/rootfs.h"
+#include "start/spawner.h"
+#include "start/step.h"
 #include "supervisor.h"
 #include "sys.h"
 

@@ -1,4 +1,4 @@
-#include "devpts.h"
+#include "rootfs/devpts.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -10,8 +10,8 @@
 #include <unistd.h>
 
 #include "cleanup.h"
-#include "identity.h"
-#include "rootfs.h"
+#include "rootfs/rootfs.h"
+#include "session/identity.h"
 #include "sys.h"
 
 #define TTY_GROUP 5

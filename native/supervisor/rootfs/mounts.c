@@ -1,4 +1,4 @@
-#include "mounts.h"
+#include "rootfs/mounts.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "cleanup.h"
-#include "rootfs.h"
+#include "rootfs/rootfs.h"
 #include "sys.h"
 
 static bool only_roots(int folder) {

@@ -1,4 +1,4 @@
-#include "inside.h"
+#include "start/inside.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,11 +16,11 @@
 #include <unistd.h>
 
 #include "cleanup.h"
-#include "devpts.h"
-#include "lockdown.h"
-#include "masks.h"
-#include "rootfs.h"
-#include "step.h"
+#include "rootfs/devpts.h"
+#include "rootfs/masks.h"
+#include "rootfs/rootfs.h"
+#include "start/lockdown.h"
+#include "start/step.h"
 #include "sys.h"
 
 #define INIT_PEER_FD 3

@@ -1,4 +1,4 @@
-#include "spawner.h"
+#include "start/spawner.h"
 
 #include <errno.h>
 #include <grp.h>
@@ -10,12 +10,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "child.h"
 #include "cleanup.h"
-#include "inside.h"
-#include "lockdown.h"
+#include "session/child.h"
 #include "spec.h"
-#include "step.h"
+#include "start/inside.h"
+#include "start/lockdown.h"
+#include "start/step.h"
 #include "sys.h"
 
 static uint8_t message[WIRE_MAX_BYTES];

@@ -1,4 +1,4 @@
-// Shared by the two files about sessions: session_begin.c for their beginning, session.c for the rest of
+// Shared by the two files about sessions: begin.c for their beginning, session.c for the rest of
 // their life.
 #pragma once
 

@@ -1,4 +1,4 @@
-#include "rootfs.h"
+#include "rootfs/rootfs.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -10,11 +10,11 @@
 #include <unistd.h>
 
 #include "cleanup.h"
-#include "dev.h"
-#include "devpts.h"
-#include "host_folders.h"
-#include "kept.h"
-#include "mounts.h"
+#include "rootfs/dev.h"
+#include "rootfs/devpts.h"
+#include "rootfs/host_folders.h"
+#include "rootfs/kept.h"
+#include "rootfs/mounts.h"
 #include "sys.h"
 
 int open_in_root(int root, const char *path, struct err *err) {

@@ -8,8 +8,8 @@
 
 #include <stdint.h>
 
-#include "child.h"
 #include "err.h"
+#include "session/child.h"
 
 struct streams {
     int fds[3];   // what becomes 0, 1 and 2

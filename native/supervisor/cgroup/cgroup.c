@@ -1,4 +1,4 @@
-#include "cgroup.h"
+#include "cgroup/cgroup.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -8,8 +8,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "cgroup/delegate.h"
 #include "cleanup.h"
-#include "delegate.h"
 
 #define REMOVE_ATTEMPTS 200 // of a millisecond each
 
