@@ -22,11 +22,11 @@
 
 #include "cleanup.h"
 #include "clients.h"
-#include "disk_image.h"
-#include "own_file.h"
+#include "files/disk_image.h"
+#include "files/own_file.h"
+#include "files/project_quota.h"
+#include "files/unnamed_file.h"
 #include "poller.h"
-#include "project_quota.h"
-#include "unnamed_file.h"
 #include "watch.h"
 #include "wire.h"
 

@@ -1,5 +1,5 @@
-// Tests of the ids that a session gets (supervisor/session/identity.c): the daemon may name others than the user's,
-// but never root's, none that are not mapped, and no mixture of two.
+// Tests of the ids that a session gets (supervisor/session/identity.c): the daemon may name others than the
+// user's, but never root's, none that are not mapped, and no mixture of two.
 
 #include "session/identity.h"
 

@@ -4,7 +4,7 @@
 //
 // Two loop devices behind one file would destroy it. So whoever attaches one holds a lock on the open file
 // (flock(2)), which the loop device then keeps: it belongs to the open file that the kernel writes through.
-#include "disk_image.h"
+#include "files/disk_image.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -1,7 +1,7 @@
 // Fuzzes attributes that an archive or a sandbox's file carries: capabilities are checked and turned into
 // those inside.
 
-#include "../layer/attributes/attributes.c"
+#include "../../layer/attributes/attributes.c"
 
 #include "cleanup.h"
 #include "fuzz.h"

@@ -1,6 +1,6 @@
 // Fuzzes /proc/PID/stat, where the name of a program is its user's: no name changes what is read behind it.
 
-#include "../supervisor/cgroup/group.c"
+#include "../../supervisor/cgroup/group.c"
 
 #include "fuzz.h"
 

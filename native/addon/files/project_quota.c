@@ -1,6 +1,6 @@
 // Sets and reads quotas of projects on ext4 and xfs (quotactl(2), ioctl_xfs_fsgetxattr(2)). A folder with an
 // id passes it on to what is made in it; what is in a tree that is there already, dockersh-layer marks.
-#include "project_quota.h"
+#include "files/project_quota.h"
 
 #include <errno.h>
 #include <fcntl.h>

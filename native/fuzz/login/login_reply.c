@@ -13,7 +13,7 @@ static long fuzz_write(int fd, const void *bytes, size_t length);
 #define main login_main
 #define _exit fuzz_exit
 #define write fuzz_write
-#include "../login/main.c"
+#include "../../login/main.c"
 #undef write
 #undef _exit
 #undef main

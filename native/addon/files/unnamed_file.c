@@ -1,4 +1,4 @@
-#include "unnamed_file.h"
+#include "files/unnamed_file.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -12,7 +12,7 @@ static int fuzz_setrlimit(int resource, const struct rlimit *limit);
 static ssize_t fuzz_write(int fd, const void *bytes, size_t length);
 #define setrlimit(resource, limit) fuzz_setrlimit((int)(resource), limit)
 #define write fuzz_write
-#include "../supervisor/session/child.c"
+#include "../../supervisor/session/child.c"
 #undef write
 #undef setrlimit
 

@@ -1,4 +1,4 @@
-#include "own_file.h"
+#include "files/own_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
