@@ -7,7 +7,7 @@ import { hasErrno, sysexits } from '../../lib/errors.ts';
 import type { Console } from '../console.ts';
 import { CliFailure } from '../failure.ts';
 import { groupsOf, lookUpAccount } from '../host/accounts.ts';
-import { awaitPolicy } from '../in-force.ts';
+import { awaitPolicy } from '../policy/in-force.ts';
 import { install, installedEntries, remove } from '../sshd/change.ts';
 import { placeOf } from '../sshd/trial.ts';
 import { putStub, removeAside, swap, takeStubBack } from './home.ts';

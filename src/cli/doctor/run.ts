@@ -1,19 +1,19 @@
 // Runs the checks: those of the host, and those of every account that has a sandbox.
 
 import { findAccount } from '../host/accounts.ts';
-import { accountChecks } from './accounts.ts';
-import { cgroupChecks } from './cgroups.ts';
 import { type CheckResult, type Finding, type HostCheck, type UserCheck, unknown } from './check.ts';
+import { accountChecks } from './checks/accounts.ts';
+import { cgroupChecks } from './checks/cgroups.ts';
+import { fileSystemChecks } from './checks/filesystems.ts';
+import { kernelChecks } from './checks/kernel.ts';
+import { exemptCheck, stateChecks } from './checks/never-out.ts';
+import { serviceChecks, userServiceChecks } from './checks/service.ts';
+import { sharedTableChecks } from './checks/shared-tables.ts';
+import { sshChecks } from './checks/ssh.ts';
+import { hostWays, userWays } from './checks/ways-around.ts';
 import type { Context } from './context.ts';
-import { fileSystemChecks } from './filesystems.ts';
-import { kernelChecks } from './kernel.ts';
-import { exemptCheck, stateChecks } from './never-out.ts';
-import { serviceChecks, userServiceChecks } from './service.ts';
-import { sharedTableChecks } from './shared-tables.ts';
-import { sshChecks } from './ssh.ts';
 import { policyOf, type Subject, subjectOf } from './subject.ts';
 import { inTurns } from './subjects.ts';
-import { hostWays, userWays } from './ways-around.ts';
 
 const hostChecks: readonly HostCheck[] = [
   ...kernelChecks,

@@ -3,9 +3,9 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { statusOf } from '../../../src/cli/doctor/check.ts';
-import { isOlder } from '../../../src/cli/doctor/kernel.ts';
+import { isOlder } from '../../../src/cli/doctor/checks/kernel.ts';
+import { matchesAny } from '../../../src/cli/doctor/checks/ssh.ts';
 import { checkIds } from '../../../src/cli/doctor/run.ts';
-import { matchesAny } from '../../../src/cli/doctor/ssh.ts';
 import { mountOf, parseMounts } from '../../../src/cli/host/mounts.ts';
 import { shellOperand, shellWord } from '../../../src/lib/shell-word.ts';
 import { cli } from './fake-daemon.ts';

@@ -4,7 +4,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { findProgram } from '../../../src/cli/exec.ts';
+import { findProgram } from '../../../src/cli/sandbox/exec.ts';
 import { cli } from './fake-daemon.ts';
 
 const main = join(import.meta.dirname, '../../../src/cli/main.ts');

@@ -1,0 +1,82 @@
+// dockershctl user ls: lists the accounts that have a sandbox, how they come to it, and those that are kept out of
+// it.
+
+import type { Command } from 'commander';
+import type { Console } from '../console.ts';
+import { Context } from '../doctor/context.ts';
+import { policyOf, type Subject } from '../doctor/subject.ts';
+import { defaultQuestion } from '../host/sshd-settings.ts';
+import type { Column } from '../table.ts';
+import { findInstallation, type Installation } from './installation.ts';
+
+const columns: Column[] = [
+  { header: 'USER' },
+  { header: 'UID', align: 'right' },
+  { header: 'BY' },
+  { header: 'IMAGE' },
+  { header: 'HOME' },
+  { header: 'FILES' },
+  { header: 'SINCE' },
+];
+
+interface Row {
+  readonly user: string;
+  readonly uid: number;
+  /** How it comes to its sandbox. */
+  readonly by: readonly string[];
+  readonly image: string | null;
+  readonly home: string | null;
+  /** What became of its files; null: it was not "user enable" that gave it the sandbox. */
+  readonly files: string | null;
+  readonly since: string | null;
+}
+
+export function addUserLs(user: Command, console: () => Console): void {
+  user
+    .command('ls')
+    .description('list the accounts that have a sandbox')
+    .option('--sshd-config <file>', "sshd's main file", defaultQuestion.config)
+    .option('--client <path>', 'the login client, where it is not in the usual place')
+    .action(async ({ sshdConfig, client }: { sshdConfig: string; client?: string }) => {
+      const cli = console();
+      const installation = await findInstallation(cli, { client });
+      const sshd = { ...defaultQuestion, config: sshdConfig };
+      const context = new Context(cli, { sshd, client, config: installation.config, state: undefined });
+      const { found, left } = await context.subjects();
+      if (left > 0) cli.stderr.write(`dockershctl: sshd was not asked about ${left} more accounts\n`);
+      const users = await Promise.all(found.map((subject) => rowOf(subject, installation)));
+      cli.show({ users }, () => cli.table(columns, users.map(cells)));
+    });
+}
+
+async function rowOf(subject: Subject, { books }: Installation): Promise<Row> {
+  const { account, byShell, byForce } = subject;
+  const enabled = await books.enabled(account.uid);
+  const policy = policyOf(subject);
+  return {
+    user: account.name,
+    uid: account.uid,
+    by: [
+      ...(byShell ? ['login shell'] : []),
+      ...(byForce ? ['ForceCommand'] : []),
+      ...(policy?.exempt === 'yes' ? ['exempt: no sandbox'] : []),
+    ],
+    image: policy?.image ?? null,
+    home: policy?.home ?? null,
+    files: enabled?.plan.files ?? null,
+    since: enabled?.at ?? null,
+  };
+}
+
+function cells({ user, uid, by, image, home, files, since }: Row): string[] {
+  const shown = (text: string | null): string => text ?? '-';
+  return [
+    user,
+    String(uid),
+    by.join(', '),
+    shown(image),
+    shown(home),
+    shown(files),
+    since?.slice(0, 10) ?? '-',
+  ];
+}

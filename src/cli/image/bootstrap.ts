@@ -1,0 +1,44 @@
+// dockershctl image bootstrap: makes a base image from the distribution's packages.
+
+import type { Command } from 'commander';
+import { printable } from '../../lib/printable.ts';
+import type { Console } from '../console.ts';
+import { humanSize } from '../human.ts';
+import { type ProgressOptions, progressDisplay, progressOption } from '../progress.ts';
+
+interface Options extends ProgressOptions {
+  mirror?: string;
+  include?: string;
+}
+
+export function addImageBootstrap(image: Command, console: () => Console): void {
+  image
+    .command('bootstrap')
+    .description("make a base image from a distribution's packages, or of busybox alone")
+    .argument('<suite>', 'debian:trixie, debian:bookworm, ubuntu:noble …, or busybox')
+    .argument('[name]', 'what to call the image (default: as the suite)')
+    .option('--mirror <url>', "where packages come from (default: the distribution's own)")
+    .option('--include <packages>', 'packages to install as well, with commas between')
+    .addOption(progressOption())
+    .addHelpText(
+      'after',
+      '\nNeeds the package mmdebstrap on this host, for busybox the package busybox-static.',
+    )
+    .action(async (suite: string, name: string | undefined, options: Options) => {
+      const cli = console();
+      using display = progressDisplay(cli, options);
+      const request = {
+        suite,
+        name: name ?? suite,
+        ...(options.mirror === undefined ? {} : { mirror: options.mirror }),
+        ...(options.include === undefined ? {} : { packages: options.include.split(',').filter(Boolean) }),
+      };
+      const result = await cli.call('image.bootstrap', request, { onProgress: (step) => display.show(step) });
+      display[Symbol.dispose]();
+      cli.show(
+        result,
+        ({ files, sizeBytes, digest }) =>
+          `made ${printable(result.name)}: ${files} files, ${humanSize(sizeBytes)}, ${digest}\n`,
+      );
+    });
+}

@@ -1,0 +1,57 @@
+// dockershctl image du: shows what images and users' layers take on the disk, and what of it is shared.
+
+import type { Command } from 'commander';
+import type { AdminUse } from '../../protocol/admin.ts';
+import type { Console } from '../console.ts';
+import { humanSize, shortDigest } from '../human.ts';
+import type { Column } from '../table.ts';
+
+const imageColumns: Column[] = [
+  { header: 'IMAGE' },
+  { header: 'IMAGE ID' },
+  { header: 'SIZE', align: 'right' },
+  { header: 'SHARED SIZE', align: 'right' },
+  { header: 'UNIQUE SIZE', align: 'right' },
+];
+
+const userColumns: Column[] = [
+  { header: 'USER' },
+  { header: 'LAYER', align: 'right' },
+  { header: 'FILES', align: 'right' },
+  { header: 'SNAPSHOTS', align: 'right' },
+  { header: 'SNAPSHOT SIZE', align: 'right' },
+];
+
+export function addImageDu(image: Command, console: () => Console): void {
+  image
+    .command('du')
+    .description("show what images and users' layers take on the disk")
+    .action(async () => {
+      const cli = console();
+      cli.show(await cli.call('image.du', {}), (use) => report(use, cli));
+    });
+}
+
+function report(use: AdminUse, cli: Console): string {
+  const images = use.images.map(({ names, digest, sizeBytes, sharedBytes, ownBytes }) => [
+    names.join(', '),
+    shortDigest(digest),
+    ...[sizeBytes, sharedBytes, ownBytes].map(humanSize),
+  ]);
+  const users = use.users.map(({ user, layerBytes, files, snapshots, snapshotBytes }) => [
+    user,
+    humanSize(layerBytes),
+    String(files),
+    String(snapshots),
+    humanSize(snapshotBytes),
+  ]);
+  const { layersBytes, blobsBytes, unnamedBytes, temporaryBytes, totalBytes } = use;
+  const sums = [
+    `Images: ${humanSize(totalBytes)}`,
+    `layers ${humanSize(layersBytes)}`,
+    `archives and documents ${humanSize(blobsBytes)}`,
+    `unfinished ${humanSize(temporaryBytes)}`,
+    `without a name ${humanSize(unnamedBytes)}`,
+  ];
+  return [cli.table(imageColumns, images), cli.table(userColumns, users), `${sums.join(', ')}\n`].join('\n');
+}

@@ -1,0 +1,53 @@
+// dockershctl image import and load: makes images of what an administrator has in files.
+
+import { resolve } from 'node:path';
+import type { Command } from 'commander';
+import { printable } from '../../lib/printable.ts';
+import type { AdminParams } from '../../protocol/admin.ts';
+import type { Console } from '../console.ts';
+import { humanSize } from '../human.ts';
+import { type ProgressOptions, progressDisplay, progressOption } from '../progress.ts';
+
+const path =
+  'a folder or a file: a root filesystem (folder or tar), an OCI layout (folder or tar), docker save';
+
+export function addImageImport(image: Command, console: () => Console): void {
+  image
+    .command('import')
+    .description('make an image of a root filesystem, an OCI layout or an archive of docker save')
+    .argument('<name>', 'what the policy will call it')
+    .argument('<path>', path)
+    .addOption(progressOption())
+    .action(async (name: string, file: string, options: ProgressOptions) => {
+      await importInto(console(), { name, path: resolve(file) }, options);
+    });
+}
+
+export function addImageLoad(image: Command, console: () => Console): void {
+  image
+    .command('load')
+    .description('import every image of an archive under the names that it brings')
+    .argument('<path>', 'an OCI layout (folder or tar), or an archive of docker save')
+    .addOption(progressOption())
+    .action(async (file: string, options: ProgressOptions) => {
+      await importInto(console(), { path: resolve(file) }, options);
+    });
+}
+
+async function importInto(
+  cli: Console,
+  request: AdminParams<'image.import'>,
+  options: ProgressOptions,
+): Promise<void> {
+  using display = progressDisplay(cli, options);
+  const result = await cli.call('image.import', request, { onProgress: (step) => display.show(step) });
+  display[Symbol.dispose]();
+  cli.show(result, ({ images }) =>
+    images
+      .map(
+        ({ name, digest, sizeBytes, files }) =>
+          `imported ${printable(name)}: ${files} files, ${humanSize(sizeBytes)}, ${digest}\n`,
+      )
+      .join(''),
+  );
+}

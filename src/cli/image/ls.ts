@@ -1,0 +1,40 @@
+// dockershctl image ls: the images of this host, in docker's columns.
+
+import type { Command } from 'commander';
+import { parseImageName } from '../../lib/image-name.ts';
+import type { AdminImage } from '../../protocol/admin.ts';
+import type { Console } from '../console.ts';
+import { humanAgo, humanSize, shortDigest } from '../human.ts';
+import type { Column } from '../table.ts';
+
+const columns: Column[] = [
+  { header: 'REPOSITORY' },
+  { header: 'TAG' },
+  { header: 'IMAGE ID' },
+  { header: 'CREATED' },
+  { header: 'LAYERS', align: 'right' },
+  { header: 'SIZE', align: 'right' },
+];
+
+export function addImageLs(image: Command, console: () => Console): void {
+  image
+    .command('ls')
+    .alias('list')
+    .description('list the images')
+    .action(async () => {
+      const cli = console();
+      cli.show(await cli.call('image.ls', {}), ({ images }) => cli.table(columns, images.map(row)));
+    });
+}
+
+function row(image: AdminImage): string[] {
+  const parsed = parseImageName(image.name);
+  return [
+    parsed?.name ?? image.name,
+    parsed?.tag ?? '-',
+    shortDigest(image.digest),
+    humanAgo(image.createdAt),
+    String(image.layers),
+    image.sizeBytes === null || image.virtual ? '-' : humanSize(image.sizeBytes),
+  ];
+}

@@ -1,0 +1,60 @@
+// dockershctl ps: lists the sandboxes of this host.
+
+import type { Command } from 'commander';
+import type { AdminSandbox } from '../../protocol/admin.ts';
+import type { Console } from '../console.ts';
+import { humanDuration, humanSize } from '../human.ts';
+import { warnOfFault } from '../policy/fault.ts';
+import type { Column } from '../table.ts';
+
+const columns: Column[] = [
+  { header: 'USER' },
+  { header: 'UID', align: 'right' },
+  { header: 'STATE' },
+  { header: 'IMAGE' },
+  { header: 'SESSIONS', align: 'right' },
+  { header: 'MEMORY', align: 'right' },
+  { header: 'PROCESSES', align: 'right' },
+  { header: 'CPUS', align: 'right' },
+  { header: 'UP', align: 'right' },
+  { header: 'STOPS IN', align: 'right' },
+];
+
+export function addPs(program: Command, console: () => Console): void {
+  program
+    .command('ps')
+    .description('list the sandboxes of this host')
+    .action(async () => {
+      const cli = console();
+      const now = Date.now();
+      const result = await cli.call('ps', {});
+      warnOfFault(cli, result.policyFault);
+      cli.show(result, ({ sandboxes }) =>
+        cli.table(
+          columns,
+          sandboxes.map((sandbox) => row(sandbox, now)),
+        ),
+      );
+    });
+}
+
+function row(sandbox: AdminSandbox, now: number): string[] {
+  const { lingerUntil, memoryBytes, memoryLimitBytes, pids, pidsLimit, cpus } = sandbox;
+  return [
+    sandbox.user,
+    String(sandbox.uid),
+    sandbox.state,
+    sandbox.newerImage ? `${sandbox.image} (newer exists)` : sandbox.image,
+    String(sandbox.sessions.length),
+    ofLimit(memoryBytes, memoryLimitBytes, humanSize),
+    ofLimit(pids, pidsLimit, String),
+    cpus === null ? '-' : String(cpus),
+    humanDuration(now - Date.parse(sandbox.startedAt)),
+    lingerUntil === null ? '-' : humanDuration(Date.parse(lingerUntil) - now),
+  ];
+}
+
+function ofLimit(used: number | null, limit: number | null, format: (value: number) => string): string {
+  const shown = used === null ? '?' : format(used);
+  return limit === null ? shown : `${shown} / ${format(limit)}`;
+}
