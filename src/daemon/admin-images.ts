@@ -2,9 +2,9 @@
 
 import { bootstrapImage } from '../images/bootstrap.ts';
 import { fitsPlatform, parsePlatform } from '../images/platform.ts';
-import { pullImage } from '../images/pull.ts';
-import { pushImage } from '../images/push.ts';
 import type { PartialRegistryOptions } from '../images/registry/options.ts';
+import { pullImage } from '../images/registry/pull.ts';
+import { pushImage } from '../images/registry/push.ts';
 import type { AdminProgress, AdminUse } from '../protocol/admin.ts';
 import type { imageVerbs } from '../protocol/admin-images.ts';
 import type { AdminParts, Handlers } from './admin-parts.ts';

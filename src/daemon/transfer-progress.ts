@@ -1,6 +1,6 @@
 // Turns the progress of a pull or push into lines of the admin protocol: a line for each layer, in docker's words.
 
-import type { TransferProgress } from '../images/pull.ts';
+import type { TransferProgress } from '../images/registry/pull.ts';
 import type { AdminProgress } from '../protocol/admin.ts';
 
 const words = {

@@ -7,9 +7,9 @@ import type { Digest } from '../digest.ts';
 import type { Descriptor } from '../oci.ts';
 import { blobPath, pullScope } from './api.ts';
 import type { RegistryClient } from './client.ts';
-import type { Answer } from './exchange.ts';
 import { RegistryError } from './failure.ts';
-import { pauseAfter } from './retry.ts';
+import type { Answer } from './http/exchange.ts';
+import { pauseAfter } from './http/retry.ts';
 
 export async function hasBlob(
   client: RegistryClient,

@@ -1,19 +1,19 @@
 // Requests to one registry, for one pull or push: authentication, redirects and retries in one place, so
 // that nothing above need think of them.
 
-import { Agents } from './agents.ts';
-import { Authorizer } from './authorizer.ts';
-import { findCredential } from './docker-config.ts';
+import { Authorizer } from './auth/authorizer.ts';
+import { findCredential } from './auth/docker-config.ts';
+import { fetchToken } from './auth/token.ts';
 import { findOrigin } from './endpoint.ts';
-import { type Answer, type ExchangeRequest, exchange } from './exchange.ts';
 import { RegistryError } from './failure.ts';
+import { Agents } from './http/agents.ts';
+import { type Answer, type ExchangeRequest, exchange } from './http/exchange.ts';
+import { followLocation, isRedirect } from './http/redirect.ts';
+import { withRetries } from './http/retry.ts';
+import { failUnless } from './http/status.ts';
 import type { RegistryLimits } from './limits.ts';
 import type { RegistryOptions } from './options.ts';
-import { followLocation, isRedirect } from './redirect.ts';
 import type { RemoteName } from './remote-name.ts';
-import { withRetries } from './retry.ts';
-import { failUnless } from './status.ts';
-import { fetchToken } from './token.ts';
 
 export interface ApiRequest extends Omit<ExchangeRequest, 'url'> {
   /** A path below the registry's origin, or an address that the registry has named. */

@@ -1,14 +1,14 @@
 // Finds a registry's API, https://HOST[:PORT]/v2/. Without TLS only where that is allowed, and only after TLS has
 // been tried: a port that speaks TLS is never spoken to in the clear.
 
-import type { Agents } from './agents.ts';
-import { type Answer, exchange } from './exchange.ts';
 import { RegistryError } from './failure.ts';
-import { mayBePlain } from './hosts.ts';
+import type { Agents } from './http/agents.ts';
+import { type Answer, exchange } from './http/exchange.ts';
+import { mayBePlain } from './http/hosts.ts';
+import { withRetries } from './http/retry.ts';
+import { tunnelCode } from './http/tunnel.ts';
 import type { RegistryOptions } from './options.ts';
 import { dockerHub } from './remote-name.ts';
-import { withRetries } from './retry.ts';
-import { tunnelCode } from './tunnel.ts';
 
 /** The name of Docker Hub in images is not the name of its registry. */
 const dockerHubHost = 'registry-1.docker.io';

@@ -17,11 +17,11 @@ import {
 import { choosePlatform, describePlatform, listPlatforms, type Platform, thisPlatform } from '../platform.ts';
 import { blobPath, pullScope, pushScope } from './api.ts';
 import type { RegistryClient } from './client.ts';
-import type { Answer } from './exchange.ts';
 import { RegistryError } from './failure.ts';
+import type { Answer } from './http/exchange.ts';
+import { bodyFromBytes } from './http/send-body.ts';
 import { requireLayers } from './layer-rules.ts';
 import type { RegistryLimits } from './limits.ts';
-import { bodyFromBytes } from './send-body.ts';
 
 /** A document as it came, with what it says. */
 export interface RemoteDocument {

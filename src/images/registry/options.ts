@@ -2,8 +2,8 @@
 
 import path from 'node:path';
 import type { DockershError } from '../../lib/errors.ts';
+import { type ProxyPolicy, type ProxySettings, proxySettings } from './http/proxy.ts';
 import { defaultLimits, type RegistryLimits } from './limits.ts';
-import { type ProxyPolicy, type ProxySettings, proxySettings } from './proxy.ts';
 import { dockerHub } from './remote-name.ts';
 
 export interface RegistryOptions {

@@ -6,7 +6,7 @@ import { readdir } from 'node:fs/promises';
 import type { ServerResponse } from 'node:http';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { type PullOptions, pullImage } from '../../../src/images/pull.ts';
+import { type PullOptions, pullImage } from '../../../src/images/registry/pull.ts';
 import { failure, quick, type Seen, Server, send } from '../../unit/registry/server.ts';
 import { type BuiltImage, builtImage, builtLayer, digestOf } from '../images/image-builder.ts';
 import { buildLayerProgram, Scratch, visibleNames } from '../images/scratch.ts';

@@ -2,9 +2,9 @@
 
 import { copyFile, mkdir, writeFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { pullImage } from '../../../src/images/pull.ts';
-import { pushImage } from '../../../src/images/push.ts';
 import type { PartialRegistryOptions } from '../../../src/images/registry/options.ts';
+import { pullImage } from '../../../src/images/registry/pull.ts';
+import { pushImage } from '../../../src/images/registry/push.ts';
 import { lacks } from '../../fixtures/machine.ts';
 import { runOk } from '../../fixtures/process.ts';
 import { builtImage, builtLayer, writeLayout } from '../images/image-builder.ts';

@@ -4,8 +4,8 @@
 import { writeFile } from 'node:fs/promises';
 import type { ServerResponse } from 'node:http';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { pullImage } from '../../../src/images/pull.ts';
-import { pushImage } from '../../../src/images/push.ts';
+import { pullImage } from '../../../src/images/registry/pull.ts';
+import { pushImage } from '../../../src/images/registry/push.ts';
 import type { DockershError } from '../../../src/lib/errors.ts';
 import { lacks } from '../../fixtures/machine.ts';
 import { quick, type Seen, Server, send } from '../../unit/registry/server.ts';

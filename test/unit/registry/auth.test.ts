@@ -5,10 +5,10 @@ import type { ServerResponse } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { findCredential } from '../../../src/images/registry/auth/docker-config.ts';
 import { blobSource } from '../../../src/images/registry/blobs.ts';
-import { findCredential } from '../../../src/images/registry/docker-config.ts';
 import { fetchImage } from '../../../src/images/registry/manifests.ts';
-import { uploadBlob } from '../../../src/images/registry/uploads.ts';
+import { uploadBlob } from '../../../src/images/registry/upload/uploads.ts';
 import type { DockershError } from '../../../src/lib/errors.ts';
 import {
   connect,

@@ -1,13 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { digestOf } from '../../../src/images/digest.ts';
-import { findChallenge, parseChallenges } from '../../../src/images/registry/challenge.ts';
+import { findChallenge, parseChallenges } from '../../../src/images/registry/auth/challenge.ts';
+import { checkRealm } from '../../../src/images/registry/auth/realm.ts';
 import { printable } from '../../../src/images/registry/failure.ts';
-import { isLoopback, mayBePlain } from '../../../src/images/registry/hosts.ts';
+import { isLoopback, mayBePlain } from '../../../src/images/registry/http/hosts.ts';
+import { followLocation } from '../../../src/images/registry/http/redirect.ts';
+import { backoffMs, parseRetryAfter } from '../../../src/images/registry/http/retry.ts';
 import { defaultLimits } from '../../../src/images/registry/limits.ts';
-import { checkRealm } from '../../../src/images/registry/realm.ts';
-import { followLocation } from '../../../src/images/registry/redirect.ts';
 import { describeRemoteName, parseRemoteName, wanted } from '../../../src/images/registry/remote-name.ts';
-import { backoffMs, parseRetryAfter } from '../../../src/images/registry/retry.ts';
 
 const digest = digestOf('x');
 

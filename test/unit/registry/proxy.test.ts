@@ -1,14 +1,14 @@
 // The choice of a proxy for an address: as policy and the environment say, and none where none may be.
 
 import { describe, expect, it } from 'vitest';
-import { registryOptions } from '../../../src/images/registry/options.ts';
 import {
   describeProxy,
   type ProxyPolicy,
   proxyAuthorization,
   proxyFor,
   proxySettings,
-} from '../../../src/images/registry/proxy.ts';
+} from '../../../src/images/registry/http/proxy.ts';
+import { registryOptions } from '../../../src/images/registry/options.ts';
 import { failure } from './server.ts';
 
 const fromEnvironment: ProxyPolicy = { proxy: 'environment', noProxy: [] };

@@ -5,8 +5,8 @@ import type { ServerResponse } from 'node:http';
 import { describe, expect, it } from 'vitest';
 import { digestOf } from '../../../src/images/digest.ts';
 import type { PartialRegistryOptions } from '../../../src/images/registry/options.ts';
-import type { BlobUpload } from '../../../src/images/registry/upload-session.ts';
-import { uploadBlob } from '../../../src/images/registry/uploads.ts';
+import type { BlobUpload } from '../../../src/images/registry/upload/session.ts';
+import { uploadBlob } from '../../../src/images/registry/upload/uploads.ts';
 import {
   connect,
   descriptorOf,

@@ -2,7 +2,7 @@
 // for too long, and stops quietly when it has answered already: the answer says why.
 
 import type { ClientRequest } from 'node:http';
-import { RegistryError } from './failure.ts';
+import { RegistryError } from '../failure.ts';
 
 export interface RequestBody {
   /** Bytes, exactly. */

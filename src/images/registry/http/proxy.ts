@@ -3,7 +3,7 @@
 // proxy would answer in its place, and plain HTTP is allowed there. Pure.
 
 import { BlockList, isIP } from 'node:net';
-import { RegistryError } from './failure.ts';
+import { RegistryError } from '../failure.ts';
 import { isLoopback } from './hosts.ts';
 
 export interface ProxySettings {

@@ -2,18 +2,18 @@
 // manifest, so that whoever sees the manifest finds all of it. What the registry has is not sent again. An
 // image that was pulled goes out byte for byte as it came in, under the same digest.
 
-import type { ContentStore, Transaction } from './content.ts';
-import type { Digest } from './digest.ts';
-import { type Descriptor, imageManifest } from './oci.ts';
-import { collectBody } from './registry/body.ts';
-import { RegistryClient } from './registry/client.ts';
-import { RegistryError } from './registry/failure.ts';
-import { putManifest } from './registry/manifests.ts';
-import { type PartialRegistryOptions, registryOptions } from './registry/options.ts';
-import { inParallel } from './registry/parallel.ts';
-import { ProgressMeter, type TransferProgress } from './registry/progress.ts';
-import { describeRemoteName, parseRemoteName, type RemoteName, wanted } from './registry/remote-name.ts';
-import { uploadBlob } from './registry/uploads.ts';
+import type { ContentStore, Transaction } from '../content.ts';
+import type { Digest } from '../digest.ts';
+import { type Descriptor, imageManifest } from '../oci.ts';
+import { RegistryClient } from './client.ts';
+import { RegistryError } from './failure.ts';
+import { collectBody } from './http/body.ts';
+import { putManifest } from './manifests.ts';
+import { type PartialRegistryOptions, registryOptions } from './options.ts';
+import { inParallel } from './parallel.ts';
+import { ProgressMeter, type TransferProgress } from './progress.ts';
+import { describeRemoteName, parseRemoteName, type RemoteName, wanted } from './remote-name.ts';
+import { uploadBlob } from './upload/uploads.ts';
 
 export interface PushOptions {
   readonly registry?: PartialRegistryOptions | undefined;

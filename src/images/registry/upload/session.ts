@@ -1,9 +1,9 @@
 // Shared by the ways to send a blob: what is sent, and how an upload ends.
 
-import type { Digest } from '../digest.ts';
-import type { Descriptor } from '../oci.ts';
-import type { Answer } from './exchange.ts';
-import { RegistryError } from './failure.ts';
+import type { Digest } from '../../digest.ts';
+import type { Descriptor } from '../../oci.ts';
+import { RegistryError } from '../failure.ts';
+import type { Answer } from '../http/exchange.ts';
 
 export interface BlobUpload {
   readonly repository: string;

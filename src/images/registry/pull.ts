@@ -2,23 +2,23 @@
 // name changes its meaning when everything is there and verified, not before. What has arrived of a pull that
 // failed stays for the next one; two pulls of one layer share the work (content.ts).
 
-import { DockershError } from '../lib/errors.ts';
-import { shellWord } from '../lib/shell-word.ts';
-import type { ContentStore, Transaction } from './content.ts';
-import type { Digest } from './digest.ts';
-import { withIndexDigests } from './index-file.ts';
-import { type Descriptor, type ImageConfig, imageConfig } from './oci.ts';
-import { describePlatform, fitsPlatform, type Platform, thisPlatform } from './platform.ts';
-import { blobSource } from './registry/blobs.ts';
-import { RegistryClient } from './registry/client.ts';
-import { RegistryError } from './registry/failure.ts';
-import { fetchImage, type RemoteImage } from './registry/manifests.ts';
-import { type PartialRegistryOptions, type RegistryOptions, registryOptions } from './registry/options.ts';
-import { inParallel } from './registry/parallel.ts';
-import { ProgressMeter, type TransferProgress } from './registry/progress.ts';
-import { describeRemoteName, parseRemoteName, type RemoteName, wanted } from './registry/remote-name.ts';
+import { DockershError } from '../../lib/errors.ts';
+import { shellWord } from '../../lib/shell-word.ts';
+import type { ContentStore, Transaction } from '../content.ts';
+import type { Digest } from '../digest.ts';
+import { withIndexDigests } from '../index-file.ts';
+import { type Descriptor, type ImageConfig, imageConfig } from '../oci.ts';
+import { describePlatform, fitsPlatform, type Platform, thisPlatform } from '../platform.ts';
+import { blobSource } from './blobs.ts';
+import { RegistryClient } from './client.ts';
+import { RegistryError } from './failure.ts';
+import { fetchImage, type RemoteImage } from './manifests.ts';
+import { type PartialRegistryOptions, type RegistryOptions, registryOptions } from './options.ts';
+import { inParallel } from './parallel.ts';
+import { ProgressMeter, type TransferProgress } from './progress.ts';
+import { describeRemoteName, parseRemoteName, type RemoteName, wanted } from './remote-name.ts';
 
-export type { TransferProgress } from './registry/progress.ts';
+export type { TransferProgress } from './progress.ts';
 
 export interface PullOptions {
   readonly registry?: PartialRegistryOptions | undefined;

@@ -2,10 +2,10 @@
 // into an error.
 
 import { z } from 'zod';
-import { parseBoundedJson } from '../../lib/bounded-json.ts';
+import { parseBoundedJson } from '../../../lib/bounded-json.ts';
+import { RegistryError, type RegistryFault } from '../failure.ts';
+import type { RegistryLimits } from '../limits.ts';
 import type { Answer } from './exchange.ts';
-import { RegistryError, type RegistryFault } from './failure.ts';
-import type { RegistryLimits } from './limits.ts';
 import { parseRetryAfter } from './retry.ts';
 
 const errorAnswer = z.looseObject({

@@ -1,7 +1,7 @@
 // Decides whether an answer may redirect us: blobs often lie with another host, under a signed URL. Pure. Credentials
 // never go along to another origin; the digest decides whether what comes from there is believed.
 
-import { RegistryError } from './failure.ts';
+import { RegistryError } from '../failure.ts';
 import { isLoopback, isThisMachine, mayBePlain } from './hosts.ts';
 
 const redirectStatus = new Set([301, 302, 303, 307, 308]);

@@ -8,8 +8,8 @@
 //   - only a registry on this machine may name a realm on this machine;
 //   - plain HTTP stays on the host where it was allowed.
 
-import { RegistryError } from './failure.ts';
-import { isLoopback, isThisMachine } from './hosts.ts';
+import { RegistryError } from '../failure.ts';
+import { isLoopback, isThisMachine } from '../http/hosts.ts';
 
 export interface Realm {
   readonly url: URL;

@@ -2,16 +2,16 @@
 // is is an identity token). One request, no redirects: they could lead credentials to another host.
 
 import { z } from 'zod';
-import { parseBoundedJson } from '../../lib/bounded-json.ts';
-import type { Agents } from './agents.ts';
+import { parseBoundedJson } from '../../../lib/bounded-json.ts';
+import { RegistryError } from '../failure.ts';
+import type { Agents } from '../http/agents.ts';
+import { type Answer, exchange } from '../http/exchange.ts';
+import { withRetries } from '../http/retry.ts';
+import { bodyFromBytes } from '../http/send-body.ts';
+import { failUnless } from '../http/status.ts';
+import type { RegistryLimits } from '../limits.ts';
 import { basicHeader, type Credential } from './credential.ts';
-import { type Answer, exchange } from './exchange.ts';
-import { RegistryError } from './failure.ts';
-import type { RegistryLimits } from './limits.ts';
 import type { Realm } from './realm.ts';
-import { withRetries } from './retry.ts';
-import { bodyFromBytes } from './send-body.ts';
-import { failUnless } from './status.ts';
 
 export interface Token {
   /** The value of an Authorization header. */

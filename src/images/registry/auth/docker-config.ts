@@ -4,13 +4,13 @@
 import { stat } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
-import { DockershError } from '../../lib/errors.ts';
-import { shellWord } from '../../lib/shell-word.ts';
-import { readTrustedFile } from '../../lib/trusted-path.ts';
+import { DockershError } from '../../../lib/errors.ts';
+import { shellWord } from '../../../lib/shell-word.ts';
+import { readTrustedFile } from '../../../lib/trusted-path.ts';
+import type { RegistryOptions } from '../options.ts';
+import { dockerHub } from '../remote-name.ts';
 import type { Credential } from './credential.ts';
 import { askHelper } from './credential-helper.ts';
-import type { RegistryOptions } from './options.ts';
-import { dockerHub } from './remote-name.ts';
 
 const entry = z.looseObject({
   auth: z.string().optional(),

@@ -4,9 +4,9 @@
 import http from 'node:http';
 import https from 'node:https';
 import type { SecureContext } from 'node:tls';
+import { RegistryError } from '../failure.ts';
+import type { RegistryOptions } from '../options.ts';
 import { contextFor, defaultContext, type HostCertificates, readCertificates } from './certificates.ts';
-import { RegistryError } from './failure.ts';
-import type { RegistryOptions } from './options.ts';
 import { proxyFor } from './proxy.ts';
 import { TunnelAgent } from './tunnel.ts';
 

@@ -4,11 +4,11 @@
 import http, { type ClientRequest, type IncomingHttpHeaders, type IncomingMessage } from 'node:http';
 import https from 'node:https';
 import type { Socket } from 'node:net';
-import { hasErrno } from '../../lib/errors.ts';
-import { version } from '../../lib/version.ts';
+import { hasErrno } from '../../../lib/errors.ts';
+import { version } from '../../../lib/version.ts';
+import { RegistryError } from '../failure.ts';
+import type { RegistryLimits } from '../limits.ts';
 import { bodyOf, collectBody } from './body.ts';
-import { RegistryError } from './failure.ts';
-import type { RegistryLimits } from './limits.ts';
 import { type RequestBody, sendBody } from './send-body.ts';
 
 export interface ExchangeRequest {

@@ -1,10 +1,10 @@
 // The Authorization header of requests to one registry: nothing, basic, or a bearer token for the scopes of
 // the request. What a registry wants is learned from its first 401 and remembered for the others.
 
+import { RegistryError } from '../failure.ts';
+import type { Answer } from '../http/exchange.ts';
 import { findChallenge, parseChallenges } from './challenge.ts';
 import { basicHeader, type Credential } from './credential.ts';
-import type { Answer } from './exchange.ts';
-import { RegistryError } from './failure.ts';
 import { checkRealm, isConfidential, type Realm } from './realm.ts';
 import type { Token } from './token.ts';
 

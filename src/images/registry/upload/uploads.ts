@@ -2,14 +2,14 @@
 // another repository of the same registry where that works, or else in one request. Where one request is too
 // much for what stands in between, in pieces, each of which can be sent again.
 
-import { pullScope, pushScope, uploadPath } from './api.ts';
-import { hasBlob } from './blobs.ts';
+import { pullScope, pushScope, uploadPath } from '../api.ts';
+import { hasBlob } from '../blobs.ts';
+import type { RegistryClient } from '../client.ts';
+import { RegistryError } from '../failure.ts';
+import { withRetries } from '../http/retry.ts';
+import type { RequestBody } from '../http/send-body.ts';
 import { sendInChunks } from './chunks.ts';
-import type { RegistryClient } from './client.ts';
-import { RegistryError } from './failure.ts';
-import { withRetries } from './retry.ts';
-import type { RequestBody } from './send-body.ts';
-import { type BlobUpload, requireStored, withDigest } from './upload-session.ts';
+import { type BlobUpload, requireStored, withDigest } from './session.ts';
 
 export type UploadResult = 'there' | 'mounted' | 'sent';
 

@@ -2,8 +2,8 @@
 // that are marked as transient are tried again; every wait ends at once when the signal says so.
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import { RegistryError } from './failure.ts';
-import type { RegistryLimits } from './limits.ts';
+import { RegistryError } from '../failure.ts';
+import type { RegistryLimits } from '../limits.ts';
 
 /** Runs `work` until it succeeds, fails for good, or has failed `limits.attempts` times. */
 export async function withRetries<T>(

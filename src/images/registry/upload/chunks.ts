@@ -1,12 +1,12 @@
 // Uploads a blob in pieces (distribution specification, "pushing a blob in chunks"). A piece that broke is sent again
 // from where the registry says it is; if that lies outside the piece, the whole upload is begun anew.
 
-import { pushScope } from './api.ts';
-import type { RegistryClient } from './client.ts';
-import { RegistryError } from './failure.ts';
-import { asFinal, pauseAfter } from './retry.ts';
-import { bodyFromBytes } from './send-body.ts';
-import { type BlobUpload, requireStored, withDigest } from './upload-session.ts';
+import { pushScope } from '../api.ts';
+import type { RegistryClient } from '../client.ts';
+import { RegistryError } from '../failure.ts';
+import { asFinal, pauseAfter } from '../http/retry.ts';
+import { bodyFromBytes } from '../http/send-body.ts';
+import { type BlobUpload, requireStored, withDigest } from './session.ts';
 
 /** Largest piece that a registry may insist on: a piece is held in memory. */
 const mostChunkBytes = 64 * 1024 * 1024;

@@ -5,8 +5,8 @@
 import { readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { createSecureContext, getCACertificates, type SecureContext } from 'node:tls';
-import { DockershError, hasErrno } from '../../lib/errors.ts';
-import { readTrustedFile, type TrustOptions } from '../../lib/trusted-path.ts';
+import { DockershError, hasErrno } from '../../../lib/errors.ts';
+import { readTrustedFile, type TrustOptions } from '../../../lib/trusted-path.ts';
 
 export interface HostCertificates {
   /** PEM; undefined: the system's authorities alone. */

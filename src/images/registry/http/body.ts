@@ -2,9 +2,9 @@
 // and when so little comes that it would take for ever. Time in which the reader is busy does not count.
 
 import type { IncomingMessage } from 'node:http';
-import { collect } from '../../lib/collect.ts';
-import { RegistryError } from './failure.ts';
-import type { RegistryLimits } from './limits.ts';
+import { collect } from '../../../lib/collect.ts';
+import { RegistryError } from '../failure.ts';
+import type { RegistryLimits } from '../limits.ts';
 
 export interface BodyContext {
   readonly what: string;

@@ -5,10 +5,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import path from 'node:path';
 import { z } from 'zod';
-import { DockershError, hasErrno } from '../../lib/errors.ts';
-import { checkTrustedPath } from '../../lib/trusted-path.ts';
+import { DockershError, hasErrno } from '../../../lib/errors.ts';
+import { checkTrustedPath } from '../../../lib/trusted-path.ts';
+import type { RegistryOptions } from '../options.ts';
 import type { Credential } from './credential.ts';
-import type { RegistryOptions } from './options.ts';
 
 const helperAnswer = z.looseObject({ Username: z.string(), Secret: z.string() });
 

@@ -7,8 +7,8 @@ import https, { type AgentOptions } from 'node:https';
 import { isIP } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { connect, type SecureContext, type TLSSocket } from 'node:tls';
+import { RegistryError } from '../failure.ts';
 import { defaultContext } from './certificates.ts';
-import { RegistryError } from './failure.ts';
 import { describeProxy, proxyAuthorization } from './proxy.ts';
 
 export interface TunnelOptions extends AgentOptions {
