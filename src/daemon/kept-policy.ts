@@ -11,8 +11,8 @@ import { isAtomicTemporary, writeFileAtomic } from '../lib/atomic-file.ts';
 import type { Logger } from '../lib/log.ts';
 import { readTrustedFile } from '../lib/trusted-path.ts';
 import { version } from '../lib/version.ts';
-import { assemble } from '../policy/assemble.ts';
-import { parseFile } from '../policy/parse-file.ts';
+import { assemble } from '../policy/parse/assemble.ts';
+import { parseFile } from '../policy/parse/file.ts';
 import type { Policy } from '../policy/policy.ts';
 import { formatProblem } from '../policy/problem.ts';
 

@@ -8,12 +8,13 @@ import { type Controller, type LimitKey, rareControllers } from '../isolation/cg
 import type { UserRecord } from '../isolation/engine.ts';
 import { FileWatch } from '../isolation/file-watch.ts';
 import type { Logger } from '../lib/log.ts';
-import { assemble } from '../policy/assemble.ts';
 import { evaluate } from '../policy/evaluate.ts';
 import type { Subject } from '../policy/expand.ts';
 import { type Explanation, explain, texts } from '../policy/explain.ts';
 import { describeFault, type PolicyFault } from '../policy/fault.ts';
-import { confFolderOf, type LoadedPolicy, PolicyFiles, stampOf } from '../policy/load.ts';
+import { assemble } from '../policy/parse/assemble.ts';
+import { confFolderOf, type LoadedPolicy, PolicyFiles, stampOf } from '../policy/parse/load.ts';
+import { type UserSettings, userSettings } from '../policy/parse/user-file.ts';
 import type {
   EffectivePolicy,
   Evaluation,
@@ -23,7 +24,6 @@ import type {
   SectionPolicy,
 } from '../policy/policy.ts';
 import { formatProblem, type Problem } from '../policy/problem.ts';
-import { type UserSettings, userSettings } from '../policy/user-file.ts';
 import type { KeptPolicy, PolicyTexts } from './kept-policy.ts';
 import { type DiskKey, diskBackendsOf, rareControllersOf, setsLimit } from './policy-limits.ts';
 

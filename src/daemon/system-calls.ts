@@ -2,7 +2,7 @@
 
 import type { SandboxSpec } from '../isolation/engine.ts';
 import { DockershError } from '../lib/errors.ts';
-import { profileFile } from '../policy/keys-filter.ts';
+import { profileFile } from '../policy/keys/filter.ts';
 import type { EffectivePolicy } from '../policy/policy.ts';
 import { builtinProfiles } from '../seccomp/builtin.ts';
 import { type Machine, machineHere } from '../seccomp/calls.ts';

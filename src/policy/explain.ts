@@ -4,7 +4,7 @@
 import { dependentValue } from './evaluate.ts';
 import type { Subject } from './expand.ts';
 import { joined, layersOf, textOf } from './layers.ts';
-import { variablePrefix } from './parse-section.ts';
+import { variablePrefix } from './parse/section.ts';
 import type { Policy, SectionPolicy, Setting } from './policy.ts';
 import { builtinTexts, type PolicyKey, policyKeys } from './schema.ts';
 

@@ -6,7 +6,7 @@
 // Of two of one kind the later one counts: further down in the file, or in a later file.
 
 import { expand, type Subject } from './expand.ts';
-import { matches } from './header.ts';
+import { matches } from './parse/header.ts';
 import type { NamedPolicy, Policy, SectionPolicy, Setting } from './policy.ts';
 import { builtinTexts, describePolicyKey, type PolicyKey } from './schema.ts';
 

@@ -1,6 +1,6 @@
 // The parsed policy and what one user gets out of it. Pure.
 
-import type { Names } from './header.ts';
+import type { Names } from './parse/header.ts';
 import type { PolicyKey, PolicySection, PolicyValue } from './schema.ts';
 
 /** Where a value was written. */

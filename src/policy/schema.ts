@@ -3,13 +3,13 @@
 
 import type { z } from 'zod';
 import { hostImageName } from '../lib/image-name.ts';
-import { diskKeys } from './keys-disk.ts';
-import { filterKeys } from './keys-filter.ts';
-import { hostKeys } from './keys-host.ts';
-import { imageKeys } from './keys-images.ts';
-import { limitKeys, memoryKeys } from './keys-limits.ts';
-import { sandboxKeys } from './keys-sandbox.ts';
-import { sessionKeys } from './keys-session.ts';
+import { diskKeys } from './keys/disk.ts';
+import { filterKeys } from './keys/filter.ts';
+import { hostKeys } from './keys/host.ts';
+import { imageKeys } from './keys/images.ts';
+import { limitKeys, memoryKeys } from './keys/limits.ts';
+import { sandboxKeys } from './keys/sandbox.ts';
+import { sessionKeys } from './keys/session.ts';
 import { type KeyCheck, type KeyDoc, type KeySpec, sectionSchema } from './section-schema.ts';
 import {
   cpuLimit,
@@ -21,8 +21,8 @@ import {
   pidLimit,
   sizeLimit,
   wholeNumber,
-} from './values.ts';
-import { imageGlobs, wordList } from './values-sandbox.ts';
+} from './values/basic.ts';
+import { imageGlobs, wordList } from './values/sandbox.ts';
 
 const ownKeys = {
   image: {

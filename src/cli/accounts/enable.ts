@@ -2,7 +2,7 @@
 
 import { dirname, join } from 'node:path';
 import { sysexits } from '../../lib/errors.ts';
-import { parseHeader } from '../../policy/header.ts';
+import { parseHeader } from '../../policy/parse/header.ts';
 import { samePath } from '../doctor/subject.ts';
 import { CliFailure } from '../failure.ts';
 import { type Account, groupsOf, lookUpAccount, lookUpGroup } from '../host/accounts.ts';

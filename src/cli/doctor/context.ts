@@ -3,8 +3,8 @@
 import { join } from 'node:path';
 import { DockershError, hasErrno } from '../../lib/errors.ts';
 import { hostImageName } from '../../lib/image-name.ts';
-import type { ParsedPolicy } from '../../policy/assemble.ts';
-import { loadPolicyFile } from '../../policy/load.ts';
+import type { ParsedPolicy } from '../../policy/parse/assemble.ts';
+import { loadPolicyFile } from '../../policy/parse/load.ts';
 import type { AdminResult } from '../../protocol/admin.ts';
 import type { Console } from '../console.ts';
 import { CliFailure } from '../failure.ts';

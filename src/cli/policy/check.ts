@@ -6,7 +6,7 @@ import type { Command } from 'commander';
 import { errorCatalogue } from '../../lib/errors.ts';
 import { printable } from '../../lib/printable.ts';
 import { type Affected, affectedBy, namedUsers, unusedSections } from '../../policy/affected.ts';
-import { loadPolicyFile } from '../../policy/load.ts';
+import { loadPolicyFile } from '../../policy/parse/load.ts';
 import type { Policy } from '../../policy/policy.ts';
 import { formatProblem, type Problem } from '../../policy/problem.ts';
 import type { AdminResult } from '../../protocol/admin.ts';

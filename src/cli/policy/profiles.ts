@@ -1,6 +1,6 @@
 // Checks the profiles of system calls that a policy names, as the daemon does when a sandbox starts.
 
-import { profileFile } from '../../policy/keys-filter.ts';
+import { profileFile } from '../../policy/keys/filter.ts';
 import { settingsNaming } from '../../policy/layers.ts';
 import type { Policy } from '../../policy/policy.ts';
 import type { Problem } from '../../policy/problem.ts';

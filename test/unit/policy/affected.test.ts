@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { affectedBy, unusedSections } from '../../../src/policy/affected.ts';
 import type { Subject } from '../../../src/policy/expand.ts';
-import { parsePolicy } from '../../../src/policy/parse.ts';
+import { parsePolicy } from '../../../src/policy/parse/parse.ts';
 import type { Policy } from '../../../src/policy/policy.ts';
 
 const user = (name: string, ...groups: string[]): Subject => ({ name, uid: 1000, groups, host: 'box' });

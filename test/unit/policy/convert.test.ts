@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { convertOldConfig } from '../../../src/policy/convert.ts';
+import { convertOldConfig } from '../../../src/policy/convert/convert.ts';
 import { evaluate } from '../../../src/policy/evaluate.ts';
-import { parsePolicy } from '../../../src/policy/parse.ts';
+import { parsePolicy } from '../../../src/policy/parse/parse.ts';
 
 const alice = { name: 'alice', uid: 1000, group: 'lab', groups: ['lab'], home: '/home/alice', host: 'box' };
 

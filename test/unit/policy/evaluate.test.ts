@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { evaluate } from '../../../src/policy/evaluate.ts';
 import type { Subject } from '../../../src/policy/expand.ts';
-import { parsePolicy } from '../../../src/policy/parse.ts';
+import { parsePolicy } from '../../../src/policy/parse/parse.ts';
 import type { EffectivePolicy, Policy } from '../../../src/policy/policy.ts';
 
 function policyOf(text: string): Policy {

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { parsePolicy } from '../../../src/policy/parse.ts';
+import { parsePolicy } from '../../../src/policy/parse/parse.ts';
 import {
   builtinDefaults,
   describeHostKey,

@@ -3,15 +3,15 @@
 
 import fc from 'fast-check';
 import { expect } from 'vitest';
-import { assemble } from '../../../src/policy/assemble.ts';
-import { convertOldConfig } from '../../../src/policy/convert.ts';
+import { convertOldConfig } from '../../../src/policy/convert/convert.ts';
 import { expand, type Subject, sampleSubject } from '../../../src/policy/expand.ts';
 import { globTest, isGlob } from '../../../src/policy/glob.ts';
-import { parsePolicy } from '../../../src/policy/parse.ts';
-import { parseFile } from '../../../src/policy/parse-file.ts';
+import { assemble } from '../../../src/policy/parse/assemble.ts';
+import { parseFile } from '../../../src/policy/parse/file.ts';
+import { parsePolicy } from '../../../src/policy/parse/parse.ts';
+import { userSettings } from '../../../src/policy/parse/user-file.ts';
 import type { Policy } from '../../../src/policy/policy.ts';
 import { checkPolicyValue, policyKeys } from '../../../src/policy/schema.ts';
-import { userSettings } from '../../../src/policy/user-file.ts';
 import { holds, hostileText, longRunOf, textOf } from '../lib/holds.ts';
 import { someTexts } from './key-samples.ts';
 

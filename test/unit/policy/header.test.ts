@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { matches, parseHeader } from '../../../src/policy/header.ts';
+import { matches, parseHeader } from '../../../src/policy/parse/header.ts';
 
 function matching(header: string, names: readonly string[]): string[] {
   const parsed = parseHeader(header);

@@ -1,11 +1,11 @@
 // Settings that stand in several sections and files, and the one that wins.
 
 import { describe, expect, test } from 'vitest';
-import { assemble, type ParsedPolicy } from '../../../src/policy/assemble.ts';
 import { evaluate } from '../../../src/policy/evaluate.ts';
 import type { Subject } from '../../../src/policy/expand.ts';
 import { explain } from '../../../src/policy/explain.ts';
-import { parseFile } from '../../../src/policy/parse-file.ts';
+import { assemble, type ParsedPolicy } from '../../../src/policy/parse/assemble.ts';
+import { parseFile } from '../../../src/policy/parse/file.ts';
 import type { EffectivePolicy } from '../../../src/policy/policy.ts';
 
 const alice: Subject = {

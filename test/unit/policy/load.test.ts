@@ -2,7 +2,7 @@ import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { loadPolicyFile, PolicyFiles } from '../../../src/policy/load.ts';
+import { loadPolicyFile, PolicyFiles } from '../../../src/policy/parse/load.ts';
 
 const options = { trustedUids: [0, process.getuid?.() ?? 0] };
 let folder = '';

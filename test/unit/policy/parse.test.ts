@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { parsePolicy } from '../../../src/policy/parse.ts';
+import { parsePolicy } from '../../../src/policy/parse/parse.ts';
 import { formatProblem, type Problem } from '../../../src/policy/problem.ts';
 
 const file = '/etc/dockersh/dockersh.ini';

@@ -2,11 +2,11 @@
 // file as it went in.
 
 import { expect, test } from 'vitest';
-import { assemble } from '../../../src/policy/assemble.ts';
 import { evaluate } from '../../../src/policy/evaluate.ts';
 import type { Subject } from '../../../src/policy/expand.ts';
 import { explain } from '../../../src/policy/explain.ts';
-import { parseFile } from '../../../src/policy/parse-file.ts';
+import { assemble } from '../../../src/policy/parse/assemble.ts';
+import { parseFile } from '../../../src/policy/parse/file.ts';
 import type { EffectivePolicy, Policy } from '../../../src/policy/policy.ts';
 import { builtinTexts, checkPolicyValue, describePolicyKey, policyKeys } from '../../../src/policy/schema.ts';
 import { seeded } from '../lib/seeded.ts';

@@ -2,10 +2,10 @@ import { describe, expect, test } from 'vitest';
 import { evaluate } from '../../../src/policy/evaluate.ts';
 import type { Subject } from '../../../src/policy/expand.ts';
 import { explain } from '../../../src/policy/explain.ts';
-import { parsePolicy } from '../../../src/policy/parse.ts';
+import { parsePolicy } from '../../../src/policy/parse/parse.ts';
+import { userSettings } from '../../../src/policy/parse/user-file.ts';
 import type { EffectivePolicy, Policy } from '../../../src/policy/policy.ts';
 import { describePolicyKey, policyKeys } from '../../../src/policy/schema.ts';
-import { userSettings } from '../../../src/policy/user-file.ts';
 import { seeded } from '../lib/seeded.ts';
 import { effectiveField, someTexts } from './key-samples.ts';
 

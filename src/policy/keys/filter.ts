@@ -1,7 +1,7 @@
 // The keys that are about the filter of system calls. Pure.
 
-import type { KeySpec } from './section-schema.ts';
-import { oneOf, pathInside, text } from './values.ts';
+import type { KeySpec } from '../section-schema.ts';
+import { oneOf, pathInside, text } from '../values/basic.ts';
 
 /** A file is known by its path being one. */
 const profileName = text<string>((input) => {

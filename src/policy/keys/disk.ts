@@ -1,7 +1,7 @@
 // The keys for what a user may keep on the disk. Pure.
 
-import type { KeySpec } from './section-schema.ts';
-import { numberOfThings, oneOf, sizeLimit } from './values.ts';
+import type { KeySpec } from '../section-schema.ts';
+import { numberOfThings, oneOf, sizeLimit } from '../values/basic.ts';
 
 export const diskKeys = {
   disk: {

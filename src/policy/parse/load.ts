@@ -4,11 +4,16 @@
 import { type BigIntStats, statSync } from 'node:fs';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
-import { type ErrorCode, errorCatalogue, hasErrno, nativeFailureOf } from '../lib/errors.ts';
-import { checkTrustedPath, type Refusal, readTrustedFile, type TrustOptions } from '../lib/trusted-path.ts';
+import { type ErrorCode, errorCatalogue, hasErrno, nativeFailureOf } from '../../lib/errors.ts';
+import {
+  checkTrustedPath,
+  type Refusal,
+  readTrustedFile,
+  type TrustOptions,
+} from '../../lib/trusted-path.ts';
+import type { Problem } from '../problem.ts';
 import { assemble, type ParsedPolicy } from './assemble.ts';
-import { type ParsedFile, parseFile } from './parse-file.ts';
-import type { Problem } from './problem.ts';
+import { type ParsedFile, parseFile } from './file.ts';
 
 /** Far above any file that a person maintains; keeps a wrong --config from being read into memory. */
 const largestFileBytes = 1024 * 1024;

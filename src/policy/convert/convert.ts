@@ -1,9 +1,9 @@
 // Converts the configuration of the dockersh of 2014 (/etc/dockershrc, in the style of git's: [dockersh] and [user
 // "name"]) into a policy. What has no equivalent is named, never guessed. Pure.
 
-import { convertOptions, type Note } from './convert-options.ts';
+import { parsePolicy } from '../parse/parse.ts';
 import type { OptionWord } from './docker-options.ts';
-import { parsePolicy } from './parse.ts';
+import { convertOptions, type Note } from './options.ts';
 
 export interface Converted {
   /** A policy file. */

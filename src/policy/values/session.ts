@@ -1,7 +1,7 @@
 // The kinds of value that keys about sessions have. Pure.
 
-import { parseDuration } from '../lib/units.ts';
-import { text } from './values.ts';
+import { parseDuration } from '../../lib/units.ts';
+import { text } from './basic.ts';
 
 /** A umask; "keep" is null. */
 export const fileMode = text<number | null>((input) => {

@@ -1,8 +1,8 @@
 // The kinds of value that keys about sandboxes and lists of names have. Pure.
 
-import { nearest } from '../lib/nearest.ts';
-import { globTest, isGlob } from './glob.ts';
-import { type Check, text } from './values.ts';
+import { nearest } from '../../lib/nearest.ts';
+import { globTest, isGlob } from '../glob.ts';
+import { type Check, text } from './basic.ts';
 
 const labels =
   /^(?=.{1,64}$)[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*$/;

@@ -1,7 +1,7 @@
 // The keys of [host]: what all sandboxes together may take. Pure.
 
-import type { KeySpec } from './section-schema.ts';
-import { duration, oneOf, sizeLimit, wholeNumber } from './values.ts';
+import type { KeySpec } from '../section-schema.ts';
+import { duration, oneOf, sizeLimit, wholeNumber } from '../values/basic.ts';
 
 export const hostKeys = {
   sandboxes: {

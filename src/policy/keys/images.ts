@@ -1,6 +1,6 @@
 // The keys of [images]: what holds for all images of the host. Pure.
 
-import type { KeySpec } from './section-schema.ts';
+import type { KeySpec } from '../section-schema.ts';
 import {
   count,
   proxyAddress,
@@ -9,7 +9,7 @@ import {
   registryHostOrNone,
   registryHosts,
   size,
-} from './values.ts';
+} from '../values/basic.ts';
 
 export const imageKeys = {
   registry: {

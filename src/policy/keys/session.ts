@@ -1,8 +1,8 @@
 // The keys that are about sessions: their surroundings, number and duration. Pure.
 
-import type { KeySpec } from './section-schema.ts';
-import { durationFrom, oneOf, pathInside, sizeLimit, wholeNumber } from './values.ts';
-import { fileMode, message, rate, timeZone } from './values-session.ts';
+import type { KeySpec } from '../section-schema.ts';
+import { durationFrom, oneOf, pathInside, sizeLimit, wholeNumber } from '../values/basic.ts';
+import { fileMode, message, rate, timeZone } from '../values/session.ts';
 
 export const sessionKeys = {
   shell: {

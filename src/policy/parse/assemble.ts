@@ -1,8 +1,7 @@
 // Puts the files of a policy together: the main one, then those of conf.d by name. Pure.
 
-import type { ParsedFile } from './parse-file.ts';
-import type { HostPolicy, ImagesPolicy, NamedPolicy, Policy, SectionPolicy } from './policy.ts';
-import type { Problem } from './problem.ts';
+import type { HostPolicy, ImagesPolicy, NamedPolicy, Policy, SectionPolicy } from '../policy.ts';
+import type { Problem } from '../problem.ts';
 import {
   builtinDefaults,
   type HostSection,
@@ -10,7 +9,8 @@ import {
   type ImagesSection,
   imagesDefaults,
   required,
-} from './schema.ts';
+} from '../schema.ts';
+import type { ParsedFile } from './file.ts';
 
 export interface ParsedPolicy {
   /** Absent when there is any error. */

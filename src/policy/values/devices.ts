@@ -1,8 +1,8 @@
 // Parses the value of "devices". A device's number is checked where it is looked up (src/isolation/devices.ts). Pure.
 
-import { whyNever } from '../lib/never-devices.ts';
-import { globTest, isGlob } from './glob.ts';
-import { type Check, text } from './values.ts';
+import { whyNever } from '../../lib/never-devices.ts';
+import { globTest, isGlob } from '../glob.ts';
+import { type Check, text } from './basic.ts';
 
 export interface Device {
   /** A path below /dev; a glob stands for whatever there is. */

@@ -1,5 +1,8 @@
 // Parses the text of one file into sections and a list of problems with their places. Pure.
 
+import type { SectionPolicy } from '../policy.ts';
+import type { Problem } from '../problem.ts';
+import type { HostSection, ImagesSection } from '../schema.ts';
 import { type Header, parseHeader } from './header.ts';
 import { type IniSection, scanIni } from './ini-text.ts';
 import {
@@ -8,10 +11,7 @@ import {
   parseImagesSection,
   parseUserSection,
   type Report,
-} from './parse-section.ts';
-import type { SectionPolicy } from './policy.ts';
-import type { Problem } from './problem.ts';
-import type { HostSection, ImagesSection } from './schema.ts';
+} from './section.ts';
 
 /** One file on its own; what can be read of it, which is of use only where nothing was reported. */
 export interface ParsedFile {

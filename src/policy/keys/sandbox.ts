@@ -1,9 +1,9 @@
 // The keys that are about the sandbox itself, besides what it may use. Pure.
 
-import type { KeySpec } from './section-schema.ts';
-import { imageOrNone, oneOf, sizeLimit } from './values.ts';
-import { deviceList } from './values-devices.ts';
-import { hostFolderOrNone, hostName, mountList } from './values-sandbox.ts';
+import type { KeySpec } from '../section-schema.ts';
+import { imageOrNone, oneOf, sizeLimit } from '../values/basic.ts';
+import { deviceList } from '../values/devices.ts';
+import { hostFolderOrNone, hostName, mountList } from '../values/sandbox.ts';
 
 export const sandboxKeys = {
   home_root: {

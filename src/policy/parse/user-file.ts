@@ -1,15 +1,15 @@
 // Reads a user's own settings: taken as far as root lets them, and never further. Nothing in it can stop a login;
 // what does not count is a problem that the user is told. Pure.
 
-import { valuesOf } from './evaluate.ts';
-import { hasExpansion, type Subject } from './expand.ts';
-import { globTest, isGlob } from './glob.ts';
+import { valuesOf } from '../evaluate.ts';
+import { hasExpansion, type Subject } from '../expand.ts';
+import { globTest, isGlob } from '../glob.ts';
+import type { Policy, SectionPolicy } from '../policy.ts';
+import type { Problem } from '../problem.ts';
+import { describePolicyKey, type PolicyKey, type PolicySection } from '../schema.ts';
+import { reporter } from './file.ts';
 import { scanSettings } from './ini-text.ts';
-import { reporter } from './parse-file.ts';
-import { parseUserSection } from './parse-section.ts';
-import type { Policy, SectionPolicy } from './policy.ts';
-import type { Problem } from './problem.ts';
-import { describePolicyKey, type PolicyKey, type PolicySection } from './schema.ts';
+import { parseUserSection } from './section.ts';
 
 /** In the home, as messages name it. */
 export const userFileName = '.dockersh.ini';

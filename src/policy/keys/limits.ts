@@ -1,8 +1,8 @@
 // The keys for limits that not every host can hold: on swap and other sides of memory, on CPUs and disks. Pure.
 
-import type { KeySpec } from './section-schema.ts';
-import { oneOf, sizeLimit, wholeNumber } from './values.ts';
-import { cpuList } from './values-sandbox.ts';
+import type { KeySpec } from '../section-schema.ts';
+import { oneOf, sizeLimit, wholeNumber } from '../values/basic.ts';
+import { cpuList } from '../values/sandbox.ts';
 
 const rarely =
   'With cgroups of version 1, dockershd has to be restarted once before the first use of it in a policy.';

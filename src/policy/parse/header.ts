@@ -1,7 +1,7 @@
 // Parses the name of a section: "defaults", "user:alice, stud*", "group:lab", "image:lab/*". Pure.
 
-import { nearest } from '../lib/nearest.ts';
-import { globTest, isGlob } from './glob.ts';
+import { nearest } from '../../lib/nearest.ts';
+import { globTest, isGlob } from '../glob.ts';
 
 /** Names and globs of a header; what is between commas. */
 export interface Names {

@@ -1,11 +1,10 @@
 // Parses the settings of one section: each key must be known, stand once, and have a value that is accepted. Pure.
 
 import type { z } from 'zod';
-import { nearest } from '../lib/nearest.ts';
-import { expand, hasExpansion, sampleSubject } from './expand.ts';
-import type { IniEntry, IniSection } from './ini-text.ts';
-import type { SectionPolicy, Setting } from './policy.ts';
-import type { Problem } from './problem.ts';
+import { nearest } from '../../lib/nearest.ts';
+import { expand, hasExpansion, sampleSubject } from '../expand.ts';
+import type { SectionPolicy, Setting } from '../policy.ts';
+import type { Problem } from '../problem.ts';
 import {
   checkPolicyValue,
   describePolicyKey,
@@ -17,7 +16,8 @@ import {
   type PolicyKey,
   type PolicySection,
   policyKeys,
-} from './schema.ts';
+} from '../schema.ts';
+import type { IniEntry, IniSection } from './ini-text.ts';
 
 type Spot = { readonly line: number; readonly column: number };
 export type Report = (spot: Spot, message: string, hint?: string, severity?: Problem['severity']) => void;
