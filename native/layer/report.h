@@ -6,7 +6,7 @@
 
 #include "err.h"
 
-// 64 to 71 as in sysexits(3h), the others our own; src/images/layer-program.ts says what each means for
+// 64 to 71 as in sysexits(3h), the others our own; src/images/layers/program.ts says what each means for
 // people.
 enum {
     EXIT_USAGE = 64,

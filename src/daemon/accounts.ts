@@ -4,8 +4,8 @@
 import { lstat, mkdir, rename, rmdir } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
-import { layerReport } from '../images/layer-job.ts';
-import { type LayerProgram, removeFolder } from '../images/layer-program.ts';
+import { layerReport } from '../images/layers/job.ts';
+import { type LayerProgram, removeFolder } from '../images/layers/program.ts';
 import type { Engine, UserRecord } from '../isolation/engine.ts';
 import {
   exists,

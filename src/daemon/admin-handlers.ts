@@ -1,7 +1,7 @@
 // The admin verbs, one handler each: this table holds those of the daemon itself, and the others' tables.
 
 import { release } from 'node:os';
-import type { ImageStore } from '../images/image-store.ts';
+import type { ImageStore } from '../images/store/image-store.ts';
 import { DockershError } from '../lib/errors.ts';
 import { version } from '../lib/version.ts';
 import type { AdminParams, AdminResult } from '../protocol/admin.ts';

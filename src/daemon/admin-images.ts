@@ -1,6 +1,6 @@
 // The admin verbs about images.
 
-import { bootstrapImage } from '../images/bootstrap.ts';
+import { bootstrapImage } from '../images/bootstrap/bootstrap.ts';
 import { fitsPlatform, parsePlatform } from '../images/platform.ts';
 import type { PartialRegistryOptions } from '../images/registry/options.ts';
 import { pullImage } from '../images/registry/pull.ts';

@@ -1,6 +1,6 @@
 // The admin verbs about what users have changed.
 
-import type { LayerChange } from '../images/layer-diff.ts';
+import type { LayerChange } from '../images/layers/diff.ts';
 import type { Snapshot } from '../images/user-layer.ts';
 import type { UserRecord } from '../isolation/engine.ts';
 import { DockershError } from '../lib/errors.ts';

@@ -3,8 +3,8 @@
 
 import { type FileHandle, open, readdir, rename, rm, unlink } from 'node:fs/promises';
 import path from 'node:path';
-import type { ImageStore } from '../images/image-store.ts';
-import { type ImportOptions, reportEvery } from '../images/import-options.ts';
+import { type ImportOptions, reportEvery } from '../images/import/options.ts';
+import type { ImageStore } from '../images/store/image-store.ts';
 import { giveName, openUnnamed } from '../isolation/unnamed-file.ts';
 import { isAtomicTemporary, temporaryFor } from '../lib/atomic-file.ts';
 import { DockershError, hasErrno } from '../lib/errors.ts';

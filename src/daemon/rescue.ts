@@ -7,7 +7,7 @@
 
 import { lstat, mkdir, rm } from 'node:fs/promises';
 import path from 'node:path';
-import type { ImageStore, ResolvedImage } from '../images/image-store.ts';
+import type { ImageStore, ResolvedImage } from '../images/store/image-store.ts';
 import type { SandboxSpec, UserRecord } from '../isolation/engine.ts';
 import { writeFileAtomic } from '../lib/atomic-file.ts';
 import { DockershError, hasErrno } from '../lib/errors.ts';

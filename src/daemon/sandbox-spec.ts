@@ -1,7 +1,7 @@
 // Works out a sandbox's specification when it is about to start: what the policy gives, on the image that the user's
 // layer is made on, with what of that image's configuration counts here.
 
-import type { ResolvedImage } from '../images/image-store.ts';
+import type { ResolvedImage } from '../images/store/image-store.ts';
 import type { SandboxImage, SandboxSpec, UserRecord } from '../isolation/engine.ts';
 import { requireUsable } from '../isolation/session-size.ts';
 import type { Logger } from '../lib/log.ts';

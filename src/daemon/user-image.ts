@@ -3,7 +3,7 @@
 
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
-import type { ImageStore, ResolvedImage } from '../images/image-store.ts';
+import type { ImageStore, ResolvedImage } from '../images/store/image-store.ts';
 import { type LayerBase, readLayerBase, resetLayer, writeLayerBase } from '../images/user-layer.ts';
 import { DockershError } from '../lib/errors.ts';
 import type { Logger } from '../lib/log.ts';

@@ -1,10 +1,10 @@
 // Operations on users' own layers: a start looks up the image that the layer is made on; administrators compare,
 // commit, snapshot, roll back, reset, upgrade. One operation at a time for each user (layer-access.ts).
 
-import type { CommitResult } from '../images/commit-layer.ts';
-import type { ImageStore, ResolvedImage } from '../images/image-store.ts';
-import type { ImportOptions } from '../images/import-options.ts';
-import type { LayerChange } from '../images/layer-diff.ts';
+import type { ImportOptions } from '../images/import/options.ts';
+import type { CommitResult } from '../images/layers/commit.ts';
+import type { LayerChange } from '../images/layers/diff.ts';
+import type { ImageStore, ResolvedImage } from '../images/store/image-store.ts';
 import {
   cleanUserFolder,
   type LayerBase,

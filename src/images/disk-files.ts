@@ -1,7 +1,7 @@
 // Moves users' files from one disk to another (for src/isolation/disk-moves.ts), by dockersh-layer.
 
-import { layerReport, runLayerJob } from './layer-job.ts';
-import { type LayerProgram, removeFolder } from './layer-program.ts';
+import { layerReport, runLayerJob } from './layers/job.ts';
+import { type LayerProgram, removeFolder } from './layers/program.ts';
 import { usageReport } from './user-layer-files.ts';
 
 export function diskFiles(program: LayerProgram) {

@@ -4,8 +4,8 @@ import { randomBytes } from 'node:crypto';
 import { mkdir, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { isAtomicTemporary, syncFolder, writeFileAtomic } from '../lib/atomic-file.ts';
-import { runLayerJob } from './layer-job.ts';
-import { type LayerProgram, removeFolder } from './layer-program.ts';
+import { runLayerJob } from './layers/job.ts';
+import { type LayerProgram, removeFolder } from './layers/program.ts';
 import { layerUsage, namesIn, readLayerBase, requireName, type Snapshot } from './user-layer-files.ts';
 
 /** What becomes of the layer that is replaced: a snapshot of this name. */

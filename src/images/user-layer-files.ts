@@ -5,8 +5,8 @@ import path from 'node:path';
 import { z } from 'zod';
 import { writeFileAtomic } from '../lib/atomic-file.ts';
 import { DockershError, hasErrno } from '../lib/errors.ts';
-import { layerReport } from './layer-job.ts';
-import type { LayerProgram } from './layer-program.ts';
+import { layerReport } from './layers/job.ts';
+import type { LayerProgram } from './layers/program.ts';
 
 /** base.json */
 export const layerBase = z.strictObject({

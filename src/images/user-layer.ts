@@ -16,8 +16,8 @@ import { chmod, chown, mkdir, rename, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { syncFolder, writeFileAtomic } from '../lib/atomic-file.ts';
 import { DockershError, hasErrno } from '../lib/errors.ts';
-import { layerReport } from './layer-job.ts';
-import type { LayerProgram } from './layer-program.ts';
+import { layerReport } from './layers/job.ts';
+import type { LayerProgram } from './layers/program.ts';
 import { aside, replaceLayer, type Saving, snapshotsOf } from './replace-layer.ts';
 import {
   baseOf,

@@ -46,7 +46,7 @@ async function kill(child: ChildProcess, workMs: number): Promise<void> {
 
 const busy = `
   import { Readable } from 'node:stream';
-  import { openImageStore } from '${checkout}/src/images/image-store.ts';
+  import { openImageStore } from '${checkout}/src/images/store/image-store.ts';
   const [folder, layout, archive, rootfs, upper] = process.argv.slice(1);
   const store = await openImageStore(folder, { layerProgram: '${layerProgram}' });
   process.stdout.write('open');

@@ -6,7 +6,7 @@ import { writeFile } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import type { ImageStore } from '../../../src/images/image-store.ts';
+import type { ImageStore } from '../../../src/images/store/image-store.ts';
 import { lacks } from '../../fixtures/machine.ts';
 import { listTree } from '../../fixtures/tree-listing.ts';
 import { builtImage, builtLayer, dockerArchive, tenLayers, writeLayout } from './image-builder.ts';

@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { chmod, lstat, mkdir, readdir, readFile, readlink, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import type { ResolvedImage } from '../../../src/images/image-store.ts';
+import type { ResolvedImage } from '../../../src/images/store/image-store.ts';
 import { program } from '../../fixtures/machine.ts';
 import { runOk } from '../../fixtures/process.ts';
 import { buildLayerProgram, Scratch } from './scratch.ts';

@@ -2,7 +2,7 @@
 
 import { execFileSync } from 'node:child_process';
 import { mkdir } from 'node:fs/promises';
-import type { ImageStore } from '../../../src/images/image-store.ts';
+import type { ImageStore } from '../../../src/images/store/image-store.ts';
 import { program } from '../../fixtures/machine.ts';
 import type { Scratch } from './scratch.ts';
 

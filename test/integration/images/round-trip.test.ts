@@ -3,8 +3,8 @@
 
 import { cp, mkdir, rm, writeFile } from 'node:fs/promises';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import type { ImageStore } from '../../../src/images/image-store.ts';
 import { pullImage } from '../../../src/images/registry/pull.ts';
+import type { ImageStore } from '../../../src/images/store/image-store.ts';
 import { lacks } from '../../fixtures/machine.ts';
 import { runOk } from '../../fixtures/process.ts';
 import { listTree } from '../../fixtures/tree-listing.ts';

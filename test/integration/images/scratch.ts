@@ -5,7 +5,11 @@ import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type ImageStore, type ImageStoreOptions, openImageStore } from '../../../src/images/image-store.ts';
+import {
+  type ImageStore,
+  type ImageStoreOptions,
+  openImageStore,
+} from '../../../src/images/store/image-store.ts';
 import { buildFolder, checkout } from '../../fixtures/paths.ts';
 
 export const layerProgram = join(buildFolder, 'dockersh-layer');

@@ -319,7 +319,7 @@ describe('a store', () => {
 
 describe('SIGKILL', () => {
   const importer = `
-    import { openImageStore } from '${checkout}/src/images/image-store.ts';
+    import { openImageStore } from '${checkout}/src/images/store/image-store.ts';
     const store = await openImageStore(process.argv[1], { layerProgram: '${layerProgram}' });
     process.stdout.write('open');
     for (let round = 0; ; round += 1) {

@@ -3,8 +3,8 @@
 import { execFileSync } from 'node:child_process';
 import { mkdir, readdir, stat, writeFile } from 'node:fs/promises';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import type { ImageStore } from '../../../src/images/image-store.ts';
-import type { LayerChange } from '../../../src/images/layer-diff.ts';
+import type { LayerChange } from '../../../src/images/layers/diff.ts';
+import type { ImageStore } from '../../../src/images/store/image-store.ts';
 import {
   cleanUserFolder,
   layerBases,

@@ -3,7 +3,6 @@
 import { randomBytes } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import type { ImageStore } from '../../../src/images/image-store.ts';
 import { parsePlatform } from '../../../src/images/platform.ts';
 import { RegistryClient } from '../../../src/images/registry/client.ts';
 import { registryOptions } from '../../../src/images/registry/options.ts';
@@ -11,6 +10,7 @@ import { pullImage, type TransferProgress } from '../../../src/images/registry/p
 import { pushImage } from '../../../src/images/registry/push.ts';
 import { parseRemoteName } from '../../../src/images/registry/remote-name.ts';
 import { sendInChunks } from '../../../src/images/registry/upload/chunks.ts';
+import type { ImageStore } from '../../../src/images/store/image-store.ts';
 import { lacks } from '../../fixtures/machine.ts';
 import { run } from '../../fixtures/process.ts';
 import { builtImage, builtLayer, digestOf, tenLayers, writeLayout } from '../images/image-builder.ts';

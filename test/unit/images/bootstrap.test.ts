@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { isStatic } from '../../../src/images/bootstrap-busybox.ts';
-import { mmdebstrapArgs } from '../../../src/images/bootstrap-debian.ts';
+import { isStatic } from '../../../src/images/bootstrap/busybox.ts';
+import { mmdebstrapArgs } from '../../../src/images/bootstrap/debian.ts';
 
 const root = '/state/tmp/root';
 

@@ -5,8 +5,8 @@ import { pipeline } from 'node:stream/promises';
 import { gunzipSync, gzipSync, zstdCompressSync } from 'node:zlib';
 import fc from 'fast-check';
 import { expect } from 'vitest';
-import { compressionOf, decompressor, sniff } from '../../../src/images/compression.ts';
-import { MemberList } from '../../../src/images/list-archive.ts';
+import { compressionOf, decompressor, sniff } from '../../../src/images/blobs/compression.ts';
+import { MemberList } from '../../../src/images/import/list-archive.ts';
 import { descriptor, imageConfig, imageIndex, imageManifest, maxLayers } from '../../../src/images/oci.ts';
 import {
   choosePlatform,

@@ -1,7 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { compressionOf } from '../../../src/images/compression.ts';
+import { compressionOf } from '../../../src/images/blobs/compression.ts';
 import { digestFromHex, digestOf, digestSchema, hexOf } from '../../../src/images/digest.ts';
-import { systemGroup, systemPasswd } from '../../../src/images/host-accounts.ts';
+import { systemGroup, systemPasswd } from '../../../src/images/host/accounts.ts';
+import { type ImageIndex, imageManifest, ociArchitecture } from '../../../src/images/oci.ts';
+import { parsePlatform } from '../../../src/images/platform.ts';
+import { parseReference, writableKey } from '../../../src/images/reference.ts';
 import {
   indexDigestsOf,
   refNameOf,
@@ -9,10 +12,7 @@ import {
   withoutName,
   withoutTag,
   withTag,
-} from '../../../src/images/index-file.ts';
-import { type ImageIndex, imageManifest, ociArchitecture } from '../../../src/images/oci.ts';
-import { parsePlatform } from '../../../src/images/platform.ts';
-import { parseReference, writableKey } from '../../../src/images/reference.ts';
+} from '../../../src/images/store/index-file.ts';
 
 const digest = digestOf('some content');
 

@@ -6,10 +6,10 @@ import path from 'node:path';
 import { Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { expect, it } from 'vitest';
-import { sniff } from '../../../src/images/compression.ts';
+import { sniff } from '../../../src/images/blobs/compression.ts';
+import { DigestTap, type Expected } from '../../../src/images/blobs/tap.ts';
 import { digestOf } from '../../../src/images/digest.ts';
-import { lockStore } from '../../../src/images/store-lock.ts';
-import { DigestTap, type Expected } from '../../../src/images/tap.ts';
+import { lockStore } from '../../../src/images/store/lock.ts';
 import { Turns } from '../../../src/images/turns.ts';
 
 const content = 'some content';

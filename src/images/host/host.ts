@@ -1,0 +1,237 @@
+// The virtual image `host`: the host's own /usr, read-only and with the host's ids, so that a sandbox reads
+// only what everybody may read, below a small layer with a curated /etc. No download, there at once.
+//
+// The layer is rebuilt when the host's files change. A generation is named by the fingerprint of what it was
+// made from and lies in host/FINGERPRINT; running sandboxes keep theirs.
+
+import { createHash } from 'node:crypto';
+import { type BigIntStats, lstatSync } from 'node:fs';
+import { mkdir, mkdtemp, readdir, readFile, rename, stat } from 'node:fs/promises';
+import path from 'node:path';
+import { syncFolder, writeFileAtomic } from '../../lib/atomic-file.ts';
+import { hasErrno } from '../../lib/errors.ts';
+import { hostImageName } from '../../lib/image-name.ts';
+import type { Logger } from '../../lib/log.ts';
+import { type LayerProgram, removeFolder } from '../layers/program.ts';
+import type { Layout } from '../store/layout.ts';
+import type { ResolvedImage } from '../store/resolve.ts';
+import { systemGroup, systemPasswd } from './accounts.ts';
+import { findHostFiles, type HostFile } from './files.ts';
+import {
+  type BesideUsr,
+  buildHostLayer,
+  hostBinds,
+  hostLayerVersion,
+  lookBesideUsr,
+  withMountsBelow,
+} from './layer.ts';
+
+export interface HostImage {
+  /**
+   * The image as it is now. Files in /etc itself are looked at every two seconds at most, and a change is
+   * waited for; what lies deeper every thirty seconds at most, and a login after that sees a change.
+   */
+  resolve(): Promise<ResolvedImage>;
+  /** Moves generations that nothing uses out of sight; returns the folders to remove. */
+  takeUnused(inUse: ReadonlySet<string>): Promise<string[]>;
+}
+
+export interface HostImageOptions {
+  readonly hostRoot?: string;
+  readonly log?: Pick<Logger, 'warn'>;
+}
+
+interface Generation {
+  readonly image: ResolvedImage;
+  /** Of the files directly in /etc, to notice changes cheaply. */
+  readonly watched: readonly string[];
+  readonly key: string;
+}
+
+interface Survey {
+  readonly files: readonly HostFile[];
+  readonly beside: BesideUsr;
+  readonly fingerprint: string;
+}
+
+const checkIntervalMs = 2000;
+/** Between looks at everything, which takes a thousand calls of lstat off the path of a login. */
+const surveyIntervalMs = 30_000;
+const buildAttempts = 3;
+const bootIdFile = '/proc/sys/kernel/random/boot_id';
+const accountFiles = ['passwd', 'group'] as const;
+
+export async function openHostImage(
+  layout: Layout,
+  program: LayerProgram,
+  options: HostImageOptions,
+): Promise<HostImage> {
+  const builder = new Builder(layout, program, options.hostRoot ?? '/');
+  await builder.forgetBeforeBoot();
+  return new CurrentHostImage(builder, await builder.build(), options.log);
+}
+
+class CurrentHostImage implements HostImage {
+  readonly #builder: Builder;
+  readonly #log: Pick<Logger, 'warn'> | undefined;
+  #current: Generation;
+  #checkedAt = performance.now();
+  #surveyedAt = performance.now();
+  #building: Promise<Generation> | undefined;
+
+  constructor(builder: Builder, first: Generation, log: Pick<Logger, 'warn'> | undefined) {
+    this.#builder = builder;
+    this.#current = first;
+    this.#log = log;
+  }
+
+  async resolve(): Promise<ResolvedImage> {
+    if (performance.now() - this.#checkedAt < checkIntervalMs) return this.#current.image;
+    this.#checkedAt = performance.now();
+    const changed = this.#builder.keyOf(this.#current.watched) !== this.#current.key;
+    if (!changed && performance.now() - this.#surveyedAt < surveyIntervalMs) return this.#current.image;
+    this.#surveyedAt = performance.now();
+    const rebuilt = this.#rebuild();
+    return changed ? (await rebuilt).image : this.#current.image;
+  }
+
+  /** One at a time. A failure keeps what there is: logins do not depend on a new file in /etc. */
+  #rebuild(): Promise<Generation> {
+    this.#building ??= this.#builder
+      .build()
+      .then((built) => {
+        this.#current = built;
+      })
+      .catch((error: unknown) => this.#log?.warn({ err: error }, 'the host image could not be renewed'))
+      .then(() => {
+        this.#building = undefined;
+        return this.#current;
+      });
+    return this.#building;
+  }
+
+  takeUnused(inUse: ReadonlySet<string>): Promise<string[]> {
+    const used = new Set(inUse);
+    for (const layer of this.#current.image.layers) used.add(layer.path);
+    // A generation that is just being built is in tmp/ or not yet current: leave everything alone.
+    return this.#building === undefined ? this.#builder.takeUnused(used) : Promise.resolve([]);
+  }
+}
+
+class Builder {
+  readonly #layout: Layout;
+  readonly #program: LayerProgram;
+  readonly #root: string;
+  readonly #etc: string;
+
+  constructor(layout: Layout, program: LayerProgram, root: string) {
+    this.#layout = layout;
+    this.#program = program;
+    this.#root = root;
+    this.#etc = path.join(root, 'etc');
+  }
+
+  /**
+   * A generation is not forced to the disk file by file. After a reboot, which may have been a power cut, none
+   * is trusted; no sandbox that uses one can have survived that.
+   */
+  async forgetBeforeBoot(): Promise<void> {
+    const marker = path.join(this.#layout.root, 'host-boot-id');
+    const bootId = await readFile(bootIdFile, 'utf8');
+    if ((await readIfThere(marker)) === bootId) return;
+    for (const folder of await this.takeUnused(new Set())) await removeFolder(this.#program, folder);
+    await writeFileAtomic(marker, bootId);
+  }
+
+  /** The generation of the host's files as they are now, made where it is missing. */
+  async build(): Promise<Generation> {
+    for (let attempt = 1; ; attempt += 1) {
+      const survey = await this.#survey();
+      const target = path.join(this.#layout.host, survey.fingerprint);
+      if (!(await exists(target))) {
+        const folder = await mkdtemp(path.join(this.#layout.tmp, 'host-'));
+        const tree = path.join(folder, 'tree');
+        await mkdir(tree);
+        await buildHostLayer(tree, this.#etc, survey.files, survey.beside);
+        // Files that changed while they were copied would make a mixture under a name that claims otherwise.
+        const steady = (await this.#survey()).fingerprint === survey.fingerprint;
+        if (steady || attempt === buildAttempts) await rename(tree, target);
+        await removeFolder(this.#program, folder);
+        if (!steady && attempt < buildAttempts) continue;
+        await syncFolder(this.#layout.host);
+      }
+      return this.#generation(survey, target);
+    }
+  }
+
+  async #survey(): Promise<Survey> {
+    const files = await findHostFiles(this.#etc);
+    const beside = await lookBesideUsr(this.#root);
+    const hash = createHash('sha256').update(JSON.stringify([hostLayerVersion, beside]));
+    for (const { name, stats } of files) hash.update(`\n${name}\0${stampOf(stats)}`);
+    return { files, beside, fingerprint: hash.digest('hex').slice(0, 32) };
+  }
+
+  async #generation(survey: Survey, tree: string): Promise<Generation> {
+    const top = survey.files.map((file) => file.name).filter((name) => !name.includes('/'));
+    const watched = [...top, ...accountFiles].map((name) => path.join(this.#etc, name));
+    const key = this.keyOf(watched); // before reading: a change in between is noticed next time
+    const passwd = await readIfThere(path.join(this.#etc, 'passwd'));
+    const group = await readIfThere(path.join(this.#etc, 'group'));
+    const image: ResolvedImage = {
+      name: hostImageName,
+      digest: `virtual:${hostImageName}:${survey.fingerprint}`,
+      layers: [{ path: tree, idmapped: true }],
+      binds: await withMountsBelow(hostBinds(this.#root, survey.beside)),
+      config: { env: [], labels: {} },
+      passwd: passwd === undefined ? undefined : systemPasswd(passwd),
+      group: group === undefined ? undefined : systemGroup(group),
+    };
+    return { image, watched, key };
+  }
+
+  /** Synchronous on purpose: some sixty calls of lstat cost less than handing them to another thread. */
+  keyOf(watched: readonly string[]): string {
+    return watched
+      .map((file) => {
+        const stats = lstatSync(file, { bigint: true, throwIfNoEntry: false });
+        return stats === undefined ? '-' : stampOf(stats);
+      })
+      .join('\n');
+  }
+
+  async takeUnused(used: ReadonlySet<string>): Promise<string[]> {
+    const taken: string[] = [];
+    for (const name of await readdir(this.#layout.host)) {
+      const tree = path.join(this.#layout.host, name);
+      if (used.has(tree) || used.has(`virtual:${hostImageName}:${name}`)) continue;
+      const aside = await mkdtemp(path.join(this.#layout.tmp, 'gone-'));
+      await rename(tree, path.join(aside, 'host'));
+      taken.push(aside);
+    }
+    return taken;
+  }
+}
+
+function stampOf(stats: BigIntStats): string {
+  return `${stats.mode}.${stats.ino}.${stats.size}.${stats.mtimeNs}`;
+}
+
+async function exists(target: string): Promise<boolean> {
+  try {
+    await stat(target);
+    return true;
+  } catch (error) {
+    if (hasErrno(error, 'ENOENT')) return false;
+    throw error;
+  }
+}
+
+async function readIfThere(file: string): Promise<string | undefined> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch (error) {
+    if (hasErrno(error, 'ENOENT')) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,171 @@
+// Builds the one layer of the image `host`: the folders that a root filesystem has, the links that lead into
+// /usr, and the shared part of /etc as copies. Everything in it belongs to root (id 0 of the sandbox).
+
+import { constants } from 'node:fs';
+import {
+  chmod,
+  lstat,
+  lutimes,
+  mkdir,
+  open,
+  readFile,
+  readlink,
+  symlink,
+  utimes,
+  writeFile,
+} from 'node:fs/promises';
+import path from 'node:path';
+import { hasErrno } from '../../lib/errors.ts';
+import { mountPath } from '../../lib/mountinfo.ts';
+import type { HostFile } from './files.ts';
+
+/** Raise it when what is built changes: generations built before are not used then. */
+export const hostLayerVersion = 1;
+
+export interface Bind {
+  readonly source: string;
+  readonly target: string;
+}
+
+const folders: readonly (readonly [string, number])[] = [
+  ['dev', 0o755],
+  ['etc', 0o755],
+  ['home', 0o755],
+  ['media', 0o755],
+  ['mnt', 0o755],
+  ['opt', 0o755],
+  ['proc', 0o555],
+  ['root', 0o700],
+  ['run', 0o755],
+  ['srv', 0o755],
+  ['sys', 0o555],
+  ['tmp', 0o1777],
+  ['usr', 0o755],
+  ['var', 0o755],
+  ['var/cache', 0o755],
+  ['var/lib', 0o755],
+  ['var/local', 0o755],
+  ['var/log', 0o755],
+  ['var/mail', 0o755],
+  ['var/opt', 0o755],
+  ['var/spool', 0o755],
+  ['var/tmp', 0o1777],
+];
+
+const links: readonly (readonly [string, string])[] = [
+  ['etc/mtab', '../proc/self/mounts'],
+  ['var/lock', '../run/lock'],
+  ['var/run', '../run'],
+];
+
+// Names are looked up in the sandbox's own files and in DNS: what else the host asks (LDAP, systemd) has its
+// sockets on the host.
+const nsswitch = `passwd: files
+group: files
+shadow: files
+hosts: files dns
+networks: files
+protocols: files
+services: files
+rpc: files
+`;
+
+/** Where programs and libraries may live beside /usr. */
+const besideUsr = ['bin', 'sbin', 'lib', 'lib32', 'lib64', 'libx32', 'libo32'] as const;
+
+/** Far above any of the listed files; a larger one is none that programs need. */
+const maxFileBytes = 16 * 1024 * 1024;
+
+export type BesideUsr = readonly { readonly name: string; readonly link: string | undefined }[];
+
+/** How this host joins /bin and the like with /usr: a link (merged), or a folder of its own. */
+export async function lookBesideUsr(hostRoot: string): Promise<BesideUsr> {
+  const found: { name: string; link: string | undefined }[] = [];
+  for (const name of besideUsr) {
+    const host = path.join(hostRoot, name);
+    try {
+      const stats = await lstat(host);
+      if (stats.isDirectory()) found.push({ name, link: undefined });
+      else if (stats.isSymbolicLink()) found.push({ name, link: await readlink(host) });
+    } catch (error) {
+      if (!hasErrno(error, 'ENOENT')) throw error;
+    }
+  }
+  return found;
+}
+
+/** The host's folders that a sandbox sees as they are, read-only. */
+export function hostBinds(hostRoot: string, beside: BesideUsr): Bind[] {
+  const own = beside.filter((entry) => entry.link === undefined).map((entry) => entry.name);
+  return ['usr', ...own].map((name) => ({ source: path.join(hostRoot, name), target: `/${name}` }));
+}
+
+/** `binds`, and what is mounted below them: the overlay that each is seen through does not reach into it. */
+export async function withMountsBelow(binds: readonly Bind[]): Promise<Bind[]> {
+  const lines = (await readFile('/proc/self/mountinfo', 'utf8')).split('\n');
+  const points = [...new Set(lines.map((line) => mountPath(line.split(' ')[4] ?? '')))].sort();
+  const all: Bind[] = [];
+  for (const { source, target } of binds) {
+    all.push({ source, target });
+    for (const point of points) {
+      if (!point.startsWith(`${source}/`) || !(await lstat(point)).isDirectory()) continue;
+      all.push({ source: point, target: path.posix.join(target, path.relative(source, point)) });
+    }
+  }
+  return all;
+}
+
+/** Fills the empty folder `tree`. `files` are below `etc`, folders before what is in them. */
+export async function buildHostLayer(
+  tree: string,
+  etc: string,
+  files: readonly HostFile[],
+  beside: BesideUsr,
+): Promise<void> {
+  await chmod(tree, 0o755);
+  for (const [name, mode] of folders) await makeFolder(path.join(tree, name), mode);
+  for (const { name, link } of beside) {
+    const target = path.join(tree, name);
+    await (link === undefined ? makeFolder(target, 0o755) : symlink(link, target));
+  }
+  for (const [name, target] of links) await symlink(target, path.join(tree, name));
+  for (const file of files) await copy(path.join(etc, file.name), path.join(tree, 'etc', file.name), file);
+  await writeFile(path.join(tree, 'etc/nsswitch.conf'), nsswitch, { mode: 0o644, flag: 'wx' });
+}
+
+async function makeFolder(folder: string, mode: number): Promise<void> {
+  await mkdir(folder);
+  await chmod(folder, mode); // the umask has no say
+}
+
+async function copy(from: string, to: string, file: HostFile): Promise<void> {
+  try {
+    if (file.kind === 'folder') await makeFolder(to, 0o755);
+    else if (file.kind === 'symlink') await copyLink(from, to, file);
+    else await copyFile(from, to);
+  } catch (error) {
+    // Gone or replaced since it was found: the fingerprint is taken again after the copy, and differs then.
+    if (!hasErrno(error, 'ENOENT', 'ELOOP', 'EINVAL', 'ENOTDIR')) throw error;
+  }
+}
+
+async function copyLink(from: string, to: string, file: HostFile): Promise<void> {
+  await symlink(await readlink(from), to);
+  await lutimes(to, seconds(file.stats.mtimeNs), seconds(file.stats.mtimeNs));
+}
+
+async function copyFile(from: string, to: string): Promise<void> {
+  await using source = await open(from, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  const stats = await source.stat();
+  const shared = stats.isFile() && (stats.mode & 0o004) !== 0 && stats.size <= maxFileBytes;
+  if (!shared) return;
+  // Set-id bits and write permission of groups do not travel.
+  const mode = (stats.mode & 0o111) === 0 ? 0o644 : 0o755;
+  await writeFile(to, await source.readFile(), { mode: 0o600, flag: 'wx' });
+  await chmod(to, mode);
+  await utimes(to, stats.atimeMs / 1000, stats.mtimeMs / 1000);
+}
+
+function seconds(ns: bigint): number {
+  return Number(ns / 1_000_000n) / 1000;
+}

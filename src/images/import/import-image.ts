@@ -1,0 +1,80 @@
+// Imports whatever an administrator named, from its detection to its tags.
+
+import { DockershError } from '../../lib/errors.ts';
+import type { Descriptor } from '../oci.ts';
+import { writableKey } from '../reference.ts';
+import type { StoreContext } from '../store/context.ts';
+import { readStoredImage } from '../store/stored-image.ts';
+import { StoreTransaction } from '../store/transaction.ts';
+import { detect, statOrRefuse } from './detect.ts';
+import { importDocker } from './docker-archive.ts';
+import { importOci } from './oci-layout.ts';
+import type { ImportOptions, ImportResult } from './options.ts';
+import { describeRootfs, importFolder, importTar } from './rootfs.ts';
+
+/** A folder or a tar of a root filesystem, whatever else it might be taken for. */
+export async function importRootfs(
+  context: StoreContext,
+  key: string,
+  path: string,
+  options: ImportOptions,
+): Promise<ImportResult> {
+  await using transaction = new StoreTransaction(context);
+  const stats = await statOrRefuse(path);
+  const layer = stats.isDirectory()
+    ? await importFolder(context, transaction.pins, path, options)
+    : await importTar(context, transaction.pins, path, stats.size, options);
+  options.signal?.throwIfAborted();
+  const manifest = await describeRootfs(context, transaction.pins, layer);
+  await transaction.tag(key, manifest);
+  const { size: sizeBytes, entries: files } = layer.info;
+  return { name: key, digest: manifest.digest, sizeBytes, files };
+}
+
+export async function importImage(
+  context: StoreContext,
+  key: string | undefined,
+  path: string,
+  options: ImportOptions,
+): Promise<ImportResult[]> {
+  const found = await detect(context, path, options);
+  if (found.kind === 'rootfs') {
+    if (key === undefined) {
+      throw new DockershError('E_USAGE', {
+        what: path,
+        why: 'it is a root filesystem, which has no name of its own',
+        hint: 'Say what to call it: dockershctl image import NAME PATH.',
+      });
+    }
+    return [await importRootfs(context, key, path, options)];
+  }
+  await using bundle = found;
+  await using transaction = new StoreTransaction(context);
+  const parts = { context, transaction, pins: transaction.pins, bundle: bundle.bundle };
+  const images =
+    found.kind === 'oci'
+      ? await importOci(transaction, found.bundle, key, options)
+      : await importDocker(parts, key, options);
+  options.signal?.throwIfAborted();
+  const results: ImportResult[] = [];
+  for (const { image, names } of images) {
+    for (const name of names) results.push(await tagged(context, transaction, writableKey(name), image));
+  }
+  return results;
+}
+
+async function tagged(
+  { layout }: StoreContext,
+  transaction: StoreTransaction,
+  name: string,
+  image: Descriptor,
+): Promise<ImportResult> {
+  await transaction.tag(name, image);
+  const { layers } = await readStoredImage(layout, image.digest);
+  return {
+    name,
+    digest: image.digest,
+    sizeBytes: layers.reduce((sum, { size }) => sum + size, 0),
+    files: layers.reduce((sum, { entries }) => sum + entries, 0),
+  };
+}

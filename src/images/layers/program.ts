@@ -1,0 +1,186 @@
+// Starts dockersh-layer, which turns archives into folders and back (native/layer). Never on the path of a
+// login. The program gets no environment; what it says on stderr becomes the reason of a DockershError.
+
+import { type ChildProcess, type ChildProcessByStdio, spawn } from 'node:child_process';
+import type { Readable, Writable } from 'node:stream';
+import { DockershError, type ErrorCode } from '../../lib/errors.ts';
+
+/** Limits of one archive; absent ones are the program's own defaults (native/layer/archive_limits.h). */
+export interface ArchiveLimits {
+  /** Files, folders and links. */
+  readonly maxEntries?: number | undefined;
+  /** Of the uncompressed archive. */
+  readonly maxBytes?: number | undefined;
+  /** Folders above a file. */
+  readonly maxDepth?: number | undefined;
+  /** Bytes of a path. */
+  readonly maxPath?: number | undefined;
+}
+
+export interface LayerProgram {
+  /** Absolute path of dockersh-layer. */
+  readonly path: string;
+  readonly limits: ArchiveLimits;
+}
+
+/** A running dockersh-layer. `ended` settles when it has; nothing need be awaited before. */
+export interface LayerProcess<Child extends ChildProcess> {
+  readonly child: Child;
+  readonly ended: Promise<LayerExit>;
+}
+
+interface LayerExit {
+  readonly status: number | undefined;
+  /** The signal that ended it, if one did. */
+  readonly signal: NodeJS.Signals | undefined;
+  readonly stderr: string;
+  readonly stdout: string;
+}
+
+const maxOutput = 16 * 1024;
+
+const optionNames = {
+  maxEntries: '--max-entries',
+  maxBytes: '--max-bytes',
+  maxDepth: '--max-depth',
+  maxPath: '--max-path',
+} as const satisfies Record<keyof ArchiveLimits, string>;
+
+function limitArgs(limits: ArchiveLimits): string[] {
+  return Object.entries(optionNames).flatMap(([key, option]) => {
+    const value = limits[key as keyof ArchiveLimits];
+    return value === undefined ? [] : [option, String(value)];
+  });
+}
+
+export function follow<Child extends ChildProcess>(child: Child, readStdout: boolean): LayerProcess<Child> {
+  const text = { stdout: '', stderr: '' };
+  const collect = (name: 'stdout' | 'stderr') => (chunk: Buffer) => {
+    if (text[name].length < maxOutput) text[name] += chunk.toString('utf8').slice(0, maxOutput);
+  };
+  child.stderr?.on('data', collect('stderr'));
+  if (readStdout) child.stdout?.on('data', collect('stdout'));
+  const ended = new Promise<LayerExit>((resolve, reject) => {
+    child.once('error', reject);
+    child.once('close', (status, signal) =>
+      resolve({ status: status ?? undefined, signal: signal ?? undefined, ...text }),
+    );
+  });
+  // Whoever starts the program awaits this later; a failure to start must not count as unhandled till then.
+  ended.catch(() => undefined);
+  return { child, ended };
+}
+
+/** `mayStop`: the archive may stop without the mark of its end, because a digest says whether it is whole. */
+export function startUnpack(
+  program: LayerProgram,
+  folder: string,
+  { signal, mayStop }: { readonly signal: AbortSignal | undefined; readonly mayStop: boolean },
+): LayerProcess<ChildProcessByStdio<Writable, Readable, Readable>> {
+  const args = ['unpack', ...limitArgs(program.limits), ...(mayStop ? ['--open-end', 'yes'] : []), folder];
+  const child = spawn(program.path, args, {
+    env: {},
+    stdio: ['pipe', 'pipe', 'pipe'],
+    killSignal: 'SIGKILL',
+    ...(signal === undefined ? {} : { signal }),
+  });
+  return follow(child, true);
+}
+
+/** What 0–65535 of an image are on the host, in the form of uid_map (user_namespaces(7)). */
+export interface IdMapping {
+  readonly uidMap: string;
+  readonly gidMap: string;
+}
+
+export interface PackOptions {
+  /** The folder is a layer in overlay's form: whiteouts and opaque folders become the archive's. */
+  readonly overlay?: boolean;
+  /** Ids on disk are the host's: turn them back. */
+  readonly ids?: IdMapping | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Argument of --uid-map and --gid-map: the lines of the map, joined by commas. */
+export function idMapArgs(ids: IdMapping | undefined): string[] {
+  if (ids === undefined) return [];
+  const argument = (map: string): string => map.trim().replaceAll('\n', ',');
+  return ['--uid-map', argument(ids.uidMap), '--gid-map', argument(ids.gidMap)];
+}
+
+const onDisk = /^\/proc\/self\/fd\/(\d+)(?=\/|$)/;
+
+/**
+ * Starts the program. A path below a descriptor of ours (a user's disk that is mounted nowhere) means the same there: the
+ * descriptor is passed on, and the path says by which number.
+ */
+function start(
+  program: LayerProgram,
+  args: readonly string[],
+  stdout: 'pipe' | 'ignore',
+  signal?: AbortSignal,
+): ChildProcessByStdio<null, Readable, Readable> {
+  const first = 3;
+  const fds = [...new Set(args.flatMap((arg) => onDisk.exec(arg)?.[1] ?? []))].map(Number);
+  const seen = args.map((arg) =>
+    arg.replace(onDisk, (_, fd: string) => `/proc/self/fd/${first + fds.indexOf(Number(fd))}`),
+  );
+  return spawn(program.path, seen, {
+    env: {},
+    stdio: ['ignore', stdout, 'pipe', ...fds],
+    killSignal: 'SIGKILL',
+    ...(signal === undefined ? {} : { signal }),
+  }) as ChildProcessByStdio<null, Readable, Readable>;
+}
+
+export function startPack(
+  program: LayerProgram,
+  folder: string,
+  options: PackOptions,
+): LayerProcess<ChildProcessByStdio<null, Readable, Readable>> {
+  const overlay = options.overlay === true ? ['--overlay', 'yes'] : [];
+  const args = ['pack', ...limitArgs(program.limits), ...overlay, ...idMapArgs(options.ids), folder];
+  return follow(start(program, args, 'pipe', options.signal), false);
+}
+
+/** Any job whose output the caller reads from `child.stdout`, to its end. */
+export function runLayerProgram(
+  program: LayerProgram,
+  [job = '', ...args]: readonly string[],
+  signal: AbortSignal | undefined,
+): LayerProcess<ChildProcessByStdio<null, Readable, Readable>> {
+  return follow(start(program, [job, ...args], 'pipe', signal), false);
+}
+
+/** Removes a folder with all that is in it. In a process of its own: layers have ten thousands of files. */
+export async function removeFolder(program: LayerProgram, folder: string): Promise<void> {
+  const exit = await follow(start(program, ['remove', folder], 'ignore'), false).ended;
+  if (exit.status !== 0) throw layerFailure(`remove ${folder}`, exit);
+}
+
+/** What a failed dockersh-layer means: `what` is what was attempted, with the object. */
+export function layerFailure(what: string, exit: LayerExit): DockershError {
+  const said = /^dockersh-layer: (.*)$/m.exec(exit.stderr)?.[1] ?? exit.stderr.trim().split('\n')[0];
+  const why = said || `dockersh-layer ended with ${exit.signal ?? exit.status}`;
+  const { code, hint } = meanings[exit.status ?? 0] ?? { code: 'E_INTERNAL' as const };
+  return new DockershError(code, { what, why, ...(hint === undefined ? {} : { hint }) });
+}
+
+const makeAgain = 'Make the archive again, or check it with "tar -tf".';
+
+/** By exit status (native/layer/report.h). */
+const meanings: Readonly<Record<number, { readonly code: ErrorCode; readonly hint?: string }>> = {
+  65: { code: 'E_ARCHIVE_REFUSED', hint: makeAgain },
+  80: { code: 'E_ARCHIVE_REFUSED', hint: makeAgain },
+  81: { code: 'E_DISK_FULL', hint: 'Free some space on the file system of the image store.' },
+  82: { code: 'E_IMAGE_BROKEN', hint: makeAgain },
+  83: { code: 'E_ARCHIVE_REFUSED', hint: 'See max_entries and max_bytes of [images] in the policy.' },
+  84: {
+    code: 'E_ARCHIVE_REFUSED',
+    hint: 'Change the owner of the file: sandboxes have ids up to 65535.',
+  },
+  85: {
+    code: 'E_ARCHIVE_REFUSED',
+    hint: 'Make the archive with bsdtar, or with "tar --xattrs --xattrs-include=*".',
+  },
+};

@@ -1,0 +1,20 @@
+// The context that all operations of the store share. Made once, when the store is opened.
+
+import type { LayerProgram } from '../layers/program.ts';
+import type { Turns } from '../turns.ts';
+import type { Flights } from './flights.ts';
+import type { Layout } from './layout.ts';
+import type { Pins } from './pins.ts';
+
+export interface StoreContext {
+  readonly layout: Layout;
+  readonly program: LayerProgram;
+  readonly pins: Pins;
+  readonly flights: Flights;
+  /** Changes of layers' descriptions go one at a time. */
+  readonly notes: Turns;
+  /** Runs what must not meet a change of the index or garbage collection. */
+  turn<T>(work: () => Promise<T>): Promise<T>;
+  /** Runs what changes the index, one at a time, then removes what has become garbage by it. */
+  change<T>(work: () => Promise<T>): Promise<T>;
+}
