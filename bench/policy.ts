@@ -4,8 +4,8 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { KeptPolicy } from '../src/daemon/kept-policy.ts';
-import { PolicyStore } from '../src/daemon/policy-store.ts';
+import { KeptPolicy } from '../src/daemon/policy/kept-policy.ts';
+import { PolicyStore } from '../src/daemon/policy/policy-store.ts';
 import type { UserRecord } from '../src/isolation/engine.ts';
 import { loadAddon } from '../src/isolation/seqpacket.ts';
 import { createLogger } from '../src/lib/log.ts';

@@ -23,21 +23,23 @@ import { requireTrustedPath } from '../lib/trusted-path.ts';
 import { version } from '../lib/version.ts';
 import { describeFault } from '../policy/fault.ts';
 import { Accounts } from './accounts.ts';
-import { serveAdmin } from './admin.ts';
-import { Admission } from './admission.ts';
+import { serveAdmin } from './admin/socket.ts';
 import { DiskBases } from './disk-bases.ts';
-import { Doors } from './doors.ts';
 import { journalIsOurs, journalStream } from './journal.ts';
-import { KeptPolicy } from './kept-policy.ts';
-import { LiveLimits } from './live-limits.ts';
-import { LoginConnections } from './login-connections.ts';
-import { LoginHistory } from './login-history.ts';
-import { LoginRefusals } from './login-refusals.ts';
-import { LoginService } from './logins.ts';
+import { Admission } from './login/admission.ts';
+import { LoginConnections } from './login/connections.ts';
+import { Doors } from './login/doors.ts';
+import { LoginHistory } from './login/history.ts';
+import { LoginService } from './login/logins.ts';
+import { LoginRefusals } from './login/refusals.ts';
+import { refuseWaiting } from './login/refuse-waiting.ts';
+import { SessionLog } from './login/session-log.ts';
+import { SystemCalls } from './login/system-calls.ts';
 import { type DaemonOptions, parseOptions } from './options.ts';
-import { OwnSettings } from './own-settings.ts';
-import { PolicyStore } from './policy-store.ts';
-import { refuseWaiting } from './refuse-waiting.ts';
+import { KeptPolicy } from './policy/kept-policy.ts';
+import { LiveLimits } from './policy/live-limits.ts';
+import { OwnSettings } from './policy/own-settings.ts';
+import { PolicyStore } from './policy/policy-store.ts';
 import {
   type InheritedSockets,
   inheritSockets,
@@ -45,8 +47,6 @@ import {
   ServiceManager,
   takeServiceEnvironment,
 } from './service-manager.ts';
-import { SessionLog } from './session-log.ts';
-import { SystemCalls } from './system-calls.ts';
 import { UserLayers } from './user-layers.ts';
 
 const programs = ['dockersh-supervisor', 'dockersh-init', 'dockersh-layer', 'addon.node'];

@@ -25,7 +25,7 @@ import { DockershError } from '../lib/errors.ts';
 import type { Logger } from '../lib/log.ts';
 import { shellOperand } from '../lib/shell-word.ts';
 import type { EffectivePolicy } from '../policy/policy.ts';
-import { configChanges } from './config-changes.ts';
+import { configChanges } from './admin/config-changes.ts';
 import { DiskBases, uidsBelow } from './disk-bases.ts';
 import { LayerAccess, type Paused } from './layer-access.ts';
 import { type ImageAtStart, imageOrRescue } from './rescue.ts';

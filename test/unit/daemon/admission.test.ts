@@ -1,7 +1,7 @@
 import { totalmem } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
-import { Admission } from '../../../src/daemon/admission.ts';
+import { Admission } from '../../../src/daemon/login/admission.ts';
 import type { Load } from '../../../src/isolation/engine.ts';
 import type { HostPolicy } from '../../../src/policy/policy.ts';
 

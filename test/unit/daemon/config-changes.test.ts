@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { configChanges } from '../../../src/daemon/config-changes.ts';
+import { configChanges } from '../../../src/daemon/admin/config-changes.ts';
 
 describe('configChanges', () => {
   it.each([

@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect } from 'vitest';
 import { journalEntry } from '../../../src/daemon/journal.ts';
-import { KeptPolicy } from '../../../src/daemon/kept-policy.ts';
-import { LoginHistory } from '../../../src/daemon/login-history.ts';
+import { LoginHistory } from '../../../src/daemon/login/history.ts';
+import { KeptPolicy } from '../../../src/daemon/policy/kept-policy.ts';
 import { createLogger } from '../../../src/lib/log.ts';
 import { holds, hostileText, textOf } from '../lib/holds.ts';
 

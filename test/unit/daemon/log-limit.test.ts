@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { type LeftOut, LogLimit } from '../../../src/daemon/log-limit.ts';
+import { type LeftOut, LogLimit } from '../../../src/daemon/login/log-limit.ts';
 
 function limited(count: number): { limit: LogLimit; told: LeftOut[] } {
   const told: LeftOut[] = [];

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { LoginHistory } from '../../../src/daemon/login-history.ts';
+import { LoginHistory } from '../../../src/daemon/login/history.ts';
 
 const us = (count: number): bigint => BigInt(count) * 1000n;
 /** Long before every time that the history itself takes, as all times of a test are. */

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { LoginRates } from '../../../src/daemon/login-rate.ts';
+import { LoginRates } from '../../../src/daemon/login/rate.ts';
 
 const rate = { count: 3, ms: 3000 };
 

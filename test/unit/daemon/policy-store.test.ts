@@ -16,8 +16,8 @@ import {
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { KeptPolicy } from '../../../src/daemon/kept-policy.ts';
-import { PolicyStore } from '../../../src/daemon/policy-store.ts';
+import { KeptPolicy } from '../../../src/daemon/policy/kept-policy.ts';
+import { PolicyStore } from '../../../src/daemon/policy/policy-store.ts';
 import type { UserRecord } from '../../../src/isolation/engine.ts';
 import { createLogger } from '../../../src/lib/log.ts';
 

@@ -1,10 +1,10 @@
 // The admin verbs about an account's part of the state.
 
-import type { UserRecord } from '../isolation/engine.ts';
-import { DockershError } from '../lib/errors.ts';
-import type { accountVerbs } from '../protocol/admin-accounts.ts';
-import { type AdminParts, findUser, type Handlers } from './admin-parts.ts';
-import { missing } from './user-image.ts';
+import type { UserRecord } from '../../isolation/engine.ts';
+import { DockershError } from '../../lib/errors.ts';
+import type { accountVerbs } from '../../protocol/admin-accounts.ts';
+import { missing } from '../user-image.ts';
+import { type AdminParts, findUser, type Handlers } from './parts.ts';
 
 export function accountHandlers(parts: AdminParts): Handlers<keyof typeof accountVerbs> {
   const { accounts, images, users, policy } = parts;

@@ -1,11 +1,11 @@
 // Merges a user's own settings into their policy, for logins, running sandboxes and "policy explain" alike.
 
-import type { UserRecord } from '../isolation/engine.ts';
-import { OwnFiles } from '../isolation/own-file.ts';
-import type { UserDisks } from '../isolation/user-disks.ts';
-import { largestUserFileBytes, userFileName, userFileShown } from '../policy/parse/user-file.ts';
-import type { Evaluation, SectionPolicy } from '../policy/policy.ts';
-import type { Problem } from '../policy/problem.ts';
+import type { UserRecord } from '../../isolation/engine.ts';
+import { OwnFiles } from '../../isolation/own-file.ts';
+import type { UserDisks } from '../../isolation/user-disks.ts';
+import { largestUserFileBytes, userFileName, userFileShown } from '../../policy/parse/user-file.ts';
+import type { Evaluation, SectionPolicy } from '../../policy/policy.ts';
+import type { Problem } from '../../policy/problem.ts';
 import type { PolicyStore } from './policy-store.ts';
 
 export interface Given {

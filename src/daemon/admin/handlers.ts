@@ -1,16 +1,16 @@
 // The admin verbs, one handler each: this table holds those of the daemon itself, and the others' tables.
 
 import { release } from 'node:os';
-import type { ImageStore } from '../images/store/image-store.ts';
-import { DockershError } from '../lib/errors.ts';
-import { version } from '../lib/version.ts';
-import type { AdminParams, AdminResult } from '../protocol/admin.ts';
-import { accountHandlers } from './admin-accounts.ts';
-import { imageHandlers } from './admin-images.ts';
-import { type AdminParts, faultOf, findUser, type Handlers } from './admin-parts.ts';
-import { policyHandlers } from './admin-policy.ts';
-import { userHandlers } from './admin-users.ts';
-import { isVirtual } from './user-image.ts';
+import type { ImageStore } from '../../images/store/image-store.ts';
+import { DockershError } from '../../lib/errors.ts';
+import { version } from '../../lib/version.ts';
+import type { AdminParams, AdminResult } from '../../protocol/admin.ts';
+import { isVirtual } from '../user-image.ts';
+import { accountHandlers } from './accounts.ts';
+import { imageHandlers } from './images.ts';
+import { type AdminParts, faultOf, findUser, type Handlers } from './parts.ts';
+import { policyHandlers } from './policy.ts';
+import { userHandlers } from './users.ts';
 
 export function handlersOf(parts: AdminParts): Handlers {
   const { engine, users } = parts;

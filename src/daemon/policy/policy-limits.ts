@@ -1,7 +1,7 @@
 // Collects the limits that a policy sets for anybody, which the kernel has to be able to hold.
 
-import type { Controller, LimitKey } from '../isolation/cgroup-limits.ts';
-import type { EffectivePolicy, Policy, SectionPolicy } from '../policy/policy.ts';
+import type { Controller, LimitKey } from '../../isolation/cgroup-limits.ts';
+import type { EffectivePolicy, Policy, SectionPolicy } from '../../policy/policy.ts';
 
 /** Limits that no cgroup holds. */
 export type DiskKey = 'disk' | 'inodes';

@@ -1,8 +1,8 @@
 // Limits how many lines of the log one user may cause: so many for each kind of event, and then a count, once a minute,
 // of those that were left out. All users together have an end as well, for some can be many (subuid(5)).
 
-import type { Rate } from '../policy/values/session.ts';
-import { LoginRates } from './login-rate.ts';
+import type { Rate } from '../../policy/values/session.ts';
+import { LoginRates } from './rate.ts';
 
 /** What was left out of the log; uid and kind are absent for all the rest. */
 export interface LeftOut {

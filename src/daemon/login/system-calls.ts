@@ -1,13 +1,13 @@
 // Chooses the filters of system calls that a sandbox gets besides the one that the supervisor has, or instead of it.
 
-import type { SandboxSpec } from '../isolation/engine.ts';
-import { DockershError } from '../lib/errors.ts';
-import { profileFile } from '../policy/keys/filter.ts';
-import type { EffectivePolicy } from '../policy/policy.ts';
-import { builtinProfiles } from '../seccomp/builtin.ts';
-import { type Machine, machineHere } from '../seccomp/calls.ts';
-import { type CompiledFilter, compileFilter } from '../seccomp/compile.ts';
-import { ProfileFiles } from '../seccomp/profile-file.ts';
+import type { SandboxSpec } from '../../isolation/engine.ts';
+import { DockershError } from '../../lib/errors.ts';
+import { profileFile } from '../../policy/keys/filter.ts';
+import type { EffectivePolicy } from '../../policy/policy.ts';
+import { builtinProfiles } from '../../seccomp/builtin.ts';
+import { type Machine, machineHere } from '../../seccomp/calls.ts';
+import { type CompiledFilter, compileFilter } from '../../seccomp/compile.ts';
+import { ProfileFiles } from '../../seccomp/profile-file.ts';
 
 type Wanted = Pick<EffectivePolicy, 'seccomp' | 'seccompWiden' | 'socketcall'>;
 

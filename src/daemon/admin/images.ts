@@ -1,14 +1,14 @@
 // The admin verbs about images.
 
-import { bootstrapImage } from '../images/bootstrap/bootstrap.ts';
-import { fitsPlatform, parsePlatform } from '../images/platform.ts';
-import type { PartialRegistryOptions } from '../images/registry/options.ts';
-import { pullImage } from '../images/registry/pull.ts';
-import { pushImage } from '../images/registry/push.ts';
-import type { AdminProgress, AdminUse } from '../protocol/admin.ts';
-import type { imageVerbs } from '../protocol/admin-images.ts';
-import type { AdminParts, Handlers } from './admin-parts.ts';
+import { bootstrapImage } from '../../images/bootstrap/bootstrap.ts';
+import { fitsPlatform, parsePlatform } from '../../images/platform.ts';
+import type { PartialRegistryOptions } from '../../images/registry/options.ts';
+import { pullImage } from '../../images/registry/pull.ts';
+import { pushImage } from '../../images/registry/push.ts';
+import type { AdminProgress, AdminUse } from '../../protocol/admin.ts';
+import type { imageVerbs } from '../../protocol/admin-images.ts';
 import { writeExport } from './export-file.ts';
+import type { AdminParts, Handlers } from './parts.ts';
 import { transferProgress } from './transfer-progress.ts';
 
 export function imageHandlers(parts: AdminParts): Handlers<keyof typeof imageVerbs> {

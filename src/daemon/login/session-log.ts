@@ -1,8 +1,8 @@
 // Logs the beginning and end of sessions. However often one user logs in, the log has a number of them and then a
 // count; if it has the beginning of a session, it also has the end.
 
-import type { SessionEnd } from '../isolation/engine.ts';
-import type { Logger } from '../lib/log.ts';
+import type { SessionEnd } from '../../isolation/engine.ts';
+import type { Logger } from '../../lib/log.ts';
 import { LogLimit } from './log-limit.ts';
 
 /** Sessions of one uid. A person comes nowhere near it, a script of theirs can. */

@@ -1,7 +1,7 @@
 // Per-uid rate limits, for logins (login_rate) and other events: a bucket from which each event takes one token, and
 // which fills up evenly. In memory only: a daemon that starts anew begins with full buckets.
 
-import type { Rate } from '../policy/values/session.ts';
+import type { Rate } from '../../policy/values/session.ts';
 
 interface Bucket {
   left: number;

@@ -1,7 +1,7 @@
 // Turns the progress of a pull or push into lines of the admin protocol: a line for each layer, in docker's words.
 
-import type { TransferProgress } from '../images/registry/pull.ts';
-import type { AdminProgress } from '../protocol/admin.ts';
+import type { TransferProgress } from '../../images/registry/pull.ts';
+import type { AdminProgress } from '../../protocol/admin.ts';
 
 const words = {
   resolving: ['', ''],

@@ -2,13 +2,13 @@
 // would wait without a word, and a script for ever.
 
 import path from 'node:path';
-import { acceptClients, type ClientConnection } from '../isolation/client-connection.ts';
-import { Launcher } from '../isolation/launcher.ts';
-import { DockershError } from '../lib/errors.ts';
-import type { OwnedFd } from '../lib/fd.ts';
-import type { Logger } from '../lib/log.ts';
-import { newSessionId } from '../shell/session.ts';
-import { refusalMessage } from './login-refusals.ts';
+import { acceptClients, type ClientConnection } from '../../isolation/client-connection.ts';
+import { Launcher } from '../../isolation/launcher.ts';
+import { DockershError } from '../../lib/errors.ts';
+import type { OwnedFd } from '../../lib/fd.ts';
+import type { Logger } from '../../lib/log.ts';
+import { newSessionId } from '../../shell/session.ts';
+import { refusalMessage } from './refusals.ts';
 
 const mostMs = 5_000;
 

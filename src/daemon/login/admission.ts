@@ -2,9 +2,9 @@
 // moment that a login is let in until its sandbox and session are there to be counted, or are not to come.
 
 import { totalmem } from 'node:os';
-import type { Load } from '../isolation/engine.ts';
-import { DockershError } from '../lib/errors.ts';
-import type { HostPolicy } from '../policy/policy.ts';
+import type { Load } from '../../isolation/engine.ts';
+import { DockershError } from '../../lib/errors.ts';
+import type { HostPolicy } from '../../policy/policy.ts';
 
 /** A login that wants in. */
 export interface Arrival {

@@ -1,12 +1,12 @@
 // Applies changed limits to running sandboxes as soon as the policy changes, where the kernel can.
 
-import type { CgroupHost } from '../isolation/cgroup-host.ts';
-import { type LimitKey, type Limits, unlimited } from '../isolation/cgroup-limits.ts';
-import type { Engine } from '../isolation/engine.ts';
-import type { UserDisks } from '../isolation/user-disks.ts';
-import type { Users } from '../isolation/users.ts';
-import type { Logger } from '../lib/log.ts';
-import { describePolicyKey, policyKeys } from '../policy/schema.ts';
+import type { CgroupHost } from '../../isolation/cgroup-host.ts';
+import { type LimitKey, type Limits, unlimited } from '../../isolation/cgroup-limits.ts';
+import type { Engine } from '../../isolation/engine.ts';
+import type { UserDisks } from '../../isolation/user-disks.ts';
+import type { Users } from '../../isolation/users.ts';
+import type { Logger } from '../../lib/log.ts';
+import { describePolicyKey, policyKeys } from '../../policy/schema.ts';
 import type { OwnSettings } from './own-settings.ts';
 import type { DiskKey } from './policy-limits.ts';
 import type { PolicyStore } from './policy-store.ts';

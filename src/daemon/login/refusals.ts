@@ -1,19 +1,19 @@
 // Refuses logins: tells the client what to do, and the log why. However many refusals one user causes, the log and
 // the launcher get a few of them, and the number of the others.
 
-import type { ClientConnection, Disposer } from '../isolation/client-connection.ts';
+import type { ClientConnection, Disposer } from '../../isolation/client-connection.ts';
 import {
   type DockershError,
   errorCatalogue,
   LOGIN_FAILURE_EXIT,
   toDockershError,
   toUserMessage,
-} from '../lib/errors.ts';
-import type { Logger } from '../lib/log.ts';
-import { loginError } from '../protocol/login.ts';
+} from '../../lib/errors.ts';
+import type { Logger } from '../../lib/log.ts';
+import { loginError } from '../../protocol/login.ts';
+import type { LoginHistory } from './history.ts';
 import { LogLimit } from './log-limit.ts';
-import type { LoginHistory } from './login-history.ts';
-import { LoginRates } from './login-rate.ts';
+import { LoginRates } from './rate.ts';
 
 /** Lines of one uid and code. */
 const lines = { count: 20, ms: 60_000 };

@@ -4,9 +4,9 @@
 import { once } from 'node:events';
 import { chmodSync, renameSync, rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
-import { parseBoundedJson } from '../lib/bounded-json.ts';
-import { DockershError, toDockershError } from '../lib/errors.ts';
-import type { OwnedFd } from '../lib/fd.ts';
+import { parseBoundedJson } from '../../lib/bounded-json.ts';
+import { DockershError, toDockershError } from '../../lib/errors.ts';
+import type { OwnedFd } from '../../lib/fd.ts';
 import {
   type AdminAnswer,
   type AdminPart,
@@ -17,9 +17,9 @@ import {
   adminMaxLineBytes,
   adminRequest,
   adminVerbs,
-} from '../protocol/admin.ts';
-import { handlersOf } from './admin-handlers.ts';
-import type { AdminParts, Call, Handlers } from './admin-parts.ts';
+} from '../../protocol/admin.ts';
+import { handlersOf } from './handlers.ts';
+import type { AdminParts, Call, Handlers } from './parts.ts';
 
 /** A long verb says something at least this often: whoever waits knows that we live. */
 const heartbeatMs = 15_000;

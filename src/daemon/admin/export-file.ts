@@ -3,12 +3,12 @@
 
 import { type FileHandle, open, readdir, rename, rm, unlink } from 'node:fs/promises';
 import path from 'node:path';
-import { type ImportOptions, reportEvery } from '../images/import/options.ts';
-import type { ImageStore } from '../images/store/image-store.ts';
-import { giveName, openUnnamed } from '../isolation/unnamed-file.ts';
-import { isAtomicTemporary, temporaryFor } from '../lib/atomic-file.ts';
-import { DockershError, hasErrno } from '../lib/errors.ts';
-import type { AdminParams, AdminResult } from '../protocol/admin.ts';
+import { type ImportOptions, reportEvery } from '../../images/import/options.ts';
+import type { ImageStore } from '../../images/store/image-store.ts';
+import { giveName, openUnnamed } from '../../isolation/unnamed-file.ts';
+import { isAtomicTemporary, temporaryFor } from '../../lib/atomic-file.ts';
+import { DockershError, hasErrno } from '../../lib/errors.ts';
+import type { AdminParams, AdminResult } from '../../protocol/admin.ts';
 
 /** Readable by root alone: an image may hold what not everybody should see. */
 const mode = 0o600;

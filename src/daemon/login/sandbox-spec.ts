@@ -1,17 +1,17 @@
 // Works out a sandbox's specification when it is about to start: what the policy gives, on the image that the user's
 // layer is made on, with what of that image's configuration counts here.
 
-import type { ResolvedImage } from '../images/store/image-store.ts';
-import type { SandboxImage, SandboxSpec, UserRecord } from '../isolation/engine.ts';
-import { requireUsable } from '../isolation/session-size.ts';
-import type { Logger } from '../lib/log.ts';
-import type { EffectivePolicy, SectionPolicy } from '../policy/policy.ts';
-import { imageEnvironment } from '../shell/environment.ts';
-import { resolveImageUser } from '../shell/image-user.ts';
-import type { ShellChoice } from '../shell/session.ts';
-import type { PolicyStore } from './policy-store.ts';
+import type { ResolvedImage } from '../../images/store/image-store.ts';
+import type { SandboxImage, SandboxSpec, UserRecord } from '../../isolation/engine.ts';
+import { requireUsable } from '../../isolation/session-size.ts';
+import type { Logger } from '../../lib/log.ts';
+import type { EffectivePolicy, SectionPolicy } from '../../policy/policy.ts';
+import { imageEnvironment } from '../../shell/environment.ts';
+import { resolveImageUser } from '../../shell/image-user.ts';
+import type { ShellChoice } from '../../shell/session.ts';
+import type { PolicyStore } from '../policy/policy-store.ts';
+import type { UserLayers } from '../user-layers.ts';
 import type { SystemCalls } from './system-calls.ts';
-import type { UserLayers } from './user-layers.ts';
 
 export interface SpecParts {
   readonly policy: PolicyStore;

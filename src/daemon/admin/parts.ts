@@ -1,17 +1,17 @@
 // Shared by the handlers of admin verbs: the parts that they work with, and the shape of their table.
 
-import type { ImageStore } from '../images/store/image-store.ts';
-import type { CgroupMode } from '../isolation/cgroup-host.ts';
-import type { Engine, UserRecord } from '../isolation/engine.ts';
-import type { Users } from '../isolation/users.ts';
-import { DockershError } from '../lib/errors.ts';
-import type { Logger } from '../lib/log.ts';
-import type { AdminParams, AdminPart, AdminProgress, AdminResult, AdminVerb } from '../protocol/admin.ts';
-import type { Accounts } from './accounts.ts';
-import type { LoginHistory } from './login-history.ts';
-import type { OwnSettings } from './own-settings.ts';
-import type { PolicyStore } from './policy-store.ts';
-import type { UserLayers } from './user-layers.ts';
+import type { ImageStore } from '../../images/store/image-store.ts';
+import type { CgroupMode } from '../../isolation/cgroup-host.ts';
+import type { Engine, UserRecord } from '../../isolation/engine.ts';
+import type { Users } from '../../isolation/users.ts';
+import { DockershError } from '../../lib/errors.ts';
+import type { Logger } from '../../lib/log.ts';
+import type { AdminParams, AdminPart, AdminProgress, AdminResult, AdminVerb } from '../../protocol/admin.ts';
+import type { Accounts } from '../accounts.ts';
+import type { LoginHistory } from '../login/history.ts';
+import type { OwnSettings } from '../policy/own-settings.ts';
+import type { PolicyStore } from '../policy/policy-store.ts';
+import type { UserLayers } from '../user-layers.ts';
 
 export interface AdminParts {
   readonly engine: Engine;

@@ -1,7 +1,7 @@
 // Parses "commit --change", lines as in a Dockerfile, into changes of an image's configuration. Pure.
 
-import type { ConfigChanges } from '../images/layers/commit.ts';
-import { DockershError } from '../lib/errors.ts';
+import type { ConfigChanges } from '../../images/layers/commit.ts';
+import { DockershError } from '../../lib/errors.ts';
 
 interface Draft {
   env: string[];

@@ -7,14 +7,14 @@
 import { readdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
-import { isAtomicTemporary, writeFileAtomic } from '../lib/atomic-file.ts';
-import type { Logger } from '../lib/log.ts';
-import { readTrustedFile } from '../lib/trusted-path.ts';
-import { version } from '../lib/version.ts';
-import { assemble } from '../policy/parse/assemble.ts';
-import { parseFile } from '../policy/parse/file.ts';
-import type { Policy } from '../policy/policy.ts';
-import { formatProblem } from '../policy/problem.ts';
+import { isAtomicTemporary, writeFileAtomic } from '../../lib/atomic-file.ts';
+import type { Logger } from '../../lib/log.ts';
+import { readTrustedFile } from '../../lib/trusted-path.ts';
+import { version } from '../../lib/version.ts';
+import { assemble } from '../../policy/parse/assemble.ts';
+import { parseFile } from '../../policy/parse/file.ts';
+import type { Policy } from '../../policy/policy.ts';
+import { formatProblem } from '../../policy/problem.ts';
 
 const keptName = 'last-good-policy.json';
 /** Far above any policy of a host; larger ones are not kept. */

@@ -2,13 +2,13 @@
 
 import { cpus, totalmem } from 'node:os';
 import { isDeepStrictEqual } from 'node:util';
-import type { UserRecord } from '../isolation/engine.ts';
-import { DockershError } from '../lib/errors.ts';
-import { formatProblem } from '../policy/problem.ts';
-import { checkPolicyValue, describePolicyKey, isPolicyKey, type PolicyKey } from '../policy/schema.ts';
-import type { AdminResult } from '../protocol/admin.ts';
-import type { policyVerbs } from '../protocol/admin-policy.ts';
-import { type AdminParts, faultOf, findUser, type Handlers } from './admin-parts.ts';
+import type { UserRecord } from '../../isolation/engine.ts';
+import { DockershError } from '../../lib/errors.ts';
+import { formatProblem } from '../../policy/problem.ts';
+import { checkPolicyValue, describePolicyKey, isPolicyKey, type PolicyKey } from '../../policy/schema.ts';
+import type { AdminResult } from '../../protocol/admin.ts';
+import type { policyVerbs } from '../../protocol/admin-policy.ts';
+import { type AdminParts, faultOf, findUser, type Handlers } from './parts.ts';
 
 export function policyHandlers(parts: AdminParts): Handlers<keyof typeof policyVerbs> {
   const { policy, ownSettings, engine, users } = parts;

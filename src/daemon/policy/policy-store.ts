@@ -4,17 +4,17 @@
 
 import { existsSync } from 'node:fs';
 import { hostname } from 'node:os';
-import { type Controller, type LimitKey, rareControllers } from '../isolation/cgroup-limits.ts';
-import type { UserRecord } from '../isolation/engine.ts';
-import { FileWatch } from '../isolation/file-watch.ts';
-import type { Logger } from '../lib/log.ts';
-import { evaluate } from '../policy/evaluate.ts';
-import type { Subject } from '../policy/expand.ts';
-import { type Explanation, explain, texts } from '../policy/explain.ts';
-import { describeFault, type PolicyFault } from '../policy/fault.ts';
-import { assemble } from '../policy/parse/assemble.ts';
-import { confFolderOf, type LoadedPolicy, PolicyFiles, stampOf } from '../policy/parse/load.ts';
-import { type UserSettings, userSettings } from '../policy/parse/user-file.ts';
+import { type Controller, type LimitKey, rareControllers } from '../../isolation/cgroup-limits.ts';
+import type { UserRecord } from '../../isolation/engine.ts';
+import { FileWatch } from '../../isolation/file-watch.ts';
+import type { Logger } from '../../lib/log.ts';
+import { evaluate } from '../../policy/evaluate.ts';
+import type { Subject } from '../../policy/expand.ts';
+import { type Explanation, explain, texts } from '../../policy/explain.ts';
+import { describeFault, type PolicyFault } from '../../policy/fault.ts';
+import { assemble } from '../../policy/parse/assemble.ts';
+import { confFolderOf, type LoadedPolicy, PolicyFiles, stampOf } from '../../policy/parse/load.ts';
+import { type UserSettings, userSettings } from '../../policy/parse/user-file.ts';
 import type {
   EffectivePolicy,
   Evaluation,
@@ -22,8 +22,8 @@ import type {
   ImagesPolicy,
   Policy,
   SectionPolicy,
-} from '../policy/policy.ts';
-import { formatProblem, type Problem } from '../policy/problem.ts';
+} from '../../policy/policy.ts';
+import { formatProblem, type Problem } from '../../policy/problem.ts';
 import type { KeptPolicy, PolicyTexts } from './kept-policy.ts';
 import { type DiskKey, diskBackendsOf, rareControllersOf, setsLimit } from './policy-limits.ts';
 

@@ -6,9 +6,9 @@
 
 import { chownSync, mkdirSync, rmSync } from 'node:fs';
 import path from 'node:path';
-import type { ClientConnection } from '../isolation/client-connection.ts';
-import { SeqpacketListener } from '../isolation/seqpacket.ts';
-import type { Logger } from '../lib/log.ts';
+import type { ClientConnection } from '../../isolation/client-connection.ts';
+import { SeqpacketListener } from '../../isolation/seqpacket.ts';
+import type { Logger } from '../../lib/log.ts';
 
 export class Doors implements Disposable {
   readonly #folder: string;

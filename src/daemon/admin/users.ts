@@ -1,13 +1,13 @@
 // The admin verbs about what users have changed.
 
-import type { LayerChange } from '../images/layers/diff.ts';
-import type { Snapshot } from '../images/user-layer.ts';
-import type { UserRecord } from '../isolation/engine.ts';
-import { DockershError } from '../lib/errors.ts';
-import type { EffectivePolicy } from '../policy/policy.ts';
-import type { AdminSnapshot } from '../protocol/admin.ts';
-import type { userVerbs } from '../protocol/admin-users.ts';
-import { type AdminParts, type Call, findUser, type Handlers } from './admin-parts.ts';
+import type { LayerChange } from '../../images/layers/diff.ts';
+import type { Snapshot } from '../../images/user-layer.ts';
+import type { UserRecord } from '../../isolation/engine.ts';
+import { DockershError } from '../../lib/errors.ts';
+import type { EffectivePolicy } from '../../policy/policy.ts';
+import type { AdminSnapshot } from '../../protocol/admin.ts';
+import type { userVerbs } from '../../protocol/admin-users.ts';
+import { type AdminParts, type Call, findUser, type Handlers } from './parts.ts';
 
 /** Changes in one line of an answer: far below the longest that the other side takes. */
 const partBytes = 128 * 1024;

@@ -2,7 +2,7 @@
 // that runs keeps its record; of those that have ended, whoever has the most loses some first, and the same refusal
 // again and again is one record, so that nobody's logins push out another's.
 
-import type { SandboxStart, SessionEnd, SessionStart } from '../isolation/engine.ts';
+import type { SandboxStart, SessionEnd, SessionStart } from '../../isolation/engine.ts';
 
 /** Of logins that have ended, and of all. */
 const kept = 1000;

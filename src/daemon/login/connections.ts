@@ -2,13 +2,13 @@
 // them (by the kernel's word), bounds how many of one uid there are, takes turns between uids, times out those that
 // are silent, and that one who has to wait knows that somebody is there.
 
-import type { ClientConnection, Disposer } from '../isolation/client-connection.ts';
-import { DockershError } from '../lib/errors.ts';
-import type { Logger } from '../lib/log.ts';
-import { Turns } from '../lib/turns.ts';
-import { type LoginRequest, loginWait, parseLogin } from '../protocol/login.ts';
-import { newSessionId } from '../shell/session.ts';
-import type { LoginRefusals } from './login-refusals.ts';
+import type { ClientConnection, Disposer } from '../../isolation/client-connection.ts';
+import { DockershError } from '../../lib/errors.ts';
+import type { Logger } from '../../lib/log.ts';
+import { Turns } from '../../lib/turns.ts';
+import { type LoginRequest, loginWait, parseLogin } from '../../protocol/login.ts';
+import { newSessionId } from '../../shell/session.ts';
+import type { LoginRefusals } from './refusals.ts';
 
 /** A login that has been asked for. */
 export interface IncomingLogin {

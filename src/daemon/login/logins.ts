@@ -3,24 +3,24 @@
 // supervisor, throws why the login is refused, or tells the client that the account is exempt. Nothing is ever run on
 // the host by us; the exempt account's own client becomes its shell there.
 
-import type { Engine, UserRecord } from '../isolation/engine.ts';
-import type { Users } from '../isolation/users.ts';
-import { DockershError } from '../lib/errors.ts';
-import type { Logger } from '../lib/log.ts';
-import type { EffectivePolicy, Evaluation } from '../policy/policy.ts';
-import { formatProblem, type Problem } from '../policy/problem.ts';
-import { loginOutside } from '../protocol/login.ts';
-import { chooseShell, hostShell, loginSource, sessionOf } from '../shell/session.ts';
+import type { Engine, UserRecord } from '../../isolation/engine.ts';
+import type { Users } from '../../isolation/users.ts';
+import { DockershError } from '../../lib/errors.ts';
+import type { Logger } from '../../lib/log.ts';
+import type { EffectivePolicy, Evaluation } from '../../policy/policy.ts';
+import { formatProblem, type Problem } from '../../policy/problem.ts';
+import { loginOutside } from '../../protocol/login.ts';
+import { chooseShell, hostShell, loginSource, sessionOf } from '../../shell/session.ts';
+import type { Given, OwnSettings } from '../policy/own-settings.ts';
+import type { PolicyStore } from '../policy/policy-store.ts';
+import type { UserLayers } from '../user-layers.ts';
 import type { Admission } from './admission.ts';
-import type { IncomingLogin } from './login-connections.ts';
-import type { LoginHistory } from './login-history.ts';
-import { LoginRates } from './login-rate.ts';
-import type { Given, OwnSettings } from './own-settings.ts';
-import type { PolicyStore } from './policy-store.ts';
+import type { IncomingLogin } from './connections.ts';
+import type { LoginHistory } from './history.ts';
+import { LoginRates } from './rate.ts';
 import { sandboxSpec } from './sandbox-spec.ts';
 import type { SessionLog } from './session-log.ts';
 import type { SystemCalls } from './system-calls.ts';
-import type { UserLayers } from './user-layers.ts';
 
 export interface LoginParts {
   readonly policy: PolicyStore;
