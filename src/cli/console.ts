@@ -2,7 +2,7 @@
 
 import { createInterface } from 'node:readline/promises';
 import { sysexits } from '../lib/errors.ts';
-import { printableJson, printableLines } from '../lib/printable.ts';
+import { printableJson, printableLines } from '../lib/text/printable.ts';
 import type { AdminParams, AdminResult, AdminVerb } from '../protocol/admin.ts';
 import { type CallOptions, callAdmin } from './client.ts';
 import { CliFailure } from './failure.ts';

@@ -2,7 +2,7 @@
 // elsewhere, JSON for programs. All of it on stderr, which is not the result.
 
 import { Option } from 'commander';
-import { printable, printableJson } from '../lib/printable.ts';
+import { printable, printableJson } from '../lib/text/printable.ts';
 import type { AdminProgress } from '../protocol/admin.ts';
 import type { Console, Output } from './console.ts';
 import { humanSize } from './human.ts';

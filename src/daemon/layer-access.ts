@@ -4,9 +4,9 @@
 // The sandbox is stopped first, and then comes the turn: a start waits for its turn as well (user-image.ts).
 
 import type { ImportOptions } from '../images/import/options.ts';
-import { Turns } from '../images/turns.ts';
 import { type LayerBase, readLayerBase } from '../images/user-layer.ts';
 import type { Engine, UserLayer, UserRecord } from '../isolation/engine.ts';
+import { Turns } from '../lib/async/serial.ts';
 import { DockershError } from '../lib/errors.ts';
 
 /** A layer that something has been done with. Valid until disposed. */

@@ -7,7 +7,7 @@ import type { ImageStore, ResolvedImage } from '../images/store/image-store.ts';
 import { type LayerBase, readLayerBase, resetLayer, writeLayerBase } from '../images/user-layer.ts';
 import { DockershError } from '../lib/errors.ts';
 import type { Logger } from '../lib/log.ts';
-import { shellOperand } from '../lib/shell-word.ts';
+import { shellOperand } from '../lib/text/shell-word.ts';
 import type { EffectivePolicy } from '../policy/policy.ts';
 
 export interface ImageChoice {

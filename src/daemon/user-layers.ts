@@ -23,7 +23,7 @@ import type { UserDisks } from '../isolation/user-disks.ts';
 import { userFolder } from '../isolation/user-folder.ts';
 import { DockershError } from '../lib/errors.ts';
 import type { Logger } from '../lib/log.ts';
-import { shellOperand } from '../lib/shell-word.ts';
+import { shellOperand } from '../lib/text/shell-word.ts';
 import type { EffectivePolicy } from '../policy/policy.ts';
 import { configChanges } from './admin/config-changes.ts';
 import { DiskBases, uidsBelow } from './disk-bases.ts';

@@ -1,7 +1,7 @@
 // Turns an administrator's name of an image into the store's. Pure.
 
 import { DockershError } from '../lib/errors.ts';
-import { hostImageName, type ImageName, parseImageName } from '../lib/image-name.ts';
+import { hostImageName, type ImageName, parseImageName } from '../lib/text/image-name.ts';
 import { type Digest, digestSchema } from './digest.ts';
 
 export type Reference =

@@ -9,7 +9,7 @@ import path from 'node:path';
 import { promisify } from 'node:util';
 import { DockershError, hasErrno } from '../lib/errors.ts';
 import { OwnedFd } from '../lib/fd.ts';
-import { shellWord } from '../lib/shell-word.ts';
+import { shellWord } from '../lib/text/shell-word.ts';
 import { addon } from './addon.ts';
 
 export const blockBytes = 4096;

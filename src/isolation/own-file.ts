@@ -2,7 +2,7 @@
 // for a short time at most.
 
 import { setTimeout as delay } from 'node:timers/promises';
-import { Slots } from '../lib/slots.ts';
+import { Slots } from '../lib/async/slots.ts';
 import { addon, type UserRecord } from './addon.ts';
 import { lastHome } from './private-home.ts';
 import type { UserDisk } from './user-disks.ts';

@@ -2,7 +2,7 @@
 // processes and keeps the time (native/supervisor/pause.h); this keeps those who wait for the end of the pause.
 
 import { DockershError } from '../lib/errors.ts';
-import { shellOperand } from '../lib/shell-word.ts';
+import { shellOperand } from '../lib/text/shell-word.ts';
 
 /** Of one user. Ends by itself when it takes too long. */
 export interface Pause extends AsyncDisposable {

@@ -1,7 +1,7 @@
 // The one catalogue of failures. A code is permanent: logs, scripts and documentation refer to it.
 // Pure; used by the daemon (root) and by dockershctl. Only toUserMessage composes what a person reads.
 
-import { printableLines } from './printable.ts';
+import { printableLines } from './text/printable.ts';
 
 /** Exit status of the login path for every failure of our own (a command's own status is never this by us). */
 export const LOGIN_FAILURE_EXIT = 125;

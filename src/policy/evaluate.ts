@@ -1,6 +1,6 @@
 // Works out one user's effective policy. Pure; remembered by its caller, so its own speed matters little.
 
-import { hostImageName } from '../lib/image-name.ts';
+import { hostImageName } from '../lib/text/image-name.ts';
 import type { Subject } from './expand.ts';
 import { layersOf, textOf } from './layers.ts';
 import type { EffectivePolicy, Evaluation, Policy, SectionPolicy } from './policy.ts';

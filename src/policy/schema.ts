@@ -2,7 +2,7 @@
 // (docs/policy.md), the example file's test, validation and the types all come from here. Pure.
 
 import type { z } from 'zod';
-import { hostImageName } from '../lib/image-name.ts';
+import { hostImageName } from '../lib/text/image-name.ts';
 import { diskKeys } from './keys/disk.ts';
 import { filterKeys } from './keys/filter.ts';
 import { hostKeys } from './keys/host.ts';

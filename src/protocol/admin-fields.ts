@@ -6,7 +6,7 @@ export const count = z.int().nonnegative();
 export const bytes = z.int().nonnegative();
 export const timestamp = z.iso.datetime();
 export const userName = z.string().min(1).max(256);
-// A reference with host, path, tag and digest (src/lib/image-name.ts) fits.
+// A reference with host, path, tag and digest (src/lib/text/image-name.ts) fits.
 export const imageName = z.string().min(1).max(544);
 /** A path on the host, absolute because the daemon's working directory is not the caller's. */
 export const hostPath = z

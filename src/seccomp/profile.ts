@@ -3,7 +3,7 @@
 // because a filter that is another one than its author meant is worse than none. Pure.
 
 import { z } from 'zod';
-import { nearest } from '../lib/nearest.ts';
+import { nearest } from '../lib/text/nearest.ts';
 import { callNames, isCall } from './calls.ts';
 
 /** Of a file: the longest that are in use have a tenth of it. */

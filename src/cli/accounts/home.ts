@@ -8,7 +8,7 @@ import { constants, type Stats } from 'node:fs';
 import { chmod, chown, lstat, mkdir, open, realpath, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { hasErrno, sysexits } from '../../lib/errors.ts';
-import { shellOperand } from '../../lib/shell-word.ts';
+import { shellOperand } from '../../lib/text/shell-word.ts';
 import { checkTrustedPath } from '../../lib/trusted-path.ts';
 import { CliFailure } from '../failure.ts';
 import { type Account, listAccounts } from '../host/accounts.ts';

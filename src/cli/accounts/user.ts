@@ -2,8 +2,8 @@
 
 import { Argument, type Command, Option } from 'commander';
 import { sysexits } from '../../lib/errors.ts';
-import { printable } from '../../lib/printable.ts';
-import { shellWord } from '../../lib/shell-word.ts';
+import { printable } from '../../lib/text/printable.ts';
+import { shellWord } from '../../lib/text/shell-word.ts';
 import type { Console } from '../console.ts';
 import { Context } from '../doctor/context.ts';
 import { examineUsers } from '../doctor/run.ts';

@@ -2,7 +2,7 @@
 
 import { join } from 'node:path';
 import { DockershError, hasErrno } from '../../lib/errors.ts';
-import { hostImageName } from '../../lib/image-name.ts';
+import { hostImageName } from '../../lib/text/image-name.ts';
 import type { ParsedPolicy } from '../../policy/parse/assemble.ts';
 import { loadPolicyFile } from '../../policy/parse/load.ts';
 import type { AdminResult } from '../../protocol/admin.ts';

@@ -3,7 +3,7 @@
 
 import { join } from 'node:path';
 import { sysexits } from '../../lib/errors.ts';
-import { printable } from '../../lib/printable.ts';
+import { printable } from '../../lib/text/printable.ts';
 import type { Console } from '../console.ts';
 import { CliFailure } from '../failure.ts';
 import { findAccount } from '../host/accounts.ts';

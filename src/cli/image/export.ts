@@ -2,7 +2,7 @@
 
 import { resolve } from 'node:path';
 import { type Command, Option } from 'commander';
-import { printable } from '../../lib/printable.ts';
+import { printable } from '../../lib/text/printable.ts';
 import type { Console } from '../console.ts';
 import { humanSize } from '../human.ts';
 import { type ProgressOptions, progressDisplay, progressOption } from '../progress.ts';

@@ -1,7 +1,7 @@
 // dockershctl image inspect: prints everything that is known of an image, as JSON like docker's.
 
 import type { Command } from 'commander';
-import { printableJson } from '../../lib/printable.ts';
+import { printableJson } from '../../lib/text/printable.ts';
 import type { Console } from '../console.ts';
 
 export function addImageInspect(image: Command, console: () => Console): void {

@@ -1,7 +1,7 @@
 // dockershctl image ls: the images of this host, in docker's columns.
 
 import type { Command } from 'commander';
-import { parseImageName } from '../../lib/image-name.ts';
+import { parseImageName } from '../../lib/text/image-name.ts';
 import type { AdminImage } from '../../protocol/admin.ts';
 import type { Console } from '../console.ts';
 import { humanAgo, humanSize, shortDigest } from '../human.ts';

@@ -1,7 +1,7 @@
 // dockershctl image pull: fetches an image from a registry.
 
 import type { Command } from 'commander';
-import { printable } from '../../lib/printable.ts';
+import { printable } from '../../lib/text/printable.ts';
 import type { Console } from '../console.ts';
 import { type ProgressOptions, progressDisplay, progressOption } from '../progress.ts';
 

@@ -2,7 +2,7 @@
 
 import type { Command } from 'commander';
 import { sysexits } from '../../lib/errors.ts';
-import { printable } from '../../lib/printable.ts';
+import { printable } from '../../lib/text/printable.ts';
 import type { AdminResult } from '../../protocol/admin.ts';
 import type { Console } from '../console.ts';
 import { humanSize } from '../human.ts';

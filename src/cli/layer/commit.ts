@@ -1,7 +1,7 @@
 // dockershctl commit: makes an image of what a user has changed.
 
 import type { Command } from 'commander';
-import { printable } from '../../lib/printable.ts';
+import { printable } from '../../lib/text/printable.ts';
 import type { AdminResult } from '../../protocol/admin.ts';
 import type { Console } from '../console.ts';
 import { type ProgressOptions, progressDisplay, progressOption } from '../progress.ts';

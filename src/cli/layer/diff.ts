@@ -1,7 +1,7 @@
 // dockershctl diff: lists what a user has changed in the image.
 
 import type { Command } from 'commander';
-import { printable } from '../../lib/printable.ts';
+import { printable } from '../../lib/text/printable.ts';
 import type { AdminChange } from '../../protocol/admin.ts';
 import type { Console } from '../console.ts';
 

@@ -2,7 +2,7 @@
 // ask first.
 
 import type { Command } from 'commander';
-import { printable } from '../../lib/printable.ts';
+import { printable } from '../../lib/text/printable.ts';
 import type { AdminSnapshot } from '../../protocol/admin.ts';
 import type { Console } from '../console.ts';
 

@@ -1,7 +1,7 @@
 // dockershctl upgrade: moves a user's layer onto the image that its name means now.
 
 import type { Command } from 'commander';
-import { printable } from '../../lib/printable.ts';
+import { printable } from '../../lib/text/printable.ts';
 import type { Console } from '../console.ts';
 import { shortDigest } from '../human.ts';
 

@@ -4,7 +4,7 @@
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { errorCatalogue } from '../../lib/errors.ts';
-import { printable } from '../../lib/printable.ts';
+import { printable } from '../../lib/text/printable.ts';
 import { type Affected, affectedBy, namedUsers, unusedSections } from '../../policy/affected.ts';
 import { loadPolicyFile } from '../../policy/parse/load.ts';
 import type { Policy } from '../../policy/policy.ts';

@@ -3,7 +3,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { hasErrno, sysexits } from '../../lib/errors.ts';
-import { printable } from '../../lib/printable.ts';
+import { printable } from '../../lib/text/printable.ts';
 import { convertOldConfig } from '../../policy/convert/convert.ts';
 import type { Console } from '../console.ts';
 import { CliFailure } from '../failure.ts';

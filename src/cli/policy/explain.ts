@@ -1,7 +1,7 @@
 // dockershctl policy explain: shows what the policy in force gives a user, key by key, and why.
 
 import type { Command } from 'commander';
-import { printable } from '../../lib/printable.ts';
+import { printable } from '../../lib/text/printable.ts';
 import type { AdminExplanation, AdminPolicySource, AdminResult } from '../../protocol/admin.ts';
 import type { Console } from '../console.ts';
 import type { Column } from '../table.ts';

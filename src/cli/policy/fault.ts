@@ -1,6 +1,6 @@
 // Warns, on every verb that it concerns, that the daemon does not go by the policy in the files.
 
-import { printable } from '../../lib/printable.ts';
+import { printable } from '../../lib/text/printable.ts';
 import { describeFault } from '../../policy/fault.ts';
 import type { AdminResult } from '../../protocol/admin.ts';
 import type { Console } from '../console.ts';

@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path';
 import { Argument, type Command } from 'commander';
 import { writeFileAtomic } from '../../lib/atomic-file.ts';
 import { sysexits } from '../../lib/errors.ts';
-import { printable } from '../../lib/printable.ts';
+import { printable } from '../../lib/text/printable.ts';
 import { parseHeader } from '../../policy/parse/header.ts';
 import { loadPolicyFile } from '../../policy/parse/load.ts';
 import { formatProblem } from '../../policy/problem.ts';

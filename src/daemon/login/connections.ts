@@ -3,9 +3,9 @@
 // are silent, and that one who has to wait knows that somebody is there.
 
 import type { ClientConnection, Disposer } from '../../isolation/client-connection.ts';
+import { Turns } from '../../lib/async/turns.ts';
 import { DockershError } from '../../lib/errors.ts';
 import type { Logger } from '../../lib/log.ts';
-import { Turns } from '../../lib/turns.ts';
 import { type LoginRequest, loginWait, parseLogin } from '../../protocol/login.ts';
 import { newSessionId } from '../../shell/session.ts';
 import type { LoginRefusals } from './refusals.ts';

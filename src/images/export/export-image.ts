@@ -4,7 +4,7 @@
 import { readFile } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { DockershError } from '../../lib/errors.ts';
-import { type ImageName, parseImageName } from '../../lib/image-name.ts';
+import { type ImageName, parseImageName } from '../../lib/text/image-name.ts';
 import { readJsonBlob } from '../blobs/blobs.ts';
 import type { LayerCompression, Transaction } from '../content.ts';
 import { type Digest, hexOf } from '../digest.ts';

@@ -10,8 +10,8 @@ import { mkdir, mkdtemp, readdir, readFile, rename, stat } from 'node:fs/promise
 import path from 'node:path';
 import { syncFolder, writeFileAtomic } from '../../lib/atomic-file.ts';
 import { hasErrno } from '../../lib/errors.ts';
-import { hostImageName } from '../../lib/image-name.ts';
 import type { Logger } from '../../lib/log.ts';
+import { hostImageName } from '../../lib/text/image-name.ts';
 import { type LayerProgram, removeFolder } from '../layers/program.ts';
 import type { Layout } from '../store/layout.ts';
 import type { ResolvedImage } from '../store/resolve.ts';

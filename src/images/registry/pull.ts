@@ -3,7 +3,7 @@
 // failed stays for the next one; two pulls of one layer share the work (content.ts).
 
 import { DockershError } from '../../lib/errors.ts';
-import { shellWord } from '../../lib/shell-word.ts';
+import { shellWord } from '../../lib/text/shell-word.ts';
 import type { ContentStore, Transaction } from '../content.ts';
 import type { Digest } from '../digest.ts';
 import { type Descriptor, type ImageConfig, imageConfig } from '../oci.ts';

@@ -2,7 +2,7 @@
 // first component with a dot or a port, or "localhost", is a registry; everything else lies in the default registry,
 // on Docker Hub below library/ when it is one word. Pure.
 
-import { parseImageName } from '../../lib/image-name.ts';
+import { parseImageName } from '../../lib/text/image-name.ts';
 import { type Digest, digestSchema } from '../digest.ts';
 import { RegistryError } from './failure.ts';
 

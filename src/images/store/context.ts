@@ -1,7 +1,7 @@
 // The context that all operations of the store share. Made once, when the store is opened.
 
+import type { Turns } from '../../lib/async/serial.ts';
 import type { LayerProgram } from '../layers/program.ts';
-import type { Turns } from '../turns.ts';
 import type { Flights } from './flights.ts';
 import type { Layout } from './layout.ts';
 import type { Pins } from './pins.ts';

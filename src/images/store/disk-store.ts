@@ -1,7 +1,8 @@
 // Puts together the image store on a disk. See image-store.ts for what it promises.
 
+import { Turns } from '../../lib/async/serial.ts';
 import { DockershError } from '../../lib/errors.ts';
-import { hostImageName } from '../../lib/image-name.ts';
+import { hostImageName } from '../../lib/text/image-name.ts';
 import type { Transaction } from '../content.ts';
 import { type ExportedImage, type ExportOptions, exportImage } from '../export/export-image.ts';
 import type { HostImage } from '../host/host.ts';
@@ -11,7 +12,6 @@ import { type CommitOptions, type CommitResult, commitLayer } from '../layers/co
 import { diffLayer, type LayerChange } from '../layers/diff.ts';
 import type { IdMapping, LayerProgram } from '../layers/program.ts';
 import { parseReference, writableKey } from '../reference.ts';
-import { Turns } from '../turns.ts';
 import { collectGarbage, type Garbage } from '../upkeep/collect.ts';
 import {
   findImage,

@@ -1,7 +1,7 @@
 // Converts options of "docker run" from the configuration of the dockersh of 2014, one by one: into a key of the
 // policy, or the reason why there is none. Pure.
 
-import { formatSize } from '../../lib/units.ts';
+import { formatSize } from '../../lib/text/units.ts';
 import { type OptionWord, optionsOf, whyNoKey } from './docker-options.ts';
 
 export type Note = (line: number, message: string) => void;

@@ -1,6 +1,6 @@
 // Parses the name of a section: "defaults", "user:alice, stud*", "group:lab", "image:lab/*". Pure.
 
-import { nearest } from '../../lib/nearest.ts';
+import { nearest } from '../../lib/text/nearest.ts';
 import { globTest, isGlob } from '../glob.ts';
 
 /** Names and globs of a header; what is between commas. */

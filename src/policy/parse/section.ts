@@ -1,7 +1,7 @@
 // Parses the settings of one section: each key must be known, stand once, and have a value that is accepted. Pure.
 
 import type { z } from 'zod';
-import { nearest } from '../../lib/nearest.ts';
+import { nearest } from '../../lib/text/nearest.ts';
 import { expand, hasExpansion, sampleSubject } from '../expand.ts';
 import type { SectionPolicy, Setting } from '../policy.ts';
 import type { Problem } from '../problem.ts';

@@ -1,6 +1,6 @@
 // The kinds of value that keys about sandboxes and lists of names have. Pure.
 
-import { nearest } from '../../lib/nearest.ts';
+import { nearest } from '../../lib/text/nearest.ts';
 import { globTest, isGlob } from '../glob.ts';
 import { type Check, text } from './basic.ts';
 

@@ -1,6 +1,6 @@
 // The kinds of value that keys about sessions have. Pure.
 
-import { parseDuration } from '../../lib/units.ts';
+import { parseDuration } from '../../lib/text/units.ts';
 import { text } from './basic.ts';
 
 /** A umask; "keep" is null. */

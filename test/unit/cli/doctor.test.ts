@@ -7,7 +7,7 @@ import { isOlder } from '../../../src/cli/doctor/checks/kernel.ts';
 import { matchesAny } from '../../../src/cli/doctor/checks/ssh.ts';
 import { checkIds } from '../../../src/cli/doctor/run.ts';
 import { mountOf, parseMounts } from '../../../src/cli/host/mounts.ts';
-import { shellOperand, shellWord } from '../../../src/lib/shell-word.ts';
+import { shellOperand, shellWord } from '../../../src/lib/text/shell-word.ts';
 import { cli } from './fake-daemon.ts';
 
 describe('doctor', () => {

@@ -9,7 +9,7 @@ import { humanAgo, humanDuration, humanSize, shortDigest } from '../../../src/cl
 import { progressDisplay } from '../../../src/cli/progress.ts';
 import { displayWidth, renderTable, truncate } from '../../../src/cli/table.ts';
 import { DockershError, toAdminMessage } from '../../../src/lib/errors.ts';
-import { printable } from '../../../src/lib/printable.ts';
+import { printable } from '../../../src/lib/text/printable.ts';
 import { holds, hostileText, unprintable } from '../lib/holds.ts';
 
 class Screen {

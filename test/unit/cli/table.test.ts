@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { Console } from '../../../src/cli/console.ts';
 import { displayWidth, renderTable, truncate } from '../../../src/cli/table.ts';
-import { printable } from '../../../src/lib/printable.ts';
+import { printable } from '../../../src/lib/text/printable.ts';
 
 describe('displayWidth', () => {
   it.each([

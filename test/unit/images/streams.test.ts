@@ -10,7 +10,7 @@ import { sniff } from '../../../src/images/blobs/compression.ts';
 import { DigestTap, type Expected } from '../../../src/images/blobs/tap.ts';
 import { digestOf } from '../../../src/images/digest.ts';
 import { lockStore } from '../../../src/images/store/lock.ts';
-import { Turns } from '../../../src/images/turns.ts';
+import { Turns } from '../../../src/lib/async/serial.ts';
 
 const content = 'some content';
 const right: Expected = { digest: digestOf(content), size: content.length };

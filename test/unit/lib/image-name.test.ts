@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { parseImageName } from '../../../src/lib/image-name.ts';
+import { parseImageName } from '../../../src/lib/text/image-name.ts';
 
 const digest = `sha256:${'a'.repeat(64)}`;
 

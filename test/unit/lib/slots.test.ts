@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { Slots } from '../../../src/lib/slots.ts';
+import { Slots } from '../../../src/lib/async/slots.ts';
 
 test('no more at a time than there are slots, in order, and a failure gives its slot back', async () => {
   const slots = new Slots(2);

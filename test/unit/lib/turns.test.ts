@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { Turns } from '../../../src/lib/turns.ts';
+import { Turns } from '../../../src/lib/async/turns.ts';
 
 test('whoever has many waits behind whoever has few, and nothing is lost', () => {
   const turns = new Turns<string, string>();

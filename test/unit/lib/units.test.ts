@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { formatDuration, formatSize, parseDuration, parseSize } from '../../../src/lib/units.ts';
+import { formatDuration, formatSize, parseDuration, parseSize } from '../../../src/lib/text/units.ts';
 
 /** Numbers spread over all magnitudes up to 2^53, half of them multiples of a unit. */
 function* quantities(count: number): Generator<number> {

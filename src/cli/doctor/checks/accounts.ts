@@ -3,7 +3,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { hasErrno } from '../../../lib/errors.ts';
-import { shellWord } from '../../../lib/shell-word.ts';
+import { shellWord } from '../../../lib/text/shell-word.ts';
 import { Books, isAlive } from '../../accounts/books.ts';
 import { type Account, isLoginShell, listAccounts, lookUpAccount, lookUpGroup } from '../../host/accounts.ts';
 import { sshdSettings } from '../../host/sshd-settings.ts';

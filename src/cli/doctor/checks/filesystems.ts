@@ -4,7 +4,7 @@ import { existsSync, realpathSync } from 'node:fs';
 import { readdir, stat, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { hasErrno } from '../../../lib/errors.ts';
-import { shellWord } from '../../../lib/shell-word.ts';
+import { shellWord } from '../../../lib/text/shell-word.ts';
 import { checkTrustedPath } from '../../../lib/trusted-path.ts';
 import { mountOf } from '../../host/mounts.ts';
 import { humanSize } from '../../human.ts';

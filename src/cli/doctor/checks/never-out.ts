@@ -1,6 +1,6 @@
 // Checks for what keeps an account from its own sandbox by somebody's decision: an exemption, maintenance, rescue.
 
-import { shellOperand } from '../../../lib/shell-word.ts';
+import { shellOperand } from '../../../lib/text/shell-word.ts';
 import { ok, type UserCheck, unknown, warning } from '../check.ts';
 import { policyOf } from '../subject.ts';
 

@@ -3,7 +3,7 @@
 import { lstat, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { hasErrno } from '../../../lib/errors.ts';
-import { shellOperand, shellWord } from '../../../lib/shell-word.ts';
+import { shellOperand, shellWord } from '../../../lib/text/shell-word.ts';
 import { checkTrustedPath } from '../../../lib/trusted-path.ts';
 import { version } from '../../../lib/version.ts';
 import { describeFault } from '../../../policy/fault.ts';

@@ -1,7 +1,7 @@
 // Checks what sshd lets a user do beside their sandbox: forwards and files that sshd itself, or a program that it
 // starts, handles on the host. ForceCommand limits none of them.
 
-import { shellOperand, shellWord } from '../../../lib/shell-word.ts';
+import { shellOperand, shellWord } from '../../../lib/text/shell-word.ts';
 import type { SshdSettings } from '../../host/sshd-settings.ts';
 import { critical, type Finding, ok, type UserCheck, unknown, warning } from '../check.ts';
 import type { Context } from '../context.ts';

@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs';
 import { lstat, readdir, readFile, readlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { hasErrno } from '../../../lib/errors.ts';
-import { shellOperand, shellWord } from '../../../lib/shell-word.ts';
+import { shellOperand, shellWord } from '../../../lib/text/shell-word.ts';
 import { systemProgram } from '../../host/command.ts';
 import { critical, type Finding, type HostCheck, ok, type UserCheck, warning } from '../check.ts';
 import { policyOf, type Subject } from '../subject.ts';

@@ -5,7 +5,7 @@ import { stat } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
 import { DockershError } from '../../../lib/errors.ts';
-import { shellWord } from '../../../lib/shell-word.ts';
+import { shellWord } from '../../../lib/text/shell-word.ts';
 import { readTrustedFile } from '../../../lib/trusted-path.ts';
 import type { RegistryOptions } from '../options.ts';
 import { dockerHub } from '../remote-name.ts';
