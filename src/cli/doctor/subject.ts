@@ -3,11 +3,11 @@
 import { realpathSync } from 'node:fs';
 import { hasErrno } from '../../lib/errors.ts';
 import { evaluate } from '../../policy/evaluate.ts';
+import type { ParsedPolicy } from '../../policy/parse/assemble.ts';
 import type { Evaluation } from '../../policy/policy.ts';
 import type { Account } from '../host/accounts.ts';
-import { type SshdAnswer, sshdSettings } from '../host/sshd-settings.ts';
+import { type SshdAnswer, type SshdQuestion, sshdSettings } from '../host/sshd-settings.ts';
 import { subjectOfAccount } from '../host/subjects.ts';
-import type { Context } from './context.ts';
 
 export interface Subject {
   readonly account: Account;
@@ -20,9 +20,19 @@ export interface Subject {
   readonly policy: Evaluation | undefined;
 }
 
-export async function subjectOf(account: Account, context: Context): Promise<Subject> {
-  const [sshd, { policy }] = await Promise.all([sshdSettings(account, context.sshd), context.policy()]);
-  const { client } = context;
+/** The facts about a host that tell which of its accounts have a sandbox; a Context has them. */
+export interface HostFacts {
+  readonly sshd: SshdQuestion;
+  /** The login client; undefined where none is installed. */
+  readonly client: string | undefined;
+  readonly isRoot: boolean;
+  paths(): Promise<{ readonly state: string }>;
+  policy(): Promise<ParsedPolicy>;
+}
+
+export async function subjectOf(account: Account, host: HostFacts): Promise<Subject> {
+  const [sshd, { policy }] = await Promise.all([sshdSettings(account, host.sshd), host.policy()]);
+  const { client } = host;
   return {
     account,
     sshd,

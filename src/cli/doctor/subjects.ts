@@ -6,8 +6,7 @@ import { type Account, isLoginShell, listAccounts, lookUpAccount } from '../host
 import { configMentions } from '../host/sshd-files.ts';
 import { installedEntries } from '../sshd/change.ts';
 import { placeOf } from '../sshd/trial.ts';
-import type { Context } from './context.ts';
-import { type Subject, samePath, subjectOf } from './subject.ts';
+import { type HostFacts, type Subject, samePath, subjectOf } from './subject.ts';
 
 export interface Subjects {
   readonly found: readonly Subject[];
@@ -19,8 +18,8 @@ export interface Subjects {
 const mostAsked = 200;
 const atOnce = 4;
 
-export async function findSubjects(context: Context): Promise<Subjects> {
-  const { client, sshd } = context;
+export async function findSubjects(host: HostFacts): Promise<Subjects> {
+  const { client, sshd } = host;
   const hasClient = ({ shell }: Account): boolean => client !== undefined && samePath(shell, client);
   const accounts = (await listAccounts()).filter((account) => account.uid !== 0);
   const byShell = accounts.filter(hasClient);
@@ -30,9 +29,9 @@ export async function findSubjects(context: Context): Promise<Subjects> {
   );
   const forced = configMentions(sshd.config, 'forcecommand') ? others : [];
   const known = new Set([...byShell, ...forced].map(({ uid }) => uid));
-  const named = (await namedAccounts(context)).filter(({ uid }) => !known.has(uid));
+  const named = (await namedAccounts(host)).filter(({ uid }) => !known.has(uid));
   const asked = [...byShell, ...named, ...forced.slice(0, mostAsked)];
-  const subjects = await inTurns(asked, async (account) => await subjectOf(account, context));
+  const subjects = await inTurns(asked, async (account) => await subjectOf(account, host));
   return {
     found: subjects.filter((subject) => subject.byShell || subject.byForce),
     left: Math.max(0, forced.length - mostAsked),
@@ -40,10 +39,10 @@ export async function findSubjects(context: Context): Promise<Subjects> {
 }
 
 /** Those that we were told of by name: directories often list nobody. */
-async function namedAccounts(context: Context): Promise<Account[]> {
-  if (!context.isRoot) return [];
-  const { state } = await context.paths();
-  const entries = await installedEntries(placeOf(context.sshd.config));
+async function namedAccounts(host: HostFacts): Promise<Account[]> {
+  if (!host.isRoot) return [];
+  const { state } = await host.paths();
+  const entries = await installedEntries(placeOf(host.sshd.config));
   const users = [
     ...(await new Books(state).enabledUids()).map(String),
     ...entries.filter(({ kind }) => kind === 'user').map(({ name }) => name),
