@@ -6,7 +6,7 @@
 import type { ImportOptions } from '../images/import/options.ts';
 import { type LayerBase, readLayerBase } from '../images/user-layer.ts';
 import type { Engine, UserLayer, UserRecord } from '../isolation/engine.ts';
-import { Turns } from '../lib/async/serial.ts';
+import { Serial } from '../lib/async/serial.ts';
 import { DockershError } from '../lib/errors.ts';
 
 /** A layer that something has been done with. Valid until disposed. */
@@ -31,7 +31,7 @@ const mostPauseMs = 20_000;
 
 export class LayerAccess {
   readonly #engine: Engine;
-  readonly #turns = new Map<number, Turns>();
+  readonly #turns = new Map<number, Serial>();
 
   constructor(engine: Engine) {
     this.#engine = engine;
@@ -61,7 +61,7 @@ export class LayerAccess {
 
   /** When nobody else is at it. */
   turn<T>({ uid }: UserRecord, work: () => Promise<T>): Promise<T> {
-    const turns = this.#turns.get(uid) ?? new Turns();
+    const turns = this.#turns.get(uid) ?? new Serial();
     this.#turns.set(uid, turns);
     return turns.take(work);
   }

@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import type { z } from 'zod';
 import { writeFileAtomic } from '../../lib/atomic-file.ts';
 import { hasErrno, sysexits } from '../../lib/errors.ts';
+import { ifThere } from '../../lib/if-there.ts';
 import { CliFailure } from '../failure.ts';
 import { Enabled, Journal } from './plan.ts';
 
@@ -83,13 +84,8 @@ export class Books {
 
   async #read<Schema extends z.ZodType>(name: string, schema: Schema): Promise<z.output<Schema> | undefined> {
     const file = join(this.#folder, name);
-    let text: string;
-    try {
-      text = await readFile(file, 'utf8');
-    } catch (error) {
-      if (hasErrno(error, 'ENOENT')) return undefined;
-      throw error;
-    }
+    const text = await ifThere(readFile(file, 'utf8'));
+    if (text === undefined) return undefined;
     const parsed = schema.safeParse(jsonOrNothing(text));
     if (parsed.success) return parsed.data;
     throw new CliFailure({

@@ -1,5 +1,6 @@
 // Runs the checks: those of the host, and those of every account that has a sandbox.
 
+import { inParallel } from '../../lib/async/parallel.ts';
 import { findAccount } from '../host/accounts.ts';
 import { type CheckResult, type Finding, type HostCheck, type UserCheck, unknown } from './check.ts';
 import { accountChecks } from './checks/accounts.ts';
@@ -13,7 +14,8 @@ import { sshChecks } from './checks/ssh.ts';
 import { hostWays, userWays } from './checks/ways-around.ts';
 import type { Context } from './context.ts';
 import { policyOf, type Subject, subjectOf } from './subject.ts';
-import { inTurns } from './subjects.ts';
+
+const checksAtOnce = 4;
 
 const hostChecks: readonly HostCheck[] = [
   ...kernelChecks,
@@ -51,9 +53,14 @@ export async function examineUsers(context: Context, subjects: readonly Subject[
     const concerned = subjects.filter(
       (subject) => policyOf(subject)?.exempt !== 'yes' || check.id === exemptCheck.id,
     );
-    const found = await inTurns(concerned, async (subject): Promise<[Subject, Finding]> => {
-      return [subject, await attempt(async () => await check.look(subject, context))];
-    });
+    const found = await inParallel(
+      concerned,
+      checksAtOnce,
+      undefined,
+      async (subject): Promise<[Subject, Finding]> => {
+        return [subject, await attempt(async () => await check.look(subject, context))];
+      },
+    );
     results.push(...merged(check, found));
   }
   return results;

@@ -1,6 +1,7 @@
 // Finds the accounts that have a sandbox. Login shells are in the user database; about ForceCommand only sshd knows,
 // which is asked about one account after the other.
 
+import { inParallel } from '../../lib/async/parallel.ts';
 import { Books } from '../accounts/books.ts';
 import { type Account, isLoginShell, listAccounts, lookUpAccount } from '../host/accounts.ts';
 import { configMentions } from '../host/sshd-files.ts';
@@ -31,7 +32,12 @@ export async function findSubjects(host: HostFacts): Promise<Subjects> {
   const known = new Set([...byShell, ...forced].map(({ uid }) => uid));
   const named = (await namedAccounts(host)).filter(({ uid }) => !known.has(uid));
   const asked = [...byShell, ...named, ...forced.slice(0, mostAsked)];
-  const subjects = await inTurns(asked, async (account) => await subjectOf(account, host));
+  const subjects = await inParallel(
+    asked,
+    atOnce,
+    undefined,
+    async (account) => await subjectOf(account, host),
+  );
   return {
     found: subjects.filter((subject) => subject.byShell || subject.byForce),
     left: Math.max(0, forced.length - mostAsked),
@@ -47,16 +53,7 @@ async function namedAccounts(host: HostFacts): Promise<Account[]> {
     ...(await new Books(state).enabledUids()).map(String),
     ...entries.filter(({ kind }) => kind === 'user').map(({ name }) => name),
   ];
-  const found = await inTurns(users, lookUpAccount);
+  const found = await inParallel(users, atOnce, undefined, lookUpAccount);
   const accounts = found.filter((account) => account !== undefined);
   return [...new Map(accounts.map((account) => [account.uid, account])).values()];
-}
-
-/** A few at once, the results in their order. */
-export async function inTurns<T, R>(items: readonly T[], work: (item: T) => Promise<R>): Promise<R[]> {
-  const results: R[] = [];
-  for (let at = 0; at < items.length; at += atOnce) {
-    results.push(...(await Promise.all(items.slice(at, at + atOnce).map(work))));
-  }
-  return results;
 }

@@ -4,14 +4,8 @@
 import { spawn } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
 import { join } from 'node:path';
+import { type ChildOutcome, outcomeOf } from '../../lib/child-outcome.ts';
 import { hasErrno } from '../../lib/errors.ts';
-
-export interface Outcome {
-  /** null: ended by a signal. */
-  readonly status: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
 
 export interface CommandOptions {
   readonly timeoutMs?: number;
@@ -54,7 +48,7 @@ export async function runCommand(
   program: string,
   args: readonly string[],
   options: CommandOptions = {},
-): Promise<Outcome | undefined> {
+): Promise<ChildOutcome | undefined> {
   const path = program.includes('/') ? program : systemProgram(program);
   if (path === undefined) return undefined;
   const { timeoutMs = defaultTimeoutMs, env, stdin = 'ignore', ...rest } = options;
@@ -66,20 +60,5 @@ export async function runCommand(
     timeout: timeoutMs,
     killSignal: 'SIGKILL',
   });
-  const [stdout, stderr] = [collect(child.stdout), collect(child.stderr)];
-  const status = await new Promise<number | null>((resolve, reject) => {
-    child.once('error', reject);
-    child.once('close', resolve);
-  });
-  return { status, stdout: stdout(), stderr: stderr() };
-}
-
-function collect(stream: NodeJS.ReadableStream | null): () => string {
-  const chunks: Buffer[] = [];
-  let length = 0;
-  stream?.on('data', (chunk: Buffer) => {
-    length += chunk.length;
-    if (length <= mostOutputBytes) chunks.push(chunk);
-  });
-  return () => Buffer.concat(chunks).toString();
+  return await outcomeOf(child, { maxBytes: mostOutputBytes, stdout: true });
 }

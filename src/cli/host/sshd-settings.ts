@@ -1,8 +1,9 @@
 // Reads sshd's settings for one user, as sshd itself works them out ("sshd -T -C …", sshd(8)).
 
 import { mkdir } from 'node:fs/promises';
+import type { ChildOutcome } from '../../lib/child-outcome.ts';
 import type { Account } from './accounts.ts';
-import { type Outcome, runCommand } from './command.ts';
+import { runCommand } from './command.ts';
 
 export interface SshdQuestion {
   /** The configuration file. */
@@ -73,7 +74,7 @@ export async function sshdSettings(
  * Runs sshd in one of its modes that only look. It refuses those as well where its empty folder is missing, as it
  * is before the first connection to a socket of systemd's: then the folder is made, as its own service would.
  */
-export async function runSshd(args: readonly string[]): Promise<Outcome | undefined> {
+export async function runSshd(args: readonly string[]): Promise<ChildOutcome | undefined> {
   const outcome = await runCommand('sshd', args);
   const missing = /Missing privilege separation directory: (\/(?:var\/)?run\/sshd)$/m.exec(
     outcome?.stderr ?? '',

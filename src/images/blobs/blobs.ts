@@ -7,6 +7,7 @@ import { writeFileAtomic } from '../../lib/atomic-file.ts';
 import { parseBoundedJson } from '../../lib/bounded-json.ts';
 import { collect } from '../../lib/collect.ts';
 import { DockershError, hasErrno } from '../../lib/errors.ts';
+import { ifThere } from '../../lib/if-there.ts';
 import { type Digest, digestOf } from '../digest.ts';
 import { type Descriptor, maxDocumentBytes } from '../oci.ts';
 import type { Layout } from '../store/layout.ts';
@@ -77,10 +78,5 @@ function broken(digest: Digest, why: string): DockershError {
 
 /** Bytes of a blob; undefined where it is not there. */
 export async function blobSize(layout: Layout, digest: Digest): Promise<number | undefined> {
-  try {
-    return (await stat(layout.blob(digest))).size;
-  } catch (error) {
-    if (hasErrno(error, 'ENOENT')) return undefined;
-    throw error;
-  }
+  return (await ifThere(stat(layout.blob(digest))))?.size;
 }

@@ -6,6 +6,7 @@ import { chmod, copyFile, mkdir, readFile, symlink, writeFile } from 'node:fs/pr
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { DockershError, hasErrno } from '../../lib/errors.ts';
+import { ifThere } from '../../lib/if-there.ts';
 
 const candidates = ['/bin/busybox', '/usr/bin/busybox', '/bin/busybox.static'];
 
@@ -71,7 +72,7 @@ async function appletsOf(busybox: string): Promise<string[]> {
 async function findBusybox(): Promise<string> {
   const dynamic: string[] = [];
   for (const file of candidates) {
-    const content = await readIfThere(file);
+    const content = await ifThere(readFile(file));
     if (content === undefined) continue;
     if (isStatic(content)) return file;
     dynamic.push(file);
@@ -84,15 +85,6 @@ async function findBusybox(): Promise<string> {
         : `${dynamic[0]} needs libraries that the image would lack`,
     hint: 'Install it: apt-get install busybox-static',
   });
-}
-
-async function readIfThere(file: string): Promise<Buffer | undefined> {
-  try {
-    return await readFile(file);
-  } catch (error) {
-    if (hasErrno(error, 'ENOENT')) return undefined;
-    throw error;
-  }
 }
 
 const interpreterSegment = 3; // PT_INTERP, elf(5)

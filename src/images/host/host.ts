@@ -6,10 +6,10 @@
 
 import { createHash } from 'node:crypto';
 import { type BigIntStats, lstatSync } from 'node:fs';
-import { mkdir, mkdtemp, readdir, readFile, rename, stat } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rename } from 'node:fs/promises';
 import path from 'node:path';
 import { syncFolder, writeFileAtomic } from '../../lib/atomic-file.ts';
-import { hasErrno } from '../../lib/errors.ts';
+import { exists, ifThere } from '../../lib/if-there.ts';
 import type { Logger } from '../../lib/log.ts';
 import { hostImageName } from '../../lib/text/image-name.ts';
 import { type LayerProgram, removeFolder } from '../layers/program.ts';
@@ -138,7 +138,7 @@ class Builder {
   async forgetBeforeBoot(): Promise<void> {
     const marker = path.join(this.#layout.root, 'host-boot-id');
     const bootId = await readFile(bootIdFile, 'utf8');
-    if ((await readIfThere(marker)) === bootId) return;
+    if ((await ifThere(readFile(marker, 'utf8'))) === bootId) return;
     for (const folder of await this.takeUnused(new Set())) await removeFolder(this.#program, folder);
     await writeFileAtomic(marker, bootId);
   }
@@ -176,8 +176,8 @@ class Builder {
     const top = survey.files.map((file) => file.name).filter((name) => !name.includes('/'));
     const watched = [...top, ...accountFiles].map((name) => path.join(this.#etc, name));
     const key = this.keyOf(watched); // before reading: a change in between is noticed next time
-    const passwd = await readIfThere(path.join(this.#etc, 'passwd'));
-    const group = await readIfThere(path.join(this.#etc, 'group'));
+    const passwd = await ifThere(readFile(path.join(this.#etc, 'passwd'), 'utf8'));
+    const group = await ifThere(readFile(path.join(this.#etc, 'group'), 'utf8'));
     const image: ResolvedImage = {
       name: hostImageName,
       digest: `virtual:${hostImageName}:${survey.fingerprint}`,
@@ -215,23 +215,4 @@ class Builder {
 
 function stampOf(stats: BigIntStats): string {
   return `${stats.mode}.${stats.ino}.${stats.size}.${stats.mtimeNs}`;
-}
-
-async function exists(target: string): Promise<boolean> {
-  try {
-    await stat(target);
-    return true;
-  } catch (error) {
-    if (hasErrno(error, 'ENOENT')) return false;
-    throw error;
-  }
-}
-
-async function readIfThere(file: string): Promise<string | undefined> {
-  try {
-    return await readFile(file, 'utf8');
-  } catch (error) {
-    if (hasErrno(error, 'ENOENT')) return undefined;
-    throw error;
-  }
 }

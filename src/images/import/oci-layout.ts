@@ -1,6 +1,7 @@
 // Imports images from an OCI image layout, in a folder or in a tar (OCI image specification, image-layout.md).
 
 import { z } from 'zod';
+import { inParallel } from '../../lib/async/parallel.ts';
 import { DockershError } from '../../lib/errors.ts';
 import type { Transaction } from '../content.ts';
 import { hexOf } from '../digest.ts';
@@ -15,7 +16,6 @@ import {
   refNameAnnotation,
 } from '../oci.ts';
 import { choosePlatform, describePlatform, listPlatforms, thisPlatform } from '../platform.ts';
-import { inParallel } from '../registry/parallel.ts';
 import { type Bundle, brokenBundle, readMember, readMemberJson } from './bundle.ts';
 import { byteCounter } from './byte-counter.ts';
 import { chooseImage, type NamedImage } from './names.ts';

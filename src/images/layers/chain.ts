@@ -8,6 +8,7 @@ import path from 'node:path';
 import { z } from 'zod';
 import { syncFolder, writeFileAtomic } from '../../lib/atomic-file.ts';
 import { DockershError, hasErrno } from '../../lib/errors.ts';
+import { ifThere } from '../../lib/if-there.ts';
 import { type Digest, digestFromHex, digestOf } from '../digest.ts';
 import type { Layout } from '../store/layout.ts';
 import { layerReport } from './job.ts';
@@ -66,8 +67,8 @@ export async function openChain(
 
 export async function readChainTexts(folder: string): Promise<ChainTexts> {
   return {
-    passwd: await textOf(path.join(folder, 'passwd')),
-    group: await textOf(path.join(folder, 'group')),
+    passwd: await ifThere(readFile(path.join(folder, 'passwd'), 'utf8')),
+    group: await ifThere(readFile(path.join(folder, 'group'), 'utf8')),
   };
 }
 
@@ -132,7 +133,7 @@ async function requireTrees(layout: Layout, diffIds: readonly Digest[]): Promise
 }
 
 async function readInfo(folder: string): Promise<z.infer<typeof chainInfo> | undefined> {
-  const text = await textOf(path.join(folder, 'chain.json'));
+  const text = await ifThere(readFile(path.join(folder, 'chain.json'), 'utf8'));
   if (text === undefined) return undefined;
   try {
     return chainInfo.parse(JSON.parse(text));
@@ -142,15 +143,6 @@ async function readInfo(folder: string): Promise<z.infer<typeof chainInfo> | und
       why: 'its chain.json is damaged',
       cause: error,
     });
-  }
-}
-
-async function textOf(file: string): Promise<string | undefined> {
-  try {
-    return await readFile(file, 'utf8');
-  } catch (error) {
-    if (hasErrno(error, 'ENOENT')) return undefined;
-    throw error;
   }
 }
 

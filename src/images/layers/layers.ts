@@ -10,6 +10,7 @@ import { pipeline } from 'node:stream/promises';
 import { z } from 'zod';
 import { syncFolder, writeFileAtomic } from '../../lib/atomic-file.ts';
 import { DockershError, hasErrno } from '../../lib/errors.ts';
+import { ifThere } from '../../lib/if-there.ts';
 import { DigestTap } from '../blobs/tap.ts';
 import { type Digest, digestFromHex, digestSchema } from '../digest.ts';
 import type { Layout } from '../store/layout.ts';
@@ -212,13 +213,8 @@ export async function readLayerInfo(layout: Layout, diffId: Digest): Promise<Lay
 
 /** As readLayerInfo; undefined where the layer is not there. */
 export async function findLayerInfo(layout: Layout, diffId: Digest): Promise<LayerInfo | undefined> {
-  let text: string;
-  try {
-    text = await readFile(infoFile(layout, diffId), 'utf8');
-  } catch (error) {
-    if (hasErrno(error, 'ENOENT')) return undefined;
-    throw error;
-  }
+  const text = await ifThere(readFile(infoFile(layout, diffId), 'utf8'));
+  if (text === undefined) return undefined;
   try {
     return layerInfo.parse(JSON.parse(text));
   } catch (error) {

@@ -3,6 +3,7 @@
 
 import { type ChildProcess, type ChildProcessByStdio, spawn } from 'node:child_process';
 import type { Readable, Writable } from 'node:stream';
+import { type ChildOutcome, outcomeOf } from '../../lib/child-outcome.ts';
 import { DockershError, type ErrorCode } from '../../lib/errors.ts';
 
 /** Limits of one archive; absent ones are the program's own defaults (native/layer/archive_limits.h). */
@@ -26,15 +27,7 @@ export interface LayerProgram {
 /** A running dockersh-layer. `ended` settles when it has; nothing need be awaited before. */
 export interface LayerProcess<Child extends ChildProcess> {
   readonly child: Child;
-  readonly ended: Promise<LayerExit>;
-}
-
-interface LayerExit {
-  readonly status: number | undefined;
-  /** The signal that ended it, if one did. */
-  readonly signal: NodeJS.Signals | undefined;
-  readonly stderr: string;
-  readonly stdout: string;
+  readonly ended: Promise<ChildOutcome>;
 }
 
 const maxOutput = 16 * 1024;
@@ -54,18 +47,7 @@ function limitArgs(limits: ArchiveLimits): string[] {
 }
 
 export function follow<Child extends ChildProcess>(child: Child, readStdout: boolean): LayerProcess<Child> {
-  const text = { stdout: '', stderr: '' };
-  const collect = (name: 'stdout' | 'stderr') => (chunk: Buffer) => {
-    if (text[name].length < maxOutput) text[name] += chunk.toString('utf8').slice(0, maxOutput);
-  };
-  child.stderr?.on('data', collect('stderr'));
-  if (readStdout) child.stdout?.on('data', collect('stdout'));
-  const ended = new Promise<LayerExit>((resolve, reject) => {
-    child.once('error', reject);
-    child.once('close', (status, signal) =>
-      resolve({ status: status ?? undefined, signal: signal ?? undefined, ...text }),
-    );
-  });
+  const ended = outcomeOf(child, { maxBytes: maxOutput, stdout: readStdout });
   // Whoever starts the program awaits this later; a failure to start must not count as unhandled till then.
   ended.catch(() => undefined);
   return { child, ended };
@@ -159,7 +141,7 @@ export async function removeFolder(program: LayerProgram, folder: string): Promi
 }
 
 /** What a failed dockersh-layer means: `what` is what was attempted, with the object. */
-export function layerFailure(what: string, exit: LayerExit): DockershError {
+export function layerFailure(what: string, exit: ChildOutcome): DockershError {
   const said = /^dockersh-layer: (.*)$/m.exec(exit.stderr)?.[1] ?? exit.stderr.trim().split('\n')[0];
   const why = said || `dockersh-layer ended with ${exit.signal ?? exit.status}`;
   const { code, hint } = meanings[exit.status ?? 0] ?? { code: 'E_INTERNAL' as const };

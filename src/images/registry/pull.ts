@@ -2,6 +2,7 @@
 // name changes its meaning when everything is there and verified, not before. What has arrived of a pull that
 // failed stays for the next one; two pulls of one layer share the work (content.ts).
 
+import { inParallel } from '../../lib/async/parallel.ts';
 import { DockershError } from '../../lib/errors.ts';
 import { shellWord } from '../../lib/text/shell-word.ts';
 import type { ContentStore, Transaction } from '../content.ts';
@@ -14,7 +15,6 @@ import { RegistryClient } from './client.ts';
 import { RegistryError } from './failure.ts';
 import { fetchImage, type RemoteImage } from './manifests.ts';
 import { type PartialRegistryOptions, type RegistryOptions, registryOptions } from './options.ts';
-import { inParallel } from './parallel.ts';
 import { ProgressMeter, type TransferProgress } from './progress.ts';
 import { describeRemoteName, parseRemoteName, type RemoteName, wanted } from './remote-name.ts';
 

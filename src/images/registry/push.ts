@@ -2,6 +2,7 @@
 // manifest, so that whoever sees the manifest finds all of it. What the registry has is not sent again. An
 // image that was pulled goes out byte for byte as it came in, under the same digest.
 
+import { inParallel } from '../../lib/async/parallel.ts';
 import type { ContentStore, Transaction } from '../content.ts';
 import type { Digest } from '../digest.ts';
 import { type Descriptor, imageManifest } from '../oci.ts';
@@ -10,7 +11,6 @@ import { RegistryError } from './failure.ts';
 import { collectBody } from './http/body.ts';
 import { putManifest } from './manifests.ts';
 import { type PartialRegistryOptions, registryOptions } from './options.ts';
-import { inParallel } from './parallel.ts';
 import { ProgressMeter, type TransferProgress } from './progress.ts';
 import { describeRemoteName, parseRemoteName, type RemoteName, wanted } from './remote-name.ts';
 import { uploadBlob } from './upload/uploads.ts';

@@ -1,6 +1,6 @@
 // The context that all operations of the store share. Made once, when the store is opened.
 
-import type { Turns } from '../../lib/async/serial.ts';
+import type { Serial } from '../../lib/async/serial.ts';
 import type { LayerProgram } from '../layers/program.ts';
 import type { Flights } from './flights.ts';
 import type { Layout } from './layout.ts';
@@ -12,7 +12,7 @@ export interface StoreContext {
   readonly pins: Pins;
   readonly flights: Flights;
   /** Changes of layers' descriptions go one at a time. */
-  readonly notes: Turns;
+  readonly notes: Serial;
   /** Runs what must not meet a change of the index or garbage collection. */
   turn<T>(work: () => Promise<T>): Promise<T>;
   /** Runs what changes the index, one at a time, then removes what has become garbage by it. */

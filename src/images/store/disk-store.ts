@@ -1,6 +1,6 @@
 // Puts together the image store on a disk. See image-store.ts for what it promises.
 
-import { Turns } from '../../lib/async/serial.ts';
+import { Serial } from '../../lib/async/serial.ts';
 import { DockershError } from '../../lib/errors.ts';
 import { hostImageName } from '../../lib/text/image-name.ts';
 import type { Transaction } from '../content.ts';
@@ -46,7 +46,7 @@ export class DiskStore implements ImageStore {
   readonly #parts: StoreParts;
   readonly #resolver: Resolver;
   /** Everything that changes the index or takes things out of the store goes one at a time. */
-  readonly #turns = new Turns();
+  readonly #turns = new Serial();
   readonly #context: StoreContext;
   readonly #meter: UsageMeter;
 
@@ -58,7 +58,7 @@ export class DiskStore implements ImageStore {
       program: parts.program,
       pins: new Pins(),
       flights: new Flights(),
-      notes: new Turns(),
+      notes: new Serial(),
       turn: (work) => this.#turns.take(work),
       change: async (work) => (await this.#change(work)).result,
     };

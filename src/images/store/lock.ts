@@ -6,6 +6,7 @@ import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { link, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { DockershError, hasErrno } from '../../lib/errors.ts';
+import { ifThere } from '../../lib/if-there.ts';
 
 export interface StoreLock {
   release(): Promise<void>;
@@ -45,7 +46,7 @@ async function tryLink(candidate: string, file: string): Promise<boolean> {
 }
 
 async function removeStale(file: string): Promise<void> {
-  const text = await readIfThere(file);
+  const text = await ifThere(readFile(file, 'utf8'));
   if (text === undefined) return;
   const owner = parseOwner(text);
   if (owner !== undefined && startTimeOf(owner.pid) === owner.startTime) {
@@ -63,21 +64,12 @@ async function removeStale(file: string): Promise<void> {
     if (hasErrno(error, 'ENOENT')) return;
     throw error;
   }
-  if ((await readIfThere(aside)) !== text) await tryLink(aside, file);
+  if ((await ifThere(readFile(aside, 'utf8'))) !== text) await tryLink(aside, file);
   await rm(aside, { force: true });
 }
 
 async function release(file: string, mine: string): Promise<void> {
-  if ((await readIfThere(file)) === mine) await rm(file, { force: true });
-}
-
-async function readIfThere(file: string): Promise<string | undefined> {
-  try {
-    return await readFile(file, 'utf8');
-  } catch (error) {
-    if (hasErrno(error, 'ENOENT')) return undefined;
-    throw error;
-  }
+  if ((await ifThere(readFile(file, 'utf8'))) === mine) await rm(file, { force: true });
 }
 
 function parseOwner(text: string): Owner | undefined {

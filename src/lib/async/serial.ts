@@ -1,6 +1,6 @@
 // Serialises asynchronous work: one at a time, in order of asking.
 
-export class Turns {
+export class Serial {
   #last: Promise<unknown> = Promise.resolve();
 
   /** Runs `work` when everything asked for before has ended, whether well or not. */

@@ -4,6 +4,7 @@
 import { type BigIntStats, statSync } from 'node:fs';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
+import { inParallel } from '../../lib/async/parallel.ts';
 import { type ErrorCode, errorCatalogue, hasErrno, nativeFailureOf } from '../../lib/errors.ts';
 import {
   checkTrustedPath,
@@ -66,7 +67,7 @@ export class PolicyFiles {
     const listed = await this.#list();
     const files = [this.#main, ...listed.files];
     const stamp = [folder, ...files.map(stampOfOne)].join('|');
-    const read = await inTurns(files, (file) => this.#tryToRead(file));
+    const read = await inParallel(files, readers, undefined, (file) => this.#tryToRead(file));
     const parsed = read.map((one) => one.parsed);
     for (const known of this.#remembered.keys()) if (!files.includes(known)) this.#remembered.delete(known);
     const all =
@@ -148,20 +149,6 @@ function broken(file: string, { path: at, reason, code: refused }: Refusal): Par
 /** Reads a policy once. */
 export async function loadPolicyFile(file: string, options: LoadOptions = {}): Promise<LoadedPolicy> {
   return await new PolicyFiles(file, options).load();
-}
-
-async function inTurns<T, R>(items: readonly T[], work: (item: T) => Promise<R>): Promise<R[]> {
-  const results: R[] = [];
-  let next = 0;
-  const worker = async (): Promise<void> => {
-    while (next < items.length) {
-      const index = next++;
-      const item = items[index];
-      if (item !== undefined) results[index] = await work(item);
-    }
-  };
-  await Promise.all(Array.from({ length: readers }, worker));
-  return results;
 }
 
 interface Identity {

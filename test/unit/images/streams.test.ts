@@ -10,7 +10,7 @@ import { sniff } from '../../../src/images/blobs/compression.ts';
 import { DigestTap, type Expected } from '../../../src/images/blobs/tap.ts';
 import { digestOf } from '../../../src/images/digest.ts';
 import { lockStore } from '../../../src/images/store/lock.ts';
-import { Turns } from '../../../src/lib/async/serial.ts';
+import { Serial } from '../../../src/lib/async/serial.ts';
 
 const content = 'some content';
 const right: Expected = { digest: digestOf(content), size: content.length };
@@ -68,7 +68,7 @@ it.each([
 });
 
 it('turns come one at a time, in order, and a failure ends only its own', async () => {
-  const turns = new Turns();
+  const turns = new Serial();
   const log: string[] = [];
   const work = (name: string) => async (): Promise<string> => {
     log.push(`${name} starts`);

@@ -5,6 +5,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import path from 'node:path';
 import { z } from 'zod';
+import { collect } from '../../../lib/collect.ts';
 import { DockershError, hasErrno } from '../../../lib/errors.ts';
 import { checkTrustedPath } from '../../../lib/trusted-path.ts';
 import type { RegistryOptions } from '../options.ts';
@@ -66,15 +67,15 @@ async function run(
   const onAbort = (): void => reject(signal?.reason);
   const timer = setTimeout(() => fail(`no answer within ${credentialMs / 1000} s`), credentialMs);
   signal?.addEventListener('abort', onAbort, { once: true });
-  let output = '';
-  child.stdout.on('data', (chunk: Buffer) => {
-    output += chunk.toString('utf8');
-    if (output.length > maxOutput) fail(`it says more than ${maxOutput} bytes`);
-  });
+  const tooLong = (): Error => failed(path.basename(program), `it says more than ${maxOutput} bytes`);
+  const output = collect(child.stdout, maxOutput, tooLong);
+  output.catch(reject);
   child.stdin.on('error', () => undefined); // a helper need not read its input to know
   child.stdin.end(`${server}\n`);
   child.once('error', (error) => fail(error.message));
-  child.once('close', (status) => resolve({ status, output }));
+  child.once('close', (status) => {
+    output.then((bytes) => resolve({ status, output: bytes.toString('utf8') })).catch(reject);
+  });
   try {
     signal?.throwIfAborted();
     return await promise;
