@@ -2,8 +2,8 @@
 
 import { hostImageName } from '../lib/text/image-name.ts';
 import type { Subject } from './expand.ts';
-import { layersOf, textOf } from './layers.ts';
 import type { EffectivePolicy, Evaluation, Policy, SectionPolicy } from './policy.ts';
+import { sectionsInOrder, textOf } from './precedence.ts';
 import { checkPolicyValue, type PolicyKey, type PolicySection, required } from './schema.ts';
 
 /** What all variables of the policy may take together: the rest of a session's message is the login's. */
@@ -15,17 +15,17 @@ export type Values =
 
 /** The values of all keys, and the variables. */
 export function valuesOf(policy: Policy, subject: Subject, own: readonly SectionPolicy[] = []): Values {
-  const layers = layersOf(policy, subject, own);
+  const sections = sectionsInOrder(policy, subject, own);
   const values: PolicySection = { ...policy.builtin };
   const dependent = new Set<PolicyKey>();
   const env = new Map<string, string>();
-  for (const section of layers) {
+  for (const section of sections) {
     Object.assign(values, section.values);
     for (const key of section.dependent) dependent.add(key);
     for (const [name, { text }] of section.env) env.set(name, `${name}=${text}`);
   }
   for (const key of dependent) {
-    const value = dependentValue(layers, key, subject);
+    const value = dependentValue(sections, key, subject);
     if (!value.ok) return { ok: false, why: `${key} ${value.problem}` };
     Object.assign(values, { [key]: value.value });
   }
@@ -48,11 +48,11 @@ export function evaluate(policy: Policy, subject: Subject, own: readonly Section
 
 /** Values that differ from user to user were accepted for a sample; here they may turn out not to fit. */
 export function dependentValue(
-  layers: readonly SectionPolicy[],
+  sections: readonly SectionPolicy[],
   key: PolicyKey,
   subject: Subject,
 ): ReturnType<typeof checkPolicyValue> {
-  const text = textOf(layers, key, subject);
+  const text = textOf(sections, key, subject);
   if (text === undefined || !text.ok) return { ok: false, problem: text?.problem ?? 'is not set' };
   const checked = checkPolicyValue(key, text.text);
   return checked.ok ? checked : { ok: false, problem: `comes to "${text.text}", which ${checked.problem}` };

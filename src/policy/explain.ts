@@ -3,9 +3,9 @@
 
 import { dependentValue } from './evaluate.ts';
 import type { Subject } from './expand.ts';
-import { joined, layersOf, textOf } from './layers.ts';
 import { variablePrefix } from './parse/section.ts';
 import type { Policy, SectionPolicy, Setting } from './policy.ts';
+import { joined, sectionsInOrder, textOf } from './precedence.ts';
 import { builtinTexts, type PolicyKey, policyKeys } from './schema.ts';
 
 /** Where a text was written; without file and section: nowhere, it is the built-in default. */
@@ -29,11 +29,11 @@ export interface Explanation {
 }
 
 export function explain(policy: Policy, subject: Subject, own: readonly SectionPolicy[] = []): Explanation[] {
-  const layers = layersOf(policy, subject, own);
-  const variables = new Set(layers.flatMap(({ env }) => [...env.keys()]));
+  const sections = sectionsInOrder(policy, subject, own);
+  const variables = new Set(sections.flatMap(({ env }) => [...env.keys()]));
   return [
-    ...policyKeys.map((key) => explainKey(layers, key, subject)),
-    ...[...variables].sort().map((name) => explainVariable(layers, name)),
+    ...policyKeys.map((key) => explainKey(sections, key, subject)),
+    ...[...variables].sort().map((name) => explainVariable(sections, name)),
   ];
 }
 
@@ -43,20 +43,20 @@ export function texts(
   subject: Subject,
   own: readonly SectionPolicy[] = [],
 ): Map<string, string> {
-  const layers = layersOf(policy, subject, own);
+  const sections = sectionsInOrder(policy, subject, own);
   const found = new Map<string, string>();
   for (const key of policyKeys) {
-    const text = textOf(layers, key, subject);
+    const text = textOf(sections, key, subject);
     if (text !== undefined) found.set(key, text.ok ? text.text : `(${text.problem})`);
   }
-  for (const { env } of layers) for (const [name, { text }] of env) found.set(variablePrefix + name, text);
+  for (const { env } of sections) for (const [name, { text }] of env) found.set(variablePrefix + name, text);
   return found;
 }
 
 type Said = { readonly setting: Setting; readonly section: string };
 
-function explainKey(layers: readonly SectionPolicy[], key: PolicyKey, subject: Subject): Explanation {
-  const said = layers.flatMap(({ name, settings }): Said[] => {
+function explainKey(sections: readonly SectionPolicy[], key: PolicyKey, subject: Subject): Explanation {
+  const said = sections.flatMap(({ name, settings }): Said[] => {
     const setting = settings.get(key);
     return setting === undefined ? [] : [{ setting, section: name }];
   });
@@ -67,7 +67,7 @@ function explainKey(layers: readonly SectionPolicy[], key: PolicyKey, subject: S
   // An addition to "none" adds to nothing: the default is then no part of the value.
   const nothing = start < all.length - said.length && builtin === 'none' && said.length > 0;
   const first = Math.max(0, nothing ? start + 1 : start);
-  const { value, problem } = valueFor(layers, key, subject, said);
+  const { value, problem } = valueFor(sections, key, subject, said);
   return {
     key,
     value,
@@ -78,23 +78,23 @@ function explainKey(layers: readonly SectionPolicy[], key: PolicyKey, subject: S
 }
 
 function valueFor(
-  layers: readonly SectionPolicy[],
+  sections: readonly SectionPolicy[],
   key: PolicyKey,
   subject: Subject,
   said: readonly Said[],
 ): { value: string | null; problem?: string } {
   const written = said.map(({ setting }) => setting).reduce<string | undefined>(joined, builtinTexts[key]);
   if (written === undefined) return { value: null };
-  const text = textOf(layers, key, subject);
-  const checked = dependentValue(layers, key, subject);
+  const text = textOf(sections, key, subject);
+  const checked = dependentValue(sections, key, subject);
   return {
     value: text?.ok === true ? text.text : written,
     ...(checked.ok ? {} : { problem: checked.problem }),
   };
 }
 
-function explainVariable(layers: readonly SectionPolicy[], name: string): Explanation {
-  const said = layers
+function explainVariable(sections: readonly SectionPolicy[], name: string): Explanation {
+  const said = sections
     .flatMap(({ name: section, env }): Source[] => {
       const setting = env.get(name);
       return setting === undefined ? [] : [sourceOf({ setting, section })];

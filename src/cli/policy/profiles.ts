@@ -1,8 +1,8 @@
 // Checks the profiles of system calls that a policy names, as the daemon does when a sandbox starts.
 
 import { profileFile } from '../../policy/keys/filter.ts';
-import { settingsNaming } from '../../policy/layers.ts';
 import type { Policy } from '../../policy/policy.ts';
+import { settingsNaming } from '../../policy/precedence.ts';
 import type { Problem } from '../../policy/problem.ts';
 import { machineHere } from '../../seccomp/calls.ts';
 import { ProfileFiles } from '../../seccomp/profile-file.ts';

@@ -11,9 +11,9 @@ import { chmod, mkdir } from 'node:fs/promises';
 import { openHostImage } from '../host/host.ts';
 import type { LayerProgram } from '../layers/program.ts';
 import { removeOrWarn } from '../upkeep/sweep.ts';
-import { DiskStore } from './disk-store.ts';
 import { layoutAt, leftovers, makeLayout } from './layout.ts';
 import { lockStore } from './lock.ts';
+import { Store } from './store.ts';
 import type { ImageStore, ImageStoreOptions } from './types.ts';
 
 export type { ResolvedImage } from './resolve.ts';
@@ -32,5 +32,5 @@ export async function openImageStore(root: string, options: ImageStoreOptions): 
   const program: LayerProgram = { path: options.layerProgram, limits: options.limits ?? {} };
   for (const folder of await leftovers(layout)) await removeOrWarn(program, folder, options);
   const host = await openHostImage(layout, program, options);
-  return new DiskStore({ layout, program, host, options, owned: undo.move() });
+  return new Store({ layout, program, host, options, owned: undo.move() });
 }

@@ -14,7 +14,7 @@ const sectionsFor = (named: readonly NamedPolicy[], wanted: (one: NamedPolicy) =
   named.filter(wanted).map(({ section }) => section);
 
 /** Lowest first. `own`: what the user has set, already within bounds. */
-export function layersOf(
+export function sectionsInOrder(
   policy: Policy,
   subject: Subject,
   own: readonly SectionPolicy[] = [],
@@ -48,11 +48,13 @@ export function settingsNaming(policy: Policy, key: PolicyKey): Setting[] {
 
 /** What a key's text comes to, or why it comes to nothing; undefined where nobody says anything. */
 export function textOf(
-  layers: readonly SectionPolicy[],
+  sections: readonly SectionPolicy[],
   key: PolicyKey,
   subject: Subject,
 ): ReturnType<typeof expand> | undefined {
-  const written = layers.map(({ settings }) => settings.get(key)).filter((setting) => setting !== undefined);
+  const written = sections
+    .map(({ settings }) => settings.get(key))
+    .filter((setting) => setting !== undefined);
   const text = written.reduce<string | undefined>(joined, builtinTexts[key]);
   const { expands } = describePolicyKey(key);
   if (text === undefined || expands === undefined) return text === undefined ? undefined : { ok: true, text };

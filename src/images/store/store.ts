@@ -42,7 +42,7 @@ export interface StoreParts {
   readonly owned: AsyncDisposableStack;
 }
 
-export class DiskStore implements ImageStore {
+export class Store implements ImageStore {
   readonly #parts: StoreParts;
   readonly #resolver: Resolver;
   /** Everything that changes the index or takes things out of the store goes one at a time. */
