@@ -56,6 +56,7 @@ struct family {
 #define FAMILY(rows)                                                                                         \
     { .attacks = (rows), .count = sizeof(rows) / sizeof(rows)[0] }
 extern const struct family calls_family;
+extern const struct family call_arguments_family;
 extern const struct family mounts_family;
 extern const struct family ids_family;
 extern const struct family kernel_files_family;
@@ -64,6 +65,7 @@ extern const struct family descriptors_family;
 extern const struct family namespaces_family;
 extern const struct family nested_family;
 extern const struct family outside_family;
+extern const struct family host_family;
 extern const struct family files_family;
 extern const struct family counters_family;
 
@@ -77,6 +79,9 @@ __attribute__((format(printf, 1, 2))) enum result unattempted(const char *format
 enum result refused(long result, const char *what);
 // That must fail with this error: with another one it came further than it may.
 enum result refused_as(long result, int number, const char *what);
+
+// Whether a call came back as the filter's refusals do: EPERM or ENOSYS.
+bool refused_by_filter(long result);
 
 // The value of an argument NAME=VALUE; NULL where there is none.
 const char *argument(const char *name);

@@ -23,6 +23,10 @@ ssize_t read_text(const char *path, char *text, size_t size) {
     return got < 0 ? -1 : (ssize_t)used;
 }
 
+bool refused_by_filter(long result) {
+    return result < 0 && (errno == EPERM || errno == ENOSYS);
+}
+
 int write_text(const char *path, const char *text) {
     cleanup_fd int fd = open(path, O_WRONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)

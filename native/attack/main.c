@@ -16,27 +16,22 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <grp.h>
-#include <sched.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/mount.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "attack.h"
 #include "hold.h"
-
-#define PATIENCE_S 20
+#include "trial.h"
 
 // One a line, so that branches which add one do not meet.
 // clang-format off
 static const struct family *const families[] = {
     &calls_family,
+    &call_arguments_family,
     &mounts_family,
     &ids_family,
     &kernel_files_family,
@@ -45,6 +40,7 @@ static const struct family *const families[] = {
     &namespaces_family,
     &nested_family,
     &outside_family,
+    &host_family,
     &files_family,
     &counters_family,
 };
@@ -61,58 +57,7 @@ static const struct {
 };
 #define PLACES (sizeof places / sizeof places[0])
 
-enum place place;
 static const char *place_name;
-static char **arguments; // NAME=VALUE …, ended by what is none
-
-// What the child that makes an attack says to us.
-struct report {
-    enum result result;
-    char detail[512];
-};
-static struct report *report;
-
-static enum result say(enum result result, const char *format, va_list values) {
-    (void)vsnprintf(report->detail, sizeof report->detail, format, values);
-    return result;
-}
-
-#define SAYS(name, value)                                                                                    \
-    enum result name(const char *format, ...) {                                                              \
-        va_list values;                                                                                      \
-        va_start(values, format);                                                                            \
-        enum result result = say(value, format, values);                                                     \
-        va_end(values);                                                                                      \
-        return result;                                                                                       \
-    }
-SAYS(held, HELD)
-SAYS(broken, OPEN)
-SAYS(unattempted, UNATTEMPTED)
-
-enum result refused(long result, const char *what) {
-    return result < 0 ? held("%s: %s", what, strerror(errno)) : broken("%s: it worked", what);
-}
-
-enum result refused_as(long result, int number, const char *what) {
-    if (result >= 0)
-        return broken("%s: it worked", what);
-    return errno == number ? held("%s: %s", what, strerror(errno))
-                           : broken("%s came as far as: %s", what, strerror(errno));
-}
-
-const char *argument(const char *name) {
-    size_t length = strlen(name);
-    for (char **one = arguments; *one != NULL && strchr(*one, '=') != NULL; one++) {
-        if (strncmp(*one, name, length) == 0 && (*one)[length] == '=')
-            return *one + length + 1;
-    }
-    return NULL;
-}
-
-long argument_number(const char *name) {
-    const char *value = argument(name);
-    return value != NULL ? strtol(value, NULL, 10) : -1;
-}
 
 static void print_text(const char *text) {
     (void)putchar('"');
@@ -148,92 +93,6 @@ static void print_row(const struct attack *attack) {
         before = ",";
     }
     (void)printf("]}\n");
-}
-
-static bool map_ids(const char *file, unsigned id) {
-    char map[32];
-    (void)snprintf(map, sizeof map, "0 %u 1\n", id);
-    return write_text(file, map) == 0;
-}
-
-// Root of a user namespace of the user's, with one of each other kind, as PID 1 of its own. One for all
-// attacks: the kernel takes its time to take namespaces away. Returns in the new process alone.
-static bool enter_nested(void) {
-    unsigned uid = getuid(), gid = getgid();
-    if (unshare(CLONE_NEWUSER) != 0 || write_text("/proc/self/setgroups", "deny") != 0 ||
-        !map_ids("/proc/self/gid_map", gid) || !map_ids("/proc/self/uid_map", uid))
-        return false;
-    if (unshare(CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP | CLONE_NEWPID) !=
-        0)
-        return false;
-    pid_t child = fork();
-    if (child < 0)
-        return false;
-    if (child > 0) {
-        int status;
-        (void)waitpid(child, &status, 0);
-        _exit(WIFEXITED(status) ? WEXITSTATUS(status) : 2);
-    }
-    return mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
-           mount("proc", "/proc", "proc", 0, NULL) == 0;
-}
-
-static bool has_needs(const struct attack *attack) {
-    char names[256];
-    char *rest = NULL;
-    (void)snprintf(names, sizeof names, "%s", attack->needs != NULL ? attack->needs : "");
-    for (char *name = strtok_r(names, " ", &rest); name != NULL; name = strtok_r(NULL, " ", &rest)) {
-        if (argument(name) == NULL) {
-            report->result = unattempted("it needs an argument %s=…", name);
-            return false;
-        }
-    }
-    return true;
-}
-
-static _Noreturn void make_attack(const struct attack *attack) {
-    (void)setpgid(0, 0);
-    sigset_t none;
-    (void)sigemptyset(&none);
-    (void)sigprocmask(SIG_SETMASK, &none, NULL);
-    // What one attack mounts is no other's.
-    if ((place & NESTED) != 0 && unshare(CLONE_NEWNS) != 0) {
-        report->result = unattempted("no mount namespace: %s", strerror(errno));
-        _exit(0);
-    }
-    errno = 0;
-    enum result result = attack->run(attack);
-    report->result = result;
-    _exit(0);
-}
-
-// In a process of its own, with what it starts: none can spoil the next one.
-static enum result try_attack(const struct attack *attack) {
-    *report = (struct report){0};
-    if (!has_needs(attack))
-        return report->result;
-    pid_t child = fork();
-    if (child == 0)
-        make_attack(attack);
-    if (child < 0)
-        return unattempted("fork: %s", strerror(errno));
-    sigset_t set;
-    (void)sigemptyset(&set);
-    (void)sigaddset(&set, SIGCHLD);
-    int status = 0;
-    struct timespec deadline = {.tv_sec = PATIENCE_S};
-    while (waitpid(child, &status, WNOHANG) == 0) {
-        if (sigtimedwait(&set, NULL, &deadline) >= 0)
-            continue;
-        (void)kill(-child, SIGKILL);
-        (void)kill(child, SIGKILL);
-        (void)waitpid(child, &status, 0);
-        return unattempted("it was not done after %d s", PATIENCE_S);
-    }
-    (void)kill(-child, SIGKILL);
-    if (WIFSIGNALED(status))
-        return unattempted("it was ended by signal %d", WTERMSIG(status));
-    return report->result != 0 ? report->result : unattempted("it ended without a word");
 }
 
 static int remove_one(const char *path, const struct stat *info, int type, struct FTW *walk) {
@@ -274,15 +133,14 @@ static int run_chosen(char **chosen) {
             const struct attack *attack = &families[index]->attacks[row];
             if ((attack->places & (unsigned)place) == 0 || !is_chosen(attack, chosen))
                 continue;
-            enum result result = try_attack(attack);
+            enum result result = trial_make(attack);
             any = true;
             any_open |= result == OPEN;
             any_untried |= result != OPEN && result != HELD;
             (void)printf("{\"name\":");
             print_text(attack->name);
             (void)printf(",\"place\":\"%s\",\"result\":\"%s\",\"detail\":", place_name, result_names[result]);
-            report->detail[sizeof report->detail - 1] = '\0';
-            print_text(report->detail);
+            print_text(trial_detail());
             (void)printf("}\n");
             (void)fflush(stdout);
         }
@@ -293,7 +151,7 @@ static int run_chosen(char **chosen) {
 static int run_nested(char **chosen) {
     int status;
     pid_t child = fork();
-    if (child == 0 && !enter_nested()) {
+    if (child == 0 && !trial_enter_nested()) {
         (void)fprintf(stderr, "dockersh-attack: can't become root of a namespace: %s\n", strerror(errno));
         _exit(2);
     }
@@ -311,8 +169,7 @@ static int run(int argc, char **argv) {
     }
     if (place == 0)
         return 64;
-    arguments = argv + 1;
-    char **chosen = arguments;
+    char **chosen = argv + 1;
     while (*chosen != NULL && strchr(*chosen, '=') != NULL)
         chosen++;
     if ((place & (ROOT_ROOT | BOTH_ROOT)) != 0 &&
@@ -320,16 +177,11 @@ static int run(int argc, char **argv) {
         (void)fprintf(stderr, "dockersh-attack: can't become root: %s\n", strerror(errno));
         return 2;
     }
-    report = mmap(NULL, sizeof *report, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     char folder[64];
-    if (report == MAP_FAILED || !enter_scratch(folder, sizeof folder)) {
+    if (!trial_start(argv + 1) || !enter_scratch(folder, sizeof folder)) {
         (void)fprintf(stderr, "dockersh-attack: no folder to work in: %s\n", strerror(errno));
         return 2;
     }
-    sigset_t set;
-    (void)sigemptyset(&set);
-    (void)sigaddset(&set, SIGCHLD);
-    (void)sigprocmask(SIG_BLOCK, &set, NULL);
     int status = (place & NESTED) != 0 ? run_nested(chosen) : run_chosen(chosen);
     (void)chdir("/");
     (void)nftw(folder, remove_one, 8, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);

@@ -1,0 +1,123 @@
+// System calls that the filter must refuse for what they are asked: namespaces, families of sockets, requests
+// to terminals.
+#include <errno.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "attack.h"
+#include "cleanup.h"
+
+static enum result change_personality(const struct attack *attack) {
+    (void)attack;
+    static const unsigned long kinds[] = {0x0400000 /* READ_IMPLIES_EXEC */, 0x0100000 /* MMAP_PAGE_ZERO */,
+                                          0x0200000 /* ADDR_COMPAT_LAYOUT */, 0x0001 /* another system's */};
+    for (size_t index = 0; index < sizeof kinds / sizeof kinds[0]; index++) {
+        if (!refused_by_filter(syscall(SYS_personality, kinds[index])))
+            return broken("personality %#lx", kinds[index]);
+    }
+    return held("%s", strerror(errno));
+}
+
+// Namespaces by a flag, as unshare and clone take it.
+static enum result try_unshare(const struct attack *attack) {
+    unsigned long flag = *(const unsigned long *)attack->with;
+    if (!refused_by_filter(syscall(SYS_unshare, flag)))
+        return broken("unshare: %s", strerror(errno));
+    if (flag == 0x80) // CLONE_NEWTIME: for clone these bits are the signal at the end
+        return held("unshare: %s", strerror(errno));
+    long child = syscall(SYS_clone, flag, 0, 0, 0, 0);
+    if (child == 0)
+        _exit(0);
+    return refused_by_filter(child) ? held("unshare and clone: %s", strerror(errno))
+                                    : broken("clone: %s", child > 0 ? "it worked" : strerror(errno));
+}
+
+#define UNSHARE(what, flag)                                                                                  \
+    {                                                                                                        \
+        .name = "namespace-" what, .tries = "make a " what " namespace by unshare and clone",                \
+        .must = "is refused by the filter", .places = WITHOUT_NESTING, .run = try_unshare,                   \
+        .with = &(const unsigned long) {                                                                     \
+            (flag)                                                                                           \
+        }                                                                                                    \
+    }
+
+static enum result try_family(const struct attack *attack) {
+    int family = *(const int *)attack->with;
+    static const int types[] = {SOCK_STREAM, SOCK_DGRAM, SOCK_RAW, SOCK_SEQPACKET};
+    for (size_t index = 0; index < sizeof types / sizeof types[0]; index++) {
+        cleanup_fd int fd = socket(family, types[index] | SOCK_CLOEXEC, 0);
+        if (fd >= 0)
+            return broken("a socket of family %d", family);
+        if (errno != EAFNOSUPPORT)
+            return broken("family %d: %s", family, strerror(errno));
+    }
+    return held("family %d: %s", family, strerror(errno));
+}
+
+#define SOCKETS(what, number)                                                                                \
+    {                                                                                                        \
+        .name = "socket-" what, .tries = "open a socket of " what ", whose family's code has had holes",     \
+        .must = "is refused before a module is loaded", .places = ANYWHERE, .run = try_family,               \
+        .with = &(const int) {                                                                               \
+            (number)                                                                                         \
+        }                                                                                                    \
+    }
+
+// The kernel looks at 32 bits of the request, so one with others set is the same.
+static enum result try_ioctl(const struct attack *attack) {
+    unsigned long request = *(const unsigned long *)attack->with;
+    static const unsigned long above[] = {0, 0x100000000, 0xffffffff00000000};
+    for (size_t index = 0; index < sizeof above / sizeof above[0]; index++) {
+        char byte = 'x';
+        if (!refused_by_filter(syscall(SYS_ioctl, 0, request | above[index], &byte)))
+            return broken("ioctl %#lx: %s", request | above[index], strerror(errno));
+    }
+    return held("%s", strerror(errno));
+}
+
+#define IOCTL(what, which, number)                                                                           \
+    {                                                                                                        \
+        .name = "ioctl-" what, .tries = which, .must = "is refused, whatever else is set in the request",    \
+        .places = ANYWHERE, .run = try_ioctl, .with = &(const unsigned long) {                               \
+            (number)                                                                                         \
+        }                                                                                                    \
+    }
+
+static const struct attack attacks[] = {
+    {.name = "personality",
+     .tries = "switch off what protects programs' memory",
+     .must = "is refused",
+     .places = ANYWHERE,
+     .run = change_personality},
+    UNSHARE("mount", 0x00020000),
+    UNSHARE("cgroup", 0x02000000),
+    UNSHARE("uts", 0x04000000),
+    UNSHARE("ipc", 0x08000000),
+    UNSHARE("user", 0x10000000),
+    UNSHARE("pid", 0x20000000),
+    UNSHARE("network", 0x40000000),
+    UNSHARE("time", 0x00000080),
+    SOCKETS("AX.25", 3),
+    SOCKETS("IPX", 4),
+    SOCKETS("AppleTalk", 5),
+    SOCKETS("X.25", 9),
+    SOCKETS("packet", 17),
+    SOCKETS("RDS", 21),
+    SOCKETS("CAN", 29),
+    SOCKETS("TIPC", 30),
+    SOCKETS("Bluetooth", 31),
+    SOCKETS("ALG", 38),
+    SOCKETS("vsock", 40),
+    SOCKETS("KCM", 41),
+    SOCKETS("SMC", 43),
+    SOCKETS("XDP", 44),
+    IOCTL("TIOCSTI", "push keys into a terminal", 0x5412),
+    IOCTL("TIOCLINUX", "push keys into a console", 0x541c),
+    IOCTL("TIOCSETD", "load a line discipline", 0x5423),
+};
+
+const struct family call_arguments_family = FAMILY(attacks);
