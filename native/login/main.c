@@ -42,9 +42,11 @@
 #ifdef DOCKERSH_EXEC
 #define PROGRAM "dockersh-exec"
 #define SOCKET_PATH RUN_DIR "/exec.sock"
+#define TELL "See \"systemctl status dockershd\"."
 #else
 #define PROGRAM "dockersh"
 #define SOCKET_PATH RUN_DIR "/login.sock"
+#define TELL "Tell the administrator of this host."
 #endif
 
 #define ORIGINAL_COMMAND "SSH_ORIGINAL_COMMAND="
@@ -119,7 +121,7 @@ static _Noreturn void leave(const struct outcome *outcome) {
     if (outcome->kind == OUTCOME_EXIT)
         _exit(outcome->code & 0xff);
     if (outcome->kind == OUTCOME_LOST)
-        fail("the sandbox was ended while the session was running");
+        fail("The sandbox ended while the session was running.");
     // Die of the same signal, without a core file: sshd and su then report it as they would have.
     struct rlimit none = {0, 0};
     (void)setrlimit(RLIMIT_CORE, &none);
@@ -214,7 +216,7 @@ static _Noreturn void leave_sandbox(int connection, struct wire_reader *reader, 
     socklen_t size = sizeof peer;
     struct wire_field field;
     if (getsockopt(connection, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0 || peer.uid != 0)
-        fail("the login service is not root's: refused");
+        fail("The login service does not belong to root, so it is not believed. " TELL);
     while (wire_next(reader, &field)) {
         cleanup_free char *shell = field.tag == TAG_SHELL ? wire_text(&field) : NULL;
         if (shell == NULL || shell[0] != '/')
@@ -222,7 +224,7 @@ static _Noreturn void leave_sandbox(int connection, struct wire_reader *reader, 
         release_signals();
         outside_run(shell, argc, argv);
     }
-    fail("no shell of this host could be started; tell your administrator");
+    fail("No shell of this host could be started. " TELL);
 }
 #endif
 
@@ -248,15 +250,14 @@ static void say_when_waiting(int connection) {
     static bool said;
     if (said || !isatty(2) || has_word(connection, WAITING_MS))
         return;
-    say("waiting for the login service (dockershd)");
+    say("Waiting for the login service (dockershd).");
     said = true;
 }
 
 // The next message; where none comes, nobody takes logins from the service manager's socket.
 static ssize_t next_word(int connection, uint8_t *bytes, size_t size, int *fds, unsigned *fd_count) {
     if (!has_word(connection, SILENCE_MS))
-        fail("the login service does not answer, so you can't be logged in; tell your administrator "
-             "(dockershd)");
+        fail("The login service (dockershd) does not answer, so you can't be logged in. " TELL);
     ssize_t length = wire_receive(connection, bytes, size, fds, fd_count);
     // A daemon that refuses many at once does not take our message: its answer is there, behind the reset.
     if (length < 0 && errno == ECONNRESET)
@@ -277,7 +278,7 @@ static int wait_for_start(int connection, int argc, char **argv) {
         if (length <= 0)
             return -2;
         if (!wire_open(&reader, answer, (size_t)length))
-            fail("the daemon's answer is not understood: is another version of dockershd running?");
+            fail("The answer of dockershd is not understood: it may be of another version. " TELL);
     } while (reader.type == MSG_WAIT);
     if (reader.type == MSG_STARTED)
         return fd_count > 0 ? fds[0] : -1;
@@ -308,8 +309,8 @@ static int start(size_t length, int *ptm, int argc, char **argv) {
         (void)nanosleep(&pause, NULL);
     }
     if (errno == EACCES || errno == EPERM)
-        fail("no access to the login service; tell your administrator (the socket of dockershd)");
-    fail("the login service is not running, so you can't be logged in; tell your administrator (dockershd)");
+        fail("Access to the socket of the login service (dockershd) is denied. " TELL);
+    fail("The login service (dockershd) is not running, so you can't be logged in. " TELL);
 }
 
 // The stream whose hang-up means that nobody is at the other end any more, or -1. sshd gives one socket
@@ -340,7 +341,7 @@ static int release_streams(void) {
 // Before anybody is asked: it does not even fit the message.
 static _Noreturn void fail_too_large(int argc, char **argv) {
     size_t command = 0, variables = 0;
-    char text[256];
+    char text[320];
     for (int index = 0; index < argc; index++)
         command += WIRE_FIELD_BYTES + strlen(argv[index]);
     for (char **entry = environ; *entry != NULL; entry++) {
@@ -350,8 +351,9 @@ static _Noreturn void fail_too_large(int argc, char **argv) {
     }
     (void)snprintf(
         text, sizeof text,
-        "this login brings more along than a session can have: the command: %zu KiB, the variables "
-        "that came with the login: %zu KiB; all together may have %d KiB [E_TOO_LARGE]",
+        "The command and variables of this login are too large (the command: %zu KiB, the variables that "
+        "came with the login: %zu KiB; all together may have %d KiB). Give a shorter command, or send fewer "
+        "variables. [E_TOO_LARGE]",
         (command + 1023) / 1024, (variables + 1023) / 1024, WIRE_MAX_BYTES / 1024);
     fail(text);
 }
@@ -365,13 +367,13 @@ int main(int argc, char **argv) {
 #else
     // Kernels before 5.18 allow a program with no argv[0], which has been used to confuse others.
     if (argc < 1 || argv[0] == NULL || argv[0][0] == '\0')
-        fail("called without a name (argc 0): refused");
+        fail("Called without a name (argv[0]), which is refused.");
     // Never locked out: whatever becomes of the daemon, its policy or its socket, root gets in to repair it.
     if (getuid() == 0 && geteuid() == 0) {
         if (isatty(2))
-            say("root gets no sandbox: this is a shell of the host");
+            say("root has no sandbox: this is a shell of the host.");
         outside_run("/bin/sh", argc, argv);
-        fail("/bin/sh could not be started");
+        fail("/bin/sh could not be started.");
     }
 #endif
     size_t length = login_message(argc, argv, started);

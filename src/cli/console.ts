@@ -1,7 +1,7 @@
 // The surroundings of a verb, passed to each: the global options, where its output goes, and the daemon.
 
 import { createInterface } from 'node:readline/promises';
-import { sysexits } from '../lib/errors.ts';
+import { fullStop, sysexits } from '../lib/errors.ts';
 import { printableJson, printableLines } from '../lib/text/printable.ts';
 import type { AdminParams, AdminResult, AdminVerb } from '../protocol/admin.ts';
 import { type CallOptions, callAdmin } from './client.ts';
@@ -62,7 +62,7 @@ export class Console {
       this.stderr.write(`${printableJson({ error: { code, message, hint } })}\n`);
       return;
     }
-    this.stderr.write(printableLines(message, 'dockershctl: '));
+    this.stderr.write(printableLines(fullStop(message), 'dockershctl: '));
     this.stderr.write(printableLines(`${hint === undefined ? '' : `${hint} `}[${code}]`, 'dockershctl: '));
   }
 

@@ -81,9 +81,7 @@ export function buildProgram(
   addRollback(program, console);
   addReset(program, console);
   addUpgrade(program, console);
-  const policy = program
-    .command('policy')
-    .description('see, check and compare what the policy gives to whom');
+  const policy = program.command('policy').description('check, explain and compare the policy');
   addPolicyCheck(policy, console, setStatus);
   addPolicyExplain(policy, console);
   addPolicyDiff(policy, console);

@@ -15,7 +15,7 @@ export interface ProgressOptions {
 }
 
 export function progressOption(): Option {
-  return new Option('--progress <kind>', 'how progress is shown; auto: by what stderr is')
+  return new Option('--progress <kind>', 'how progress is shown; auto: depends on stderr')
     .choices(kinds)
     .default('auto');
 }

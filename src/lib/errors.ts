@@ -27,113 +27,173 @@ interface CatalogueEntry {
   readonly audience: 'login' | 'admin';
   /** 125 on the login path, a sysexits value elsewhere. */
   readonly exitCode: number;
-  /** What failed, for a user: no host path, no detail. */
+  /** What failed, for a user: no host path, no detail. A clause, of which a sentence is made. */
   readonly message: string;
-  /** What to do about it. */
+  /** What to do about it, for whom `audience` names. */
   readonly hint: string;
+  /** What root is told to do about it. */
+  readonly adminHint: string;
 }
 
-const login = (message: string, hint: string): CatalogueEntry => ({
+const login = (message: string, hint: string, adminHint: string): CatalogueEntry => ({
   audience: 'login',
   exitCode: LOGIN_FAILURE_EXIT,
   message,
   hint,
+  adminHint,
 });
 const admin = (exitCode: number, message: string, hint: string): CatalogueEntry => ({
   audience: 'admin',
   exitCode,
   message,
   hint,
+  adminHint: hint,
 });
 
 const askAdmin = 'Ask the administrator of this host';
+const seeLog = 'The log of dockershd has the reason: "journalctl -u dockershd", or "dockershctl doctor".';
 
 export const errorCatalogue = {
   E_NO_POLICY: login(
-    'no sandbox is configured for this account',
+    'this account has no sandbox, because the policy names no image for it',
     `${askAdmin} to give the account an image.`,
+    'Set "image" in [defaults], or in a section for the user or one of their groups.',
   ),
   E_POLICY_UNFIT: login(
-    'a setting for this account comes to something that is not accepted',
-    `${askAdmin}: "dockershctl policy explain" names the setting.`,
+    'a setting of the policy has a value for this account that is not accepted',
+    `${askAdmin} to correct the setting.`,
+    'Run "dockershctl policy explain USER": it names the setting.',
   ),
   E_POLICY_BROKEN: login(
-    'the policy of this host is broken, so nobody can be logged in',
-    `${askAdmin} to mend it: "dockershctl policy check" names what is wrong.`,
+    'the policy of this host is broken, so nobody can log in',
+    `${askAdmin} to correct it.`,
+    'Run "dockershctl policy check" and correct what it names.',
   ),
   E_ROOT_LOGIN: login(
-    'root cannot be given a sandbox',
+    'root cannot have a sandbox',
+    'Log in as another user.',
     'Give root an ordinary login shell: dockersh is for the other accounts.',
   ),
   E_UID_RANGE: login(
-    'the id of this account is outside the range that sandboxes support',
-    `${askAdmin} to use an account with another user id.`,
+    'the user id of this account is outside of the range that sandboxes support',
+    `${askAdmin} for an account with another user id.`,
+    'Give the account another user id.',
   ),
-  E_IMAGE_MISSING: login('the image of this sandbox is not on this host', `${askAdmin} to import it.`),
+  E_IMAGE_MISSING: login(
+    'the image of this sandbox is not on this host',
+    `${askAdmin} to import the image.`,
+    'Run "dockershctl image pull" or "dockershctl image import" to fetch it.',
+  ),
   E_IMAGE_BROKEN: login(
     'the image of this sandbox is damaged or incomplete',
-    `${askAdmin} to import it again.`,
+    `${askAdmin} to import the image again.`,
+    'Run "dockershctl image verify" to see what is damaged, and pull or import the image again.',
   ),
-  E_DISK_FULL: login('the disk of this host is full', `Free some space, or ask the administrator to.`),
+  E_DISK_FULL: login(
+    'the disk is full',
+    'Delete files that you no longer need, or ask the administrator of this host for more space.',
+    'Free some space, or raise the limit "disk" where the disk of one user is full.',
+  ),
   E_DISK_BROKEN: login(
-    'your disk in the sandbox is damaged',
-    `${askAdmin}: the log names the file and how to mend it.`,
+    'the disk of this sandbox is damaged',
+    `${askAdmin} to repair it.`,
+    'The log of dockershd names the file and the command that repairs it.',
   ),
   E_LIMIT_REFUSED: login(
     'this host cannot enforce the limits of this sandbox',
-    `${askAdmin}: the log names the limit and the controller that is missing.`,
+    `${askAdmin} to mend that.`,
+    'Run "dockershctl doctor": it names the limits that this host cannot enforce, and what is missing for them.',
   ),
   E_MOUNT: login(
-    'a folder that belongs into this sandbox cannot be mounted',
-    `${askAdmin}: the log names the folder and what is wrong with it.`,
+    'a folder of the host that belongs in this sandbox cannot be mounted',
+    `${askAdmin} to correct "mounts" in the policy.`,
+    'Correct "mounts" in the policy: the log of dockershd names the folder and the reason.',
   ),
   E_DEVICE: login(
-    'a device that belongs into this sandbox cannot be had',
-    `${askAdmin}: the log names the device.`,
+    'a device of the host that belongs in this sandbox is not available',
+    `${askAdmin} to correct "devices" in the policy.`,
+    'Correct "devices" in the policy: the log of dockershd names the device and the reason.',
   ),
   E_SECCOMP: login(
-    'the system calls that this sandbox may make cannot be worked out',
-    `${askAdmin}: "dockershctl policy check" names the file and what is wrong with it.`,
+    'the system call filter of this sandbox cannot be made',
+    `${askAdmin} to correct "seccomp" in the policy.`,
+    'Run "dockershctl policy check": it names the profile and what is wrong with it.',
   ),
   E_HOME: login(
-    'the home folder of this sandbox is not where it should be',
-    `${askAdmin}: the log says where it was looked for. Nothing of it has been changed.`,
+    'the home folder of this sandbox is not where it should be; nothing in it has been changed',
+    `${askAdmin} to put it back.`,
+    'The log of dockershd says where the home was looked for, and how to move it there.',
   ),
   E_SANDBOX_START: login(
     'the sandbox could not be started',
-    `Try again; if it fails again, ask the administrator.`,
+    'Try again. If it fails again, ask the administrator of this host.',
+    seeLog,
   ),
   E_SESSION_START: login(
     'the session could not be started',
-    `Try again; if it fails again, ask the administrator.`,
+    'Try again. If it fails again, ask the administrator of this host.',
+    seeLog,
   ),
   E_TOO_LARGE: login(
-    'this login brings more along than a session can have',
-    `Give a shorter command or send fewer variables (ssh's SendEnv); those of the image are the administrator's.`,
+    'the command and variables of this login are too large',
+    "Give a shorter command, or send fewer variables (SendEnv of ssh). If the image's variables are too large, ask the administrator.",
+    'Give a shorter command. If the variables of the image are too large, import an image with fewer of them (Env).',
   ),
-  E_STOPPING: login('the sandbox is being stopped', 'Log in again in a few seconds.'),
-  E_BUSY: login('too many logins at once', 'Log in again in a few seconds.'),
+  E_STOPPING: login(
+    'the sandbox is being stopped',
+    'Log in again in a few seconds.',
+    'Try again in a few seconds.',
+  ),
+  E_BUSY: login(
+    'too many logins are under way at once',
+    'Log in again in a few seconds.',
+    'Try again in a few seconds.',
+  ),
   E_SESSIONS: login(
     'you have as many sessions as you may have at a time',
     'End one of them first, or ask the administrator of this host for more.',
+    'End one of the sessions first ("dockershctl ps"), or raise "sessions" in the policy.',
   ),
   E_STUCK: login(
-    'processes of your earlier logins can’t be ended',
-    'They wait for descriptors that were handed over at a login. End what is at the other side of these, or ask the administrator of this host.',
+    'processes of earlier logins hang and cannot be ended',
+    'They wait for files or sockets that were passed in at a login. End the programs at the other end of these, or ask the administrator of this host.',
+    'They wait for files or sockets that were passed in at a login. End the programs at the other end of these.',
   ),
-  E_FULL: login('this host has no room for more just now', 'Log in again later.'),
-  E_LOGIN_RATE: login('too many logins in a short time', 'Wait a little before you log in again.'),
-  E_MAINTENANCE: login('logins are closed for maintenance', 'Log in again later.'),
-  E_DAEMON_DOWN: login('the sandbox service is not running', `${askAdmin} to start dockershd.`),
+  E_FULL: login(
+    'this host has no room for more sandboxes or sessions now',
+    'Log in again later.',
+    'Run "dockershctl stats" to see who uses what, or raise the bounds in [host] of the policy.',
+  ),
+  E_LOGIN_RATE: login(
+    'too many logins in a short time',
+    'Wait a little before you log in again.',
+    'Wait a little, or raise "login_rate" in the policy.',
+  ),
+  E_MAINTENANCE: login(
+    'logins are closed for maintenance',
+    'Log in again later.',
+    'Run "dockershctl maintenance off" to open them.',
+  ),
+  E_DAEMON_DOWN: login(
+    'the sandbox service is not running',
+    `${askAdmin} to start dockershd.`,
+    'Start dockershd: "systemctl start dockershd", and "systemctl status dockershd" if it fails.',
+  ),
   E_KERNEL: login(
     'the kernel of this host lacks something that sandboxes need',
-    `${askAdmin}: the log names what is missing.`,
+    `${askAdmin} for another kernel.`,
+    'Run "dockershctl doctor": it names what the kernel lacks.',
   ),
   E_PROTOCOL: login(
-    'the two sides of a connection do not understand each other',
-    'Install the same version of every dockersh program.',
+    'two programs of dockersh do not understand each other',
+    `${askAdmin} to install all of dockersh in one version.`,
+    'Install the same version of every dockersh program, and restart dockershd.',
   ),
-  E_INTERNAL: login('an internal error', `${askAdmin} to look into the log.`),
+  E_INTERNAL: login(
+    'an internal error occurred in dockersh',
+    `${askAdmin} to look into the log of dockershd.`,
+    seeLog,
+  ),
   E_POLICY_INVALID: admin(
     sysexits.config,
     'the policy is not valid',
@@ -142,10 +202,10 @@ export const errorCatalogue = {
   E_UNTRUSTED_PATH: admin(
     sysexits.noPerm,
     'a file or folder could be changed by somebody other than root',
-    'Make it owned by root and not writable by group or others.',
+    'Make root its owner, and let neither group nor others write to it.',
   ),
-  E_USAGE: admin(sysexits.usage, 'wrong usage', 'Run the command with --help.'),
-  E_NOT_FOUND: admin(sysexits.noInput, 'not found', 'Check the name.'),
+  E_USAGE: admin(sysexits.usage, 'the command was called wrongly', 'Run it with --help.'),
+  E_NOT_FOUND: admin(sysexits.noInput, 'there is nothing of this name', 'Check the name.'),
   E_REGISTRY: admin(
     sysexits.unavailable,
     'the registry cannot be reached, or does not keep to the protocol',
@@ -153,8 +213,8 @@ export const errorCatalogue = {
   ),
   E_REGISTRY_DENIED: admin(
     sysexits.noPerm,
-    'the registry does not allow it',
-    'Log in with "docker login" as root, or have the account allowed.',
+    'the registry refuses access',
+    'Log in with "docker login" as root, or have the account allowed there.',
   ),
   E_ARCHIVE_REFUSED: admin(
     sysexits.dataErr,
@@ -182,7 +242,7 @@ export interface DockershErrorOptions {
   readonly what?: string;
   /** Why, as precisely as it is known. For the log and for administrators. */
   readonly why?: string;
-  /** What to do, for administrators; the catalogue's hint when absent. */
+  /** What to do, for administrators; the catalogue's adminHint when absent. */
   readonly hint?: string;
   /** Extra sentence for users who log in. Must not hold a host path. */
   readonly userDetail?: string;
@@ -213,7 +273,7 @@ export class DockershError extends Error {
     this.exitCode = entry.exitCode;
     this.what = what;
     this.why = why;
-    this.hint = options.hint ?? entry.hint;
+    this.hint = options.hint ?? entry.adminHint;
     this.userDetail = options.userDetail;
     this.native = options.native;
   }
@@ -255,19 +315,34 @@ export function hasErrno(error: unknown, ...names: readonly string[]): boolean {
 }
 
 /**
- * What a person who logs in reads, one to three lines ending in a newline. Composed from the catalogue
- * alone, so no host path and no detail of the host can get into it; `sessionId` finds the rest in the log.
+ * What a person who logs in reads: sentences, each on a line, ending in a newline. Composed from the catalogue
+ * alone, so no host path and no detail of the host can get into it; `sessionId` finds the rest in the log. For root,
+ * who reads paths as well, the second sentence says what an administrator can do.
  */
-export function toUserMessage(error: unknown, sessionId: string | undefined): string {
+export function toUserMessage(
+  error: unknown,
+  sessionId: string | undefined,
+  reader: 'user' | 'administrator' = 'user',
+): string {
   const failure = toDockershError(error);
   const entry = errorCatalogue[failure.code];
   const detail = failure.userDetail === undefined ? '' : ` (${failure.userDetail})`;
   const id = sessionId === undefined ? '' : `, session ${sessionId}`;
-  return `dockersh: ${entry.message}${detail}\ndockersh: ${entry.hint} [${failure.code}${id}]\n`;
+  const hint = reader === 'user' ? entry.hint : failure.hint;
+  return `dockersh: ${sentence(entry.message + detail)}\ndockersh: ${hint} [${failure.code}${id}]\n`;
 }
 
 /** What an administrator reads: everything, with paths. Several lines ending in a newline. */
 export function toAdminMessage(error: unknown, program: string): string {
   const failure = toDockershError(error);
-  return printableLines(`${failure.message}\n${failure.hint} [${failure.code}]`, `${program}: `);
+  return printableLines(`${fullStop(failure.message)}\n${failure.hint} [${failure.code}]`, `${program}: `);
+}
+
+function sentence(clause: string): string {
+  return fullStop(clause.charAt(0).toUpperCase() + clause.slice(1));
+}
+
+/** The text with a full stop, unless it ends in a mark already. */
+export function fullStop(text: string): string {
+  return /[.!?:]\s*$/.test(text) ? text : `${text}.`;
 }

@@ -32,7 +32,7 @@ const ownKeys = {
     applies: 'sandbox',
     expands: 'path',
     user: 'images',
-    doc: `The image whose files the sandbox starts from: one that "dockershctl image ls" shows. "${hostImageName}" is always there: the host's own programs, read-only. A user for whom no image results cannot log in.`,
+    doc: `The image whose files the sandbox starts from: one that "dockershctl image ls" shows. "${hostImageName}" is always there: the host's own programs, read-only. A user to whom the policy gives no image cannot log in.`,
     example: 'lab/base:2',
   },
   on_image_change: {

@@ -130,7 +130,7 @@ describe.skipIf(control).each(modes)('as %s', (mode) => {
     try {
       await using terminal = login.terminal('echo in; exit 3');
       await using plain = login.start('echo in; exit 4');
-      await terminal.expect(/dockersh: waiting for the login service/);
+      await terminal.expect(/dockersh: Waiting for the login service/);
       process.kill(daemonPid, 'SIGCONT');
       await terminal.expect(/in\r?\n/);
       expect((await terminal.exited()).code).toBe(3);

@@ -43,7 +43,7 @@ describe.skipIf(control)('a login in the queue of a held socket', () => {
     await using held = await hold(socket, [nodeProgram, ...args, ...more]);
     await using terminal = login.terminal('echo ran');
     await using plain = login.start('echo ran');
-    await terminal.expect(/waiting for the login service/);
+    await terminal.expect(/Waiting for the login service/);
     held.process.stdin?.write('\n');
     const daemon = await held.finished();
     expect(daemon.code, describeFinished(daemon)).not.toBe(0);
@@ -72,6 +72,8 @@ describe.skipIf(control)('a login in the queue of a held socket', () => {
     // Into a file: a pipe would stay open in the socket's queue, and whoever reads it would wait for its end.
     const script = `setpriv --reuid=${uid} --regid=${gid} --clear-groups ${folder}/dockersh -c 'echo ran' >${said} 2>&1`;
     expect((await run('/bin/sh', ['-c', script])).code).toBe(125);
-    expect(await readFile(said, 'utf8')).toMatch(/^dockersh: the login service does not answer, [^\n]*\n$/);
+    expect(await readFile(said, 'utf8')).toMatch(
+      /^dockersh: The login service \(dockershd\) does not answer, [^\n]*\n$/,
+    );
   });
 });

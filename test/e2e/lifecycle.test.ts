@@ -97,7 +97,7 @@ describe.skipIf(control).each(modes)('as %s', (mode) => {
     }
     for (const outcome of outcomes) {
       // A session that was running when its sandbox was stopped hears of it, or dies of it.
-      expect(outcome).toMatch(/^7 $|^255 $|^125 dockersh: the sandbox was ended/);
+      expect(outcome).toMatch(/^7 $|^255 $|^125 dockersh: The sandbox ended while/);
     }
     expect(outcomes.filter((outcome) => outcome === '7 ').length).toBeGreaterThan(0);
   });

@@ -157,7 +157,7 @@ c.send(struct.pack('<IHHI',0x01485344,5,0,8+len(shell))+struct.pack('<II',21,len
     const { uid, gid } = login.user;
     const script = `python3 ${folder}/fake.py & sleep 1; ${folder}/bin/dockersh -c 'echo ran'; code=$?; kill %1; exit $code`;
     const result = await run('bash', ['-c', script], { uid, gid, env: login.environment() });
-    expect(result.stderr.toString()).toContain("not root's");
+    expect(result.stderr.toString()).toContain('does not belong to root');
     expect([result.code, result.stdout.toString()]).toEqual([125, 'up\n']);
   });
 

@@ -144,7 +144,7 @@ describe.skipIf(control)('limits of the sandbox', () => {
     const codes: (number | null)[] = [];
     for (let n = 0; n < 5; n++) codes.push((await login.ssh('true')).code);
     expect(codes).toEqual([0, 0, 0, 125, 125]);
-    expect((await login.ssh('true')).stderr.toString()).toMatch(/too many logins in a short time/);
+    expect((await login.ssh('true')).stderr.toString()).toMatch(/Too many logins in a short time/);
     expect((await world().login('shell').ssh('exit 3')).code).toBe(3);
   });
 

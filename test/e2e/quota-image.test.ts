@@ -247,7 +247,7 @@ describe.skipIf(control)('disk = SIZE, held by an image', () => {
     const refused = await login.ssh('echo in');
     expect(refused.code).toBe(125);
     expect(refused.stdout.length).toBe(0);
-    expect(refused.stderr.toString()).toMatch(/your disk in the sandbox is damaged[\s\S]*E_DISK_BROKEN/);
+    expect(refused.stderr.toString()).toMatch(/disk of this sandbox is damaged[\s\S]*E_DISK_BROKEN/);
     expect(refused.stderr.toString()).not.toContain(world().host.folder);
     expect(JSON.stringify(world().host.logRecords())).toContain(`e2fsck -f ${file}`);
     await run('e2fsck', ['-fy', file]);

@@ -90,11 +90,11 @@ void session_conclude(struct supervisor *supervisor, struct session *session, ui
         if (slot->err.number == EAGAIN)
             (void)snprintf(
                 text, sizeof text,
-                "your sandbox has as many processes as it may; end some, or ask your administrator "
-                "to stop it (session %s)",
+                "Your sandbox has as many processes as it may. End some of them, or ask the administrator of "
+                "this host to stop the sandbox. [session %s]",
                 session->id);
         else
-            (void)snprintf(text, sizeof text, "can't start your program: %s (session %s)", detail,
+            (void)snprintf(text, sizeof text, "Your program could not be started: %s. [session %s]", detail,
                            session->id);
         kind = 0;
         code = 125;

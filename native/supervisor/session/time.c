@@ -60,7 +60,7 @@ const char *session_time_over(struct session *session, uint64_t now) {
     if (session_time_next(session) > now)
         return NULL;
     if (session->ends_at_ns <= now)
-        return "your session has lasted as long as it may; it ends now";
-    return is_idle(session, now) ? "your terminal has been still for as long as it may; the session ends now"
+        return "Your session has lasted as long as it may. It ends now.";
+    return is_idle(session, now) ? "Your terminal has been still for as long as it may. The session ends now."
                                  : NULL;
 }

@@ -40,19 +40,29 @@ const withPlaces = (command: Command): Command =>
 
 function addEnable(user: Command, console: () => Console): void {
   withPlaces(user.command('enable'))
-    .description('give an account a sandbox: everything, with a test login, or nothing')
+    .description('give an account a sandbox, with a test login; if a step fails, undo everything')
     .argument('<name>', 'name of the account')
-    .option('--group <group>', 'make it a member of this group first')
-    .addOption(new Option('--home <kind>', 'the home inside').choices(['private', 'host']))
-    .option('--image <name>', 'the image')
+    .option('--group <group>', 'make the account a member of this group first')
+    .addOption(
+      new Option('--home <kind>', 'private: a home inside the sandbox; host: the one on the host').choices([
+        'private',
+        'host',
+      ]),
+    )
+    .option('--image <name>', 'the image of the sandbox (default: as the policy says)')
     .addOption(
       new Option(
         '--files <how>',
         'what becomes of the files in the home on the host (default: copy)',
       ).choices(['copy', 'move', 'keep']),
     )
-    .addOption(new Option('--how <way>', 'by login shell, or by sshd').choices(['shell', 'sshd']))
-    .option('--force', 'also while something of the account runs', false)
+    .addOption(
+      new Option('--how <way>', 'make dockersh the login shell, or have sshd force it').choices([
+        'shell',
+        'sshd',
+      ]),
+    )
+    .option('--force', 'go on even while programs of the account run on the host', false)
     .addHelpText(
       'after',
       `
@@ -115,9 +125,9 @@ async function openWays(
 
 function addDisable(user: Command, console: () => Console): void {
   withPlaces(user.command('disable'))
-    .description('take the sandbox away from an account: its shell, files and policy become what they were')
+    .description('take the sandbox away from an account, and restore its shell, files and policy')
     .argument('<name>', 'name of the account')
-    .option('--shell <path>', 'the login shell (default: the one from before, else /bin/bash)')
+    .option('--shell <path>', 'the login shell (default: the one before enable, else /bin/bash)')
     .addOption(new Option('--files <how>', 'keep: files that were moved inside stay there').choices(['keep']))
     .action(async (name: string, options: DisableOptions & Places) => {
       const cli = console();
@@ -164,7 +174,7 @@ function addRescue(user: Command, console: () => Console): void {
 
 function addRepair(user: Command, console: () => Console): void {
   withPlaces(user.command('repair'))
-    .description('complete or take back what was killed half way')
+    .description('complete or undo a user enable or disable that was killed')
     .action(async (options: Places) => {
       const cli = console();
       requireRoot();

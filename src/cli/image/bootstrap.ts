@@ -18,7 +18,7 @@ export function addImageBootstrap(image: Command, console: () => Console): void 
     .argument('<suite>', 'debian:trixie, debian:bookworm, ubuntu:noble …, or busybox')
     .argument('[name]', 'what to call the image (default: as the suite)')
     .option('--mirror <url>', "where packages come from (default: the distribution's own)")
-    .option('--include <packages>', 'packages to install as well, with commas between')
+    .option('--include <packages>', 'more packages to install, separated by commas')
     .addOption(progressOption())
     .addHelpText(
       'after',

@@ -17,7 +17,7 @@ export function addImageExport(image: Command, console: () => Console): void {
     .alias('save')
     .description('write an image into an archive that docker, podman and skopeo load')
     .argument('<name>', 'the name of the image')
-    .argument('<file>', 'the archive, which is replaced where it exists')
+    .argument('<file>', 'the archive to write; an old one is replaced')
     .addOption(
       new Option('--format <format>', 'oci: an OCI archive; docker: as docker save writes it')
         .choices(['oci', 'docker'])

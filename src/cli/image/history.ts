@@ -24,7 +24,7 @@ interface Options {
 export function addImageHistory(image: Command, console: () => Console): void {
   image
     .command('history')
-    .description('show how an image came about, latest step first')
+    .description('show the steps by which an image was made, latest first')
     .argument('<name>', 'the name of the image')
     .option('--no-trunc', 'cut nothing')
     .action(async (name: string, { trunc }: Options) => {

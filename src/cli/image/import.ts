@@ -15,7 +15,7 @@ export function addImageImport(image: Command, console: () => Console): void {
   image
     .command('import')
     .description('make an image of a root filesystem, an OCI layout or an archive of docker save')
-    .argument('<name>', 'what the policy will call it')
+    .argument('<name>', 'the name of the image, as the policy will use it')
     .argument('<path>', path)
     .addOption(progressOption())
     .action(async (name: string, file: string, options: ProgressOptions) => {

@@ -6,7 +6,7 @@ import type { Console } from '../console.ts';
 export function noPauseOption(): Option {
   return new Option(
     '--no-pause',
-    'take the files while the sandbox runs, half written ones as they are; else it stands still meanwhile',
+    'read the files while the sandbox runs, half-written ones too, instead of pausing it',
   );
 }
 

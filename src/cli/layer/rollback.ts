@@ -13,10 +13,10 @@ interface Options {
 export function addRollback(program: Command, console: () => Console): void {
   program
     .command('rollback')
-    .description("make a user's layer what it was at a snapshot; stops the sandbox")
+    .description("put a user's layer back to a snapshot; stops the sandbox")
     .argument('<user>', 'name of the account')
     .argument('[snapshot]', 'which one (default: the newest)')
-    .option('-y, --yes', 'ask nothing')
+    .option('-y, --yes', 'do not ask for confirmation')
     .action(async (user: string, name: string | undefined, options: Options) => {
       const cli = console();
       if (options.yes !== true)
@@ -35,7 +35,7 @@ export function addReset(program: Command, console: () => Console): void {
     .description("empty a user's layer, so that the image is as it was made; stops the sandbox")
     .argument('<user>', 'name of the account')
     .option('--no-save', 'do not keep what was there as a snapshot')
-    .option('-y, --yes', 'ask nothing')
+    .option('-y, --yes', 'do not ask for confirmation')
     .action(async (user: string, options: Options & { save: boolean }) => {
       const cli = console();
       const fate = options.save ? 'keeps them as a snapshot' : 'nothing of them is kept';

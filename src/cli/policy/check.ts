@@ -36,7 +36,7 @@ export function addPolicyCheck(
     .command('check')
     .description('check a policy: the file, and those of conf.d beside it')
     .argument('[file]', 'the file', daemonsFile)
-    .option('--against <old>', 'name the users for whom it is different from this one')
+    .option('--against <old>', 'name the users for whom the policy differs from this one')
     .action(async (file: string, { against }: { against?: string }) => {
       const cli = console();
       const daemon = await daemonOf(cli);

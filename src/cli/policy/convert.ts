@@ -13,7 +13,7 @@ export function addPolicyConvert(policy: Command, console: () => Console): void 
     .command('convert')
     .description('turn the configuration of an older dockersh into a policy, and name what is left out')
     .argument('[file]', 'the old file', '/etc/dockershrc')
-    .option('--output <file>', 'write the policy there, where no file is yet')
+    .option('--output <file>', 'write the policy to this file, which must not exist yet')
     .action(async (file: string, { output }: { output?: string }) => {
       const cli = console();
       const converted = convertOldConfig(await read(file));

@@ -18,7 +18,7 @@ export function addPolicyExplain(policy: Command, console: () => Console): void 
   policy
     .command('explain')
     .description('show what a user gets, which line says so, and what that line overrides')
-    .argument('<user>', 'name of the account; there need be none')
+    .argument('<user>', 'name of the account, which need not exist')
     .action(async (user: string) => {
       const cli = console();
       cli.show(await cli.call('policy.explain', { user }), (result) => {

@@ -26,7 +26,7 @@ const defaultMessage = 'this host is being worked on; try again later';
 export function addMaintenance(program: Command, console: () => Console): void {
   program
     .command('maintenance')
-    .description('refuse new logins with a message; sessions that are open go on, and so does exec')
+    .description('refuse new logins with a message; open sessions and exec go on')
     .addArgument(new Argument('<state>').choices(['on', 'off']))
     .option('--message <text>', 'what users read', defaultMessage)
     .option('--for <group>', 'only for members of this group')

@@ -27,7 +27,7 @@ interface Options {
 export function addLogins(program: Command, console: () => Console): void {
   program
     .command('logins')
-    .description('list the last logins, or show where the time of one went')
+    .description('list the last logins, or the steps of one with the time that each took')
     .argument('[id]', 'the id of a login, as the list or an error message shows it')
     .option('--last', 'show the last login step by step')
     .option('--limit <count>', 'how many to list', parseCount, 20)

@@ -37,7 +37,7 @@ type Order = keyof typeof orders;
 export function addStats(program: Command, console: () => Console): void {
   program
     .command('stats')
-    .description('show what every sandbox uses of what it may, measured over a second')
+    .description('show what every sandbox uses of its limits, measured over one second')
     .option('--sort <column>', 'cpu, memory, processes, disk or sessions', asOrder, 'cpu')
     .action(async ({ sort }: { sort: Order }) => {
       const cli = console();
@@ -54,9 +54,9 @@ const clear = '\x1b[H\x1b[2J';
 export function addTop(program: Command, console: () => Console): void {
   program
     .command('top')
-    .description('stats, again and again on a terminal, until Ctrl-C')
+    .description('show stats on a terminal, updated until Ctrl-C')
     .option('--sort <column>', 'cpu, memory, processes, disk or sessions', asOrder, 'cpu')
-    .option('--interval <seconds>', 'between two looks', asSeconds, 2)
+    .option('--interval <seconds>', 'seconds between two updates', asSeconds, 2)
     .action(async ({ sort, interval }: { sort: Order; interval: number }) => {
       const cli = console();
       if (cli.stdout.isTTY !== true) throw usage('top needs a terminal; "dockershctl stats" does not');

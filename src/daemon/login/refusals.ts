@@ -47,22 +47,25 @@ export class LoginRefusals {
     if (this.#lines.take(uid, code))
       log.error({ session: id, uid, code, ...logDetail(failure) }, 'login refused');
     history.failed(id, code);
-    const answer = refusalMessage(failure, id);
+    const answer = refusalMessage(failure, id, uid === 0 ? 'administrator' : 'user');
     if (this.#forks.take(uid, forks)) client.refuse(engine, answer);
     else client.dismiss(engine, answer);
   }
 }
 
-/** What the client of login `id` shows. */
-export function refusalMessage(failure: DockershError, id: string): Buffer {
-  const text = toUserMessage(failure, id).replaceAll('dockersh: ', '').trimEnd();
+/** What the client of login `id` shows to its reader. Only dockershctl exec is root's. */
+export function refusalMessage(
+  failure: DockershError,
+  id: string,
+  reader: 'user' | 'administrator' = 'user',
+): Buffer {
+  const text = toUserMessage(failure, id, reader).replaceAll('dockersh: ', '').trimEnd();
   return loginError(text, LOGIN_FAILURE_EXIT);
 }
 
 /** What the log keeps of a refusal: everything of our own faults, the reason alone of expected ones. */
 function logDetail(failure: DockershError): object {
   if (failure.code === 'E_INTERNAL' || failure.code === 'E_SANDBOX_START') return { err: failure };
-  // What the catalogue says to do, it says to the user: ask the administrator.
-  const own = failure.hint !== errorCatalogue[failure.code].hint;
+  const own = failure.hint !== errorCatalogue[failure.code].adminHint;
   return { reason: failure.message, hint: own ? failure.hint : undefined };
 }

@@ -222,7 +222,10 @@ export class PolicyStore implements AsyncDisposable {
     return diskBackendsOf(this.#policy);
   }
 
-  /** Controllers that not every policy has a use for. What one will ask for that is not known yet, nobody knows. */
+  /**
+   * Controllers that only some policies need. While the files are broken, all of them: the policy that comes next may
+   * need any.
+   */
   rareControllers(): Set<Controller> {
     return this.#since === null ? new Set(rareControllers) : rareControllersOf(this.#policy);
   }

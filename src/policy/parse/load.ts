@@ -140,7 +140,7 @@ function unreadable(at: string, error: unknown): Refusal {
 /** A file or folder that is missing or that others can change is a problem of line 0, with its code. */
 function broken(file: string, { path: at, reason, code: refused }: Refusal): ParsedFile {
   const code: ErrorCode = refused ?? 'E_POLICY_INVALID';
-  const { hint } = errorCatalogue[code];
+  const { adminHint: hint } = errorCatalogue[code];
   const message = at === file ? reason : `${at} ${reason}`;
   const problem: Problem = { severity: 'error', file, line: 0, message, hint, code };
   return { file, sections: [], images: {}, host: {}, problems: [problem] };

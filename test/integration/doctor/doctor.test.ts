@@ -96,7 +96,7 @@ describe('a host that is broken', () => {
     const { checks } = await reportOf('noImage');
     expect(checks.find(({ id }) => id === 'policy-user')).toMatchObject({
       state: 'critical',
-      found: 'no image results',
+      found: 'the policy gives the user no image',
     });
   });
 

@@ -25,11 +25,20 @@ function errno(code: string): NodeJS.ErrnoException {
 
 describe('the catalogue', () => {
   test.each(codes)('%s has an exit code of its audience and texts without paths', (code) => {
-    const { audience, exitCode, message, hint } = errorCatalogue[code];
+    const { audience, exitCode, message, hint, adminHint } = errorCatalogue[code];
     if (audience === 'login') expect(exitCode).toBe(125);
     else expect(exitCode).toBeGreaterThanOrEqual(64);
     expect(`${message} ${hint}`).not.toMatch(/(^|\s)\//);
-    expect(hint).toMatch(/\.$/);
+    expect(message).toMatch(/^[a-z].*[^.!?]$/);
+    expect(hint).toMatch(/^[A-Z].*\.$/);
+    expect(adminHint).toMatch(/^[A-Z].*\.$/);
+  });
+
+  test.each(codes)('%s sends nobody to themselves: root is the administrator', (code) => {
+    const { audience, hint, adminHint } = errorCatalogue[code];
+    expect(adminHint).not.toMatch(/administrator/i);
+    if (audience === 'login') expect(hint).not.toMatch(/dockershctl|journalctl|systemctl/);
+    expect(new DockershError(code).hint).toBe(adminHint);
   });
 
   test('keeps its promise of permanent codes', () => {
@@ -69,6 +78,21 @@ describe('messages', () => {
     expect(text).toContain(code);
     expect(text).toContain('session 7f3a');
     expect(text.endsWith('\n')).toBe(true);
+  });
+
+  test.each(codes)('a user reads two sentences: %s', (code) => {
+    expect(toUserMessage(new DockershError(code), '7f3a')).toMatch(
+      /^dockersh: [A-Z][^\n]*\.\ndockersh: [A-Z][^\n]*\. \[E_[A-Z_]+, session 7f3a\]\n$/,
+    );
+  });
+
+  test('root reads what an administrator can do, where a user is sent to one', () => {
+    const told = new DockershError('E_MAINTENANCE', { userDetail: 'back at noon' });
+    expect(toUserMessage(told, '7f3a')).toBe(
+      'dockersh: Logins are closed for maintenance (back at noon).\ndockersh: Log in again later. [E_MAINTENANCE, session 7f3a]\n',
+    );
+    expect(toUserMessage(told, '7f3a', 'administrator')).toContain('Run "dockershctl maintenance off"');
+    expect(toAdminMessage(told, 'dockershctl')).not.toContain('Log in again');
   });
 
   test('a detail for the user is shown, and no id is made up', () => {

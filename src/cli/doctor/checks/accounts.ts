@@ -111,7 +111,7 @@ async function whyNot(account: Account, context: Context): Promise<string | unde
   if (account.uid !== 0 && client !== undefined && samePath(account.shell, client)) return 'it has a sandbox';
   if (await hasPassword(account.name)) return undefined; // at the console, whatever sshd says
   const answer = await sshdSettings(account, context.sshd);
-  if (!answer.ok) return 'it has no password, and nobody tells what sshd does with it';
+  if (!answer.ok) return 'it has no password, and sshd does not say what it does with it';
   const { settings } = answer;
   const forced = settings.value('forcecommand');
   if (account.uid === 0 && settings.isNo('permitrootlogin'))

@@ -62,7 +62,7 @@ export const fileSystemChecks: readonly HostCheck[] = [
     id: 'fs-promised',
     group: 'file systems',
     what: "what users' disks may grow to is there",
-    why: 'Disks that are images take what is in them. One that finds no room to grow becomes read-only, also below its limit.',
+    why: 'A disk image takes as much space as is in it. One that finds no room to grow becomes read-only, also below its limit.',
     run: promised,
   },
 ];
@@ -133,7 +133,7 @@ async function diskImages(state: string): Promise<{ readonly bytes: number; read
 async function promised(context: Context): Promise<Finding> {
   const { state } = await context.paths();
   const images = await diskImages(state);
-  if (images.length === 0) return ok('no disk is an image');
+  if (images.length === 0) return ok('there are no disk images');
   const { bavail, bsize } = await statfs(state);
   const free = bavail * bsize;
   const bytes = images.reduce((sum, image) => sum + image.bytes, 0);

@@ -35,13 +35,13 @@ export const stateChecks: readonly UserCheck[] = [
     id: 'rescue',
     group: 'policy',
     what: 'the rescue image is there, and not in use',
-    why: 'It is for the day on which the own image of somebody is missing or damaged; without it they are locked out then.',
+    why: 'Users whose own image is missing or damaged start from it; without it they cannot log in then.',
     look: async (subject, context) => {
       const image = policyOf(subject)?.rescue ?? null;
       if (image === null) return ok('the policy names none');
       const state = await context.imageState(image);
       if (state === 'unknown')
-        return unknown(`nobody tells whether image ${image} is there`, 'Start dockershd.');
+        return unknown(`dockershd does not say whether image ${image} is there`, 'Start dockershd.');
       if (state !== 'there') {
         const fix = `dockershctl image bootstrap busybox ${shellOperand(image)}, or name another one`;
         return warning(`the rescue image ${image} is ${state}`, fix);
@@ -49,7 +49,7 @@ export const stateChecks: readonly UserCheck[] = [
       const { name } = subject.account;
       const { rescue } = await context.cli.call('account.look', { user: name });
       if (!rescue) return ok(image);
-      const fix = `When their own image is well again: dockershctl user rescue ${shellOperand(name)} off`;
+      const fix = `Once their own image is repaired: dockershctl user rescue ${shellOperand(name)} off`;
       return warning(`sandboxes start from the rescue image ${image}`, fix);
     },
   },

@@ -98,7 +98,7 @@ export const userServiceChecks: readonly UserCheck[] = [
     id: 'policy-user',
     group: 'policy',
     what: 'the policy gives the user an image that is there',
-    why: 'A user for whom no image results, or one that is missing, cannot log in.',
+    why: 'A user to whom the policy gives no image, or one that is missing, cannot log in.',
     look: imageOf,
   },
 ];
@@ -108,14 +108,14 @@ async function imageOf(subject: Subject, context: Context): Promise<Finding> {
   const { name } = subject.account;
   if (subject.policy === undefined) return unknown('the policy is not valid', 'dockershctl policy check');
   if (policy === undefined)
-    return critical('no image results', `Set "image" in [defaults] or [user:${name}].`);
+    return critical('the policy gives the user no image', `Set "image" in [defaults] or [user:${name}].`);
   const { image } = policy;
   const state = await context.imageState(image);
   if (state === 'there') return ok(`image ${image}`);
   if (state === 'missing')
     return critical(`image ${image} is not there`, `dockershctl image pull ${shellOperand(image)}`);
   if (state === 'damaged') return critical(`image ${image} is damaged`, 'dockershctl image verify');
-  return unknown(`nobody tells whether image ${image} is there`, 'Start dockershd.');
+  return unknown(`dockershd does not say whether image ${image} is there`, 'Start dockershd.');
 }
 
 const wantedModes = [

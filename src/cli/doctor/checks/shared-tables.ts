@@ -61,7 +61,7 @@ export const sharedTableChecks: readonly HostCheck[] = [
     id: 'sysctl-terminals',
     group: 'kernel',
     what: 'every sandbox can have its terminals',
-    why: `Each has at most ${terminalsOfOne}; who nests can take all others of the machine, but not the reserve.`,
+    why: `Each has at most ${terminalsOfOne}; a user who nests can take all others of the machine, but not the reserve.`,
     run: terminals,
   },
   {
@@ -103,7 +103,7 @@ export const sharedTableChecks: readonly HostCheck[] = [
     id: 'sysctl-lwtunnel',
     group: 'kernel',
     what: 'nobody inside can change a setting of the host',
-    why: 'net.netfilter.nf_hooks_lwtunnel is one for the machine, and the kernel lets root of any network namespace switch it on, which nests can make; it has packets of lightweight tunnels (SRv6) pass the firewall, until the next restart.',
+    why: 'net.netfilter.nf_hooks_lwtunnel holds for the whole machine, and the kernel lets root of any network namespace switch it on; users who nest can make one. Packets of lightweight tunnels (SRv6) then pass the firewall until the next restart.',
     run: lightweightTunnels,
   },
 ];
@@ -129,8 +129,8 @@ async function terminals(context: Context): Promise<Finding> {
   const seen = `kernel.pty.max is ${most}, kernel.pty.reserve ${reserve}; up to ${needed} may be needed`;
   const version = await upstreamVersion();
   if (nests && isOlder(version, '6.18')) {
-    const why = `who nests can take all: on Linux ${version} sandboxes may have no part in the reserve`;
-    return warning(`${seen}; ${why}`, 'Run Linux 6.18 or later, or have nobody nest whom you do not trust.');
+    const why = `a user who nests can take them all: on Linux ${version} sandboxes may have no part in the reserve`;
+    return warning(`${seen}; ${why}`, 'Run Linux 6.18 or later, or let only people nest whom you trust.');
   }
   if ((nests ? reserve : most) >= needed) return ok(seen);
   if (!nests) return warning(seen, settings({ 'kernel.pty.max': needed }));
@@ -192,7 +192,7 @@ async function hugePages(): Promise<Finding> {
   const count = Number(/^HugePages_Total: +(\d+)/m.exec(text)?.[1] ?? 0);
   if (count === 0) return ok('there are none');
   const fix =
-    'sysctl -w vm.nr_hugepages=0 where nothing needs them; otherwise --ignore sysctl-hugepages, and know that they can be taken.';
+    'Run sysctl -w vm.nr_hugepages=0 if nothing needs them. Otherwise --ignore sysctl-hugepages leaves this check out; a sandbox can still take them all.';
   return warning(`there are ${count}`, fix);
 }
 
@@ -203,7 +203,7 @@ async function lightweightTunnels(context: Context): Promise<Finding> {
   if (value === 1) return ok('it is on already, and nobody can switch it off');
   if (!(await population(context)).nests) return ok('nobody nests');
   return warning(
-    'it is off, and who may nest can switch it on',
+    'it is off, and a user who nests can switch it on',
     `Switch it on if you use no such tunnels, so that it is not theirs to change: ${settings({ [name]: 1 })}`,
   );
 }
