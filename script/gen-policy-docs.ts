@@ -101,7 +101,7 @@ sandboxes = 200
   Of two sections of one kind the later one counts: further down in a file, or in a later file.
 - \`key += value\` adds to a list, instead of replacing what the sections before say.
 - \`env.NAME = value\` sets an environment variable of every session. The value is passed as it is.
-- A user for whom no \`image\` results is refused at login.
+- A user to whom no section gives an \`image\` is refused at login.
 - An unknown key or section, a key given twice in a section, a section given twice in a file and a value that is
   not accepted are errors.
 - Sizes: a number and one of \`B\`, \`K\`, \`M\`, \`G\`, \`T\`, in powers of 1024: \`512M\`, \`1.5G\`.
@@ -116,7 +116,7 @@ sandboxes = 200
 and the private home, together. About 700 KiB and 50 files of that are dockersh's own. /tmp and /dev/shm are memory; a
 \`home = host\` and \`mounts\` are the host's, and not counted.
 
-| | project quotas | an image for each user |
+| | project quotas | a disk image for each user |
 | --- | --- | --- |
 | needs | ext4 or xfs mounted with \`prjquota\` (docs/admin.md) | loop devices, e2fsprogs |
 | a limit that is raised or lowered | holds at once | raised: at once, where the kernel lets root resize; lowered: at the next start, and never below what is on it |
@@ -127,12 +127,12 @@ and the private home, together. About 700 KiB and 50 files of that are dockersh'
 | on the host's disk | the files | a sparse file that takes what is in it, gives back what is deleted, and needs a few MiB when it is empty |
 | damaged | with everything else | alone: the log names the file, and \`e2fsck\` mends it |
 
-Project quotas are what to choose where the state folder can be on such a file system. Images promise more than the disk may hold when
+Project quotas are what to choose where the state folder can be on such a file system. Disk images promise more than the disk may hold when
 everybody fills theirs: a write that finds no room below fails as an error of the disk, and the user's file system
 becomes read-only until the next start. Keep the sum of the limits below what is free, or watch \`dockershctl doctor\`.
 
 What is changed for the first time, or from one to the other, is done by the user's next start, which goes through all files once
-(quotas) or copies them (images). A start that cannot copy them leaves the disk as it is and says so in the log.
+(quotas) or copies them (disk images). A start that cannot copy them leaves the disk as it is and says so in the log.
 
 ## Keys of [defaults], [group:NAME], [user:NAME] and [image:NAME]
 

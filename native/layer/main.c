@@ -1,13 +1,12 @@
 // dockersh-layer: turns archives into layers and back, and does other jobs on trees of files. Started by the
-// daemon as root, never on the path of a login. Its jobs:
+// daemon as root, never on the path of a warm login. Its jobs:
 //
 //   unpack PATH           archive on stdin into the empty folder PATH; one JSON line on stdout
 //   pack PATH             the folder PATH as a canonical archive on stdout; on stderr what was left out, and
-//   last
-//                         one JSON line
+//                         last one JSON line
 //   list                  what is in the archive on stdin (list.h)
 //   diff UPPER LOWER...   what a layer changes of those below it, topmost first (diff.h)
-//   chain OUT LAYER...    what layers, topmost first, say only together, in the new folder OUT (chain.h)
+//   chain OUT LAYER...    what a stack of layers, topmost first, says beyond each, in the new folder OUT
 //   copy FROM TO          a user's layer as it is, to the new folder TO; one JSON line on stdout
 //                         when it is read, and the end when it is on the disk
 //   swap PATH PATH        two folders change places, atomically

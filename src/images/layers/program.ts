@@ -1,5 +1,5 @@
 // Starts dockersh-layer, which turns archives into folders and back (native/layer). Never on the path of a
-// login. The program gets no environment; what it says on stderr becomes the reason of a DockershError.
+// warm login. The program gets no environment; its words on stderr become the reason of a DockershError.
 
 import { type ChildProcess, type ChildProcessByStdio, spawn } from 'node:child_process';
 import type { Readable, Writable } from 'node:stream';

@@ -9,7 +9,7 @@ export const diskKeys = {
     defaultText: 'none',
     values: 'a size of at least 32M, or none',
     applies: 'now',
-    doc: 'What a user may keep on the disk: what they changed in the system inside, its snapshots, and the private home, together. A "home = host" and "mounts" are not part of it. At the limit programs are told that there is no space left, or that the quota is exceeded; logins go on. How it is held, "disk_backend" says: with images, less than before holds from the next start on.',
+    doc: 'What a user may keep on the disk: what they changed in the system inside, its snapshots, and the private home, together. A "home = host" and "mounts" are not part of it. At the limit programs are told that there is no space left, or that the quota is exceeded; logins go on. "disk_backend" says how it is held: with disk images, a lower limit holds from the next start on.',
     example: '10G',
   },
   inodes: {
@@ -25,7 +25,7 @@ export const diskKeys = {
     defaultText: 'auto',
     values: 'auto, project, image',
     applies: 'sandbox',
-    doc: "How disk and inodes are held. project: by the quota of a project for each user, on ext4 or xfs mounted with prjquota. image: by a file for each user with an ext4 of its own in it, made when it is needed; it takes of the disk what is in it. auto: project where the file system of the state folder holds such quotas, else image. When this or a limit is set for the first time, the user's next start takes as long as it takes to go through, or to copy, what is there.",
+    doc: "How disk and inodes are held. project: by the quota of a project for each user, on ext4 or xfs mounted with prjquota. image: by a disk image for each user, a file with an ext4 in it that is made when it is needed and takes as much of the disk as is in it. auto: project where the file system of the state folder holds such quotas, else image. When this or a limit is set for the first time, the user's next start takes as long as it takes to go through, or to copy, what is there.",
     example: 'image',
   },
 } as const satisfies Record<string, KeySpec>;
