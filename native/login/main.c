@@ -282,6 +282,10 @@ static int wait_for_start(int connection, int argc, char **argv) {
     } while (reader.type == MSG_WAIT);
     if (reader.type == MSG_STARTED)
         return fd_count > 0 ? fds[0] : -1;
+    if (reader.type == MSG_EXIT) { // before it began: it could not be started, or it was killed
+        struct outcome outcome = outcome_read(&reader);
+        leave(&outcome);
+    }
 #ifndef DOCKERSH_EXEC
     if (reader.type == MSG_OUTSIDE)
         leave_sandbox(connection, &reader, argc, argv);
@@ -289,7 +293,7 @@ static int wait_for_start(int connection, int argc, char **argv) {
     (void)argc;
     (void)argv;
 #endif
-    show_text(&reader, &code); // refused, by the daemon or by the supervisor
+    show_text(&reader, &code); // refused
     _exit(code);
 }
 

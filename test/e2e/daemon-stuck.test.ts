@@ -77,3 +77,25 @@ describe.skipIf(control)('a login in the queue of a held socket', () => {
     );
   });
 });
+
+it.skipIf(control)('a session that was killed before it began is not an exit status', async () => {
+  // A sandbox that is stopped while the session's process gets ready for its program: nobody can time that.
+  const { host, user } = world().login('shell');
+  await host.killDaemon('SIGTERM');
+  const supervisor = `import socket,struct,sys,os
+s=socket.socket(socket.AF_UNIX,socket.SOCK_SEQPACKET); s.bind(sys.argv[1]); s.listen(); os.chmod(sys.argv[1],0o666)
+print('up',flush=True)
+c,_=s.accept(); c.recv(1<<18)
+c.send(struct.pack('<IHHI',0x01485344,3,0,24)+struct.pack('<III',12,4,1)+struct.pack('<III',11,4,9)); c.recv(1)`;
+  const socket = path.join(host.runFolder, 'login.sock');
+  await rm(socket, { force: true });
+  await using told = new Running('python3', ['-c', supervisor, socket], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  await told.waitForOutput('up');
+  const { uid, gid } = user;
+  const result = await run(host.client, ['-c', 'echo ran'], { uid, gid });
+  expect([result.code, result.signal, result.stderr.toString()]).toEqual([null, 'SIGKILL', '']);
+  await rm(socket);
+  await host.startDaemon();
+});
