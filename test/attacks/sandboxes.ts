@@ -87,11 +87,11 @@ export class Sandboxes implements AsyncDisposable {
     await writeFile(secret, 'secret\n');
     const host = this.#everything.use(await Counterpart.ofHost(attackProgram));
     const other = this.#everything.use(await Counterpart.ofUser(this.#exec, attackProgram, name));
-    const session = (await this.host.sandboxOf({ name }))?.sessions[0];
-    if (session === undefined) throw new Error('the other user has no session');
+    const pid = (await this.host.sandboxOf({ name }))?.sessions[0]?.pid ?? null;
+    if (pid === null) throw new Error('the other user has no session');
     Object.assign(this.#args, host.args, other.args);
     Object.assign(this.#args, { 'host-process': Counterpart.processes(host.pid), 'host-secret': secret });
-    Object.assign(this.#args, { 'other-process': Counterpart.processes(session.pid), 'other-home': home });
+    Object.assign(this.#args, { 'other-process': Counterpart.processes(pid), 'other-home': home });
   }
 
   async attack(
