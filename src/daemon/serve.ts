@@ -1,0 +1,284 @@
+// Puts the parts of the daemon together, in the order in which they need each other. Each is taken apart again with
+// the stack that it was put on.
+
+import path from 'node:path';
+import { diskFiles } from '../images/disk-files.ts';
+import type { ArchiveLimits } from '../images/layers/program.ts';
+import { type ImageStore, openImageStore } from '../images/store/image-store.ts';
+import { removeOrWarn } from '../images/upkeep/sweep.ts';
+import { CgroupHost } from '../isolation/cgroup-host.ts';
+import { diskOf } from '../isolation/disk.ts';
+import type { Engine, EngineEvents } from '../isolation/engine.ts';
+import { HostChanges } from '../isolation/host-changes.ts';
+import { Sandboxes } from '../isolation/sandboxes.ts';
+import { SeqpacketListener } from '../isolation/seqpacket.ts';
+import { UserDisks } from '../isolation/user-disks.ts';
+import { Users } from '../isolation/users.ts';
+import type { Logger } from '../lib/log.ts';
+import { Accounts } from './accounts.ts';
+import { serveAdmin } from './admin/socket.ts';
+import { DiskBases } from './disk-bases.ts';
+import { claimSockets, type SocketPaths } from './installation.ts';
+import { Admission } from './login/admission.ts';
+import { LoginConnections } from './login/connections.ts';
+import { Doors } from './login/doors.ts';
+import { LoginHistory } from './login/history.ts';
+import { LoginService } from './login/logins.ts';
+import { LoginRefusals } from './login/refusals.ts';
+import { SessionLog } from './login/session-log.ts';
+import { SystemCalls } from './login/system-calls.ts';
+import type { DaemonOptions } from './options.ts';
+import { KeptPolicy } from './policy/kept-policy.ts';
+import { LiveLimits } from './policy/live-limits.ts';
+import { OwnSettings } from './policy/own-settings.ts';
+import { PolicyStore } from './policy/policy-store.ts';
+import type { InheritedSockets } from './service-manager.ts';
+import { UserLayers } from './user-layers.ts';
+
+/** A function that has `work` done once after `ms`, however often it is called until then. */
+function laterOnce(ms: number, work: () => void): () => void {
+  let planned = false;
+  return () => {
+    if (planned) return;
+    planned = true;
+    const timer = setTimeout(() => {
+      planned = false;
+      work();
+    }, ms);
+    timer.unref();
+  };
+}
+
+/** Looked up whenever an archive is read, so that an edit of the policy counts for the next one. */
+function limitsOf(policy: PolicyStore): ArchiveLimits {
+  return {
+    get maxEntries() {
+      return policy.images.maxEntries;
+    },
+    get maxBytes() {
+      return policy.images.maxBytes;
+    },
+  };
+}
+
+/** The daemon at work. */
+export interface Running {
+  readonly engine: Engine;
+  readonly cgroups: CgroupHost;
+  readonly policy: PolicyStore;
+  readonly parts: AsyncDisposableStack;
+}
+
+/** Given to every step. */
+interface Ground {
+  readonly options: DaemonOptions;
+  readonly inherited: InheritedSockets;
+  readonly sockets: SocketPaths;
+  readonly parts: AsyncDisposableStack;
+  readonly policy: PolicyStore;
+  readonly cgroups: CgroupHost;
+  readonly history: LoginHistory;
+  readonly sessions: SessionLog;
+  readonly users: Users;
+  readonly log: Logger;
+  /** Made later than what tells them of events. */
+  readonly used: { engine?: Engine; live?: LiveLimits; admission?: Admission; doors?: Doors };
+}
+
+interface Storage {
+  readonly disks: UserDisks;
+  readonly images: ImageStore;
+}
+
+interface UserParts {
+  readonly layers: UserLayers;
+  readonly ownSettings: OwnSettings;
+  readonly live: LiveLimits;
+  readonly admission: Admission;
+}
+
+export async function serve(
+  options: DaemonOptions,
+  inherited: InheritedSockets,
+  log: Logger,
+): Promise<Running> {
+  await using parts = new AsyncDisposableStack();
+  const ground = await layGround(options, inherited, log, parts);
+  const storage = await openStorage(ground);
+  const engine = await openEngine(ground, storage);
+  const user = await openUserParts(ground, storage, engine);
+  const clients = openLogins(ground, engine, user);
+  await openAdmin(ground, storage, engine, user);
+  listen(ground, engine, clients);
+  const { cgroups, policy } = ground;
+  return { engine, cgroups, policy, parts: parts.move() };
+}
+
+async function layGround(
+  options: DaemonOptions,
+  inherited: InheritedSockets,
+  log: Logger,
+  parts: AsyncDisposableStack,
+): Promise<Ground> {
+  const policy = parts.use(
+    await PolicyStore.open(options.config, log, new KeptPolicy(options.state, options.config, log)),
+  );
+  // At a socket that systemd holds there always is somebody, and systemd starts one daemon only.
+  const sockets = await claimSockets(options.run, inherited);
+  const cgroups = await CgroupHost.open(options.cgroup, undefined, {
+    rare: policy.rareControllers(),
+    disk: diskOf(options.state),
+  });
+  const history = new LoginHistory();
+  const sessions = new SessionLog(log);
+  const users = new Users();
+  return { options, inherited, sockets, parts, policy, cgroups, history, sessions, users, log, used: {} };
+}
+
+async function openStorage({ options, parts, policy, used, log }: Ground): Promise<Storage> {
+  const layerProgram = path.join(options.libexec, 'dockersh-layer');
+  const files = diskFiles({ path: layerProgram, limits: {} });
+  const disks = parts.use(new UserDisks({ state: options.state, log, ...files }));
+  const bases = new DiskBases(options.state, disks);
+  const images = parts.use(
+    await openImageStore(path.join(options.state, 'images'), {
+      layerProgram,
+      inUse: () => used.engine?.layersInUse() ?? new Set(),
+      bases: async () => await bases.all(),
+      limits: limitsOf(policy),
+      log,
+    }),
+  );
+  return { disks, images };
+}
+
+/** What of a sandbox's life the others hear. */
+function eventsFor({ history, sessions, used, log }: Ground, images: ImageStore): EngineEvents {
+  const sweepLater = laterOnce(60_000, () => {
+    images.collectGarbage().catch((error: unknown) => log.warn({ err: error }, 'unused layers stay for now'));
+  });
+  return {
+    sessionEnded: (end) => {
+      history.ended(end);
+      used.admission?.changed();
+      sessions.ended(end);
+    },
+    sandboxStarted: (started) => {
+      history.sandboxStarted(started);
+      sessions.sandboxStarted(started.uid);
+      used.doors?.open(started.uid);
+      used.live?.follow(started.uid); // the policy may have changed meanwhile
+    },
+    sandboxEnded: (uid) => {
+      used.doors?.close(uid);
+      used.admission?.changed();
+      sweepLater();
+    },
+  };
+}
+
+async function openEngine(ground: Ground, { disks, images }: Storage): Promise<Engine> {
+  const { options, parts, cgroups, used, log } = ground;
+  const engine = parts.use(
+    await Sandboxes.open({
+      state: options.state,
+      run: options.run,
+      libexec: options.libexec,
+      cgroups,
+      disks,
+      log,
+      events: eventsFor(ground, images),
+    }),
+  );
+  used.engine = engine;
+  engine.renew(); // what happened while there was no daemon, nobody has told them
+  const changed = (): void => {
+    log.debug("the host's programs have changed");
+    engine.renew();
+  };
+  parts.use(new HostChanges({ changed }));
+  return engine;
+}
+
+async function openUserParts(
+  { options, policy, users, cgroups, used, log }: Ground,
+  { disks, images }: Storage,
+  engine: Engine,
+): Promise<UserParts> {
+  const layers = new UserLayers(options.state, images, engine, disks);
+  await layers.cleanUp();
+  const ownSettings = new OwnSettings(policy, disks);
+  const live = new LiveLimits({ policy, ownSettings, users, engine, cgroups, disks, log });
+  used.live = live;
+  const admission = new Admission(
+    () => policy.host,
+    () => engine.loads(),
+  );
+  used.admission = admission;
+  policy.follow(() => {
+    live.changed();
+    admission.changed();
+  });
+  live.changed();
+  return { layers, ownSettings, live, admission };
+}
+
+function openLogins(ground: Ground, engine: Engine, user: UserParts): LoginConnections {
+  const { policy, users, history, sessions, log } = ground;
+  const { layers, ownSettings, admission } = user;
+  const systemCalls = new SystemCalls();
+  const logins = new LoginService({
+    ...{ policy, ownSettings, users, layers, systemCalls, engine, history, admission, sessions, log },
+  });
+  const refusals = new LoginRefusals({ engine, history, log });
+  return new LoginConnections({
+    engine,
+    refusals,
+    log,
+    login: async (incoming) => await logins.login(incoming),
+  });
+}
+
+async function openAdmin(ground: Ground, storage: Storage, engine: Engine, user: UserParts): Promise<void> {
+  const { options, inherited, sockets, parts, policy, users, history, cgroups, log } = ground;
+  const { disks, images } = storage;
+  const { layers, ownSettings, live } = user;
+  const scratch = path.join(options.state, 'tmp');
+  await removeOrWarn(images.layerProgram, scratch, { log }); // of a bootstrap that was killed
+  const admin = await serveAdmin(inherited.get('admin') ?? sockets.admin, {
+    engine,
+    images,
+    layers,
+    accounts: new Accounts(options.state, images.layerProgram, engine, disks),
+    users,
+    policy,
+    ownSettings,
+    history,
+    cgroup: cgroups.mode,
+    scratch,
+    paths: {
+      config: options.config,
+      state: options.state,
+      run: options.run,
+      libexec: options.libexec,
+    },
+    unenforced: () => live.unenforced(),
+    log,
+  });
+  parts.defer(() => {
+    admin.close();
+  });
+}
+
+/** From here on somebody can log in. */
+function listen(ground: Ground, engine: Engine, clients: LoginConnections): void {
+  const { options, inherited, sockets, parts, used, log } = ground;
+  const failed = (error: unknown): void => log.error({ err: error }, 'connection');
+  const doors = parts.use(new Doors(options.run, (accepted) => clients.accept(accepted), log));
+  for (const uid of engine.uids()) doors.open(uid);
+  used.doors = doors;
+  const exec = inherited.get('exec') ?? SeqpacketListener.bind(sockets.exec, 0o600);
+  parts.use(new SeqpacketListener(exec, (accepted) => clients.acceptExec(accepted), failed));
+  const login = inherited.get('login') ?? SeqpacketListener.bind(sockets.login, 0o666);
+  parts.use(new SeqpacketListener(login, (accepted) => clients.accept(accepted), failed));
+}
