@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { KeptPolicy } from '../src/daemon/policy/kept-policy.ts';
 import { PolicyStore } from '../src/daemon/policy/policy-store.ts';
 import type { UserRecord } from '../src/isolation/engine.ts';
-import { loadAddon } from '../src/isolation/seqpacket.ts';
+import { loadAddon } from '../src/isolation/socket/seqpacket.ts';
 import { createLogger } from '../src/lib/log.ts';
 import { buildFolder, ctlBundle, nodeProgram } from '../test/fixtures/paths.ts';
 import { run } from '../test/fixtures/process.ts';

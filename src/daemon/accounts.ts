@@ -6,6 +6,7 @@ import path from 'node:path';
 import { z } from 'zod';
 import { layerReport } from '../images/layers/job.ts';
 import { type LayerProgram, removeFolder } from '../images/layers/program.ts';
+import type { UserDisk, UserDisks } from '../isolation/disk/user-disks.ts';
 import type { Engine, UserRecord } from '../isolation/engine.ts';
 import {
   exists,
@@ -16,7 +17,6 @@ import {
   placeForHome,
   rememberHome,
 } from '../isolation/private-home.ts';
-import type { UserDisk, UserDisks } from '../isolation/user-disks.ts';
 import { userFolder } from '../isolation/user-folder.ts';
 import { syncFolder } from '../lib/atomic-file.ts';
 import { DockershError, hasErrno } from '../lib/errors.ts';

@@ -7,7 +7,7 @@ import path from 'node:path';
 import { z } from 'zod';
 import { basesIn } from '../images/user-layer.ts';
 import { readJson } from '../images/user-layer-files.ts';
-import type { UserDisks } from '../isolation/user-disks.ts';
+import type { UserDisks } from '../isolation/disk/user-disks.ts';
 import { userFolder } from '../isolation/user-folder.ts';
 import { writeFileAtomic } from '../lib/atomic-file.ts';
 import { hasErrno } from '../lib/errors.ts';

@@ -2,8 +2,8 @@
 // sessions do not notice. Starts the parts (serve.ts) and takes them apart again; decides nothing itself.
 
 import path from 'node:path';
-import { loadAddon } from '../isolation/seqpacket.ts';
-import { sendDatagram } from '../isolation/service-socket.ts';
+import { loadAddon } from '../isolation/socket/seqpacket.ts';
+import { sendDatagram } from '../isolation/socket/service-socket.ts';
 import { hasErrno, toAdminMessage, toDockershError } from '../lib/errors.ts';
 import { createLogger, type Logger, loggerTo } from '../lib/log.ts';
 import { version } from '../lib/version.ts';

@@ -2,7 +2,7 @@
 // (sd_notify(3)). Started by hand, there is nobody to talk to, and nothing happens.
 
 import path from 'node:path';
-import { type InheritedSocket, inheritSocket, sendDatagram } from '../isolation/service-socket.ts';
+import { type InheritedSocket, inheritSocket, sendDatagram } from '../isolation/socket/service-socket.ts';
 import { DockershError } from '../lib/errors.ts';
 import type { OwnedFd } from '../lib/fd.ts';
 import type { Logger } from '../lib/log.ts';

@@ -18,8 +18,8 @@ import {
   takeSnapshot,
   writeLayerBase,
 } from '../images/user-layer.ts';
+import type { UserDisks } from '../isolation/disk/user-disks.ts';
 import type { Engine, UserRecord } from '../isolation/engine.ts';
-import type { UserDisks } from '../isolation/user-disks.ts';
 import { userFolder } from '../isolation/user-folder.ts';
 import { DockershError } from '../lib/errors.ts';
 import type { Logger } from '../lib/log.ts';

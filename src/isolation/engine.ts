@@ -3,16 +3,16 @@
 
 import type { ByteString } from '../lib/wire.ts';
 import type { UserRecord } from './addon.ts';
-import type { Limits } from './cgroup-limits.ts';
-import type { ClientConnection, Disposer } from './client-connection.ts';
-import type { DiskLimits } from './disk-limits.ts';
-import type { Pause } from './pause.ts';
+import type { Limits } from './cgroup/limits.ts';
+import type { DiskLimits } from './disk/limits.ts';
+import type { Pause } from './sandbox/pause.ts';
+import type { ClientConnection, Disposer } from './socket/client-connection.ts';
 
 export type { UserRecord } from './addon.ts';
-export type { Limits } from './cgroup-limits.ts';
-export type { DiskLimits } from './disk-limits.ts';
+export type { Limits } from './cgroup/limits.ts';
+export type { DiskLimits } from './disk/limits.ts';
 export { rangeSize } from './ids.ts';
-export type { Pause } from './pause.ts';
+export type { Pause } from './sandbox/pause.ts';
 
 /** Everything that decides what a sandbox is, at its start. */
 export interface SandboxSpec extends Limits, DiskLimits {

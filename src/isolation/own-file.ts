@@ -4,8 +4,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Slots } from '../lib/async/slots.ts';
 import { addon, type UserRecord } from './addon.ts';
+import type { UserDisk } from './disk/user-disks.ts';
 import { lastHome } from './private-home.ts';
-import type { UserDisk } from './user-disks.ts';
 
 export type OwnText = { readonly text: string } | { readonly problem: string } | undefined;
 

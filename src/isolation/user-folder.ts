@@ -13,9 +13,9 @@ import { chmod, chown, cp, lchown, lstat, mkdir, readdir, rename, rm } from 'nod
 import path from 'node:path';
 import { DockershError, hasErrno } from '../lib/errors.ts';
 import type { UserRecord } from './addon.ts';
+import type { UserDisk } from './disk/user-disks.ts';
 import type { SandboxSpec } from './engine.ts';
 import { placeForHome, rememberHome } from './private-home.ts';
-import type { UserDisk } from './user-disks.ts';
 
 async function makeFolder(folder: string, mode: number): Promise<boolean> {
   try {

@@ -4,7 +4,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { cgroupName } from '../../src/isolation/cgroup-host.ts';
+import { cgroupName } from '../../src/isolation/cgroup/host.ts';
 import { cgroupsOf } from '../fixtures/leaks.ts';
 import type { Login } from '../fixtures/login.ts';
 import { control, unlimited } from '../fixtures/machine.ts';

@@ -17,7 +17,7 @@ import { TestUser } from '../fixtures/users.ts';
 const opcodes = { getattr: '3', write: '16', flush: '25' };
 /** Processes of one user that may be lost to refused logins (native/supervisor/closing.h). */
 const mostClosing = 8;
-/** Of one user, with processes that hang (src/isolation/cgroup-host.ts). */
+/** Of one user, with processes that hang (src/isolation/cgroup/host.ts). */
 const mostLeft = 4;
 
 describe.skipIf(control)('descriptors', () => {

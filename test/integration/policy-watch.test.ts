@@ -16,7 +16,7 @@ import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest
 import { KeptPolicy } from '../../src/daemon/policy/kept-policy.ts';
 import { PolicyStore } from '../../src/daemon/policy/policy-store.ts';
 import type { UserRecord } from '../../src/isolation/engine.ts';
-import { loadAddon } from '../../src/isolation/seqpacket.ts';
+import { loadAddon } from '../../src/isolation/socket/seqpacket.ts';
 import { createLogger } from '../../src/lib/log.ts';
 import { buildFolder } from '../fixtures/paths.ts';
 import { waitUntil } from '../fixtures/process.ts';

@@ -1,7 +1,7 @@
 // Shared by the handlers of admin verbs: the parts that they work with, and the shape of their table.
 
 import type { ImageStore } from '../../images/store/image-store.ts';
-import type { CgroupMode } from '../../isolation/cgroup-host.ts';
+import type { CgroupMode } from '../../isolation/cgroup/host.ts';
 import type { Engine, UserRecord } from '../../isolation/engine.ts';
 import type { Users } from '../../isolation/users.ts';
 import { DockershError } from '../../lib/errors.ts';

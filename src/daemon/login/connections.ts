@@ -2,7 +2,7 @@
 // them (by the kernel's word), bounds how many of one uid there are, takes turns between uids, times out those that
 // are silent, and that one who has to wait knows that somebody is there.
 
-import type { ClientConnection, Disposer } from '../../isolation/client-connection.ts';
+import type { ClientConnection, Disposer } from '../../isolation/socket/client-connection.ts';
 import { Turns } from '../../lib/async/turns.ts';
 import { DockershError } from '../../lib/errors.ts';
 import type { Logger } from '../../lib/log.ts';

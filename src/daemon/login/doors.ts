@@ -6,8 +6,8 @@
 
 import { chownSync, mkdirSync, rmSync } from 'node:fs';
 import path from 'node:path';
-import type { ClientConnection } from '../../isolation/client-connection.ts';
-import { SeqpacketListener } from '../../isolation/seqpacket.ts';
+import type { ClientConnection } from '../../isolation/socket/client-connection.ts';
+import { SeqpacketListener } from '../../isolation/socket/seqpacket.ts';
 import type { Logger } from '../../lib/log.ts';
 
 export class Doors implements Disposable {

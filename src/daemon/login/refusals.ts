@@ -1,7 +1,7 @@
 // Refuses logins: tells the client what to do, and the log why. However many refusals one user causes, the log and
 // the launcher get a few of them, and the number of the others.
 
-import type { ClientConnection, Disposer } from '../../isolation/client-connection.ts';
+import type { ClientConnection, Disposer } from '../../isolation/socket/client-connection.ts';
 import {
   type DockershError,
   errorCatalogue,

@@ -2,8 +2,8 @@
 // would wait without a word, and a script for ever.
 
 import path from 'node:path';
-import { acceptClients, type ClientConnection } from '../../isolation/client-connection.ts';
-import { Launcher } from '../../isolation/launcher.ts';
+import { acceptClients, type ClientConnection } from '../../isolation/socket/client-connection.ts';
+import { Launcher } from '../../isolation/supervisor/launcher.ts';
 import { DockershError } from '../../lib/errors.ts';
 import type { OwnedFd } from '../../lib/fd.ts';
 import type { Logger } from '../../lib/log.ts';

@@ -3,7 +3,7 @@
 
 import type { ResolvedImage } from '../../images/store/image-store.ts';
 import type { SandboxImage, SandboxSpec, UserRecord } from '../../isolation/engine.ts';
-import { requireUsable } from '../../isolation/session-size.ts';
+import { requireUsable } from '../../isolation/supervisor/session-size.ts';
 import type { Logger } from '../../lib/log.ts';
 import type { EffectivePolicy, SectionPolicy } from '../../policy/policy.ts';
 import { imageEnvironment } from '../../shell/environment.ts';

@@ -1,9 +1,9 @@
 // Applies changed limits to running sandboxes as soon as the policy changes, where the kernel can.
 
-import type { CgroupHost } from '../../isolation/cgroup-host.ts';
-import { type LimitKey, type Limits, unlimited } from '../../isolation/cgroup-limits.ts';
+import type { CgroupHost } from '../../isolation/cgroup/host.ts';
+import { type LimitKey, type Limits, unlimited } from '../../isolation/cgroup/limits.ts';
+import type { UserDisks } from '../../isolation/disk/user-disks.ts';
 import type { Engine } from '../../isolation/engine.ts';
-import type { UserDisks } from '../../isolation/user-disks.ts';
 import type { Users } from '../../isolation/users.ts';
 import type { Logger } from '../../lib/log.ts';
 import { describePolicyKey, policyKeys } from '../../policy/schema.ts';

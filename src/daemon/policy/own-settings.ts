@@ -1,8 +1,8 @@
 // Merges a user's own settings into their policy, for logins, running sandboxes and "policy explain" alike.
 
+import type { UserDisks } from '../../isolation/disk/user-disks.ts';
 import type { UserRecord } from '../../isolation/engine.ts';
 import { OwnFiles } from '../../isolation/own-file.ts';
-import type { UserDisks } from '../../isolation/user-disks.ts';
 import { largestUserFileBytes, userFileName, userFileShown } from '../../policy/parse/user-file.ts';
 import type { Evaluation, SectionPolicy } from '../../policy/policy.ts';
 import type { Problem } from '../../policy/problem.ts';

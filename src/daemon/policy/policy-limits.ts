@@ -1,6 +1,6 @@
 // Collects the limits that a policy sets for anybody, which the kernel has to be able to hold.
 
-import type { Controller, LimitKey } from '../../isolation/cgroup-limits.ts';
+import type { Controller, LimitKey } from '../../isolation/cgroup/limits.ts';
 import type { EffectivePolicy, Policy, SectionPolicy } from '../../policy/policy.ts';
 
 /** Limits that no cgroup holds. */

@@ -4,7 +4,7 @@
 
 import { existsSync } from 'node:fs';
 import { hostname } from 'node:os';
-import { type Controller, type LimitKey, rareControllers } from '../../isolation/cgroup-limits.ts';
+import { type Controller, type LimitKey, rareControllers } from '../../isolation/cgroup/limits.ts';
 import type { UserRecord } from '../../isolation/engine.ts';
 import { FileWatch } from '../../isolation/file-watch.ts';
 import type { Logger } from '../../lib/log.ts';

@@ -1,4 +1,4 @@
-// Parses the value of "devices". A device's number is checked where it is looked up (src/isolation/devices.ts). Pure.
+// Parses the value of "devices". A device's number is checked where it is looked up (src/isolation/sandbox/devices.ts). Pure.
 
 import { whyNever } from '../../lib/never-devices.ts';
 import { globTest, isGlob } from '../glob.ts';

@@ -6,7 +6,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { cgroupName } from '../../../src/isolation/cgroup-host.ts';
+import { cgroupName } from '../../../src/isolation/cgroup/host.ts';
 import { cgroupsOf } from '../../fixtures/leaks.ts';
 import { lacks } from '../../fixtures/machine.ts';
 import { type Finished, Running, run, waitUntil } from '../../fixtures/process.ts';

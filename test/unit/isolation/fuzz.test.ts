@@ -6,8 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect } from 'vitest';
-import { cgroupMounts } from '../../../src/isolation/cgroup-hierarchies.ts';
-import { groupText, homeInside, passwdText, subordinateText } from '../../../src/isolation/identity-layer.ts';
+import { cgroupMounts } from '../../../src/isolation/cgroup/hierarchies.ts';
 import {
   chooseSlot,
   firstRange,
@@ -17,8 +16,14 @@ import {
   SlotRegistry,
   slotCount,
 } from '../../../src/isolation/ids.ts';
-import { limitsIn, SandboxRecord } from '../../../src/isolation/sandbox-record.ts';
-import { sessionMessage } from '../../../src/isolation/session-message.ts';
+import {
+  groupText,
+  homeInside,
+  passwdText,
+  subordinateText,
+} from '../../../src/isolation/sandbox/identity-layer.ts';
+import { limitsIn, SandboxRecord } from '../../../src/isolation/sandbox/record.ts';
+import { sessionMessage } from '../../../src/isolation/supervisor/session-message.ts';
 import type { DockershError } from '../../../src/lib/errors.ts';
 import { parseWire } from '../../../src/lib/wire.ts';
 import { holds, longRunOf, textOf } from '../lib/holds.ts';

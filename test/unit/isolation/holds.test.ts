@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { allEnded, Holds } from '../../../src/isolation/holds.ts';
-import { Pauses } from '../../../src/isolation/pause.ts';
+import { allEnded, Holds } from '../../../src/isolation/sandbox/holds.ts';
+import { Pauses } from '../../../src/isolation/sandbox/pause.ts';
 
 const uid = 1000;
 

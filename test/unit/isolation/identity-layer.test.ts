@@ -1,14 +1,14 @@
 import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { idMapsOf } from '../../../src/isolation/ids.ts';
 import {
   groupText,
   homeInside,
   passwdText,
   prepareIdentityLayer,
   subordinateText,
-} from '../../../src/isolation/identity-layer.ts';
-import { idMapsOf } from '../../../src/isolation/ids.ts';
+} from '../../../src/isolation/sandbox/identity-layer.ts';
 import { aSandbox, aUser } from './records.ts';
 
 const ids = idMapsOf(aUser(), 3);

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { hasRoomFor, isSameSize, sizeToHold } from '../../../src/isolation/image-size.ts';
+import { hasRoomFor, isSameSize, sizeToHold } from '../../../src/isolation/disk/disk-image-size.ts';
 
 const mib = 1024 ** 2;
 

@@ -1,6 +1,6 @@
 // A user and a sandbox to start from; each test names what it changes.
 
-import { unlimited } from '../../../src/isolation/cgroup-limits.ts';
+import { unlimited } from '../../../src/isolation/cgroup/limits.ts';
 import type { SandboxSpec, SessionLimits, UserRecord } from '../../../src/isolation/engine.ts';
 
 export function aUser(changes: Partial<UserRecord> = {}): UserRecord {

@@ -6,7 +6,7 @@ import {
   SandboxRecord,
   withLimits,
   withoutLimits,
-} from '../../../src/isolation/sandbox-record.ts';
+} from '../../../src/isolation/sandbox/record.ts';
 import { aSandbox, aUser } from './records.ts';
 
 describe('the record of a running sandbox', () => {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { SessionSpec } from '../../../src/isolation/engine.ts';
-import { recordOf } from '../../../src/isolation/sandbox-record.ts';
-import { identityIn, mergeEnvironment, sessionIn } from '../../../src/isolation/session-place.ts';
+import { recordOf } from '../../../src/isolation/sandbox/record.ts';
+import { identityIn, mergeEnvironment, sessionIn } from '../../../src/isolation/supervisor/session-place.ts';
 import { seeded } from '../lib/seeded.ts';
 import { aSandbox, noLimits } from './records.ts';
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { SessionSpec } from '../../../src/isolation/engine.ts';
-import { sessionMessage } from '../../../src/isolation/session-message.ts';
-import { requireUsable, sessionMaxBytes } from '../../../src/isolation/session-size.ts';
+import { sessionMessage } from '../../../src/isolation/supervisor/session-message.ts';
+import { requireUsable, sessionMaxBytes } from '../../../src/isolation/supervisor/session-size.ts';
 import { wireMaxBytes } from '../../../src/lib/wire.ts';
 
 const limits = {

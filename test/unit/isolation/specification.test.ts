@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { idMapsOf } from '../../../src/isolation/ids.ts';
-import { type Placement, specificationMessage } from '../../../src/isolation/specification.ts';
+import { type Placement, specificationMessage } from '../../../src/isolation/supervisor/specification.ts';
 import {
   fieldsOf,
   parseWire,

@@ -20,7 +20,7 @@ interface Cgroups {
   readonly controllers: ReadonlySet<string>;
 }
 
-/** As src/isolation/cgroup-host.ts chooses: v1 hierarchies with a controller of ours come first. */
+/** As src/isolation/cgroup/host.ts chooses: v1 hierarchies with a controller of ours come first. */
 export async function cgroupsOf(mounts: readonly Mount[]): Promise<Cgroups> {
   const v2 = mounts.find(({ type }) => type === 'cgroup2');
   const v1 = mounts.filter(({ type }) => type === 'cgroup').flatMap(({ options }) => options);

@@ -1,0 +1,157 @@
+// Moves what a user keeps on the disk from a folder into a disk image, from one disk image into another, and back.
+// All of them copy, and are whole after a crash at any instant: disk.img comes and goes by rename.
+//
+//   <state>/users/<uid>/disk.img.new   an image that is not whole yet
+//   <state>/users/<uid>/disk.new       a folder that is not whole yet
+//   <state>/users/<uid>/disk.out       one that is: it takes the image's place
+
+import { existsSync } from 'node:fs';
+import { mkdir, open, rename, rm } from 'node:fs/promises';
+import path from 'node:path';
+import { syncFolder } from '../../lib/atomic-file.ts';
+import type { Logger } from '../../lib/log.ts';
+import { diskParts, userFolder } from '../user-folder.ts';
+import { emptyImage, type ImageSize, MountedImage, makeImage } from './disk-image.ts';
+import { sizeToHold } from './disk-image-size.ts';
+import type { OpenImages } from './open-disk-images.ts';
+
+export interface DiskMovesOptions {
+  readonly state: string;
+  readonly log: Logger;
+  /** Copies a folder with everything in it, so that it is on the disk afterwards. Throws E_DISK_FULL. */
+  readonly copy: (from: string, to: string) => Promise<void>;
+  readonly remove: (folder: string) => Promise<void>;
+  /** Of a folder with everything in it. */
+  readonly measure: (folder: string) => Promise<{ readonly bytes: number; readonly entries: number }>;
+}
+
+/** Call while there is no sandbox and nobody else at the user's disk. */
+export class DiskMoves {
+  readonly #options: DiskMovesOptions;
+  readonly #images: OpenImages;
+
+  constructor(options: DiskMovesOptions, images: OpenImages) {
+    this.#options = options;
+    this.#images = images;
+  }
+
+  #folderOf(uid: number): string {
+    return userFolder(this.#options.state, uid);
+  }
+
+  #halfImageOf(uid: number): string {
+    return `${this.#images.fileOf(uid)}.new`;
+  }
+
+  /** What lies in the user's folder goes into an image. Throws E_DISK_FULL, E_LIMIT_REFUSED. */
+  async toImage(uid: number, wanted: ImageSize): Promise<void> {
+    await this.#fillImage(uid, this.#folderOf(uid), wanted);
+  }
+
+  /** What lies in `source`, which is the image that there is, goes into another; it stays as it is where that fails. */
+  async toOtherImage(uid: number, source: string, wanted: ImageSize): Promise<void> {
+    await this.#orAsItIs(uid, async () => await this.#fillImage(uid, source, wanted));
+  }
+
+  /** What is in the image goes into the user's folder; it stays as it is where that fails. */
+  async toFolder(uid: number): Promise<void> {
+    await this.#orAsItIs(uid, async () => await this.#emptyIntoFolder(uid));
+  }
+
+  /** A disk that holds its user to something, though not to what the policy says by now, is better than no login. */
+  async #orAsItIs(uid: number, move: () => Promise<void>): Promise<void> {
+    try {
+      await move();
+    } catch (error) {
+      await rm(this.#halfImageOf(uid), { force: true });
+      this.#options.log.error({ uid, err: error }, 'a disk stays as it is');
+    }
+  }
+
+  /** Puts what lies in `source` into a new image, which then takes the place of whatever held it. */
+  async #fillImage(uid: number, source: string, wanted: ImageSize): Promise<void> {
+    const { log, copy } = this.#options;
+    const started = performance.now();
+    await mkdir(this.#folderOf(uid), { recursive: true, mode: 0o700 });
+    const there = diskParts.filter((part) => existsSync(path.join(source, part)));
+    const size = await this.#sizeFor(source, there, wanted);
+    const half = this.#halfImageOf(uid);
+    await makeImage(half, size);
+    {
+      await using image = await MountedImage.mount(half);
+      await emptyImage(image.folder);
+      for (const part of there) await copy(path.join(source, part), path.join(image.folder, part));
+    }
+    await syncFile(half);
+    await this.#images.replace(uid, half);
+    await this.#removeParts(uid);
+    const ms = Math.round(performance.now() - started);
+    log.info({ uid, bytes: size.bytes, inodes: size.inodes, copied: there, ms }, 'disk made');
+  }
+
+  async #sizeFor(source: string, there: readonly string[], wanted: ImageSize): Promise<ImageSize> {
+    if (there.length === 0) return sizeToHold(wanted, undefined);
+    const used = { bytes: 0, entries: 0 };
+    for (const part of there) {
+      const { bytes, entries } = await this.#options.measure(path.join(source, part));
+      used.bytes += bytes;
+      used.entries += entries;
+    }
+    return sizeToHold(wanted, used);
+  }
+
+  async #emptyIntoFolder(uid: number): Promise<void> {
+    const { log, copy } = this.#options;
+    const folder = this.#folderOf(uid);
+    const half = path.join(folder, 'disk.new');
+    await mkdir(half, { mode: 0o700 });
+    {
+      await using image = await this.#images.open(uid);
+      for (const part of diskParts) {
+        const from = path.join(image.folder, part);
+        if (existsSync(from)) await copy(from, path.join(half, part));
+      }
+    }
+    await this.#images.close(uid);
+    await syncFolder(half);
+    await rename(half, path.join(folder, 'disk.out'));
+    await syncFolder(folder);
+    await this.settle(uid);
+    log.info({ uid }, 'disk taken apart: there is no limit any more');
+  }
+
+  /** Finishes, or takes back, what a crash has left of a move. */
+  async settle(uid: number): Promise<void> {
+    const folder = this.#folderOf(uid);
+    if (!existsSync(folder)) return;
+    await rm(this.#halfImageOf(uid), { force: true });
+    const half = path.join(folder, 'disk.new');
+    if (existsSync(half)) await this.#options.remove(half);
+    const whole = path.join(folder, 'disk.out');
+    if (existsSync(whole)) await this.#takeOver(uid, whole);
+    if (this.#images.exists(uid)) await this.#removeParts(uid);
+  }
+
+  /** Puts a whole folder in the place of the image. */
+  async #takeOver(uid: number, whole: string): Promise<void> {
+    const folder = this.#folderOf(uid);
+    await this.#images.close(uid);
+    await rm(this.#images.fileOf(uid), { force: true });
+    for (const part of diskParts)
+      if (existsSync(path.join(whole, part))) await rename(path.join(whole, part), path.join(folder, part));
+    await syncFolder(folder);
+    await this.#options.remove(whole);
+  }
+
+  async #removeParts(uid: number): Promise<void> {
+    for (const part of diskParts) {
+      const old = path.join(this.#folderOf(uid), part);
+      if (existsSync(old)) await this.#options.remove(old);
+    }
+  }
+}
+
+async function syncFile(file: string): Promise<void> {
+  await using handle = await open(file, 'r');
+  await handle.sync();
+}

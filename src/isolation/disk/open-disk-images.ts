@@ -1,0 +1,159 @@
+// Keeps users' disk images mounted: each once, for everybody who reads or writes on it, for as long as the user's
+// sandbox runs, and for a moment after the last user.
+
+import { existsSync } from 'node:fs';
+import { rename } from 'node:fs/promises';
+import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { syncFolder } from '../../lib/atomic-file.ts';
+import { DockershError } from '../../lib/errors.ts';
+import type { Logger } from '../../lib/log.ts';
+import { diskImage } from '../user-folder.ts';
+import { MountedImage } from './disk-image.ts';
+
+/** Mounting costs a millisecond, and whoever was there often comes again. */
+const lingerMs = 2_000;
+const patienceMs = 10_000;
+
+interface OpenImage {
+  readonly mounting: Promise<MountedImage>;
+  users: number;
+  closing: NodeJS.Timeout | undefined;
+}
+
+/** One who has it open. Valid until disposed. */
+export interface ImageUse extends AsyncDisposable {
+  /** What is in it. */
+  readonly folder: string;
+  /** The block device that it is. */
+  readonly device: string;
+}
+
+export class OpenImages implements AsyncDisposable {
+  readonly #state: string;
+  readonly #log: Logger;
+  readonly #open = new Map<number, OpenImage>();
+  /** Of running sandboxes: their disks stay open as long as they do. */
+  readonly #kept = new Map<number, Promise<ImageUse>>();
+
+  constructor(state: string, log: Logger) {
+    this.#state = state;
+    this.#log = log;
+  }
+
+  fileOf(uid: number): string {
+    return diskImage(this.#state, uid);
+  }
+
+  /** Whether the user's disk is an image. */
+  exists(uid: number): boolean {
+    return existsSync(this.fileOf(uid));
+  }
+
+  /** Whether there is something to open: its file, or what is mounted of it. */
+  has(uid: number): boolean {
+    return this.#open.has(uid) || this.exists(uid);
+  }
+
+  /** Throws E_DISK_BROKEN. */
+  async open(uid: number): Promise<ImageUse> {
+    const image = this.#open.get(uid) ?? this.#mount(uid);
+    clearTimeout(image.closing);
+    image.users += 1;
+    try {
+      const { folder, device } = await image.mounting;
+      return { folder, device, [Symbol.asyncDispose]: async () => this.#release(uid, image) };
+    } catch (error) {
+      this.#release(uid, image);
+      throw error;
+    }
+  }
+
+  /** The one that is open now; undefined: none is. */
+  async mounted(uid: number): Promise<MountedImage | undefined> {
+    return await this.#open.get(uid)?.mounting;
+  }
+
+  #mount(uid: number): OpenImage {
+    const image: OpenImage = {
+      mounting: MountedImage.mount(this.fileOf(uid)),
+      users: 0,
+      closing: undefined,
+    };
+    this.#open.set(uid, image);
+    image.mounting.catch(() => {
+      if (this.#open.get(uid) === image) this.#open.delete(uid);
+    });
+    return image;
+  }
+
+  #release(uid: number, image: OpenImage): void {
+    image.users -= 1;
+    if (image.users > 0 || this.#open.get(uid) !== image) return;
+    image.closing = setTimeout(() => void this.#close(uid, image), lingerMs);
+    image.closing.unref();
+  }
+
+  async #close(uid: number, image: OpenImage): Promise<void> {
+    clearTimeout(image.closing);
+    this.#open.delete(uid);
+    try {
+      const mounted = await image.mounting;
+      await mounted[Symbol.asyncDispose]();
+    } catch (error) {
+      this.#log.warn({ err: error, uid }, 'closing the disk of a user');
+    }
+  }
+
+  /** Until drop(): the user's sandbox runs. */
+  keep(uid: number): void {
+    if (this.#kept.has(uid) || !this.exists(uid)) return;
+    const kept = this.open(uid);
+    this.#kept.set(uid, kept);
+    kept.catch((error: unknown) => {
+      this.#kept.delete(uid);
+      this.#log.warn({ err: error, uid }, 'the disk of a running sandbox');
+    });
+  }
+
+  async drop(uid: number): Promise<void> {
+    const kept = this.#kept.get(uid);
+    this.#kept.delete(uid);
+    await (await kept?.catch(() => undefined))?.[Symbol.asyncDispose]();
+  }
+
+  /** Nobody has it open when this resolves. Throws E_BUSY. */
+  async close(uid: number): Promise<void> {
+    const deadline = Date.now() + patienceMs;
+    for (let image = this.#open.get(uid); image !== undefined; image = this.#open.get(uid)) {
+      if (image.users === 0) await this.#close(uid, image);
+      else if (Date.now() < deadline) await delay(20);
+      else throw new DockershError('E_BUSY', { why: `the disk of uid ${uid} is in use` });
+    }
+  }
+
+  /** Puts `file` in the place of the user's image. It is whole, and on the disk. */
+  async replace(uid: number, file: string): Promise<void> {
+    const target = this.fileOf(uid);
+    // The old one may still be open, by name and for reading only; whoever comes now finds the new one.
+    const old = this.#open.get(uid);
+    this.#open.delete(uid);
+    await rename(file, target);
+    await syncFolder(path.dirname(target));
+    if (old !== undefined) void this.#closeOld(uid, old);
+  }
+
+  async #closeOld(uid: number, old: OpenImage): Promise<void> {
+    const deadline = Date.now() + patienceMs;
+    while (old.users > 0 && Date.now() < deadline) await delay(20);
+    clearTimeout(old.closing);
+    await (await old.mounting)[Symbol.asyncDispose]().catch((error: unknown) => {
+      this.#log.warn({ err: error, uid }, 'closing the old disk of a user');
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const uid of [...this.#kept.keys()]) await this.drop(uid);
+    await Promise.all([...this.#open].map(async ([uid, image]) => await this.#close(uid, image)));
+  }
+}

@@ -1,0 +1,45 @@
+// Describes a sandbox for administrators: what it was started with, what its supervisor says, and what it uses.
+
+import type { CgroupHost } from '../cgroup/host.ts';
+import type { DiskUse, SandboxInfo, SandboxUsage } from '../engine.ts';
+import { cgroupOf } from './record.ts';
+import type { Sandbox } from './sandbox.ts';
+
+export async function describeSandbox(sandbox: Sandbox, cgroups: CgroupHost): Promise<SandboxInfo> {
+  const { uid, user, image, imageDigest, memoryLimitBytes, pidsLimit, cpus, startedAt } = sandbox.record;
+  const seen = (await sandbox.inspect()) ?? { stopping: false, initPid: 0, sessions: [] };
+  const { memoryBytes, pids } = await cgroups.usage(cgroupOf(sandbox.record));
+  return {
+    uid,
+    user,
+    state: seen.stopping && sandbox.state === 'running' ? 'stopping' : sandbox.state,
+    image,
+    imageDigest,
+    initPid: seen.initPid === 0 ? null : seen.initPid,
+    sessions: seen.sessions.map(({ id, pid, pts, note }) => ({
+      id,
+      pid: pid === 0 ? null : pid,
+      tty: pts < 0 ? null : `pts/${pts}`,
+      startedAt: note.startedAt,
+      from: note.from ?? null,
+    })),
+    memoryBytes,
+    pids,
+    memoryLimitBytes,
+    pidsLimit,
+    cpus,
+    startedAt,
+    lingerUntil: seen.sessions.length > 0 ? null : sandbox.lingerUntil,
+  };
+}
+
+/** `disk`: what the user keeps there; null where it is not counted. */
+export async function usageOf(
+  { record, sessions }: Sandbox,
+  cgroups: CgroupHost,
+  disk: DiskUse | null,
+): Promise<SandboxUsage> {
+  const { uid, user, memoryLimitBytes, cpus, pidsLimit } = record;
+  const used = await cgroups.usage(cgroupOf(record));
+  return { uid, user, sessions: sessions.length, ...used, memoryLimitBytes, cpus, pidsLimit, disk };
+}

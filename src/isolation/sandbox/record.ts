@@ -1,0 +1,128 @@
+// The record of a sandbox, written once, at its start, in a small file beside its control socket. A later daemon
+// knows the sandbox again by it.
+
+import { z } from 'zod';
+import { cgroupName } from '../cgroup/host.ts';
+import { limitsOf, unlimited } from '../cgroup/limits.ts';
+import { type DiskLimits, diskLimitsOf } from '../disk/limits.ts';
+import type { Limits, SandboxSpec } from '../engine.ts';
+import { homeInside } from './identity-layer.ts';
+
+/** What has to be known of a running sandbox besides what its supervisor says. */
+export const SandboxRecord = z.strictObject({
+  uid: z.int(),
+  user: z.string(),
+  home: z.string(),
+  image: z.string(),
+  imageDigest: z.string(),
+  layers: z.array(z.string()),
+  env: z.array(z.string()),
+  /** The image's; absent: none. */
+  workingDir: z.string().optional(),
+  /** As SandboxImage has it. */
+  imageUser: z
+    .union([
+      z.strictObject({
+        uid: z.int(),
+        gid: z.int(),
+        groups: z.array(z.int()),
+        name: z.string(),
+        home: z.string(),
+      }),
+      z.strictObject({ why: z.string() }),
+    ])
+    .optional(),
+  memoryLimitBytes: z.number().nullable(),
+  pidsLimit: z.number().nullable(),
+  cpus: z.number().nullable(),
+  /** Absent: of an earlier version, or not certain. */
+  limits: z.string().optional(),
+  settings: z.record(z.string(), z.string()).optional(),
+  /** null: for ever. */
+  lingerMs: z.number().nullable(),
+  /** Absent: of an earlier version. */
+  stopGraceMs: z.number().optional(),
+  /** Absent: the usual name (cgroupName()). */
+  cgroup: z.string().optional(),
+  /** As SandboxSpec has it. */
+  notice: z.string().optional(),
+  startedAt: z.string(),
+});
+export type SandboxRecord = z.infer<typeof SandboxRecord>;
+
+/** All limits, to tell whether they are the same. */
+export function limitsText(limits: Limits & DiskLimits): string {
+  return JSON.stringify({ ...limitsOf(limits), ...diskLimitsOf(limits) });
+}
+
+/** Undefined where nobody knows for certain what is in force. */
+export function limitsIn({ limits }: SandboxRecord): Limits | undefined {
+  const found = limits === undefined ? {} : objectIn(limits);
+  const isComplete = Object.keys(unlimited).every((key) => Object.hasOwn(found, key));
+  return isComplete ? { ...unlimited, ...found } : undefined;
+}
+
+function objectIn(json: string): Partial<Limits> {
+  try {
+    return Object(JSON.parse(json)) as Partial<Limits>;
+  } catch (error) {
+    if (error instanceof SyntaxError) return {}; // a file that was damaged
+    throw error;
+  }
+}
+
+/** The name of its cgroup. */
+export function cgroupOf({ uid, user, cgroup }: SandboxRecord): string {
+  return cgroup ?? cgroupName(uid, user);
+}
+
+/** `cgroup`: where it is not the usual one. */
+export function recordOf(spec: SandboxSpec, cgroup?: string): SandboxRecord {
+  return {
+    uid: spec.user.uid,
+    user: spec.user.name,
+    home: homeInside(spec.user),
+    image: spec.image.name,
+    imageDigest: spec.image.digest,
+    layers: spec.image.layers.map((layer) => layer.path),
+    env: [...spec.image.env],
+    ...(spec.image.workingDir === undefined ? {} : { workingDir: spec.image.workingDir }),
+    ...(spec.image.user === undefined ? {} : { imageUser: storedUser(spec.image.user) }),
+    ...shownLimits(spec),
+    limits: limitsText(spec),
+    settings: { ...spec.settings },
+    lingerMs: Number.isFinite(spec.lingerMs) ? spec.lingerMs : null,
+    stopGraceMs: spec.stopGraceMs,
+    ...(cgroup === undefined ? {} : { cgroup }),
+    ...(spec.notice === undefined ? {} : { notice: spec.notice }),
+    startedAt: new Date().toISOString(),
+  };
+}
+
+function storedUser(user: NonNullable<SandboxSpec['image']['user']>): SandboxRecord['imageUser'] {
+  return 'why' in user ? { why: user.why } : { ...user, groups: [...user.groups] };
+}
+
+function shownLimits({ memoryBytes, pids, cpus }: Limits) {
+  return { memoryLimitBytes: memoryBytes, pidsLimit: pids, cpus };
+}
+
+/** Other limits are in force by now. `settings`: what the policy says of them. */
+export function withLimits(
+  record: SandboxRecord,
+  limits: Limits & DiskLimits,
+  settings: Readonly<Record<string, string>>,
+): SandboxRecord {
+  return {
+    ...record,
+    ...shownLimits(limits),
+    limits: limitsText(limits),
+    settings: { ...record.settings, ...settings },
+  };
+}
+
+/** The kernel took some of other limits, and refused the rest. */
+export function withoutLimits(record: SandboxRecord): SandboxRecord {
+  const { limits: _, ...rest } = record;
+  return rest;
+}

@@ -1,0 +1,139 @@
+// Knows all sandboxes, one per uid at most: those that this daemon starts, and those that an earlier one left
+// running. The files that each has in the run folder, which are removed here when its supervisor could not do it:
+//
+//   <run>/sandboxes/<uid>.sock   its supervisor listens there
+//   <run>/sandboxes/<uid>.json   what it is (sandbox-record.ts)
+
+import { readdir, readFile, rm } from 'node:fs/promises';
+import path from 'node:path';
+import type { Logger } from '../../lib/log.ts';
+import type { CgroupHost } from '../cgroup/host.ts';
+import type { UserDisks } from '../disk/user-disks.ts';
+import type { EngineEvents } from '../engine.ts';
+import { SeqpacketConnection } from '../socket/seqpacket.ts';
+import { cgroupOf, SandboxRecord } from './record.ts';
+import { Sandbox } from './sandbox.ts';
+
+export interface SandboxRegistryOptions {
+  readonly run: string;
+  readonly cgroups: CgroupHost;
+  readonly disks: UserDisks;
+  readonly log: Logger;
+  readonly events: EngineEvents;
+}
+
+export class SandboxRegistry {
+  readonly #options: SandboxRegistryOptions;
+  readonly #isStarting: (uid: number) => boolean;
+  readonly #sandboxes = new Map<number, Sandbox>();
+
+  /** `isStarting`: another of that uid is being prepared, so that what lies there is not left over. */
+  constructor(options: SandboxRegistryOptions, isStarting: (uid: number) => boolean) {
+    this.#options = options;
+    this.#isStarting = isStarting;
+  }
+
+  get(uid: number): Sandbox | undefined {
+    return this.#sandboxes.get(uid);
+  }
+
+  uids(): number[] {
+    return [...this.#sandboxes.keys()];
+  }
+
+  all(): Sandbox[] {
+    return [...this.#sandboxes.values()];
+  }
+
+  #recordFile(uid: number): string {
+    return path.join(this.#options.run, 'sandboxes', `${uid}.json`);
+  }
+
+  controlSocket(uid: number): string {
+    return path.join(this.#options.run, 'sandboxes', `${uid}.sock`);
+  }
+
+  /** Owns the connection to the supervisor. The sandbox is here until nothing of it is left. */
+  adopt(
+    uid: number,
+    connection: SeqpacketConnection,
+    record: SandboxRecord,
+    state: 'starting' | 'running',
+  ): Sandbox {
+    const { events } = this.#options;
+    const sandbox = new Sandbox(connection, record, this.#recordFile(uid), state, {
+      started: (steps) => events.sandboxStarted({ uid, steps }),
+      sessionEnded: events.sessionEnded,
+      left: () =>
+        this.#options.log.warn(
+          { uid, user: record.user, cgroup: cgroupOf(record) },
+          'processes of a sandbox that has ended hang in the kernel',
+        ),
+      gone: () => this.#gone(uid, sandbox, record),
+    });
+    this.#sandboxes.set(uid, sandbox);
+    return sandbox;
+  }
+
+  #gone(uid: number, sandbox: Sandbox, record: SandboxRecord): void {
+    const { disks, events, log } = this.#options;
+    if (this.#sandboxes.get(uid) === sandbox) this.#sandboxes.delete(uid);
+    const { failure } = sandbox;
+    if (failure === undefined) log.info({ uid, user: record.user }, 'sandbox ended');
+    else log.error({ uid, user: record.user, err: failure }, 'sandbox could not be started');
+    events.sandboxEnded(uid);
+    void disks.drop(uid);
+    this.#clearAfter(record).catch((error: unknown) => log.error({ err: error, uid }, 'clean-up failed'));
+  }
+
+  /** A supervisor clears up after itself; one that was killed could not. */
+  async #clearAfter(record: SandboxRecord): Promise<void> {
+    const { uid } = record;
+    if (this.#sandboxes.has(uid) || this.#isStarting(uid)) return;
+    await rm(this.controlSocket(uid), { force: true });
+    await this.#options.cgroups.removeSandbox(cgroupOf(record));
+  }
+
+  /** Of one whose supervisor was never asked to build it. */
+  forget(uid: number): void {
+    this.#sandboxes.delete(uid);
+  }
+
+  /** Finds running sandboxes again and clears away what others left. Call before the first start. */
+  async reconcile(): Promise<void> {
+    const folder = path.join(this.#options.run, 'sandboxes');
+    for (const name of await readdir(folder)) {
+      const uid = /^(\d+)\.json$/.exec(name)?.[1];
+      if (uid !== undefined) await this.#reconnect(Number(uid));
+    }
+    await this.#clearCgroups();
+  }
+
+  async #reconnect(uid: number): Promise<void> {
+    const { log, disks } = this.#options;
+    try {
+      const record = SandboxRecord.parse(JSON.parse(await readFile(this.#recordFile(uid), 'utf8')));
+      const connection = SeqpacketConnection.connect(this.controlSocket(uid));
+      const sandbox = this.adopt(uid, connection, record, 'running');
+      disks.keep(uid);
+      const state = await sandbox.adoptSessions();
+      log.info({ uid, user: record.user, stopping: state?.stopping }, 'sandbox found again');
+    } catch (error) {
+      // ECONNREFUSED, ENOENT: nobody is there. A record that can't be read belongs to nobody either.
+      log.warn({ uid, err: error }, 'a sandbox of an earlier daemon is gone');
+      await rm(this.#recordFile(uid), { force: true });
+      await rm(this.controlSocket(uid), { force: true });
+    }
+  }
+
+  /** Removes what killed supervisors left. Ready supervisors' own ("ready-…") go when they do. */
+  async #clearCgroups(): Promise<void> {
+    const living = this.all().map(({ record }) => cgroupOf(record));
+    await this.#options.cgroups.removeStale(new Set(living));
+  }
+
+  /** Lets go of all of them; they run on. */
+  detach(): void {
+    for (const sandbox of this.#sandboxes.values()) sandbox.detach();
+  }
+}

@@ -1,0 +1,243 @@
+// One sandbox as the daemon knows it: from the moment that its supervisor is asked for until nothing of it is left.
+// Its record (sandbox-record.ts) describes it, and is kept in a file for as long.
+
+import { rmSync, writeFileSync } from 'node:fs';
+import { setTimeout as delayRef } from 'node:timers/promises';
+import { DockershError } from '../../lib/errors.ts';
+import type { DiskLimits } from '../disk/limits.ts';
+import type { Limits, SessionEnd, SessionIdentity, SessionSpec } from '../engine.ts';
+import type { ClientConnection } from '../socket/client-connection.ts';
+import type { SeqpacketConnection } from '../socket/seqpacket.ts';
+import { sessionIn } from '../supervisor/session-place.ts';
+import {
+  type BuildFailure,
+  buildSteps,
+  type SessionAnswer,
+  Supervisor,
+  type SupervisorState,
+} from '../supervisor/supervisor.ts';
+import type { Pausable } from './pause.ts';
+import { type SandboxRecord, withLimits, withoutLimits } from './record.ts';
+
+/** A value after a time that keeps nothing waiting. */
+const delay = <T>(ms: number, value: T): Promise<T> => delayRef(ms, value, { ref: false });
+
+export interface SandboxEvents {
+  readonly started: (steps: readonly { readonly name: string; readonly ns: bigint }[]) => void;
+  readonly sessionEnded: (end: SessionEnd) => void;
+  /** There are processes that the kernel can't end; the sandbox is gone all the same. */
+  readonly left: () => void;
+  readonly gone: () => void;
+}
+
+export class Sandbox implements Pausable {
+  #record: SandboxRecord;
+  readonly #sessions = new Set<string>();
+  #endedMeanwhile: Set<string> | undefined;
+  /** Resolves when nothing is left of it. */
+  readonly gone: Promise<void>;
+  /** Resolves when it runs, or has come to nothing. */
+  readonly settled: Promise<void>;
+  readonly #file: string;
+  readonly #supervisor: Supervisor;
+  #state: 'starting' | 'running' | 'stopping';
+  #failure: BuildFailure | undefined;
+  #idleSinceMs: number | undefined;
+
+  /** Owns the connection. `file` is where the record is kept while it runs. */
+  constructor(
+    connection: SeqpacketConnection,
+    record: SandboxRecord,
+    file: string,
+    state: 'starting' | 'running',
+    events: SandboxEvents,
+  ) {
+    this.#record = record;
+    this.#file = file;
+    this.#state = state;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.gone = promise;
+    const settled = Promise.withResolvers<void>();
+    this.settled = settled.promise;
+    if (state === 'running') settled.resolve();
+    this.#supervisor = new Supervisor(connection, {
+      ready: (_, stepsNs) => {
+        if (this.#state === 'starting') this.#state = 'running';
+        settled.resolve();
+        events.started(buildSteps.map((name, index) => ({ name, ns: stepsNs[index + 1] ?? 0n })));
+      },
+      failed: (failure) => {
+        this.#failure = failure;
+      },
+      stopping: () => {
+        this.#state = 'stopping';
+      },
+      sessionEnded: (end) => {
+        this.#sessions.delete(end.id);
+        this.#endedMeanwhile?.add(end.id);
+        this.#idleSinceMs = Date.now();
+        events.sessionEnded({ ...end, uid: record.uid });
+      },
+      left: () => events.left(),
+      gone: () => {
+        this.#state = 'stopping';
+        rmSync(this.#file, { force: true });
+        this.#supervisor[Symbol.dispose]();
+        resolve();
+        settled.resolve();
+        events.gone();
+      },
+    });
+  }
+
+  /** Asks a fresh supervisor to build it. */
+  build(specification: Buffer): void {
+    // Written before anything runs, so that a daemon that dies now leaves no sandbox that nobody knows.
+    this.#writeRecord();
+    this.#supervisor.build(specification);
+  }
+
+  get record(): SandboxRecord {
+    return this.#record;
+  }
+
+  /** Of sessions that have been handed over and have not ended. */
+  get sessions(): readonly string[] {
+    return [...this.#sessions];
+  }
+
+  /** Other limits are in force by now. */
+  adjusted(limits: Limits & DiskLimits, settings: Readonly<Record<string, string>>): void {
+    this.#follow(withLimits(this.#record, limits, settings));
+  }
+
+  /** The kernel took some of other limits, and refused the rest. */
+  limitsUncertain(): void {
+    this.#follow(withoutLimits(this.#record));
+  }
+
+  #follow(record: SandboxRecord): void {
+    this.#record = record;
+    if (this.#state !== 'stopping') this.#writeRecord();
+  }
+
+  #writeRecord(): void {
+    writeFileSync(this.#file, `${JSON.stringify(this.#record)}\n`, { mode: 0o600 });
+  }
+
+  get state(): 'starting' | 'running' | 'stopping' {
+    return this.#state;
+  }
+
+  /** Why it could not be built, as an error for the user and the log; undefined where that was not the cause. */
+  get failure(): DockershError | undefined {
+    return this.#failure === undefined ? undefined : buildError(this.#failure);
+  }
+
+  /** `identity`: what identityIn() has said. The connection is ours again where the answer is no other's. */
+  async startSession(
+    session: SessionSpec,
+    identity: SessionIdentity | undefined,
+    connection: ClientConnection,
+  ): Promise<SessionAnswer> {
+    this.#sessions.add(session.id); // before anything of it can end
+    try {
+      const placed = sessionIn(this.record, session, identity);
+      const answer = await this.#supervisor.startSession(placed.session, placed.place, connection);
+      if (answer.kind !== 'accepted') this.#sessions.delete(session.id);
+      return answer;
+    } catch (error) {
+      this.#sessions.delete(session.id);
+      throw error;
+    }
+  }
+
+  /**
+   * Resolves when nothing of the user's runs any more. Where the supervisor does not see to it in its time, it is
+   * killed with the sandbox; `killMore` does what else there is to do. Throws E_BUSY where it is of a version
+   * that can't be killed from here.
+   */
+  async stop(killMore: () => Promise<void>): Promise<void> {
+    if (this.#state !== 'stopping') this.#supervisor.stop();
+    const { stopGraceMs } = this.#record;
+    if (await this.#isGoneWithin((stopGraceMs ?? longGraceMs) + endPatienceMs)) return;
+    if (this.#supervisor.kill()) {
+      await killMore();
+      // Its death ends its connection; one that the kernel can't end is not waited for.
+      if (!(await this.#isGoneWithin(endPatienceMs))) this.#supervisor.abandon();
+      return;
+    }
+    throw new DockershError('E_BUSY', {
+      what: `the sandbox of ${this.record.user} does not stop`,
+      why: 'its supervisor does not answer',
+      hint: `Find its process with "ps -eo pid,ppid,args | grep dockersh-supervisor" and kill it.`,
+    });
+  }
+
+  /** The host's files have changed. */
+  renew(): void {
+    this.#supervisor.renew();
+  }
+
+  #isGoneWithin(ms: number): Promise<boolean> {
+    return Promise.race([this.gone.then(() => true), delay(ms, false)]);
+  }
+
+  pause(limitMs: number, ranOn: () => void): Promise<string | undefined> {
+    return Promise.race([this.#supervisor.pause(limitMs, ranOn), delay(pausePatienceMs, noAnswer)]);
+  }
+
+  resume(): void {
+    this.#supervisor.resume();
+  }
+
+  /** Undefined where the supervisor is gone, or does not answer at once. */
+  inspect(): Promise<SupervisorState | undefined> {
+    return Promise.race([this.#supervisor.state(), delay(inspectPatienceMs, undefined)]);
+  }
+
+  /** Learns of the sessions that an earlier daemon has handed over; their ends are told to this one. */
+  async adoptSessions(): Promise<SupervisorState | undefined> {
+    const ended = new Set<string>();
+    this.#endedMeanwhile = ended;
+    const state = await this.inspect();
+    for (const { id } of state?.sessions ?? []) if (!ended.has(id)) this.#sessions.add(id);
+    this.#endedMeanwhile = undefined;
+    return state;
+  }
+
+  /** When it will stop if nobody logs in; as far as this daemon has seen. */
+  get lingerUntil(): string | null {
+    const { lingerMs } = this.record;
+    if (lingerMs === null || this.#idleSinceMs === undefined) return null;
+    return new Date(this.#idleSinceMs + lingerMs).toISOString();
+  }
+
+  /** Lets it run on without this daemon. */
+  detach(): void {
+    this.#supervisor[Symbol.dispose]();
+  }
+}
+
+/** Of a sandbox of an earlier version, which did not write down its own. */
+const longGraceMs = 55_000;
+/** After the grace the supervisor kills by itself, and leaves behind after 5 s what can't be ended. */
+const endPatienceMs = 8_000;
+const inspectPatienceMs = 500;
+/** Above what a supervisor gives the kernel (native/supervisor/pause.c). */
+const pausePatienceMs = 5_000;
+const noAnswer = 'its supervisor does not answer';
+
+const fullDisk = new Set([28, 122]); // ENOSPC, EDQUOT
+
+function buildError(failure: BuildFailure): DockershError {
+  const options = { what: 'the sandbox could not be built', why: failure.text };
+  if (fullDisk.has(failure.errno)) return new DockershError('E_DISK_FULL', options);
+  if (failure.step.startsWith('mount:')) return new DockershError('E_MOUNT', options);
+  if (failure.step.startsWith('device:')) return new DockershError('E_DEVICE', options);
+  if (failure.step.includes('limit')) return new DockershError('E_LIMIT_REFUSED', options);
+  if (failure.step === 'open tree' || failure.step === 'find folder in the image')
+    return new DockershError('E_IMAGE_BROKEN', options);
+  if (failure.errno === 38 || failure.errno === 95) return new DockershError('E_KERNEL', options); // ENOSYS, EOPNOTSUPP
+  return new DockershError('E_SANDBOX_START', options);
+}

@@ -1,0 +1,297 @@
+// The engine: every sandbox of this host, one per uid. Finds the ones that an earlier daemon left running
+// (sandbox-registry.ts), starts others (sandbox-starts.ts), hands sessions over, and has somebody wait where another
+// needs a sandbox to stand still or to be gone.
+
+import { mkdir } from 'node:fs/promises';
+import path from 'node:path';
+import { DockershError } from '../../lib/errors.ts';
+import type { OwnedFd } from '../../lib/fd.ts';
+import type { Logger } from '../../lib/log.ts';
+import type { CgroupHost } from '../cgroup/host.ts';
+import { limitsOf } from '../cgroup/limits.ts';
+import { type DiskLimits, diskLimitsOf } from '../disk/limits.ts';
+import type { DiskOwner } from '../disk/project-disks.ts';
+import type { UserDisks } from '../disk/user-disks.ts';
+import type {
+  DiskUse,
+  Engine,
+  EngineEvents,
+  Limits,
+  Load,
+  SandboxInfo,
+  SandboxSpec,
+  SandboxUsage,
+  SessionSpec,
+  SessionStart,
+  UserLayer,
+  UserRecord,
+} from '../engine.ts';
+import { firstRange, idMapsOf, rangeSize, SlotRegistry } from '../ids.ts';
+import type { ClientConnection } from '../socket/client-connection.ts';
+import { SupervisorPool } from '../supervisor/pool.ts';
+import { identityIn } from '../supervisor/session-place.ts';
+import type { Refusal } from '../supervisor/supervisor.ts';
+import { allEnded, Holds, within } from './holds.ts';
+import { describeSandbox, usageOf } from './info.ts';
+import { type Pause, Pauses, pauseOf } from './pause.ts';
+import { cgroupOf, limitsIn, limitsText } from './record.ts';
+import { SandboxRegistry } from './registry.ts';
+import { SandboxStarts } from './starts.ts';
+
+export interface EngineOptions {
+  readonly state: string;
+  readonly run: string;
+  /** dockersh-supervisor and dockersh-init. */
+  readonly libexec: string;
+  readonly cgroups: CgroupHost;
+  readonly disks: UserDisks;
+  readonly log: Logger;
+  readonly events: EngineEvents;
+}
+
+/** Those that a running sandbox may not be able to follow. */
+const diskSettings = new Set(['disk', 'inodes']);
+/** How long a login waits for a stopping sandbox to be gone before it gives up. */
+const stopPatienceMs = 30_000;
+/** Each attempt meets another sandbox that ends; more than a few mean that none can live. */
+const mostAttempts = 10;
+
+export class Sandboxes implements Engine {
+  readonly #options: EngineOptions;
+  readonly #slots: SlotRegistry;
+  #pool: SupervisorPool | undefined;
+  readonly #registry: SandboxRegistry;
+  readonly #starts: SandboxStarts;
+  readonly #holds = new Holds();
+  readonly #pauses = new Pauses();
+
+  private constructor(options: EngineOptions, slots: SlotRegistry) {
+    this.#options = options;
+    this.#slots = slots;
+    const registry = new SandboxRegistry(options, (uid) => this.#starts.has(uid));
+    const pool = () => this.#startPool();
+    this.#registry = registry;
+    this.#starts = new SandboxStarts(options, { slots, registry, pauses: this.#pauses, pool });
+  }
+
+  /** Finds running sandboxes again and clears away what others left, before anybody can log in. */
+  static async open(options: EngineOptions): Promise<Sandboxes> {
+    await mkdir(path.join(options.run, 'sandboxes'), { recursive: true, mode: 0o700 });
+    await mkdir(path.join(options.run, 'mnt'), { recursive: true, mode: 0o711 });
+    await mkdir(path.join(options.state, 'users'), { recursive: true, mode: 0o700 });
+    const slots = await SlotRegistry.open(path.join(options.state, 'ids.json'));
+    const engine = new Sandboxes(options, slots);
+    await engine.#registry.reconcile();
+    engine.#startPool();
+    return engine;
+  }
+
+  /** After the clean-up, which would take the fresh supervisors' cgroups for left-overs. */
+  #startPool(): SupervisorPool {
+    const { libexec, cgroups, log } = this.#options;
+    this.#pool ??= new SupervisorPool({
+      supervisorProgram: path.join(libexec, 'dockersh-supervisor'),
+      initProgram: path.join(libexec, 'dockersh-init'),
+      cgroups,
+      log,
+    });
+    return this.#pool;
+  }
+
+  async startSession(
+    uid: number,
+    session: SessionSpec,
+    connection: ClientConnection,
+    describe: () => Promise<SandboxSpec>,
+  ): Promise<SessionStart> {
+    const deadline = Date.now() + stopPatienceMs;
+    for (let attempt = 0; attempt < mostAttempts; attempt += 1) {
+      await allEnded(uid, [this.#holds, this.#pauses], deadline);
+      const { sandbox: pending, cold } = this.#starts.ensure(uid, describe);
+      const sandbox = await pending;
+      const identity = identityIn(sandbox.record, session);
+      if (!connection.isOurs) throw new DockershError('E_STOPPING'); // it sends its login again
+      const handedOverNs = process.hrtime.bigint();
+      const answer = await sandbox.startSession(session, identity, connection);
+      if (answer.kind === 'accepted') {
+        return { kind: cold ? 'cold' : 'warm', handedOverNs, imageDigest: sandbox.record.imageDigest };
+      }
+      if (answer.kind === 'refused') {
+        const refusal = refusalOf(answer.reason, session);
+        if (refusal !== undefined) throw refusal;
+      }
+      // It is ending, or has just ended: the login waits for that and gets a fresh one.
+      await within(sandbox.gone, deadline - Date.now());
+      if (sandbox.failure !== undefined) throw sandbox.failure;
+    }
+    throw new DockershError('E_SANDBOX_START', { why: `its supervisor ended ${mostAttempts} times` });
+  }
+
+  dispose(message: Buffer, connection: OwnedFd): void {
+    this.#startPool().disposer.dispose(message, connection);
+  }
+
+  discard(uid: number, connection: OwnedFd): void {
+    this.#startPool().disposer.discard(uid, connection);
+  }
+
+  async stop(uid: number): Promise<boolean> {
+    const sandbox = this.#registry.get(uid) ?? (await this.#starts.get(uid));
+    if (sandbox === undefined) return false;
+    await this.#pauses.ended(uid);
+    await sandbox.stop(async () => await this.#options.cgroups.kill(cgroupOf(sandbox.record)));
+    return true;
+  }
+
+  async withStopped<T>(
+    uid: number,
+    work: () => Promise<T>,
+  ): Promise<{ readonly stopped: boolean; readonly result: T }> {
+    using _hold = await this.#holds.take(uid);
+    // A start that fails leaves nothing to stop, and its login hears of it.
+    await this.#starts.get(uid)?.catch(() => undefined);
+    const stopped = await this.stop(uid);
+    return { stopped, result: await work() };
+  }
+
+  async pause({ uid, name }: UserRecord, limitMs: number): Promise<Pause> {
+    const gate = this.#pauses.begin(uid);
+    try {
+      const sandbox = this.#registry.get(uid);
+      await sandbox?.settled;
+      if (sandbox?.state === 'stopping') await within(sandbox.gone, stopPatienceMs);
+      return await pauseOf(name, this.#registry.get(uid), limitMs, gate);
+    } catch (error) {
+      gate[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  async layerOf(user: UserRecord): Promise<UserLayer> {
+    const { uidMap, gidMap } = idMapsOf(user, await this.#slots.slotOf(user.uid));
+    const disk = await this.#options.disks.open(user.uid);
+    const { folder } = disk;
+    return {
+      folder,
+      upper: path.join(folder, 'layer/upper'),
+      ids: { uidMap, gidMap },
+      [Symbol.asyncDispose]: async () => await disk[Symbol.asyncDispose](),
+    };
+  }
+
+  async #diskOwner(uid: number): Promise<DiskOwner> {
+    return { uid, projectId: firstRange + (await this.#slots.slotOf(uid)) * rangeSize };
+  }
+
+  async prepareDisk({ uid }: UserRecord, limits: DiskLimits, strict: boolean): Promise<void> {
+    await this.#options.disks.prepare(await this.#diskOwner(uid), limits, strict);
+  }
+
+  hasRange(uid: number): boolean {
+    return this.#slots.has(uid);
+  }
+
+  async releaseRange(uid: number): Promise<void> {
+    await this.#slots.release(uid);
+  }
+
+  uids(): number[] {
+    return this.#registry.uids();
+  }
+
+  renew(): void {
+    for (const sandbox of this.#registry.all()) sandbox.renew();
+  }
+
+  loads(): Load[] {
+    return this.#registry.all().map(({ record, sessions }) => ({
+      uid: record.uid,
+      memoryBytes: record.memoryLimitBytes,
+      sessions,
+    }));
+  }
+
+  async usage(): Promise<SandboxUsage[]> {
+    const { cgroups } = this.#options;
+    return await Promise.all(
+      this.#registry
+        .all()
+        .map(async (sandbox) => usageOf(sandbox, cgroups, await this.#diskUse(sandbox.record.uid))),
+    );
+  }
+
+  async #diskUse(uid: number): Promise<DiskUse | null> {
+    try {
+      return (await this.#options.disks.use(await this.#diskOwner(uid))) ?? null;
+    } catch (error) {
+      this.#options.log.warn({ uid, err: error }, 'what a user keeps on the disk cannot be counted');
+      return null; // no reason to show nothing
+    }
+  }
+
+  settingsOf(uid: number): Readonly<Record<string, string>> | undefined {
+    return this.#registry.get(uid)?.record.settings;
+  }
+
+  async adjust(
+    uid: number,
+    limits: Limits & DiskLimits,
+    settings: Readonly<Record<string, string>>,
+  ): Promise<boolean> {
+    const sandbox = this.#registry.get(uid);
+    // One that is starting has no cgroup of its own yet; it is looked at again when it has started.
+    if (sandbox?.state !== 'running') return false;
+    const { user, limits: before } = sandbox.record;
+    if (before === limitsText(limits)) return true;
+    try {
+      await this.#options.cgroups.apply(cgroupOf(sandbox.record), limits, limitsIn(sandbox.record));
+    } catch (error) {
+      sandbox.limitsUncertain();
+      throw error;
+    }
+    const isAll = await this.#options.disks.adjust(await this.#diskOwner(uid), diskLimitsOf(limits));
+    const effective = Object.entries(settings).filter(([key]) => isAll || !diskSettings.has(key));
+    sandbox.adjusted(limits, Object.fromEntries(effective));
+    this.#options.log.info({ uid, user, ...limitsOf(limits), ...diskLimitsOf(limits) }, 'limits changed');
+    return true;
+  }
+
+  async stopAll(): Promise<void> {
+    await Promise.all([...this.uids(), ...this.#starts.uids()].map((uid) => this.stop(uid)));
+  }
+
+  async list(): Promise<SandboxInfo[]> {
+    const all = this.#registry.all().sort((a, b) => a.record.uid - b.record.uid);
+    return await Promise.all(all.map((sandbox) => describeSandbox(sandbox, this.#options.cgroups)));
+  }
+
+  layersInUse(): Set<string> {
+    const running = this.#registry.all().flatMap(({ record }) => [record.imageDigest, ...record.layers]);
+    return new Set([...running, ...this.#starts.layers()]);
+  }
+
+  /** Lets go of everything; sandboxes run on. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#starts.settled();
+    this.#registry.detach();
+    this.#pool?.[Symbol.dispose]();
+  }
+}
+
+/** Undefined: the sandbox is ending. */
+function refusalOf(reason: Refusal, { limits }: SessionSpec): DockershError | undefined {
+  switch (reason) {
+    case 'sessions':
+      return new DockershError('E_SESSIONS', { userDetail: 'this sandbox has 256' });
+    case 'limit':
+      return new DockershError('E_SESSIONS', {
+        userDetail: `${limits.mostSessions ?? 'no more'} at a time are allowed`,
+      });
+    case 'stuck':
+      return new DockershError('E_STUCK');
+    case 'protocol':
+      return new DockershError('E_PROTOCOL');
+    case 'stopping':
+      return undefined;
+  }
+}

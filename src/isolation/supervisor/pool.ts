@@ -1,0 +1,98 @@
+// The pool of supervisors that wait for a sandbox. Starting one takes a moment (and on cgroup v1 moving a process
+// into a cgroup takes 7 to 20 ms), so a few are always ready. They are forked by the launcher.
+
+import { closeAll, OwnedFd } from '../../lib/fd.ts';
+import { parseWire, textOf, WireWriter } from '../../lib/wire.ts';
+import { addon } from '../addon.ts';
+import type { CgroupHost } from '../cgroup/host.ts';
+import type { Disposer } from '../socket/client-connection.ts';
+import { SeqpacketConnection } from '../socket/seqpacket.ts';
+import { Launcher, type LauncherOptions } from './launcher.ts';
+
+const readyCount = 4;
+
+export interface PoolOptions extends Omit<LauncherOptions, 'started'> {
+  readonly cgroups: CgroupHost;
+}
+
+export class SupervisorPool implements Disposable {
+  readonly #options: PoolOptions;
+  readonly #ready: SeqpacketConnection[] = [];
+  readonly #prepare: Buffer;
+  readonly #launcher: Launcher;
+  #closed = false;
+
+  constructor(options: PoolOptions) {
+    this.#options = options;
+    const message = new WireWriter('prepare').u32('cgroupKind', options.cgroups.version);
+    for (const parent of options.cgroups.parents) message.text('cgroup', parent);
+    this.#prepare = message.finish();
+    this.#launcher = new Launcher({ ...options, started: (pid) => options.cgroups.placeLauncher(pid) });
+    this.#refill();
+  }
+
+  #fork(): SeqpacketConnection {
+    const [ours, theirs] = addon().socketPair();
+    using end = new OwnedFd(theirs);
+    using parts = new DisposableStack();
+    const connection = parts.use(new SeqpacketConnection(new OwnedFd(ours)));
+    connection.send(this.#prepare);
+    // Takes the descriptor, which waits with the message where the launcher is behind with refusals: last of all.
+    this.#launcher.send(new WireWriter('fork').finish(1), end);
+    parts.move();
+    return connection;
+  }
+
+  #refill(): void {
+    while (!this.#closed && this.#ready.length < readyCount) {
+      const connection = this.#fork();
+      this.#ready.push(connection);
+      connection.listen({
+        message: ({ data, fds }) => {
+          closeAll(fds);
+          this.#options.log.error({ failure: failureOf(data) }, 'a supervisor could not get ready');
+        },
+        end: () => this.#lost(connection),
+      });
+    }
+  }
+
+  /** One that ended before it was wanted; the next login takes another. */
+  #lost(connection: SeqpacketConnection): void {
+    const index = this.#ready.indexOf(connection);
+    if (index >= 0) this.#ready.splice(index, 1);
+    connection[Symbol.dispose]();
+  }
+
+  /** Who takes clients' connections off our hands. */
+  get disposer(): Disposer {
+    return this.#launcher;
+  }
+
+  /** A supervisor that has no sandbox yet; the caller owns the connection. */
+  take(): SeqpacketConnection {
+    const taken = this.#ready.shift() ?? this.#fork();
+    taken.pause();
+    // After the login that is waiting has been served.
+    setImmediate(() => {
+      try {
+        this.#refill();
+      } catch (error) {
+        this.#options.log.error({ err: error }, 'no supervisor could be started ahead of time');
+      }
+    });
+    return taken;
+  }
+
+  /** Waiting supervisors end when their connection does; the launcher too. */
+  [Symbol.dispose](): void {
+    this.#closed = true;
+    for (const connection of this.#ready) connection[Symbol.dispose]();
+    this.#launcher[Symbol.dispose]();
+  }
+}
+
+function failureOf(data: Buffer): string {
+  const message = parseWire(data);
+  return message === undefined ? 'not understood' : (textOf(message, 'text') ?? message.type);
+}

@@ -1,0 +1,84 @@
+// A sandbox's specification as the supervisor takes it (MSG_SANDBOX): everything worked out, nothing left to
+// look up. Pure.
+
+import { WireWriter } from '../../lib/wire.ts';
+import type { LimitWrite } from '../cgroup/host.ts';
+import type { SandboxSpec } from '../engine.ts';
+import type { IdMaps } from '../ids.ts';
+import type { DeviceNode } from '../sandbox/devices.ts';
+import { homeInside } from '../sandbox/identity-layer.ts';
+import type { UserFolder } from '../user-folder.ts';
+
+export interface Placement {
+  /** Of its cgroup, and of its files in the run folder. */
+  readonly name: string;
+  readonly hostname: string;
+  readonly ids: IdMaps;
+  readonly folder: UserFolder;
+  /** The identity layer, on top of the image's layers. */
+  readonly identity: string;
+  readonly limits: readonly LimitWrite[];
+  readonly devices: readonly DeviceNode[];
+  /** The sandbox's cgroup of version 2, to be divided further inside; undefined: not wanted, or there is none. */
+  readonly delegated: string | undefined;
+  /** An empty folder to build on; every supervisor has its own mount namespace, so all share one. */
+  readonly mountpoint: string;
+  readonly controlSocket: string;
+}
+
+/** "for ever" in milliseconds (UINT64_MAX). */
+const never = 0xffff_ffff_ffff_ffffn;
+const milliseconds = (ms: number): bigint => (Number.isFinite(ms) ? BigInt(Math.round(ms)) : never);
+
+/** tmpfs wants a size; without a limit of its own it may fill whatever memory the sandbox has. */
+const unlimitedBytes = 1n << 40n;
+const sizeOf = (bytes: number | null): bigint => (bytes === null ? unlimitedBytes : BigInt(bytes));
+
+/**
+ * A file system in memory takes three eighths of the sandbox's at most: with /tmp and /dev/shm full, a quarter is left for
+ * the programs that empty them. null is none, which is for root's policy to say.
+ */
+function besides(bytes: number | null, memoryBytes: number | null): number | null {
+  return bytes === null || memoryBytes === null ? bytes : Math.min(bytes, Math.floor(memoryBytes / 8) * 3);
+}
+
+export function specificationMessage(spec: SandboxSpec, place: Placement): Buffer {
+  const { user, image } = spec;
+  const writer = new WireWriter('sandbox')
+    .text('name', place.name)
+    .u32('uid', user.uid)
+    .u32('gid', user.gid)
+    .u32('groups', ...place.ids.groups)
+    .u32('rootIds', place.ids.rootId, place.ids.rootId)
+    .text('uidMap', place.ids.uidMap)
+    .text('gidMap', place.ids.gidMap)
+    .text('layer', place.identity);
+  for (const layer of image.layers) writer.text(layer.idmapped ? 'layer' : 'plainLayer', layer.path);
+  if (place.folder.device !== undefined) writer.text('disk', place.folder.device);
+  writer.text('upper', place.folder.layer).text('mountpoint', place.mountpoint);
+  for (const bind of image.binds) writer.text('bind', `${bind.source}\0${bind.target}\0ro`);
+  writer
+    .text('bind', `${place.folder.home}\0${homeInside(user)}\0rw`)
+    .text('hostname', place.hostname)
+    .u32('network', spec.network === 'host' ? 1 : 0)
+    .u32('root', spec.root === 'yes' ? 1 : 0)
+    .u32('nesting', spec.nesting === 'yes' ? 1 : 0)
+    .u32('filtersAlone', spec.systemCalls.alone ? 1 : 0)
+    .u64('tmpBytes', sizeOf(besides(spec.tmpBytes, spec.memoryBytes)))
+    .u64('shmBytes', sizeOf(besides(spec.shmBytes, spec.memoryBytes)))
+    .text('control', place.controlSocket)
+    .u64('lingerMs', milliseconds(spec.lingerMs))
+    .u64('hangupGraceMs', milliseconds(spec.hangupGraceMs))
+    .u64('stopGraceMs', milliseconds(spec.stopGraceMs))
+    .u32('backgroundKill', spec.background === 'kill' ? 1 : 0);
+  for (const filter of spec.systemCalls.filters) writer.bytes('filter', filter);
+  for (const { source, target, writable } of spec.mounts)
+    writer.text('mount', `${source}\0${target}\0${writable ? 'rw' : 'ro'}`);
+  for (const { name, major, minor, writable } of place.devices)
+    writer.text('device', `${name}\0${major}:${minor}\0${writable ? 'rw' : 'r'}`);
+  if (place.delegated !== undefined) writer.text('delegated', place.delegated);
+  for (const { hierarchy, file, value } of place.limits) {
+    writer.text('cgroupWrite', `${hierarchy}\0${file}\0${value}`);
+  }
+  return writer.finish();
+}

@@ -1,0 +1,298 @@
+// The daemon's side of one supervisor: what is said on its control connection (docs/protocol.md, "Supervisor"), and
+// nothing else. The order of calls is the business of sandbox.ts.
+
+import { closeAll, type OwnedFd } from '../../lib/fd.ts';
+import { fieldsOf, parseWire, textOf, u32Of, u64sOf, type WireMessage, WireWriter } from '../../lib/wire.ts';
+import { addon } from '../addon.ts';
+import type { SessionEnd, SessionSpec } from '../engine.ts';
+import { type ClientConnection, isPeerGone } from '../socket/client-connection.ts';
+import type { SeqpacketConnection } from '../socket/seqpacket.ts';
+import { SessionNote, type SessionPlace, sessionMessage } from './session-message.ts';
+
+/**
+ * `sessions`: there is no place for another; `limit`: the session's own limit says so; `stuck`: what earlier clients
+ * have sent can't be closed.
+ */
+const refusals = ['stopping', 'sessions', 'limit', 'stuck', 'protocol'] as const;
+export type Refusal = (typeof refusals)[number];
+
+/** What became of a session that was handed over. A refused one's client is ours again. */
+export type SessionAnswer =
+  | { readonly kind: 'accepted' }
+  | { readonly kind: 'refused'; readonly reason: Refusal }
+  /** A client's connection that was under way is closed with the supervisor; it sends its login again by itself. */
+  | { readonly kind: 'gone' };
+
+interface Waiting {
+  readonly client: ClientConnection;
+  readonly answered: (answer: SessionAnswer) => void;
+}
+
+const isStopping: SessionAnswer = { kind: 'refused', reason: 'stopping' };
+
+/** A start that failed: what the supervisor attempted, errno (0 where there is none), and the full text. */
+export interface BuildFailure {
+  readonly step: string;
+  readonly errno: number;
+  readonly text: string;
+}
+
+export interface SupervisorState {
+  readonly stopping: boolean;
+  readonly initPid: number;
+  readonly sessions: readonly {
+    readonly id: string;
+    readonly pid: number;
+    readonly pts: number;
+    readonly note: SessionNote;
+  }[];
+}
+
+export interface SupervisorEvents {
+  /** `stepsNs`: when the build began, and each step of it (buildSteps). */
+  readonly ready: (initPid: number, stepsNs: readonly bigint[]) => void;
+  readonly failed: (failure: BuildFailure) => void;
+  readonly stopping: () => void;
+  readonly sessionEnded: (end: Omit<SessionEnd, 'uid'>) => void;
+  /** Nothing of the user's runs any more, but there are processes that the kernel can't end. */
+  readonly left: () => void;
+  /** Nothing of the sandbox is left, or the supervisor has died. */
+  readonly gone: () => void;
+}
+
+/** Names of the steps in MSG_READY, in the order of enum build_step (native/supervisor/shared.h). */
+export const buildSteps = ['limits', 'clone', 'rootfs', 'namespaces', 'pivot', 'enter'] as const;
+
+export class Supervisor implements Disposable {
+  readonly #connection: SeqpacketConnection;
+  readonly #events: SupervisorEvents;
+  readonly #waiting = new Map<string, Waiting>();
+  /** Hears first how the pause begins that was asked for last, and then when it ends by itself. */
+  #pause: ((problem: string | undefined) => void) | undefined;
+  #pauses = 0;
+  #states: ((state: SupervisorState | undefined) => void)[] = [];
+  #gone = false;
+  /** Of PID 1 and of the supervisor itself. */
+  #processes: readonly OwnedFd[] = [];
+
+  /** Owns the connection. */
+  constructor(connection: SeqpacketConnection, events: SupervisorEvents) {
+    this.#connection = connection;
+    this.#events = events;
+    connection.listen({
+      message: ({ data, fds }) => {
+        const message = parseWire(data);
+        const [connection] = fds;
+        if (message?.type === 'refused' && connection !== undefined) this.#refused(message, connection);
+        else if (message?.type === 'ready' || message?.type === 'state') this.#know(fds);
+        else closeAll(fds);
+        if (message !== undefined) this.#handle(message);
+      },
+      end: () => this.#end(),
+    });
+  }
+
+  /** Sends a whole specification (specification.ts). */
+  build(specification: Buffer): void {
+    this.#connection.send(specification);
+  }
+
+  /** Hands a session over with its client. Whatever this throws, the client is whose it was. */
+  async startSession(
+    session: SessionSpec,
+    place: SessionPlace,
+    client: ClientConnection,
+  ): Promise<SessionAnswer> {
+    const data = sessionMessage(session, place);
+    if (this.#gone) return isStopping;
+    const answer = Promise.withResolvers<SessionAnswer>();
+    this.#waiting.set(session.id, { client, answered: answer.resolve });
+    try {
+      client.handOver((fd) =>
+        this.#connection.send(data, [fd], ([back]) => back !== undefined && client.giveBack(back)),
+      );
+    } catch (error) {
+      this.#waiting.delete(session.id);
+      if (!isPeerGone(error)) throw error;
+      return isStopping; // it has just ended
+    }
+    return await answer.promise;
+  }
+
+  stop(): void {
+    this.#connection.send(new WireWriter('stop').finish());
+  }
+
+  /** Shows the host's folders as they are now, where the sandbox has any. */
+  renew(): void {
+    if (!this.#gone) this.#sendOrEnd(new WireWriter('renew').finish());
+  }
+
+  #know(processes: readonly OwnedFd[]): void {
+    closeAll(this.#processes);
+    this.#processes = processes;
+  }
+
+  /** Kills PID 1, and with it everything inside, and the supervisor. False: it is of a version that gave no handles. */
+  kill(): boolean {
+    for (const handle of this.#processes) addon().kill(handle.borrow());
+    return this.#processes.length > 0;
+  }
+
+  /** Takes it for gone, whatever has become of the process. */
+  abandon(): void {
+    if (this.#gone) return;
+    this.#connection[Symbol.dispose]();
+    this.#end();
+  }
+
+  /** Undefined: everything in the sandbox stands still. Otherwise why not. `ranOn`: it runs again. */
+  pause(limitMs: number, ranOn: () => void): Promise<string | undefined> {
+    if (this.#gone) return Promise.resolve(isGone);
+    this.#pauses += 1;
+    return new Promise((resolve) => {
+      let isAnswered = false;
+      const answered = (problem: string | undefined): void => {
+        if (isAnswered) ranOn();
+        else resolve(problem);
+        isAnswered = true;
+      };
+      this.#pause = answered;
+      this.#sendOrEnd(this.#pauseMessage(limitMs));
+    });
+  }
+
+  /** Ends a pause. */
+  resume(): void {
+    this.#pause = undefined;
+    if (!this.#gone) this.#sendOrEnd(this.#pauseMessage(0));
+  }
+
+  #pauseMessage(limitMs: number): Buffer {
+    return new WireWriter('pause').u32('slot', this.#pauses).u32('pauseMs', limitMs).finish();
+  }
+
+  /** What it is doing now; undefined where it is gone. */
+  state(): Promise<SupervisorState | undefined> {
+    if (this.#gone) return Promise.resolve(undefined);
+    return new Promise((resolve) => {
+      this.#states.push(resolve);
+      this.#sendOrEnd(new WireWriter('hello').finish());
+    });
+  }
+
+  #sendOrEnd(message: Buffer): void {
+    try {
+      this.#connection.send(message);
+    } catch (error) {
+      if (!isPeerGone(error)) throw error; // its end tells everybody who waits
+    }
+  }
+
+  #paused(message: WireMessage): void {
+    if (u32Of(message, 'slot') !== this.#pauses) return; // of an earlier one, which nobody waits for any more
+    this.#pause?.(u32Of(message, 'code') === 1 ? undefined : (textOf(message, 'text') ?? ''));
+  }
+
+  #handle(message: WireMessage): void {
+    switch (message.type) {
+      case 'ready':
+        this.#events.ready(u32Of(message, 'pid') ?? 0, u64sOf(message, 'steps'));
+        break;
+      case 'failed':
+        this.#events.failed({
+          step: textOf(message, 'state') ?? '',
+          errno: u32Of(message, 'code') ?? 0,
+          text: textOf(message, 'text') ?? '',
+        });
+        break;
+      case 'accepted':
+        this.#answer(message, { kind: 'accepted' });
+        break;
+      case 'sessionEnded':
+        this.#events.sessionEnded(sessionEnd(message));
+        break;
+      case 'stopping':
+        this.#events.stopping();
+        break;
+      case 'left':
+        this.#events.left();
+        break;
+      case 'paused':
+        this.#paused(message);
+        break;
+      case 'state':
+        this.#states.shift()?.(stateOf(message));
+        break;
+      default:
+        break;
+    }
+  }
+
+  #refused(message: WireMessage, connection: OwnedFd): void {
+    const waiting = this.#waiting.get(textOf(message, 'id') ?? '');
+    if (waiting === undefined) connection[Symbol.dispose]();
+    else waiting.client.giveBack(connection);
+    this.#answer(message, { kind: 'refused', reason: refusalOf(textOf(message, 'text')) });
+  }
+
+  #answer(message: WireMessage, answer: SessionAnswer): void {
+    const id = textOf(message, 'id') ?? '';
+    this.#waiting.get(id)?.answered(answer);
+    this.#waiting.delete(id);
+  }
+
+  #end(): void {
+    this.#gone = true;
+    this.#know([]);
+    for (const { answered } of this.#waiting.values()) answered({ kind: 'gone' });
+    this.#waiting.clear();
+    for (const state of this.#states) state(undefined);
+    this.#states = [];
+    this.#pause?.(isGone);
+    this.#events.gone();
+  }
+
+  /** Lets go of the supervisor, which goes on without us. */
+  [Symbol.dispose](): void {
+    this.#connection[Symbol.dispose]();
+    this.#know([]);
+  }
+}
+
+const isGone = 'it has just ended';
+
+function refusalOf(text: string | undefined): Refusal {
+  return refusals.find((refusal) => refusal === text) ?? 'protocol';
+}
+
+function sessionEnd(message: WireMessage): Omit<SessionEnd, 'uid'> {
+  return {
+    id: textOf(message, 'id') ?? '',
+    outcome: { kind: u32Of(message, 'kind') === 1 ? 'signal' : 'exit', code: u32Of(message, 'code') ?? 0 },
+    problem: textOf(message, 'text') ?? '',
+    stepsNs: u64sOf(message, 'steps'),
+  };
+}
+
+function stateOf(message: WireMessage): SupervisorState {
+  const sessions = fieldsOf(message, 'session').map((value) => {
+    const [id, pid, pts, note] = value.toString('utf8').split('\0');
+    const parsed = SessionNote.safeParse(parseNote(note));
+    return {
+      id: id ?? '',
+      pid: Number(pid),
+      pts: Number(pts),
+      note: parsed.success ? parsed.data : { startedAt: new Date(0).toISOString() },
+    };
+  });
+  return { stopping: textOf(message, 'state') !== 'running', initPid: u32Of(message, 'pid') ?? 0, sessions };
+}
+
+function parseNote(note: string | undefined): unknown {
+  try {
+    return JSON.parse(note ?? '');
+  } catch {
+    return undefined; // of another version: the session is shown without it
+  }
+}
