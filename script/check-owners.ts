@@ -5,7 +5,7 @@ import { globSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 
 const root = path.resolve(import.meta.dirname, '..');
-const owners = 'OwnedFd|SeqpacketConnection|MountedImage|FileWatch';
+const owners = 'OwnedFd|SeqpacketConnection|MountedDiskImage|FileWatch';
 const rules = [
   {
     pattern: new RegExp(`^\\s*(?:const|let|var)\\s+\\w+(?:: \\w+)?\\s*=\\s*new (?:${owners})\\(`),

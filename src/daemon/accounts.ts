@@ -6,10 +6,10 @@ import path from 'node:path';
 import { z } from 'zod';
 import { layerReport } from '../images/layers/job.ts';
 import { type LayerProgram, removeFolder } from '../images/layers/program.ts';
+import { userFolder } from '../isolation/disk/places.ts';
 import type { UserDisk, UserDisks } from '../isolation/disk/user-disks.ts';
 import type { Engine, UserRecord } from '../isolation/engine.ts';
 import {
-  exists,
   findHome,
   forgetHome,
   homePlaces,
@@ -17,9 +17,9 @@ import {
   placeForHome,
   rememberHome,
 } from '../isolation/private-home.ts';
-import { userFolder } from '../isolation/user-folder.ts';
 import { syncFolder } from '../lib/atomic-file.ts';
 import { DockershError, hasErrno } from '../lib/errors.ts';
+import { exists } from '../lib/if-there.ts';
 import { isMarkedRescue, markRescue, rescueLayer } from './rescue.ts';
 
 export interface AccountState {

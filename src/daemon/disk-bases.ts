@@ -7,8 +7,8 @@ import path from 'node:path';
 import { z } from 'zod';
 import { basesIn } from '../images/user-layer.ts';
 import { readJson } from '../images/user-layer-files.ts';
+import { userFolder } from '../isolation/disk/places.ts';
 import type { UserDisks } from '../isolation/disk/user-disks.ts';
-import { userFolder } from '../isolation/user-folder.ts';
 import { writeFileAtomic } from '../lib/atomic-file.ts';
 import { hasErrno } from '../lib/errors.ts';
 

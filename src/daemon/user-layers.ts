@@ -18,9 +18,9 @@ import {
   takeSnapshot,
   writeLayerBase,
 } from '../images/user-layer.ts';
+import { userFolder } from '../isolation/disk/places.ts';
 import type { UserDisks } from '../isolation/disk/user-disks.ts';
 import type { Engine, UserRecord } from '../isolation/engine.ts';
-import { userFolder } from '../isolation/user-folder.ts';
 import { DockershError } from '../lib/errors.ts';
 import type { Logger } from '../lib/log.ts';
 import { shellOperand } from '../lib/text/shell-word.ts';

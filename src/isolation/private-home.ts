@@ -9,6 +9,7 @@ import { chmod, lstat, mkdir, readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { writeFileAtomic } from '../lib/atomic-file.ts';
 import { DockershError, hasErrno } from '../lib/errors.ts';
+import { exists } from '../lib/if-there.ts';
 import { shellWord } from '../lib/text/shell-word.ts';
 import { checkTrustedPath } from '../lib/trusted-path.ts';
 import type { UserRecord } from './addon.ts';
@@ -39,17 +40,6 @@ async function knownFolder({ outside, folder }: Lying): Promise<string> {
   } catch (error) {
     if (!hasErrno(error, 'ENOENT', 'ENOTDIR')) throw error; // it lies in the state, or there is none yet
     return folder;
-  }
-}
-
-/** Itself, wherever it points to. */
-export async function exists(file: string): Promise<boolean> {
-  try {
-    await lstat(file);
-    return true;
-  } catch (error) {
-    if (hasErrno(error, 'ENOENT', 'ENOTDIR')) return false;
-    throw error;
   }
 }
 

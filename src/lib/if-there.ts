@@ -1,6 +1,6 @@
 // Looks at files that may be missing.
 
-import { stat } from 'node:fs/promises';
+import { lstat } from 'node:fs/promises';
 import { hasErrno } from './errors.ts';
 
 /** What was found, or undefined where there is nothing of that name. Any other failure is the caller's. */
@@ -13,7 +13,13 @@ export async function ifThere<T>(found: Promise<T>): Promise<T | undefined> {
   }
 }
 
-/** False for a link that leads nowhere, too. */
+/** Whether something has that name, be it a link that leads nowhere. */
 export async function exists(path: string): Promise<boolean> {
-  return (await ifThere(stat(path))) !== undefined;
+  try {
+    await lstat(path);
+    return true;
+  } catch (error) {
+    if (hasErrno(error, 'ENOENT', 'ENOTDIR')) return false;
+    throw error;
+  }
 }

@@ -57,7 +57,7 @@ const becomes = (number: string, wanted: string): string =>
 const manyFiles = `mkdir ~/n && cd ~/n && perl -e 'for (1 .. 4000) { open(my $f, ">", $_) or die "$_ $!\\n" }'`;
 
 /** An image in which a user can become root: by a setuid setpriv. busybox has one of that name. */
-const makeImage = `mkdir -p /root/base/{bin,etc,tmp,proc,dev,home,var/tmp}; chmod 1777 /root/base/var/tmp
+const makeDiskImage = `mkdir -p /root/base/{bin,etc,tmp,proc,dev,home,var/tmp}; chmod 1777 /root/base/var/tmp
   cp /bin/busybox /usr/bin/perl /root/base/bin/; install -m 4755 /usr/bin/setpriv /root/base/bin/become
   for name in sh head df awk unshare chmod chown mkdir rm stat; do ln -s busybox /root/base/bin/$name; done
   cp -L --parents $(ldd /usr/bin/perl /usr/bin/setpriv | grep -o '/lib[^ ]*' | sort -u) /root/base
@@ -189,7 +189,7 @@ describe.each(suites.filter((suite) => wanted.includes(suite)))('quotas on Debia
 
   describe('of projects, where users are root inside and may nest', () => {
     it('hold for every root there is, whatever it does', async () => {
-      await root(makeImage);
+      await root(makeDiskImage);
       await limit('eve', 'image = lab/root:1\nroot = yes\nnesting = yes\ndisk = 64M\ninodes = 2000');
       const tried = await out(
         'eve',

@@ -1,8 +1,9 @@
 // Finds the host's cgroup hierarchies, and in each our folder and the controllers that it lets us have.
 
-import { access, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { DockershError, hasErrno } from '../../lib/errors.ts';
+import { exists } from '../../lib/if-there.ts';
 import { mountPath } from '../../lib/mountinfo.ts';
 import { type Controller, diskProbe, rareControllers, usualControllers } from './limits.ts';
 
@@ -225,15 +226,6 @@ async function inheritCpus(mount: string, name: string): Promise<string> {
     await writeFile(path.join(folder, 'cgroup.clone_children'), '1');
   }
   return cpus;
-}
-
-async function exists(file: string): Promise<boolean> {
-  try {
-    await access(file);
-    return true;
-  } catch {
-    return false; // whatever the reason, it can't be written either
-  }
 }
 
 interface CgroupMount {

@@ -22,7 +22,7 @@ const inodesPerBlock = 16;
 const helperMs = 1_800_000;
 const helperPath = '/usr/sbin:/sbin:/usr/bin:/bin';
 
-export interface ImageSize {
+export interface DiskImageSize {
   readonly bytes: number;
   /** null: as many as usual. */
   readonly inodes: number | null;
@@ -36,14 +36,14 @@ export interface Space {
   readonly usedInodes: number;
 }
 
-export function imageBytes(file: string): number {
+export function diskImageBytes(file: string): number {
   return statSync(file).size;
 }
 
 const wholeBlocks = (bytes: number): number => Math.floor(bytes / blockBytes) * blockBytes;
 
 /** Makes the file, which must not be there, with an empty file system. */
-export async function makeImage(file: string, { bytes, inodes }: ImageSize): Promise<void> {
+export async function makeDiskImage(file: string, { bytes, inodes }: DiskImageSize): Promise<void> {
   await using handle = await open(file, 'wx', 0o600);
   await handle.truncate(wholeBlocks(bytes));
   const kept = ((keptBlocks * blockBytes * 100) / bytes).toFixed(6);
@@ -60,7 +60,7 @@ export async function makeImage(file: string, { bytes, inodes }: ImageSize): Pro
   });
 }
 
-export class MountedImage implements AsyncDisposable {
+export class MountedDiskImage implements AsyncDisposable {
   readonly device: string;
   readonly #file: string;
   readonly #mount: OwnedFd;
@@ -72,13 +72,13 @@ export class MountedImage implements AsyncDisposable {
   }
 
   /** Throws E_DISK_BROKEN where the file system is damaged in a way that mends itself not. */
-  static async mount(file: string): Promise<MountedImage> {
+  static async mount(file: string): Promise<MountedDiskImage> {
     const { fd, free } = addon().diskLock(file);
     using lock = new OwnedFd(fd);
     if (free) await mend(file);
     try {
       const { device, mount } = await addon().diskMount(lock.borrow());
-      return new MountedImage(file, device, new OwnedFd(mount));
+      return new MountedDiskImage(file, device, new OwnedFd(mount));
     } catch (error) {
       const broken = hasErrno(error, 'EUCLEAN', 'EINVAL', 'EIO', 'EBADMSG');
       throw new DockershError(broken ? 'E_DISK_BROKEN' : 'E_SANDBOX_START', {
@@ -100,7 +100,7 @@ export class MountedImage implements AsyncDisposable {
   /** At once, also in a sandbox that runs. False: the kernel lets nobody do that here. Safe to do again. */
   async grow(bytes: number): Promise<boolean> {
     const wanted = wholeBlocks(bytes);
-    const before = imageBytes(this.#file);
+    const before = diskImageBytes(this.#file);
     await using handle = await open(this.#file, 'r+');
     if (wanted > before) await handle.truncate(wanted);
     try {
@@ -131,7 +131,7 @@ export async function spaceOf(folder: string): Promise<Space> {
 }
 
 /** Whether an image of that many inodes is what mke2fs makes for the wanted number. */
-export function fitsInodes(have: number, { bytes, inodes }: ImageSize): boolean {
+export function fitsInodes(have: number, { bytes, inodes }: DiskImageSize): boolean {
   const groups = Math.ceil(bytes / groupBytes);
   if (inodes === null) return have >= (bytes / bytesPerInode) * 0.9;
   return have >= inodes * 0.95 && have <= inodes + groups * inodesPerBlock * 2;
@@ -163,7 +163,7 @@ async function isClean(file: string): Promise<boolean> {
 }
 
 /** Why no image can be made or mounted here; undefined: it can. */
-export function imagesMissing(): string | undefined {
+export function diskImagesMissing(): string | undefined {
   if (!existsSync('/dev/loop-control')) return 'there are no loop devices (/dev/loop-control)';
   const folders = helperPath.split(':');
   const missing = ['mke2fs', 'e2fsck'].find(
@@ -190,7 +190,7 @@ function helper(program: string, args: readonly string[]): Promise<Result> {
 }
 
 /** Takes away what mke2fs puts there and nobody needs: e2fsck makes it when it does. */
-export async function emptyImage(folder: string): Promise<void> {
+export async function emptyDiskImage(folder: string): Promise<void> {
   await rmdir(path.join(folder, 'lost+found')).catch((error: unknown) => {
     if (!hasErrno(error, 'ENOENT')) throw error;
   });

@@ -2,18 +2,18 @@
 
 import type { Logger } from '../../lib/log.ts';
 import type { DiskUse } from '../engine.ts';
-import { blockBytes, fitsInodes, type ImageSize, imageBytes, spaceOf } from './disk-image.ts';
+import { blockBytes, type DiskImageSize, diskImageBytes, fitsInodes, spaceOf } from './disk-image.ts';
 import { hasRoomFor, isSameSize } from './disk-image-size.ts';
 import type { DiskLimits } from './limits.ts';
 import type { DiskMoves } from './moves.ts';
-import type { OpenImages } from './open-disk-images.ts';
+import type { OpenDiskImages } from './open-disk-images.ts';
 
-export class ImageDisks {
-  readonly #images: OpenImages;
+export class DiskImages {
+  readonly #images: OpenDiskImages;
   readonly #moves: DiskMoves;
   readonly #log: Logger;
 
-  constructor(images: OpenImages, moves: DiskMoves, log: Logger) {
+  constructor(images: OpenDiskImages, moves: DiskMoves, log: Logger) {
     this.#images = images;
     this.#moves = moves;
     this.#log = log;
@@ -22,7 +22,7 @@ export class ImageDisks {
   /** As UserDisks has it. Throws E_DISK_FULL, E_DISK_BROKEN. */
   async prepare(uid: number, { diskBytes, inodes }: DiskLimits): Promise<void> {
     if (diskBytes === null) return;
-    const size: ImageSize = { bytes: diskBytes, inodes };
+    const size: DiskImageSize = { bytes: diskBytes, inodes };
     if (!this.#images.exists(uid)) {
       await this.#moves.toImage(uid, size);
       return;
@@ -33,13 +33,13 @@ export class ImageDisks {
   }
 
   /** Whether no other image is to be made. Grows it where that is all there is to do. */
-  async #staysAsItIs(uid: number, size: ImageSize): Promise<boolean> {
+  async #staysAsItIs(uid: number, size: DiskImageSize): Promise<boolean> {
     const image = await this.#images.mounted(uid);
     if (image === undefined) return false;
     const file = this.#images.fileOf(uid);
-    if (imageBytes(file) < size.bytes) await image.grow(size.bytes);
+    if (diskImageBytes(file) < size.bytes) await image.grow(size.bytes);
     const space = await image.space();
-    if (isSameSize(imageBytes(file), size.bytes) && fitsInodes(space.inodes, size)) return true;
+    if (isSameSize(diskImageBytes(file), size.bytes) && fitsInodes(space.inodes, size)) return true;
     if (hasRoomFor(space, size)) return false;
     const { usedBytes, usedInodes } = space;
     this.#log.warn(
@@ -54,7 +54,7 @@ export class ImageDisks {
     if (diskBytes === null) return false;
     await using _use = await this.#images.open(uid);
     const image = await this.#images.mounted(uid);
-    const now = imageBytes(this.#images.fileOf(uid));
+    const now = diskImageBytes(this.#images.fileOf(uid));
     if (image === undefined || diskBytes < now - blockBytes) return false;
     const grown = isSameSize(diskBytes, now) || (await image.grow(diskBytes));
     return grown && fitsInodes((await image.space()).inodes, { bytes: diskBytes, inodes });

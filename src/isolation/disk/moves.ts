@@ -10,10 +10,10 @@ import { mkdir, open, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { syncFolder } from '../../lib/atomic-file.ts';
 import type { Logger } from '../../lib/log.ts';
-import { diskParts, userFolder } from '../user-folder.ts';
-import { emptyImage, type ImageSize, MountedImage, makeImage } from './disk-image.ts';
+import { type DiskImageSize, emptyDiskImage, MountedDiskImage, makeDiskImage } from './disk-image.ts';
 import { sizeToHold } from './disk-image-size.ts';
-import type { OpenImages } from './open-disk-images.ts';
+import type { OpenDiskImages } from './open-disk-images.ts';
+import { diskParts, userFolder } from './places.ts';
 
 export interface DiskMovesOptions {
   readonly state: string;
@@ -28,9 +28,9 @@ export interface DiskMovesOptions {
 /** Call while there is no sandbox and nobody else at the user's disk. */
 export class DiskMoves {
   readonly #options: DiskMovesOptions;
-  readonly #images: OpenImages;
+  readonly #images: OpenDiskImages;
 
-  constructor(options: DiskMovesOptions, images: OpenImages) {
+  constructor(options: DiskMovesOptions, images: OpenDiskImages) {
     this.#options = options;
     this.#images = images;
   }
@@ -44,12 +44,12 @@ export class DiskMoves {
   }
 
   /** What lies in the user's folder goes into an image. Throws E_DISK_FULL, E_LIMIT_REFUSED. */
-  async toImage(uid: number, wanted: ImageSize): Promise<void> {
+  async toImage(uid: number, wanted: DiskImageSize): Promise<void> {
     await this.#fillImage(uid, this.#folderOf(uid), wanted);
   }
 
   /** What lies in `source`, which is the image that there is, goes into another; it stays as it is where that fails. */
-  async toOtherImage(uid: number, source: string, wanted: ImageSize): Promise<void> {
+  async toOtherImage(uid: number, source: string, wanted: DiskImageSize): Promise<void> {
     await this.#orAsItIs(uid, async () => await this.#fillImage(uid, source, wanted));
   }
 
@@ -69,17 +69,17 @@ export class DiskMoves {
   }
 
   /** Puts what lies in `source` into a new image, which then takes the place of whatever held it. */
-  async #fillImage(uid: number, source: string, wanted: ImageSize): Promise<void> {
+  async #fillImage(uid: number, source: string, wanted: DiskImageSize): Promise<void> {
     const { log, copy } = this.#options;
     const started = performance.now();
     await mkdir(this.#folderOf(uid), { recursive: true, mode: 0o700 });
     const there = diskParts.filter((part) => existsSync(path.join(source, part)));
     const size = await this.#sizeFor(source, there, wanted);
     const half = this.#halfImageOf(uid);
-    await makeImage(half, size);
+    await makeDiskImage(half, size);
     {
-      await using image = await MountedImage.mount(half);
-      await emptyImage(image.folder);
+      await using image = await MountedDiskImage.mount(half);
+      await emptyDiskImage(image.folder);
       for (const part of there) await copy(path.join(source, part), path.join(image.folder, part));
     }
     await syncFile(half);
@@ -89,7 +89,7 @@ export class DiskMoves {
     log.info({ uid, bytes: size.bytes, inodes: size.inodes, copied: there, ms }, 'disk made');
   }
 
-  async #sizeFor(source: string, there: readonly string[], wanted: ImageSize): Promise<ImageSize> {
+  async #sizeFor(source: string, there: readonly string[], wanted: DiskImageSize): Promise<DiskImageSize> {
     if (there.length === 0) return sizeToHold(wanted, undefined);
     const used = { bytes: 0, entries: 0 };
     for (const part of there) {

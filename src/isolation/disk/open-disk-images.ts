@@ -8,15 +8,15 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { syncFolder } from '../../lib/atomic-file.ts';
 import { DockershError } from '../../lib/errors.ts';
 import type { Logger } from '../../lib/log.ts';
-import { diskImage } from '../user-folder.ts';
-import { MountedImage } from './disk-image.ts';
+import { MountedDiskImage } from './disk-image.ts';
+import { diskImage } from './places.ts';
 
 /** Mounting costs a millisecond, and whoever was there often comes again. */
 const lingerMs = 2_000;
 const patienceMs = 10_000;
 
 interface OpenImage {
-  readonly mounting: Promise<MountedImage>;
+  readonly mounting: Promise<MountedDiskImage>;
   users: number;
   closing: NodeJS.Timeout | undefined;
 }
@@ -29,7 +29,7 @@ export interface ImageUse extends AsyncDisposable {
   readonly device: string;
 }
 
-export class OpenImages implements AsyncDisposable {
+export class OpenDiskImages implements AsyncDisposable {
   readonly #state: string;
   readonly #log: Logger;
   readonly #open = new Map<number, OpenImage>();
@@ -70,13 +70,13 @@ export class OpenImages implements AsyncDisposable {
   }
 
   /** The one that is open now; undefined: none is. */
-  async mounted(uid: number): Promise<MountedImage | undefined> {
+  async mounted(uid: number): Promise<MountedDiskImage | undefined> {
     return await this.#open.get(uid)?.mounting;
   }
 
   #mount(uid: number): OpenImage {
     const image: OpenImage = {
-      mounting: MountedImage.mount(this.fileOf(uid)),
+      mounting: MountedDiskImage.mount(this.fileOf(uid)),
       users: 0,
       closing: undefined,
     };

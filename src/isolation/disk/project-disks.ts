@@ -4,8 +4,8 @@
 import path from 'node:path';
 import type { Logger } from '../../lib/log.ts';
 import type { DiskUse } from '../engine.ts';
-import { diskParts, userFolder } from '../user-folder.ts';
 import type { DiskLimits } from './limits.ts';
+import { diskParts, userFolder } from './places.ts';
 import {
   forgetProject,
   isProject,

@@ -1,5 +1,5 @@
 // Opens what users keep on the disk, in whatever holds it: a plain folder, the same folder as a project with a quota
-// (project-disks.ts), or a disk image (image-disks.ts). Whoever reads or writes it opens it first and lets go of it
+// (project-disks.ts), or a disk image (disk-images.ts). Whoever reads or writes it opens it first and lets go of it
 // afterwards.
 //
 //   <state>/users/<uid>/disk.img      the image; where it is, there is nothing of the following beside it
@@ -7,12 +7,12 @@
 
 import { DockershError } from '../../lib/errors.ts';
 import type { DiskUse } from '../engine.ts';
-import { userFolder } from '../user-folder.ts';
-import { imagesMissing } from './disk-image.ts';
-import { ImageDisks } from './disk-images.ts';
+import { diskImagesMissing } from './disk-image.ts';
+import { DiskImages } from './disk-images.ts';
 import { type DiskLimits, type Holder, holderOf } from './limits.ts';
 import { DiskMoves, type DiskMovesOptions } from './moves.ts';
-import { OpenImages } from './open-disk-images.ts';
+import { OpenDiskImages } from './open-disk-images.ts';
+import { userFolder } from './places.ts';
 import { type DiskOwner, ProjectDisks, type ProjectDisksOptions } from './project-disks.ts';
 import { projectsMissing } from './project-quota.ts';
 
@@ -31,17 +31,17 @@ export type UserDisksOptions = DiskMovesOptions & ProjectDisksOptions;
 
 export class UserDisks implements AsyncDisposable {
   readonly #state: string;
-  readonly #open: OpenImages;
+  readonly #open: OpenDiskImages;
   readonly #moves: DiskMoves;
-  readonly #images: ImageDisks;
+  readonly #images: DiskImages;
   readonly #projects: ProjectDisks;
 
   constructor(options: UserDisksOptions) {
     const { state, log } = options;
     this.#state = state;
-    this.#open = new OpenImages(state, log);
+    this.#open = new OpenDiskImages(state, log);
     this.#moves = new DiskMoves(options, this.#open);
-    this.#images = new ImageDisks(this.#open, this.#moves, log);
+    this.#images = new DiskImages(this.#open, this.#moves, log);
     this.#projects = new ProjectDisks(options);
   }
 
@@ -96,7 +96,7 @@ export class UserDisks implements AsyncDisposable {
   async canHold(limits: DiskLimits): Promise<{ readonly holder: Holder; readonly missing?: string }> {
     const chosen = holderOf(limits, await this.#noProjects(limits));
     if (chosen.missing !== undefined || chosen.holder !== 'image') return chosen;
-    const missing = imagesMissing();
+    const missing = diskImagesMissing();
     return missing === undefined ? chosen : { holder: 'image', missing };
   }
 

@@ -2,7 +2,7 @@
 // running. The files that each has in the run folder, which are removed here when its supervisor could not do it:
 //
 //   <run>/sandboxes/<uid>.sock   its supervisor listens there
-//   <run>/sandboxes/<uid>.json   what it is (sandbox-record.ts)
+//   <run>/sandboxes/<uid>.json   what it is (record.ts)
 
 import { readdir, readFile, rm } from 'node:fs/promises';
 import path from 'node:path';

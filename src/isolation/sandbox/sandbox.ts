@@ -1,5 +1,5 @@
 // One sandbox as the daemon knows it: from the moment that its supervisor is asked for until nothing of it is left.
-// Its record (sandbox-record.ts) describes it, and is kept in a file for as long.
+// Its record (record.ts) describes it, and is kept in a file for as long.
 
 import { rmSync, writeFileSync } from 'node:fs';
 import { setTimeout as delayRef } from 'node:timers/promises';

@@ -1,5 +1,5 @@
 // The engine: every sandbox of this host, one per uid. Finds the ones that an earlier daemon left running
-// (sandbox-registry.ts), starts others (sandbox-starts.ts), hands sessions over, and has somebody wait where another
+// (registry.ts), starts others (starts.ts), hands sessions over, and has somebody wait where another
 // needs a sandbox to stand still or to be gone.
 
 import { mkdir } from 'node:fs/promises';

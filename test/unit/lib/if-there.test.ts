@@ -16,8 +16,9 @@ test('what is missing is no failure, anything else is', async () => {
   await expect(ifThere(readFile(folder))).rejects.toThrow('EISDIR');
 });
 
-test('a folder exists; a missing name and a link that leads nowhere do not', async () => {
+test('a folder and a link that leads nowhere exist; a missing name, and one below a file, do not', async () => {
   expect(await exists(folder)).toBe(true);
   expect(await exists(path.join(folder, 'missing'))).toBe(false);
-  expect(await exists(path.join(folder, 'dangling'))).toBe(false);
+  expect(await exists(path.join(folder, 'dangling'))).toBe(true);
+  expect(await exists(path.join(import.meta.filename, 'below'))).toBe(false);
 });
