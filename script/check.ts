@@ -51,6 +51,7 @@ const steps: readonly Step[] = [
   { name: 'owners', command: process.execPath, args: own('check-owners.ts') },
   { name: 'headers', command: process.execPath, args: own('check-headers.ts') },
   { name: 'docs', command: process.execPath, args: own('check-docs.ts') },
+  { name: 'matched-text', command: process.execPath, args: own('check-matched-text.ts') },
   { name: 'unused', command: bin('knip'), args: ['--no-progress'] },
   { name: 'policy-docs', command: process.execPath, args: own('gen-policy-docs.ts', '--check') },
   { name: 'system-calls-docs', command: process.execPath, args: own('gen-system-calls.ts', '--check') },

@@ -120,6 +120,7 @@ enum wire_tag {
     TAG_DELEGATED = 67,
     TAG_FILTER = 70,
     TAG_FILTERS_ALONE = 71,
+    TAG_FAILURE = 72,
 };
 
 struct wire_writer {

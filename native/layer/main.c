@@ -65,7 +65,7 @@ static int usage(void) {
         "[--max-bytes N] [--max-depth N] [--max-path N] [--max-memory N] [--overlay yes] "
         "[--open-end yes] [--one-file-system yes] [--uid-map MAP] [--gid-map MAP] [PATH...]\n",
         stderr);
-    return EXIT_USAGE;
+    return FAILURE_USAGE;
 }
 
 static int run_unpack(const struct arguments *arguments) {
@@ -173,7 +173,7 @@ static int run_chain(const struct arguments *arguments) {
               (size_t)arguments->path_count - 1, &arguments->limits, &result, place, &err) < 0)
         return fail(&err, place, false, 0);
     (void)printf("{\"folders\":%" PRIu64 ",\"layers\":%" PRIu64 "}\n", result.folders, result.layers);
-    return fflush(stdout) == 0 ? 0 : EXIT_SYSTEM;
+    return fflush(stdout) == 0 ? 0 : FAILURE_SYSTEM;
 }
 
 static int run_copy(const struct arguments *arguments) {
@@ -196,7 +196,7 @@ static int run_copy(const struct arguments *arguments) {
                  ",\"skippedMounts\":%" PRIu64 "}\n",
                  result.entries, result.bytes, result.skipped_devices, result.skipped_mounts);
     if (fflush(stdout) != 0)
-        return EXIT_SYSTEM;
+        return FAILURE_SYSTEM;
     if (syncfs(copied) < 0) {
         (void)err_sys(&err, "write the copy to the disk", arguments->paths[1]);
         return fail(&err, NULL, false, 0);
@@ -222,7 +222,7 @@ static int run_usage(const struct arguments *arguments) {
         usage_of(arguments->paths[0], &result, &err) < 0)
         return fail(&err, NULL, false, 0);
     (void)printf("{\"entries\":%" PRIu64 ",\"bytes\":%" PRIu64 "}\n", result.entries, result.bytes);
-    return fflush(stdout) == 0 ? 0 : EXIT_SYSTEM;
+    return fflush(stdout) == 0 ? 0 : FAILURE_SYSTEM;
 }
 
 static int run_project(const struct arguments *arguments) {
@@ -310,7 +310,7 @@ int main(int argc, char **argv) {
     struct arguments arguments = {.limits = LIMITS_DEFAULT};
     int at = 2;
     if (!die_with_parent())
-        return EXIT_SYSTEM;
+        return FAILURE_SYSTEM;
     for (; at < argc && strncmp(argv[at], "--", 2) == 0; at += 2)
         if (!take_option(argv[at], at + 1 < argc ? argv[at + 1] : NULL, &arguments))
             return usage();

@@ -31,30 +31,24 @@ static void print_quoted(const char *text) {
     print_bytes(text + length - SHOWN_END, SHOWN_END);
 }
 
-void note(const char *what, const char *path, const char *why) {
-    (void)fprintf(stderr, "%s '", what);
+void note_left_out(const char *path, const char *why) {
+    (void)fputs(MARK_LEFT_OUT "'", stderr);
     print_quoted(path);
     (void)fprintf(stderr, "': %s\n", why);
 }
 
-int err_refused(struct err *err, enum refusal why, const char *what, const char *object) {
-    (void)err_plain(err, what, object);
-    err->reason = (int)why;
-    return -1;
-}
-
 static int status_of(const struct err *err, bool has_entry) {
     if (err->number == ENOSPC || err->number == EDQUOT)
-        return EXIT_FULL;
+        return FAILURE_FULL;
     if (err->number != 0)
-        return has_entry ? EXIT_SYSTEM_ENTRY : EXIT_SYSTEM;
-    return err->reason != 0 ? err->reason : EXIT_DATA;
+        return has_entry ? FAILURE_ENTRY : FAILURE_SYSTEM;
+    return (int)err->code;
 }
 
 int fail(const struct err *err, const char *path, bool has_offset, uint64_t offset) {
     char text[512];
     err_text(err, text, sizeof text);
-    (void)fputs("dockersh-layer: ", stderr);
+    (void)fputs(MARK_FAILED, stderr);
     bool has_entry = path != NULL && path[0] != '\0';
     if (has_entry) {
         (void)fputs("entry '", stderr);

@@ -51,7 +51,7 @@ void control_send_failed(struct supervisor *supervisor, const struct err *err) {
     err_text(err, text, sizeof text);
     wire_start(&writer, bytes, sizeof bytes, MSG_FAILED);
     wire_put_text(&writer, TAG_TEXT, text);
-    wire_put_text(&writer, TAG_STATE, err->what);
+    wire_put_u32(&writer, TAG_FAILURE, (uint32_t)err->code);
     wire_put_u32(&writer, TAG_CODE, (uint32_t)err->number);
     (void)control_send(supervisor, &writer, CLOSED_FD);
 }
@@ -92,14 +92,15 @@ static void send_state(struct supervisor *supervisor) {
 static int listen_for_daemons(struct supervisor *supervisor, struct err *err) {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     if (strlen(supervisor->spec.control_path) >= sizeof address.sun_path)
-        return err_plain(err, "the control socket's path is too long", supervisor->spec.control_path);
+        return err_plain(err, FAILURE_PROTOCOL, "the control socket's path is too long",
+                         supervisor->spec.control_path);
     (void)strcpy(address.sun_path, supervisor->spec.control_path);
     (void)unlink(address.sun_path); // the folder is root's, and the daemon starts one of us at a time
     supervisor->listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (supervisor->listener < 0 ||
         bind(supervisor->listener, (struct sockaddr *)&address, sizeof address) != 0 ||
         listen(supervisor->listener, 4) != 0)
-        return err_sys(err, "listen on the control socket", NULL);
+        return err_disk(err, FAILURE_SYSTEM, "listen on the control socket", NULL);
     return 0;
 }
 

@@ -77,7 +77,8 @@ static int freeze(const struct cgroups *cgroups, struct err *err) {
     }
     struct err ignored = {0};
     (void)command(cgroups, freezer->control, freezer->thaw, &ignored);
-    return err_plain(err, "a program in it waits for something that can't be interrupted", NULL);
+    return err_plain(err, FAILURE_SYSTEM, "a program in it waits for something that can't be interrupted",
+                     NULL);
 }
 
 void pause_request(struct supervisor *supervisor, struct wire_reader *reader) {
@@ -96,10 +97,10 @@ void pause_request(struct supervisor *supervisor, struct wire_reader *reader) {
     struct err err = {0};
     char why[400] = "";
     if (supervisor->state != STATE_RUNNING)
-        (void)err_plain(&err, "it is not running", NULL);
+        (void)err_plain(&err, FAILURE_STOPPING, "it is not running", NULL);
     else if (freeze(&supervisor->cgroups, &err) == 0)
         supervisor->thaw_at_ns = monotonic_ns() + milliseconds * 1000000ull;
-    if (err.what[0] != '\0')
+    if (err.code != FAILURE_NONE)
         err_text(&err, why, sizeof why);
     tell(supervisor, supervisor->thaw_at_ns != NEVER, why);
 }

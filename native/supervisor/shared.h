@@ -21,7 +21,7 @@ struct slot {
     uint64_t forked_ns;
     uint64_t exec_ns;
     _Atomic bool taken; // its process has received the login: what its client says now is for the supervisor
-    struct err err;     // what[0] != 0: the session's program was never run
+    struct err err;     // code is not FAILURE_NONE: the session's program was never run
 };
 
 enum build_step {

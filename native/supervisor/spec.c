@@ -191,22 +191,24 @@ int spec_parse(struct spec *spec, struct wire_reader *reader, struct err *err) {
     while (wire_next(reader, &field)) {
         if (parse_field(spec, &field) != 0) {
             char tag[16] = {(char)('0' + field.tag / 10 % 10), (char)('0' + field.tag % 10), '\0'};
-            return err_plain(err, "the sandbox's specification is broken: field", tag);
+            return err_plain(err, FAILURE_PROTOCOL, "the sandbox's specification is broken: field", tag);
         }
     }
     const char *const required[] = {spec->name,       spec->uid_map,  spec->gid_map,     spec->upper_dir,
                                     spec->mountpoint, spec->hostname, spec->control_path};
     for (size_t index = 0; index < sizeof required / sizeof required[0]; index++) {
         if (required[index] == NULL)
-            return err_plain(err, "the sandbox's specification is incomplete", NULL);
+            return err_plain(err, FAILURE_PROTOCOL, "the sandbox's specification is incomplete", NULL);
     }
     if (spec->layer_count == 0 || spec->uid == 0)
-        return err_plain(err, "the sandbox's specification has no layer or no user", NULL);
+        return err_plain(err, FAILURE_PROTOCOL, "the sandbox's specification has no layer or no user", NULL);
     if (spec->filters.alone && spec->filters.count == 0)
-        return err_plain(err, "the sandbox's specification has no system call filter", NULL);
+        return err_plain(err, FAILURE_PROTOCOL, "the sandbox's specification has no system call filter",
+                         NULL);
     if (spec->root_uid == 0 || spec->root_gid == 0 || spec->tmp_bytes == 0 ||
         spec->shm_bytes == 0) // never the host's root; 0: no limit
-        return err_plain(
-            err, "the sandbox's specification has no ids for root or no size for /tmp or /dev/shm", NULL);
+        return err_plain(err, FAILURE_PROTOCOL,
+                         "the sandbox's specification has no ids for root or no size for /tmp or /dev/shm",
+                         NULL);
     return 0;
 }

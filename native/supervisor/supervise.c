@@ -160,7 +160,7 @@ static void spawner_died(void) {
         struct session *session = &self.sessions[index];
         struct slot *slot = &self.shared->slots[index];
         if (session->used && session->started && !session->ended && slot->pid == 0) {
-            (void)err_plain(&slot->err, "start: the sandbox was short of memory", NULL);
+            (void)err_plain(&slot->err, FAILURE_MEMORY, "the sandbox was short of memory", NULL);
             (void)session_exited(&self, 0, CLD_EXITED, 0);
         }
     }
@@ -303,7 +303,7 @@ static int prepare(struct err *err) {
     struct wire_reader reader;
     ssize_t length = wire_receive(self.control, message, sizeof message, fds, &count);
     if (length <= 0 || !wire_open(&reader, message, (size_t)length) || reader.type != MSG_PREPARE)
-        return err_plain(err, "the daemon has gone", NULL);
+        return err_plain(err, FAILURE_PROTOCOL, "the daemon has gone", NULL);
     if (cgroups_parse(&self.cgroups, &reader, err) != 0)
         return -1;
     int pair[2];
@@ -356,7 +356,7 @@ _Noreturn void supervise(int control, int init_binary) {
     self.shared = mmap(NULL, sizeof *self.shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (self.shared == MAP_FAILED)
         (void)err_sys(&err, "map memory", NULL);
-    if (err.what[0] != '\0' || watch_children(&err) != 0 || (self.terminals = devpts_make(&err)) == -1 ||
+    if (err.code != FAILURE_NONE || watch_children(&err) != 0 || (self.terminals = devpts_make(&err)) == -1 ||
         own_mount_namespace(&err) != 0 || prepare(&err) != 0) {
         control_send_failed(&self, &err);
         supervisor_leave(&self);

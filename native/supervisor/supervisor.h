@@ -41,6 +41,7 @@ struct session {
 struct report {
     char id[ID_BYTES];
     uint32_t kind, code;
+    enum failure failure; // FAILURE_NONE: its program was run
     uint64_t steps[4];
     char text[256];
 };

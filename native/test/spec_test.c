@@ -46,7 +46,7 @@ static int parse(const uint8_t *bytes, size_t length, struct err *err) {
     free_spec();
     memset(err, 0, sizeof *err);
     if (!wire_open(&reader, bytes, length))
-        return err_plain(err, "no message", NULL);
+        return err_plain(err, FAILURE_PROTOCOL, "no message", NULL);
     return spec_parse(&spec, &reader, err);
 }
 
@@ -144,7 +144,7 @@ static void test_incomplete(void) {
     struct err err;
     for (size_t index = 0; index < sizeof required / sizeof required[0]; index++) {
         start(&writer, bytes, sizeof bytes, required[index]);
-        CHECK(parse(bytes, wire_finish(&writer, 0), &err) == -1 && err.what[0] != '\0');
+        CHECK(parse(bytes, wire_finish(&writer, 0), &err) == -1 && err.code == FAILURE_PROTOCOL);
     }
     start(&writer, bytes, sizeof bytes, 0);
     wire_put_u32(&writer, TAG_UID, 0); // the last one counts, and root has no sandbox
@@ -233,7 +233,7 @@ static void test_damaged(void) {
             CHECK(spec.name != NULL && spec.control_path != NULL && spec.uid != 0 && spec.layer_count > 0);
             CHECK(spec.layer_count <= MAX_LAYERS && spec.group_count <= MAX_GROUPS);
         } else {
-            CHECK(err.what[0] != '\0');
+            CHECK(err.what[0] != '\0' && err.code == FAILURE_PROTOCOL);
         }
         free(bytes);
     }

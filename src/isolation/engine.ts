@@ -1,6 +1,7 @@
 // The one small interface that the rest of the program sees of sandboxes. Today one engine stands behind it
 // (sandboxes.ts); nothing above may know of namespaces or cgroups.
 
+import type { DockershError } from '../lib/errors.ts';
 import type { ByteString } from '../lib/wire.ts';
 import type { UserRecord } from './addon.ts';
 import type { Limits } from './cgroup/limits.ts';
@@ -137,8 +138,8 @@ export interface SessionEnd {
   readonly id: string;
   readonly uid: number;
   readonly outcome: { readonly kind: 'exit' | 'signal'; readonly code: number };
-  /** Why the program could not be started; empty otherwise. */
-  readonly problem: string;
+  /** Why the program could not be started; undefined: it was. */
+  readonly failure: DockershError | undefined;
   /** When the supervisor received, sent, forked and executed it; 0 for what did not happen. */
   readonly stepsNs: readonly bigint[];
 }

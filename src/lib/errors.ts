@@ -154,6 +154,11 @@ export const errorCatalogue = {
     'End one of them first, or ask the administrator of this host for more.',
     'End one of the sessions first ("dockershctl ps"), or raise "sessions" in the policy.',
   ),
+  E_PROCESSES: login(
+    'your sandbox has as many processes as it may have',
+    'End some of them, or ask the administrator of this host to stop the sandbox.',
+    'End some of them, stop the sandbox ("dockershctl stop"), or raise "pids" in the policy.',
+  ),
   E_STUCK: login(
     'processes of earlier logins hang and cannot be ended',
     'They wait for files or sockets that were passed in at a login. End the programs at the other end of these, or ask the administrator of this host.',

@@ -105,6 +105,7 @@ export const tags = {
   delegated: 67,
   filter: 70,
   filtersAlone: 71,
+  failure: 72,
 } as const;
 export type Tag = keyof typeof tags;
 

@@ -41,7 +41,7 @@ int build_sandbox(struct supervisor *built, struct wire_reader *reader, const ui
 
 int replace_spawner(struct supervisor *replaced, struct err *err) {
     (void)replaced;
-    return err_plain(err, "no other spawner", NULL);
+    return err_plain(err, FAILURE_SYSTEM, "no other spawner", NULL);
 }
 
 static void pair_of(int *ours, int *other) {

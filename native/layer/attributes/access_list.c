@@ -43,11 +43,11 @@ int access_list_check(const struct tar_xattr *xattr, struct err *err) {
     if (xattr->length >= HEADER_BYTES)
         memcpy(&version, xattr->value, sizeof version);
     if (le32toh(version) != VERSION || (xattr->length - HEADER_BYTES) % ENTRY_BYTES != 0)
-        return err_refused(err, REFUSED_DAMAGED, "malformed attribute", xattr->name);
+        return err_plain(err, FAILURE_DAMAGED, "malformed attribute", xattr->name);
     for (size_t at = HEADER_BYTES; at < xattr->length; at += ENTRY_BYTES) {
         uint16_t tag = tag_of(xattr->value + at);
         if ((tag == TAG_USER || tag == TAG_GROUP) && id_of(xattr->value + at) > ATTRIBUTES_MAX_ID)
-            return err_refused(err, REFUSED_IDS, "an id above 65535 in the attribute", xattr->name);
+            return err_plain(err, FAILURE_IDS, "an id above 65535 in the attribute", xattr->name);
     }
     return 0;
 }
@@ -108,16 +108,16 @@ static int parse_entry(const char *text, const char *end, uint8_t *to, struct er
     uint16_t kind = tag_named(tag, tag_length, who_length == 0);
     uint16_t bits;
     if (kind == 0 || permissions_length == 0 || permissions_of(permissions, permissions_length, &bits) < 0)
-        return err_refused(err, REFUSED_DAMAGED, "malformed access list", "");
+        return err_plain(err, FAILURE_DAMAGED, "malformed access list", "");
     uint64_t id = NO_ID;
     if (who_length > 0) {
         if (number_length == 0)
             number = who, number_length = who_length;
         if (pax_decimal(number, number_length, &id) < 0)
-            return err_refused(err, REFUSED_NAMELESS, "an access list that names somebody without a number",
-                               "");
+            return err_plain(err, FAILURE_NAMELESS, "an access list that names somebody without a number",
+                             "");
         if (id > ATTRIBUTES_MAX_ID)
-            return err_refused(err, REFUSED_IDS, "an id above 65535 in an access list", "");
+            return err_plain(err, FAILURE_IDS, "an id above 65535 in an access list", "");
     }
     put_entry(to, kind, bits, (uint32_t)id);
     return 0;

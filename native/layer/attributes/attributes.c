@@ -20,7 +20,7 @@ int attributes_check_ids(const struct tar_entry *entry, struct err *err) {
         return 0;
     char text[40];
     (void)snprintf(text, sizeof text, "%s %llu", which, (unsigned long long)id);
-    return err_refused(err, REFUSED_IDS, "an id above 65535", text);
+    return err_plain(err, FAILURE_IDS, "an id above 65535", text);
 }
 
 bool attributes_may_keep(const char *name) {
@@ -45,7 +45,7 @@ static bool capability_is_sound(const struct tar_xattr *xattr) {
 
 static int set_xattr(int fd, const struct tar_xattr *xattr, struct err *err) {
     if (strcmp(xattr->name, CAPABILITY) == 0 && !capability_is_sound(xattr))
-        return err_refused(err, REFUSED_DAMAGED, "malformed attribute", CAPABILITY);
+        return err_plain(err, FAILURE_DAMAGED, "malformed attribute", CAPABILITY);
     if (access_list_is(xattr->name) && access_list_check(xattr, err) < 0)
         return -1;
     if (fsetxattr(fd, xattr->name, xattr->value, xattr->length, 0) < 0)

@@ -28,7 +28,7 @@ int id_map_parse(const char *text, struct id_map *map, struct err *err) {
         struct id_extent *extent = &map->extents[map->count];
         if (map->count == MAX_EXTENTS || parse_number(&at, ' ', &extent->inside) < 0 ||
             parse_number(&at, ' ', &extent->host) < 0 || parse_number(&at, ',', &extent->count) < 0)
-            return err_plain(err, "malformed id map", text);
+            return err_plain(err, FAILURE_REFUSED, "malformed id map", text);
         map->count++;
     }
     return 0;

@@ -98,7 +98,7 @@ static int visit_child(struct job *job, struct frame *parent, const struct below
     struct below inner __attribute__((cleanup(below_clear))) = {0};
     size_t name_length = strlen(name);
     if (length + name_length + 2 > PATH_MAX || depth > job->limits->max_depth)
-        return err_refused(err, REFUSED_LIMIT, "the path is longer or deeper than the limit allows", "");
+        return err_plain(err, FAILURE_EXCESS, "the path is longer or deeper than the limit allows", "");
     memcpy(job->path + length, name, name_length + 1);
     if (below_descend(folders, name, &inner, err) < 0)
         return -1;

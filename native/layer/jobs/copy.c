@@ -93,7 +93,9 @@ static int look_again(const struct job *job, int fd, const struct stat *before, 
     bool same = now->st_dev == before->st_dev && now->st_ino == before->st_ino &&
                 now->st_uid == before->st_uid && now->st_gid == before->st_gid &&
                 (now->st_mode & S_IFMT) == (before->st_mode & S_IFMT);
-    return same || !job->one_file_system ? 0 : err_plain(err, "it was replaced while it was copied", "");
+    return same || !job->one_file_system
+               ? 0
+               : err_plain(err, FAILURE_REFUSED, "it was replaced while it was copied", "");
 }
 
 static int copy_run(struct job *job, int from, int to, off_t at, off_t end, struct err *err) {
@@ -211,7 +213,7 @@ static int copy_link(struct job *job, const struct place *place, struct err *err
 static int copy_folder(struct job *job, const struct place *place, size_t length, unsigned depth,
                        struct err *err) {
     if (depth > job->limits->max_depth)
-        return err_refused(err, REFUSED_LIMIT, "the path is deeper than the limit allows", "");
+        return err_plain(err, FAILURE_EXCESS, "the path is deeper than the limit allows", "");
     const int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
     struct stat info;
     cleanup_fd int from = openat(place->from, place->name, flags);
@@ -236,7 +238,7 @@ static int copy_child(struct job *job, const struct place *place, size_t length,
                       struct err *err) {
     size_t name_length = strlen(place->name);
     if (length + name_length + 2 > PATH_MAX)
-        return err_refused(err, REFUSED_LIMIT, "the path is longer than the limit allows", "");
+        return err_plain(err, FAILURE_EXCESS, "the path is longer than the limit allows", "");
     memcpy(job->path + length, place->name, name_length + 1);
     if (job->one_file_system && place->info->st_dev != job->device) {
         job->result->skipped_mounts++;

@@ -67,7 +67,7 @@ static bool same_folder(const struct job *job, const struct stat *upper, const s
 static int put_name(struct job *job, size_t length, const char *name, struct err *err) {
     size_t name_length = strlen(name);
     if (length + name_length + 2 > PATH_MAX)
-        return err_refused(err, REFUSED_LIMIT, "the path is longer than the limit allows", "");
+        return err_plain(err, FAILURE_EXCESS, "the path is longer than the limit allows", "");
     memcpy(job->path + length, name, name_length + 1);
     return 0;
 }
@@ -190,5 +190,5 @@ int diff(const char *upper, const struct diff_options *options, char *place, str
     memcpy(place, "/", 2);
     if (job.deep.unseen == 0)
         return 0;
-    return err_refused(err, REFUSED_LIMIT, "some folders are too deep to be listed, all else has been", "");
+    return err_plain(err, FAILURE_EXCESS, "some folders are too deep to be listed, all else has been", "");
 }

@@ -36,12 +36,12 @@ static int list_entries(struct tar_reader *reader, const struct limits *limits, 
         if (found <= 0)
             return found;
         if (count == limits->max_entries)
-            return err_refused(err, REFUSED_LIMIT, "the archive has more entries than the limit allows", "");
+            return err_plain(err, FAILURE_EXCESS, "the archive has more entries than the limit allows", "");
         // No file could be called so, and nobody wants to hear it: a small archive can hold gigabytes of
         // names.
         if (strlen(entry.path) > limits->max_path ||
             (entry.link != NULL && strlen(entry.link) > limits->max_path))
-            return err_refused(err, REFUSED_LIMIT, "the path is longer than the limit allows", "");
+            return err_plain(err, FAILURE_EXCESS, "the path is longer than the limit allows", "");
         if (print_entry(reader, &entry, err) < 0)
             return -1;
     }

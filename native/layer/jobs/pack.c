@@ -43,11 +43,11 @@ static bool vanished(void) {
 
 // No image can hold it: what a user makes must not keep the administrator from taking the rest. An
 // administrator's own folder is refused instead. job->path names the file.
-static int leave_out(struct job *job, enum refusal why, const char *what, struct err *err) {
+static int leave_out(struct job *job, enum failure why, const char *what, struct err *err) {
     if (!job->options->overlay)
-        return err_refused(err, why, what, "");
+        return err_plain(err, why, what, "");
     if (++job->result->left_out <= MOST_TOLD)
-        note("left out", job->path, what);
+        note_left_out(job->path, what);
     return 0;
 }
 
@@ -71,11 +71,11 @@ static int read_attributes(struct job *job, int fd, struct tar_entry *entry, str
 
 static int write_entry(struct job *job, const struct tar_entry *entry, struct err *err) {
     if (++job->result->entries > job->limits->max_entries)
-        return err_refused(err, REFUSED_LIMIT, "the folder has more entries than the limit allows", "");
+        return err_plain(err, FAILURE_EXCESS, "the folder has more entries than the limit allows", "");
     // Holes count as well: an archive has zeros for them.
     if (entry->size > job->limits->max_bytes || job->writer.offset > job->limits->max_bytes - entry->size)
-        return err_refused(err, REFUSED_LIMIT, "the archive would be larger than the limit of bytes allows",
-                           "");
+        return err_plain(err, FAILURE_EXCESS, "the archive would be larger than the limit of bytes allows",
+                         "");
     return tar_write_entry(&job->writer, entry, err);
 }
 
@@ -210,7 +210,7 @@ static int write_marker(struct job *job, size_t length, const char *prefix, cons
     size_t name_length = strlen(name);
     if (length + prefix_length + name_length > job->limits->max_path ||
         prefix_length + name_length > NAME_MAX)
-        return leave_out(job, REFUSED_LIMIT, "the name is too long for the mark of what is deleted", err);
+        return leave_out(job, FAILURE_EXCESS, "the name is too long for the mark of what is deleted", err);
     memcpy(job->path + length, prefix, prefix_length);
     memcpy(job->path + length + prefix_length, name, name_length + 1);
     struct tar_entry entry = {.kind = TAR_FILE, .path = job->path};
@@ -234,7 +234,7 @@ static int pack_folder(struct job *job, int parent, const char *name, size_t len
     if (fstat(folder, &info) < 0)
         return err_sys(err, "stat the folder", "");
     if (depth > job->limits->max_depth)
-        return leave_out(job, REFUSED_LIMIT, "the path is deeper than the limit allows", err);
+        return leave_out(job, FAILURE_EXCESS, "the path is deeper than the limit allows", err);
     job->path[length++] = '/';
     job->path[length] = '\0';
     if (write_folder(job, folder, &info, err) < 0 || write_opaque(job, folder, length, err) < 0)
@@ -247,12 +247,12 @@ static int pack_child(struct job *job, int folder, const char *name, size_t leng
                       struct err *err) {
     size_t name_length = strlen(name);
     if (length + name_length + 2 > PATH_MAX)
-        return err_refused(err, REFUSED_LIMIT, "the path is longer than the limit allows", "");
+        return err_plain(err, FAILURE_EXCESS, "the path is longer than the limit allows", "");
     memcpy(job->path + length, name, name_length + 1);
     if (length + name_length > job->limits->max_path)
-        return leave_out(job, REFUSED_LIMIT, "the path is longer than the limit allows", err);
+        return leave_out(job, FAILURE_EXCESS, "the path is longer than the limit allows", err);
     if (strncmp(name, ".wh.", 4) == 0)
-        return leave_out(job, REFUSED_DATA, "a name that means a deleted file in layers", err);
+        return leave_out(job, FAILURE_REFUSED, "a name that means a deleted file in layers", err);
     struct stat info;
     if (fstatat(folder, name, &info, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) < 0)
         return vanished() ? 0 : err_sys(err, "stat", "");

@@ -179,7 +179,7 @@ static int leave(struct walk *walk, struct err *err) {
     if (up < 0 || fstat(up, &info) < 0)
         return err_sys(err, "open the folder above", "");
     if (info.st_dev != above->device || info.st_ino != above->inode)
-        return err_plain(err, "the folder was moved while its files were counted", "");
+        return err_plain(err, FAILURE_REFUSED, "the folder was moved while its files were counted", "");
     walk->folder = take_fd(&up);
     return 0;
 }

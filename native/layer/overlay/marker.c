@@ -127,7 +127,8 @@ int marker_serve(int socket, struct unpack_result *result, struct err *err) {
         if (length == 0)
             return 0;
         if (length != sizeof message)
-            return err_plain(err, "a message of a wrong size from the unpacking process", "");
+            return err_plain(err, FAILURE_REFUSED, "a message of a wrong size from the unpacking process",
+                             "");
         if (message.kind == MARKER_RESULT) {
             *result = message.result;
             return 1;

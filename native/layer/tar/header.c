@@ -102,7 +102,7 @@ static int unsigned_field(const uint8_t *field, size_t length, uint64_t *value, 
                           struct err *err) {
     int64_t number;
     if (tar_number(field, length, &number) < 0 || number < 0)
-        return err_refused(err, REFUSED_DAMAGED, "malformed number in the header, field", name);
+        return err_plain(err, FAILURE_DAMAGED, "malformed number in the header, field", name);
     *value = (uint64_t)number;
     return 0;
 }
@@ -110,7 +110,7 @@ static int unsigned_field(const uint8_t *field, size_t length, uint64_t *value, 
 int tar_header_parse(const uint8_t block[TAR_BLOCK], struct tar_header *header, struct err *err) {
     memset(header, 0, sizeof *header);
     if (!checksum_holds(block))
-        return err_refused(err, REFUSED_DAMAGED, "not a tar header (its checksum is wrong)", "");
+        return err_plain(err, FAILURE_DAMAGED, "not a tar header (its checksum is wrong)", "");
     uint64_t mode = 0;
     if (unsigned_field(block + MODE, 8, &mode, "mode", err) < 0 ||
         unsigned_field(block + UID, 8, &header->uid, "uid", err) < 0 ||
@@ -118,7 +118,7 @@ int tar_header_parse(const uint8_t block[TAR_BLOCK], struct tar_header *header, 
         unsigned_field(block + SIZE, 12, &header->size, "size", err) < 0)
         return -1;
     if (tar_number(block + MTIME, 12, &header->mtime) < 0)
-        return err_refused(err, REFUSED_DAMAGED, "malformed number in the header, field", "mtime");
+        return err_plain(err, FAILURE_DAMAGED, "malformed number in the header, field", "mtime");
     header->mode = (uint32_t)(mode & 07777);
     header->type = (char)block[TYPE];
     header->gnu = memcmp(block + MAGIC, "ustar  ", 8) == 0;

@@ -60,7 +60,7 @@ static int seconds(const char *text, size_t length, struct timespec *time) {
 int pax_add_segment(struct tar_segment **segments, size_t *count, uint64_t offset, uint64_t length,
                     struct err *err) {
     if (*count >= TAR_MAX_SEGMENTS)
-        return err_plain(err, "sparse file with too many segments", "");
+        return err_plain(err, FAILURE_REFUSED, "sparse file with too many segments", "");
     // Grown at powers of two: the count itself says when the room is used up.
     if ((*count & (*count - 1)) == 0) {
         size_t room = *count == 0 ? 1 : *count * 2;
@@ -75,7 +75,7 @@ int pax_add_segment(struct tar_segment **segments, size_t *count, uint64_t offse
 
 static int set_text(char **to, const char *value, size_t length, const char *key, struct err *err) {
     if (memchr(value, '\0', length) != NULL)
-        return err_plain(err, "a NUL byte in the pax record", key);
+        return err_plain(err, FAILURE_REFUSED, "a NUL byte in the pax record", key);
     char *copy = strndup(value, length);
     if (copy == NULL)
         return err_sys(err, "remember the pax record", key);
@@ -91,7 +91,7 @@ static int sparse_map(const char *value, size_t length, struct pax *pax, struct 
         const char *comma = memchr(value + at, ',', length - at);
         size_t end = comma != NULL ? (size_t)(comma - value) : length;
         if (pax_decimal(value + at, end - at, &pair[filled]) < 0)
-            return err_refused(err, REFUSED_DAMAGED, "malformed pax record", "GNU.sparse.map");
+            return err_plain(err, FAILURE_DAMAGED, "malformed pax record", "GNU.sparse.map");
         if (++filled == 2) {
             filled = 0;
             if (pax_add_segment(&pax->segments, &pax->segment_count, pair[0], pair[1], err) < 0)
@@ -99,7 +99,7 @@ static int sparse_map(const char *value, size_t length, struct pax *pax, struct 
         }
         at = end + 1;
     }
-    return filled == 0 ? 0 : err_refused(err, REFUSED_DAMAGED, "malformed pax record", "GNU.sparse.map");
+    return filled == 0 ? 0 : err_plain(err, FAILURE_DAMAGED, "malformed pax record", "GNU.sparse.map");
 }
 
 // The keys below "GNU.sparse." that carry a number.
@@ -116,7 +116,7 @@ static int sparse_number(const char *key, uint64_t number, struct pax *pax, stru
         return pax_add_segment(&pax->segments, &pax->segment_count, number, 0, err);
     } else if (strcmp(key, "numbytes") == 0) {
         if (!pax->open_segment)
-            return err_refused(err, REFUSED_DAMAGED, "malformed pax record", "GNU.sparse.numbytes");
+            return err_plain(err, FAILURE_DAMAGED, "malformed pax record", "GNU.sparse.numbytes");
         pax->open_segment = false;
         pax->segments[pax->segment_count - 1].length = number;
     }
@@ -132,14 +132,14 @@ static int sparse_record(const char *key, const char *value, size_t length, stru
         return set_text(&pax->path, value, length, "GNU.sparse.name", err);
     uint64_t number;
     if (pax_decimal(value, length, &number) < 0)
-        return err_refused(err, REFUSED_DAMAGED, "malformed pax record GNU.sparse", key);
+        return err_plain(err, FAILURE_DAMAGED, "malformed pax record GNU.sparse", key);
     return sparse_number(key, number, pax, err);
 }
 
 static int number_record(const char *key, const char *value, size_t length, bool *has, uint64_t *number,
                          struct err *err) {
     if (pax_decimal(value, length, number) < 0)
-        return err_refused(err, REFUSED_DAMAGED, "malformed pax record", key);
+        return err_plain(err, FAILURE_DAMAGED, "malformed pax record", key);
     *has = true;
     return 0;
 }
@@ -167,7 +167,7 @@ static int record(const char *key, const char *value, size_t length, struct pax 
         return number_record(key, value, length, &pax->has_gid, &pax->gid, err);
     if (strcmp(key, "mtime") == 0) {
         if (seconds(value, length, &pax->mtime) < 0)
-            return err_refused(err, REFUSED_DAMAGED, "malformed pax record", key);
+            return err_plain(err, FAILURE_DAMAGED, "malformed pax record", key);
         pax->has_mtime = true;
         return 0;
     }
@@ -192,19 +192,18 @@ int pax_parse(const uint8_t *bytes, size_t length, struct pax *pax, struct err *
         const char *blank = memchr(text + at, ' ', length - at);
         uint64_t size;
         if (blank == NULL || pax_decimal(text + at, (size_t)(blank - text) - at, &size) < 0)
-            return err_refused(err, REFUSED_DAMAGED, "malformed pax header: a record without its length", "");
+            return err_plain(err, FAILURE_DAMAGED, "malformed pax header: a record without its length", "");
         size_t start = (size_t)(blank - text) + 1;
         if (size > length - at || at + size <= start || text[at + size - 1] != '\n')
-            return err_refused(err, REFUSED_DAMAGED, "malformed pax header: a record with a wrong length",
-                               "");
+            return err_plain(err, FAILURE_DAMAGED, "malformed pax header: a record with a wrong length", "");
         size_t end = at + (size_t)size - 1;
         const char *equals = memchr(text + start, '=', end - start);
         if (equals == NULL || equals == text + start)
-            return err_refused(err, REFUSED_DAMAGED, "malformed pax header: a record without a key", "");
+            return err_plain(err, FAILURE_DAMAGED, "malformed pax header: a record without a key", "");
         size_t key_length = (size_t)(equals - text) - start;
         char key[300];
         if (memchr(text + start, '\0', key_length) != NULL)
-            return err_refused(err, REFUSED_DAMAGED, "malformed pax header: a NUL byte in a key", "");
+            return err_plain(err, FAILURE_DAMAGED, "malformed pax header: a NUL byte in a key", "");
         // Longer keys than any attribute name allows (255 bytes and the prefix) mean nothing here.
         if (key_length < sizeof key) {
             memcpy(key, text + start, key_length);

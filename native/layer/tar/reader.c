@@ -54,7 +54,7 @@ static int use(struct tar_reader *reader, size_t length, struct err *err) {
     reader->start += length;
     reader->offset += length;
     if (reader->offset > reader->max_bytes)
-        return err_refused(err, REFUSED_LIMIT, "the archive is larger than the limit of bytes allows", "");
+        return err_plain(err, FAILURE_EXCESS, "the archive is larger than the limit of bytes allows", "");
     return 0;
 }
 
@@ -63,7 +63,7 @@ int tar_reader_block(struct tar_reader *reader, uint8_t block[TAR_BLOCK], struct
     if (got < 0)
         return -1;
     if (got < TAR_BLOCK)
-        return err_refused(err, REFUSED_DAMAGED, "the archive ends too early", "");
+        return err_plain(err, FAILURE_DAMAGED, "the archive ends too early", "");
     memcpy(block, reader->buffer + reader->start, TAR_BLOCK);
     return use(reader, TAR_BLOCK, err);
 }
@@ -76,7 +76,7 @@ ssize_t tar_reader_data(struct tar_reader *reader, const uint8_t **bytes, size_t
     if (got < 0)
         return -1;
     if (got == 0) {
-        (void)err_refused(err, REFUSED_DAMAGED, "the archive ends too early", "");
+        (void)err_plain(err, FAILURE_DAMAGED, "the archive ends too early", "");
         return -1;
     }
     size_t length = (size_t)got;
@@ -129,7 +129,7 @@ static int skip_data(struct tar_reader *reader, struct err *err) {
 // The body of an extended header, whole and with a NUL after it.
 static char *extension(struct tar_reader *reader, uint64_t size, struct err *err) {
     if (size > MAX_EXTENSION_BYTES) {
-        (void)err_plain(err, "an extended header of more than 1 MiB", "");
+        (void)err_plain(err, FAILURE_REFUSED, "an extended header of more than 1 MiB", "");
         return NULL;
     }
     cleanup_free char *text = malloc((size_t)size + 1);
@@ -205,7 +205,7 @@ static int kind_of(const struct tar_header *header, const char *path, enum tar_k
         *kind = TAR_FIFO;
         return 0;
     default:
-        return err_plain(err, "unknown type of entry",
+        return err_plain(err, FAILURE_REFUSED, "unknown type of entry",
                          header->type >= ' ' && header->type <= '~' ? type : "");
     }
 }
@@ -223,12 +223,12 @@ static int fill_names(struct tar_reader *reader, const struct tar_header *header
     if (entry->path == NULL || entry->link == NULL)
         return err_sys(err, "remember a name", "");
     if (entry->path[0] == '\0')
-        return err_plain(err, "an entry without a name", "");
+        return err_plain(err, FAILURE_REFUSED, "an entry without a name", "");
     if (kind_of(header, entry->path, &entry->kind, err) < 0)
         return -1;
     bool link = entry->kind == TAR_HARDLINK || entry->kind == TAR_SYMLINK;
     if (link && entry->link[0] == '\0')
-        return err_plain(err, "a link without a target", "");
+        return err_plain(err, FAILURE_REFUSED, "a link without a target", "");
     return 0;
 }
 
@@ -257,11 +257,11 @@ static int check_segments(const struct tar_entry *entry, struct err *err) {
         const struct tar_segment *segment = &entry->segments[index];
         if (segment->offset < end || segment->offset > entry->size ||
             segment->length > entry->size - segment->offset)
-            return err_refused(err, REFUSED_DAMAGED, "malformed map of a sparse file", "");
+            return err_plain(err, FAILURE_DAMAGED, "malformed map of a sparse file", "");
         end = segment->offset + segment->length;
         sum += segment->length;
     }
-    return sum == entry->stored ? 0 : err_refused(err, REFUSED_DAMAGED, "malformed map of a sparse file", "");
+    return sum == entry->stored ? 0 : err_plain(err, FAILURE_DAMAGED, "malformed map of a sparse file", "");
 }
 
 static int fill_segments(struct tar_reader *reader, const struct tar_header *header, const uint8_t *block,
@@ -282,7 +282,7 @@ static int fill_segments(struct tar_reader *reader, const struct tar_header *hea
         if (pax->sparse_major == 1 && tar_sparse_pax(reader, entry, err) < 0)
             return -1;
         if (pax->sparse_major > 1)
-            return err_plain(err, "sparse file of an unknown version", "");
+            return err_plain(err, FAILURE_REFUSED, "sparse file of an unknown version", "");
     } else {
         return pax_add_segment(&entry->segments, &entry->segment_count, 0, entry->size, err);
     }
@@ -308,9 +308,9 @@ static int end_of_archive(struct tar_reader *reader, struct err *err) {
     if (got < 0)
         return -1;
     if (got >= TAR_BLOCK && !tar_block_is_zero(reader->buffer + reader->start))
-        return err_refused(err, REFUSED_DAMAGED, "not a tar header (a single block of zeros before it)", "");
+        return err_plain(err, FAILURE_DAMAGED, "not a tar header (a single block of zeros before it)", "");
     if (reader->pax.path != NULL || reader->pax.link != NULL || reader->pax.has_size)
-        return err_refused(err, REFUSED_DAMAGED, "an extended header with no entry after it", "");
+        return err_plain(err, FAILURE_DAMAGED, "an extended header with no entry after it", "");
     return drain(reader, err);
 }
 

@@ -15,7 +15,7 @@ static int add_pairs(const uint8_t *pairs, int count, struct tar_entry *entry, s
             return 0; // unused
         if (tar_number(pairs, 12, &offset) < 0 || tar_number(pairs + 12, 12, &length) < 0 || offset < 0 ||
             length < 0)
-            return err_refused(err, REFUSED_DAMAGED, "malformed map of a sparse file", "");
+            return err_plain(err, FAILURE_DAMAGED, "malformed map of a sparse file", "");
         if (pax_add_segment(&entry->segments, &entry->segment_count, (uint64_t)offset, (uint64_t)length,
                             err) < 0)
             return -1;
@@ -27,7 +27,7 @@ int tar_sparse_gnu(struct tar_reader *reader, const uint8_t *block, struct tar_e
                    struct err *err) {
     int64_t size;
     if (tar_number(block + 483, 12, &size) < 0 || size < 0)
-        return err_refused(err, REFUSED_DAMAGED, "malformed size of a sparse file", "");
+        return err_plain(err, FAILURE_DAMAGED, "malformed size of a sparse file", "");
     entry->size = (uint64_t)size;
     bool more = block[482] != 0;
     if (add_pairs(block + 386, FIRST_PAIRS, entry, err) < 0)
@@ -54,13 +54,13 @@ static int next_number(struct tar_reader *reader, uint64_t *value, struct err *e
         if (got < 0)
             return -1;
         if (got == 0 || length == sizeof text)
-            return err_refused(err, REFUSED_DAMAGED, "malformed map of a sparse file", "");
+            return err_plain(err, FAILURE_DAMAGED, "malformed map of a sparse file", "");
         if (*byte == '\n')
             break;
         text[length++] = (char)*byte;
     }
     return pax_decimal(text, length, value) < 0
-               ? err_refused(err, REFUSED_DAMAGED, "malformed map of a sparse file", "")
+               ? err_plain(err, FAILURE_DAMAGED, "malformed map of a sparse file", "")
                : 0;
 }
 

@@ -92,7 +92,7 @@ static int add_record(struct records *records, const char *prefix, const char *k
         total = rest + (size_t)snprintf(NULL, 0, "%zu", total);
     int head_length = snprintf(head, sizeof head, "%zu %s%s=", total, prefix, key);
     if (head_length < 0 || (size_t)head_length >= sizeof head)
-        return err_plain(err, "an attribute's name is too long", key);
+        return err_plain(err, FAILURE_REFUSED, "an attribute's name is too long", key);
     uint8_t *grown = realloc(records->bytes, records->length + total);
     if (grown == NULL)
         return err_sys(err, "compose a pax header", "");

@@ -31,7 +31,7 @@ static int unpack_child(int marker, const struct limits *limits) {
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
     struct pollfd peer = {.fd = marker};
     if (poll(&peer, 1, 0) != 0)
-        return EXIT_SYSTEM;
+        return FAILURE_SYSTEM;
     (void)umask(0);
     (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
     cleanup_fd int root = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -61,7 +61,7 @@ static int unpack_finish(pid_t child, int marker, int root, struct err *err) {
     if (WIFSIGNALED(status)) {
         char number[16];
         (void)snprintf(number, sizeof number, "%d", WTERMSIG(status));
-        (void)err_plain(err, "the unpacking process was ended by signal", number);
+        (void)err_plain(err, FAILURE_REFUSED, "the unpacking process was ended by signal", number);
         return fail(err, NULL, false, 0);
     }
     if (WEXITSTATUS(status) != 0)
@@ -76,7 +76,7 @@ static int unpack_finish(pid_t child, int marker, int root, struct err *err) {
                  ",\"skippedXattrs\":%" PRIu64 ",\"whiteouts\":%" PRIu64 ",\"implied\":%" PRIu64 "}\n",
                  result.entries, result.bytes, result.skipped_devices, result.skipped_xattrs,
                  result.whiteouts, result.implied);
-    return fflush(stdout) == 0 ? 0 : EXIT_SYSTEM;
+    return fflush(stdout) == 0 ? 0 : FAILURE_SYSTEM;
 }
 
 int unpack_job(const char *path, const struct limits *limits) {

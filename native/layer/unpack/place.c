@@ -54,7 +54,7 @@ static int write_segment(struct placing *job, int fd, const struct tar_segment *
         if (got < 0)
             return -1;
         if (got == 0)
-            return err_refused(err, REFUSED_DAMAGED, "less data than the header says", "");
+            return err_plain(err, FAILURE_DAMAGED, "less data than the header says", "");
         size_t length = (size_t)got;
         bool hole = length >= 4096 && all_zero(bytes, length);
         if (!hole && write_all(fd, bytes, length, (off_t)at, err) < 0)
@@ -187,10 +187,11 @@ static int place_hardlink(struct placing *job, struct err *err) {
         return -1;
     struct stat info, present;
     if (fstatat(folder, target.name, &info, AT_SYMLINK_NOFOLLOW) < 0)
-        return errno == ENOENT ? err_plain(err, "hard link to what this layer does not have", target.path)
+        return errno == ENOENT ? err_plain(err, FAILURE_REFUSED, "hard link to what this layer does not have",
+                                           target.path)
                                : err_sys(err, "hard link to", target.path);
     if (S_ISDIR(info.st_mode) || S_ISCHR(info.st_mode))
-        return err_plain(err, "hard link to what is no file", target.path);
+        return err_plain(err, FAILURE_REFUSED, "hard link to what is no file", target.path);
     int made = linkat(folder, target.name, job->parent, job->path.name, 0);
     if (made < 0 && errno == EEXIST) {
         if (stat_name(job, &present) == 0 && present.st_ino == info.st_ino && present.st_dev == info.st_dev)
@@ -212,7 +213,7 @@ static int place_whiteout(struct placing *job, struct err *err) {
     if (strncmp(hidden, WHITEOUT, sizeof WHITEOUT - 1) == 0)
         return 0; // aufs' own bookkeeping
     if (hidden[0] == '\0' || strcmp(hidden, ".") == 0 || strcmp(hidden, "..") == 0)
-        return err_plain(err, "a whiteout that hides no name", "");
+        return err_plain(err, FAILURE_REFUSED, "a whiteout that hides no name", "");
     if (mknodat(job->parent, hidden, S_IFCHR, makedev(0, 0)) == 0)
         return 0;
     struct stat info;
@@ -226,7 +227,7 @@ static int place_whiteout(struct placing *job, struct err *err) {
 int place(struct placing *job, struct err *err) {
     const struct tar_entry *entry = job->entry;
     if (job->path.name[0] == '\0' && entry->kind != TAR_DIRECTORY)
-        return err_plain(err, "the root of the layer is no folder", "");
+        return err_plain(err, FAILURE_REFUSED, "the root of the layer is no folder", "");
     if (strncmp(job->path.name, WHITEOUT, sizeof WHITEOUT - 1) == 0)
         return place_whiteout(job, err);
     switch (entry->kind) {
@@ -244,5 +245,5 @@ int place(struct placing *job, struct err *err) {
         job->result->skipped_devices++;
         return 0;
     }
-    return err_plain(err, "unknown type of entry", "");
+    return err_plain(err, FAILURE_REFUSED, "unknown type of entry", "");
 }

@@ -63,7 +63,7 @@ void tree_path_clear(struct tree_path *path) {
 int tree_clean(const struct tree *tree, const char *path, struct tree_path *clean, struct err *err) {
     size_t length = strlen(path);
     if (length > tree->limits->max_path)
-        return err_refused(err, REFUSED_LIMIT, "the path is longer than the limit allows", "");
+        return err_plain(err, FAILURE_EXCESS, "the path is longer than the limit allows", "");
     clean->path = malloc(length + 1);
     if (clean->path == NULL)
         return err_sys(err, "remember a path", "");
@@ -73,9 +73,9 @@ int tree_clean(const struct tree *tree, const char *path, struct tree_path *clea
     for (const char *at = path; *at != '\0';) {
         size_t part = strcspn(at, "/");
         if (part == 2 && at[0] == '.' && at[1] == '.')
-            return err_plain(err, "the path holds '..'", "");
+            return err_plain(err, FAILURE_REFUSED, "the path holds '..'", "");
         if (part > NAME_MAX)
-            return err_plain(err, "a component of the path is longer than 255 bytes", "");
+            return err_plain(err, FAILURE_REFUSED, "a component of the path is longer than 255 bytes", "");
         if (part > 0 && !(part == 1 && at[0] == '.')) {
             if (used > 0)
                 clean->path[used++] = '/';
@@ -89,13 +89,13 @@ int tree_clean(const struct tree *tree, const char *path, struct tree_path *clea
     }
     clean->path[used] = '\0';
     if (depth > tree->limits->max_depth)
-        return err_refused(err, REFUSED_LIMIT, "the path is deeper than the limit allows", "");
+        return err_plain(err, FAILURE_EXCESS, "the path is deeper than the limit allows", "");
     return 0;
 }
 
 int tree_count(struct tree *tree, struct err *err) {
     if (++tree->entries > tree->limits->max_entries)
-        return err_refused(err, REFUSED_LIMIT, "the archive has more entries than the limit allows", "");
+        return err_plain(err, FAILURE_EXCESS, "the archive has more entries than the limit allows", "");
     return 0;
 }
 
@@ -116,7 +116,7 @@ static char *real_path(const struct tree *tree, int folder, struct err *err) {
     for (const char *at = path; *at != '\0'; at++)
         depth += *at == '/' ? 1 : 0;
     if (strlen(path) > tree->limits->max_path || depth > tree->limits->max_depth) {
-        (void)err_plain(err, "too long or too deep a path once its links are followed", "");
+        (void)err_plain(err, FAILURE_REFUSED, "too long or too deep a path once its links are followed", "");
         return NULL;
     }
     char *real = strdup(path[0] == '/' ? path + 1 : path);

@@ -25,7 +25,7 @@ static int check_parents(const struct tree_path *path, struct err *err) {
         if (strncmp(at, own, sizeof own - 1) == 0)
             return 0;
         if (strncmp(at, WHITEOUT_PREFIX, sizeof WHITEOUT_PREFIX - 1) == 0)
-            return err_plain(err, "an entry in a folder that is a whiteout", "");
+            return err_plain(err, FAILURE_REFUSED, "an entry in a folder that is a whiteout", "");
     }
     return 1;
 }
@@ -34,8 +34,8 @@ static int check_parents(const struct tree_path *path, struct err *err) {
 static int check_holes(struct job *job, const struct tar_entry *entry, struct err *err) {
     uint64_t holes = entry->size > entry->stored ? entry->size - entry->stored : 0;
     if (holes > job->tree.limits->max_bytes - job->holes)
-        return err_refused(err, REFUSED_LIMIT, "the holes in files are larger than the limit of bytes allows",
-                           "");
+        return err_plain(err, FAILURE_EXCESS, "the holes in files are larger than the limit of bytes allows",
+                         "");
     job->holes += holes;
     return 0;
 }

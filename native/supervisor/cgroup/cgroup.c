@@ -27,12 +27,12 @@ int cgroups_parse(struct cgroups *cgroups, struct wire_reader *reader, struct er
         } else if (field.tag == TAG_CGROUP && cgroups->count < MAX_HIERARCHIES) {
             char *parent = wire_text(&field);
             if (parent == NULL)
-                return err_plain(err, "a cgroup's path is broken", NULL);
+                return err_plain(err, FAILURE_PROTOCOL, "a cgroup's path is broken", NULL);
             cgroups->parents[cgroups->count++] = parent;
         }
     }
     if (cgroups->count == 0 || (cgroups->version != 1 && cgroups->version != 2))
-        return err_plain(err, "no cgroup hierarchy was given", NULL);
+        return err_plain(err, FAILURE_PROTOCOL, "no cgroup hierarchy was given", NULL);
     return 0;
 }
 
@@ -75,25 +75,21 @@ int cgroups_rename(struct cgroups *cgroups, const char *name, struct err *err) {
     return 0;
 }
 
-static int write_file(const char *path, const char *value, struct err *err) {
+static int write_file(const char *path, const char *value) {
     cleanup_fd int fd = open(path, O_WRONLY | O_CLOEXEC);
-    if (fd < 0)
-        return err_sys(err, "open limit", path);
-    if (write(fd, value, strlen(value)) < 0)
-        return err_sys(err, "set limit", path);
-    return 0;
+    return fd >= 0 && write(fd, value, strlen(value)) >= 0 ? 0 : -1;
 }
 
 int cgroups_apply(const struct cgroups *cgroups, const struct spec *spec, struct err *err) {
     for (size_t index = 0; index < spec->write_count; index++) {
         const struct cgroup_write *wanted = &spec->writes[index];
         if (wanted->hierarchy >= cgroups->count)
-            return err_plain(err, "a limit names no cgroup hierarchy", wanted->file);
+            return err_plain(err, FAILURE_PROTOCOL, "a limit names no cgroup hierarchy", wanted->file);
         char path[768];
         (void)snprintf(path, sizeof path, "%s/%s/%s", cgroups->parents[wanted->hierarchy], cgroups->name,
                        wanted->file);
-        if (write_file(path, wanted->value, err) != 0)
-            return -1;
+        if (write_file(path, wanted->value) != 0)
+            return err_code(err, FAILURE_LIMIT, "set limit", path);
     }
     return 0;
 }
@@ -104,8 +100,8 @@ int cgroups_attach(const struct cgroups *cgroups, pid_t pid, struct err *err) {
     for (size_t index = 0; index < cgroups->count; index++) {
         char path[768];
         (void)snprintf(path, sizeof path, "%s/%s/cgroup.procs", cgroups->parents[index], cgroups->name);
-        if (write_file(path, number, err) != 0)
-            return -1;
+        if (write_file(path, number) != 0)
+            return err_sys(err, "enter cgroup", path);
     }
     return 0;
 }

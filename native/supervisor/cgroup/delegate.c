@@ -99,7 +99,7 @@ int delegate_make(const struct spec *spec, struct err *err) {
     each_folder(own, remove_one, NULL); // of a sandbox whose supervisor was killed
     if (write_file(own, "cgroup.max.descendants", MOST_BELOW) != 0 ||
         write_file(own, "cgroup.max.depth", DEEPEST) != 0)
-        return err_sys(err, "bound cgroups below", spec->delegated);
+        return err_code(err, FAILURE_LIMIT, "bound cgroups below", spec->delegated);
     pass_controllers(own);
     cleanup_fd int inside = make_folder(own, "inside", err);
     if (inside < 0)

@@ -36,13 +36,13 @@ static int open_folder(int dev, const char **name, struct err *err) {
         char part[NAME_MAX + 1];
         (void)snprintf(part, sizeof part, "%.*s", (int)(slash - *name), *name);
         if (mkdirat(folder, part, 0755) != 0 && errno != EEXIST)
-            return err_sys(err, "device: make folder in /dev", part);
+            return err_code(err, FAILURE_DEVICE, "make folder in /dev", part);
         int next = openat(folder, part, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         close_fd(folder);
         folder = next;
         *name = slash + 1;
     }
-    return folder >= 0 ? take_fd(&folder) : err_sys(err, "device: open folder in /dev", *name);
+    return folder >= 0 ? take_fd(&folder) : err_code(err, FAILURE_DEVICE, "open folder in /dev", *name);
 }
 
 // A device of the host that policy gives the sandbox. The node belongs to the host's root, who has no id
@@ -55,7 +55,7 @@ static int add_device(int dev, const struct device *device, struct err *err) {
     mode_t mode = device->writable ? 0666 : 0444;
     if (mknodat(folder, name, S_IFCHR | mode, makedev(device->major, device->minor)) != 0 ||
         fchmodat(folder, name, mode, 0) != 0)
-        return err_sys(err, "device: make node", device->name);
+        return err_code(err, FAILURE_DEVICE, "make the device", device->name);
     return 0;
 }
 

@@ -30,7 +30,7 @@ int host_folder_make(const struct spec *spec, struct bind *bind, struct err *err
     static const char *const off[] = {"index", "metacopy", "redirect_dir", "xino"};
     cleanup_fd int source = open(bind->source, O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (source < 0)
-        return err_sys(err, "open tree", bind->source);
+        return err_code(err, FAILURE_IMAGE, "open tree", bind->source);
     cleanup_fd int empty = open_empty(spec, err);
     if (empty < 0)
         return -1;

@@ -31,14 +31,15 @@ static int open_source(const char *source, struct err *err) {
     for (char *name = strtok_r(path, "/", &rest); folder >= 0 && name != NULL;
          name = strtok_r(NULL, "/", &rest)) {
         if (!only_roots(folder))
-            return err_plain(err, "mount: others than root can change a folder on the way to", source);
+            return err_plain(err, FAILURE_MOUNT, "others than root can change a folder on the way to",
+                             source);
         int next = openat(folder, name, O_PATH | O_NOFOLLOW | O_DIRECTORY | O_CLOEXEC);
         if (next < 0)
-            return err_sys(err, "mount: open source", source);
+            return err_code(err, FAILURE_MOUNT, "open source of the mount", source);
         close_fd(folder);
         folder = next;
     }
-    return folder >= 0 ? take_fd(&folder) : err_sys(err, "mount: open source", source);
+    return folder >= 0 ? take_fd(&folder) : err_code(err, FAILURE_MOUNT, "open source of the mount", source);
 }
 
 // Without any symbolic link: below the home, the user has a say in what is there.
@@ -84,16 +85,16 @@ static int open_target(const struct spec *spec, int root, const char *target, st
     for (char *name = strtok_r(path, "/", &rest); folder >= 0 && name != NULL;
          name = strtok_r(NULL, "/", &rest)) {
         if (make_folder(spec, folder, name) != 0 && errno != EEXIST)
-            return err_sys(err, "mount: make target", target);
+            return err_disk(err, FAILURE_MOUNT, "make target of the mount", target);
         char prefix[4096];
         (void)snprintf(prefix, sizeof prefix, "%.*s", (int)(name - path + (ptrdiff_t)strlen(name)), target);
         int next = open_plain(root, prefix);
         if (next < 0)
-            return err_sys(err, "mount: open target", target);
+            return err_code(err, FAILURE_MOUNT, "open target of the mount", target);
         close_fd(folder);
         folder = next;
     }
-    return folder >= 0 ? take_fd(&folder) : err_sys(err, "mount: open target", target);
+    return folder >= 0 ? take_fd(&folder) : err_code(err, FAILURE_MOUNT, "open target of the mount", target);
 }
 
 static int add_one(const struct spec *spec, const struct bind *mount, int root, struct err *err) {
@@ -102,14 +103,14 @@ static int add_one(const struct spec *spec, const struct bind *mount, int root, 
         return -1;
     char link[32];
     (void)snprintf(link, sizeof link, "/proc/self/fd/%d", source);
-    cleanup_fd int tree = clone_tree(link, mount->writable, -1, err);
+    cleanup_fd int tree = clone_tree(link, mount->writable, -1, FAILURE_MOUNT, err);
     if (tree < 0)
         return -1;
     cleanup_fd int target = open_target(spec, root, mount->target, err);
     if (target < 0)
         return -1;
     if (sys_move_mount(tree, "", target, "", SYS_MOVE_MOUNT_F_EMPTY_PATH | SYS_MOVE_MOUNT_T_EMPTY_PATH) != 0)
-        return err_sys(err, "mount: attach", mount->target);
+        return err_code(err, FAILURE_MOUNT, "attach the mount", mount->target);
     return 0;
 }
 

@@ -21,7 +21,7 @@ int open_in_root(int root, const char *path, struct err *err) {
     struct open_how how = {.flags = O_PATH | O_DIRECTORY | O_CLOEXEC,
                            .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};
     int fd = (int)syscall(SYS_openat2, root, path, &how, sizeof how);
-    return fd >= 0 ? fd : err_sys(err, "find folder in the image", path);
+    return fd >= 0 ? fd : err_code(err, FAILURE_IMAGE, "find folder in the image", path);
 }
 
 int mount_in_root(int root, const char *path, const char *type, unsigned long flags, const char *options,
@@ -36,11 +36,11 @@ int mount_in_root(int root, const char *path, const char *type, unsigned long fl
     return 0;
 }
 
-int clone_tree(const char *source, bool writable, int userns, struct err *err) {
+int clone_tree(const char *source, bool writable, int userns, enum failure code, struct err *err) {
     unsigned recursive = userns < 0 ? SYS_AT_RECURSIVE : 0;
     cleanup_fd int tree = sys_open_tree(AT_FDCWD, source, SYS_OPEN_TREE_CLONE | O_CLOEXEC | recursive);
     if (tree < 0)
-        return err_sys(err, "open tree", source);
+        return err_code(err, code, "open tree", source);
     struct sys_mount_attr attr = {.attr_set = SYS_MOUNT_ATTR_NOSUID | SYS_MOUNT_ATTR_NODEV |
                                               (writable ? 0 : SYS_MOUNT_ATTR_RDONLY)};
     if (userns >= 0) {
@@ -60,7 +60,7 @@ static int attach(int tree, const char *target, struct err *err) {
 
 // A layer that is mounted as it is, under `name`.
 static int attach_layer(const char *path, const char *name, int userns, struct err *err) {
-    cleanup_fd int tree = clone_tree(path, false, userns, err);
+    cleanup_fd int tree = clone_tree(path, false, userns, FAILURE_IMAGE, err);
     if (tree < 0)
         return -1;
     if (mkdir(name, 0700) != 0)
@@ -83,9 +83,9 @@ static size_t base_length(const char *path) {
 static int link_layer(const struct spec *spec, size_t index, size_t *base, int userns, struct err *err) {
     const char *path = spec->layers[index].path;
     size_t length = base_length(path);
-    char folder[4096], target[4096], name[16];
+    char folder[4096], target[4096], name[24];
     if (length == 0 || length >= sizeof folder)
-        return err_plain(err, "a layer lies in no folder", path);
+        return err_plain(err, FAILURE_PROTOCOL, "a layer lies in no folder", path);
     memcpy(folder, path, length);
     folder[length] = '\0';
     const char *last = *base < index ? spec->layers[*base].path : "";
@@ -108,7 +108,7 @@ static int mount_overlay(const struct spec *spec, int userns, struct err *err) {
     size_t used = (size_t)snprintf(options, sizeof options, "lowerdir=");
     size_t base = SIZE_MAX;
     for (size_t index = 0; index < spec->layer_count; index++) {
-        char name[16];
+        char name[24];
         (void)snprintf(name, sizeof name, "%zu", index);
         const struct layer *layer = &spec->layers[index];
         int made = layer->idmapped ? link_layer(spec, index, &base, userns, err)
@@ -117,7 +117,7 @@ static int mount_overlay(const struct spec *spec, int userns, struct err *err) {
             return -1;
         used += (size_t)snprintf(options + used, sizeof options - used, "%s%s", index > 0 ? ":" : "", name);
     }
-    cleanup_fd int upper = clone_tree(spec->upper_dir, true, -1, err);
+    cleanup_fd int upper = clone_tree(spec->upper_dir, true, -1, FAILURE_SYSTEM, err);
     if (upper < 0)
         return -1;
     if (mkdir("u", 0700) != 0 || mkdir("r", 0700) != 0)
@@ -129,7 +129,7 @@ static int mount_overlay(const struct spec *spec, int userns, struct err *err) {
                    ",upperdir=u/upper,workdir=u/work,index=off,metacopy=off,redirect_dir=off");
     unsigned long flags = MS_NODEV | (spec->freedom.root ? 0 : MS_NOSUID);
     if (mount("overlay", "r", "overlay", flags, options) != 0)
-        return err_sys(err, "mount overlay", spec->upper_dir);
+        return err_disk(err, FAILURE_SYSTEM, "mount overlay", spec->upper_dir);
     return 0;
 }
 
@@ -161,7 +161,7 @@ static int make_folders(const struct spec *spec, int root, const char *path, str
         if (mkdirat(parent, slash + 1, 0755) == 0)
             (void)fchownat(parent, slash + 1, spec->root_uid, spec->root_gid, AT_SYMLINK_NOFOLLOW);
         else if (errno != EEXIST)
-            return err_sys(err, "make folder to mount on", path);
+            return err_disk(err, FAILURE_SYSTEM, "make folder to mount on", path);
         if (end != NULL)
             *end = '/';
     }
@@ -174,12 +174,12 @@ static int clone_home(const struct spec *spec, const struct bind *bind, struct e
     cleanup_fd int home = open(bind->source, O_PATH | O_NOFOLLOW | O_DIRECTORY | O_CLOEXEC);
     struct stat info;
     if (home < 0 || fstat(home, &info) != 0)
-        return err_sys(err, "open home", bind->source);
+        return err_code(err, FAILURE_HOME, "open home", bind->source);
     if (info.st_uid != spec->uid)
-        return err_plain(err, "open home: it belongs to somebody else", bind->source);
+        return err_plain(err, FAILURE_HOME, "open home: it belongs to somebody else", bind->source);
     char link[32];
     (void)snprintf(link, sizeof link, "/proc/self/fd/%d", home);
-    return clone_tree(link, true, -1, err);
+    return clone_tree(link, true, -1, FAILURE_HOME, err);
 }
 
 static int add_binds(struct spec *spec, int root, struct err *err) {

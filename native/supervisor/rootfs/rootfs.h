@@ -19,4 +19,5 @@ int open_in_root(int root, const char *path, struct err *err);
 int mount_in_root(int root, const char *path, const char *type, unsigned long flags, const char *options,
                   struct err *err);
 // A detached copy of a folder's mounts, nosuid and nodev. `userns` < 0: all below it, ids as they are.
-int clone_tree(const char *source, bool writable, int userns, struct err *err);
+// `code`: the failure that it is where there is no such folder.
+int clone_tree(const char *source, bool writable, int userns, enum failure code, struct err *err);

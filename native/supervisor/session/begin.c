@@ -17,13 +17,13 @@ static uint8_t request[WIRE_MAX_BYTES];
 
 // `connection`: a client's, which goes back to the daemon; or CLOSED_FD.
 static bool answer_daemon(struct supervisor *supervisor, enum wire_type type, const char *id,
-                          const char *text, int connection) {
+                          enum failure refusal, int connection) {
     uint8_t bytes[512];
     struct wire_writer writer;
     wire_start(&writer, bytes, sizeof bytes, type);
     wire_put_text(&writer, TAG_ID, id);
-    if (text != NULL)
-        wire_put_text(&writer, TAG_TEXT, text);
+    if (refusal != FAILURE_NONE)
+        wire_put_u32(&writer, TAG_FAILURE, (uint32_t)refusal);
     return control_send(supervisor, &writer, connection);
 }
 
@@ -90,26 +90,26 @@ void session_start(struct supervisor *supervisor, struct wire_reader *reader, in
             (void)wire_u32(&field, &most);
     }
     struct session *session = free_session(supervisor);
-    const char *refusal = NULL;
+    enum failure refusal = FAILURE_NONE;
     struct identity identity;
     if (count != 1 || id[0] == '\0' || identity_read(&identity, &supervisor->spec, *reader) != 0)
-        refusal = "protocol";
+        refusal = FAILURE_PROTOCOL;
     else if (supervisor->state != STATE_RUNNING || process_ends(supervisor->init_pid))
-        refusal = "stopping"; // what would be started now would die with PID 1
+        refusal = FAILURE_STOPPING; // what would be started now would die with PID 1
     else if (session == NULL)
-        refusal = "sessions";
+        refusal = FAILURE_PLACES;
     else if (session_count(supervisor) >= most)
-        refusal = "limit";
+        refusal = FAILURE_SESSIONS;
     else if (closing_is_full(supervisor->spec.uid))
-        refusal = "stuck";
-    if (refusal != NULL) {
+        refusal = FAILURE_STUCK;
+    if (refusal != FAILURE_NONE) {
         // Back to the daemon; where there is none, it is ours to close.
         if (!answer_daemon(supervisor, MSG_REFUSED, id, refusal, count == 1 ? fds[0] : CLOSED_FD) &&
             count == 1)
             closing_end(&fds[0], supervisor->spec.uid);
         return;
     }
-    (void)answer_daemon(supervisor, MSG_ACCEPTED, id, NULL, CLOSED_FD);
+    (void)answer_daemon(supervisor, MSG_ACCEPTED, id, FAILURE_NONE, CLOSED_FD);
     *session = (struct session){
         .used = true, .connection = CLOSED_FD, .pts = CLOSED_FD, .pts_number = -1, .kill_at_ns = NEVER};
     session->received_ns = monotonic_ns();
@@ -130,7 +130,7 @@ static void failed_starts(struct supervisor *supervisor) {
         if (!session->used || session->ended || !session->started)
             continue;
         struct slot *slot = &supervisor->shared->slots[index];
-        if (slot->pid > 0 || slot->err.what[0] == '\0')
+        if (slot->pid > 0 || slot->err.code == FAILURE_NONE)
             continue;
         session_conclude(supervisor, session, 0, 125);
         session_release(supervisor, session);

@@ -47,9 +47,14 @@ static _Noreturn void give_up(struct slot *slot, const char *what, const char *o
     _exit(EXIT_OURS);
 }
 
+static _Noreturn void give_up_plan(struct slot *slot) {
+    (void)err_plain(&slot->err, FAILURE_PROTOCOL, "read the session's specification", NULL);
+    _exit(EXIT_OURS);
+}
+
 // Nothing of the user's has run. Where there is no error, the client has gone: as when the line goes later.
 static _Noreturn void leave_unbegun(const struct slot *slot) {
-    if (slot->err.what[0] == '\0')
+    if (slot->err.code == FAILURE_NONE)
         (void)raise(SIGHUP);
     _exit(EXIT_OURS);
 }
@@ -221,7 +226,8 @@ static _Noreturn void run(struct plan *plan, struct slot *slot) {
         plan->arguments[0] = named("/bin/sh", login);
         (void)execv("/bin/sh", plan->arguments);
     }
-    give_up(slot, "run /bin/sh", NULL);
+    (void)err_fork(&slot->err, FAILURE_SHELL, "run /bin/sh", NULL);
+    _exit(EXIT_OURS);
 }
 
 // Whoever came by ssh is told of the terminal by its name inside; sshd's own names one of the host.
@@ -237,10 +243,10 @@ static void read_plan(struct plan *plan, struct wire_reader *reader, struct slot
     struct wire_field field;
     while (wire_next(reader, &field)) {
         if (!read_field(plan, &field))
-            give_up(slot, "read the session's specification", NULL);
+            give_up_plan(slot);
     }
     if (plan->argument_count == 0 || plan->program == NULL)
-        give_up(slot, "read the session's specification", NULL);
+        give_up_plan(slot);
 }
 
 _Noreturn void child_run(struct wire_reader *reader, const struct child_ends *ends, struct slot *slot) {
@@ -264,8 +270,10 @@ _Noreturn void child_run(struct wire_reader *reader, const struct child_ends *en
     enter_folder(&plan);
     // Last: none of them is meant for what is done until here.
     for (size_t index = 0; index < plan.limit_count; index++) {
-        if (!set_limit(plan.limits[index]))
-            give_up(slot, "set limits", NULL);
+        if (!set_limit(plan.limits[index])) {
+            (void)err_code(&slot->err, FAILURE_LIMIT, "set limits", NULL);
+            _exit(EXIT_OURS);
+        }
     }
     slot->exec_ns = monotonic_ns();
     run(&plan, slot);

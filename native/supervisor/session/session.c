@@ -31,6 +31,7 @@ static bool send_report(struct supervisor *supervisor, const struct report *repo
     wire_put_u32(&writer, TAG_KIND, report->kind);
     wire_put_u32(&writer, TAG_CODE, report->code);
     wire_put(&writer, TAG_STEPS, report->steps, sizeof report->steps);
+    wire_put_u32(&writer, TAG_FAILURE, (uint32_t)report->failure);
     wire_put_text(&writer, TAG_TEXT, report->text);
     return wire_send(supervisor->control, bytes, wire_finish(&writer, 0), NULL, 0) == 0;
 }
@@ -55,6 +56,7 @@ static void report_end(struct supervisor *supervisor, const struct session *sess
     *report = (struct report){
         .kind = kind,
         .code = code,
+        .failure = slot->err.code,
         .steps = {session->received_ns, session->sent_ns, slot->forked_ns, slot->exec_ns},
     };
     (void)snprintf(report->id, sizeof report->id, "%s", session->id);
@@ -85,9 +87,9 @@ void session_release(struct supervisor *supervisor, struct session *session) {
 void session_conclude(struct supervisor *supervisor, struct session *session, uint32_t kind, uint32_t code) {
     struct slot *slot = &supervisor->shared->slots[session - supervisor->sessions];
     char detail[256] = "", text[320] = "";
-    if (slot->err.what[0] != '\0') {
+    if (slot->err.code != FAILURE_NONE) {
         err_text(&slot->err, detail, sizeof detail);
-        if (slot->err.number == EAGAIN)
+        if (slot->err.code == FAILURE_PROCESSES)
             (void)snprintf(
                 text, sizeof text,
                 "Your sandbox has as many processes as it may. End some of them, or ask the administrator of "

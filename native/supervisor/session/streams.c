@@ -67,14 +67,15 @@ int streams_take(struct streams *streams, const struct child_ends *ends, struct 
     unsigned count;
     ssize_t length = wire_receive(ends->connection, login, sizeof login, fds, &count);
     if (length <= 0 || count != 3)
-        return err_plain(err, "the login came without descriptors 0, 1 and 2", NULL);
+        return err_plain(err, FAILURE_DESCRIPTORS, "the login came without descriptors 0, 1 and 2", NULL);
     *streams = (struct streams){.number = -1};
     cleanup_fd int ptm = CLOSED_FD;
     int pts = CLOSED_FD;
     for (int index = 0; index < 3; index++) {
         streams->fds[index] = fds[index];
         if (!acceptable(fds[index]))
-            return err_plain(err, "descriptors 0, 1 and 2 must not be folders or disks", NULL);
+            return err_plain(err, FAILURE_DESCRIPTORS, "descriptors 0, 1 and 2 must not be folders or disks",
+                             NULL);
         if (!isatty(fds[index]))
             continue;
         if (ptm < 0 && (ptm = open_pty(ends->devpts, fds[index], &pts, err)) < 0)

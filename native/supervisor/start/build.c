@@ -53,7 +53,7 @@ int spawner_start(struct supervisor *supervisor, int init_end, struct err *err) 
     struct timeval patience = {.tv_sec = 10};
     if (setsockopt(ours, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience) != 0 ||
         setsockopt(ours, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience) != 0)
-        return err_sys(err, "set time limits", NULL);
+        return err_sys(err, "set how long the spawner is waited for", NULL);
     pid_t pid = sys_clone3(&args);
     if (pid == 0) {
         // One that replaces another makes no PID 1.
@@ -70,7 +70,7 @@ int spawner_start(struct supervisor *supervisor, int init_end, struct err *err) 
         spawner_run(supervisor->shared, ends);
     }
     if (pid < 0)
-        return err_sys(err, "start the spawner", NULL);
+        return err_fork(err, FAILURE_SYSTEM, "start the spawner", NULL);
     supervisor->spawner_pid = pid;
     supervisor->spawner = take_fd(&ours);
     if (supervisor->cgroups.version == 2)
@@ -91,7 +91,7 @@ static int write_map(pid_t pid, const char *file, const char *map, struct err *e
 
 // The other process's own error tells more than that it has gone.
 static int explain(const struct err *theirs, struct err *err) {
-    if (theirs->what[0] != '\0')
+    if (theirs->code != FAILURE_NONE)
         *err = *theirs;
     return -1;
 }

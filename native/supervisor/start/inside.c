@@ -96,7 +96,7 @@ static int bound_counters(const struct spec *spec, int proc, struct err *err) {
         if (file < 0 && errno == ENOENT) // what this kernel does not have, nobody can take
             continue;
         if (file < 0 || write(file, most, strlen(most)) < 0)
-            return err_sys(err, "bound what the kernel counts", bound->file);
+            return err_code(err, FAILURE_LIMIT, "bound what the kernel counts", bound->file);
     }
     return 0;
 }

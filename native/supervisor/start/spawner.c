@@ -56,7 +56,7 @@ static int make_init(struct wire_reader *reader, struct shared *shared, struct s
         inside_run(&spec, shared, ends->init, ends->init_binary);
     }
     if (pid < 0)
-        return err_sys(err, "make PID 1", NULL);
+        return err_fork(err, FAILURE_SYSTEM, "make PID 1", NULL);
     // Nothing that lives as long as the sandbox, and in it, keeps a file of the host's.
     close_fd_at(&ends->init);
     close_fd_at(&ends->init_binary);
@@ -100,7 +100,7 @@ static void start_session(struct wire_reader *reader, int connection, struct sha
         child_run(reader, &theirs, place);
     }
     if (pid < 0) {
-        (void)err_sys(&place->err, "start another process", NULL);
+        (void)err_fork(&place->err, FAILURE_SYSTEM, "start another process", NULL);
         (void)step_send(ends->supervisor, MSG_STEP, -1, &place->err);
         return;
     }

@@ -30,7 +30,7 @@ int step_wait_fd(int peer, enum wire_type type, int *fd, struct err *err) {
     if (right && fd == NULL)
         return 0;
     if (length == 0)
-        return err_plain(err, "the other process of the sandbox's start has ended", NULL);
+        return err_plain(err, FAILURE_SYSTEM, "the other process of the sandbox's start has ended", NULL);
     return err_sys(err, "wait for step", NULL);
 }
 

@@ -132,7 +132,7 @@ export class LoginHistory {
     const login = this.#logins.get(end.id);
     if (login === undefined) return;
     const { kind, code } = end.outcome;
-    login.outcome = end.problem === '' ? `${kind} ${code}` : 'E_SESSION_START';
+    login.outcome = end.failure?.code ?? `${kind} ${code}`;
     if (login.kind === 'cold') login.marks.push(...(this.#starts.get(login.uid)?.steps ?? []));
     const steps = end.stepsNs.map((ns, index) => ({ name: supervisorSteps[index] ?? '', ns }));
     login.marks.push(...steps.filter((step) => step.ns > 0n));

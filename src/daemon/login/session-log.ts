@@ -38,9 +38,10 @@ export class SessionLog {
     if (this.#sessions.take(uid)) this.#log.info({ session: id, uid, ...about }, 'login outside: exempt');
   }
 
-  ended({ id, uid, outcome, problem }: SessionEnd): void {
+  ended({ id, uid, outcome, failure }: SessionEnd): void {
     if (this.#untold.delete(id)) return;
-    this.#log.info({ session: id, uid, ...outcome, problem: problem || undefined }, 'session ended');
+    const problem = failure === undefined ? {} : { failure: failure.code, problem: failure.why };
+    this.#log.info({ session: id, uid, ...outcome, ...problem }, 'session ended');
   }
 
   sandboxStarted(uid: number): void {

@@ -6,7 +6,7 @@ import { pipeline } from 'node:stream/promises';
 import { z } from 'zod';
 import { DockershError } from '../../lib/errors.ts';
 import { DigestTap } from '../blobs/tap.ts';
-import { type LayerProgram, layerFailure, type PackOptions, startPack } from './program.ts';
+import { type LayerProgram, layerFailure, marked, type PackOptions, startPack } from './program.ts';
 
 export interface ArchiveSource {
   /** First the source, then what transforms it. */
@@ -58,9 +58,8 @@ export function packedArchive(program: LayerProgram, path: string, options: Pack
 
 const packReport = z.looseObject({ leftOut: z.int().nonnegative() });
 
-/** "left out 'PATH': why" for the first, and last the report. */
+/** A line for each of the first ("'PATH': why"), and last the report. */
 function leftOutOf(stderr: string): LeftOut {
-  const lines = stderr.trimEnd().split('\n');
-  const examples = lines.flatMap((line) => /^left out (.*)$/.exec(line)?.[1] ?? []);
-  return { count: packReport.parse(JSON.parse(lines.at(-1) ?? '')).leftOut, examples };
+  const report = stderr.trimEnd().split('\n').at(-1) ?? '';
+  return { count: packReport.parse(JSON.parse(report)).leftOut, examples: marked('leftOut', stderr) };
 }

@@ -4,7 +4,8 @@
 import { type ChildProcess, type ChildProcessByStdio, spawn } from 'node:child_process';
 import type { Readable, Writable } from 'node:stream';
 import { type ChildOutcome, outcomeOf } from '../../lib/child-outcome.ts';
-import { DockershError, type ErrorCode } from '../../lib/errors.ts';
+import type { DockershError } from '../../lib/errors.ts';
+import { type Failure, failureOf, nativeError } from '../../lib/failures.ts';
 
 /** Limits of one archive; absent ones are the program's own defaults (native/layer/archive_limits.h). */
 export interface ArchiveLimits {
@@ -140,29 +141,33 @@ export async function removeFolder(program: LayerProgram, folder: string): Promi
   if (exit.status !== 0) throw layerFailure(`remove ${folder}`, exit);
 }
 
-/** What a failed dockersh-layer means: `what` is what was attempted, with the object. */
+/** How lines on stderr begin (native/layer/report.h). */
+export const layerMarks = { failed: 'dockersh-layer: ', leftOut: 'left-out: ' } as const;
+
+/** The texts of the lines on stderr that begin with the mark. */
+export function marked(mark: keyof typeof layerMarks, stderr: string): string[] {
+  const begin = layerMarks[mark];
+  const lines = stderr.split('\n').filter((line) => line.startsWith(begin));
+  return lines.map((line) => line.slice(begin.length));
+}
+
+/** What a failed dockersh-layer means: `what` is what was attempted, with the object. Its exit status is the failure. */
 export function layerFailure(what: string, exit: ChildOutcome): DockershError {
-  const said = /^dockersh-layer: (.*)$/m.exec(exit.stderr)?.[1] ?? exit.stderr.trim().split('\n')[0];
+  const said = marked('failed', exit.stderr)[0] ?? exit.stderr.trim().split('\n')[0];
   const why = said || `dockersh-layer ended with ${exit.signal ?? exit.status}`;
-  const { code, hint } = meanings[exit.status ?? 0] ?? { code: 'E_INTERNAL' as const };
-  return new DockershError(code, { what, why, ...(hint === undefined ? {} : { hint }) });
+  const failure = failureOf(exit.status ?? undefined) ?? 'system';
+  const hint = hints[failure];
+  return nativeError(failure, 'E_INTERNAL', { what, why, ...(hint === undefined ? {} : { hint }) });
 }
 
 const makeAgain = 'Make the archive again, or check it with "tar -tf".';
 
-/** By exit status (native/layer/report.h). */
-const meanings: Readonly<Record<number, { readonly code: ErrorCode; readonly hint?: string }>> = {
-  65: { code: 'E_ARCHIVE_REFUSED', hint: makeAgain },
-  80: { code: 'E_ARCHIVE_REFUSED', hint: makeAgain },
-  81: { code: 'E_DISK_FULL', hint: 'Free some space on the file system of the image store.' },
-  82: { code: 'E_IMAGE_BROKEN', hint: makeAgain },
-  83: { code: 'E_ARCHIVE_REFUSED', hint: 'See max_entries and max_bytes of [images] in the policy.' },
-  84: {
-    code: 'E_ARCHIVE_REFUSED',
-    hint: 'Change the owner of the file: sandboxes have ids up to 65535.',
-  },
-  85: {
-    code: 'E_ARCHIVE_REFUSED',
-    hint: 'Make the archive with bsdtar, or with "tar --xattrs --xattrs-include=*".',
-  },
+const hints: Partial<Record<Failure, string>> = {
+  refused: makeAgain,
+  entry: makeAgain,
+  full: 'Free some space on the file system of the image store.',
+  damaged: makeAgain,
+  excess: 'See max_entries and max_bytes of [images] in the policy.',
+  ids: 'Change the owner of the file: sandboxes have ids up to 65535.',
+  nameless: 'Make the archive with bsdtar, or with "tar --xattrs --xattrs-include=*".',
 };

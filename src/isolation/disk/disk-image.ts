@@ -4,7 +4,7 @@
 
 import { execFile } from 'node:child_process';
 import { close, existsSync, statSync } from 'node:fs';
-import { open, rm, rmdir, statfs } from 'node:fs/promises';
+import { type FileHandle, open, rm, rmdir, statfs } from 'node:fs/promises';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { DockershError, hasErrno } from '../../lib/errors.ts';
@@ -53,11 +53,23 @@ export async function makeDiskImage(file: string, { bytes, inodes }: DiskImageSi
   const args = ['-q', '-F', '-t', 'ext4', '-b', String(blockBytes), '-I', '256', '-m', kept, ...count];
   const result = await helper('mke2fs', [...args, '-E', extended, file]);
   if (result.code === 0) return;
+  const full = await isFull(handle, bytes / 2);
   await rm(file, { force: true });
-  throw new DockershError(/No space|quota/i.test(result.text) ? 'E_DISK_FULL' : 'E_LIMIT_REFUSED', {
+  throw new DockershError(full ? 'E_DISK_FULL' : 'E_LIMIT_REFUSED', {
     what: `make the disk ${file}`,
     why: result.text,
   });
+}
+
+/** Whether there is no room for another MiB of the file, where it has none of it yet. */
+async function isFull(file: FileHandle, at: number): Promise<boolean> {
+  try {
+    await file.write(Buffer.alloc(1 << 20, 1), 0, 1 << 20, wholeBlocks(at));
+    await file.datasync();
+    return false;
+  } catch (error) {
+    return hasErrno(error, 'ENOSPC', 'EDQUOT');
+  }
 }
 
 export class MountedDiskImage implements AsyncDisposable {

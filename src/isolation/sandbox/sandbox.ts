@@ -10,7 +10,6 @@ import type { ClientConnection } from '../socket/client-connection.ts';
 import type { SeqpacketConnection } from '../socket/seqpacket.ts';
 import { sessionIn } from '../supervisor/session-place.ts';
 import {
-  type BuildFailure,
   buildSteps,
   type SessionAnswer,
   Supervisor,
@@ -41,7 +40,7 @@ export class Sandbox implements Pausable {
   readonly #file: string;
   readonly #supervisor: Supervisor;
   #state: 'starting' | 'running' | 'stopping';
-  #failure: BuildFailure | undefined;
+  #failure: DockershError | undefined;
   #idleSinceMs: number | undefined;
 
   /** Owns the connection. `file` is where the record is kept while it runs. */
@@ -131,7 +130,7 @@ export class Sandbox implements Pausable {
 
   /** Why it could not be built, as an error for the user and the log; undefined where that was not the cause. */
   get failure(): DockershError | undefined {
-    return this.#failure === undefined ? undefined : buildError(this.#failure);
+    return this.#failure;
   }
 
   /** `identity`: what identityIn() has said. The connection is ours again where the answer is no other's. */
@@ -227,17 +226,3 @@ const inspectPatienceMs = 500;
 /** Above what a supervisor gives the kernel (native/supervisor/pause.c). */
 const pausePatienceMs = 5_000;
 const noAnswer = 'its supervisor does not answer';
-
-const fullDisk = new Set([28, 122]); // ENOSPC, EDQUOT
-
-function buildError(failure: BuildFailure): DockershError {
-  const options = { what: 'the sandbox could not be built', why: failure.text };
-  if (fullDisk.has(failure.errno)) return new DockershError('E_DISK_FULL', options);
-  if (failure.step.startsWith('mount:')) return new DockershError('E_MOUNT', options);
-  if (failure.step.startsWith('device:')) return new DockershError('E_DEVICE', options);
-  if (failure.step.includes('limit')) return new DockershError('E_LIMIT_REFUSED', options);
-  if (failure.step === 'open tree' || failure.step === 'find folder in the image')
-    return new DockershError('E_IMAGE_BROKEN', options);
-  if (failure.errno === 38 || failure.errno === 95) return new DockershError('E_KERNEL', options); // ENOSYS, EOPNOTSUPP
-  return new DockershError('E_SANDBOX_START', options);
-}

@@ -5,6 +5,7 @@
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import { DockershError } from '../../lib/errors.ts';
+import { type Failure, nativeError } from '../../lib/failures.ts';
 import type { OwnedFd } from '../../lib/fd.ts';
 import type { Logger } from '../../lib/log.ts';
 import type { CgroupHost } from '../cgroup/host.ts';
@@ -30,7 +31,6 @@ import { firstRange, idMapsOf, rangeSize, SlotRegistry } from '../ids.ts';
 import type { ClientConnection } from '../socket/client-connection.ts';
 import { SupervisorPool } from '../supervisor/pool.ts';
 import { identityIn } from '../supervisor/session-place.ts';
-import type { Refusal } from '../supervisor/supervisor.ts';
 import { allEnded, Holds, within } from './holds.ts';
 import { describeSandbox, usageOf } from './info.ts';
 import { type Pause, Pauses, pauseOf } from './pause.ts';
@@ -117,7 +117,7 @@ export class Sandboxes implements Engine {
         return { kind: cold ? 'cold' : 'warm', handedOverNs, imageDigest: sandbox.record.imageDigest };
       }
       if (answer.kind === 'refused') {
-        const refusal = refusalOf(answer.reason, session);
+        const refusal = refusalOf(answer.failure, session);
         if (refusal !== undefined) throw refusal;
       }
       // It is ending, or has just ended: the login waits for that and gets a fresh one.
@@ -279,19 +279,17 @@ export class Sandboxes implements Engine {
 }
 
 /** Undefined: the sandbox is ending. */
-function refusalOf(reason: Refusal, { limits }: SessionSpec): DockershError | undefined {
-  switch (reason) {
-    case 'sessions':
-      return new DockershError('E_SESSIONS', { userDetail: 'this sandbox has 256' });
-    case 'limit':
-      return new DockershError('E_SESSIONS', {
-        userDetail: `${limits.mostSessions ?? 'no more'} at a time are allowed`,
-      });
-    case 'stuck':
-      return new DockershError('E_STUCK');
-    case 'protocol':
-      return new DockershError('E_PROTOCOL');
+function refusalOf(failure: Failure, { limits }: SessionSpec): DockershError | undefined {
+  switch (failure) {
     case 'stopping':
       return undefined;
+    case 'places':
+      return nativeError(failure, 'E_SESSION_START', { userDetail: 'this sandbox has 256' });
+    case 'sessions':
+      return nativeError(failure, 'E_SESSION_START', {
+        userDetail: `${limits.mostSessions ?? 'no more'} at a time are allowed`,
+      });
+    default:
+      return nativeError(failure, 'E_SESSION_START');
   }
 }

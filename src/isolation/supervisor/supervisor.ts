@@ -1,6 +1,8 @@
 // The daemon's side of one supervisor: what is said on its control connection (docs/protocol.md, "Supervisor"), and
 // nothing else. The order of calls is the business of sandbox.ts.
 
+import type { DockershError } from '../../lib/errors.ts';
+import { type Failure, failureOf, nativeError } from '../../lib/failures.ts';
 import { closeAll, type OwnedFd } from '../../lib/fd.ts';
 import { fieldsOf, parseWire, textOf, u32Of, u64sOf, type WireMessage, WireWriter } from '../../lib/wire.ts';
 import { addon } from '../addon.ts';
@@ -9,17 +11,10 @@ import { type ClientConnection, isPeerGone } from '../socket/client-connection.t
 import type { SeqpacketConnection } from '../socket/seqpacket.ts';
 import { SessionNote, type SessionPlace, sessionMessage } from './session-message.ts';
 
-/**
- * `sessions`: there is no place for another; `limit`: the session's own limit says so; `stuck`: what earlier clients
- * have sent can't be closed.
- */
-const refusals = ['stopping', 'sessions', 'limit', 'stuck', 'protocol'] as const;
-export type Refusal = (typeof refusals)[number];
-
 /** What became of a session that was handed over. A refused one's client is ours again. */
 export type SessionAnswer =
   | { readonly kind: 'accepted' }
-  | { readonly kind: 'refused'; readonly reason: Refusal }
+  | { readonly kind: 'refused'; readonly failure: Failure }
   /** A client's connection that was under way is closed with the supervisor; it sends its login again by itself. */
   | { readonly kind: 'gone' };
 
@@ -28,14 +23,7 @@ interface Waiting {
   readonly answered: (answer: SessionAnswer) => void;
 }
 
-const isStopping: SessionAnswer = { kind: 'refused', reason: 'stopping' };
-
-/** A start that failed: what the supervisor attempted, errno (0 where there is none), and the full text. */
-export interface BuildFailure {
-  readonly step: string;
-  readonly errno: number;
-  readonly text: string;
-}
+const isStopping: SessionAnswer = { kind: 'refused', failure: 'stopping' };
 
 export interface SupervisorState {
   readonly stopping: boolean;
@@ -51,7 +39,7 @@ export interface SupervisorState {
 export interface SupervisorEvents {
   /** `stepsNs`: when the build began, and each step of it (buildSteps). */
   readonly ready: (initPid: number, stepsNs: readonly bigint[]) => void;
-  readonly failed: (failure: BuildFailure) => void;
+  readonly failed: (failure: DockershError) => void;
   readonly stopping: () => void;
   readonly sessionEnded: (end: Omit<SessionEnd, 'uid'>) => void;
   /** Nothing of the user's runs any more, but there are processes that the kernel can't end. */
@@ -200,11 +188,12 @@ export class Supervisor implements Disposable {
         this.#events.ready(u32Of(message, 'pid') ?? 0, u64sOf(message, 'steps'));
         break;
       case 'failed':
-        this.#events.failed({
-          step: textOf(message, 'state') ?? '',
-          errno: u32Of(message, 'code') ?? 0,
-          text: textOf(message, 'text') ?? '',
-        });
+        this.#events.failed(
+          nativeError(failureIn(message, 'system'), 'E_SANDBOX_START', {
+            what: 'the sandbox could not be built',
+            why: textOf(message, 'text') ?? '',
+          }),
+        );
         break;
       case 'accepted':
         this.#answer(message, { kind: 'accepted' });
@@ -233,7 +222,7 @@ export class Supervisor implements Disposable {
     const waiting = this.#waiting.get(textOf(message, 'id') ?? '');
     if (waiting === undefined) connection[Symbol.dispose]();
     else waiting.client.giveBack(connection);
-    this.#answer(message, { kind: 'refused', reason: refusalOf(textOf(message, 'text')) });
+    this.#answer(message, { kind: 'refused', failure: failureIn(message, 'protocol') });
   }
 
   #answer(message: WireMessage, answer: SessionAnswer): void {
@@ -262,15 +251,17 @@ export class Supervisor implements Disposable {
 
 const isGone = 'it has just ended';
 
-function refusalOf(text: string | undefined): Refusal {
-  return refusals.find((refusal) => refusal === text) ?? 'protocol';
+/** `otherwise`: of a supervisor of another version, which says none that we know. */
+function failureIn(message: WireMessage, otherwise: Failure): Failure {
+  return failureOf(u32Of(message, 'failure')) ?? otherwise;
 }
 
 function sessionEnd(message: WireMessage): Omit<SessionEnd, 'uid'> {
+  const why = textOf(message, 'text') ?? '';
   return {
     id: textOf(message, 'id') ?? '',
     outcome: { kind: u32Of(message, 'kind') === 1 ? 'signal' : 'exit', code: u32Of(message, 'code') ?? 0 },
-    problem: textOf(message, 'text') ?? '',
+    failure: why === '' ? undefined : nativeError(failureIn(message, 'system'), 'E_SESSION_START', { why }),
     stepsNs: u64sOf(message, 'steps'),
   };
 }

@@ -19,6 +19,8 @@ interface OldSetting {
 }
 
 interface OldSection {
+  /** Another is read over, with what stands in it. */
+  readonly known: boolean;
   /** undefined: [dockersh], for everybody. */
   readonly user: string | undefined;
   readonly line: number;
@@ -72,7 +74,7 @@ export function convertOldConfig(text: string): Converted {
   const sections = readOld(text, note);
   const enabled = sections.some(({ settings }) => has(settings, 'enableuserconfig'));
   if (!sections.some(({ user }) => user === undefined))
-    sections.unshift({ user: undefined, line: 0, settings: [] });
+    sections.unshift({ known: true, user: undefined, line: 0, settings: [] });
   const blocks = sections.map((section) => blockOf(section, enabled, note));
   const body = blocks.filter((block) => block !== '').join('\n');
   const policy = `; Converted from an older dockersh. "dockershctl policy check" names what needs a look.\n${body}`;
@@ -149,13 +151,13 @@ function readOld(text: string, note: Note): OldSection[] {
           : kind.toLowerCase() === 'user' && name !== undefined;
       if (!known) note(line, `${content}: left out; such a section is not known`);
       const user = name?.replaceAll(/\\(.)/g, '$1');
-      sections.push({ user: known ? user : `unknown section in line ${line}`, line, settings: [] });
+      sections.push({ known, user, line, settings: [] });
     } else if (setting !== null && sections.length > 0) {
       const value = unquoted(setting[2]);
       sections.at(-1)?.settings.push({ name: (setting[1] ?? '').toLowerCase(), value, line });
     } else note(line, `${content}: left out; it is not understood`);
   }
-  return sections.filter(({ user }) => user?.startsWith('unknown section') !== true);
+  return sections.filter(({ known }) => known);
 }
 
 /** A name alone switches on; quotes hold blanks and comments. */

@@ -96,7 +96,13 @@ holds(
       for (const [index, [startedNs, receivedNs, stepsNs]] of logins.entries()) {
         const id = String(index);
         history.begin(id, 1000, startedNs, receivedNs < 0n ? 0n : receivedNs);
-        history.ended({ id, uid: 1000, outcome: { kind: 'exit', code: 0 }, problem: '', stepsNs } as never);
+        history.ended({
+          id,
+          uid: 1000,
+          outcome: { kind: 'exit', code: 0 },
+          failure: undefined,
+          stepsNs,
+        } as never);
       }
       for (const login of history.list(1000))
         for (const { us } of login.steps) expect(us).toBeGreaterThanOrEqual(0);

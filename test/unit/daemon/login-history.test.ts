@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { LoginHistory } from '../../../src/daemon/login/history.ts';
+import { DockershError } from '../../../src/lib/errors.ts';
 
 const us = (count: number): bigint => BigInt(count) * 1000n;
 /** Long before every time that the history itself takes, as all times of a test are. */
@@ -44,7 +45,7 @@ describe('a login', () => {
     const history = new LoginHistory();
     warm(history, 'a');
     const stepsNs = [190, 200, 260, 300].map((time) => start + us(time));
-    history.ended({ id: 'a', uid: 1000, outcome: { kind: 'exit', code: 3 }, problem: '', stepsNs });
+    history.ended({ id: 'a', uid: 1000, outcome: { kind: 'exit', code: 3 }, failure: undefined, stepsNs });
     const login = history.find('a');
     expect(login?.outcome).toBe('exit 3');
     expect(login?.steps.slice(0, 7)).toEqual([
@@ -63,7 +64,13 @@ describe('a login', () => {
     const history = new LoginHistory();
     warm(history, 'a');
     const stepsNs = [start + us(190), 0n, 0n, 0n];
-    history.ended({ id: 'a', uid: 1000, outcome: { kind: 'exit', code: 125 }, problem: 'no shell', stepsNs });
+    history.ended({
+      id: 'a',
+      uid: 1000,
+      outcome: { kind: 'exit', code: 125 },
+      failure: new DockershError('E_SESSION_START', { why: 'no shell' }),
+      stepsNs,
+    });
     expect(history.find('a')).toMatchObject({ outcome: 'E_SESSION_START' });
     expect(history.find('a')?.steps.map((step) => step.name)).toEqual([
       'connect',
@@ -80,7 +87,7 @@ describe('a login', () => {
     history.started('a', { kind: 'cold', handedOverNs: start + us(110), ...digest });
     history.sandboxStarted({ uid: 1001, steps: [{ name: 'of another user', ns: start + us(111) }] });
     history.sandboxStarted({ uid: 1000, steps: [{ name: 'rootfs', ns: start + us(150) }] });
-    const end = { uid: 1000, outcome: { kind: 'signal', code: 9 }, problem: '', stepsNs: [] } as const;
+    const end = { uid: 1000, outcome: { kind: 'signal', code: 9 }, failure: undefined, stepsNs: [] } as const;
     history.ended({ id: 'a', ...end });
     expect(history.find('a')).toMatchObject({ outcome: 'signal 9' });
     expect(history.find('a')?.steps.slice(0, 3)).toEqual([
@@ -99,7 +106,13 @@ describe('a login', () => {
     history.identified('a', { name: 'tester', uid: 1000 });
     history.started('a', { kind: 'cold', handedOverNs: start + us(110), ...digest });
     history.sandboxStarted({ uid: 1000, steps: [{ name: 'rootfs', ns: start + us(150) }] });
-    history.ended({ id: 'a', uid: 1000, outcome: { kind: 'exit', code: 0 }, problem: '', stepsNs: [] });
+    history.ended({
+      id: 'a',
+      uid: 1000,
+      outcome: { kind: 'exit', code: 0 },
+      failure: undefined,
+      stepsNs: [],
+    });
     expect(history.find('a')).toMatchObject({ uid: 1000, user: 'tester' });
     expect(history.find('a')?.steps.map((step) => step.name)).toContain('rootfs');
   });
@@ -113,7 +126,13 @@ describe('a login', () => {
       { name: 'pivot', ns: start + us(20) },
     ];
     history.sandboxStarted({ uid: 1000, steps });
-    history.ended({ id: 'a', uid: 1000, outcome: { kind: 'exit', code: 0 }, problem: '', stepsNs: [] });
+    history.ended({
+      id: 'a',
+      uid: 1000,
+      outcome: { kind: 'exit', code: 0 },
+      failure: undefined,
+      stepsNs: [],
+    });
     expect(history.find('a')?.steps.slice(0, 3)).toEqual([
       { name: 'connect', us: 10 },
       { name: 'pivot', us: 10 },
@@ -132,7 +151,13 @@ describe('a login', () => {
   test('whose end comes before its start has ended', () => {
     const history = new LoginHistory();
     history.begin('a', 1000, start, start + us(100));
-    history.ended({ id: 'a', uid: 1000, outcome: { kind: 'exit', code: 0 }, problem: '', stepsNs: [] });
+    history.ended({
+      id: 'a',
+      uid: 1000,
+      outcome: { kind: 'exit', code: 0 },
+      failure: undefined,
+      stepsNs: [],
+    });
     history.started('a', { kind: 'warm', handedOverNs: start + us(110), ...digest });
     expect(history.find('a')?.outcome).toBe('exit 0');
   });
@@ -153,13 +178,13 @@ test('what nobody began is not remembered', () => {
   history.identified('a', { name: 'tester', uid: 1000 });
   history.failed('a', 'E_PROTOCOL');
   history.started('a', { kind: 'warm', handedOverNs: start, ...digest });
-  history.ended({ id: 'a', uid: 1000, outcome: { kind: 'exit', code: 0 }, problem: '', stepsNs: [] });
+  history.ended({ id: 'a', uid: 1000, outcome: { kind: 'exit', code: 0 }, failure: undefined, stepsNs: [] });
   expect(history.list(10)).toEqual([]);
 });
 
 function ended(history: LoginHistory, id: string, uid: number): void {
   history.begin(id, uid, 0n, start);
-  history.ended({ id, uid, outcome: { kind: 'exit', code: 0 }, problem: '', stepsNs: [] });
+  history.ended({ id, uid, outcome: { kind: 'exit', code: 0 }, failure: undefined, stepsNs: [] });
 }
 
 test('whoever has the most loses some first, and a session that runs keeps its record', () => {
