@@ -151,6 +151,11 @@ static inline ssize_t without_write(int fd, const void *bytes, size_t size) {
 #define SYS_setresuid SYS_getuid
 #endif
 
+// The limits of disks that a sandbox has are left as they are when it ends (cgroup.c).
+#ifdef WITHOUT_free_disks
+#define strsep(rest, separators) (*(separators) == '\n' ? NULL : (strsep)(rest, separators))
+#endif
+
 // The kernel's own bound on namespaces, for those whom the filter stops as well.
 #ifdef WITHOUT_namespace_bound
 static inline ssize_t without_write(int fd, const void *bytes, size_t size) {

@@ -7,7 +7,8 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Host } from '../fixtures/host.ts';
-import { control } from '../fixtures/machine.ts';
+import { cgroupsOf } from '../fixtures/leaks.ts';
+import { control, unlimited } from '../fixtures/machine.ts';
 import { checkout } from '../fixtures/paths.ts';
 import { describeFinished, type Finished, Running, run, runOk, waitUntil } from '../fixtures/process.ts';
 import { parentOf, supervisorOf } from '../fixtures/supervisor.ts';
@@ -20,6 +21,8 @@ const mostClosing = 8;
 /** Of one user, with processes that hang (src/isolation/cgroup/host.ts). */
 const mostLeft = 4;
 
+const defaults = { image: 'host', linger: '1h', stop_grace: '0', hangup_grace: '0' };
+
 describe.skipIf(control)('descriptors', () => {
   const parts = new AsyncDisposableStack();
   let host: Host;
@@ -27,8 +30,9 @@ describe.skipIf(control)('descriptors', () => {
   let victim: TestUser;
 
   beforeAll(async () => {
-    const defaults = { image: 'host', linger: '1h', stop_grace: '0', hangup_grace: '0' };
-    host = parts.use(await Host.start({ policy: { defaults } }));
+    // What is in the policy when the daemon starts says which controllers it takes.
+    const groups = { 'no such group': { io_write: '1G' } };
+    host = parts.use(await Host.start({ policy: unlimited ? { defaults } : { defaults, groups } }));
     attacker = parts.use(await TestUser.create({ shell: host.client }));
     victim = parts.use(await TestUser.create({ shell: host.client }));
     host.uids.push(attacker.uid, victim.uid);
@@ -142,6 +146,23 @@ describe.skipIf(control)('descriptors', () => {
     120_000,
   );
 
+  it.skipIf(unlimited)(
+    'leave a sandbox behind that the limits of disks do not hold up',
+    async () => {
+      await host.setPolicy({ defaults, users: { [attacker.name]: { io_write_ops: 1000, io_read: '1M' } } });
+      await using attack = holding(opcodes.flush, [host.client, '-c', 'sleep 1000']);
+      await waitUntil(() => stuck().length > 0, 'something to hang');
+      expect(diskLimits(host.cgroup, attacker.name).sort()).toEqual(['1000', '1048576']);
+      await host.ctlOk('stop', attacker.name);
+      expect(stuck().length).toBeGreaterThan(0);
+      expect(diskLimits(host.cgroup, attacker.name)).toEqual([]);
+      attack.kill('SIGKILL');
+      await nothingIsLeft();
+      await host.setPolicy({ defaults });
+    },
+    60_000,
+  );
+
   it('that are sent to a session later hold up nobody', async () => {
     await using attack = holding(opcodes.flush, hostile('login', 'late', 'sleep 1000'));
     await waitUntil(() => attack.stderr.includes('handed over'), 'the attack');
@@ -183,6 +204,16 @@ describe.skipIf(control)('descriptors', () => {
     await nothingIsLeft();
   }, 60_000);
 });
+
+/** The numbers of the limits that a user's control groups have, of either version. */
+function diskLimits(cgroup: string, user: string): string[] {
+  const files = cgroupsOf(cgroup)
+    .filter((path) => path.includes(user))
+    .flatMap((path) => readdirSync(path).map((name) => join(path, name)))
+    .filter((path) => /\/(io\.max|blkio\.throttle\.(read|write)_i?[ob]ps_device)$/.test(path));
+  expect(files.length).toBeGreaterThan(0);
+  return files.flatMap((path) => readFileSync(path, 'utf8').match(/(?<=[ =])\d+$/gm) ?? []);
+}
 
 /** A name of our own processes', and where in the kernel (fs/fuse/dev.c, mm/filemap.c, fs/fs-writeback.c). */
 const hanging = /^dockersh-(superv|close) .*(request_wait_answer|folio_wait|writeback)/;
