@@ -68,6 +68,11 @@
 #ifdef WITHOUT_masks
 #define fstatat(...) (errno = ENOENT, -1)
 #endif
+// What of /proc/sys belongs to the sandbox's own namespaces can be written to by its root (masks.c).
+#ifdef WITHOUT_settings
+#define sys_mount_setattr(tree, path, flags, attr)                                                           \
+    ((attr)->attr_set == SYS_MOUNT_ATTR_RDONLY ? 0 : (sys_mount_setattr)(tree, path, flags, attr))
+#endif
 // Layers then have the ids of the disk, which are nobody's inside.
 #ifdef WITHOUT_idmap
 #undef SYS_MOUNT_ATTR_IDMAP

@@ -13,11 +13,20 @@ import { type Kind, Sandboxes } from './sandboxes.ts';
 const bites: Readonly<Record<string, readonly [Place, ...string[]]>> = {
   seccomp: ['plain:user', 'filter', 'call-keyctl', 'socket-packet', 'ioctl-TIOCSTI'],
   no_new_privs: ['plain:user', 'no-new-privileges'],
+  dumpable: ['root:root', 'init-trace', 'init-memory', 'init-mem', 'init-environ', 'init-links', 'init-maps'],
   capabilities: ['root:root', 'capabilities', 'capabilities-bounding'],
   nosuid: ['plain:user', 'mounts-nosuid'],
   nodev: ['plain:user', 'mounts-nodev'],
   read_only: ['plain:user', 'mounts-read-only'],
   host_folders: ['plain:user', 'host-lock', 'host-watch', 'other-lock', 'other-watch'],
+  settings: [
+    'root:root',
+    'write-pid-max',
+    'write-msgmax',
+    'write-sem',
+    'write-shmmax',
+    'write-mqueue-queues',
+  ],
   masks: ['plain:user', 'read-interrupts', 'read-softirqs', 'list-irq'],
   idmap: ['root:user', 'image-owner'],
   ids: ['plain:user', 'ids-mapped'],
@@ -59,6 +68,8 @@ beforeAll(async () => {
       for (const file of ['dockersh-init', 'dockersh-layer', 'dockersh-attack', 'addon.node']) {
         await cp(join(buildFolder, file), join(target, file), { preserveTimestamps: true });
       }
+      // PID 1 is nobody's to trace because nobody may read its file.
+      if (name === 'dumpable') await chmod(join(target, 'dockersh-init'), 0o755);
       await runOk(
         'make',
         ['-s', '-C', nativeFolder, `BUILD=${target}`, `WITHOUT=${name}`, `${target}/dockersh-supervisor`],

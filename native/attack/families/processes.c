@@ -136,10 +136,16 @@ static enum result read_of_init(const struct attack *attack) {
     return unreadable(attack->with);
 }
 
-#define OF_INIT(word)                                                                                        \
+// What is refused when it is opened: there may be nothing in it to read.
+static enum result open_of_init(const struct attack *attack) {
+    cleanup_fd int fd = open(attack->with, O_RDONLY | O_CLOEXEC);
+    return refused_as(fd, EACCES, attack->with);
+}
+
+#define OF_INIT(word, how)                                                                                   \
     {                                                                                                        \
         .name = "init-" word, .tries = "read /proc/1/" word, .must = "is refused", .places = NOT_NESTED,     \
-        .run = read_of_init, .with = "/proc/1/" word                                                         \
+        .run = (how), .with = "/proc/1/" word                                                                \
     }
 
 static const struct attack attacks[] = {
@@ -189,11 +195,11 @@ static const struct attack attacks[] = {
      .must = "no core is made",
      .places = ANYWHERE,
      .run = crash},
-    OF_INIT("mem"),
-    OF_INIT("environ"),
-    OF_INIT("maps"),
-    OF_INIT("auxv"),
-    OF_INIT("stack"),
+    OF_INIT("mem", open_of_init),
+    OF_INIT("environ", open_of_init),
+    OF_INIT("maps", open_of_init),
+    OF_INIT("auxv", open_of_init),
+    OF_INIT("stack", read_of_init),
 };
 
 const struct family processes_family = FAMILY(attacks);
