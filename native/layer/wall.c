@@ -116,8 +116,7 @@ static int restrict_devices(struct err *err) {
     return install(filter, sizeof filter / sizeof filter[0], err);
 }
 
-// What no job needs after it has begun. Landlock says nothing of sockets with a path, of tracing by root, and
-// of mounts and namespaces for who keeps CAP_SYS_ADMIN.
+// What no job needs after it has begun. Landlock says nothing of sockets with a path, and of tracing by root.
 static int restrict_calls(struct err *err) {
     static const struct sock_filter filter[] = {
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch)),
@@ -142,18 +141,9 @@ static int restrict_calls(struct err *err) {
         DENY(process_vm_writev),
         DENY(pidfd_getfd),
         DENY(kcmp),
-        DENY(mount),
-        DENY(umount2),
         DENY(pivot_root),
         DENY(chroot),
-        DENY(unshare),
-        DENY(setns),
-        DENY(open_tree),
-        DENY(move_mount),
-        DENY(fsopen),
-        DENY(fsmount),
         DENY(fspick),
-        DENY(mount_setattr),
         DENY(quotactl),
         DENY(swapon),
         DENY(swapoff),
@@ -178,6 +168,24 @@ static int restrict_calls(struct err *err) {
     return install(filter, sizeof filter / sizeof filter[0], err);
 }
 
+// Landlock says nothing of them for who keeps CAP_SYS_ADMIN.
+static int restrict_mounts(struct err *err) {
+    static const struct sock_filter filter[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        DENY(mount),
+        DENY(umount2),
+        DENY(unshare),
+        DENY(setns),
+        DENY(open_tree),
+        DENY(move_mount),
+        DENY(fsopen),
+        DENY(fsmount),
+        DENY(mount_setattr),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    return install(filter, sizeof filter / sizeof filter[0], err);
+}
+
 static int restrict_handles(struct err *err) {
     static const struct sock_filter filter[] = {
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
@@ -191,6 +199,8 @@ int wall_calls(unsigned exceptions, struct err *err) {
     if ((exceptions & WALL_DEVICES) == 0 && restrict_devices(err) != 0)
         return -1;
     if ((exceptions & WALL_HANDLES) == 0 && restrict_handles(err) != 0)
+        return -1;
+    if ((exceptions & WALL_MOUNTS) == 0 && restrict_mounts(err) != 0)
         return -1;
     return restrict_calls(err);
 }

@@ -20,6 +20,7 @@ int wall_build(const struct wall_folder *folders, size_t count, struct err *err)
 // What a job may do that others may not.
 enum wall_exception {
     WALL_DEVICES = 1, // make devices of any number; otherwise only whiteouts (0, 0)
+    WALL_MOUNTS = 4,  // make mounts and namespaces
     WALL_HANDLES = 2, // open files by handle, and so any file of a file system (deep.c)
 };
 

@@ -4,7 +4,8 @@
 //   dockersh-probe FOLDER CGROUP     one JSON line a probe on stdout; 0 whatever the probes say
 //
 // Runs as root, in a mount namespace of its own, and takes no input but that folder of root's. Every probe
-// is a child, so that none can spoil the next one.
+// is a child, so that none can spoil the next one. None has a capability that it does not need, starts a
+// program, or reaches a socket or another process; those that mount nothing reach no other file either.
 
 #include <errno.h>
 #include <fcntl.h>
@@ -24,8 +25,10 @@
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "confine.h"
 #include "err.h"
 #include "sys.h"
+#include "wall.h"
 
 // The range that a probe's user namespace has: one that no user is ever given (src/isolation/ids.ts).
 #define PROBE_ID_MAP "0 4294836224 65536\n"
@@ -37,13 +40,21 @@ static int write_file(const char *path, const char *text) {
     return fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text) ? 0 : -1;
 }
 
-static pid_t new_namespace_child(struct err *err) {
+// Lives until `life` is closed: there is no signal that may be sent.
+static pid_t new_namespace_child(int *life, struct err *err) {
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) != 0)
+        return err_sys(err, "make a pipe", "");
+    cleanup_fd int end = ends[0];
     pid_t child = (pid_t)syscall(SYS_clone, CLONE_NEWUSER | SIGCHLD, NULL, NULL, NULL, NULL);
     if (child == 0) {
+        char byte;
+        (void)close(ends[1]);
         (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-        (void)pause();
+        (void)!read(end, &byte, 1);
         _exit(0);
     }
+    *life = ends[1];
     return child < 0 ? err_sys(err, "make a user namespace", "") : child;
 }
 
@@ -55,7 +66,8 @@ static int write_map(pid_t child, const char *name, struct err *err) {
 
 // A user namespace with the ids of a sandbox's kind, as a descriptor.
 static int user_namespace(struct err *err) {
-    pid_t child = new_namespace_child(err);
+    cleanup_fd int life = CLOSED_FD;
+    pid_t child = new_namespace_child(&life, err);
     if (child < 0)
         return -1;
     int fd = -1;
@@ -66,7 +78,7 @@ static int user_namespace(struct err *err) {
         if (fd < 0)
             (void)err_sys(err, "open", "ns/user");
     }
-    (void)kill(child, SIGKILL);
+    close_fd_at(&life);
     (void)waitpid(child, NULL, 0);
     return fd;
 }
@@ -120,7 +132,7 @@ static int probe_overlay(struct err *err) {
     return result;
 }
 
-static int probe_seccomp(struct err *err) {
+static int probe_filters(struct err *err) {
     unsigned action = SECCOMP_RET_ERRNO;
     if (syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) != 0)
         return err_sys(err, "seccomp", "");
@@ -166,27 +178,56 @@ static int probe_cgroup_clone(struct err *err) {
 static const struct probe {
     const char *name;
     int (*run)(struct err *err);
+    bool mounts; // makes mounts or namespaces, or uses /proc
 } probes[] = {
-    {"userns", probe_userns},
-    {"namespaces", probe_namespaces},
-    {"mount-api", probe_mount_api},
-    {"idmap", probe_idmap},
-    {"overlay", probe_overlay},
-    {"seccomp", probe_seccomp},
-    {"pidfd", probe_pidfd},
-    {"openat2", probe_openat2},
-    {"close-range", probe_close_range},
-    {"cgroup-clone", probe_cgroup_clone},
+    {"userns", probe_userns, true},
+    {"namespaces", probe_namespaces, true},
+    {"mount-api", probe_mount_api, true},
+    {"idmap", probe_idmap, true},
+    {"overlay", probe_overlay, true},
+    {"seccomp", probe_filters, false},
+    {"pidfd", probe_pidfd, true},
+    {"openat2", probe_openat2, false},
+    {"close-range", probe_close_range, false},
+    {"cgroup-clone", probe_cgroup_clone, false},
 };
+
+// What is mounted from then on, nobody else sees.
+static int enter_mounts(struct err *err) {
+    if (unshare(CLONE_NEWNS) != 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0)
+        return err_sys(err, "make a mount namespace", "");
+    return 0;
+}
+
+// Where the kernel has none, that is to be told, and what else it lacks.
+static bool has_filters(struct err *err) {
+    return probe_filters(err) == 0;
+}
+
+// Whoever maps ids of the host's has CAP_SETUID and CAP_SETGID (user_namespaces(7)); overlayfs makes a folder
+// that nobody may enter; and what a probe gives up of it beyond that takes CAP_SETPCAP.
+static int enclose(struct err *err) {
+    static const uint64_t keep = CAP_BIT(CAPABILITY_SYS_ADMIN) | CAP_BIT(CAPABILITY_SETUID) |
+                                 CAP_BIT(CAPABILITY_SETGID) | CAP_BIT(CAPABILITY_DAC_OVERRIDE) |
+                                 CAP_BIT(CAPABILITY_SETPCAP);
+    if (enter_mounts(err) != 0 || confine_drop(keep, err) != 0)
+        return -1;
+    return has_filters(err) ? wall_calls(WALL_MOUNTS, err) : 0;
+}
+
+static int enclose_probe(const struct probe *probe, struct err *err) {
+    if (enter_mounts(err) != 0)
+        return -1;
+    const struct wall_folder own = {.path = folder, .writable = true};
+    if (probe->mounts || !has_filters(err))
+        return 0;
+    return confine_drop(0, err) != 0 ? -1 : wall_build(&own, 1, err);
+}
 
 static _Noreturn void run_probe(const struct probe *probe) {
     struct err err = {0};
     char text[300] = "";
-    bool works = unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0;
-    if (!works)
-        (void)err_sys(&err, "make a mount namespace", "");
-    else
-        works = probe->run(&err) == 0;
+    bool works = enclose_probe(probe, &err) == 0 && probe->run(&err) == 0;
     if (!works)
         err_text(&err, text, sizeof text);
     for (char *at = text; *at != '\0'; at++)
@@ -226,8 +267,14 @@ int main(int argc, char **argv) {
     }
     for (size_t index = 0; index < sizeof parts / sizeof *parts; index++)
         (void)mkdir(parts[index], 0700);
-    int failed = 0;
-    for (size_t index = 0; index < sizeof probes / sizeof *probes; index++)
+    struct err err = {0};
+    int failed = enclose(&err);
+    if (failed != 0) {
+        char text[300];
+        err_text(&err, text, sizeof text);
+        (void)fprintf(stderr, "dockersh-probe: %s\n", text);
+    }
+    for (size_t index = 0; failed == 0 && index < sizeof probes / sizeof *probes; index++)
         failed |= start(&probes[index]);
     // What overlayfs makes in its work folder.
     (void)rmdir("work/work");

@@ -1,6 +1,7 @@
-// Plays dockersh-layer taken over by what it reads: behind both walls it does no job, but tries to get out,
-// and says line by line on stderr what came of it. `make TAKEN_OVER=yes` links it in place of wall_build();
-// test/integration/images/taken-over.test.ts runs it. What it is to attack the environment says.
+// Plays dockersh-layer taken over by what it reads, or dockersh-probe: behind both walls it does no job, but
+// tries to get out, and says line by line on stderr what came of it. `make TAKEN_OVER=yes` links it in place
+// of wall_build(); test/integration/images/taken-over.test.ts runs it. What it is to attack the environment
+// says.
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -149,5 +150,7 @@ int __wrap_wall_build(const struct wall_folder *folders, size_t count, struct er
 int __wrap_wall_calls(unsigned exceptions, struct err *err) {
     if (!is_left_out() && __real_wall_calls(exceptions, err) != 0)
         return -1;
+    if ((exceptions & WALL_MOUNTS) != 0 && given("GO_ON")[0] != '\0')
+        return 0; // to the wall within that wall
     try_everything(given("VICTIM_FOLDER"));
 }

@@ -1,18 +1,19 @@
 // Attacks from within what reads strangers' bytes, as if taken over by them: behind its walls it reaches no other file,
-// program, socket or process. The program is dockersh-layer with nothing but attacks in the place of its jobs
-// (native/test/taken_over.c).
+// program, socket or process; nor does what tries the kernel. The programs are dockersh-layer and dockersh-probe with nothing but
+// attacks in the place of their jobs (native/test/taken_over.c).
 
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { nativeFolder } from '../../fixtures/paths.ts';
+import { buildFolder, nativeFolder } from '../../fixtures/paths.ts';
 
 let folder: string;
 let program: string;
+let probe: string;
 let victim: ChildProcess;
 const servers: Server[] = [];
 let env: Record<string, string>;
@@ -27,7 +28,8 @@ async function listen(place: { port: number; host: string } | { path: string }):
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'dockersh-test-'));
   program = join(folder, 'build/dockersh-layer');
-  const make = ['-C', nativeFolder, `BUILD=${join(folder, 'build')}`, 'TAKEN_OVER=yes', program];
+  probe = join(folder, 'build/dockersh-probe');
+  const make = ['-C', nativeFolder, `BUILD=${join(folder, 'build')}`, 'TAKEN_OVER=yes', program, probe];
   const made = spawnSync('make', make, { encoding: 'utf8' });
   if (made.status !== 0) throw new Error(made.stderr);
   victim = spawn('sleep', ['1000'], { stdio: 'ignore' });
@@ -73,8 +75,12 @@ const jobsOnTrees: Record<string, () => string[]> = {
 };
 
 /** What was tried, with what came of it. */
-function tries(args: readonly string[], more: Record<string, string> = {}): Map<string, string> {
-  const { stderr } = spawnSync(program, args, { input: '', encoding: 'utf8', env: { ...env, ...more } });
+function tries(
+  args: readonly string[],
+  more: Record<string, string> = {},
+  from: string = program,
+): Map<string, string> {
+  const { stderr } = spawnSync(from, args, { input: '', encoding: 'utf8', env: { ...env, ...more } });
   expect(stderr).toContain('tried everything');
   const lines = stderr.split('\n').filter((line) => line.includes(': '));
   return new Map(
@@ -139,5 +145,46 @@ describe('a job that is taken over', () => {
     for (const name of names) expect(refusals, `${name}: ${found.get(name)}`).toContain(found.get(name));
     // Marking makes anew what is there, root's devices among it.
     if (job !== 'project') expect(refusals).toContain(found.get('make a device of characters'));
+  });
+});
+
+describe('dockersh-probe', () => {
+  const args = (): string[] => [at('new'), '-'];
+
+  it('runs, connects to, traces and signals nothing, and mounts where nobody else sees it', async () => {
+    const found = tries(args(), {}, probe);
+    const names = [...found.keys()].filter((name) =>
+      /port|socket|trace|read a process|write to a process|signal|program|root|memory/.test(name),
+    );
+    expect(names).toHaveLength(13);
+    for (const name of names) expect(refusals, `${name}: ${found.get(name)}`).toContain(found.get(name));
+    expect(found.get('bind')).toBe('DONE');
+    expect(await readdir(at('below'))).toEqual([]);
+  });
+
+  it('reaches nothing outside of its folder where it mounts nothing', async () => {
+    const found = tries(args(), { GO_ON: 'yes' }, probe);
+    expect(found.size).toBe(34);
+    const others: Record<string, string> = {
+      'link a file in': 'Cross-device link',
+      'read by a link': 'No such file or directory',
+    };
+    for (const [name, result] of found) {
+      expect([...refusals, others[name]], `${name}: ${result}`).toContain(result);
+    }
+    expect(await readFile(join(folder, 'victim'), 'utf8')).toBe('secret');
+  });
+
+  it('answers all that it is asked for behind its walls', () => {
+    const whole = join(buildFolder, 'dockersh-probe');
+    const { stdout, stderr, status } = spawnSync(whole, [at('new'), '-'], { encoding: 'utf8' });
+    const answers = stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as { probe: string; works: boolean; text: string });
+    expect([status, stderr]).toEqual([0, '']);
+    expect(answers).toHaveLength(10);
+    const failed = answers.filter(({ probe, works }) => !works && probe !== 'cgroup-clone'); // it was given none
+    expect(failed).toEqual([]);
   });
 });
