@@ -25,6 +25,8 @@ describe.skipIf(control || lacks('busybox'))('a login that brings too much along
   let attacker: TestUser;
   let victim: TestUser;
   let ofBigImage: TestUser;
+  /** What was said of each image. */
+  const imported = new Map<string, string>();
 
   beforeAll(async () => {
     host = parts.use(await Host.start({ policy: { defaults: { image: 'host' } } }));
@@ -43,7 +45,8 @@ describe.skipIf(control || lacks('busybox'))('a login that brings too much along
       const config = { Env: Array.from({ length: kib }, (_, index) => `V${index}=${large(1000)}`) };
       const image = builtImage([layer], { config: { config } });
       const layout = await writeLayout(join(host.folder, name.replace('/', '-')), image);
-      await host.ctlOk('image', 'import', name, layout);
+      const { stderr } = await host.ctl('image', 'import', '--progress', 'plain', name, layout);
+      imported.set(name, stderr.toString());
     }
     await host.setPolicy({
       defaults: { image: 'host', linger: '1m' },
@@ -155,6 +158,19 @@ describe.skipIf(control || lacks('busybox'))('a login that brings too much along
     }
     await settled(before);
     expect((await login(victim, 'echo served')).stdout.toString()).toBe('served\n');
+  });
+
+  it('is told by whoever imports or commits the image', async () => {
+    const told = /lab\/\S+: Warning: .*image "lab\/\S+" is too large for any session.*\[E_TOO_LARGE\]/;
+    expect(imported.get('lab/big')).toMatch(told);
+    expect(imported.get('lab/medium')).not.toMatch('Warning');
+    const { name } = ofBigImage;
+    await host.setPolicy({ defaults: { image: 'host' }, users: { [name]: { image: 'lab/medium' } } });
+    expect((await login(ofBigImage, 'echo served')).stdout.toString()).toBe('served\n');
+    const changes = [...'ABCDEFGH'].flatMap((variable) => ['--change', `ENV ${variable}=${large(14_000)}`]);
+    const committed = await host.ctl('commit', '--progress', 'plain', ...changes, name, 'lab/own');
+    expect(committed.code, describeFinished(committed)).toBe(0);
+    expect(committed.stderr.toString()).toMatch(told);
   });
 });
 

@@ -10,6 +10,7 @@ import type { imageVerbs } from '../../protocol/admin-images.ts';
 import { writeExport } from './export-file.ts';
 import type { AdminParts, Handlers } from './parts.ts';
 import { transferProgress } from './transfer-progress.ts';
+import { tellUnusable } from './unusable.ts';
 
 export function imageHandlers(parts: AdminParts): Handlers<keyof typeof imageVerbs> {
   const { images } = parts;
@@ -18,6 +19,7 @@ export function imageHandlers(parts: AdminParts): Handlers<keyof typeof imageVer
       const imported = await images.importImage(name, path, { onProgress: progress, signal });
       for (const { name: id } of imported) {
         // It may be here to be passed on, but users who are given it get no further than to an error.
+        await tellUnusable(images, id, progress);
         const { os, architecture } = await images.inspect(id);
         if (fitsPlatform({ os, architecture })) continue;
         progress({
@@ -59,6 +61,7 @@ function registryHandlers(parts: AdminParts): Handlers<'image.pull' | 'image.pus
         onProgress,
         signal,
       });
+      await tellUnusable(images, pulled.name, progress);
       return { ...pulled, from: source, digest, mirror: mirror ?? null, changed: !unchanged };
     },
     'image.push': async ({ name, destination }, { progress, signal }) => {

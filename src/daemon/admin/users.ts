@@ -8,18 +8,20 @@ import type { EffectivePolicy } from '../../policy/policy.ts';
 import type { AdminSnapshot } from '../../protocol/admin.ts';
 import type { userVerbs } from '../../protocol/admin-users.ts';
 import { type AdminParts, type Call, findUser, type Handlers } from './parts.ts';
+import { tellUnusable } from './unusable.ts';
 
 /** Changes in one line of an answer: far below the longest that the other side takes. */
 const partBytes = 128 * 1024;
 
 export function userHandlers(parts: AdminParts): Handlers<keyof typeof userVerbs> {
-  const { layers, users } = parts;
+  const { images, layers, users } = parts;
   return {
     diff: async ({ user }, call) => await diff(parts, await findUser(users, user), call),
     commit: async ({ user, ...request }, { progress, signal }) => {
       const record = await findUser(users, user);
       const made = await layers.commit(record, request, { onProgress: progress, signal });
       const { name, digest, baseDigest, layer, sizeBytes, files, pausedMs } = made;
+      await tellUnusable(images, name, progress);
       const leftOut = { count: made.leftOut.count, examples: [...made.leftOut.examples] };
       return { user: record.name, name, digest, baseDigest, layer, sizeBytes, files, leftOut, pausedMs };
     },
