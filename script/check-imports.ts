@@ -8,13 +8,14 @@ const root = path.resolve(import.meta.dirname, '..');
 
 const allowed: Readonly<Record<string, readonly string[]>> = {
   lib: [],
-  protocol: ['lib'],
-  policy: ['lib'],
+  protocol: ['lib', 'limits'],
+  limits: ['lib'],
+  policy: ['lib', 'limits'],
   seccomp: ['lib'],
   images: ['lib'],
-  isolation: ['lib'],
+  isolation: ['lib', 'limits'],
   shell: ['lib', 'protocol', 'policy', 'images', 'isolation'],
-  daemon: ['lib', 'protocol', 'policy', 'seccomp', 'images', 'isolation', 'shell'],
+  daemon: ['lib', 'limits', 'protocol', 'policy', 'seccomp', 'images', 'isolation', 'shell'],
   cli: ['lib', 'protocol', 'policy', 'seccomp'],
 };
 const addonLoader = 'src/isolation/addon.ts';

@@ -121,6 +121,7 @@ enum wire_tag {
     TAG_FILTER = 70,
     TAG_FILTERS_ALONE = 71,
     TAG_FAILURE = 72,
+    TAG_CGROUP_LIFT = 73,
 };
 
 struct wire_writer {

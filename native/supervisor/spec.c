@@ -76,13 +76,14 @@ static int parse_filter(struct filters *filters, const struct wire_field *field)
     return 0;
 }
 
-static int parse_cgroup_write(struct spec *spec, const struct wire_field *field) {
-    if (spec->write_count == MAX_CGROUP_WRITES)
+static int parse_cgroup_write(struct cgroup_write *writes, size_t most, size_t *count,
+                              const struct wire_field *field) {
+    if (*count == most)
         return -1;
     char *parts[3];
     if (split(field, parts, 3) != 0)
         return -1;
-    spec->writes[spec->write_count++] = (struct cgroup_write){
+    writes[(*count)++] = (struct cgroup_write){
         .hierarchy = (uint32_t)strtoul(parts[0], NULL, 10), .file = parts[1], .value = parts[2]};
     free(parts[0]);
     return 0;
@@ -179,7 +180,9 @@ static int parse_field(struct spec *spec, const struct wire_field *field) {
     case TAG_BACKGROUND_KILL:
         return parse_flag(&spec->kill_background, field);
     case TAG_CGROUP_WRITE:
-        return parse_cgroup_write(spec, field);
+        return parse_cgroup_write(spec->writes, MAX_CGROUP_WRITES, &spec->write_count, field);
+    case TAG_CGROUP_LIFT:
+        return parse_cgroup_write(spec->lifts, MAX_CGROUP_LIFTS, &spec->lift_count, field);
     default:
         return -1;
     }

@@ -16,6 +16,7 @@
 #define MAX_BINDS 32
 #define MAX_DEVICES 64
 #define MAX_CGROUP_WRITES 32
+#define MAX_CGROUP_LIFTS 8
 #define MAX_GROUPS 256
 
 struct layer {
@@ -76,6 +77,9 @@ struct spec {
     bool kill_background;
     struct cgroup_write writes[MAX_CGROUP_WRITES];
     size_t write_count;
+    // What lifts the limits on a disk, after its number; written when the sandbox ends.
+    struct cgroup_write lifts[MAX_CGROUP_LIFTS];
+    size_t lift_count;
 };
 
 // Parses every field after the header. 0, or -1 with `err`.

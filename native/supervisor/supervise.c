@@ -116,7 +116,7 @@ _Noreturn void supervisor_leave(struct supervisor *supervisor) {
         supervisor->shared->let_go = supervisor->asked; // those who close wait for nobody any more
     }
     let_clients_go(supervisor);
-    cgroups_free_disks(&supervisor->cgroups);
+    cgroups_free_disks(&supervisor->cgroups, &supervisor->spec);
     if (supervisor->spec.mountpoint != NULL)
         (void)umount2(supervisor->spec.mountpoint, MNT_DETACH);
     if (!reap_for(END_PATIENCE_MS) &&

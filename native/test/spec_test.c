@@ -36,6 +36,10 @@ static void free_spec(void) {
         free(spec.writes[index].file);
         free(spec.writes[index].value);
     }
+    for (size_t index = 0; index < spec.lift_count; index++) {
+        free(spec.lifts[index].file);
+        free(spec.lifts[index].value);
+    }
     for (unsigned index = 0; index < spec.filters.count; index++)
         free(spec.filters.programs[index].filter);
     memset(&spec, 0, sizeof spec);
@@ -85,6 +89,7 @@ static void test_whole(void) {
     wire_put(&writer, TAG_BIND, "/usr\0/usr\0ro", 12);
     wire_put(&writer, TAG_BIND, "/a b\0/home/x\0rw", 15);
     wire_put(&writer, TAG_CGROUP_WRITE, "2\0memory.max\0001048576", 20);
+    wire_put(&writer, TAG_CGROUP_LIFT, "1\0io.max\0rbps=max", 17);
     wire_put_u32(&writer, TAG_NETWORK, 1);
     wire_put_u64(&writer, TAG_TMP_BYTES, 1ull << 40);
     wire_put_u64(&writer, TAG_LINGER_MS, UINT64_MAX);
@@ -100,6 +105,8 @@ static void test_whole(void) {
     CHECK(spec.bind_count == 2 && !spec.binds[0].writable && spec.binds[1].writable);
     CHECK(strcmp(spec.binds[1].source, "/a b") == 0 && strcmp(spec.binds[1].target, "/home/x") == 0);
     CHECK(spec.write_count == 1 && spec.writes[0].hierarchy == 2);
+    CHECK(spec.lift_count == 1 && spec.lifts[0].hierarchy == 1);
+    CHECK(strcmp(spec.lifts[0].file, "io.max") == 0 && strcmp(spec.lifts[0].value, "rbps=max") == 0);
     CHECK(strcmp(spec.writes[0].file, "memory.max") == 0 && strcmp(spec.writes[0].value, "1048576") == 0);
     CHECK(spec.host_network && spec.kill_background && spec.tmp_bytes == 1ull << 40);
     CHECK(spec.linger_ms == UINT64_MAX && spec.hangup_grace_ms == 5000 && spec.stop_grace_ms == 2000);
@@ -168,6 +175,7 @@ static void test_broken_fields(void) {
                   {TAG_BIND, "/a\0/b", 5},
                   {TAG_BIND, "/a\0/b\0ro\0", 9},
                   {TAG_CGROUP_WRITE, "", 0},
+                  {TAG_CGROUP_LIFT, "0\0io.max", 8},
                   {TAG_ARG, "x", 1}, // a tag of another message
                   {99, "x", 1},
                   {UINT32_MAX, "x", 1}};
@@ -190,7 +198,8 @@ static void test_too_many(void) {
         size_t most; // of these, besides what start() puts
     } lists[] = {{TAG_LAYER, "/l", 2, MAX_LAYERS - 2},
                  {TAG_BIND, "a\0b\0ro", 6, MAX_BINDS},
-                 {TAG_CGROUP_WRITE, "0\0f\0v", 5, MAX_CGROUP_WRITES}};
+                 {TAG_CGROUP_WRITE, "0\0f\0v", 5, MAX_CGROUP_WRITES},
+                 {TAG_CGROUP_LIFT, "0\0f\0v", 5, MAX_CGROUP_LIFTS}};
     static uint8_t bytes[WIRE_MAX_BYTES];
     static const uint32_t groups[MAX_GROUPS + 1];
     struct wire_writer writer;

@@ -3,14 +3,14 @@
 
 import type { DockershError } from '../lib/errors.ts';
 import type { ByteString } from '../lib/wire.ts';
+import type { Limits, ShownLimits, UsedOfLimits } from '../limits/limits.ts';
 import type { UserRecord } from './addon.ts';
-import type { Limits } from './cgroup/limits.ts';
 import type { DiskLimits } from './disk/limits.ts';
 import type { Pause } from './sandbox/pause.ts';
 import type { ClientConnection, Disposer } from './socket/client-connection.ts';
 
+export type { Limits } from '../limits/limits.ts';
 export type { UserRecord } from './addon.ts';
-export type { Limits } from './cgroup/limits.ts';
 export type { DiskLimits } from './disk/limits.ts';
 export { rangeSize } from './ids.ts';
 export type { Pause } from './sandbox/pause.ts';
@@ -158,7 +158,7 @@ export interface SandboxSession {
   readonly from: string | null;
 }
 
-export interface SandboxInfo {
+export interface SandboxInfo extends ShownLimits {
   readonly uid: number;
   readonly user: string;
   readonly state: 'starting' | 'running' | 'stopping';
@@ -167,10 +167,7 @@ export interface SandboxInfo {
   readonly initPid: number | null;
   readonly sessions: SandboxSession[];
   readonly memoryBytes: number | null;
-  readonly memoryLimitBytes: number | null;
   readonly pids: number | null;
-  readonly pidsLimit: number | null;
-  readonly cpus: number | null;
   readonly startedAt: string;
   readonly lingerUntil: string | null;
 }
@@ -185,18 +182,10 @@ export interface Load {
 }
 
 /** What a sandbox uses and has used; null: this host does not count it. */
-export interface SandboxUsage {
+export interface SandboxUsage extends ShownLimits, UsedOfLimits {
   readonly uid: number;
   readonly user: string;
   readonly sessions: number;
-  readonly memoryBytes: number | null;
-  readonly memoryLimitBytes: number | null;
-  /** Beyond memoryBytes. */
-  readonly swapBytes: number | null;
-  readonly cpuUsec: number | null;
-  readonly cpus: number | null;
-  readonly pids: number | null;
-  readonly pidsLimit: number | null;
   /** What the user keeps on the disk, where that is counted. */
   readonly disk: DiskUse | null;
   /** Percent of the last 10 seconds in which something of it had to wait (PSI). */

@@ -106,6 +106,7 @@ export const tags = {
   filter: 70,
   filtersAlone: 71,
   failure: 72,
+  cgroupLift: 73,
 } as const;
 export type Tag = keyof typeof tags;
 

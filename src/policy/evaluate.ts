@@ -1,6 +1,7 @@
 // Works out one user's effective policy. Pure; remembered by its caller, so its own speed matters little.
 
 import { hostImageName } from '../lib/text/image-name.ts';
+import { limitsFrom } from '../limits/limits.ts';
 import type { Subject } from './expand.ts';
 import type { EffectivePolicy, Evaluation, Policy, SectionPolicy } from './policy.ts';
 import { sectionsInOrder, textOf } from './precedence.ts';
@@ -68,18 +69,7 @@ function effective(values: PolicySection, image: string, env: readonly string[])
     onImageChange: required(values.on_image_change, 'on_image_change'),
     ...(values.shell === undefined ? {} : { shell: values.shell }),
     imageUser: required(values.image_user, 'image_user'),
-    memoryBytes: required(values.memory, 'memory'),
-    swapBytes: required(values.swap, 'swap'),
-    memoryHighBytes: required(values.memory_high, 'memory_high'),
-    oomKills: required(values.oom_kills, 'oom_kills'),
-    cpus: required(values.cpus, 'cpus'),
-    pids: required(values.pids, 'pids'),
-    cpuWeight: required(values.cpu_weight, 'cpu_weight') ?? 100,
-    cpuset: required(values.cpuset, 'cpuset'),
-    ioReadBytes: required(values.io_read, 'io_read'),
-    ioWriteBytes: required(values.io_write, 'io_write'),
-    ioReadOps: required(values.io_read_ops, 'io_read_ops'),
-    ioWriteOps: required(values.io_write_ops, 'io_write_ops'),
+    ...limitsFrom((key) => required(values[key], key)),
     diskBytes: required(values.disk, 'disk'),
     inodes: required(values.inodes, 'inodes'),
     diskBackend: required(values.disk_backend, 'disk_backend'),

@@ -1,5 +1,6 @@
 // The parsed policy and what one user gets out of it. Pure.
 
+import type { Limits } from '../limits/limits.ts';
 import type { Names } from './parse/header.ts';
 import type { PolicyKey, PolicySection, PolicyValue } from './schema.ts';
 
@@ -81,7 +82,7 @@ export interface ImagesPolicy {
 }
 
 /** What a user's sandbox and sessions are made with. null: no limit. */
-export interface EffectivePolicy {
+export interface EffectivePolicy extends Limits {
   readonly image: string;
   /** What a start does when that name has come to mean another image. */
   readonly onImageChange: PolicyValue<'on_image_change'>;
@@ -89,22 +90,6 @@ export interface EffectivePolicy {
   readonly shell?: string;
   /** What runs as the User of the image's configuration. */
   readonly imageUser: PolicyValue<'image_user'>;
-  readonly memoryBytes: number | null;
-  /** Beyond that. */
-  readonly swapBytes: number | null;
-  readonly memoryHighBytes: number | null;
-  readonly oomKills: PolicyValue<'oom_kills'>;
-  /** CPUs, may be a fraction. */
-  readonly cpus: number | null;
-  readonly pids: number | null;
-  readonly cpuWeight: number;
-  /** "0-3,8" */
-  readonly cpuset: string | null;
-  // A second, of the disk that holds what users write.
-  readonly ioReadBytes: number | null;
-  readonly ioWriteBytes: number | null;
-  readonly ioReadOps: number | null;
-  readonly ioWriteOps: number | null;
   /** Bytes of the user's own layer, its snapshots and the private home together. */
   readonly diskBytes: number | null;
   readonly inodes: number | null;

@@ -7,21 +7,11 @@ import { diskKeys } from './keys/disk.ts';
 import { filterKeys } from './keys/filter.ts';
 import { hostKeys } from './keys/host.ts';
 import { imageKeys } from './keys/images.ts';
-import { limitKeys, memoryKeys } from './keys/limits.ts';
+import { limitKeys, limitNames } from './keys/limits.ts';
 import { sandboxKeys } from './keys/sandbox.ts';
 import { sessionKeys } from './keys/session.ts';
 import { type KeyCheck, type KeyDoc, type KeySpec, sectionSchema } from './section-schema.ts';
-import {
-  cpuLimit,
-  duration,
-  durationOrForever,
-  imageName,
-  mostPids,
-  oneOf,
-  pidLimit,
-  sizeLimit,
-  wholeNumber,
-} from './values/basic.ts';
+import { duration, durationOrForever, imageName, oneOf, sizeLimit } from './values/basic.ts';
 import { imageGlobs, wordList } from './values/sandbox.ts';
 
 const ownKeys = {
@@ -44,49 +34,13 @@ const ownKeys = {
     doc: 'What a new start does when the name of the image has come to mean another image since the user\'s layer was begun. keep: the sandbox stays with the image it has until "dockershctl upgrade USER". reset: it takes the new image, and the user\'s layer begins anew; the old one is kept as a snapshot, and the home is not touched.',
     example: 'reset',
   },
-  memory: {
-    type: sizeLimit(16 * 1024 ** 2),
-    defaultText: '2G',
-    values: 'a size of at least 16M, or none',
-    applies: 'now',
-    user: 'most',
-    doc: 'Memory of all processes of the sandbox together, /tmp and /dev/shm included. Above it, the kernel ends processes of this sandbox and no others.',
-    example: '8G',
-  },
-  ...memoryKeys,
-  cpus: {
-    type: cpuLimit,
-    defaultText: 'none',
-    values: 'a number of at least 0.01, or none',
-    applies: 'now',
-    user: 'most',
-    doc: 'CPU time, in CPUs: 0.5 is half of one, 2 is two whole ones.',
-    example: '2',
-  },
-  pids: {
-    type: pidLimit,
-    defaultText: '1024',
-    values: `a whole number from 16 to ${mostPids}, or none`,
-    applies: 'now',
-    user: 'most',
-    doc: 'Processes and threads of the sandbox together. A fork bomb ends here.',
-    example: '256',
-  },
-  cpu_weight: {
-    type: wholeNumber(1, 10_000),
-    defaultText: '100',
-    values: 'a whole number from 1 to 10000',
-    applies: 'now',
-    user: 'most',
-    doc: 'Share of the CPU time while there is not enough for everybody: a sandbox with 200 gets twice what one with 100 gets.',
-    example: '200',
-  },
+  ...limitKeys,
   strict: {
     type: oneOf('yes', 'no'),
     defaultText: 'yes',
     values: 'yes, no',
     applies: 'sandbox',
-    doc: 'What happens where this host cannot enforce one of the limits memory, swap, memory_high, oom_kills, cpus, pids, cpu_weight, cpuset and io_… because its kernel lacks a controller, does not count swap or cannot limit the disk, or disk and inodes because nothing there can hold them, or where one of its devices is not there. yes: logins are refused. no: they go on without it. dockershd names such limits in its log when it starts, and whenever the policy is edited.',
+    doc: `What happens where this host cannot enforce one of the limits ${limitNames} because its kernel lacks a controller, does not count swap or cannot limit the disk, or disk and inodes because nothing there can hold them, or where one of its devices is not there. yes: logins are refused. no: they go on without it. dockershd names such limits in its log when it starts, and whenever the policy is edited.`,
     example: 'no',
   },
   tmp_size: {
@@ -153,7 +107,6 @@ const ownKeys = {
 
 const boundKeys = {
   ...ownKeys,
-  ...limitKeys,
   ...diskKeys,
   ...sandboxKeys,
   ...filterKeys,

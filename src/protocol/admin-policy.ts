@@ -1,6 +1,7 @@
 // The verbs of the admin protocol that are about the policy: params and results. Pure.
 
 import { z } from 'zod';
+import { shownLimitsShape, usedShape } from '../limits/shapes.ts';
 import { bytes, count, noParams, policyFault, userName, type Verb } from './admin-fields.ts';
 
 /** Without file and line: the built-in default. */
@@ -76,15 +77,9 @@ export const policyVerbs = {
           uid: count,
           user: userName,
           sessions: count,
-          memoryBytes: bytes.nullable(),
-          memoryLimitBytes: bytes.nullable(),
-          /** Beyond memoryBytes; null where the host does not count it. */
-          swapBytes: bytes.nullable(),
-          /** Since the sandbox was started. */
-          cpuUsec: count.nullable(),
-          cpus: z.number().nullable(),
-          pids: count.nullable(),
-          pidsLimit: count.nullable(),
+          ...shownLimitsShape,
+          /** Swap is beyond memoryBytes, and cpuUsec since the sandbox was started. */
+          ...usedShape,
           /** What the user keeps on the disk; null: it is not counted. */
           disk: z
             .strictObject({

@@ -8,6 +8,7 @@
 // Times are ISO 8601 in UTC, sizes are bytes, `null` means "no limit" or "not known". Pure.
 
 import { z } from 'zod';
+import { shownLimitsShape } from '../limits/shapes.ts';
 import { accountVerbs } from './admin-accounts.ts';
 import {
   bytes,
@@ -60,10 +61,8 @@ export const adminSandbox = z.strictObject({
   initPid: count.nullable(),
   sessions: z.array(adminSession),
   memoryBytes: bytes.nullable(),
-  memoryLimitBytes: bytes.nullable(),
   pids: count.nullable(),
-  pidsLimit: count.nullable(),
-  cpus: z.number().positive().nullable(),
+  ...shownLimitsShape,
   startedAt: timestamp,
   /** When it will be stopped if nobody logs in again; null while it has sessions or stays forever. */
   lingerUntil: timestamp.nullable(),

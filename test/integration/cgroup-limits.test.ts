@@ -4,7 +4,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CgroupHost } from '../../src/isolation/cgroup/host.ts';
-import { type Limits, unlimited } from '../../src/isolation/cgroup/limits.ts';
+import { type Limits, unlimited } from '../../src/limits/limits.ts';
 import { unlimited as unlimitedHost } from '../fixtures/machine.ts';
 
 const megabyte = 1024 ** 2;

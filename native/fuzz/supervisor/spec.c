@@ -21,6 +21,8 @@ static void clear(struct spec *spec) {
         free(spec->devices[index].name);
     for (size_t index = 0; index < spec->write_count; index++)
         free(spec->writes[index].file), free(spec->writes[index].value);
+    for (size_t index = 0; index < spec->lift_count; index++)
+        free(spec->lifts[index].file), free(spec->lifts[index].value);
     for (size_t index = 0; index < spec->filters.count; index++)
         free(spec->filters.programs[index].filter);
 }
@@ -45,7 +47,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length) {
     struct wire_reader again = reader;
     int result = spec_parse(&spec, &reader, &err);
     REQUIRE(spec.layer_count <= MAX_LAYERS && spec.bind_count <= MAX_BINDS && spec.mount_count <= MAX_BINDS);
-    REQUIRE(spec.device_count <= MAX_DEVICES && spec.write_count <= MAX_CGROUP_WRITES);
+    REQUIRE(spec.device_count <= MAX_DEVICES && spec.write_count <= MAX_CGROUP_WRITES &&
+            spec.lift_count <= MAX_CGROUP_LIFTS);
     REQUIRE(spec.group_count <= MAX_GROUPS && spec.filters.count <= MAX_FILTERS);
     if (result == 0)
         check(&spec);

@@ -129,21 +129,15 @@ static void lift(const char *path, const char *nothing) {
     }
 }
 
-void cgroups_free_disks(const struct cgroups *cgroups) {
-    static const struct {
-        const char *file, *nothing;
-    } limits[] = {{"io.max", "rbps=max wbps=max riops=max wiops=max"},
-                  {"blkio.throttle.read_bps_device", "0"},
-                  {"blkio.throttle.write_bps_device", "0"},
-                  {"blkio.throttle.read_iops_device", "0"},
-                  {"blkio.throttle.write_iops_device", "0"}};
-    for (size_t index = 0; index < cgroups->count && cgroups->name[0] != '\0'; index++) {
-        for (size_t limit = 0; limit < sizeof limits / sizeof limits[0]; limit++) {
-            char path[768];
-            (void)snprintf(path, sizeof path, "%s/%s/%s", cgroups->parents[index], cgroups->name,
-                           limits[limit].file);
-            lift(path, limits[limit].nothing);
-        }
+void cgroups_free_disks(const struct cgroups *cgroups, const struct spec *spec) {
+    for (size_t index = 0; index < spec->lift_count && cgroups->name[0] != '\0'; index++) {
+        const struct cgroup_write *wanted = &spec->lifts[index];
+        char path[768];
+        if (wanted->hierarchy >= cgroups->count)
+            continue;
+        (void)snprintf(path, sizeof path, "%s/%s/%s", cgroups->parents[wanted->hierarchy], cgroups->name,
+                       wanted->file);
+        lift(path, wanted->value);
     }
 }
 

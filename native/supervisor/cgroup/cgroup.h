@@ -33,6 +33,6 @@ int cgroups_attach(const struct cgroups *cgroups, pid_t pid, struct err *err);
 int cgroups_open(const struct cgroups *cgroups, struct err *err);
 // Lifts what limits disks, for a sandbox that ends: who is last in it takes its mounts away, which writes
 // back whatever their file system has not written yet.
-void cgroups_free_disks(const struct cgroups *cgroups);
+void cgroups_free_disks(const struct cgroups *cgroups, const struct spec *spec);
 // Removes the folders; waits a little for processes that are still being reaped.
 void cgroups_remove(struct cgroups *cgroups);

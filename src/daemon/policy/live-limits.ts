@@ -1,11 +1,11 @@
 // Applies changed limits to running sandboxes as soon as the policy changes, where the kernel can.
 
 import type { CgroupHost } from '../../isolation/cgroup/host.ts';
-import { type LimitKey, type Limits, unlimited } from '../../isolation/cgroup/limits.ts';
 import type { UserDisks } from '../../isolation/disk/user-disks.ts';
 import type { Engine } from '../../isolation/engine.ts';
 import type { Users } from '../../isolation/users.ts';
 import type { Logger } from '../../lib/log.ts';
+import { type LimitKey, limitEntries, sampleOf } from '../../limits/limits.ts';
 import { describePolicyKey, policyKeys } from '../../policy/schema.ts';
 import type { OwnSettings } from './own-settings.ts';
 import type { DiskKey } from './policy-limits.ts';
@@ -90,8 +90,8 @@ export class LiveLimits {
   async unenforced(): Promise<Unenforced[]> {
     const { policy, cgroups } = this.#parts;
     const disk = await this.#unheldDisk();
-    const others = (Object.entries(samples) as [LimitKey, Limits][]).flatMap(([key, limits]) => {
-      const why = policy.sets(key) ? cgroups.unenforced(limits).get(key) : undefined;
+    const others = limitEntries.flatMap(([key]) => {
+      const why = policy.sets(key) ? cgroups.unenforced(sampleOf(key)).get(key) : undefined;
       return why === undefined ? [] : [{ key, why }];
     });
     return [...others, ...disk];
@@ -122,19 +122,3 @@ export class LiveLimits {
       .catch((error: unknown) => log.error({ err: error }, 'whether limits can be enforced is not known'));
   }
 }
-
-/** One limit each. */
-const samples: Readonly<Record<LimitKey, Limits>> = {
-  memory: { ...unlimited, memoryBytes: 1 },
-  swap: { ...unlimited, memoryBytes: 1, swapBytes: 0 },
-  memory_high: { ...unlimited, memoryHighBytes: 1 },
-  oom_kills: { ...unlimited, oomKills: 'sandbox' },
-  cpus: { ...unlimited, cpus: 1 },
-  pids: { ...unlimited, pids: 1 },
-  cpu_weight: { ...unlimited, cpuWeight: 1 },
-  cpuset: { ...unlimited, cpuset: '0' },
-  io_read: { ...unlimited, ioReadBytes: 1 },
-  io_write: { ...unlimited, ioWriteBytes: 1 },
-  io_read_ops: { ...unlimited, ioReadOps: 1 },
-  io_write_ops: { ...unlimited, ioWriteOps: 1 },
-};

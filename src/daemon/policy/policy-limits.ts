@@ -1,19 +1,17 @@
 // Collects the limits that a policy sets for anybody, which the kernel has to be able to hold.
+import type { Controller } from '../../limits/entry.ts';
+import { type LimitKey, limitEntries, limitsAnything, rareControllers } from '../../limits/limits.ts';
 
-import type { Controller, LimitKey } from '../../isolation/cgroup/limits.ts';
 import type { EffectivePolicy, Policy, SectionPolicy } from '../../policy/policy.ts';
 
 /** Limits that no cgroup holds. */
 export type DiskKey = 'disk' | 'inodes';
 
-/** Values other than "none" that limit nothing. */
-const withoutEffect: Partial<Record<LimitKey, unknown>> = { cpu_weight: 100, oom_kills: 'process' };
-
 /** Whether anybody may get something else than no limit. */
 export function setsLimit(policy: Policy, key: LimitKey | DiskKey): boolean {
   const { defaults, builtin } = policy;
   const isSet = (value: unknown): boolean =>
-    value !== undefined && value !== null && value !== withoutEffect[key as LimitKey];
+    key === 'disk' || key === 'inodes' ? typeof value === 'number' : limitsAnything(key, value);
   return (
     (isSet(builtin[key]) && !defaults.some(({ values }) => values[key] === null)) ||
     sectionsOf(policy).some(({ values }) => isSet(values[key]))
@@ -33,11 +31,8 @@ export function diskBackendsOf(policy: Policy): Set<EffectivePolicy['diskBackend
 
 /** Controllers that not every policy has a use for. */
 export function rareControllersOf(policy: Policy): Set<Controller> {
-  const io = (['io_read', 'io_write', 'io_read_ops', 'io_write_ops'] as const).some((key) =>
-    setsLimit(policy, key),
-  );
-  return new Set([
-    ...(setsLimit(policy, 'cpuset') ? ['cpuset' as const] : []),
-    ...(io ? ['io' as const] : []),
-  ]);
+  const set = limitEntries.filter(([key, { controller }]) => {
+    return rareControllers.includes(controller) && setsLimit(policy, key);
+  });
+  return new Set(set.map(([, { controller }]) => controller));
 }

@@ -4,10 +4,11 @@
 
 import { existsSync } from 'node:fs';
 import { hostname } from 'node:os';
-import { type Controller, type LimitKey, rareControllers } from '../../isolation/cgroup/limits.ts';
 import type { UserRecord } from '../../isolation/engine.ts';
 import { FileWatch } from '../../isolation/file-watch.ts';
 import type { Logger } from '../../lib/log.ts';
+import type { Controller } from '../../limits/entry.ts';
+import { type LimitKey, rareControllers } from '../../limits/limits.ts';
 import { evaluate } from '../../policy/evaluate.ts';
 import type { Subject } from '../../policy/expand.ts';
 import { type Explanation, explain, texts } from '../../policy/explain.ts';

@@ -5,7 +5,8 @@ import path from 'node:path';
 import { DockershError, hasErrno } from '../../lib/errors.ts';
 import { exists } from '../../lib/if-there.ts';
 import { mountPath } from '../../lib/mountinfo.ts';
-import { type Controller, diskProbe, rareControllers, usualControllers } from './limits.ts';
+import type { CgroupVersion, Controller } from '../../limits/entry.ts';
+import { diskLifts, rareControllers, usualControllers } from '../../limits/limits.ts';
 
 export type CgroupMode = 'v1' | 'v2' | 'hybrid';
 /** No limit, but sandboxes are paused with it. On v2 it needs no controller. */
@@ -138,14 +139,15 @@ async function openV2(
 
 /** Why the disk cannot be limited here. */
 async function diskProblem(
-  version: 1 | 2,
+  version: CgroupVersion,
   folder: string,
   disk: string | undefined,
 ): Promise<string | undefined> {
   if (disk === undefined) return 'what users write is on no single disk (btrfs, overlay, tmpfs, a network)';
-  const { file, value } = diskProbe(version, disk);
   try {
-    await writeFile(path.join(folder, file), value);
+    // Lines that limit nothing, which a kernel takes that can limit the disk.
+    for (const { file, value } of diskLifts(version))
+      await writeFile(path.join(folder, file), `${disk} ${value}`);
     return undefined;
   } catch (error) {
     return `the kernel can't limit the disk ${disk} (${errnoName(error)})`;

@@ -6,6 +6,16 @@ import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { DockershError, hasErrno, toDockershError } from '../../lib/errors.ts';
+import type { Controller } from '../../limits/entry.ts';
+import {
+  allLimitFiles,
+  diskLifts,
+  type LimitKey,
+  type Limits,
+  limitFiles,
+  rareControllers,
+  unheld,
+} from '../../limits/limits.ts';
 import {
   type CgroupMode,
   type CgroupNeeds,
@@ -13,15 +23,6 @@ import {
   openHierarchies,
   supervisorsFolder,
 } from './hierarchies.ts';
-import {
-  allLimitFiles,
-  type Controller,
-  type LimitKey,
-  type Limits,
-  limitFiles,
-  rareControllers,
-  unheld,
-} from './limits.ts';
 import { removeCgroup } from './removal.ts';
 import { readUsage, type Usage } from './usage.ts';
 
@@ -120,6 +121,17 @@ export class CgroupHost {
     const [problem] = strict ? this.unenforced(limits) : [];
     if (problem !== undefined) throw unenforceable(...problem);
     return limitFiles(limits, this.#facts).flatMap(({ controller, file, value }) => {
+      const hierarchy = this.#hierarchyOf(controller);
+      return hierarchy < 0 ? [] : [{ hierarchy, file, value }];
+    });
+  }
+
+  /**
+   * What a sandbox that ends has to write, behind the number of each disk that a file names, to lift what limits disks:
+   * whoever takes the last mounts away writes back what is left.
+   */
+  get lifts(): LimitWrite[] {
+    return diskLifts(this.version).flatMap(({ controller, file, value }) => {
       const hierarchy = this.#hierarchyOf(controller);
       return hierarchy < 0 ? [] : [{ hierarchy, file, value }];
     });

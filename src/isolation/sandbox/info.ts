@@ -1,4 +1,5 @@
 // Describes a sandbox for administrators: what it was started with, what its supervisor says, and what it uses.
+import { shownOf } from '../../limits/shapes.ts';
 
 import type { CgroupHost } from '../cgroup/host.ts';
 import type { DiskUse, SandboxInfo, SandboxUsage } from '../engine.ts';
@@ -6,7 +7,7 @@ import { cgroupOf } from './record.ts';
 import type { Sandbox } from './sandbox.ts';
 
 export async function describeSandbox(sandbox: Sandbox, cgroups: CgroupHost): Promise<SandboxInfo> {
-  const { uid, user, image, imageDigest, memoryLimitBytes, pidsLimit, cpus, startedAt } = sandbox.record;
+  const { uid, user, image, imageDigest, startedAt } = sandbox.record;
   const seen = (await sandbox.inspect()) ?? { stopping: false, initPid: 0, sessions: [] };
   const { memoryBytes, pids } = await cgroups.usage(cgroupOf(sandbox.record));
   return {
@@ -25,9 +26,7 @@ export async function describeSandbox(sandbox: Sandbox, cgroups: CgroupHost): Pr
     })),
     memoryBytes,
     pids,
-    memoryLimitBytes,
-    pidsLimit,
-    cpus,
+    ...shownOf(sandbox.record),
     startedAt,
     lingerUntil: seen.sessions.length > 0 ? null : sandbox.lingerUntil,
   };
@@ -39,7 +38,7 @@ export async function usageOf(
   cgroups: CgroupHost,
   disk: DiskUse | null,
 ): Promise<SandboxUsage> {
-  const { uid, user, memoryLimitBytes, cpus, pidsLimit } = record;
+  const { uid, user } = record;
   const used = await cgroups.usage(cgroupOf(record));
-  return { uid, user, sessions: sessions.length, ...used, memoryLimitBytes, cpus, pidsLimit, disk };
+  return { uid, user, sessions: sessions.length, ...used, ...shownOf(record), disk };
 }

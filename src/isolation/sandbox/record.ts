@@ -2,8 +2,9 @@
 // knows the sandbox again by it.
 
 import { z } from 'zod';
+import { limitsOf, shownLimits, unlimited } from '../../limits/limits.ts';
+import { shownLimitsShape } from '../../limits/shapes.ts';
 import { cgroupName } from '../cgroup/host.ts';
-import { limitsOf, unlimited } from '../cgroup/limits.ts';
 import { type DiskLimits, diskLimitsOf } from '../disk/limits.ts';
 import type { Limits, SandboxSpec } from '../engine.ts';
 import { homeInside } from './identity-layer.ts';
@@ -32,9 +33,7 @@ export const SandboxRecord = z.strictObject({
       z.strictObject({ why: z.string() }),
     ])
     .optional(),
-  memoryLimitBytes: z.number().nullable(),
-  pidsLimit: z.number().nullable(),
-  cpus: z.number().nullable(),
+  ...shownLimitsShape,
   /** Absent: of an earlier version, or not certain. */
   limits: z.string().optional(),
   settings: z.record(z.string(), z.string()).optional(),
@@ -101,10 +100,6 @@ export function recordOf(spec: SandboxSpec, cgroup?: string): SandboxRecord {
 
 function storedUser(user: NonNullable<SandboxSpec['image']['user']>): SandboxRecord['imageUser'] {
   return 'why' in user ? { why: user.why } : { ...user, groups: [...user.groups] };
-}
-
-function shownLimits({ memoryBytes, pids, cpus }: Limits) {
-  return { memoryLimitBytes: memoryBytes, pidsLimit: pids, cpus };
 }
 
 /** Other limits are in force by now. `settings`: what the policy says of them. */

@@ -129,6 +129,7 @@ export class SandboxStarts {
       folder,
       identity,
       limits: cgroups.writesFor(spec, spec.strict),
+      lifts: cgroups.lifts,
       delegated: await this.#delegated(spec, name),
       devices: await devicesFor(spec, (missing) => log.warn({ uid, missing }, 'devices are missing')),
       mountpoint: path.join(run, 'mnt'),

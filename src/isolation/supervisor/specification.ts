@@ -18,6 +18,8 @@ export interface Placement {
   /** The identity layer, on top of the image's layers. */
   readonly identity: string;
   readonly limits: readonly LimitWrite[];
+  /** As CgroupHost has it. */
+  readonly lifts: readonly LimitWrite[];
   readonly devices: readonly DeviceNode[];
   /** The sandbox's cgroup of version 2, to be divided further inside; undefined: not wanted, or there is none. */
   readonly delegated: string | undefined;
@@ -80,5 +82,7 @@ export function specificationMessage(spec: SandboxSpec, place: Placement): Buffe
   for (const { hierarchy, file, value } of place.limits) {
     writer.text('cgroupWrite', `${hierarchy}\0${file}\0${value}`);
   }
+  for (const { hierarchy, file, value } of place.lifts)
+    writer.text('cgroupLift', `${hierarchy}\0${file}\0${value}`);
   return writer.finish();
 }

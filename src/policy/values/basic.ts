@@ -61,15 +61,6 @@ export const cpuLimit = limit((input) =>
     : { ok: false, problem: 'is not a number of CPUs such as 2 or 0.5' },
 );
 
-/** PID_MAX_LIMIT of 64-bit kernels, see proc_sys_kernel(5) on pid_max. */
-export const mostPids = 4_194_304;
-
-export const pidLimit = limit((input) =>
-  /^\d{1,9}$/.test(input)
-    ? inRange({ ok: true, value: Number(input) }, { min: 16, max: mostPids, format: String })
-    : { ok: false, problem: 'is not a whole number' },
-);
-
 export const imageName = text<string>((input) =>
   parseImageName(input) === undefined
     ? { ok: false, problem: 'is not the name of an image, such as host, base or lab/base:2' }

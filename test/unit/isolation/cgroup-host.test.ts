@@ -5,7 +5,7 @@ import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { cgroupMounts } from '../../../src/isolation/cgroup/hierarchies.ts';
 import { CgroupHost, cgroupName } from '../../../src/isolation/cgroup/host.ts';
-import { type Limits, limitFiles, unheld, unlimited } from '../../../src/isolation/cgroup/limits.ts';
+import { type Limits, limitFiles, unheld, unlimited } from '../../../src/limits/limits.ts';
 
 let folder = '';
 beforeEach(async () => {

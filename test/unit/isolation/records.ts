@@ -1,7 +1,7 @@
 // A user and a sandbox to start from; each test names what it changes.
 
-import { unlimited } from '../../../src/isolation/cgroup/limits.ts';
 import type { SandboxSpec, SessionLimits, UserRecord } from '../../../src/isolation/engine.ts';
+import { unlimited } from '../../../src/limits/limits.ts';
 
 export function aUser(changes: Partial<UserRecord> = {}): UserRecord {
   return {

@@ -19,6 +19,7 @@ const aPlace = (changes: Partial<Placement> = {}): Placement => ({
   folder: { device: undefined, layer: '/state/layer', identity: '/state/identity', home: '/state/home' },
   identity: '/state/identity/abc',
   limits: [],
+  lifts: [],
   devices: [],
   delegated: undefined,
   mountpoint: '/run/mnt',
@@ -130,6 +131,13 @@ test('limits name hierarchy, file and value', () => {
   expect(textsOf(messageOf(aSandbox(), aPlace({ limits })), 'cgroupWrite')).toEqual([
     '0\0memory.max\x001',
     '2\0cpu.max\x0050000 100000',
+  ]);
+});
+
+test('what lifts limits on disks is said as they are', () => {
+  const lifts = [{ hierarchy: 3, file: 'io.max', value: 'rbps=max wbps=max' }];
+  expect(textsOf(messageOf(aSandbox(), aPlace({ lifts })), 'cgroupLift')).toEqual([
+    '3\0io.max\0rbps=max wbps=max',
   ]);
 });
 

@@ -14,7 +14,7 @@ const terminalsOfOne = 128;
 // What the kernel counts towards a sandbox's memory for one of each, on 64-bit machines.
 const bytesOfFile = 192;
 const bytesOfAioEvent = 64;
-/** With cgroups of version 1, sockets may have this part of "memory" (src/isolation/cgroup/limits.ts). */
+/** With cgroups of version 1, sockets may have this part of "memory" (src/limits/table.ts). */
 const partOfSockets = 4;
 const smallestPage = 4096;
 
