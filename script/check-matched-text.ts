@@ -30,13 +30,18 @@ const ofStrings = [
   { pattern: all(String.raw`\b${failures}\??${search}${quoted}`), isWrong: hasLetters },
 ];
 const ofExpressions = [
-  { pattern: all(String.raw`(?<=[=>(,:!&|?[]\s*|return )${expression}`), isWrong: isSentence },
+  { pattern: all(String.raw`(?<=[=>(,:!&|?[]\s*|return )${expression}`), isWrong: isSentenceOrFd },
   { pattern: all(String.raw`${expression}\.(?:test|exec)\([^)]*\b${failures}\)`), isWrong: hasLetters },
 ];
 
 /** Two words beside each other, whatever else an expression asks for. */
 function isSentence(text: string): boolean {
   return /[a-z]{2,} [a-z]{2,}/i.test(text.replaceAll(/\\.|\[[^\]]*\]/g, '-'));
+}
+
+/** A descriptor's number is not read out of a path: who owns it knows it (src/lib/fd-folder.ts). */
+function isSentenceOrFd(text: string): boolean {
+  return isSentence(text) || /\bfd\\\/\(/.test(text);
 }
 
 function hasLetters(text: string): boolean {

@@ -6,6 +6,7 @@ import type { Readable, Writable } from 'node:stream';
 import { type ChildOutcome, outcomeOf } from '../../lib/child-outcome.ts';
 import type { DockershError } from '../../lib/errors.ts';
 import { type Failure, failureOf, nativeError } from '../../lib/failures.ts';
+import { fdFolderOf, pathOfFd } from '../../lib/fd-folder.ts';
 
 /** Limits of one archive; absent ones are the program's own defaults (native/layer/archive_limits.h). */
 export interface ArchiveLimits {
@@ -91,12 +92,7 @@ export function idMapArgs(ids: IdMapping | undefined): string[] {
   return ['--uid-map', argument(ids.uidMap), '--gid-map', argument(ids.gidMap)];
 }
 
-const onDisk = /^\/proc\/self\/fd\/(\d+)(?=\/|$)/;
-
-/**
- * Starts the program. A path below a descriptor of ours (a user's disk that is mounted nowhere) means the same there: the
- * descriptor is passed on, and the path says by which number.
- */
+/** Starts the program. The descriptor of a folder that has no other name is passed on, and its path says by which number. */
 function start(
   program: LayerProgram,
   args: readonly string[],
@@ -104,13 +100,15 @@ function start(
   signal?: AbortSignal,
 ): ChildProcessByStdio<null, Readable, Readable> {
   const first = 3;
-  const fds = [...new Set(args.flatMap((arg) => onDisk.exec(arg)?.[1] ?? []))].map(Number);
-  const seen = args.map((arg) =>
-    arg.replace(onDisk, (_, fd: string) => `/proc/self/fd/${first + fds.indexOf(Number(fd))}`),
-  );
+  const places = args.map(fdFolderOf);
+  const fds = [...new Set(places.flatMap((place) => place?.fd ?? []))];
+  const seen = args.map((arg, index) => {
+    const place = places[index];
+    return place === undefined ? arg : `${pathOfFd(first + fds.indexOf(place.fd))}${place.rest}`;
+  });
   return spawn(program.path, seen, {
     env: {},
-    stdio: ['ignore', stdout, 'pipe', ...fds],
+    stdio: ['ignore', stdout, 'pipe', ...fds.map((fd) => fd.borrow())],
     killSignal: 'SIGKILL',
     ...(signal === undefined ? {} : { signal }),
   }) as ChildProcessByStdio<null, Readable, Readable>;

@@ -9,6 +9,7 @@ import path from 'node:path';
 import { promisify } from 'node:util';
 import { DockershError, hasErrno } from '../../lib/errors.ts';
 import { OwnedFd } from '../../lib/fd.ts';
+import { type FdFolder, fdFolder } from '../../lib/fd-folder.ts';
 import { shellWord } from '../../lib/text/shell-word.ts';
 import { addon } from '../addon.ts';
 
@@ -76,11 +77,13 @@ export class MountedDiskImage implements AsyncDisposable {
   readonly device: string;
   readonly #file: string;
   readonly #mount: OwnedFd;
+  readonly #folder: FdFolder;
 
-  private constructor(file: string, device: string, mount: OwnedFd) {
+  private constructor(file: string, device: string, mount: OwnedFd, folder: FdFolder) {
     this.#file = file;
     this.device = device;
     this.#mount = mount;
+    this.#folder = folder;
   }
 
   /** Throws E_DISK_BROKEN where the file system is damaged in a way that mends itself not. */
@@ -90,7 +93,7 @@ export class MountedDiskImage implements AsyncDisposable {
     if (free) await mend(file);
     try {
       const { device, mount } = await addon().diskMount(lock.borrow());
-      return new MountedDiskImage(file, device, new OwnedFd(mount));
+      return MountedDiskImage.#of(file, device, new OwnedFd(mount));
     } catch (error) {
       const broken = hasErrno(error, 'EUCLEAN', 'EINVAL', 'EIO', 'EBADMSG');
       throw new DockershError(broken ? 'E_DISK_BROKEN' : 'E_SANDBOX_START', {
@@ -101,8 +104,12 @@ export class MountedDiskImage implements AsyncDisposable {
     }
   }
 
+  static #of(file: string, device: string, mount: OwnedFd): MountedDiskImage {
+    return new MountedDiskImage(file, device, mount, fdFolder(mount));
+  }
+
   get folder(): string {
-    return `/proc/self/fd/${this.#mount.borrow()}`;
+    return this.#folder.path;
   }
 
   async space(): Promise<Space> {
@@ -127,6 +134,7 @@ export class MountedDiskImage implements AsyncDisposable {
 
   /** Not on the main thread: with the last one, the kernel writes out what is left. */
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#folder[Symbol.dispose]();
     await this.#mount.handOver(promisify(close));
   }
 }
