@@ -63,6 +63,11 @@ size_t wire_finish(struct wire_writer *writer, unsigned fd_count) {
     return writer->used;
 }
 
+void wire_retype(uint8_t *bytes, enum wire_type type) {
+    uint16_t number = (uint16_t)type;
+    memcpy(bytes + 4, &number, sizeof number);
+}
+
 bool wire_next(struct wire_reader *reader, struct wire_field *field) {
     size_t left = (size_t)(reader->end - reader->at);
     if (left < WIRE_FIELD_BYTES)

@@ -138,6 +138,8 @@ void wire_put_text(struct wire_writer *writer, enum wire_tag tag, const char *te
 void wire_put_u32(struct wire_writer *writer, enum wire_tag tag, uint32_t value);
 void wire_put_u64(struct wire_writer *writer, enum wire_tag tag, uint64_t value);
 size_t wire_finish(struct wire_writer *writer, unsigned fd_count);
+// Makes a finished message one of another type, with the same fields.
+void wire_retype(uint8_t *bytes, enum wire_type type);
 
 struct wire_field {
     uint32_t tag;

@@ -35,6 +35,11 @@ static void test_layout(void) {
     wire_put_u32(&writer, TAG_CODE, 42);
     CHECK(wire_finish(&writer, 2) == sizeof expected);
     CHECK(memcmp(bytes, expected, sizeof expected) == 0);
+    wire_retype(bytes, MSG_READY);
+    struct wire_reader reader;
+    CHECK(wire_open(&reader, bytes, sizeof expected) && reader.type == MSG_READY && reader.fd_count == 2);
+    wire_retype(bytes, MSG_EXIT);
+    CHECK(memcmp(bytes, expected, sizeof expected) == 0);
 }
 
 static void test_lists(void) {

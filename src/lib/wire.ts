@@ -172,6 +172,13 @@ export class WireWriter {
   }
 }
 
+/** A finished message, to be sent with another number of descriptors. */
+export function withFdCount(message: Uint8Array, fdCount: number): Buffer {
+  const copy = Buffer.from(message);
+  copy.writeUInt16LE(fdCount, 6);
+  return copy;
+}
+
 /** A received message: fields by name, in order. Unknown tags make it invalid. */
 export interface WireMessage {
   readonly type: MessageType;

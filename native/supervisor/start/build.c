@@ -164,8 +164,7 @@ int build_sandbox(struct supervisor *supervisor, struct wire_reader *reader, con
     supervisor->shared->steps_ns[STEP_CGROUP] = monotonic_ns();
     uint8_t build[WIRE_MAX_BYTES];
     memcpy(build, bytes, length);
-    build[4] = MSG_BUILD; // the same fields, for the spawner and PID 1
-    build[5] = 0;
+    wire_retype(build, MSG_BUILD);
     if (wire_send(supervisor->spawner, build, length, NULL, 0) != 0)
         return err_sys(err, "ask the spawner", NULL);
     if (wait_spawner(supervisor, err) != 0)

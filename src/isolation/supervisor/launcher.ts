@@ -7,7 +7,7 @@ import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { OwnedFd } from '../../lib/fd.ts';
 import type { Logger } from '../../lib/log.ts';
-import { WireWriter } from '../../lib/wire.ts';
+import { WireWriter, withFdCount } from '../../lib/wire.ts';
 import { addon } from '../addon.ts';
 import { ClientConnection, type Disposer, isPeerGone } from '../socket/client-connection.ts';
 import { SeqpacketConnection } from '../socket/seqpacket.ts';
@@ -46,9 +46,7 @@ export class Launcher implements Disposer, Disposable {
 
   dispose(message: Buffer, connection: OwnedFd): void {
     // The launcher passes on what it gets, but for the number of descriptors.
-    const answer = Buffer.from(message);
-    answer.writeUInt16LE(1, 6);
-    this.send(answer, connection, ([fd]) => {
+    this.send(withFdCount(message, 1), connection, ([fd]) => {
       // It had them waiting when it ended. The next one is asked.
       if (fd !== undefined && !this.#closed) new ClientConnection(fd, -1).refuse(this, message);
     });
