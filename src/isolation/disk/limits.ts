@@ -1,13 +1,16 @@
 // Decides how a user's disk limits are held, by project quotas or a disk image. Pure.
 
-export interface DiskLimits {
-  readonly diskBytes: number | null;
-  readonly inodes: number | null;
-  readonly diskBackend: 'auto' | 'project' | 'image';
-  readonly home: 'private' | 'host';
+import { z } from 'zod';
+
+export const DiskLimits = z.strictObject({
+  diskBytes: z.number().nullable(),
+  inodes: z.number().nullable(),
+  diskBackend: z.enum(['auto', 'project', 'image']),
+  home: z.enum(['private', 'host']),
   /** null: private homes lie where layers do. */
-  readonly homeRoot: string | null;
-}
+  homeRoot: z.string().nullable(),
+});
+export type DiskLimits = Readonly<z.infer<typeof DiskLimits>>;
 
 /** folder: nothing does. */
 export type Holder = 'folder' | 'project' | 'image';

@@ -1,13 +1,17 @@
 // The record of a sandbox, written once, at its start, in a small file beside its control socket. A later daemon
 // knows the sandbox again by it.
 
+import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
-import { limitsOf, shownLimits, unlimited } from '../../limits/limits.ts';
-import { shownLimitsShape } from '../../limits/shapes.ts';
+import { limitsOf, shownLimits } from '../../limits/limits.ts';
+import { limitsShape, shownLimitsShape } from '../../limits/shapes.ts';
 import { cgroupName } from '../cgroup/host.ts';
-import { type DiskLimits, diskLimitsOf } from '../disk/limits.ts';
+import { DiskLimits, diskLimitsOf } from '../disk/limits.ts';
 import type { Limits, SandboxSpec } from '../engine.ts';
 import { homeInside } from './identity-layer.ts';
+
+const KnownLimits = z.strictObject({ ...limitsShape, ...DiskLimits.shape });
+type KnownLimits = z.infer<typeof KnownLimits>;
 
 /** What has to be known of a running sandbox besides what its supervisor says. */
 export const SandboxRecord = z.strictObject({
@@ -34,8 +38,8 @@ export const SandboxRecord = z.strictObject({
     ])
     .optional(),
   ...shownLimitsShape,
-  /** Absent: of an earlier version, or not certain. */
-  limits: z.string().optional(),
+  /** All that are in force; absent: not certain, or of a version that has others. */
+  limits: KnownLimits.optional().catch(undefined),
   settings: z.record(z.string(), z.string()).optional(),
   /** null: for ever. */
   lingerMs: z.number().nullable(),
@@ -49,25 +53,13 @@ export const SandboxRecord = z.strictObject({
 });
 export type SandboxRecord = z.infer<typeof SandboxRecord>;
 
-/** All limits, to tell whether they are the same. */
-export function limitsText(limits: Limits & DiskLimits): string {
-  return JSON.stringify({ ...limitsOf(limits), ...diskLimitsOf(limits) });
+/** Whether these are in force, as far as anybody knows for certain. */
+export function hasLimits({ limits: known }: SandboxRecord, limits: Limits & DiskLimits): boolean {
+  return isDeepStrictEqual(known, knownLimits(limits));
 }
 
-/** Undefined where nobody knows for certain what is in force. */
-export function limitsIn({ limits }: SandboxRecord): Limits | undefined {
-  const found = limits === undefined ? {} : objectIn(limits);
-  const isComplete = Object.keys(unlimited).every((key) => Object.hasOwn(found, key));
-  return isComplete ? { ...unlimited, ...found } : undefined;
-}
-
-function objectIn(json: string): Partial<Limits> {
-  try {
-    return Object(JSON.parse(json)) as Partial<Limits>;
-  } catch (error) {
-    if (error instanceof SyntaxError) return {}; // a file that was damaged
-    throw error;
-  }
+function knownLimits(limits: Limits & DiskLimits): KnownLimits {
+  return { ...limitsOf(limits), ...diskLimitsOf(limits) };
 }
 
 /** The name of its cgroup. */
@@ -88,7 +80,7 @@ export function recordOf(spec: SandboxSpec, cgroup?: string): SandboxRecord {
     ...(spec.image.workingDir === undefined ? {} : { workingDir: spec.image.workingDir }),
     ...(spec.image.user === undefined ? {} : { imageUser: storedUser(spec.image.user) }),
     ...shownLimits(spec),
-    limits: limitsText(spec),
+    limits: knownLimits(spec),
     settings: { ...spec.settings },
     lingerMs: Number.isFinite(spec.lingerMs) ? spec.lingerMs : null,
     stopGraceMs: spec.stopGraceMs,
@@ -111,7 +103,7 @@ export function withLimits(
   return {
     ...record,
     ...shownLimits(limits),
-    limits: limitsText(limits),
+    limits: knownLimits(limits),
     settings: { ...record.settings, ...settings },
   };
 }

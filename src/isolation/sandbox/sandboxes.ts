@@ -34,7 +34,7 @@ import { identityIn } from '../supervisor/session-place.ts';
 import { allEnded, Holds, within } from './holds.ts';
 import { describeSandbox, usageOf } from './info.ts';
 import { type Pause, Pauses, pauseOf } from './pause.ts';
-import { cgroupOf, limitsIn, limitsText } from './record.ts';
+import { cgroupOf, hasLimits } from './record.ts';
 import { SandboxRegistry } from './registry.ts';
 import { SandboxStarts } from './starts.ts';
 
@@ -242,9 +242,9 @@ export class Sandboxes implements Engine {
     // One that is starting has no cgroup of its own yet; it is looked at again when it has started.
     if (sandbox?.state !== 'running') return false;
     const { user, limits: before } = sandbox.record;
-    if (before === limitsText(limits)) return true;
+    if (hasLimits(sandbox.record, limits)) return true;
     try {
-      await this.#options.cgroups.apply(cgroupOf(sandbox.record), limits, limitsIn(sandbox.record));
+      await this.#options.cgroups.apply(cgroupOf(sandbox.record), limits, before);
     } catch (error) {
       sandbox.limitsUncertain();
       throw error;

@@ -1,7 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import {
-  limitsIn,
-  limitsText,
+  hasLimits,
   recordOf,
   SandboxRecord,
   withLimits,
@@ -39,20 +38,23 @@ describe('the record of a running sandbox', () => {
 
   test('says which limits are in force, and nothing where that is not certain', () => {
     const record = recordOf(aSandbox({ memoryBytes: 5, settings: { memory: '5', image: 'base' } }));
-    expect(limitsIn(record)).toMatchObject({ memoryBytes: 5, pids: null });
+    expect(record.limits).toMatchObject({ memoryBytes: 5, pids: null });
     const other = aSandbox({ memoryBytes: 7, pids: 100 });
     const followed = withLimits(record, other, { memory: '7' });
     expect(followed).toMatchObject({
       memoryLimitBytes: 7,
       pidsLimit: 100,
-      limits: limitsText(other),
       settings: { memory: '7', image: 'base' },
     });
     expect(SandboxRecord.parse(followed)).toEqual(followed);
-    expect(limitsIn(followed)).toMatchObject({ memoryBytes: 7, pids: 100 });
-    expect(limitsIn(withoutLimits(followed))).toBeUndefined();
+    expect(followed.limits).toMatchObject({ memoryBytes: 7, pids: 100 });
+    expect([hasLimits(followed, other), hasLimits(record, other)]).toEqual([true, false]);
+    expect(hasLimits(SandboxRecord.parse(JSON.parse(JSON.stringify(followed))), other)).toBe(true);
+    expect(withoutLimits(followed).limits).toBeUndefined();
+    expect(hasLimits(withoutLimits(followed), other)).toBe(false);
     expect(withoutLimits(followed).memoryLimitBytes).toBe(7);
-    const { memoryBytes: _, ...fewer } = JSON.parse(limitsText(other)) as Record<string, unknown>;
-    expect(limitsIn({ ...followed, limits: JSON.stringify(fewer) })).toBeUndefined(); // of an earlier version
+    const { memoryBytes: _, ...fewer } = followed.limits ?? {};
+    for (const limits of [fewer, { ...followed.limits, others: 1 }, JSON.stringify(followed.limits)]) // of other versions
+      expect(SandboxRecord.parse({ ...followed, limits }).limits).toBeUndefined();
   });
 });
