@@ -196,7 +196,7 @@ async function openEngine(ground: Ground, { disks, images }: Storage): Promise<E
     log.debug("the host's programs have changed");
     engine.renew();
   };
-  parts.use(new HostChanges({ changed }));
+  parts.use(HostChanges.watch({ changed }));
   return engine;
 }
 
@@ -274,7 +274,7 @@ async function openAdmin(ground: Ground, storage: Storage, engine: Engine, user:
 function listen(ground: Ground, engine: Engine, clients: LoginConnections): void {
   const { options, inherited, sockets, parts, used, log } = ground;
   const failed = (error: unknown): void => log.error({ err: error }, 'connection');
-  const doors = parts.use(new Doors(options.run, (accepted) => clients.accept(accepted), log));
+  const doors = parts.use(Doors.in(options.run, (accepted) => clients.accept(accepted), log));
   for (const uid of engine.uids()) doors.open(uid);
   used.doors = doors;
   const exec = inherited.get('exec') ?? SeqpacketListener.bind(sockets.exec, 0o600);

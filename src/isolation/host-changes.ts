@@ -29,14 +29,20 @@ export interface HostChangesOptions {
 
 export class HostChanges implements Disposable {
   readonly #options: HostChangesOptions;
-  readonly #timer: NodeJS.Timeout;
-  #seen: string;
+  #timer: NodeJS.Timeout | undefined;
+  #seen = '';
   #waitingSince: number | undefined;
 
-  constructor(options: HostChangesOptions) {
+  private constructor(options: HostChangesOptions) {
     this.#options = options;
-    this.#seen = this.#look();
-    this.#timer = setInterval(() => this.check(performance.now()), lookEveryMs).unref();
+  }
+
+  /** Looks for the first time, and then once a second. */
+  static watch(options: HostChangesOptions): HostChanges {
+    const changes = new HostChanges(options);
+    changes.#seen = changes.#look();
+    changes.#timer = setInterval(() => changes.check(performance.now()), lookEveryMs).unref();
+    return changes;
   }
 
   /** Tells of a change once nothing more has happened between two calls, and no later than ten seconds after it. */

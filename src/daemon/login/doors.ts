@@ -16,13 +16,20 @@ export class Doors implements Disposable {
   readonly #log: Logger;
   readonly #open = new Map<number, SeqpacketListener>();
 
-  /** `accepted` owns the connections and does not throw. What an earlier daemon left is cleared away. */
-  constructor(run: string, accepted: (clients: readonly ClientConnection[]) => void, log: Logger) {
-    this.#folder = path.join(run, 'doors');
+  private constructor(folder: string, accepted: (clients: readonly ClientConnection[]) => void, log: Logger) {
+    this.#folder = folder;
     this.#accepted = accepted;
     this.#log = log;
-    rmSync(this.#folder, { recursive: true, force: true });
-    mkdirSync(this.#folder, { mode: 0o755 });
+  }
+
+  /**
+   * Makes the folder. `accepted` owns the connections and does not throw. What an earlier daemon left is cleared away.
+   */
+  static in(run: string, accepted: (clients: readonly ClientConnection[]) => void, log: Logger): Doors {
+    const folder = path.join(run, 'doors');
+    rmSync(folder, { recursive: true, force: true });
+    mkdirSync(folder, { mode: 0o755 });
+    return new Doors(folder, accepted, log);
   }
 
   #pathOf(uid: number): string {

@@ -89,7 +89,7 @@ export class Sandboxes implements Engine {
   /** After the clean-up, which would take the fresh supervisors' cgroups for left-overs. */
   #startPool(): SupervisorPool {
     const { libexec, cgroups, log } = this.#options;
-    this.#pool ??= new SupervisorPool({
+    this.#pool ??= SupervisorPool.start({
       supervisorProgram: path.join(libexec, 'dockersh-supervisor'),
       initProgram: path.join(libexec, 'dockersh-init'),
       cgroups,

@@ -22,13 +22,20 @@ export class SupervisorPool implements Disposable {
   readonly #launcher: Launcher;
   #closed = false;
 
-  constructor(options: PoolOptions) {
+  private constructor(options: PoolOptions, prepare: Buffer, launcher: Launcher) {
     this.#options = options;
+    this.#prepare = prepare;
+    this.#launcher = launcher;
+  }
+
+  /** Has the first ones forked. */
+  static start(options: PoolOptions): SupervisorPool {
     const message = new WireWriter('prepare').u32('cgroupKind', options.cgroups.version);
     for (const parent of options.cgroups.parents) message.text('cgroup', parent);
-    this.#prepare = message.finish();
-    this.#launcher = new Launcher({ ...options, started: (pid) => options.cgroups.placeLauncher(pid) });
-    this.#refill();
+    const launcher = new Launcher({ ...options, started: (pid) => options.cgroups.placeLauncher(pid) });
+    const pool = new SupervisorPool(options, message.finish(), launcher);
+    pool.#refill();
+    return pool;
   }
 
   #fork(): SeqpacketConnection {

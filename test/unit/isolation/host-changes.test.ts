@@ -16,7 +16,7 @@ afterEach(async () => {
 describe('changes of the programs on the host', () => {
   it('are told once, when nothing more has happened between two looks', async () => {
     let told = 0;
-    using changes = new HostChanges({ root, changed: () => (told += 1) });
+    using changes = HostChanges.watch({ root, changed: () => (told += 1) });
     changes.check(0);
     expect(told).toBe(0);
     await writeFile(join(root, 'usr/local/bin/one'), '');
@@ -32,7 +32,7 @@ describe('changes of the programs on the host', () => {
   it('are told after ten seconds, while there are ever more of them, and at their end', async () => {
     const told: number[] = [];
     let now = 0;
-    using changes = new HostChanges({ root, changed: () => told.push(now) });
+    using changes = HostChanges.watch({ root, changed: () => told.push(now) });
     for (now = 1000; now <= 24_000; now += 1000) {
       await writeFile(join(root, `usr/local/bin/${now}`), '');
       changes.check(now);
@@ -43,7 +43,7 @@ describe('changes of the programs on the host', () => {
 
   it('are noticed where a package manager writes and where a folder comes or goes', async () => {
     let told = 0;
-    using changes = new HostChanges({ root, changed: () => (told += 1) });
+    using changes = HostChanges.watch({ root, changed: () => (told += 1) });
     const steps = [
       async () => await mkdir(join(root, 'var/lib/dpkg'), { recursive: true }),
       async () => await writeFile(join(root, 'var/lib/dpkg/status'), ''),
