@@ -1,8 +1,10 @@
 // The parsed policy and what one user gets out of it. Pure.
 
-import type { Limits } from '../limits/limits.ts';
+import type { EffectivePolicy, HostPolicy, ImagesPolicy } from './effective.ts';
 import type { Names } from './parse/header.ts';
-import type { PolicyKey, PolicySection, PolicyValue } from './schema.ts';
+import type { PolicyKey, PolicySection } from './schema.ts';
+
+export type { EffectivePolicy, HostPolicy, ImagesPolicy } from './effective.ts';
 
 /** Where a value was written. */
 export interface Place {
@@ -53,93 +55,6 @@ export interface Policy {
   readonly users: ReadonlyMap<string, readonly SectionPolicy[]>;
   readonly images: ImagesPolicy;
   readonly host: HostPolicy;
-}
-
-/** What all sandboxes together may take: [host]. null: no limit. */
-export interface HostPolicy {
-  readonly mostSandboxes: number | null;
-  readonly mostSessions: number | null;
-  /** Sum of the limits of running sandboxes. */
-  readonly mostMemoryBytes: number | null;
-  readonly whenFull: 'refuse' | 'wait';
-  readonly waitMs: number;
-}
-
-/** What holds for all images: [images]. */
-export interface ImagesPolicy {
-  /** Of names that say no registry. */
-  readonly registry: string;
-  /** Registries that may be spoken to without TLS, with their ports. */
-  readonly plainHttp: readonly string[];
-  /** Tried before the default registry; null: none. */
-  readonly mirror: string | null;
-  /** "environment", "none", or a URL. */
-  readonly proxy: string;
-  /** What is reached without it. */
-  readonly noProxy: readonly string[];
-  readonly maxEntries: number;
-  readonly maxBytes: number;
-}
-
-/** What a user's sandbox and sessions are made with. null: no limit. */
-export interface EffectivePolicy extends Limits {
-  readonly image: string;
-  /** What a start does when that name has come to mean another image. */
-  readonly onImageChange: PolicyValue<'on_image_change'>;
-  /** Absolute path inside; absent: the shell of the passwd entry unless dockersh, else /bin/bash, else /bin/sh. */
-  readonly shell?: string;
-  /** What runs as the User of the image's configuration. */
-  readonly imageUser: PolicyValue<'image_user'>;
-  /** Bytes of the user's own layer, its snapshots and the private home together. */
-  readonly diskBytes: number | null;
-  readonly inodes: number | null;
-  readonly diskBackend: PolicyValue<'disk_backend'>;
-  readonly strict: boolean;
-  /** Size of /tmp. */
-  readonly tmpBytes: number | null;
-  readonly home: PolicyValue<'home'>;
-  /** The folder that private homes are in; null: the state. */
-  readonly homeRoot: string | null;
-  readonly network: PolicyValue<'network'>;
-  /** Infinity: the sandbox never stops by itself. */
-  readonly lingerMs: number;
-  readonly background: PolicyValue<'background'>;
-  readonly hangupGraceMs: number;
-  readonly stopGraceMs: number;
-  readonly shmBytes: number | null;
-  /** Absent: that of this host. */
-  readonly hostname?: string;
-  readonly mounts: PolicyValue<'mounts'>;
-  readonly devices: PolicyValue<'devices'>;
-  readonly root: PolicyValue<'root'>;
-  readonly nesting: PolicyValue<'nesting'>;
-  readonly seccomp: PolicyValue<'seccomp'>;
-  readonly seccompWiden: PolicyValue<'seccomp_widen'>;
-  readonly socketcall: PolicyValue<'socketcall'>;
-  /** null: the login's own. */
-  readonly umask: number | null;
-  readonly nice: number;
-  readonly timezone?: string;
-  readonly openFiles: number | null;
-  readonly fileSizeBytes: number | null;
-  readonly lockedBytes: number | null;
-  readonly stackBytes: number | null;
-  readonly processTimeMs: number | null;
-  readonly mostSessions: number | null;
-  readonly loginRate: PolicyValue<'login_rate'>;
-  readonly sessionTimeMs: number | null;
-  readonly idleTimeMs: number | null;
-  readonly banner: string | null;
-  readonly maintenance: string | null;
-  /** Keys of the user's own file that count; "env" for variables. */
-  readonly userMaySet: readonly string[];
-  readonly imagesAllowed: readonly string[];
-  /** A shell of the host instead of a sandbox. */
-  readonly exempt: PolicyValue<'exempt'>;
-  /** The image for when `image` is missing or damaged. */
-  readonly rescue: string | null;
-  /** "NAME=value", over the image's and the login's own. */
-  readonly env: readonly string[];
 }
 
 /**

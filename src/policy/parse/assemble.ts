@@ -1,15 +1,9 @@
 // Puts the files of a policy together: the main one, then those of conf.d by name. Pure.
 
-import type { HostPolicy, ImagesPolicy, NamedPolicy, Policy, SectionPolicy } from '../policy.ts';
+import { hostPolicy, imagesPolicy } from '../effective.ts';
+import type { NamedPolicy, Policy, SectionPolicy } from '../policy.ts';
 import type { Problem } from '../problem.ts';
-import {
-  builtinDefaults,
-  type HostSection,
-  hostDefaults,
-  type ImagesSection,
-  imagesDefaults,
-  required,
-} from '../schema.ts';
+import { builtinDefaults, type HostSection, type ImagesSection } from '../schema.ts';
 import type { ParsedFile } from './file.ts';
 
 export interface ParsedPolicy {
@@ -68,28 +62,4 @@ function policyOf(files: readonly ParsedFile[], main: string): Policy {
 function setsImage({ defaults, groups, userGlobs, users }: Policy): boolean {
   const named = [...groups, ...userGlobs].map(({ section }) => section);
   return [...defaults, ...named, ...[...users.values()].flat()].some(({ settings }) => settings.has('image'));
-}
-
-function imagesPolicy(written: ImagesSection): ImagesPolicy {
-  const builtin = imagesDefaults();
-  return {
-    registry: written.registry ?? required(builtin.registry, 'registry'),
-    plainHttp: written.plain_http ?? required(builtin.plain_http, 'plain_http'),
-    mirror: written.mirror === undefined ? required(builtin.mirror, 'mirror') : written.mirror,
-    proxy: written.proxy ?? required(builtin.proxy, 'proxy'),
-    noProxy: written.no_proxy ?? required(builtin.no_proxy, 'no_proxy'),
-    maxEntries: written.max_entries ?? required(builtin.max_entries, 'max_entries'),
-    maxBytes: written.max_bytes ?? required(builtin.max_bytes, 'max_bytes'),
-  };
-}
-
-function hostPolicy(written: HostSection): HostPolicy {
-  const all = { ...hostDefaults(), ...written };
-  return {
-    mostSandboxes: required(all.sandboxes, 'sandboxes'),
-    mostSessions: required(all.sessions, 'sessions'),
-    mostMemoryBytes: required(all.memory, 'memory'),
-    whenFull: required(all.when_full, 'when_full'),
-    waitMs: required(all.wait_time, 'wait_time'),
-  };
 }
