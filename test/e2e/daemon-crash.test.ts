@@ -6,13 +6,16 @@ import { control } from '../fixtures/machine.ts';
 import { describeFinished, type Finished, waitUntil } from '../fixtures/process.ts';
 import { markerIn, printMarker, sandboxMarker } from '../fixtures/sandbox-marker.ts';
 import { uniqueSleep } from '../fixtures/shell-text.ts';
-import { modes, useWorld } from '../fixtures/world.ts';
+import { useWorld } from '../fixtures/world.ts';
 
-const world = useWorld({ policy: { defaults: { image: 'host', hangup_grace: '1s', linger: '10m' } } });
+const world = useWorld({
+  modes: ['shell'],
+  policy: { defaults: { image: 'host', hangup_grace: '1s', linger: '10m' } },
+});
 
-describe.skipIf(control).each(modes)('as %s', (mode) => {
+describe.skipIf(control)('a daemon that is killed', () => {
   it('sessions go on, their statuses arrive, and the sandbox is found again', async () => {
-    const login = world().login(mode);
+    const login = world().login('shell');
     const { host } = login;
     const marker = await sandboxMarker(login);
     await login.ssh('echo here > /tmp/here');
@@ -55,7 +58,7 @@ describe.skipIf(control).each(modes)('as %s', (mode) => {
   });
 
   it('a client that goes away while no daemon runs takes its session with it', async () => {
-    const login = world().login(mode);
+    const login = world().login('shell');
     const sleep = uniqueSleep();
     await using client = login.terminal(sleep);
     await waitUntil(() => pidsOfCommand(sleep).length > 0, 'the command to run');
@@ -66,7 +69,7 @@ describe.skipIf(control).each(modes)('as %s', (mode) => {
   });
 
   it('logins that come while the daemon is started again wait for it', async () => {
-    const login = world().login(mode);
+    const login = world().login('shell');
     const marker = await sandboxMarker(login);
     const logins: Promise<Finished>[] = [];
     const logIn = () => logins.push(login.ssh(printMarker));
@@ -88,9 +91,9 @@ describe.skipIf(control).each(modes)('as %s', (mode) => {
   });
 
   it('the first logins after a start, of new users, succeed', async () => {
-    const { host } = world().login(mode);
+    const { host } = world().login('shell');
     for (let round = 0; round < 3; round++) {
-      const login = await world().addLogin(mode);
+      const login = await world().addLogin('shell');
       await host.killDaemon('SIGTERM');
       await host.startDaemon();
       await sandboxMarker(login);
@@ -98,9 +101,9 @@ describe.skipIf(control).each(modes)('as %s', (mode) => {
   });
 
   it('a daemon killed while sandboxes start leaves nothing half-made', async () => {
-    const { host } = world().login(mode);
+    const { host } = world().login('shell');
     for (const delayMs of [0, 5, 15, 40]) {
-      const login = await world().addLogin(mode);
+      const login = await world().addLogin('shell');
       const results = [1, 2, 3].map(async () => await login.ssh(printMarker));
       await waitUntil(() => host.logTail().includes(login.user.name) || delayMs === 0, 'the login').catch(
         () => undefined,
@@ -124,7 +127,7 @@ describe.skipIf(control).each(modes)('as %s', (mode) => {
   });
 
   it('a login that has to wait for the daemon says so at a terminal, and nowhere else', async () => {
-    const login = world().login(mode);
+    const login = world().login('shell');
     const { daemonPid } = login.host;
     process.kill(daemonPid, 'SIGSTOP');
     try {
@@ -142,7 +145,7 @@ describe.skipIf(control).each(modes)('as %s', (mode) => {
   });
 
   it('SIGTERM leaves sandboxes running, too', async () => {
-    const login = world().login(mode);
+    const login = world().login('shell');
     await using session = login.start(`${printMarker}; cat; exit 5`);
     await session.waitForOutput('sandbox');
     expect((await login.host.killDaemon('SIGTERM')).code).toBe(0);

@@ -9,7 +9,7 @@ import type { Login } from '../fixtures/login.ts';
 import { control } from '../fixtures/machine.ts';
 import { type Running, run, runOk } from '../fixtures/process.ts';
 import { quote, uniqueName, uniqueSleep } from '../fixtures/shell-text.ts';
-import { modes, useWorld } from '../fixtures/world.ts';
+import { useWorld } from '../fixtures/world.ts';
 
 /** What somebody has that others must not reach. */
 interface Belongings {
@@ -20,7 +20,7 @@ interface Belongings {
   files: string[];
 }
 
-const world = useWorld();
+const world = useWorld({ modes: ['shell'] });
 
 // Exit status 0: reached.
 const probes = {
@@ -37,15 +37,15 @@ async function succeeds(login: Login, command: string): Promise<boolean> {
   return result.code === 0;
 }
 
-describe.skipIf(control).each(modes)('as %s', (mode) => {
+describe.skipIf(control)('two users', () => {
   let owner: Login;
   let stranger: Login;
   let listener: Running;
   let theirs: Belongings;
 
   beforeAll(async () => {
-    owner = world().login(mode);
-    stranger = await world().addLogin(mode);
+    owner = world().login('shell');
+    stranger = await world().addLogin('shell');
     const name = uniqueName('belongs');
     const sleep = uniqueSleep();
     const server = `use IO::Socket::INET; use IO::Socket::UNIX; $| = 1;

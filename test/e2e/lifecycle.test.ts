@@ -34,17 +34,19 @@ describe.skipIf(control).each(modes)('as %s', (mode) => {
     expect(sandboxes).toHaveLength(1);
     expect(sandboxes[0]).toMatchObject({ user: login.user.name, state: 'running', image: 'host' });
   });
+});
 
-  it('keeps the sandbox for the linger time', async () => {
-    const login = await newUser(mode, { linger: 'forever' });
+describe.skipIf(control)('a sandbox', () => {
+  it('is kept for the linger time', async () => {
+    const login = await newUser('shell', { linger: 'forever' });
     const first = await sandboxMarker(login);
     await login.ssh('echo kept > /tmp/kept; echo kept > ~/kept');
     expect(await sandboxMarker(login)).toBe(first);
     expect((await login.ssh('cat /tmp/kept')).stdout.toString()).toBe('kept\n');
   });
 
-  it('ends the sandbox when the linger time is over, and keeps the files of the user', async () => {
-    const login = await newUser(mode, { linger: '1s' });
+  it('ends when the linger time is over, and the files of the user stay', async () => {
+    const login = await newUser('shell', { linger: '1s' });
     const first = await sandboxMarker(login);
     await login.ssh('echo 1 > /tmp/gone; echo 1 > ~/kept; mkdir -p ~/.config; echo 2 > ~/.config/x');
     await gone(login);
@@ -54,7 +56,7 @@ describe.skipIf(control).each(modes)('as %s', (mode) => {
   });
 
   it('does not count linger while a session runs', async () => {
-    const login = await newUser(mode, { linger: '1s' });
+    const login = await newUser('shell', { linger: '1s' });
     await using session = login.start(`${printMarker}; read -r _; ${printMarker}`);
     await session.waitForOutput('sandbox');
     // A second session that ends must not start the countdown of the first one's sandbox.
@@ -67,7 +69,7 @@ describe.skipIf(control).each(modes)('as %s', (mode) => {
   });
 
   it('a login meets every moment of a stop and succeeds', async () => {
-    const login = await newUser(mode, { linger: '0' });
+    const login = await newUser('shell', { linger: '0' });
     const failures: string[] = [];
     // With no linger time each log-out stops the sandbox, and the next login meets that stop: at
     // once, or some milliseconds into it.
@@ -85,7 +87,7 @@ describe.skipIf(control).each(modes)('as %s', (mode) => {
   });
 
   it('a stop by the administrator may end a session, but refuses no login', async () => {
-    const login = await newUser(mode, { linger: '0' });
+    const login = await newUser('shell', { linger: '0' });
     const outcomes: string[] = [];
     for (let n = 0; n < 15; n++) {
       await using session = login.start('cat');
@@ -103,7 +105,7 @@ describe.skipIf(control).each(modes)('as %s', (mode) => {
   });
 
   it('a login during a slow stop waits for it and gets a new sandbox', async () => {
-    const login = await newUser(mode, { linger: '10m' });
+    const login = await newUser('shell', { linger: '10m' });
     await using stubborn = login.start(`trap '' TERM HUP; ${printMarker}; while :; do sleep 0.2; done`);
     await stubborn.waitForOutput('sandbox');
     const old = markerIn(stubborn.stdout.toString());
@@ -123,7 +125,7 @@ describe.skipIf(control).each(modes)('as %s', (mode) => {
   });
 
   it('stop ends running sessions, and says when there is nothing to stop', async () => {
-    const login = await newUser(mode);
+    const login = await newUser('shell');
     await using session = login.start('echo ready; sleep 1000');
     await session.waitForOutput('ready');
     expect(await login.host.ctlOk('stop', login.user.name)).toMatchObject({ stopped: true });
@@ -133,7 +135,7 @@ describe.skipIf(control).each(modes)('as %s', (mode) => {
   });
 
   it('goes on when the spawner is killed, and keeps nothing of a login open', async () => {
-    const login = await newUser(mode);
+    const login = await newUser('shell');
     expect((await login.ssh('true')).code).toBe(0);
     for (let round = 0; round < 2; round += 1) {
       const { spawner } = supervisorOf((await login.host.sandboxOf(login.user))?.initPid);
@@ -144,7 +146,7 @@ describe.skipIf(control).each(modes)('as %s', (mode) => {
   });
 
   it('ps shows the sessions with what they are', async () => {
-    const login = await newUser(mode);
+    const login = await newUser('shell');
     await using pipe = login.start('echo ready; sleep 1000');
     await using terminal = login.terminal('echo RE""ADY; sleep 1000');
     await pipe.waitForOutput('ready');

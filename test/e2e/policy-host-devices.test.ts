@@ -6,9 +6,9 @@ import type { Login } from '../fixtures/login.ts';
 import { control } from '../fixtures/machine.ts';
 import type { PolicySection } from '../fixtures/policy-text.ts';
 import { describeFinished, runOk } from '../fixtures/process.ts';
-import { modes, useWorld } from '../fixtures/world.ts';
+import { useWorld } from '../fixtures/world.ts';
 
-const world = useWorld();
+const world = useWorld({ modes: ['shell'] });
 
 // Nodes of our own with the numbers of devices that every Linux has: /dev/fuse and /dev/net/tun, disks and memory.
 const prefix = `/dev/dockersh-test-${process.pid}`;
@@ -50,10 +50,10 @@ const opens = (path: string): string =>
 const all = '< opens\n>> opens\n<> opens\n';
 const none = '< refused\n>> refused\n<> refused\n';
 
-describe.skipIf(control).each(modes)('devices as %s', (mode) => {
+describe.skipIf(control)('devices that are given', () => {
   it('that are given can be opened, with :r for reading alone, and nobody inside changes that', async () => {
-    const login = await world().addLogin(mode);
-    const [fuse, tun] = [await node(`fuse-${mode}`, 'c', 10, 229), await node(`tun-${mode}`, 'c', 10, 200)];
+    const login = await world().addLogin('shell');
+    const [fuse, tun] = [await node('fuse', 'c', 10, 229), await node('tun', 'c', 10, 200)];
     await withDevices(login, { devices: `${fuse} ${tun}:r` });
     expect(await output(login, opens(fuse))).toBe(all);
     expect(await output(login, opens(tun))).toBe('< opens\n>> refused\n<> refused\n');
@@ -67,8 +67,8 @@ describe.skipIf(control).each(modes)('devices as %s', (mode) => {
   });
 
   it('that are not given are not there, and cannot be made', async () => {
-    const login = await world().addLogin(mode);
-    const fuse = await node(`other-${mode}`, 'c', 10, 229);
+    const login = await world().addLogin('shell');
+    const fuse = await node('other', 'c', 10, 229);
     await withDevices(login, {});
     expect(
       await output(
@@ -93,19 +93,19 @@ describe.skipIf(control).each(modes)('devices as %s', (mode) => {
   });
 
   it('by a glob are those that there are', async () => {
-    const login = await world().addLogin(mode);
-    const [one, two] = [await node(`${mode}-a1`, 'c', 10, 229), await node(`${mode}-a2`, 'c', 10, 200)];
-    await node(`${mode}-b`, 'c', 10, 229);
-    await node(`${mode}-a3`, 'b', 7, 0);
-    await symlink('/etc/passwd', `${prefix}-${mode}-a4`);
-    made.push(`${prefix}-${mode}-a4`);
-    await withDevices(login, { devices: `${prefix}-${mode}-a* /dev/dsh-nothing-like-it*` });
+    const login = await world().addLogin('shell');
+    const [one, two] = [await node('a1', 'c', 10, 229), await node('a2', 'c', 10, 200)];
+    await node('b', 'c', 10, 229);
+    await node('a3', 'b', 7, 0);
+    await symlink('/etc/passwd', `${prefix}-a4`);
+    made.push(`${prefix}-a4`);
+    await withDevices(login, { devices: `${prefix}-a* /dev/dsh-nothing-like-it*` });
     expect(await output(login, `ls ${prefix}-*`)).toBe(`${one}\n${two}\n`);
   });
 
   it('in folders are where they are on the host', async () => {
-    const login = await world().addLogin(mode);
-    const folder = `${prefix}-${mode}-folder`;
+    const login = await world().addLogin('shell');
+    const folder = `${prefix}-folder`;
     made.push(folder);
     await runOk('mkdir', ['-p', `${folder}/deep`]);
     await runOk('mknod', [`${folder}/deep/fuse`, 'c', '10', '229']);

@@ -9,15 +9,15 @@ import type { Login } from '../fixtures/login.ts';
 import { control, unlimited } from '../fixtures/machine.ts';
 import { describeFinished } from '../fixtures/process.ts';
 import { quote } from '../fixtures/shell-text.ts';
-import { type Mode, modes, useWorld } from '../fixtures/world.ts';
+import { useWorld } from '../fixtures/world.ts';
 
-const world = useWorld();
+const world = useWorld({ modes: ['shell'] });
 const skip = control || lacksDebian();
 const quick = { stop_grace: '0', linger: '1h' };
 
 let data = '';
-const free = new Map<Mode, Login>();
-const bound = new Map<Mode, Login>();
+let free: Login;
+let bound: Login;
 beforeAll(async () => {
   if (skip) return;
   data = await mkdtemp('/srv/dockersh-test-');
@@ -25,27 +25,18 @@ beforeAll(async () => {
   await mkdir(join(data, 'share'));
   await writeFile(join(data, 'share/secret'), 'secret\n', { mode: 0o600 });
   const image = await importDebian(world().host);
-  for (const mode of modes) {
-    free.set(mode, await world().addLogin(mode));
-    bound.set(mode, await world().addLogin(mode));
-    await chown(join(data, 'share'), free.get(mode)?.user.uid ?? 0, 0);
-  }
-  const users = [...free.values()].map(({ user }) => user.name);
+  free = world().login('shell');
+  bound = await world().addLogin('shell');
+  await chown(join(data, 'share'), free.user.uid, 0);
   const settings = { root: 'yes', pids: 200, cpuset: 'none', mounts: `${data}/share:/share:rw` };
   await world().host.setPolicy({
     defaults: { image, ...quick },
-    users: Object.fromEntries(users.map((name) => [name, settings])),
+    users: { [free.user.name]: settings },
   });
 }, 1_200_000);
 afterAll(async () => {
   if (data !== '') await rm(data, { recursive: true, force: true });
 });
-
-function loginOf(logins: ReadonlyMap<Mode, Login>, mode: Mode): Login {
-  const login = logins.get(mode);
-  if (login === undefined) throw new Error(`no user for ${mode}`);
-  return login;
-}
 
 // A package whose files get several owners, a setuid program, a user of its own, and a hard link.
 const makePackage = `
@@ -62,9 +53,9 @@ END
 chmod 755 DEBIAN/postinst; echo own > usr/lib/dsh-pkg/own; ln usr/lib/dsh-pkg/own usr/lib/dsh-pkg/link
 dpkg-deb --root-owner-group --build ~/p ~/p.deb >/dev/null`;
 
-describe.skipIf(skip).each(modes)('root inside as %s', (mode) => {
+describe.skipIf(skip)('root inside', () => {
   it('comes by sudo, and installs software with files of several owners, which stay', async () => {
-    const login = loginOf(free, mode);
+    const login = free;
     const result = await login.ssh(
       `${makePackage}; id -u; sudo -n id -u; sudo -n apt-get install -y -o Debug::NoLocking=0 ~/p.deb >~/log 2>&1 || cat ~/log; stat -c '%u %g' /usr/lib/dsh-pkg/[0-9]*; stat -c %U /usr/lib/dsh-pkg/own; /usr/lib/dsh-pkg/id33 -u`,
       { timeoutMs: 100_000 },
@@ -80,7 +71,7 @@ describe.skipIf(skip).each(modes)('root inside as %s', (mode) => {
   });
 
   it('is nobody on the host: what it makes setuid belongs to an id of this user alone', async () => {
-    const login = loginOf(free, mode);
+    const login = free;
     expect((await login.ssh('sudo -n sh -c "cp /bin/sh /opt/sh; chmod 6755 /opt/sh"')).code).toBe(0);
     const { host } = world();
     const made = await lstat(join(host.stateFolder, 'users', String(login.user.uid), 'layer/upper/opt/sh'));
@@ -96,7 +87,7 @@ describe.skipIf(skip).each(modes)('root inside as %s', (mode) => {
   });
 
   it('has the capabilities that installing takes, and the filter', async () => {
-    const result = await loginOf(free, mode).ssh(
+    const result = await free.ssh(
       "sudo -n grep -E '^(CapEff|CapBnd|Seccomp|NoNewPrivs):' /proc/self/status | tr -s '\\t' ' '; grep -E '^(CapEff|CapPrm|CapInh|CapAmb):' /proc/self/status | tr -s '\\t' ' '; grep -E '^(CapBnd|NoNewPrivs):' /proc/1/status | tr -s '\\t' ' '",
     );
     const roots = '00000000800005fb';
@@ -151,7 +142,7 @@ describe.skipIf(skip).each(modes)('root inside as %s', (mode) => {
     'make a control group': 'mkdir /sys/fs/cgroup/x',
   };
   it('cannot do what would change more than the sandbox’s files', async () => {
-    const login = loginOf(free, mode);
+    const login = free;
     const tries = Object.entries(attempts).map(
       ([name, command]) => `( ${command} ) >/dev/null 2>&1 </dev/null && echo ${quote(`can ${name}`)}`,
     );
@@ -161,7 +152,7 @@ describe.skipIf(skip).each(modes)('root inside as %s', (mode) => {
   });
 
   it('cannot end the sandbox by a signal to its PID 1, however it is sent', async () => {
-    const login = loginOf(free, mode);
+    const login = free;
     expect((await login.ssh('true')).code).toBe(0);
     const before = await world().host.sandboxOf(login.user);
     // As often as they can be sent, and with forged senders: rt_sigqueueinfo(2), SI_QUEUE from pid 0.
@@ -176,7 +167,7 @@ describe.skipIf(skip).each(modes)('root inside as %s', (mode) => {
   });
 
   it.skipIf(unlimited)('is still bound by the limits of the sandbox', async () => {
-    const login = loginOf(free, mode);
+    const login = free;
     const forks =
       'for (1 .. 400) { my $p = fork; last unless defined $p; sleep 20, exit unless $p; push @p, $p } kill 9, @p; print scalar @p';
     const bomb = await login.ssh(`sudo -n perl -e ${quote(forks)}`);
@@ -186,7 +177,7 @@ describe.skipIf(skip).each(modes)('root inside as %s', (mode) => {
   });
 
   it('is there for nobody else: setuid programs have no effect with root = no', async () => {
-    const login = loginOf(bound, mode);
+    const login = bound;
     const { uid } = login.user;
     const result = await login.ssh(
       'sudo -n id -u; find / -xdev -perm -4000 -type f 2>/dev/null | grep -c .; cp /bin/bash ~/b; chmod 6755 ~/b; ~/b -p -c "id -u"; grep NoNewPrivs /proc/self/status; ls /etc/sudoers.d/dockersh; grep -c "^[^ ]* [^ ]* [^ ]* [^ ]* / .*nosuid" /proc/self/mountinfo',
