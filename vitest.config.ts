@@ -1,14 +1,31 @@
 import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
-// Integration and e2e tests make cgroups, mounts and users on the machine they run on: one file at a
-// time, each in a process of its own, with hooks that leave room for a build and for the clean-up.
-const real = {
-  pool: 'forks',
-  fileParallelism: false,
-  testTimeout: 60_000,
-  hookTimeout: 180_000,
-} as const;
+// Integration and e2e tests make cgroups, mounts and users on the machine they run on: each file in a process of its
+// own, with daemons, users and folders that are its own as well, and with hooks that leave room for the clean-up.
+const real = { pool: 'forks', testTimeout: 60_000, hookTimeout: 180_000 } as const;
+/** Most of what such a file does is to wait for processes. */
+const two = { fileParallelism: true, maxWorkers: 2 } as const;
+const one = { fileParallelism: false } as const;
+
+/** Files that another one beside them would make fail, or would be made to fail by them. */
+const alone = {
+  integration: [
+    // They count what a flood costs, or measure memory that depends on who is faster.
+    'test/integration/attacks-floods.test.ts',
+    'test/integration/verbs/memory.test.ts',
+    // A file system whose server never answers holds up what the kernel writes for all.
+    'test/integration/attacks-descriptors.test.ts',
+    // Doctor looks at every account of the machine, and at what is mounted.
+    'test/integration/doctor/doctor.test.ts',
+  ],
+  e2e: [
+    // It measures disks, and what a slow one has yet to write holds up everybody's sync(1).
+    'test/e2e/policy-devices.test.ts',
+    // Eight logins at a time keep both processors busy.
+    'test/e2e/leaks.test.ts',
+  ],
+};
 
 export default defineConfig({
   test: {
@@ -27,36 +44,58 @@ export default defineConfig({
       {
         test: {
           ...real,
+          ...two,
           name: 'integration',
           include: ['test/integration/**/*.test.ts'],
+          exclude: alone.integration,
           sequence: { groupOrder: 1 },
         },
       },
       {
         test: {
           ...real,
-          name: 'e2e',
-          include: ['test/e2e/**/*.test.ts'],
+          ...one,
+          name: 'integration-alone',
+          include: alone.integration,
           sequence: { groupOrder: 2 },
         },
       },
       {
         test: {
           ...real,
-          name: 'attacks',
-          include: ['test/attacks/**/*.test.ts'],
+          ...two,
+          name: 'e2e',
+          include: ['test/e2e/**/*.test.ts'],
+          exclude: alone.e2e,
           sequence: { groupOrder: 3 },
         },
       },
       {
         test: {
           ...real,
-          name: 'vm',
-          // Each file has systems of its own, and one of two mostly waits.
-          fileParallelism: true,
-          maxWorkers: 2,
-          include: ['test/vm/**/*.test.ts'],
+          ...one,
+          name: 'e2e-alone',
+          include: alone.e2e,
           sequence: { groupOrder: 4 },
+        },
+      },
+      {
+        test: {
+          ...real,
+          ...one,
+          name: 'attacks',
+          include: ['test/attacks/**/*.test.ts'],
+          sequence: { groupOrder: 5 },
+        },
+      },
+      {
+        test: {
+          ...real,
+          name: 'vm',
+          // Each file has systems of its own.
+          ...two,
+          include: ['test/vm/**/*.test.ts'],
+          sequence: { groupOrder: 6 },
         },
       },
     ],

@@ -15,6 +15,6 @@ export async function runInside(
   const script = `cd /dockersh && export PATH=/dockersh/node_modules/node/bin:$PATH
     export DOCKERSH_TEST_UNLIMITED=1 DOCKERSH_TESTS_MUST_RUN=1 NO_COLOR=1
     export DOCKERSH_E2E_CONTROL='${process.env['DOCKERSH_E2E_CONTROL'] ?? ''}'
-    exec node node_modules/vitest/vitest.mjs run --configLoader native --project ${project} "$@"`;
+    exec node node_modules/vitest/vitest.mjs run --configLoader native --project ${project} --project ${project}-alone "$@"`;
   return await guest.enter('bash', ['-c', script, 'bash', ...files], 1_700_000);
 }

@@ -27,18 +27,22 @@ export class RealRegistry implements AsyncDisposable {
   static async start(folder: string, setup: RegistrySetup = {}): Promise<RealRegistry> {
     const root = join(folder, 'data');
     await mkdir(root, { recursive: true });
-    const port = await freePort();
-    const file = join(folder, 'config.json');
-    // YAML, of which JSON is a part.
-    await writeFile(file, JSON.stringify(configuration(root, port, setup)));
-    const registry = new RealRegistry(new Running('docker-registry', ['serve', file]), port, root);
-    await waitUntil(
-      () => answers(port),
-      'docker-registry',
-      20_000,
-      () => registry.log,
-    );
-    return registry;
+    for (let attempt = 0; ; attempt += 1) {
+      const port = await freePort();
+      const file = join(folder, 'config.json');
+      // YAML, of which JSON is a part.
+      await writeFile(file, JSON.stringify(configuration(root, port, setup)));
+      const registry = new RealRegistry(new Running('docker-registry', ['serve', file]), port, root);
+      await waitUntil(
+        async () => registry.#process.exited || (await answers(port)),
+        'docker-registry',
+        20_000,
+        () => registry.log,
+      );
+      if (!registry.#process.exited) return registry;
+      // Somebody else has taken the port meanwhile.
+      if (attempt === 5) throw new Error(`docker-registry does not start: ${registry.log}`);
+    }
   }
 
   get host(): string {

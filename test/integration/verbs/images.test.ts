@@ -4,11 +4,11 @@
 import { mkdir, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { freePort } from '../../fixtures/free-port.ts';
 import { lacks, program } from '../../fixtures/machine.ts';
-import { describeFinished, Running, runOk, waitUntil } from '../../fixtures/process.ts';
+import { describeFinished, runOk } from '../../fixtures/process.ts';
 import { builtImage, builtLayer, writeLayout } from '../images/image-builder.ts';
 import { tar } from '../images/tar-builder.ts';
+import { RealRegistry } from '../registry/real-registry.ts';
 import { VerbsHost } from './verbs-host.ts';
 
 interface Imported {
@@ -214,27 +214,17 @@ describe('bootstrap', () => {
 });
 
 describe.skipIf(lacks('busybox', 'docker-registry'))('a registry on loopback', () => {
-  let port: number;
-  let registry: Running;
+  let registry: RealRegistry;
 
   beforeAll(async () => {
-    port = await freePort();
-    const config = path('registry.yml');
-    await writeFile(
-      config,
-      `version: 0.1\nstorage:\n  filesystem:\n    rootdirectory: ${path('registry')}\nhttp:\n  addr: 127.0.0.1:${port}\n`,
-    );
-    registry = new Running(program('docker-registry'), ['serve', config], { stdio: 'ignore' });
-    await waitUntil(async () => await answers(port), 'the registry to answer', 20_000);
-  }, 60_000);
-
+    registry = await RealRegistry.start(path('registry'));
+  });
   afterAll(async () => {
-    registry.kill('SIGTERM');
-    await registry.finished();
+    await registry[Symbol.asyncDispose]();
   });
 
   it('gets what is pushed, and gives it back', async () => {
-    const remote = `127.0.0.1:${port}/lab/base:1`;
+    const remote = `${registry.host}/lab/base:1`;
     const pushed = await verbs.plain('image', 'push', 'lab/base:1', remote);
     expect(pushed.code, describeFinished(pushed)).toBe(0);
     expect(pushed.stdout.toString()).toMatch(/:1: digest: sha256:[0-9a-f]{64}\n1 layers sent/);
@@ -254,7 +244,7 @@ describe.skipIf(lacks('busybox', 'docker-registry'))('a registry on loopback', (
   });
 
   it('shows progress as JSON when asked to', async () => {
-    const remote = `127.0.0.1:${port}/lab/base:1`;
+    const remote = `${registry.host}/lab/base:1`;
     await ctl('image', 'rm', 'lab/pulled');
     const { stderr } = await verbs.plain('image', 'pull', remote, '--as', 'lab/pulled', '--progress', 'json');
     const lines = stderr.toString().trim().split('\n');
@@ -262,16 +252,8 @@ describe.skipIf(lacks('busybox', 'docker-registry'))('a registry on loopback', (
   });
 
   it('that has no such image says so', async () => {
-    const { code, stderr } = await verbs.plain('image', 'pull', `127.0.0.1:${port}/lab/none`);
+    const { code, stderr } = await verbs.plain('image', 'pull', `${registry.host}/lab/none`);
     expect(code).toBe(66);
     expect(stderr.toString()).toContain('lab/none');
   });
 });
-
-async function answers(port: number): Promise<boolean> {
-  try {
-    return (await fetch(`http://127.0.0.1:${port}/v2/`)).ok;
-  } catch {
-    return false; // fetch says no more than that it failed
-  }
-}
