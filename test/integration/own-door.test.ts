@@ -10,6 +10,9 @@ import { checkout } from '../fixtures/paths.ts';
 import { describeFinished, type Finished, Running, run, runOk, waitUntil } from '../fixtures/process.ts';
 import { TestUser } from '../fixtures/users.ts';
 
+/** Whoever closes the last copy of the attacker's socket waits so long. */
+const lingerMs = 10_000;
+
 describe.skipIf(control)("a user's own login socket", () => {
   const parts = new AsyncDisposableStack();
   let host: Host;
@@ -84,7 +87,7 @@ describe.skipIf(control)("a user's own login socket", () => {
     await served(other);
     const { uid, gid } = user;
     process.kill(host.daemonPid, 'SIGSTOP');
-    await using slow = new Running(hostile, [door(user), 'linger', '30'], { uid, gid });
+    await using slow = new Running(hostile, [door(user), 'linger', String(lingerMs / 1_000)], { uid, gid });
     await using many = new Running(hostile, [door(user), 'silent', '200', '30'], {
       ...{ uid, gid },
       stdio: ['ignore', 'pipe', 'inherit'],
@@ -96,8 +99,10 @@ describe.skipIf(control)("a user's own login socket", () => {
     } finally {
       process.kill(host.daemonPid, 'SIGCONT');
     }
+    const closed = performance.now();
     await host.ctlOk('stop', user.name);
     await served(other);
+    expect(performance.now() - closed).toBeLessThan(lingerMs / 2);
     await many[Symbol.asyncDispose](); // they are as many as one user may have under way
     await waitUntil(async () => (await login(user)).code === 0, 'the user to get in again');
   });
