@@ -8,6 +8,7 @@ const real = {
   pool: 'forks',
   testTimeout: 60_000,
   hookTimeout: 180_000,
+  globalSetup: 'test/fixtures/after-all.ts',
   // The daemon and dockershctl are started a thousand times: a third of what that takes is to compile them.
   env: { NODE_COMPILE_CACHE: join(import.meta.dirname, 'build/obj/node-cache') },
 } as const;

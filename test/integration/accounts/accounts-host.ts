@@ -5,7 +5,6 @@ import { join } from 'node:path';
 import { Host, systemPath } from '../../fixtures/host.ts';
 import { ctlBundle, nodeProgram } from '../../fixtures/paths.ts';
 import { describeFinished, type Finished, Running, run, runOk } from '../../fixtures/process.ts';
-import { removePrivilegeSeparationFolder } from '../../fixtures/sshd.ts';
 import { endProcessesOf, TestUser } from '../../fixtures/users.ts';
 
 export class AccountsHost implements AsyncDisposable {
@@ -121,6 +120,5 @@ export class AccountsHost implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.host[Symbol.asyncDispose]();
     await this.#users.disposeAsync();
-    await removePrivilegeSeparationFolder();
   }
 }

@@ -7,7 +7,6 @@ import { expect, it } from 'vitest';
 import { Host, systemPath } from '../../fixtures/host.ts';
 import { buildFolder, ctlBundle, daemonBundle, nodeProgram } from '../../fixtures/paths.ts';
 import { describeFinished, run, runOk } from '../../fixtures/process.ts';
-import { removePrivilegeSeparationFolder } from '../../fixtures/sshd.ts';
 
 const names = [
   String.raw`LAB\jdoe`,
@@ -91,6 +90,5 @@ it('are enabled by sshd, whatever their names', async () => {
     },
     timeoutMs: 170_000,
   });
-  await removePrivilegeSeparationFolder();
   expect(finished.code, `${describeFinished(finished)}\n${host.logTail()}`).toBe(0);
 }, 180_000);

@@ -6,7 +6,6 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { ctlBundle, nodeProgram } from '../../fixtures/paths.ts';
 import { type Finished, run, runOk } from '../../fixtures/process.ts';
-import { removePrivilegeSeparationFolder } from '../../fixtures/sshd.ts';
 import { TestUser } from '../../fixtures/users.ts';
 
 let folder: string;
@@ -26,7 +25,6 @@ beforeAll(async () => {
 afterAll(async () => {
   await rm(folder, { recursive: true });
   await user[Symbol.asyncDispose]();
-  await removePrivilegeSeparationFolder();
 });
 beforeEach(async () => {
   const etc = await mkdtemp(join(folder, 'etc-'));

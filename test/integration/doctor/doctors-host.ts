@@ -6,7 +6,6 @@ import { join } from 'node:path';
 import { Host } from '../../fixtures/host.ts';
 import { checkout, ctlBundle, nodeProgram } from '../../fixtures/paths.ts';
 import { describeFinished, run, runOk } from '../../fixtures/process.ts';
-import { removePrivilegeSeparationFolder } from '../../fixtures/sshd.ts';
 import { TestUser } from '../../fixtures/users.ts';
 
 export interface Scenario {
@@ -138,6 +137,5 @@ export class DoctorsHost implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#stack.disposeAsync();
-    await removePrivilegeSeparationFolder(); // doctor makes it where sshd misses it
   }
 }
