@@ -42,7 +42,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/unit/**/*.test.ts'],
-          testTimeout: 5_000,
+          testTimeout: 20_000, // where others need the processors as well
           // Modules are loaded once a worker, not once a file: that alone was two thirds of the time. Files
           // leave nothing behind for the next one. Some wait for a timer; another worker runs meanwhile.
           isolate: false,

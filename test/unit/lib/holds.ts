@@ -11,7 +11,7 @@ export function holds<T>(
   property: fc.IProperty<T> | fc.IAsyncProperty<T>,
   numRuns = 500,
 ): void {
-  test(name, async () => await fc.assert(property, { numRuns: numRuns * times }), 10_000 * times);
+  test(name, async () => await fc.assert(property, { numRuns: numRuns * times }), 30_000 * times);
 }
 
 /** Text of any kind, mostly of pieces that mean something to whoever parses it. */
