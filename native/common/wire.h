@@ -54,6 +54,7 @@ enum wire_type {
     // daemon -> launcher
     MSG_FORK = 48,
     MSG_DISCARD = 49,
+    MSG_LET_GO = 50,
     // inside the supervisor: supervisor <-> spawner and init
     MSG_BUILD = 64,
     MSG_ENTER = 65,

@@ -12,7 +12,8 @@
 
 #define CLOSING_MOST 8
 
-// Those who close wait until this says that no process which is needed has a copy; for ten seconds at most.
+// Those who close wait until this says that no process which is needed has a copy: its own would be the last
+// one. For ten seconds at most.
 void closing_when(bool (*ready)(void));
 // Takes the connection, closes it as soon as that can be done, and never waits.
 void closing_end(int *connection, uid_t uid);

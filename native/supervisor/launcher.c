@@ -9,8 +9,10 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -27,6 +29,14 @@
 #define LAUNCHER_FD 3
 
 static uint8_t message[WIRE_MAX_BYTES];
+// How many connections have come, and of how many of them the daemon has closed its own copy. Those who close
+// wait for that: the daemon's copy must not be the last one. Shared with them.
+static uint64_t received;
+static _Atomic uint64_t *let_go;
+
+static bool daemon_has_let_go(void) {
+    return *let_go >= received;
+}
 
 static uid_t peer_of(int connection) {
     struct ucred peer = {.uid = (uid_t)-1};
@@ -43,6 +53,7 @@ static void dispose_client(size_t length, int connection) {
     if (length > WIRE_HEADER_BYTES)
         client_tell(connection, message, length);
     (void)shutdown(connection, SHUT_WR); // it may take long until it is closed
+    received++;
     closing_end(&connection, peer_of(connection));
 }
 
@@ -54,6 +65,7 @@ static void discard(struct wire_reader *reader, int bin) {
         if (field.tag == TAG_UID)
             (void)wire_u32(&field, &uid);
     }
+    received++;
     closing_end(&bin, uid);
 }
 
@@ -82,10 +94,16 @@ static void obey(int init_binary) {
     unsigned count;
     struct wire_reader reader;
     ssize_t length = wire_receive(LAUNCHER_FD, message, sizeof message, fds, &count);
-    if (length == 0 || (length < 0 && errno != EBADMSG))
+    if (length == 0 || (length < 0 && errno != EBADMSG)) {
+        *let_go = received; // it has ended, with all that it had
         _exit(0);
-    if (length < 0 || count != 1 || !wire_open(&reader, message, (size_t)length))
-        return; // the daemon's messages have one descriptor
+    }
+    if (length < 0 || !wire_open(&reader, message, (size_t)length))
+        return;
+    if (count == 0 && reader.type == MSG_LET_GO)
+        *let_go = received;
+    if (count != 1)
+        return; // all others have one descriptor
     if (reader.type == MSG_ERROR || reader.type == MSG_OUTSIDE) {
         dispose_client((size_t)length, fds[0]);
         return;
@@ -122,6 +140,12 @@ int main(int argc, char **argv) {
         return 66;
     }
     forget_inheritance();
+    let_go = mmap(NULL, sizeof *let_go, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (let_go == MAP_FAILED) {
+        perror("mmap");
+        return 71;
+    }
+    closing_when(daemon_has_let_go);
     (void)fcntl(LAUNCHER_FD, F_SETFD, FD_CLOEXEC);
     sigset_t children;
     (void)sigemptyset(&children);

@@ -43,6 +43,7 @@ export const messageTypes = {
   left: 40,
   fork: 48,
   discard: 49,
+  letGo: 50,
 } as const;
 export type MessageType = keyof typeof messageTypes;
 

@@ -22,10 +22,13 @@ export interface LauncherOptions {
   readonly started?: (pid: number) => void;
 }
 
+const letGo = new WireWriter('letGo').finish();
+
 export class Launcher implements Disposer, Disposable {
   readonly #options: LauncherOptions;
   readonly #bins: Bins;
   #running: { readonly socket: SeqpacketConnection; readonly process: ChildProcess } | undefined;
+  #telling: NodeJS.Immediate | undefined;
   #closed = false;
 
   constructor(options: LauncherOptions) {
@@ -50,6 +53,7 @@ export class Launcher implements Disposer, Disposable {
       // It had them waiting when it ended. The next one is asked.
       if (fd !== undefined && !this.#closed) new ClientConnection(fd, -1).refuse(this, message);
     });
+    this.#tellLater();
   }
 
   discard(uid: number, connection: OwnedFd): void {
@@ -60,6 +64,19 @@ export class Launcher implements Disposer, Disposable {
     const message = new WireWriter('discard').u32('uid', uid).finish(1);
     this.send(message, bin, ([fd]) => {
       if (fd !== undefined && !this.#closed) this.#bins.put(uid, fd);
+    });
+    this.#tellLater();
+  }
+
+  /** That our copies of what has been sent are closed, which its children wait for: ours must not be the last ones. */
+  #tellLater(): void {
+    this.#telling ??= setImmediate(() => {
+      this.#telling = undefined;
+      try {
+        this.#running?.socket.send(letGo);
+      } catch (error) {
+        if (!isPeerGone(error)) throw error; // it has ended, with all that it had
+      }
     });
   }
 
@@ -107,6 +124,7 @@ export class Launcher implements Disposer, Disposable {
   /** It ends when its connection does. */
   [Symbol.dispose](): void {
     this.#closed = true;
+    clearImmediate(this.#telling);
     this.#running?.socket[Symbol.dispose]();
   }
 }
