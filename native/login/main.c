@@ -11,16 +11,12 @@
 // user's sandbox: `dockersh-exec USER [COMMAND [ARG …]]`, over a socket that only root can reach.
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/auxv.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -29,9 +25,11 @@
 #include <unistd.h>
 
 #include "cleanup.h"
-#include "environ.h"
+#include "leave.h"
+#include "message.h"
 #include "outside.h"
 #include "pump.h"
+#include "streams.h"
 #include "terminal.h"
 #include "wire.h"
 
@@ -49,8 +47,6 @@
 #define TELL "Tell the administrator of this host."
 #endif
 
-#define ORIGINAL_COMMAND "SSH_ORIGINAL_COMMAND="
-#define EXIT_OURS 125
 #define RETRY_MS 50
 #define WAITING_MS 2000
 // Without a word from anybody. The daemon says every 20 s that it is at it, a supervisor that is held up ends
@@ -61,78 +57,12 @@
 #define RETRY_ATTEMPTS                                                                                       \
     200 // 10 s: a daemon takes half a second to be started again, and on a busy host several
 
-extern char **environ;
-
 static uint8_t message[WIRE_MAX_BYTES];
-
-static void say(const char *text) {
-    char line[1200];
-    int length = snprintf(line, sizeof line, "dockersh: %s\n", text);
-    if (length > 0)
-        (void)!write(2, line, (size_t)length < sizeof line ? (size_t)length : sizeof line - 1);
-}
-
-static _Noreturn void fail(const char *text) {
-    say(text);
-    _exit(EXIT_OURS);
-}
 
 static uint64_t monotonic_ns(void) {
     struct timespec now;
     (void)clock_gettime(CLOCK_MONOTONIC, &now);
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
-// Descriptors 0, 1, 2 must exist: a socket opened later would otherwise become one of them.
-static void fill_standard_descriptors(void) {
-    for (int fd = 0; fd < 3; fd++) {
-        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd)
-            _exit(EXIT_OURS);
-    }
-}
-
-static size_t login_message(int argc, char **argv, uint64_t started) {
-    struct wire_writer writer;
-    wire_start(&writer, message, sizeof message, MSG_LOGIN);
-    wire_put_u64(&writer, TAG_TIME, started);
-    mode_t mask = umask(0);
-    (void)umask(mask);
-    wire_put_u32(&writer, TAG_UMASK, mask);
-#ifdef DOCKERSH_EXEC
-    wire_put_text(&writer, TAG_USER, argv[1]);
-    argc -= 1;
-    argv += 1;
-#else
-    const char *path = (const char *)getauxval(AT_EXECFN); // NOLINT: the kernel's own string
-    wire_put_text(&writer, TAG_EXEC_PATH, path != NULL ? path : "");
-#endif
-    for (int index = 0; index < argc; index++)
-        wire_put_text(&writer, TAG_ARG, argv[index]);
-    for (char **entry = environ; *entry != NULL; entry++) {
-        if (environ_allowed(*entry))
-            wire_put_text(&writer, TAG_ENV, *entry);
-    }
-    return wire_finish(&writer, 3);
-}
-
-static _Noreturn void leave(const struct outcome *outcome) {
-    if (outcome->text[0] != '\0')
-        say(outcome->text);
-    if (outcome->kind == OUTCOME_EXIT)
-        _exit(outcome->code & 0xff);
-    if (outcome->kind == OUTCOME_LOST)
-        fail("The sandbox ended while the session was running.");
-    // Die of the same signal, without a core file: sshd and su then report it as they would have.
-    struct rlimit none = {0, 0};
-    (void)setrlimit(RLIMIT_CORE, &none);
-    (void)prctl(PR_SET_DUMPABLE, 0);
-    sigset_t set;
-    (void)sigemptyset(&set);
-    (void)sigaddset(&set, outcome->code);
-    (void)signal(outcome->code, SIG_DFL);
-    (void)sigprocmask(SIG_UNBLOCK, &set, NULL);
-    (void)raise(outcome->code);
-    _exit(128 + outcome->code);
 }
 
 // Signals are read, not delivered: once the session runs they are for it, whenever we get to hear of that,
@@ -317,54 +247,9 @@ static int start(size_t length, int *ptm, int argc, char **argv) {
     fail("The login service (dockershd) is not running, so you can't be logged in. " TELL);
 }
 
-// The stream whose hang-up means that nobody is at the other end any more, or -1. sshd gives one socket
-// as 0 and 1, or three pipes; of those, only the one of our standard error has no other meaning when its
-// reader goes. Elsewhere ("2>&1 | head") a reader that goes is the session's own business.
-static int hang_up_stream(void) {
-    struct stat in, out, err;
-    if (fstat(0, &in) != 0 || fstat(1, &out) != 0 || fstat(2, &err) != 0)
-        return -1;
-    if (S_ISSOCK(in.st_mode) && in.st_ino == out.st_ino && in.st_dev == out.st_dev)
-        return 0;
-    bool own = err.st_ino != out.st_ino || err.st_dev != out.st_dev;
-    bool stream = S_ISFIFO(err.st_mode) || S_ISSOCK(err.st_mode);
-    return own && stream && getenv("SSH_CONNECTION") != NULL ? 2 : -1;
-}
-
-// Gives up our copies of the streams that the session now has, so that a reader sees the end of file
-// when the session closes them and not later. Descriptor 2 is kept for what we may have to say.
-static int release_streams(void) {
-    int watched = hang_up_stream();
-    for (int fd = 0; fd < 2; fd++) {
-        if (fd != watched && !isatty(fd))
-            (void)close(fd);
-    }
-    return watched;
-}
-
-// Before anybody is asked: it does not even fit the message.
-static _Noreturn void fail_too_large(int argc, char **argv) {
-    size_t command = 0, variables = 0;
-    char text[320];
-    for (int index = 0; index < argc; index++)
-        command += WIRE_FIELD_BYTES + strlen(argv[index]);
-    for (char **entry = environ; *entry != NULL; entry++) {
-        bool is_command = strncmp(*entry, ORIGINAL_COMMAND, strlen(ORIGINAL_COMMAND)) == 0;
-        *(is_command ? &command : &variables) +=
-            environ_allowed(*entry) ? WIRE_FIELD_BYTES + strlen(*entry) : 0;
-    }
-    (void)snprintf(
-        text, sizeof text,
-        "The command and variables of this login are too large (the command: %zu KiB, the variables that "
-        "came with the login: %zu KiB; all together may have %d KiB). Give a shorter command, or send fewer "
-        "variables. [E_TOO_LARGE]",
-        (command + 1023) / 1024, (variables + 1023) / 1024, WIRE_MAX_BYTES / 1024);
-    fail(text);
-}
-
 int main(int argc, char **argv) {
     uint64_t started = monotonic_ns();
-    fill_standard_descriptors();
+    streams_fill();
 #ifdef DOCKERSH_EXEC
     if (argc < 2)
         fail("usage: " PROGRAM " USER [COMMAND [ARG …]]");
@@ -380,9 +265,13 @@ int main(int argc, char **argv) {
         fail("/bin/sh could not be started.");
     }
 #endif
-    size_t length = login_message(argc, argv, started);
+#ifdef DOCKERSH_EXEC
+    size_t length = message_write(message, sizeof message, started, argv[1], argc - 1, argv + 1);
+#else
+    size_t length = message_write(message, sizeof message, started, NULL, argc, argv);
+#endif
     if (length == 0)
-        fail_too_large(argc, argv);
+        message_fail_too_large(argc, argv);
 
     int ptm = -1;
     int connection = start(length, &ptm, argc, argv);
@@ -393,7 +282,7 @@ int main(int argc, char **argv) {
         terminal_raw(&terminal);
         terminal_copy_size(&terminal, ptm);
     }
-    int watched = release_streams();
+    int watched = streams_release();
     struct outcome outcome = pump(connection, signals, ptm, watched, &terminal);
     terminal_restore(&terminal);
     leave(&outcome);

@@ -79,23 +79,6 @@ static bool drain(struct buffer *buffer, int fd, size_t most) {
     return true;
 }
 
-struct outcome outcome_read(struct wire_reader *reader) {
-    struct outcome outcome = {.kind = OUTCOME_EXIT};
-    uint32_t kind = 0, code = 0;
-    struct wire_field field;
-    while (wire_next(reader, &field)) {
-        if (field.tag == TAG_KIND)
-            (void)wire_u32(&field, &kind);
-        else if (field.tag == TAG_CODE)
-            (void)wire_u32(&field, &code);
-        else if (field.tag == TAG_TEXT && field.length < sizeof outcome.text)
-            memcpy(outcome.text, field.value, field.length);
-    }
-    outcome.kind = kind == 1 ? OUTCOME_SIGNAL : OUTCOME_EXIT;
-    outcome.code = (int)code;
-    return outcome;
-}
-
 static void read_message(struct session *session) {
     static uint8_t bytes[4096];
     int fds[WIRE_MAX_FDS];

@@ -3,6 +3,7 @@
 // status.
 
 #include <setjmp.h>
+#include <signal.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -10,10 +11,17 @@ static jmp_buf left;
 static int status;
 static _Noreturn void fuzz_exit(int code);
 static long fuzz_write(int fd, const void *bytes, size_t length);
+static int fuzz_raise(int number);
+static sighandler_t fuzz_signal(int number, sighandler_t handler);
 #define main login_main
 #define _exit fuzz_exit
 #define write fuzz_write
+#define raise fuzz_raise
+#define signal fuzz_signal
+#include "../../login/leave.c"
 #include "../../login/main.c"
+#undef signal
+#undef raise
 #undef write
 #undef _exit
 #undef main
@@ -23,6 +31,15 @@ static long fuzz_write(int fd, const void *bytes, size_t length);
 static void fuzz_exit(int code) {
     status = code;
     longjmp(left, 1);
+}
+
+static int fuzz_raise(int number) {
+    fuzz_exit((128 + number) & 0xff);
+}
+
+static sighandler_t fuzz_signal(int number, sighandler_t handler) {
+    (void)number;
+    return handler;
 }
 
 static long fuzz_write(int fd, const void *bytes, size_t length) {
