@@ -36,8 +36,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "arguments.h"
 #include "cleanup.h"
 #include "confine.h"
+#include "decimal.h"
 #include "jobs/chain.h"
 #include "jobs/copy.h"
 #include "jobs/diff.h"
@@ -46,27 +48,9 @@
 #include "jobs/project.h"
 #include "jobs/usage.h"
 #include "report.h"
-#include "tar/pax.h"
 #include "unpack/job.h"
 #include "walk/remove.h"
 #include "wall.h"
-
-struct arguments {
-    struct limits limits;
-    bool overlay, one_file_system;
-    struct id_map uids, gids;
-    char **paths;
-    int path_count;
-};
-
-static int usage(void) {
-    (void)fputs(
-        "usage: dockersh-layer unpack|pack|list|diff|chain|copy|swap|usage|project|remove [--max-entries N] "
-        "[--max-bytes N] [--max-depth N] [--max-path N] [--max-memory N] [--overlay yes] "
-        "[--open-end yes] [--one-file-system yes] [--uid-map MAP] [--gid-map MAP] [PATH...]\n",
-        stderr);
-    return FAILURE_USAGE;
-}
 
 static int run_unpack(const struct arguments *arguments) {
     return unpack_job(arguments->paths[0], &arguments->limits);
@@ -233,8 +217,8 @@ static int run_project(const struct arguments *arguments) {
     struct err err = {0};
     static char place[PATH_MAX];
     uint64_t id;
-    if (pax_decimal(arguments->paths[0], strlen(arguments->paths[0]), &id) < 0 || id > UINT32_MAX)
-        return usage();
+    if (decimal_parse(arguments->paths[0], strlen(arguments->paths[0]), &id) < 0 || id > UINT32_MAX)
+        return arguments_usage();
     (void)umask(0);
     if (confine_drop(keep, &err) < 0 || wall_calls(WALL_DEVICES, &err) < 0 ||
         project_mark(arguments->paths[1], (uint32_t)id, place, &err) < 0)
@@ -248,42 +232,6 @@ static int run_remove(const struct arguments *arguments) {
         wall_calls(0, &err) < 0 || tree_remove_all(AT_FDCWD, arguments->paths[0], &err) < 0)
         return fail(&err, NULL, false, 0);
     return 0;
-}
-
-static bool take_map(const char *text, struct id_map *map) {
-    struct err err = {0};
-    return text != NULL && id_map_parse(text, map, &err) == 0;
-}
-
-static bool take_switch(const char *text, bool *value) {
-    *value = text != NULL && strcmp(text, "yes") == 0;
-    return *value;
-}
-
-static bool take_option(const char *name, const char *value, struct arguments *arguments) {
-    struct limits *limits = &arguments->limits;
-    const struct {
-        const char *name;
-        uint64_t *value;
-    } options[] = {
-        {"--max-entries", &limits->max_entries}, {"--max-bytes", &limits->max_bytes},
-        {"--max-depth", &limits->max_depth},     {"--max-path", &limits->max_path},
-        {"--max-memory", &limits->max_memory},
-    };
-    if (strcmp(name, "--uid-map") == 0)
-        return take_map(value, &arguments->uids);
-    if (strcmp(name, "--gid-map") == 0)
-        return take_map(value, &arguments->gids);
-    if (strcmp(name, "--overlay") == 0)
-        return take_switch(value, &arguments->overlay);
-    if (strcmp(name, "--open-end") == 0)
-        return take_switch(value, &limits->open_end);
-    if (strcmp(name, "--one-file-system") == 0)
-        return take_switch(value, &arguments->one_file_system);
-    for (size_t index = 0; index < sizeof options / sizeof *options; index++)
-        if (strcmp(options[index].name, name) == 0)
-            return value != NULL && pax_decimal(value, strlen(value), options[index].value) == 0;
-    return false;
 }
 
 static const struct job {
@@ -308,26 +256,18 @@ static bool die_with_parent(void) {
 
 int main(int argc, char **argv) {
     struct arguments arguments = {.limits = LIMITS_DEFAULT};
-    int at = 2;
     if (!die_with_parent())
         return FAILURE_SYSTEM;
-    for (; at < argc && strncmp(argv[at], "--", 2) == 0; at += 2)
-        if (!take_option(argv[at], at + 1 < argc ? argv[at + 1] : NULL, &arguments))
-            return usage();
-    if (argc < 2 || at > argc)
-        return usage();
-    if (arguments.limits.max_path > 3500)
-        arguments.limits.max_path = 3500; // what tree.c and the store's prefix leave of PATH_MAX
-    arguments.paths = argv + at;
-    arguments.path_count = argc - at;
+    if (!arguments_take(&arguments, argc, argv))
+        return arguments_usage();
     for (size_t index = 0; index < sizeof jobs / sizeof *jobs; index++) {
         const struct job *job = &jobs[index];
         if (strcmp(argv[1], job->name) != 0)
             continue;
         if (arguments.path_count < job->least_paths || arguments.path_count > job->most_paths)
-            return usage();
+            return arguments_usage();
         allow_descriptors();
         return job->run(&arguments);
     }
-    return usage();
+    return arguments_usage();
 }

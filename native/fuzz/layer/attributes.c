@@ -23,6 +23,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length) {
     memcpy(ids, bytes, length < sizeof ids ? length : sizeof ids);
     const struct tar_entry entry = {.uid = ids[0], .gid = ids[1]};
     if (attributes_check_ids(&entry, &err) == 0)
-        REQUIRE(ids[0] <= ATTRIBUTES_MAX_ID && ids[1] <= ATTRIBUTES_MAX_ID);
+        REQUIRE(ids[0] <= ID_MAX && ids[1] <= ID_MAX);
     return 0;
 }

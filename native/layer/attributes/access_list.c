@@ -4,10 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "attributes/attributes.h"
 #include "cleanup.h"
+#include "decimal.h"
 #include "report.h"
-#include "tar/pax.h"
 
 enum { VERSION = 2, HEADER_BYTES = 4, ENTRY_BYTES = 8, TAG_USER = 0x02, TAG_GROUP = 0x08 };
 
@@ -46,7 +45,7 @@ int access_list_check(const struct tar_xattr *xattr, struct err *err) {
         return err_plain(err, FAILURE_DAMAGED, "malformed attribute", xattr->name);
     for (size_t at = HEADER_BYTES; at < xattr->length; at += ENTRY_BYTES) {
         uint16_t tag = tag_of(xattr->value + at);
-        if ((tag == TAG_USER || tag == TAG_GROUP) && id_of(xattr->value + at) > ATTRIBUTES_MAX_ID)
+        if ((tag == TAG_USER || tag == TAG_GROUP) && id_of(xattr->value + at) > ID_MAX)
             return err_plain(err, FAILURE_IDS, "an id above 65535 in the attribute", xattr->name);
     }
     return 0;
@@ -113,10 +112,10 @@ static int parse_entry(const char *text, const char *end, uint8_t *to, struct er
     if (who_length > 0) {
         if (number_length == 0)
             number = who, number_length = who_length;
-        if (pax_decimal(number, number_length, &id) < 0)
+        if (decimal_parse(number, number_length, &id) < 0)
             return err_plain(err, FAILURE_NAMELESS, "an access list that names somebody without a number",
                              "");
-        if (id > ATTRIBUTES_MAX_ID)
+        if (id > ID_MAX)
             return err_plain(err, FAILURE_IDS, "an id above 65535 in an access list", "");
     }
     put_entry(to, kind, bits, (uint32_t)id);

@@ -14,9 +14,9 @@
 static const char CAPABILITY[] = "security.capability";
 
 int attributes_check_ids(const struct tar_entry *entry, struct err *err) {
-    const char *which = entry->uid > ATTRIBUTES_MAX_ID ? "uid" : "gid";
-    uint64_t id = entry->uid > ATTRIBUTES_MAX_ID ? entry->uid : entry->gid;
-    if (id <= ATTRIBUTES_MAX_ID)
+    const char *which = entry->uid > ID_MAX ? "uid" : "gid";
+    uint64_t id = entry->uid > ID_MAX ? entry->uid : entry->gid;
+    if (id <= ID_MAX)
         return 0;
     char text[40];
     (void)snprintf(text, sizeof text, "%s %llu", which, (unsigned long long)id);
@@ -40,7 +40,7 @@ static bool capability_is_sound(const struct tar_xattr *xattr) {
         return false;
     uint32_t root;
     memcpy(&root, xattr->value + 20, sizeof root); // little-endian, as every machine supported
-    return root <= ATTRIBUTES_MAX_ID;
+    return root <= ID_MAX;
 }
 
 static int set_xattr(int fd, const struct tar_xattr *xattr, struct err *err) {

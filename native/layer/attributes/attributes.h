@@ -8,9 +8,6 @@
 #include "err.h"
 #include "tar/entry.h"
 
-// Ids above 65535 have no place in the range of ids that a sandbox maps.
-#define ATTRIBUTES_MAX_ID 65535
-
 int attributes_check_ids(const struct tar_entry *entry, struct err *err);
 
 // True for the attributes that an image may carry: user.* (but not overlay's own), file capabilities, access

@@ -3,14 +3,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tar/pax.h"
+#include "decimal.h"
 
 enum { MAX_EXTENTS = 340 }; // as the kernel's own limit
 
 static int parse_number(const char **at, char end, uint32_t *number) {
     size_t length = strcspn(*at, " ,");
     uint64_t value;
-    if (pax_decimal(*at, length, &value) < 0 || value > UINT32_MAX)
+    if (decimal_parse(*at, length, &value) < 0 || value > UINT32_MAX)
         return -1;
     if ((*at)[length] != end && !(end == ',' && (*at)[length] == '\0'))
         return -1;

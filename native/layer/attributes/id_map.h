@@ -17,6 +17,9 @@ struct id_map {
     size_t count;
 };
 
+// Ids above this have no place in the range of ids that a sandbox maps.
+#define ID_MAX 65535
+
 // What an id is inside that the map does not have: an owner that the sandbox does not know.
 #define ID_NOBODY 65534
 

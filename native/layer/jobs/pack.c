@@ -14,11 +14,11 @@
 #include "overlay/overlay.h"
 #include "report.h"
 #include "tar/write.h"
+#include "tar/write_file.h"
 #include "walk/links.h"
 #include "walk/names.h"
 
 enum {
-    READ_BYTES = 256 * 1024,
     MOST_TOLD = 10, // files that are left out by name; the others are counted
 };
 
@@ -79,58 +79,6 @@ static int write_entry(struct job *job, const struct tar_entry *entry, struct er
     return tar_write_entry(&job->writer, entry, err);
 }
 
-// Reads from `*at` to the end of a run of data, at most to `end`. 0: the file has become shorter.
-static int write_run(struct job *job, int fd, uint64_t *at, uint64_t end, struct err *err) {
-    while (*at < end) {
-        size_t wanted = end - *at < READ_BYTES ? (size_t)(end - *at) : READ_BYTES;
-        ssize_t got = pread(fd, job->buffer, wanted, (off_t)*at);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            return err_sys(err, "read", "");
-        if (got == 0)
-            return 0;
-        if (tar_write_bytes(&job->writer, job->buffer, (size_t)got, err) < 0)
-            return -1;
-        *at += (uint64_t)got;
-    }
-    return 1;
-}
-
-// Where data begins and ends from `at` on; a file system that cannot tell has data everywhere.
-static void find_run(int fd, uint64_t at, uint64_t size, uint64_t *start, uint64_t *end) {
-    off_t data = lseek(fd, (off_t)at, SEEK_DATA);
-    off_t hole = data < 0 ? -1 : lseek(fd, data, SEEK_HOLE);
-    bool none = data < 0 && errno == ENXIO; // a hole up to the end
-    *start = none ? size : data < 0 ? at : (uint64_t)data;
-    *end = none || hole < 0 ? size : (uint64_t)hole;
-    *start = *start < size ? *start : size;
-    *end = *end < size ? *end : size;
-}
-
-// Writes the entry's data, exactly as long as its header says: a file that shrank is filled up with
-// zeros, and what a file grew is left out. Holes are zeros too (layer.md: sparse files have no form that
-// every reader knows), but need not be read.
-static int write_data(struct job *job, int fd, uint64_t size, struct err *err) {
-    for (uint64_t at = 0; at < size;) {
-        uint64_t start, end;
-        find_run(fd, at, size, &start, &end);
-        if (tar_write_zeros(&job->writer, start - at, err) < 0)
-            return -1;
-        at = start;
-        int whole = write_run(job, fd, &at, end, err);
-        if (whole < 0)
-            return -1;
-        if (whole == 0) {
-            job->result->changed++;
-            if (tar_write_zeros(&job->writer, size - at, err) < 0)
-                return -1;
-            break;
-        }
-    }
-    return tar_write_padding(&job->writer, size, err);
-}
-
 // 1: written as a link to a name the file already has in the archive.
 static int write_link(struct job *job, const struct stat *info, struct err *err) {
     if (info->st_nlink < 2)
@@ -169,7 +117,10 @@ static int pack_file(struct job *job, int parent, const char *name, struct err *
     entry.size = (uint64_t)info.st_size;
     if (write_entry(job, &entry, err) < 0)
         return -1;
-    return write_data(job, fd, entry.size, err);
+    bool shrank = false;
+    int written = tar_write_file(&job->writer, job->buffer, fd, entry.size, &shrank, err);
+    job->result->changed += shrank ? 1 : 0;
+    return written;
 }
 
 // Links and pipes: everything the header can say. Not inlined: pack_child() is on the stack once for each
@@ -306,7 +257,7 @@ int pack(const char *path, int out, const struct pack_options *options, struct p
     cleanup_fd int root = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (root < 0)
         return err_sys(err, "open the folder", path);
-    job.buffer = malloc(READ_BYTES);
+    job.buffer = malloc(TAR_FILE_BUFFER);
     int done = job.buffer == NULL ? err_sys(err, "allocate a buffer", "") : 0;
     if (done == 0)
         done = tar_writer_open(&job.writer, out, err);

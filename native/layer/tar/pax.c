@@ -6,6 +6,7 @@
 
 #include "attributes/access_list.h"
 #include "cleanup.h"
+#include "decimal.h"
 #include "report.h"
 
 void pax_clear(struct pax *pax) {
@@ -16,21 +17,6 @@ void pax_clear(struct pax *pax) {
     memset(pax, 0, sizeof *pax);
 }
 
-int pax_decimal(const char *text, size_t length, uint64_t *value) {
-    uint64_t number = 0;
-    if (length == 0 || length > 19)
-        return -1;
-    for (size_t index = 0; index < length; index++) {
-        if (text[index] < '0' || text[index] > '9')
-            return -1;
-        number = number * 10 + (uint64_t)(text[index] - '0');
-    }
-    if (number > INT64_MAX)
-        return -1;
-    *value = number;
-    return 0;
-}
-
 // "-12.5" is 12.5 s before the epoch: the fraction counts away from zero, while a timespec's counts up.
 static int seconds(const char *text, size_t length, struct timespec *time) {
     bool negative = length > 0 && text[0] == '-';
@@ -39,7 +25,7 @@ static int seconds(const char *text, size_t length, struct timespec *time) {
     const char *point = memchr(text, '.', length);
     size_t whole = point != NULL ? (size_t)(point - text) : length;
     uint64_t number;
-    if (pax_decimal(text, whole, &number) < 0)
+    if (decimal_parse(text, whole, &number) < 0)
         return -1;
     long nanos = 0;
     long unit = 100000000;
@@ -90,7 +76,7 @@ static int sparse_map(const char *value, size_t length, struct pax *pax, struct 
     for (size_t at = 0; at < length;) {
         const char *comma = memchr(value + at, ',', length - at);
         size_t end = comma != NULL ? (size_t)(comma - value) : length;
-        if (pax_decimal(value + at, end - at, &pair[filled]) < 0)
+        if (decimal_parse(value + at, end - at, &pair[filled]) < 0)
             return err_plain(err, FAILURE_DAMAGED, "malformed pax record", "GNU.sparse.map");
         if (++filled == 2) {
             filled = 0;
@@ -131,14 +117,14 @@ static int sparse_record(const char *key, const char *value, size_t length, stru
     if (strcmp(key, "name") == 0)
         return set_text(&pax->path, value, length, "GNU.sparse.name", err);
     uint64_t number;
-    if (pax_decimal(value, length, &number) < 0)
+    if (decimal_parse(value, length, &number) < 0)
         return err_plain(err, FAILURE_DAMAGED, "malformed pax record GNU.sparse", key);
     return sparse_number(key, number, pax, err);
 }
 
 static int number_record(const char *key, const char *value, size_t length, bool *has, uint64_t *number,
                          struct err *err) {
-    if (pax_decimal(value, length, number) < 0)
+    if (decimal_parse(value, length, number) < 0)
         return err_plain(err, FAILURE_DAMAGED, "malformed pax record", key);
     *has = true;
     return 0;
@@ -191,7 +177,7 @@ int pax_parse(const uint8_t *bytes, size_t length, struct pax *pax, struct err *
     for (size_t at = 0; at < length;) {
         const char *blank = memchr(text + at, ' ', length - at);
         uint64_t size;
-        if (blank == NULL || pax_decimal(text + at, (size_t)(blank - text) - at, &size) < 0)
+        if (blank == NULL || decimal_parse(text + at, (size_t)(blank - text) - at, &size) < 0)
             return err_plain(err, FAILURE_DAMAGED, "malformed pax header: a record without its length", "");
         size_t start = (size_t)(blank - text) + 1;
         if (size > length - at || at + size <= start || text[at + size - 1] != '\n')

@@ -38,6 +38,3 @@ int pax_parse(const uint8_t *text, size_t length, struct pax *pax, struct err *e
 #define TAR_MAX_SEGMENTS (1u << 20)
 int pax_add_segment(struct tar_segment **segments, size_t *count, uint64_t offset, uint64_t length,
                     struct err *err);
-
-// Unsigned decimal number that fills `length` bytes exactly and fits a signed 64-bit one.
-int pax_decimal(const char *text, size_t length, uint64_t *value);

@@ -43,5 +43,12 @@ ssize_t tar_reader_data(struct tar_reader *reader, const uint8_t **bytes, size_t
 int tar_sparse_gnu(struct tar_reader *reader, const uint8_t *block, struct tar_entry *entry, struct err *err);
 int tar_sparse_pax(struct tar_reader *reader, struct tar_entry *entry, struct err *err);
 
+// fill.c: an entry of its header, which is `block` taken apart, and of reader->pax.
+int tar_reader_fill(struct tar_reader *reader, const struct tar_header *header, const uint8_t *block,
+                    struct tar_entry *entry, struct err *err);
+
+// For fill.c: so many bytes of data come next.
+void tar_reader_expect(struct tar_reader *reader, uint64_t size);
+
 // For sparse.c: the next 512 bytes of the stream.
 int tar_reader_block(struct tar_reader *reader, uint8_t block[TAR_BLOCK], struct err *err);

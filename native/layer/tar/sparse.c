@@ -3,6 +3,7 @@
 
 #include <stdbool.h>
 
+#include "decimal.h"
 #include "report.h"
 #include "tar/reader.h"
 
@@ -59,7 +60,7 @@ static int next_number(struct tar_reader *reader, uint64_t *value, struct err *e
             break;
         text[length++] = (char)*byte;
     }
-    return pax_decimal(text, length, value) < 0
+    return decimal_parse(text, length, value) < 0
                ? err_plain(err, FAILURE_DAMAGED, "malformed map of a sparse file", "")
                : 0;
 }

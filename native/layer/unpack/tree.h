@@ -73,3 +73,11 @@ int tree_remember_whiteout(struct tree *tree, const char *name, struct err *err)
 int tree_remember_root(struct tree *tree, struct err *err);
 // Sets what has waited, and marks the folders that are only implied; the root never is.
 int tree_finish(struct tree *tree, struct err *err);
+
+// Between tree.c and folders.c. Opens a path below `root` without leaving it; `resolve`: more of openat2(2).
+#define TREE_NO_SYMLINKS 0x04
+int tree_open_at(int root, const char *path, int flags, uint64_t resolve);
+// Allocated; NULL with `err`.
+char *tree_real_path(const struct tree *tree, int folder, struct err *err);
+// A folder that no entry has told of. `anew`: in the place of a whiteout.
+int tree_remember_implied(struct tree *tree, int folder, bool anew, struct err *err);
