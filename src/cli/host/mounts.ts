@@ -1,7 +1,7 @@
 // Lists the mounts of this process's namespace (proc_pid_mountinfo(5)).
 
 import { readFileSync } from 'node:fs';
-import { mountPath } from '../../lib/mountinfo.ts';
+import { mountPath } from '../../lib/text/mountinfo.ts';
 
 export interface Mount {
   readonly path: string;

@@ -16,7 +16,7 @@ import {
 } from 'node:fs/promises';
 import path from 'node:path';
 import { hasErrno } from '../../lib/errors.ts';
-import { mountPath } from '../../lib/mountinfo.ts';
+import { mountPath } from '../../lib/text/mountinfo.ts';
 import type { HostFile } from './files.ts';
 
 /** Raise it when what is built changes: generations built before are not used then. */

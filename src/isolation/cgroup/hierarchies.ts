@@ -4,7 +4,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { DockershError, hasErrno } from '../../lib/errors.ts';
 import { exists } from '../../lib/if-there.ts';
-import { mountPath } from '../../lib/mountinfo.ts';
+import { mountPath } from '../../lib/text/mountinfo.ts';
 import type { CgroupVersion, Controller } from '../../limits/entry.ts';
 import { diskLifts, rareControllers, usualControllers } from '../../limits/limits.ts';
 

@@ -3,8 +3,8 @@
 import fc from 'fast-check';
 import { expect } from 'vitest';
 import { DockershError, errorCatalogue, isErrorCode, toUserMessage } from '../../../src/lib/errors.ts';
-import { mountPath } from '../../../src/lib/mountinfo.ts';
 import { parseImageName } from '../../../src/lib/text/image-name.ts';
+import { mountPath } from '../../../src/lib/text/mountinfo.ts';
 import { formatDuration, formatSize, parseDuration, parseSize } from '../../../src/lib/text/units.ts';
 import {
   byteStringOf,
