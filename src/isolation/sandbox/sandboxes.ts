@@ -5,7 +5,6 @@
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import { DockershError } from '../../lib/errors.ts';
-import { type Failure, nativeError } from '../../lib/failures.ts';
 import type { OwnedFd } from '../../lib/fd.ts';
 import type { Logger } from '../../lib/log.ts';
 import { limitsOf } from '../../limits/limits.ts';
@@ -35,6 +34,7 @@ import { allEnded, Holds, within } from './holds.ts';
 import { describeSandbox, usageOf } from './info.ts';
 import { type Pause, Pauses, pauseOf } from './pause.ts';
 import { cgroupOf, hasLimits } from './record.ts';
+import { refusalOf } from './refusals.ts';
 import { SandboxRegistry } from './registry.ts';
 import { SandboxStarts } from './starts.ts';
 
@@ -275,21 +275,5 @@ export class Sandboxes implements Engine {
     await this.#starts.settled();
     this.#registry.detach();
     this.#pool?.[Symbol.dispose]();
-  }
-}
-
-/** Undefined: the sandbox is ending. */
-function refusalOf(failure: Failure, { limits }: SessionSpec): DockershError | undefined {
-  switch (failure) {
-    case 'stopping':
-      return undefined;
-    case 'places':
-      return nativeError(failure, 'E_SESSION_START', { userDetail: 'this sandbox has 256' });
-    case 'sessions':
-      return nativeError(failure, 'E_SESSION_START', {
-        userDetail: `${limits.mostSessions ?? 'no more'} at a time are allowed`,
-      });
-    default:
-      return nativeError(failure, 'E_SESSION_START');
   }
 }
