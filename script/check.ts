@@ -48,6 +48,7 @@ const steps: readonly Step[] = [
   { name: 'biome', command: bin('biome'), args: ['ci', '--max-diagnostics=50'] },
   { name: 'promises', command: process.execPath, args: own('check-promises.ts') },
   { name: 'imports', command: process.execPath, args: own('check-imports.ts') },
+  { name: 'structure', command: process.execPath, args: own('check-structure.ts') },
   { name: 'owners', command: process.execPath, args: own('check-owners.ts') },
   { name: 'headers', command: process.execPath, args: own('check-headers.ts') },
   { name: 'docs', command: process.execPath, args: own('check-docs.ts') },
