@@ -47,6 +47,7 @@
 #include "jobs/pack.h"
 #include "jobs/project.h"
 #include "jobs/usage.h"
+#include "profile.h"
 #include "report.h"
 #include "unpack/job.h"
 #include "walk/remove.h"
@@ -67,9 +68,10 @@ static const char *folder_of(const char *path) {
     return folder;
 }
 
-static int wall_around(const char *path, bool writable, struct err *err) {
-    const struct wall_folder folder = {.path = path, .writable = writable};
-    return wall_build(&folder, 1, err);
+static int wall_around(const char *job, const struct wall_folder *folders, size_t count, struct err *err) {
+    int attribute = profile_open();
+    profile_enter(&attribute, job);
+    return wall_build(folders, count, err);
 }
 
 // Around folders that are read, and one that is written to.
@@ -80,7 +82,7 @@ static int wall_around_all(char *const *read, size_t count, const char *written,
     for (size_t index = 0; index < count; index++)
         folders[index].path = read[index];
     folders[count] = (struct wall_folder){.path = written, .writable = true};
-    return wall_build(folders, count + 1, err);
+    return wall_around("chain", folders, count + 1, err);
 }
 
 static int run_pack(const struct arguments *arguments) {
@@ -93,8 +95,9 @@ static int run_pack(const struct arguments *arguments) {
     static char place[PATH_MAX];
     // Trusted attributes, where overlay keeps its marks, are shown to CAP_SYS_ADMIN alone (xattr(7)).
     uint64_t keep = arguments->overlay ? CAP_BIT(CAPABILITY_SYS_ADMIN) : 0;
+    const struct wall_folder folder = {.path = arguments->paths[0]};
     if (confine_drop(CAP_BIT(CAPABILITY_DAC_READ_SEARCH) | keep, &err) < 0 ||
-        wall_around(arguments->paths[0], false, &err) < 0)
+        wall_around("pack", &folder, 1, &err) < 0)
         return fail(&err, NULL, false, 0);
     if (pack(arguments->paths[0], STDOUT_FILENO, &options, &result, place, &err) < 0)
         return fail(&err, place, false, 0);
@@ -110,7 +113,7 @@ static int run_pack(const struct arguments *arguments) {
 static int run_list(const struct arguments *arguments) {
     struct err err = {0};
     if (confine_drop(0, &err) < 0 || confine_limit(&arguments->limits, &err) < 0 ||
-        wall_build(NULL, 0, &err) < 0 || list(STDIN_FILENO, &arguments->limits, &err) < 0)
+        wall_around("list", NULL, 0, &err) < 0 || list(STDIN_FILENO, &arguments->limits, &err) < 0)
         return fail(&err, NULL, false, 0);
     return 0;
 }

@@ -1,5 +1,5 @@
-// The AppArmor profile that the package brings is one, as far as the parser here can tell: rules about user
-// namespaces are of version 4.
+// The AppArmor profiles that the package brings are some, as far as the parser here can tell: rules about user
+// namespaces are of version 4. What they do is tried in a kernel that has AppArmor (test/vm/kernel-apparmor.ts).
 
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -25,7 +25,7 @@ async function parse(text: string): Promise<{ code: number | null; said: string 
   return { code, said: `${stdout.toString()}${stderr.toString()}` };
 }
 
-describe('the AppArmor profile', () => {
+describe('the AppArmor profile for nesting', () => {
   it('is read by the parser, and names the supervisor where the package puts it', async () => {
     const profile = await readFile(join(checkout, 'packaging/apparmor/dockersh'), 'utf8');
     const version = /version (\d+)/.exec(await runOk('apparmor_parser', ['--version']))?.[1];
@@ -36,5 +36,23 @@ describe('the AppArmor profile', () => {
     expect(await parse(readable)).toMatchObject({ code: 0, said: expect.stringMatching(/^dockersh$/m) });
     expect(profile).toContain('profile dockersh /usr/lib/dockersh/dockersh-supervisor flags=(unconfined) {');
     expect((await parse(`${readable}\nprofile x {`)).code).not.toBe(0);
+  });
+});
+
+describe('the AppArmor profiles of what reads archives and layers', () => {
+  it('are read by the parser, one for each job that enters one', async () => {
+    const { code, said } = await parse(
+      await readFile(join(checkout, 'packaging/apparmor/dockersh-layer'), 'utf8'),
+    );
+    expect(code, said).toBe(0);
+    const jobs = [
+      ...(await readFile(join(checkout, 'native/layer/main.c'), 'utf8')).matchAll(/wall_around\("(\w+)"/g),
+      ...(await readFile(join(checkout, 'native/layer/unpack/job.c'), 'utf8')).matchAll(
+        /profile_enter\(&\w+, "(\w+)"\)/g,
+      ),
+    ].map(([, job]) => `dockersh-layer-${job}`);
+    const names = said.split('\n').filter((line) => line.startsWith('dockersh-'));
+    expect(names.sort()).toEqual(jobs.sort());
+    expect(jobs).toHaveLength(4);
   });
 });

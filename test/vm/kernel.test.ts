@@ -3,6 +3,7 @@
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { describeFinished } from '../fixtures/process.ts';
+import { apparmorTests, purgeTest } from './kernel-apparmor.ts';
 import { cgroupTests } from './kernel-cgroups.ts';
 import { cpuTests } from './kernel-cpu.ts';
 import { diskTests } from './kernel-disk.ts';
@@ -65,6 +66,7 @@ describe.each(suites.filter((suite) => wanted.includes(suite)))('on the kernel o
   diskTests(on);
   cgroupTests(on);
   nestingTests(on);
+  apparmorTests(on, () => machine);
 
   it('after the power was cut while everybody wrote, every sandbox starts again and images verify', async () => {
     const writers = await inGroups(users, async (user) => {
@@ -87,4 +89,6 @@ describe.each(suites.filter((suite) => wanted.includes(suite)))('on the kernel o
     };
     expect(sandboxes.map(({ user }) => user)).toEqual(users);
   }, 900_000);
+
+  purgeTest(on);
 });

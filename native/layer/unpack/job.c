@@ -15,6 +15,7 @@
 #include "cleanup.h"
 #include "confine.h"
 #include "overlay/marker.h"
+#include "profile.h"
 #include "report.h"
 #include "unpack/unpack.h"
 #include "wall.h"
@@ -82,8 +83,10 @@ static int unpack_finish(pid_t child, int marker, int root, struct err *err) {
 int unpack_job(const char *path, const struct limits *limits) {
     struct err err = {0};
     int sockets[2];
+    int attribute = profile_open();
     if (confine_enter(path, &err) < 0)
         return fail(&err, NULL, false, 0);
+    profile_enter(&attribute, "unpack");
     // Before the archive sets its mode, and before what it takes to open a folder that nobody may read is
     // given up.
     cleanup_fd int root = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -4,6 +4,7 @@ import { inParallel } from '../../lib/async/parallel.ts';
 import { findAccount } from '../host/accounts.ts';
 import { type CheckResult, type Finding, type HostCheck, type UserCheck, unknown } from './check.ts';
 import { accountChecks } from './checks/accounts.ts';
+import { apparmorCheck } from './checks/apparmor.ts';
 import { cgroupChecks } from './checks/cgroups.ts';
 import { fileSystemChecks } from './checks/filesystems.ts';
 import { kernelChecks } from './checks/kernel.ts';
@@ -19,6 +20,7 @@ const checksAtOnce = 4;
 
 const hostChecks: readonly HostCheck[] = [
   ...kernelChecks,
+  apparmorCheck,
   ...sharedTableChecks,
   ...cgroupChecks,
   ...fileSystemChecks,

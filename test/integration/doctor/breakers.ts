@@ -26,6 +26,13 @@ export const scenarios = {
       echo 100 200 300 >/proc/sys/net/ipv4/tcp_mem; echo 1000 2000 3000000000 >/proc/sys/net/ipv4/udp_mem
       echo 0 >/proc/sys/net/netfilter/nf_hooks_lwtunnel`,
   },
+  noProfiles: {
+    script: `
+      mkdir -p /etc/apparmor.d; echo | put /etc/apparmor.d/dockersh-layer
+      mount -t tmpfs none /sys/kernel/security; mkdir /sys/kernel/security/apparmor
+      printf '%s\\n' 'sshd (enforce)' 'dockersh-layer-list (enforce)' 'dockersh-layer-pack (complain)' \\
+        >/sys/kernel/security/apparmor/profiles`,
+  },
   noMountApi: { deny: 'open_tree' },
   noSyscalls: { deny: 'seccomp,pidfd_open,openat2,close_range' },
   noCgroups: { script: 'while umount -R -l /sys/fs/cgroup 2>/dev/null; do :; done' },
@@ -176,6 +183,11 @@ export const breakers: Readonly<Record<string, Breaker>> = {
   'sysctl-lwtunnel': { scenario: 'smallTables', state: 'warning', found: /off/ },
   'kernel-namespaces': { scenario: 'noNamespaces', state: 'critical' },
   'kernel-mount-api': { scenario: 'noMountApi', state: 'critical', found: /open_tree/ },
+  'kernel-apparmor': {
+    scenario: 'noProfiles',
+    state: 'warning',
+    found: /^not in force: dockersh-layer-pack, dockersh-layer-chain, dockersh-layer-unpack$/,
+  },
   'kernel-seccomp': { scenario: 'noSyscalls', state: 'critical', found: /seccomp/ },
   'kernel-pidfd': { scenario: 'noSyscalls', state: 'critical', found: /pidfd_open/ },
   'kernel-openat2': { scenario: 'noSyscalls', state: 'critical', found: /openat2/ },
