@@ -75,7 +75,7 @@ static void send_state(struct supervisor *supervisor) {
     wire_start(&writer, message, sizeof message, MSG_STATE);
     wire_put_text(&writer, TAG_STATE, supervisor->state == STATE_RUNNING ? "running" : "stopping");
     wire_put_u32(&writer, TAG_PID, (uint32_t)supervisor->init_pid);
-    for (size_t index = 0; index < MAX_SESSIONS; index++) {
+    for (size_t index = 0; index < supervisor->reached; index++) {
         const struct session *session = &supervisor->sessions[index];
         char line[ID_BYTES + NOTE_BYTES + 48];
         if (!session->used || session->ended)

@@ -25,6 +25,7 @@
 #include "control.h"
 #include "pause.h"
 #include "rootfs/devpts.h"
+#include "rootfs/rootfs.h"
 #include "session/time.h"
 #include "start/spawner.h"
 #include "sys.h"
@@ -69,7 +70,7 @@ static bool reap_for(uint64_t milliseconds) {
 
 // Whether all who may have descriptors of clients' are gone.
 static bool only_teardown_is_left(const struct supervisor *supervisor) {
-    for (size_t index = 0; index < MAX_SESSIONS; index++) {
+    for (size_t index = 0; index < supervisor->reached; index++) {
         pid_t pid = supervisor->sessions[index].used ? supervisor->shared->slots[index].pid : 0;
         siginfo_t info;
         if (pid > 0 && waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0)
@@ -79,7 +80,7 @@ static bool only_teardown_is_left(const struct supervisor *supervisor) {
 }
 
 static void let_clients_go(struct supervisor *supervisor) {
-    for (size_t index = 0; index < MAX_SESSIONS; index++) {
+    for (size_t index = 0; index < supervisor->reached; index++) {
         if (supervisor->sessions[index].used)
             closing_end(&supervisor->sessions[index].connection, supervisor->spec.uid);
     }
@@ -156,7 +157,7 @@ static void spawner_died(void) {
     session_hear_spawner(&self);
     close_fd_at(&self.spawner);
     self.shared->let_go = self.asked; // and so has it
-    for (size_t index = 0; index < MAX_SESSIONS; index++) {
+    for (size_t index = 0; index < self.reached; index++) {
         struct session *session = &self.sessions[index];
         struct slot *slot = &self.shared->slots[index];
         if (session->used && session->started && !session->ended && slot->pid == 0) {
@@ -175,7 +176,7 @@ static void children_exited(void) {
     closing_check();
     // Zombies that a session still needs stay; they must not hide the ones behind them, so each
     // child of ours is asked for by its own pid.
-    for (size_t index = 0; index < MAX_SESSIONS; index++) {
+    for (size_t index = 0; index < self.reached; index++) {
         siginfo_t info = {.si_pid = 0};
         pid_t pid =
             self.sessions[index].used && !self.sessions[index].ended ? self.shared->slots[index].pid : 0;
@@ -214,7 +215,7 @@ static uint64_t next_look_ns(const struct session *session) {
 static uint64_t next_deadline(void) {
     uint64_t next = idle_end_ns() < self.kill_at_ns ? idle_end_ns() : self.kill_at_ns;
     next = self.thaw_at_ns < next ? self.thaw_at_ns : next;
-    for (size_t index = 0; index < MAX_SESSIONS; index++) {
+    for (size_t index = 0; index < self.reached; index++) {
         const struct session *session = &self.sessions[index];
         if (!session->used)
             continue;
@@ -228,7 +229,7 @@ static uint64_t next_deadline(void) {
 
 static void pass_deadlines(void) {
     uint64_t now = monotonic_ns();
-    for (size_t index = 0; index < MAX_SESSIONS; index++) {
+    for (size_t index = 0; index < self.reached; index++) {
         struct session *session = &self.sessions[index];
         if (session->used && session->kill_at_ns <= now)
             session_deadline(&self, session);
@@ -252,7 +253,7 @@ static void wait_and_handle(void) {
     nfds_t count = FIXED_POLLS;
     if (self.state == STATE_IDLE)
         polled[3].fd = -1; // build_sandbox() talks to it in its own order
-    for (size_t index = 0; index < MAX_SESSIONS; index++) {
+    for (size_t index = 0; index < self.reached; index++) {
         if (!self.sessions[index].used || self.sessions[index].connection < 0)
             continue;
         owners[count - FIXED_POLLS] = &self.sessions[index];
@@ -261,13 +262,18 @@ static void wait_and_handle(void) {
         short events = self.sessions[index].taken ? POLLIN : 0;
         polled[count++] = (struct pollfd){.fd = self.sessions[index].connection, .events = events};
     }
-    uint64_t deadline = next_deadline();
+    uint64_t deadline = self.staged ? 0 : next_deadline();
     (void)alarm(0);
     int ready = poll(polled, count, deadline == NEVER ? -1 : milliseconds_until(deadline));
     // Whatever may hold us up: that is this sandbox's end, not a sandbox that nobody can stop.
     (void)alarm(WATCHDOG_SECONDS);
     if (ready < 0)
         return;
+    if (ready == 0 && self.staged) {
+        // Whoever waits for the sandbox has been served: the kernel takes its time over this.
+        self.staged = false;
+        rootfs_detach(&self.spec);
+    }
     // Exits first: a session's slot must be known to be free, and its client told, before the rest.
     if (polled[1].revents != 0)
         children_exited();

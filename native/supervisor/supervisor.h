@@ -62,6 +62,7 @@ struct supervisor {
     pid_t spawner_pid;
     pid_t init_pid;
     struct shared *shared;
+    bool staged;    // what the sandbox was built from is still mounted here
     uint64_t asked; // sessions that a spawner has been asked for
     struct cgroups cgroups;
     struct spec spec;
@@ -71,6 +72,7 @@ struct supervisor {
     uint64_t thaw_at_ns;   // when a paused one runs on; NEVER: it is not paused
     uint32_t pause;        // the daemon's number of the pause, so that it knows which one an answer is about
     struct session sessions[MAX_SESSIONS];
+    size_t reached; // none beyond has ever been used, and their pages stay untouched
     struct report reports[MAX_REPORTS];
     size_t report_count;
 };

@@ -2,6 +2,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -19,15 +21,15 @@ static const char *const in_sys[] = {
     "firmware",          "kernel/boot_params",      "kernel/irq", "kernel/notes", "kernel/slab",
     "kernel/vmcoreinfo", "devices/virtual/powercap"};
 
-static int cover(int folder, const char *name, int device_folder) {
-    struct stat info;
-    if (fstatat(folder, name, &info, AT_SYMLINK_NOFOLLOW) != 0)
-        return errno == ENOENT ? 0 : -1;
-    if ((info.st_mode & (S_IROTH | S_IWOTH)) == 0)
-        return 0;
+// What is covered already in the folder: what the next one of its kind is covered with, by one call.
+struct covered {
+    const char *folder, *file;
+};
+
+static int cover_first(int folder, const char *name, bool is_folder, int device_folder) {
     // What shm and mqueue are mounted on later: an empty folder, and one with an empty file (dev.c).
-    cleanup_fd int tree = sys_open_tree(device_folder, S_ISDIR(info.st_mode) ? "shm" : "mqueue/empty",
-                                        SYS_OPEN_TREE_CLONE | O_CLOEXEC);
+    cleanup_fd int tree =
+        sys_open_tree(device_folder, is_folder ? "shm" : "mqueue/empty", SYS_OPEN_TREE_CLONE | O_CLOEXEC);
     struct sys_mount_attr attr = {.attr_set = SYS_MOUNT_ATTR_RDONLY | SYS_MOUNT_ATTR_NOSUID |
                                               SYS_MOUNT_ATTR_NODEV | SYS_MOUNT_ATTR_NOEXEC};
     if (tree < 0 || sys_mount_setattr(tree, "", AT_EMPTY_PATH, &attr) != 0)
@@ -35,9 +37,31 @@ static int cover(int folder, const char *name, int device_folder) {
     return sys_move_mount(tree, "", folder, name, SYS_MOVE_MOUNT_F_EMPTY_PATH);
 }
 
+// `folder` is the current one.
+static int cover(int folder, const char *name, int device_folder, struct covered *covered) {
+    struct stat info;
+    if (fstatat(folder, name, &info, AT_SYMLINK_NOFOLLOW) != 0)
+        return errno == ENOENT ? 0 : -1;
+    if ((info.st_mode & (S_IROTH | S_IWOTH)) == 0)
+        return 0;
+    if (S_ISLNK(info.st_mode)) { // mount(2) would cover what it leads to
+        errno = ELOOP;
+        return -1;
+    }
+    bool is_folder = S_ISDIR(info.st_mode);
+    const char **like = is_folder ? &covered->folder : &covered->file;
+    if (*like != NULL) // with the same flags
+        return mount(*like, name, NULL, MS_BIND, NULL);
+    *like = name;
+    return cover_first(folder, name, is_folder, device_folder);
+}
+
 static int cover_all(int folder, const char *const *names, size_t count, int device_folder, struct err *err) {
+    struct covered covered = {0};
+    if (fchdir(folder) != 0)
+        return err_sys(err, "enter folder", NULL);
     for (size_t index = 0; index < count; index++)
-        if (cover(folder, names[index], device_folder) != 0)
+        if (cover(folder, names[index], device_folder, &covered) != 0)
             return err_sys(err, "cover", names[index]);
     return 0;
 }

@@ -72,6 +72,8 @@ static void launch(struct supervisor *supervisor, struct session *session, const
     size_t length = session_request(supervisor, session, identity, reader);
     session->sent_ns = monotonic_ns();
     session->started = ask_spawner(supervisor, length, session->connection, err);
+    // Not before: the daemon has nothing more to do with it, and the session would wait.
+    (void)answer_daemon(supervisor, MSG_ACCEPTED, session->id, FAILURE_NONE, CLOSED_FD);
     if (!session->started)
         session_conclude(supervisor, session, 0, 125);
 }
@@ -109,9 +111,10 @@ void session_start(struct supervisor *supervisor, struct wire_reader *reader, in
             closing_end(&fds[0], supervisor->spec.uid);
         return;
     }
-    (void)answer_daemon(supervisor, MSG_ACCEPTED, id, FAILURE_NONE, CLOSED_FD);
     *session = (struct session){
         .used = true, .connection = CLOSED_FD, .pts = CLOSED_FD, .pts_number = -1, .kill_at_ns = NEVER};
+    size_t end = (size_t)(session - supervisor->sessions) + 1;
+    supervisor->reached = end > supervisor->reached ? end : supervisor->reached;
     session->received_ns = monotonic_ns();
     memcpy(session->id, id, sizeof id);
     memcpy(session->note, note, sizeof note);
@@ -125,7 +128,7 @@ void session_start(struct supervisor *supervisor, struct wire_reader *reader, in
 
 // The spawner has said that it could not fork for a session.
 static void failed_starts(struct supervisor *supervisor) {
-    for (size_t index = 0; index < MAX_SESSIONS; index++) {
+    for (size_t index = 0; index < supervisor->reached; index++) {
         struct session *session = &supervisor->sessions[index];
         if (!session->used || session->ended || !session->started)
             continue;

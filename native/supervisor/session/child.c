@@ -138,14 +138,6 @@ static void become_user(const struct plan *plan, struct slot *slot) {
         give_up(slot, "set uid", NULL);
 }
 
-static void default_signals(void) {
-    for (int number = 1; number < NSIG; number++)
-        (void)signal(number, SIG_DFL);
-    sigset_t none;
-    (void)sigemptyset(&none);
-    (void)sigprocmask(SIG_SETMASK, &none, NULL);
-}
-
 // What stands before the user's own output is said on the user's own descriptor 2. `object` may be the
 // work of whoever made the image: nothing in it may act on the terminal.
 static void notice(const char *object, const char *what) {
@@ -264,7 +256,6 @@ _Noreturn void child_run(struct wire_reader *reader, const struct child_ends *en
     if (streams.tty != 0 && ioctl(__builtin_ctz(streams.tty), TIOCSCTTY, 0) != 0)
         give_up(slot, "take the terminal", NULL);
     (void)umask(plan.mask & 0777);
-    default_signals();
     name_terminal(&plan, streams.number);
     show_banner(&plan, streams.tty);
     enter_folder(&plan);

@@ -18,7 +18,7 @@
 
 size_t session_count(const struct supervisor *supervisor) {
     size_t count = 0;
-    for (size_t index = 0; index < MAX_SESSIONS; index++)
+    for (size_t index = 0; index < supervisor->reached; index++)
         count += supervisor->sessions[index].used && !supervisor->sessions[index].ended ? 1 : 0;
     return count;
 }
@@ -177,7 +177,7 @@ static void end_background(const struct supervisor *supervisor, pid_t leader, in
 // pid nor the numbers of its group and session can belong to anybody else.
 bool session_exited(struct supervisor *supervisor, pid_t pid, int wait_code, int wait_status) {
     struct session *session = NULL;
-    for (size_t index = 0; index < MAX_SESSIONS && session == NULL; index++) {
+    for (size_t index = 0; index < supervisor->reached && session == NULL; index++) {
         if (supervisor->sessions[index].used && leader_of(supervisor, &supervisor->sessions[index]) == pid)
             session = &supervisor->sessions[index];
     }

@@ -7,10 +7,11 @@
 //   "mapped" ------------------------------------------ > network, UTS, IPC, cgroup namespace
 //   layers, overlay, /dev, binds   (at the same time)
 //   "mounted" ----------------------------------------- > mount namespace, proc … pivot_root, lockdown
-//   keeps devpts             <--------------------------  MSG_STEP with devpts; exec dockersh-init
-//   the host's /usr (host_folders.h)
-//   MSG_ENTER with pidfd ---- > setns, lockdown
-//   ready                    <  MSG_STEP
+//   keeps devpts             <--------------------------  MSG_STEP with devpts
+//   MSG_ENTER with pidfd ---- > setns, lockdown           lockdown
+//   the host's /usr (host_folders.h, at the same time)
+//   both are locked down     <  MSG_STEP  <-------------  MSG_STEP; exec dockersh-init
+//   ready
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -62,9 +63,6 @@ int spawner_start(struct supervisor *supervisor, int init_end, struct err *err) 
         // It lives as long as the sandbox: whatever else it kept open would be open for as long. That of a
         // login which is just being taken would never be seen to end.
         keep_only(kept, sizeof kept / sizeof kept[0]);
-        sigset_t none;
-        (void)sigemptyset(&none);
-        (void)sigprocmask(SIG_SETMASK, &none, NULL);
         struct spawner_ends ends = {
             .supervisor = theirs, .init = init_end, .init_binary = init_binary, .devpts = CLOSED_FD};
         spawner_run(supervisor->shared, ends);
@@ -124,14 +122,14 @@ static int map_and_mount(struct supervisor *supervisor, int init, struct err *er
     return 0;
 }
 
-static int join_spawner(struct supervisor *supervisor, struct err *err) {
+static int ask_to_enter(struct supervisor *supervisor, struct err *err) {
     uint8_t bytes[WIRE_HEADER_BYTES];
     struct wire_writer writer;
     const int fds[] = {supervisor->init_pidfd, supervisor->devpts};
     wire_start(&writer, bytes, sizeof bytes, MSG_ENTER);
     if (wire_send(supervisor->spawner, bytes, wire_finish(&writer, 2), fds, 2) != 0)
         return err_sys(err, "ask the spawner", NULL);
-    return wait_spawner(supervisor, err);
+    return 0;
 }
 
 static int prepare_cgroup(struct supervisor *supervisor, int init_end, struct err *err) {
@@ -177,16 +175,16 @@ int build_sandbox(struct supervisor *supervisor, struct wire_reader *reader, con
         return -1;
     if (step_wait_fd(init, MSG_STEP, &supervisor->devpts, err) != 0)
         return explain(&supervisor->shared->init_err, err);
-    if (host_folders_attach(&supervisor->spec, supervisor->init_pidfd, err) != 0)
-        return -1;
     if (delegate_attach(&supervisor->spec, true, supervisor->init_pid, err) != 0 ||
         delegate_attach(&supervisor->spec, true, supervisor->spawner_pid, err) != 0 ||
         delegate_limits(&supervisor->spec, err) != 0)
         return -1;
-    if (join_spawner(supervisor, err) != 0)
+    if (ask_to_enter(supervisor, err) != 0 ||
+        host_folders_attach(&supervisor->spec, supervisor->init_pidfd, err) != 0 ||
+        wait_spawner(supervisor, err) != 0)
         return -1;
-    rootfs_detach(&supervisor->spec);
-    return 0;
+    supervisor->staged = true;
+    return step_wait(init, MSG_STEP, err) == 0 ? 0 : explain(&supervisor->shared->init_err, err);
 }
 
 int replace_spawner(struct supervisor *supervisor, struct err *err) {
@@ -194,5 +192,5 @@ int replace_spawner(struct supervisor *supervisor, struct err *err) {
     if (spawner_start(supervisor, CLOSED_FD, err) != 0)
         return -1;
     supervisor->shared->let_go = supervisor->asked; // the one before has ended, with all that it had
-    return join_spawner(supervisor, err);
+    return ask_to_enter(supervisor, err) == 0 ? wait_spawner(supervisor, err) : -1;
 }

@@ -80,25 +80,44 @@ static int fill_run(const struct spec *spec, int root, struct err *err) {
 static const struct bound {
     const char *file, *most, *nesting;
 } bounds[] = {
-    {"max_user_namespaces", "0", "128"},       {"max_net_namespaces", "0", "128"},
-    {"max_mnt_namespaces", "0", "256"},        {"max_pid_namespaces", "0", "256"},
-    {"max_uts_namespaces", "0", "256"},        {"max_ipc_namespaces", "0", "256"},
-    {"max_cgroup_namespaces", "0", "256"},     {"max_time_namespaces", "0", "256"},
-    {"max_inotify_instances", "1024", "1024"}, {"max_inotify_watches", "1048576", "1048576"},
-    {"max_fanotify_groups", "128", "128"},     {"max_fanotify_marks", "1048576", "1048576"},
+    {"max_user_namespaces", "0", "128"},
+    {"max_net_namespaces", "0", "128"},
+    {"max_pid_namespaces", "0", "256"},
+    {"max_uts_namespaces", "0", "256"},
+    {"max_ipc_namespaces", "0", "256"},
+    {"max_cgroup_namespaces", "0", "256"},
+    {"max_time_namespaces", "0", "256"},
+    {"max_inotify_instances", "1024", "1024"},
+    {"max_inotify_watches", "1048576", "1048576"},
+    {"max_fanotify_groups", "128", "128"},
+    {"max_fanotify_marks", "1048576", "1048576"},
+    // Last: the sandbox's own, and the masks, are made with what the kernel counts as mount namespaces.
+    {"max_mnt_namespaces", "0", "256"},
 };
 
-static int bound_counters(const struct spec *spec, int proc, struct err *err) {
-    for (size_t index = 0; index < sizeof bounds / sizeof bounds[0]; index++) {
+#define ALL_BOUNDS (sizeof bounds / sizeof bounds[0])
+#define EARLY_BOUNDS (ALL_BOUNDS - 1)
+
+static int bound_counters(const struct spec *spec, int folder, size_t from, size_t to, struct err *err) {
+    for (size_t index = from; index < to; index++) {
         const struct bound *bound = &bounds[index];
         const char *most = spec->freedom.nesting ? bound->nesting : bound->most;
-        cleanup_fd int file = openat(proc, bound->file, O_WRONLY | O_CLOEXEC);
+        cleanup_fd int file = openat(folder, bound->file, O_WRONLY | O_CLOEXEC);
         if (file < 0 && errno == ENOENT) // what this kernel does not have, nobody can take
             continue;
         if (file < 0 || write(file, most, strlen(most)) < 0)
             return err_code(err, FAILURE_LIMIT, "bound what the kernel counts", bound->file);
     }
     return 0;
+}
+
+// All that can be bounded before there are mounts, while those are being made: every proc shows the opener's
+// own counters, the host's too. Where that is read-only (the host is a container) the sandbox's is taken,
+// later. How many are bound.
+static size_t bound_early(const struct spec *spec) {
+    struct err ignored = {0};
+    cleanup_fd int folder = open("/proc/sys/user", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    return folder >= 0 && bound_counters(spec, folder, 0, EARLY_BOUNDS, &ignored) == 0 ? EARLY_BOUNDS : 0;
 }
 
 // What is delegated to the user (delegate.h), as the root of the tree.
@@ -108,19 +127,18 @@ static int mount_cgroup(const struct spec *spec, int root, struct err *err) {
     return mount_in_root(root, "sys/fs/cgroup", "cgroup2", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL, err);
 }
 
-static int own_mounts(const struct spec *spec, int root, struct err *err) {
+static int own_mounts(const struct spec *spec, int root, size_t bound, struct err *err) {
     const unsigned long plain = MS_NOSUID | MS_NODEV;
     char size[64];
     (void)snprintf(size, sizeof size, "mode=1777,size=%llu", (unsigned long long)spec->shm_bytes);
     if (mount_in_root(root, "proc", "proc", plain | MS_NOEXEC, NULL, err) != 0)
         return -1;
-    // The masks make it read-only, but not for a descriptor from before; and they are made with what the
-    // kernel counts as mount namespaces.
+    // The masks make it read-only, but not for a descriptor from before.
     cleanup_fd int counters = open_in_root(root, "proc/sys/user", err);
     if (counters < 0)
         return -1;
     if (mount_sysfs(spec, root, err) != 0 || masks_add(spec, root, err) != 0 ||
-        bound_counters(spec, counters, err) != 0 || mount_cgroup(spec, root, err) != 0 ||
+        bound_counters(spec, counters, bound, ALL_BOUNDS, err) != 0 || mount_cgroup(spec, root, err) != 0 ||
         devpts_complete(root, err) != 0 ||
         mount_in_root(root, "dev/mqueue", "mqueue", plain | MS_NOEXEC, NULL, err) != 0 ||
         mount_in_root(root, "dev/shm", "tmpfs", plain, size, err) != 0)
@@ -128,7 +146,7 @@ static int own_mounts(const struct spec *spec, int root, struct err *err) {
     return fill_run(spec, root, err);
 }
 
-static int own_root(const struct spec *spec, struct err *err) {
+static int own_root(const struct spec *spec, size_t bound, struct err *err) {
     char path[256];
     (void)snprintf(path, sizeof path, "%s/r", spec->mountpoint);
     if (unshare(CLONE_NEWNS) != 0)
@@ -144,7 +162,7 @@ static int own_root(const struct spec *spec, struct err *err) {
     (void)umask(022);
     // proc first of all while the host's is in sight: the kernel lets a user namespace mount it only
     // where a whole one can be seen already.
-    if (own_mounts(spec, root, err) != 0)
+    if (own_mounts(spec, root, bound, err) != 0)
         return -1;
     // pivot_root(".", ".") stacks the old root over the new one; detaching it leaves no name of it.
     if (fchdir(root) != 0 || sys_pivot_root(".", ".") != 0 || umount2(".", MNT_DETACH) != 0 ||
@@ -159,18 +177,22 @@ static int build(const struct spec *spec, struct shared *shared, int peer, struc
     if (become_root(err) != 0 || own_namespaces(spec, err) != 0)
         return -1;
     shared->steps_ns[STEP_NETWORK] = monotonic_ns();
+    size_t bound = bound_early(spec);
     if (step_wait(peer, MSG_BUILD, err) != 0) // the root filesystem is mounted
         return -1;
-    if (own_root(spec, err) != 0)
+    if (own_root(spec, bound, err) != 0)
         return -1;
     cleanup_fd int pts = open("/dev/pts", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (pts < 0)
         return err_sys(err, "open devpts", NULL);
+    shared->steps_ns[STEP_PIVOT] = monotonic_ns();
+    // The spawner enters meanwhile. Nothing of the user's is started before both are locked down.
+    if (step_send(peer, MSG_STEP, pts, err) != 0)
+        return -1;
     static const struct freedom none = {0};
     if (lockdown(&none, &spec->filters, err) != 0)
         return -1;
-    shared->steps_ns[STEP_PIVOT] = monotonic_ns();
-    return step_send(peer, MSG_STEP, pts, err);
+    return step_send(peer, MSG_STEP, -1, err);
 }
 
 _Noreturn void inside_run(const struct spec *spec, struct shared *shared, int peer, int init_binary) {

@@ -129,11 +129,19 @@ static void handle(struct wire_reader *reader, int *fds, unsigned count, struct 
         _exit(1);
 }
 
+// What the supervisor and whoever started it ignore or hold back, a session's process must hear from its
+// first instant. Here, because there would be sixty calls of it in every login.
+static void default_signals(void) {
+    for (int number = 1; number < NSIG; number++)
+        (void)signal(number, SIG_DFL);
+    sigset_t none;
+    (void)sigemptyset(&none);
+    (void)sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
 _Noreturn void spawner_run(struct shared *shared, struct spawner_ends ends) {
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-    // What the supervisor ignores, a session's process must hear from its first instant.
-    (void)signal(SIGHUP, SIG_DFL);
-    (void)signal(SIGINT, SIG_DFL);
+    default_signals();
     for (;;) {
         int fds[WIRE_MAX_FDS];
         unsigned count;
