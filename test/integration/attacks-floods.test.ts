@@ -4,7 +4,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { descriptorsOf } from '../fixtures/descriptors.ts';
+import { descriptorsOf, descriptorsSettle } from '../fixtures/descriptors.ts';
 import { Host } from '../fixtures/host.ts';
 import { control } from '../fixtures/machine.ts';
 import { checkout } from '../fixtures/paths.ts';
@@ -49,7 +49,7 @@ describe.skipIf(control)('a flood of connections', () => {
 
   const login = async ({ uid, gid }: TestUser): Promise<Finished> =>
     await run(host.client, ['-c', 'echo served'], { uid, gid });
-  const descriptors = (): number => descriptorsOf(host);
+  const descriptors = (): Promise<number> => descriptorsOf(host);
   const linesOfAttacker = (): number => host.logRecords().filter(({ uid }) => uid === attacker.uid).length;
   const records = async (): Promise<Recorded[]> =>
     ((await host.ctlOk('logins', '--limit', '1000')) as { logins: Recorded[] }).logins;
@@ -81,18 +81,13 @@ describe.skipIf(control)('a flood of connections', () => {
   it.each(['empty', 'garbage', 'descriptors', 'fields', 'logins', 'waits'])(
     'costs the log, the launcher and the neighbour next to nothing: %s',
     async (kind) => {
-      const before = descriptors();
+      const before = await descriptors();
       const lines = linesOfAttacker();
       const { connections, forks } = await flood(kind);
       expect(connections).toBeGreaterThan(2_000); // a flood, or nothing has been tried
       expect(linesOfAttacker() - lines).toBeLessThan(mostLines);
       expect(forks).toBeLessThan(mostForks(connections));
-      await waitUntil(
-        () => descriptors() <= before,
-        'the descriptors to be closed',
-        20_000,
-        () => `${before} before, ${descriptors()} now`,
-      );
+      await descriptorsSettle(host, before);
     },
   );
 

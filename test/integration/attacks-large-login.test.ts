@@ -66,7 +66,7 @@ describe.skipIf(control || lacks('busybox'))('a login that brings too much along
     env: Record<string, string> = {},
   ): Promise<Finished> => await run(host.client, ['-c', command], { uid, gid, env, timeoutMs: answerMs });
 
-  const descriptors = (): number => descriptorsOf(host);
+  const descriptors = (): Promise<number> => descriptorsOf(host);
   const settled = async (before: number): Promise<void> => await descriptorsSettle(host, before);
 
   it.each([
@@ -80,7 +80,7 @@ describe.skipIf(control || lacks('busybox'))('a login that brings too much along
     ],
     ['sent alone', () => attacker, 'echo ran', manyVariables, /came with the login: 19\d KiB/],
   ])('is told what is too large: variables %s', async (_name, user, command, env, what) => {
-    const before = descriptors();
+    const before = await descriptors();
     const result = await login(user(), command, env);
     expect(result.stdout.toString()).toBe('');
     expect(result.code, describeFinished(result)).toBe(125);
@@ -95,7 +95,7 @@ describe.skipIf(control || lacks('busybox'))('a login that brings too much along
       users: { [ofBigImage.name]: { image: 'lab/medium' } },
     });
     expect((await login(ofBigImage, 'echo served')).stdout.toString()).toBe('served\n');
-    const before = descriptors();
+    const before = await descriptors();
     const result = await run(host.client, ['-c', `: ${large(100_000)}`, large(45_000)], {
       uid: ofBigImage.uid,
       gid: ofBigImage.gid,
@@ -113,7 +113,7 @@ describe.skipIf(control || lacks('busybox'))('a login that brings too much along
   });
 
   it('cannot be sent so often that nobody else gets in', async () => {
-    const before = descriptors();
+    const before = await descriptors();
     const logins = async (count: number): Promise<Finished[]> =>
       await Promise.all(Array.from({ length: count }, () => login(attacker, 'echo ran', manyVariables)));
     for (let round = 0; round < 20; round += 1) {
@@ -136,7 +136,7 @@ describe.skipIf(control || lacks('busybox'))('a login that brings too much along
     'poll',
   ];
   it.each(calls)('or meets a kernel that refuses %s, loses nothing of the daemon’s', async (call) => {
-    const before = descriptors();
+    const before = await descriptors();
     for (let times = 1; times <= 8; times += 1) {
       const fault = `inject=${call}:error=ENOBUFS:when=1..${times}`;
       const tracer = new Running(

@@ -44,7 +44,7 @@ describe.skipIf(control)('a hostile login client', () => {
   const login = async ({ uid, gid }: TestUser, command: string): Promise<Finished> =>
     await run(host.client, ['-c', command], { uid, gid });
 
-  const descriptors = (): number => descriptorsOf(host);
+  const descriptors = (): Promise<number> => descriptorsOf(host);
   const settled = async (before: number): Promise<void> => await descriptorsSettle(host, before);
 
   const victimIsServed = async (): Promise<void> => {
@@ -59,14 +59,14 @@ describe.skipIf(control)('a hostile login client', () => {
     ['broken messages of every kind', ['broken', '600']],
     ['messages of nothing but fields', ['fields', '20']],
   ])('leaves nothing behind with %s', async (_name, args) => {
-    const before = descriptors();
+    const before = await descriptors();
     expect((await run(...hostile(...args))).code).toBe(0);
     await settled(before);
     await victimIsServed();
   });
 
   it.each(['folder', 'path', 'root'])('is refused with a %s as a descriptor', async (kind) => {
-    const before = descriptors();
+    const before = await descriptors();
     const result = await run(...hostile('login', kind, 'echo ran'));
     expect(result.stdout.toString()).toMatch(/answer [34]:.*folders or disks/);
     expect(result.stdout.toString()).not.toContain('answer 2');
@@ -97,7 +97,7 @@ describe.skipIf(control)('a hostile login client', () => {
 
   it('ends nothing by having more refused than the launcher can take', async () => {
     await login(victim, 'true');
-    const before = descriptors();
+    const before = await descriptors();
     const launcher = Number(readFileSync(`/proc/${host.daemonPid}/task/${host.daemonPid}/children`, 'utf8'));
     process.kill(launcher, 'SIGSTOP');
     try {

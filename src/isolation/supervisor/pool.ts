@@ -9,7 +9,12 @@ import type { Disposer } from '../socket/client-connection.ts';
 import { SeqpacketConnection } from '../socket/seqpacket.ts';
 import { Launcher, type LauncherOptions } from './launcher.ts';
 
-const readyCount = 4;
+export const readyCount = 4;
+/** While so many are ready, the next one is not started beside the login that took one: it has the processors. */
+const enoughReady = 2;
+const refillLaterMs = 20;
+/** Until it is tried again where one could not be started. */
+const refillAgainMs = 1000;
 
 export interface PoolOptions extends Omit<LauncherOptions, 'started'> {
   readonly cgroups: CgroupHost;
@@ -21,6 +26,7 @@ export class SupervisorPool implements Disposable {
   readonly #prepare: Buffer;
   readonly #launcher: Launcher;
   #closed = false;
+  #later: NodeJS.Timeout | undefined;
 
   private constructor(options: PoolOptions, prepare: Buffer, launcher: Launcher) {
     this.#options = options;
@@ -80,20 +86,26 @@ export class SupervisorPool implements Disposable {
   take(): SeqpacketConnection {
     const taken = this.#ready.shift() ?? this.#fork();
     taken.pause();
-    // After the login that is waiting has been served.
-    setImmediate(() => {
-      try {
-        this.#refill();
-      } catch (error) {
-        this.#options.log.error({ err: error }, 'no supervisor could be started ahead of time');
-      }
-    });
+    if (this.#ready.length < enoughReady) setImmediate(() => this.#tryRefill());
+    else this.#later ??= setTimeout(() => this.#tryRefill(), refillLaterMs);
     return taken;
+  }
+
+  #tryRefill(): void {
+    clearTimeout(this.#later);
+    this.#later = undefined;
+    try {
+      this.#refill();
+    } catch (error) {
+      this.#options.log.error({ err: error }, 'no supervisor could be started ahead of time');
+      this.#later = setTimeout(() => this.#tryRefill(), refillAgainMs).unref();
+    }
   }
 
   /** Waiting supervisors end when their connection does; the launcher too. */
   [Symbol.dispose](): void {
     this.#closed = true;
+    clearTimeout(this.#later);
     for (const connection of this.#ready) connection[Symbol.dispose]();
     this.#launcher[Symbol.dispose]();
   }
