@@ -116,22 +116,36 @@ const typeNames = new Map<number, MessageType>(
 );
 const tagNames = new Map<number, Tag>(Object.entries(tags).map(([name, number]) => [number, name as Tag]));
 
+/** Most messages; longer ones move to twice as much. */
+const usualBytes = 1024;
+
 /** Builds one message. Throws RangeError where it would be longer than the limit. */
 export class WireWriter {
   readonly #type: MessageType;
-  readonly #parts: Buffer[] = [];
+  #buffer = Buffer.allocUnsafe(usualBytes);
   #bytes = wireHeaderBytes;
 
   constructor(type: MessageType) {
     this.#type = type;
   }
 
+  /** Begins a field; where its value of this length goes. */
+  #begin(tag: Tag, length: number): number {
+    const at = this.#bytes + wireFieldBytes;
+    this.#bytes = at + length;
+    if (this.#bytes > this.#buffer.length) {
+      const larger = Buffer.allocUnsafe(2 * this.#bytes);
+      this.#buffer.copy(larger, 0, 0, at - wireFieldBytes);
+      this.#buffer = larger;
+    }
+    this.#buffer.writeUInt32LE(tags[tag], at - wireFieldBytes);
+    this.#buffer.writeUInt32LE(length, at - wireFieldBytes + 4);
+    return at;
+  }
+
   bytes(tag: Tag, value: Uint8Array): this {
-    const head = Buffer.allocUnsafe(wireFieldBytes);
-    head.writeUInt32LE(tags[tag], 0);
-    head.writeUInt32LE(value.length, 4);
-    this.#parts.push(head, Buffer.from(value.buffer, value.byteOffset, value.byteLength));
-    this.#bytes += wireFieldBytes + value.length;
+    const at = this.#begin(tag, value.length);
+    this.#buffer.set(value, at);
     return this;
   }
 
@@ -142,34 +156,38 @@ export class WireWriter {
 
   /** A text of ours, as UTF-8. */
   text(tag: Tag, value: string): this {
-    return this.bytes(tag, Buffer.from(value, 'utf8'));
+    const at = this.#begin(tag, Buffer.byteLength(value, 'utf8'));
+    this.#buffer.write(value, at, 'utf8');
+    return this;
   }
 
   /** What came from a client, byte for byte. */
   byteString(tag: Tag, value: ByteString): this {
-    return this.bytes(tag, Buffer.from(value, 'latin1'));
+    const at = this.#begin(tag, value.length);
+    this.#buffer.write(value, at, 'latin1');
+    return this;
   }
 
   u32(...[tag, ...values]: [tag: Tag, ...values: number[]]): this {
-    const value = Buffer.allocUnsafe(4 * values.length);
-    for (const [index, number] of values.entries()) value.writeUInt32LE(number, index * 4);
-    return this.bytes(tag, value);
+    let at = this.#begin(tag, 4 * values.length);
+    for (const number of values) at = this.#buffer.writeUInt32LE(number, at);
+    return this;
   }
 
   u64(...[tag, ...values]: [tag: Tag, ...values: bigint[]]): this {
-    const value = Buffer.allocUnsafe(8 * values.length);
-    for (const [index, number] of values.entries()) value.writeBigUInt64LE(number, index * 8);
-    return this.bytes(tag, value);
+    let at = this.#begin(tag, 8 * values.length);
+    for (const number of values) at = this.#buffer.writeBigUInt64LE(number, at);
+    return this;
   }
 
+  /** Of what was begun; the writer is not to be used any more. */
   finish(fdCount = 0): Buffer {
     if (this.#bytes > wireMaxBytes) throw new RangeError(`message of ${this.#bytes} bytes`);
-    const header = Buffer.allocUnsafe(wireHeaderBytes);
-    header.writeUInt32LE(wireMagic, 0);
-    header.writeUInt16LE(messageTypes[this.#type], 4);
-    header.writeUInt16LE(fdCount, 6);
-    header.writeUInt32LE(this.#bytes - wireHeaderBytes, 8);
-    return Buffer.concat([header, ...this.#parts], this.#bytes);
+    this.#buffer.writeUInt32LE(wireMagic, 0);
+    this.#buffer.writeUInt16LE(messageTypes[this.#type], 4);
+    this.#buffer.writeUInt16LE(fdCount, 6);
+    this.#buffer.writeUInt32LE(this.#bytes - wireHeaderBytes, 8);
+    return this.#buffer.subarray(0, this.#bytes);
   }
 }
 

@@ -5,19 +5,32 @@ import { z } from 'zod';
 import { type ByteString, fieldOf, fieldsOf, parseWire, u32Of, u64sOf, WireWriter } from '../lib/wire.ts';
 
 /** Bytes as characters, without NUL. */
-const byteString = z.string().regex(/^[^\0]*$/);
+const isByteString = (value: unknown): value is ByteString =>
+  typeof value === 'string' && !value.includes('\0');
+const isVariable = (value: unknown): value is ByteString =>
+  isByteString(value) && /^[A-Za-z_][A-Za-z0-9_]*=/.test(value);
+
+/** Checked as one value: a schema for each of the strings takes several times as long, and every login waits for it. */
+const list = (isOne: (value: unknown) => value is ByteString, least: number, most: number) =>
+  z.custom<ByteString[]>(
+    (value) =>
+      Array.isArray(value) &&
+      value.length >= least &&
+      value.length <= most &&
+      value.every((one) => isOne(one)),
+  );
 
 /** A login as the client sends it. Arguments and environment are byte strings (latin1). */
 export const LoginRequest = z.strictObject({
   /** argv[0] first; for `dockersh-exec`, the user's name first. */
-  args: z.array(byteString).min(1).max(2048),
+  args: list(isByteString, 1, 2048),
   /** "NAME=value" */
-  env: z.array(byteString.regex(/^[A-Za-z_][A-Za-z0-9_]*=/)).max(512),
+  env: list(isVariable, 0, 512),
   umask: z.int().min(0).max(0o777),
   /** When the client started, CLOCK_MONOTONIC in nanoseconds; 0 when it did not say. Only for `logins`. */
   startedNs: z.bigint(),
   /** The path by which the client was executed (AT_EXECFN). */
-  execPath: byteString,
+  execPath: z.custom<ByteString>(isByteString),
   /** Only from root's dockersh-exec: whose sandbox. */
   user: z.string().min(1).max(256).optional(),
 });

@@ -7,9 +7,16 @@ import type { LoginRequest } from '../protocol/login.ts';
 import { shellArguments } from './command.ts';
 import { mayTravel, sessionEnvironment, variable } from './environment.ts';
 
+const idBytes = 5;
+let random = Buffer.alloc(0);
+
 /** Ten characters, enough to find one login in a log; not a secret. */
 export function newSessionId(): string {
-  return randomBytes(5).toString('hex');
+  // Many at a time: asking for five bytes costs as much as for a thousand, a twentieth of a millisecond.
+  if (random.length < idBytes) random = randomBytes(idBytes * 200);
+  const id = random.toString('hex', 0, idBytes);
+  random = random.subarray(idBytes);
+  return id;
 }
 
 export interface ShellChoice {

@@ -50,6 +50,8 @@ const freePatience = 25;
 
 export class CgroupHost {
   readonly #hierarchies: Hierarchies;
+  /** Names that more was left of, when it was last looked, than could be cleared away. */
+  readonly #stuck = new Set<string>();
 
   private constructor(hierarchies: Hierarchies) {
     this.#hierarchies = hierarchies;
@@ -223,13 +225,19 @@ export class CgroupHost {
    * Throws E_STUCK where that is so of several.
    */
   async freeName(name: string): Promise<string> {
+    // Most often nothing is left of anybody: the other names are not even looked at.
+    if (!this.#stuck.has(name) && (await this.#isFree(name, 1))) return name;
     let free: string | undefined;
+    let left = 0;
     for (let number = 1; number <= mostLeft; number += 1) {
       const candidate = number === 1 ? name : `${name}.${number}`;
       // What a killed supervisor left may still be ending; what is not needed is only cleared away.
       const isFree = await this.#isFree(candidate, free === undefined ? freePatience : 1);
       if (isFree) free ??= candidate;
+      else left += 1;
     }
+    if (left > 0) this.#stuck.add(name);
+    else this.#stuck.delete(name);
     if (free === undefined) throw new DockershError('E_STUCK');
     return free;
   }
