@@ -1,13 +1,13 @@
 // Sets up the place that all benchmarks of one run share: a throw-away daemon, users, and the contenders.
 
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { callAdmin } from '../src/cli/client.ts';
 import { Host } from '../test/fixtures/host.ts';
 import { processesOf } from '../test/fixtures/leaks.ts';
-import { waitUntil } from '../test/fixtures/process.ts';
+import { runOk, waitUntil } from '../test/fixtures/process.ts';
 import { TestUser } from '../test/fixtures/users.ts';
-import { type Account, type Contender, ours, plain } from './contenders.ts';
+import { type Account, bareEnter, type Contender, ours, plain } from './contenders.ts';
 import { installedOthers } from './others.ts';
 
 export class Field implements AsyncDisposable {
@@ -39,7 +39,8 @@ export class Field implements AsyncDisposable {
     await using stack = new AsyncDisposableStack();
     const users = stack.use(new AsyncDisposableStack());
     const host = stack.use(await startHost({}));
-    const other = against === undefined ? undefined : stack.use(await startHost({ checkout: against }));
+    const other =
+      against === undefined ? undefined : stack.use(await startHost({ checkout: resolve(against) }));
     const account = await addUser(host, users, '/bin/bash');
     return new Field(host, other, account, users, stack.move());
   }
@@ -57,13 +58,26 @@ export class Field implements AsyncDisposable {
     this.#others ??= await installedOthers(this.account, this.#stack);
     const { contenders, absent } = this.#others;
     const { account, host } = this;
-    const own = [plain(account), ours(account, host.client, () => this.stop([account]))];
+    const own = [
+      plain(account),
+      ours(account, host.client, () => this.stop([account])),
+      bareEnter(account, await this.#initPid()),
+    ];
     const other = this.#other;
     if (other !== undefined) {
       const stop = (): Promise<void> => stopSandboxes(other, [account]);
       own.push(ours(account, other.client, stop, 'the other build'));
     }
     return { contenders: [...own, ...contenders], absent };
+  }
+
+  /** Of the account's sandbox, which runs from then on. */
+  async #initPid(): Promise<number> {
+    const { uid, gid, name } = this.account;
+    await runOk(this.host.client, ['-c', 'true'], { uid, gid });
+    const pid = (await this.host.sandboxes()).find(({ user }) => user === name)?.initPid;
+    if (pid === undefined) throw new Error('the sandbox does not run');
+    return pid;
   }
 
   /** Stops the users' sandboxes and waits until nothing of them is left. */

@@ -4,7 +4,7 @@ import { writeFile } from 'node:fs/promises';
 import { cpus, release, totalmem } from 'node:os';
 import { parseArgs } from 'node:util';
 import { version } from '../src/lib/version.ts';
-import { type Benchmark, cold, pipeIn, pipeOut, prompt, terminal, warm } from './benchmarks.ts';
+import { type Benchmark, burst, cold, pipeIn, pipeOut, prompt, terminal, warm } from './benchmarks.ts';
 import { ctl } from './ctl.ts';
 import { disk } from './disk.ts';
 import { Field } from './field.ts';
@@ -19,6 +19,7 @@ import { sshCold, sshWarm } from './ssh.ts';
 
 const benchmarks: Record<string, Benchmark> = {
   warm,
+  burst,
   cold,
   prompt,
   'pipe-out': pipeOut,

@@ -4,8 +4,9 @@
 // usage: spawn KIND :: UID GID NAME HOME MOUNTS ARGV0 FILE [ARG …] [:: …]
 //
 // Runs as root; each command is executed as its own UID and GID, with the environment of a login, in the
-// mount namespace that the path MOUNTS leads to ("-": this one). Reads
-// the index of a command (from 0) on every line of stdin, runs it once and answers with one line:
+// mount namespace that the path MOUNTS leads to ("-": this one; "=PID": all namespaces of that process, which
+// is what entering a container costs at least). Reads the index of a command (from 0) on every line of stdin,
+// runs it once and answers with one line:
 //   run      MICROSECONDS STATUS            start to exit, stdin and stdout on /dev/null
 //   prompt   MICROSECONDS STATUS            start to the first prompt on a new PTY; then "exit 7" is typed
 //   read     MICROSECONDS STATUS BYTES      the command's stdout to its end
@@ -26,6 +27,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <termios.h>
 #include <time.h>
@@ -43,7 +45,8 @@ struct command {
     gid_t gid;
     const char *name;
     const char *home;
-    int mounts; // -1: ours
+    int mounts;  // -1: ours
+    int process; // a pidfd, or -1
     const char *file;
     char **arguments; // from argv[0] on, ended by NULL
 };
@@ -71,6 +74,20 @@ static double us_since(int64_t start) {
     return (double)(now_ns() - start) / 1000;
 }
 
+// The PID namespace is that of children alone.
+static void enter(int process) {
+    if (setns(process, CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWUTS |
+                           CLONE_NEWIPC | CLONE_NEWCGROUP) != 0)
+        _exit(123);
+    pid_t inside = fork();
+    if (inside == 0)
+        return;
+    int status;
+    if (inside < 0 || waitpid(inside, &status, 0) != inside)
+        _exit(124);
+    _exit(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
+}
+
 static _Noreturn void child(const struct command *command, const struct streams *streams) {
     static char home[512], user[300], logname[300];
     (void)snprintf(home, sizeof home, "HOME=%s", command->home);
@@ -90,6 +107,8 @@ static _Noreturn void child(const struct command *command, const struct streams 
         _exit(121);
     if (command->mounts >= 0 && setns(command->mounts, CLONE_NEWNS) != 0)
         _exit(123);
+    if (command->process >= 0)
+        enter(command->process);
     if (command->uid != 0 && (setgroups(1, &command->gid) != 0 || setgid(command->gid) != 0 ||
                               setuid(command->uid) != 0 || chdir("/") != 0))
         _exit(122);
@@ -350,12 +369,16 @@ static size_t parse(char **arguments, struct command *commands) {
         for (size_t index = 7; index < length; index++)
             own[index - 6] = field[index];
         struct command *command = &commands[count++];
-        *command = (struct command){.name = field[2], .home = field[3], .mounts = -1};
+        *command = (struct command){.name = field[2], .home = field[3], .mounts = -1, .process = -1};
         command->uid = (uid_t)strtoul(field[0], NULL, 10);
         command->gid = (gid_t)strtoul(field[1], NULL, 10);
         command->file = field[6];
         command->arguments = own;
-        if (strcmp(field[4], "-") != 0 && (command->mounts = open(field[4], O_RDONLY | O_CLOEXEC)) < 0)
+        if (field[4][0] == '=') {
+            command->process = (int)syscall(SYS_pidfd_open, atoi(field[4] + 1), 0);
+            if (command->process < 0)
+                die(field[4]);
+        } else if (strcmp(field[4], "-") != 0 && (command->mounts = open(field[4], O_RDONLY | O_CLOEXEC)) < 0)
             die(field[4]);
     }
     return count;

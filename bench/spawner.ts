@@ -18,7 +18,7 @@ export interface Command {
   /** Name of the account; for `many` the names that "{}" stands for, with commas between them. */
   name: string;
   home: string;
-  /** Path of the mount namespace to run in, where it is not this process's. */
+  /** Path of the mount namespace to run in, where it is not this process's; or "=PID", for all that process has. */
   mounts?: string;
   argv0?: string;
   file: string;
