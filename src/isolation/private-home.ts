@@ -5,6 +5,7 @@
 // folder (`home-place`) says where it was when it was last used: a policy that names another place, and a file system
 // that is not mounted, are told from a user who has no home yet.
 
+import { existsSync } from 'node:fs';
 import { chmod, lstat, mkdir, readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { writeFileAtomic } from '../lib/atomic-file.ts';
@@ -35,6 +36,7 @@ type Lying = Pick<HomeOwner, 'outside' | 'folder'>;
 
 /** The folder that it lay in when it was last used. */
 async function knownFolder({ outside, folder }: Lying): Promise<string> {
+  if (!existsSync(placeFile(outside))) return folder; // at once: every cold login asks twice
   try {
     return (await readFile(placeFile(outside), 'utf8')).trimEnd();
   } catch (error) {

@@ -9,6 +9,7 @@
 //
 // All but the last may lie on a disk of the user's own instead (user-disks.ts).
 
+import { lstatSync } from 'node:fs';
 import { chmod, chown, cp, lchown, lstat, mkdir, readdir, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { DockershError, hasErrno } from '../lib/errors.ts';
@@ -37,14 +38,11 @@ async function chownTree(folder: string, uid: number, gid: number): Promise<void
   }
 }
 
-async function prepareHome(
-  { outside, folder }: UserDisk,
-  user: UserRecord,
-  homeRoot: string | null,
-): Promise<string> {
+async function prepareHome(disk: UserDisk, user: UserRecord, homeRoot: string | null): Promise<string> {
+  const { outside, folder } = disk;
   const owner = { user, outside, folder, homeRoot };
   const home = await placeForHome(owner);
-  await fillHome(home, user);
+  if (homeRoot !== null || !isThere(disk, home)) await fillHome(home, user);
   await rememberHome(owner);
   return home;
 }
@@ -98,6 +96,24 @@ export interface UserFolder {
 /** Relative to where the supervisor builds (native/supervisor/rootfs/rootfs.c). */
 const deviceFolder = 'd';
 
+/**
+ * Whether the folder is there. Synchronous on purpose, as elsewhere in the state's own folders: it was looked up at the last login,
+ * and each call that is handed to another thread adds a tenth of a millisecond to a cold login. What lies on a disk of the
+ * user's own, or where policy keeps homes, is asked for without holding up others.
+ */
+const isThere = (disk: UserDisk, folder: string): boolean =>
+  disk.device === undefined && lstatSync(folder, { throwIfNoEntry: false })?.isDirectory() === true;
+
+async function makeLayer(layer: string, rootId: number, names: readonly string[]): Promise<void> {
+  await mkdir(layer, { recursive: true, mode: 0o700 });
+  for (const name of names) {
+    const folder = path.join(layer, name);
+    if (!(await makeFolder(folder, name === 'upper' ? 0o755 : 0o700)) || name !== 'upper') continue;
+    await chmod(folder, 0o755);
+    await chown(folder, rootId, rootId);
+  }
+}
+
 /** Makes what is missing. `rootId` owns the writable layer's root: it is / inside. */
 export async function prepareUserFolder(
   user: UserRecord,
@@ -111,13 +127,8 @@ export async function prepareUserFolder(
     device === undefined || !file.startsWith(`${folder}/`)
       ? file
       : path.join(deviceFolder, path.relative(folder, file));
-  await mkdir(layer, { recursive: true, mode: 0o700 });
-  await makeFolder(path.join(layer, 'work'), 0o700);
-  if (await makeFolder(path.join(layer, 'upper'), 0o755)) {
-    await chmod(path.join(layer, 'upper'), 0o755);
-    await chown(path.join(layer, 'upper'), rootId, rootId);
-  }
-  if (limited) await makeFolder(path.join(layer, 'kept'), 0o700);
+  const names = ['work', 'upper', ...(limited ? ['kept'] : [])];
+  if (!names.every((name) => isThere(disk, path.join(layer, name)))) await makeLayer(layer, rootId, names);
   return {
     device,
     layer: seen(layer),

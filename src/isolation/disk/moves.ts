@@ -124,7 +124,8 @@ export class DiskMoves {
   async settle(uid: number): Promise<void> {
     const folder = this.#folderOf(uid);
     if (!existsSync(folder)) return;
-    await rm(this.#halfImageOf(uid), { force: true });
+    const halfImage = this.#halfImageOf(uid);
+    if (existsSync(halfImage)) await rm(halfImage, { force: true });
     const half = path.join(folder, 'disk.new');
     if (existsSync(half)) await this.#options.remove(half);
     const whole = path.join(folder, 'disk.out');

@@ -4,7 +4,8 @@
 // user's own changes.
 
 import { createHash } from 'node:crypto';
-import { access, chmod, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { chmod, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { syncFolder } from '../../lib/atomic-file.ts';
 import { hasErrno } from '../../lib/errors.ts';
@@ -154,16 +155,6 @@ async function writeEntry(root: string, entry: Entry): Promise<void> {
   await chmod(target, 0o644);
 }
 
-async function exists(folder: string): Promise<boolean> {
-  try {
-    await access(folder);
-    return true;
-  } catch (error) {
-    if (!hasErrno(error, 'ENOENT')) throw error;
-    return false;
-  }
-}
-
 /**
  * The layer's folder under `folder`, written only where it is not there already; older ones are removed. The
  * user must have no running sandbox.
@@ -177,7 +168,7 @@ export async function prepareIdentityLayer(
   const entries = await entriesOf(spec, hostname, ids);
   const digest = createHash('sha256').update(JSON.stringify(entries)).digest('hex').slice(0, 16);
   const layer = path.join(folder, digest);
-  if (await exists(layer)) return layer;
+  if (existsSync(layer)) return layer; // in the state, as user-folder.ts has it
   await rm(folder, { recursive: true, force: true });
   const half = path.join(folder, `${digest}.new`);
   await mkdir(half, { recursive: true, mode: 0o755 });
