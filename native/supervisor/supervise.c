@@ -215,6 +215,7 @@ static uint64_t next_look_ns(const struct session *session) {
 static uint64_t next_deadline(void) {
     uint64_t next = idle_end_ns() < self.kill_at_ns ? idle_end_ns() : self.kill_at_ns;
     next = self.thaw_at_ns < next ? self.thaw_at_ns : next;
+    next = self.detach_at_ns < next ? self.detach_at_ns : next;
     for (size_t index = 0; index < self.reached; index++) {
         const struct session *session = &self.sessions[index];
         if (!session->used)
@@ -240,6 +241,10 @@ static void pass_deadlines(void) {
         supervisor_leave(&self);
     if (self.thaw_at_ns <= now)
         pause_end(&self);
+    if (self.detach_at_ns <= now) {
+        self.detach_at_ns = NEVER;
+        rootfs_detach(&self.spec);
+    }
     if (idle_end_ns() <= now)
         supervisor_stop(&self);
 }
@@ -262,18 +267,13 @@ static void wait_and_handle(void) {
         short events = self.sessions[index].taken ? POLLIN : 0;
         polled[count++] = (struct pollfd){.fd = self.sessions[index].connection, .events = events};
     }
-    uint64_t deadline = self.staged ? 0 : next_deadline();
+    uint64_t deadline = next_deadline();
     (void)alarm(0);
     int ready = poll(polled, count, deadline == NEVER ? -1 : milliseconds_until(deadline));
     // Whatever may hold us up: that is this sandbox's end, not a sandbox that nobody can stop.
     (void)alarm(WATCHDOG_SECONDS);
     if (ready < 0)
         return;
-    if (ready == 0 && self.staged) {
-        // Whoever waits for the sandbox has been served: the kernel takes its time over this.
-        self.staged = false;
-        rootfs_detach(&self.spec);
-    }
     // Exits first: a session's slot must be known to be free, and its client told, before the rest.
     if (polled[1].revents != 0)
         children_exited();
@@ -355,7 +355,7 @@ _Noreturn void supervise(int control, int init_binary) {
     self.init_binary = init_binary;
     self.listener = self.signals = self.spawner = self.init = self.devpts = CLOSED_FD;
     self.terminals = self.init_pidfd = CLOSED_FD;
-    self.linger_at_ns = self.kill_at_ns = self.thaw_at_ns = NEVER;
+    self.linger_at_ns = self.kill_at_ns = self.thaw_at_ns = self.detach_at_ns = NEVER;
     closing_when(spawner_has_let_go);
     (void)setsid();
     (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);

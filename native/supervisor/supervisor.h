@@ -62,13 +62,13 @@ struct supervisor {
     pid_t spawner_pid;
     pid_t init_pid;
     struct shared *shared;
-    bool staged;    // what the sandbox was built from is still mounted here
     uint64_t asked; // sessions that a spawner has been asked for
     struct cgroups cgroups;
     struct spec spec;
     uint64_t received_ns;
     uint64_t linger_at_ns; // when an idle sandbox stops
     uint64_t kill_at_ns;   // when a stopping one is killed
+    uint64_t detach_at_ns; // when what the sandbox was built from is no longer mounted here
     uint64_t thaw_at_ns;   // when a paused one runs on; NEVER: it is not paused
     uint32_t pause;        // the daemon's number of the pause, so that it knows which one an answer is about
     struct session sessions[MAX_SESSIONS];

@@ -33,6 +33,10 @@
 #include "supervisor.h"
 #include "sys.h"
 
+// Whoever waits for the sandbox is served by then: taking that many mounts down takes processors, and the
+// kernel holds us up meanwhile.
+#define DETACH_NS 50000000u
+
 int spawner_start(struct supervisor *supervisor, int init_end, struct err *err) {
     int pair[2];
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
@@ -183,7 +187,7 @@ int build_sandbox(struct supervisor *supervisor, struct wire_reader *reader, con
         host_folders_attach(&supervisor->spec, supervisor->init_pidfd, err) != 0 ||
         wait_spawner(supervisor, err) != 0)
         return -1;
-    supervisor->staged = true;
+    supervisor->detach_at_ns = monotonic_ns() + DETACH_NS;
     return step_wait(init, MSG_STEP, err) == 0 ? 0 : explain(&supervisor->shared->init_err, err);
 }
 
