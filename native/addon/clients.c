@@ -17,8 +17,8 @@
 // More than a connection can hold of messages without a byte: each takes its share of the sender's buffer.
 #define MOST_MESSAGES 1024
 #define MOST_CLOSING 32
-// How long those who wait are taken in before the event loop goes on, and for how many somebody looks at the
-// clock.
+// How long waiting clients are accepted before the event loop goes on, and after how many of them the clock
+// is read.
 #define ACCEPT_NS 3000000
 #define ACCEPT_LOOK 32
 // Connections of one uid at once, and how long it takes until there may be another.
@@ -47,8 +47,8 @@ static napi_value throw_accept(napi_env env) {
     return NULL;
 }
 
-// Who has sent a message stands in its control data, which tells one of no bytes from none at all;
-// descriptors find no room there, which the kernel says, and stay where they are.
+// The sender's credentials come as control data, so that an empty message can be told from none. There is no
+// room for descriptors: the kernel says that some were left out (MSG_CTRUNC), and they stay queued.
 static bool holds_descriptors(int fd, bool *any) {
     union {
         struct cmsghdr align;
@@ -95,8 +95,8 @@ static uint64_t now_ns(void) {
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-// Whether one more connection of this uid is not too many. A bucket is when it will be full again. Uids may
-// share a place: the one that was there before is then forgotten, and has nothing to wait for.
+// Whether this uid may have one more connection. A bucket holds the time at which it will be full again. Uids
+// may share a place: the earlier one is then forgotten, which lets it connect at once.
 static bool is_usual(uid_t uid, uint64_t now) {
     static struct bucket {
         uint64_t full_at;

@@ -92,10 +92,9 @@ static void remove_control_socket(const struct supervisor *supervisor) {
         (void)unlink(supervisor->spec.control_path);
 }
 
-// What the kernel can't end (it waits for whoever has the other side of a descriptor) must not keep the user
-// out, nor whoever stops the sandbox waiting: nothing of the user's runs any more. The daemon is told, and
-// this process waits with the cgroups for the end, under whose name the daemon starts no other sandbox
-// meanwhile.
+// A process that the kernel can't end (it waits for the other side of a descriptor) must neither keep the
+// user out nor make "stop" wait: nothing of the user's runs any more. The daemon is told. This process waits
+// for the end and keeps the cgroups; meanwhile the daemon starts no other sandbox under their name.
 static void leave_behind(struct supervisor *supervisor) {
     control_send_left(supervisor);
     remove_control_socket(supervisor);
@@ -203,8 +202,8 @@ static uint64_t idle_end_ns(void) {
     return self.thaw_at_ns == NEVER ? self.linger_at_ns : NEVER;
 }
 
-// When to look whether its process has received the login. Nobody is woken for that, because a login would
-// take longer: what a client says in the first moments is heard a little later.
+// When to look whether the session's process has received the login. It does not wake us, because that would
+// make logins slower: what a client sends in the first moments is read a little later.
 static uint64_t next_look_ns(const struct session *session) {
     if (session->taken || session->ended || session->connection < 0)
         return NEVER;
@@ -270,7 +269,7 @@ static void wait_and_handle(void) {
     uint64_t deadline = next_deadline();
     (void)alarm(0);
     int ready = poll(polled, count, deadline == NEVER ? -1 : milliseconds_until(deadline));
-    // Whatever may hold us up: that is this sandbox's end, not a sandbox that nobody can stop.
+    // If anything holds us up for a minute, the alarm ends this sandbox. Otherwise nobody could stop it.
     (void)alarm(WATCHDOG_SECONDS);
     if (ready < 0)
         return;

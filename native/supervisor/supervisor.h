@@ -81,7 +81,7 @@ struct supervisor {
 _Noreturn void supervise(int control, int init_binary);
 // Ends the sandbox now, and with it the supervisor.
 _Noreturn void supervisor_leave(struct supervisor *supervisor);
-// Asks everybody in the sandbox to end; who has not when the time for it is over is killed.
+// Asks all processes in the sandbox to end, and kills those that are left after the grace.
 void supervisor_stop(struct supervisor *supervisor);
 
 // build.c

@@ -77,7 +77,7 @@ export class UserLayers {
   async cleanUp(): Promise<void> {
     for (const uid of await uidsBelow(this.#state)) {
       await this.#disks.cleanUp(uid);
-      // On a disk of its own when that is next prepared: mounting every one would take its time.
+      // A layer on a disk image is cleaned when that is next prepared: mounting all of them would take long.
       await cleanUserFolder(this.#images.layerProgram, userFolder(this.#state, uid));
     }
   }

@@ -19,7 +19,7 @@ export type { Pause } from './sandbox/pause.ts';
 export interface SandboxSpec extends Limits, DiskLimits {
   readonly user: UserRecord;
   readonly image: SandboxImage;
-  /** Whose changes are on top of it: the user's own layer, or one for when their image is not to be had. */
+  /** The layer on top of the image: the user's own, or the one for the rescue image. */
   readonly layer: 'own' | 'rescue';
   /** What everybody who logs in at a terminal is told; undefined: nothing. */
   readonly notice: string | undefined;
@@ -172,7 +172,7 @@ export interface SandboxInfo extends ShownLimits {
   readonly lingerUntil: string | null;
 }
 
-/** What a sandbox counts for where room is short: one that runs, starts or ends. */
+/** A sandbox as it counts towards the bounds on the host, whether it runs, starts or ends. */
 export interface Load {
   readonly uid: number;
   /** Its limit. */
@@ -252,7 +252,7 @@ export interface Engine extends AsyncDisposable, Disposer {
   prepareDisk(user: UserRecord, limits: DiskLimits, strict: boolean): Promise<void>;
   /** Whether the uid has a range of ids. */
   hasRange(uid: number): boolean;
-  /** Takes the range back. Only where no file has one of its ids. */
+  /** Frees the range. Only if no file has one of its ids. */
   releaseRange(uid: number): Promise<void>;
   /**
    * Has the user's running sandbox keep to other limits, at once. False: there is none. `settings`: what the
@@ -270,7 +270,7 @@ export interface Engine extends AsyncDisposable, Disposer {
   renew(): void;
   loads(): Load[];
   usage(): Promise<SandboxUsage[]>;
-  /** What the policy said when the sandbox was started; undefined where there is none, or nobody knows. */
+  /** What the policy said when the sandbox was started; undefined if there is no sandbox, or it is not known. */
   settingsOf(uid: number): Readonly<Record<string, string>> | undefined;
   stopAll(): Promise<void>;
   list(): Promise<SandboxInfo[]>;

@@ -35,7 +35,8 @@ static bool vanished(void) {
 }
 
 static int tell(struct job *job, char kind, struct err *err) {
-    // Folders above that have not been told change as well: what is in them does.
+    // Folders above count as changed too, because something in them has; those that are not listed yet are
+    // listed here.
     for (char *slash = strchr(job->path + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
         size_t length = (size_t)(slash - job->path);
         if (length <= job->told)
@@ -101,8 +102,8 @@ static int tell_hidden(struct job *job, int upper, const struct below *below, si
     return 0;
 }
 
-// What is longer than any path. No image goes as deep, so nothing lies below it. The path's first folders say
-// where it is; all of them would make the list grow with the square of the depth.
+// Lists what is too deep for any path. No image goes as deep, so it hides nothing. Only the first folders of
+// its path are written: all of them would make the list grow with the square of the depth.
 static int diff_deep(struct job *job, int upper, size_t length, struct err *err) {
     char prefix[SHOWN_PREFIX + 1];
     size_t cut = length <= SHOWN_PREFIX ? length : SHOWN_PREFIX;

@@ -259,7 +259,7 @@ _Noreturn void child_run(struct wire_reader *reader, const struct child_ends *en
     name_terminal(&plan, streams.number);
     show_banner(&plan, streams.tty);
     enter_folder(&plan);
-    // Last: none of them is meant for what is done until here.
+    // Last, because none of these limits is meant for our own work before it.
     for (size_t index = 0; index < plan.limit_count; index++) {
         if (!set_limit(plan.limits[index])) {
             (void)err_code(&slot->err, FAILURE_LIMIT, "set limits", NULL);

@@ -22,7 +22,7 @@ struct identity {
 // never an id that is not mapped. 0, or -1 where it is refused.
 int identity_read(struct identity *identity, const struct spec *spec, struct wire_reader reader);
 
-// What its uid is on the host, where the supervisor lives: the user is the same on both sides.
+// The session's uid as the host sees it: that of the user is the same on both sides.
 uid_t identity_host_uid(const struct identity *identity, const struct spec *spec);
 // What a group inside is on the host.
 gid_t identity_host_gid(gid_t gid, const struct spec *spec);

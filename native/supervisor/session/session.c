@@ -128,7 +128,7 @@ static void hang_up(struct supervisor *supervisor, struct session *session) {
     session->kill_at_ns = monotonic_ns() + wait_ms * 1000000u;
 }
 
-// Its client dies of a hang-up, as if the line had gone, but says why before.
+// The client says why, and then dies of a hang-up as if the connection had been lost.
 void session_check_time(struct supervisor *supervisor, struct session *session) {
     const char *reason = session_time_over(session, monotonic_ns());
     if (reason == NULL)
@@ -208,7 +208,7 @@ void session_deadline(struct supervisor *supervisor, struct session *session) {
     if (!session->ended) { // not forked yet, not a group's leader yet, or about to be seen to exit
         if (leader > 1)
             (void)kill(leader, SIGKILL); // our own child, not reaped: the number is its
-        // What hangs in the kernel does not hear it; no need to try that often for ever.
+        // A process that hangs in the kernel ignores the signal, so it is sent less and less often.
         unsigned doubled = session->kills < 6 ? session->kills++ : 6;
         session->kill_at_ns = monotonic_ns() + ((uint64_t)RETRY_MS << doubled) * 1000000u;
         return;

@@ -73,10 +73,9 @@ static int fill_run(const struct spec *spec, int root, struct err *err) {
     return 0;
 }
 
-// As much as each id inside may have of what the kernel counts for a user namespace; all of them together
-// have no more than what the host gives the one id that owns it (spawner.c). Namespaces: as many as policy
-// allows to have inside; the filter alone would be one lock on that door. Watches are as many as large
-// editors ask for.
+// Bounds on what the kernel counts for each id in a user namespace. All ids together have no more than what
+// the host gives the one id that owns the namespace (spawner.c). Namespaces are bounded here as the policy
+// says, so that the filter is not the only defence. Watches are as many as large editors ask for.
 static const struct bound {
     const char *file, *most, *nesting;
 } bounds[] = {

@@ -18,7 +18,7 @@ export interface DisableOptions {
   readonly sshdConfig: string;
 }
 
-/** Throws CliFailure where the account has no sandbox of its own doing. */
+/** Throws CliFailure if the account's sandbox does not come from "user enable". */
 export async function planDisable(
   account: Account,
   options: DisableOptions,

@@ -30,7 +30,7 @@ export interface EnableOptions {
 const refuse = (message: string, hint: string, exitCode: number = sysexits.dataErr): CliFailure =>
   new CliFailure({ code: 'E_ACCOUNT', message, hint, exitCode });
 
-/** Throws CliFailure where it can be told beforehand that it won't do. */
+/** Throws CliFailure if enabling the account is known to fail. */
 export async function planEnable(
   account: Account,
   options: EnableOptions,
@@ -165,7 +165,7 @@ export function workOfEnabling(installation: Installation, plan: Plan, force: bo
       ...policyStep(tools, true),
       undisturbed(stateStep(tools)),
       firstLoginStep(tools),
-      // Whoever logs in from here on is inside.
+      // From here on, logins lead into the sandbox.
       undisturbed(entranceStep(tools)),
     ],
     isInForce: async () => await isIn(plan),
@@ -177,7 +177,7 @@ export function workOfEnabling(installation: Installation, plan: Plan, force: bo
   };
 }
 
-/** Whoever has logged in since it was asked first is outside, with files that were copied meanwhile. */
+/** A user who has logged in since the first check is outside, and uses files that were copied meanwhile. */
 function withNobody(step: Step, { cli, plan }: Tools): Step {
   return {
     ...step,

@@ -70,7 +70,7 @@ export async function putStub(plan: Plan, home: HomePlan): Promise<void> {
   await swap(plan, home);
 }
 
-/** The home is where it was, and no stub anywhere. Whatever has been done of putStub. */
+/** Puts the home back and removes the stub, however far putStub() got. */
 export async function takeStubBack(plan: Plan, home: HomePlan): Promise<void> {
   if ((await inodeOf(home.path)) !== home.inode) {
     if ((await inodeOf(home.aside)) !== home.inode) {
@@ -86,7 +86,7 @@ export async function takeStubBack(plan: Plan, home: HomePlan): Promise<void> {
   await removeAside(plan, home);
 }
 
-/** Takes away what lies aside: a stub, or files that have been copied. Never the home itself. */
+/** Removes what was put aside: a stub, or files that have been copied. Never the home itself. */
 export async function removeAside(plan: Plan, { aside }: HomePlan): Promise<void> {
   if ((await inodeOf(aside)) === undefined) return;
   await layerProgram(plan, ['remove', aside]);

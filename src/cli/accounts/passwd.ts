@@ -12,7 +12,7 @@ import { lastLine } from '../host/sshd-settings.ts';
 const lockPatienceMs = 15_000;
 const retryMs = 250;
 
-/** Throws CliFailure where it does not come to pass. */
+/** Throws CliFailure if the change does not take effect. */
 export async function setShell(name: string, shell: string): Promise<void> {
   await change('usermod', ['--shell', shell, '--', name], `the login shell of ${name}`);
 }
@@ -44,7 +44,7 @@ async function change(program: string, args: readonly string[], what: string): P
   }
 }
 
-/** What the name services say from now on; a cache may need a moment, or to be told. */
+/** Waits until the name services show the change; a cache may need a moment, or to be told. */
 export async function requireShell(account: Pick<Account, 'name'>, shell: string): Promise<void> {
   for (const program of ['nscd', 'sss_cache']) {
     const args = program === 'nscd' ? ['--invalidate=passwd'] : ['-U'];

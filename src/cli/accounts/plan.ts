@@ -50,7 +50,7 @@ export const Journal = z.strictObject({
   begun: z.array(z.string()),
   /** Everything is done but the clearing up. */
   committed: z.boolean(),
-  /** The process that is at it: pid and start time. */
+  /** The process that is working on it: pid and start time. */
   owner: z.string(),
 });
 export type Journal = z.infer<typeof Journal>;

@@ -21,7 +21,7 @@ export interface Tools {
   readonly plan: Plan;
 }
 
-/** Membership of a group. `wanted`: after `run`; the other way round after `undo`. */
+/** Joins a group (`wanted`) or leaves it; `undo` does the opposite. */
 export function groupStep({ plan }: Tools, wanted: boolean): Step[] {
   const { group, account } = plan;
   if (group === null) return [];
@@ -39,7 +39,7 @@ export function groupStep({ plan }: Tools, wanted: boolean): Step[] {
   ];
 }
 
-/** Our file in conf.d. One that somebody has changed since is theirs, and stays. */
+/** Writes or removes our file in conf.d. One that somebody has changed since is theirs, and stays. */
 export function policyStep({ cli, plan }: Tools, wanted: boolean): Step[] {
   const { policy, account } = plan;
   if (policy === null) return [];
@@ -108,13 +108,13 @@ export function stateStep({ cli, plan }: Tools): Step {
   };
 }
 
-/** The files lie aside, or at their place, or in the state as the private home: bring them to their place. */
+/** The files are aside, in their place, or already the private home in the state. Brings them back to their place. */
 async function fetchBack(cli: Console, plan: Plan, home: NonNullable<Plan['home']>): Promise<void> {
   try {
     await takeStubBack(plan, home);
   } catch (error) {
     if (!(error instanceof CliFailure) || error.code !== 'E_HALF_DONE') throw error;
-    // In the state, then: nothing lies aside, and the stub is at their place.
+    // Nothing is aside and the stub is in their place, so they are in the state.
     await cli.call('account.giveBack', { user: plan.account.name, target: home.aside });
     await takeStubBack(plan, home);
   }
@@ -131,7 +131,7 @@ export function firstLoginStep({ cli, plan }: Tools): Step {
   };
 }
 
-/** From here on the user is in. */
+/** From here on the user's logins lead into the sandbox. */
 export function entranceStep({ plan }: Tools): Step {
   const { account, client, how } = plan;
   if (how === 'sshd') return sshdStep(plan, true);

@@ -17,7 +17,7 @@ export interface Step {
 
 export interface Work {
   readonly steps: readonly Step[];
-  /** Whether users live with it already: then what was killed is completed, not taken back. */
+  /** Whether users depend on it already: then a killed run is completed, not taken back. */
   readonly isInForce: () => Promise<boolean>;
   /** What is to be done once nothing is taken back any more. May be done twice. */
   readonly finish: () => Promise<void>;
@@ -68,7 +68,7 @@ export async function perform(
   }
 }
 
-/** What a run that was killed has left is completed or taken back. Undefined: it is not dead. */
+/** Completes or takes back what a killed run has left. Undefined: that run is still alive. */
 export async function recover(
   books: Books,
   journal: Journal,
@@ -86,7 +86,7 @@ export async function recover(
   return 'taken back';
 }
 
-/** All that can be taken back is, even where something can't; that is told afterwards. */
+/** Takes back everything that can be taken back, and afterwards reports what could not. */
 async function takeBack({ steps }: Work, begun: readonly string[]): Promise<void> {
   const failures: unknown[] = [];
   for (const step of steps.filter(({ name }) => begun.includes(name)).reverse()) {

@@ -66,7 +66,7 @@ export async function listAttacks(program: string): Promise<Attack[]> {
   return linesOf(outcome?.stdout ?? '').map((line) => row.parse(JSON.parse(line)));
 }
 
-/** An answer for each chosen attack that is one at this place: what gave none could not be tried. */
+/** An answer for each chosen attack that is made at this place. An attack without one could not be tried. */
 export async function runAttacks(run: AttackRun): Promise<AttackAnswer[]> {
   const { exec, program, user, place, chosen, args = {}, inside = '/proc/self/fd/0' } = run;
   const wanted = (await listAttacks(program)).filter(
@@ -108,7 +108,7 @@ function linesOf(text: string): string[] {
   return text.split('\n').filter((line) => line !== '');
 }
 
-/** What is no answer is nobody's: the attack then has none. */
+/** A line that is no answer belongs to no attack; that attack then has none. */
 function answerIn(line: string): AttackAnswer[] {
   try {
     const parsed = answer.safeParse(JSON.parse(line));

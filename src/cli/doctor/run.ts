@@ -30,7 +30,7 @@ const hostChecks: readonly HostCheck[] = [
 ];
 const userChecks: readonly UserCheck[] = [...stateChecks, ...userServiceChecks, ...sshChecks, ...userWays];
 
-/** Of every id of a check, for --ignore and for the documentation's test. */
+/** The ids of all checks, for --ignore and for the test of the documentation. */
 export const checkIds: readonly string[] = [...hostChecks, ...userChecks].map(({ id }) => id);
 
 /** `user`: only this one's checks are run of those that are about accounts. */
@@ -51,7 +51,7 @@ export async function examine(context: Context, user: string | undefined): Promi
 export async function examineUsers(context: Context, subjects: readonly Subject[]): Promise<CheckResult[]> {
   const results: CheckResult[] = [];
   for (const check of userChecks) {
-    // Who is exempt has no sandbox that there could be a way around.
+    // An exempt account has no sandbox, so there is no way around it.
     const concerned = subjects.filter(
       (subject) => policyOf(subject)?.exempt !== 'yes' || check.id === exemptCheck.id,
     );

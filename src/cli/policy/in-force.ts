@@ -8,7 +8,7 @@ import type { Console } from '../console.ts';
 /** Longer than the daemon takes from one look to the next. */
 const noticeMs = 8_000;
 
-/** The explanation of a key for a user, when it is as wanted; undefined when it does not come to be. */
+/** Waits until the explanation of a user's key is as wanted. `came` is false if that did not happen in time. */
 export async function awaitPolicy(
   cli: Console,
   user: string,

@@ -76,7 +76,7 @@ async function close(
   });
 }
 
-/** As far as somebody can be asked about: of a group whose members nobody lists, there is nobody. */
+/** Whether the file is in force for a user whom it concerns; true if no such user can be listed. */
 async function isInForce(
   cli: Console,
   file: string,
@@ -87,7 +87,7 @@ async function isInForce(
   if (user === undefined) return true;
   const { came } = await awaitPolicy(cli, user, 'maintenance', ({ value, from, overrode }) => {
     const ours = [...from, ...overrode].some((source) => source.file === file);
-    // Whoever has "maintenance = none" of their own is not closed out.
+    // An account with "maintenance = none" of its own still gets in.
     return ours && (value === message || from.at(-1)?.file !== file);
   });
   return came;

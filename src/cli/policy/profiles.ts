@@ -7,7 +7,7 @@ import type { Problem } from '../../policy/problem.ts';
 import { machineHere } from '../../seccomp/calls.ts';
 import { ProfileFiles } from '../../seccomp/profile-file.ts';
 
-/** An error for every setting whose file is not to be had or not understood: who it is for could not log in. */
+/** An error for every setting whose file cannot be read or is not understood: its users could not log in. */
 export async function profileProblems(policy: Policy): Promise<Problem[]> {
   const problems: Problem[] = [];
   const profiles = new ProfileFiles(machineHere());

@@ -43,7 +43,7 @@ export async function runInherited(path: string, args: readonly string[]): Promi
     const sentByTerminal = fromTerminal.includes(signal) && process.stdin.isTTY;
     if (!sentByTerminal) child.kill(signal);
   };
-  // Before there is a child: a signal that came between would end us and leave it alone.
+  // Before there is a child: a signal in between would end us and leave the child behind.
   for (const signal of signals) process.on(signal, forward);
   const child = spawn(path, args, { stdio: 'inherit' });
   try {

@@ -107,7 +107,7 @@ export class LoginConnections {
     };
   }
 
-  /** Whose turn it is, until nobody waits or the time is up. */
+  /** Serves clients in turns until nobody waits or the time is up. */
   #serve(): void {
     this.#isPlanned = false;
     const until = performance.now() + sliceMs;

@@ -36,7 +36,7 @@ export class Doors implements Disposable {
     return path.join(this.#folder, `${uid}.sock`);
   }
 
-  /** A door that cannot be made is missed by nobody: its user comes in by everybody's. */
+  /** A socket that cannot be made is not missed: its user logs in by the common one. */
   open(uid: number): void {
     if (this.#open.has(uid)) return;
     try {
@@ -50,7 +50,7 @@ export class Doors implements Disposable {
     }
   }
 
-  /** Whoever has come by then is served all the same. */
+  /** Clients that have connected by then are still served. */
   close(uid: number): void {
     rmSync(this.#pathOf(uid), { force: true });
     this.#open.get(uid)?.close();

@@ -10,7 +10,7 @@ const keptAtAll = 20_000;
 
 interface Login {
   readonly id: string;
-  /** Under whose records it is: the peer's uid, whoever it logs in as. */
+  /** The uid whose records it belongs to: the peer's, whatever user it logs in as. */
   readonly whose: number;
   uid: number;
   user: string;
@@ -18,7 +18,7 @@ interface Login {
   kind: 'warm' | 'cold';
   outcome: string;
   hasEnded: boolean;
-  /** How many there were with this end, one after the other; this is the last of them. */
+  /** How many logins in a row ended like this; this is the last of them. */
   count: number;
   /** Name and CLOCK_MONOTONIC time of each step that was reached, in order. */
   readonly marks: { name: string; ns: bigint }[];
@@ -40,7 +40,7 @@ const supervisorSteps = ['received', 'terminal', 'fork', 'exec'];
 
 export class LoginHistory {
   readonly #logins = new Map<string, Login>();
-  /** The same, by whose they are; those that have ended, oldest first. */
+  /** The same records by uid; those that have ended, oldest first. */
   readonly #ended = new Map<number, Map<string, Login>>();
   #endedCount = 0;
   /** The last login of each uid, while it is a refusal. */

@@ -14,10 +14,10 @@ type Wanted = Pick<EffectivePolicy, 'seccomp' | 'seccompWiden' | 'socketcall'>;
 export class SystemCalls {
   readonly #machine: Machine = machineHere();
   readonly #files = new ProfileFiles(this.#machine);
-  /** Of those that come with dockersh, once somebody has them. */
+  /** Profiles that come with dockersh, compiled when a user first gets one. */
   readonly #compiled = new Map<'strict' | 'noSocketcall', Buffer>();
 
-  /** Throws E_SECCOMP where the file that policy names is not to be had or not understood. */
+  /** Throws E_SECCOMP if the file that policy names cannot be read or is not understood. */
   async for({ seccomp, seccompWiden, socketcall }: Wanted): Promise<SandboxSpec['systemCalls']> {
     const filters: Buffer[] = [];
     if (socketcall === 'no') filters.push(this.#builtin('noSocketcall'));

@@ -77,7 +77,7 @@ export class LiveLimits {
     const user = users.remembered(uid) ?? (await users.find(uid));
     const given = user === undefined ? undefined : await ownSettings.given(user);
     const evaluation = given?.evaluation;
-    // Whoever may not have a sandbox any more keeps the one that runs: ending it is somebody's decision.
+    // A user who may no longer have a sandbox keeps the running one: only an administrator ends it.
     if (user === undefined || given === undefined || evaluation?.kind !== 'ok') return;
     const settings = policy.settingsOf(user, given.own);
     const live = Object.fromEntries(

@@ -30,12 +30,12 @@ import { type DiskKey, diskBackendsOf, rareControllersOf, setsLimit } from './po
 
 type LastReading = Pick<LoadedPolicy, 'files' | 'stamp' | 'settled'>;
 
-/** How often it is looked for what no event tells: another file system mounted over the files, say. */
+/** How often the files are checked for changes without an event, such as another file system mounted over them. */
 const lookAgainMs = 5000;
-/** Somebody who edits without end does not keep logins waiting. */
+/** Bounds the wait of logins if files are edited without end. */
 const mostReadings = 5;
 
-/** Of what is wrong with the files, as much as somebody reads. */
+/** The most problems of the files that are kept: as many as a person reads. */
 const mostFaults = 20;
 
 export class PolicyStore implements AsyncDisposable {
@@ -44,7 +44,7 @@ export class PolicyStore implements AsyncDisposable {
   readonly #files: PolicyFiles;
   readonly #kept: KeptPolicy;
   #policy: Policy;
-  /** When it was accepted; null: it is nobody's, and lets nobody in. */
+  /** When it was accepted; null: there is no policy, and nobody is let in. */
   #since: string | null = null;
   #last: LastReading;
   #loading: Promise<void> | undefined;
@@ -262,7 +262,7 @@ export class PolicyStore implements AsyncDisposable {
   }
 }
 
-/** Says nothing of anybody. */
+/** A policy that gives nobody anything. */
 function emptyPolicy(file: string): Policy {
   const { policy } = assemble([], file);
   if (policy === undefined) throw new Error('an empty policy is a policy');

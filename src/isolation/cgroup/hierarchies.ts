@@ -15,7 +15,7 @@ const freezer = 'freezer';
 /** On v2, where a folder with controllers for others may hold no process itself (cgroups(7)). */
 export const supervisorsFolder = 'supervisors';
 
-/** What not every host is asked for. */
+/** Needs of cgroups beyond those that every host has to meet. */
 export interface CgroupNeeds {
   /** Of the rare controllers, those that the policy has a use for. Version 2 gives them without being asked. */
   readonly rare?: ReadonlySet<Controller>;
@@ -31,7 +31,7 @@ export interface Hierarchy {
 export interface Hierarchies {
   readonly mode: CgroupMode;
   readonly all: readonly Hierarchy[];
-  /** Why a controller cannot be had, in words that fit after "because"; only where more is known than that. */
+  /** Why a controller is missing, in words that fit after "because"; only if more is known than that it is. */
   readonly missing: ReadonlyMap<Controller, string>;
   readonly countsSwap: boolean;
   readonly countsSockets: boolean;

@@ -86,7 +86,7 @@ export class MountedDiskImage implements AsyncDisposable {
     this.#folder = folder;
   }
 
-  /** Throws E_DISK_BROKEN where the file system is damaged in a way that mends itself not. */
+  /** Throws E_DISK_BROKEN if the file system is damaged in a way that is not repaired automatically. */
   static async mount(file: string): Promise<MountedDiskImage> {
     const { fd, free } = addon().diskLock(file);
     using lock = new OwnedFd(fd);
@@ -209,7 +209,7 @@ function helper(program: string, args: readonly string[]): Promise<Result> {
   });
 }
 
-/** Takes away what mke2fs puts there and nobody needs: e2fsck makes it when it does. */
+/** Removes the folder that mke2fs makes and nobody needs: e2fsck makes it again if it needs it. */
 export async function emptyDiskImage(folder: string): Promise<void> {
   await rmdir(path.join(folder, 'lost+found')).catch((error: unknown) => {
     if (!hasErrno(error, 'ENOENT')) throw error;

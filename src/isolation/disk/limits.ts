@@ -12,7 +12,7 @@ export const DiskLimits = z.strictObject({
 });
 export type DiskLimits = Readonly<z.infer<typeof DiskLimits>>;
 
-/** folder: nothing does. */
+/** What holds the limits. folder: nothing does. */
 export type Holder = 'folder' | 'project' | 'image';
 
 /** `noProjects`: why there are no quotas of projects; undefined: there are. */

@@ -58,7 +58,7 @@ export class DiskMoves {
     await this.#orAsItIs(uid, async () => await this.#emptyIntoFolder(uid));
   }
 
-  /** A disk that holds its user to something, though not to what the policy says by now, is better than no login. */
+  /** A disk with an outdated limit is better than no login. */
   async #orAsItIs(uid: number, move: () => Promise<void>): Promise<void> {
     try {
       await move();

@@ -118,7 +118,7 @@ async function findDevices(wanted: readonly Wanted[]): Promise<DevicesFound> {
       what: `the policy gives ${nodes.size} devices`,
       why: `a sandbox has at most ${mostDevices}`,
     });
-  // Whoever could make nodes there would say what they mean.
+  // A user who could make nodes there could choose what they mean.
   for (const { name } of nodes.values()) await requireTrustedPath(`/dev/${name.replace(/[^/]*$/, '')}`);
   return { nodes: [...nodes.values()], missing };
 }
@@ -126,7 +126,7 @@ async function findDevices(wanted: readonly Wanted[]): Promise<DevicesFound> {
 /** Also the supervisor's (native/supervisor/spec.h). */
 const mostDevices = 64;
 
-/** What file systems of one's own need inside, whoever has them; nothing where the host has none. */
+/** /dev/fuse, which file systems of users need inside; nothing if the host has none. */
 const forNesting: Wanted = { path: '/dev/fus[e]', writable: true };
 
 /** What the sandbox gets. A missing device refuses the start where policy is strict, and is logged where not. */

@@ -26,7 +26,7 @@ export class Holds {
   }
 }
 
-/** What keeps users' sandboxes from being started. */
+/** Everything that keeps users' sandboxes from being started. */
 interface Gate {
   ended(uid: number): Promise<void> | undefined;
 }

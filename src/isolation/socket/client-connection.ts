@@ -16,7 +16,7 @@ export interface Disposer {
 
 export interface Arrivals {
   readonly clients: readonly ClientConnection[];
-  /** Of those who come faster than anybody logs in: closed already, or only to be discarded. */
+  /** Connections of uids that connect too fast: closed already, or only to be discarded. */
   readonly tooMany: number;
 }
 
@@ -36,7 +36,7 @@ export class ClientConnection {
   /** The peer's, by the kernel's word (SO_PEERCRED). */
   readonly uid: number;
 
-  /** One more of this uid's than anybody needs: nobody looks at it. */
+  /** More connections than this uid is allowed: this one is not looked at. */
   readonly isTooMany: boolean;
 
   constructor(fd: OwnedFd, uid: number, isTooMany = false) {
@@ -86,7 +86,7 @@ export class ClientConnection {
     return result;
   }
 
-  /** From a supervisor that would not have it. */
+  /** Takes the connection back from a supervisor that refused the session. */
   giveBack(fd: OwnedFd): void {
     this.#fd = fd;
   }

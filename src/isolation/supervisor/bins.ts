@@ -22,7 +22,7 @@ const anything = Buffer.from('x');
 export class Bins {
   readonly #carry: (uid: number, bin: OwnedFd) => void;
   readonly #bins = new Map<number, Bin>();
-  /** What nobody can take just now. */
+  /** Bins that could not be handed over just now. */
   readonly #left: OwnedFd[] = [];
   #retry: NodeJS.Timeout | undefined;
 
