@@ -83,6 +83,35 @@ test('the limits', () => {
   expect([login(args, env), login(args + 1, env), login(args, env + 1)]).toEqual([true, false, false]);
 });
 
+/** The number that a C source defines NAME as. */
+function defined(file: string, name: string): number {
+  const text = readFileSync(path.join(root, file), 'utf8');
+  const [, number] = new RegExp(`^#define ${name}\\s+(?:\\\\\\s+)?(\\d+)`, 'm').exec(text) ?? [];
+  if (number === undefined) throw new Error(`${file} does not define ${name}`);
+  return Number(number);
+}
+
+test('how long a login client waits, and how often it asks again', () => {
+  const [pause, times, waiting, silence] = ['RETRY_MS', 'RETRY_ATTEMPTS', 'WAITING_MS', 'SILENCE_MS'].map(
+    (name) => defined('native/login/main.c', name),
+  ) as [number, number, number, number];
+  const login = section('5. Login').replaceAll(/\s+/g, ' ');
+  expect(login).toContain(`every ${pause} ms, ${times} times (${(pause * times) / 1000} s)`);
+  expect(login).toContain(`after ${waiting / 1000} seconds that it waits`);
+  expect(login).toContain(`heard nothing for ${silence / 1000} seconds`);
+});
+
+test('how many of each there may be in a specification', () => {
+  const told = section("6. A supervisor's life").replaceAll(/\s+/g, ' ');
+  const most = (name: string): number => defined('native/supervisor/spec.h', name);
+  expect(told).toContain(`(together at most ${most('MAX_LAYERS')}, top first)`);
+  expect(told).toContain(`BIND (at most ${most('MAX_BINDS')})`);
+  expect(told).toContain(`MOUNT (at most ${most('MAX_BINDS')})`);
+  expect(told).toContain(`DEVICE (at most ${most('MAX_DEVICES')})`);
+  expect(told).toContain(`CGROUP_WRITE (at most ${most('MAX_CGROUP_WRITES')})`);
+  expect(told).toContain(`CGROUP_LIFT (at most ${most('MAX_CGROUP_LIFTS')})`);
+});
+
 describe('the admin protocol', () => {
   test('every verb, with its params', () => {
     const told = rowsOf('9. Admin').map(([verb = '', params = '']) => [verb, params.match(/\w+/g) ?? []]);
