@@ -182,7 +182,7 @@ async function isClean(file: string): Promise<boolean> {
   return bytesRead === 1024 && magic === 0xef53 && (state & 3) === 1 && !needsRecovery;
 }
 
-/** Why no image can be made or mounted here; undefined: it can. */
+/** Why no disk image can be made or mounted here; undefined: one can. */
 export function diskImagesMissing(): string | undefined {
   if (!existsSync('/dev/loop-control')) return 'there are no loop devices (/dev/loop-control)';
   const folders = helperPath.split(':');

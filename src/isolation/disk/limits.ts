@@ -25,10 +25,10 @@ export function holderOf(
     return { holder: 'project', ...(noProjects === undefined ? {} : { missing: noProjects }) };
   }
   if (diskBytes === null) {
-    return { holder: 'image', missing: 'an image needs a size: set "disk" where "inodes" is set' };
+    return { holder: 'image', missing: 'a disk image needs a size: set "disk" where "inodes" is set' };
   }
   if (home === 'private' && homeRoot !== null) {
-    const missing = 'an image holds the home as well: leave "home_root" out, or use quotas of projects';
+    const missing = 'a disk image holds the home as well: leave "home_root" out, or use project quotas';
     return { holder: 'image', missing };
   }
   return { holder: 'image' };

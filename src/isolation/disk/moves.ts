@@ -43,17 +43,17 @@ export class DiskMoves {
     return `${this.#images.fileOf(uid)}.new`;
   }
 
-  /** What lies in the user's folder goes into an image. Throws E_DISK_FULL, E_LIMIT_REFUSED. */
+  /** Moves what lies in the user's folder into a disk image. Throws E_DISK_FULL, E_LIMIT_REFUSED. */
   async toImage(uid: number, wanted: DiskImageSize): Promise<void> {
     await this.#fillImage(uid, this.#folderOf(uid), wanted);
   }
 
-  /** What lies in `source`, which is the image that there is, goes into another; it stays as it is where that fails. */
+  /** Moves what lies in `source`, the disk image that there is, into another. `source` stays as it is if that fails. */
   async toOtherImage(uid: number, source: string, wanted: DiskImageSize): Promise<void> {
     await this.#orAsItIs(uid, async () => await this.#fillImage(uid, source, wanted));
   }
 
-  /** What is in the image goes into the user's folder; it stays as it is where that fails. */
+  /** Moves what is in the disk image into the user's folder. The disk image stays as it is if that fails. */
   async toFolder(uid: number): Promise<void> {
     await this.#orAsItIs(uid, async () => await this.#emptyIntoFolder(uid));
   }

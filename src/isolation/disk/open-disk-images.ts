@@ -45,7 +45,7 @@ export class OpenDiskImages implements AsyncDisposable {
     return diskImage(this.#state, uid);
   }
 
-  /** Whether the user's disk is an image. */
+  /** Whether the user has a disk image. */
   exists(uid: number): boolean {
     return existsSync(this.fileOf(uid));
   }

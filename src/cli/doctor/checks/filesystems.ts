@@ -162,8 +162,8 @@ async function quota(context: Context): Promise<Finding> {
     return warning(`${seen}, and there are no loop devices or no mke2fs`, fix);
   }
   return keepsImages.has(type)
-    ? ok(`${seen}: disk limits are held by images`)
-    : warning(`${seen}; images are not kept on ${type}`, 'Put the state folder on ext4 or xfs.');
+    ? ok(`${seen}: disk limits are held by disk images`)
+    : warning(`${seen}; disk images are not kept on ${type}`, 'Put the state folder on ext4 or xfs.');
 }
 
 /** Where a file can have holes, and a loop device behind it. */
