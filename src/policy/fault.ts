@@ -10,6 +10,6 @@ export interface PolicyFault {
 /** One line, for the service manager and for administrators. */
 export function describeFault({ since }: PolicyFault): string {
   return since === null
-    ? 'the policy is broken, and no earlier one is known: every login is refused'
-    : `the policy is broken: in force is the last good one, of ${since}`;
+    ? 'the policy is broken, and no earlier one is known, so every login is refused'
+    : `the policy is broken: the last good one, of ${since}, is in force`;
 }

@@ -120,7 +120,7 @@ describe.skipIf(control || unlimited)('a limit that is edited', () => {
       () =>
         world()
           .host.logRecords()
-          .some(({ msg }) => msg.includes('in force is the last good one')),
+          .some(({ msg }) => msg.includes('the last good one')),
       'the log to say so',
     );
     await tell(session, `(${allocate})`);

@@ -189,7 +189,7 @@ describe.each(suites)('on Debian %s', (suite) => {
     expect((await guest.enter('systemctl', ['reload', 'dockershd.service'])).code).not.toBe(0);
     expect(await guest.enterOk('journalctl -u dockershd.service -o cat')).toMatch(/wrong\.ini:2.*memory/);
     expect(await guest.enterOk('systemctl status dockershd.service')).toMatch(
-      /Status: "Attention: the policy is broken: in force is the last good one, .*\(dockershctl policy check\)"/,
+      /Status: "Attention: the policy is broken: the last good one, .*, is in force.*\(dockershctl policy check\)"/,
     );
     expect(await daemonPid()).toBe(pid);
     expect((await guest.ssh('bob', 'exit 4')).code).toBe(4);

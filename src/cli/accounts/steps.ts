@@ -57,7 +57,7 @@ export function policyStep({ cli, plan }: Tools, wanted: boolean): Step[] {
       if (came) continue;
       throw new CliFailure({
         code: 'E_POLICY_INVALID',
-        message: `${key} = ${value} does not come out for ${account.name}, but ${seen ?? 'nothing'}`,
+        message: `${key} is ${seen ?? 'nothing'} for ${account.name} after the edit, and should be ${value}`,
         hint: 'Another section comes later (dockershctl policy explain), or the policy is broken (dockershctl policy check).',
         exitCode: sysexits.config,
       });

@@ -101,7 +101,7 @@ describe('policy explain', () => {
     const { stdout } = await cli(['--socket', daemon.socketPath, 'policy', 'explain', 'ada']);
     expect(stdout).toMatch(/knows no such account/);
     expect(stdout).toMatch(
-      /^ATTENTION: the policy is broken: in force is the last good one, of 2026-01-02T03:04:05/m,
+      /^ATTENTION: the policy is broken: the last good one, of 2026-01-02T03:04:05\S*, is in force/m,
     );
     expect(stdout).toMatch(/refused: the policy names no image for ada \[E_NO_POLICY\]/);
   });

@@ -116,7 +116,7 @@ asRoot('a file that goes wrong changes nothing', () => {
     await store.refresh();
     expect(imageOf(store)).toBe('one');
     expect(await logged()).toMatch(reason);
-    expect(await logged()).toMatch(/in force is the last good one/);
+    expect(await logged()).toMatch(/the last good one, of .* is in force/);
     // And it is read once for each change, not for each login.
     expect(store.refresh()).toBeUndefined();
     await rm(file, { force: true });
@@ -204,7 +204,7 @@ asRoot('at the start', () => {
       expect(store.fault?.problems.join('\n')).toMatch(reason);
       expect(await logged()).toMatch(reason);
     }
-    expect(await logged()).toMatch(/"level":"error".*"keptBy":.*in force is the last good one, of 20/);
+    expect(await logged()).toMatch(/"level":"error".*"keptBy":.*the last good one, of 20\S+, is in force/);
     await rm(path.join(folder, 'conf.d'), { force: true });
     await rm(file, { force: true, recursive: true });
     const told: unknown[] = [];
