@@ -6,6 +6,12 @@ import { imageEnvironment, mayTravel, sessionEnvironment, variable } from '../..
 const account = { name: 'tester', uid: 1000, shell: '/bin/bash' };
 const own = ['USER=tester', 'LOGNAME=tester', 'SHELL=/bin/bash', 'XDG_RUNTIME_DIR=/run/user/1000'];
 
+const root = path.resolve(import.meta.dirname, '../../..');
+/** Names of the variables that the login client sends, those that begin with LC_ left out. */
+const sent = [
+  ...readFileSync(path.join(root, 'native/login/environ.c'), 'utf8').matchAll(/^ {4}"([A-Z_]+)=",$/gm),
+].map(([, name]) => name ?? '');
+
 describe('what may travel', () => {
   test.each([
     'TERM=xterm',
@@ -40,12 +46,15 @@ describe('what may travel', () => {
   });
 
   test('the client sends what the daemon takes, and besides only the terminal and the command that the session replaces', () => {
-    const file = path.resolve(import.meta.dirname, '../../../native/login/environ.c');
-    const sent = [...readFileSync(file, 'utf8').matchAll(/^ {4}"([A-Z_]+)=",$/gm)].map(
-      ([, name]) => name ?? '',
-    );
     expect(sent.length).toBeGreaterThan(5);
     expect(sent.filter((name) => !mayTravel(`${name}=x`))).toEqual(['SSH_TTY', 'SSH_ORIGINAL_COMMAND']);
+  });
+
+  test('dockersh(1) names every variable that travels', () => {
+    const manual = readFileSync(path.join(root, 'packaging/man/dockersh.1'), 'utf8');
+    const named = /\.SH ENVIRONMENT\n([^]*?)\.SH /.exec(manual)?.[1]?.match(/\b[A-Z][A-Z_]+\*?/g) ?? [];
+    const travels = sent.filter((name) => mayTravel(`${name}=x`));
+    expect(named.filter((name) => name !== 'BR').sort()).toEqual([...travels, 'LC_*'].sort());
   });
 });
 
