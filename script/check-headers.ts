@@ -1,6 +1,5 @@
 // Holds the headers of files: each begins with a comment whose first words say what the file does ("Serialises
-// operations on a user's layer"), and none with a question word. A C file that has a header file of the same name may
-// leave it to that one, and a test (*.test.ts) to the names of its cases.
+// operations on a user's layer"), and none with a question word. A C file may leave that to the header file of its name.
 
 import { existsSync, globSync, readFileSync } from 'node:fs';
 import path from 'node:path';
@@ -30,9 +29,7 @@ function headerOf(file: string): string | undefined {
 function problemOf(file: string): string | undefined {
   if (file.endsWith('.c') && existsSync(path.join(root, file.replace(/c$/, 'h')))) return undefined;
   const header = headerOf(file);
-  if (header === undefined) {
-    return file.endsWith('.test.ts') ? undefined : 'no header says what this file does';
-  }
+  if (header === undefined) return 'no header says what this file does';
   const isQuestion = questions.test(header) || questions.test(header.replace(ownName, ''));
   return isQuestion ? `the header begins with a question word: "${header}"` : undefined;
 }

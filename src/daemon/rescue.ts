@@ -44,7 +44,10 @@ export async function imageOrRescue(choice: RescueChoice): Promise<ImageAtStart>
     if (rescue === null || !isImageFailure(error)) throw error;
     const image = await rescueImage(choice, rescue).catch(() => undefined); // then the first failure is the one to tell
     if (image === undefined) throw error;
-    log.error({ uid: user.uid, user: user.name, rescue, err: error }, 'the image is missing or damaged: starting from the rescue image');
+    log.error(
+      { uid: user.uid, user: user.name, rescue, err: error },
+      'the image is missing or damaged: starting from the rescue image',
+    );
     return { image, layer: 'rescue', notice: noticeOf(`is ${faultOf(error)}`) };
   }
 }

@@ -1,3 +1,5 @@
+// Tests of dockershctl's end of the admin protocol, against a real socket.
+
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';

@@ -1,3 +1,5 @@
+// Tests of sizes and durations as people read them.
+
 import { expect, it } from 'vitest';
 import { humanDuration, humanSize } from '../../../src/cli/human.ts';
 

@@ -1,3 +1,5 @@
+// Tests of the verbs "policy check" and "policy explain".
+
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';

@@ -1,3 +1,5 @@
+// Tests of progress on a terminal, in plain lines and as JSON.
+
 import { describe, expect, it } from 'vitest';
 import type { AdminProgress } from '../../../src/protocol/admin.ts';
 import { cli, FakeDaemon } from './fake-daemon.ts';

@@ -1,3 +1,5 @@
+// Tests of the schemas of the admin protocol.
+
 import { describe, expect, it } from 'vitest';
 import { adminRequest } from '../../../src/protocol/admin.ts';
 

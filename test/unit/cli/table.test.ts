@@ -1,3 +1,5 @@
+// Tests of tables: the width of characters, cut lines, aligned columns.
+
 import { describe, expect, it } from 'vitest';
 import { Console } from '../../../src/cli/console.ts';
 import { displayWidth, renderTable, truncate } from '../../../src/cli/table.ts';

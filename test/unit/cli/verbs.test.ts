@@ -1,3 +1,5 @@
+// Tests of the verbs ps, stop, image, logins, version and policy check, against a real socket.
+
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';

@@ -1,3 +1,5 @@
+// Tests of the bounds on all sandboxes together, and of logins that wait for room.
+
 import { totalmem } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';

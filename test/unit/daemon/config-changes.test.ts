@@ -1,3 +1,5 @@
+// Tests of "commit --change", lines as in a Dockerfile.
+
 import { describe, expect, it } from 'vitest';
 import { configChanges } from '../../../src/daemon/admin/config-changes.ts';
 

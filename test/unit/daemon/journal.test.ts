@@ -1,3 +1,5 @@
+// Tests of the log as entries of systemd's journal.
+
 import { expect, test, vi } from 'vitest';
 import { journalEntry, journalIsOurs, journalStream } from '../../../src/daemon/journal.ts';
 import { loggerTo } from '../../../src/lib/log.ts';

@@ -1,3 +1,5 @@
+// Tests of the limit on lines of the log that one user may cause.
+
 import { expect, test } from 'vitest';
 import { type LeftOut, LogLimit } from '../../../src/daemon/login/log-limit.ts';
 

@@ -1,3 +1,5 @@
+// Tests of the records of the last logins.
+
 import { describe, expect, test } from 'vitest';
 import { LoginHistory } from '../../../src/daemon/login/history.ts';
 import { DockershError } from '../../../src/lib/errors.ts';

@@ -1,3 +1,5 @@
+// Tests of the per-uid rate limits.
+
 import { expect, test } from 'vitest';
 import { LoginRates } from '../../../src/daemon/login/rate.ts';
 

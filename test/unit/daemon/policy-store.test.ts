@@ -1,3 +1,5 @@
+// Tests of the policy in force: edits, broken files, and the last good policy.
+
 import {
   chmod,
   chown,

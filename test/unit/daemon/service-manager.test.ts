@@ -1,3 +1,5 @@
+// Tests of the daemon's talk with systemd: environment, sockets, notifications.
+
 import pino from 'pino';
 import { describe, expect, test, vi } from 'vitest';
 import {

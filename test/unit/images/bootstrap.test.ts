@@ -1,3 +1,5 @@
+// Tests of the arguments for mmdebstrap.
+
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { isStatic } from '../../../src/images/bootstrap/busybox.ts';

@@ -1,3 +1,5 @@
+// Tests of names, digests, the index, compression, and the accounts of the image `host`.
+
 import { describe, expect, it } from 'vitest';
 import { compressionOf } from '../../../src/images/blobs/compression.ts';
 import { digestFromHex, digestOf, digestSchema, hexOf } from '../../../src/images/digest.ts';

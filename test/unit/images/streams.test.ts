@@ -1,3 +1,5 @@
+// Tests of streams that compute a digest while bytes pass.
+
 import { once } from 'node:events';
 import { createReadStream } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';

@@ -1,3 +1,5 @@
+// Tests of the search for the disk that a folder is on.
+
 import { statSync } from 'node:fs';
 import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';

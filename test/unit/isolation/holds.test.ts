@@ -1,3 +1,5 @@
+// Tests of operations that keep a sandbox from starting, and of logins that wait for them.
+
 import { describe, expect, it } from 'vitest';
 import { allEnded, Holds } from '../../../src/isolation/sandbox/holds.ts';
 import { Pauses } from '../../../src/isolation/sandbox/pause.ts';

@@ -1,3 +1,5 @@
+// Tests of the daemon's look for changed programs on the host.
+
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,3 +1,5 @@
+// Tests of the identity layer: passwd, group, subuid, and the home inside.
+
 import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';

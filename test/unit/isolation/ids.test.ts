@@ -1,3 +1,5 @@
+// Tests of the maps between ids inside and ids of the host.
+
 import { describe, expect, test } from 'vitest';
 import {
   chooseSlot,

@@ -1,3 +1,5 @@
+// Tests of the size of a disk image.
+
 import { describe, expect, test } from 'vitest';
 import { hasRoomFor, isSameSize, sizeToHold } from '../../../src/isolation/disk/disk-image-size.ts';
 

@@ -1,3 +1,5 @@
+// Tests of the record of a running sandbox.
+
 import { describe, expect, test } from 'vitest';
 import {
   hasLimits,

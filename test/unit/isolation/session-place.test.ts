@@ -1,3 +1,5 @@
+// Tests of what depends on the sandbox in a session: ids, folder, environment.
+
 import { describe, expect, test } from 'vitest';
 import type { SessionSpec } from '../../../src/isolation/engine.ts';
 import { recordOf } from '../../../src/isolation/sandbox/record.ts';

@@ -1,3 +1,5 @@
+// Tests of the bound on the size of a session.
+
 import { describe, expect, test } from 'vitest';
 import type { SessionSpec } from '../../../src/isolation/engine.ts';
 import { sessionMessage } from '../../../src/isolation/supervisor/session-message.ts';

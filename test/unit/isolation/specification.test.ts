@@ -1,3 +1,5 @@
+// Tests of a sandbox's specification as the supervisor takes it.
+
 import { describe, expect, test } from 'vitest';
 import { idMapsOf } from '../../../src/isolation/ids.ts';
 import { type Placement, specificationMessage } from '../../../src/isolation/supervisor/specification.ts';

@@ -1,3 +1,5 @@
+// Tests of the bounds on JSON that others wrote.
+
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { parseBoundedJson } from '../../../src/lib/bounded-json.ts';

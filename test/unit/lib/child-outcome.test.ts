@@ -1,3 +1,5 @@
+// Tests of the reader of a child's output.
+
 import { spawn } from 'node:child_process';
 import { expect, test } from 'vitest';
 import { outcomeOf } from '../../../src/lib/child-outcome.ts';

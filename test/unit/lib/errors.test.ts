@@ -1,3 +1,5 @@
+// Tests of the error catalogue and of the messages that users and administrators read.
+
 import { constants } from 'node:os';
 import { getSystemErrorName } from 'node:util';
 import { describe, expect, test } from 'vitest';

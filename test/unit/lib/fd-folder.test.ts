@@ -1,3 +1,5 @@
+// Tests of the search for the folder of descriptors.
+
 import { closeSync, openSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { OwnedFd } from '../../../src/lib/fd.ts';

@@ -1,3 +1,5 @@
+// Tests of the ownership of descriptors.
+
 import { closeSync, fstatSync, openSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { closeAll, OwnedFd } from '../../../src/lib/fd.ts';

@@ -1,3 +1,5 @@
+// Tests of reading what may be missing.
+
 import { mkdtemp, readFile, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';

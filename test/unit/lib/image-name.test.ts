@@ -1,3 +1,5 @@
+// Tests of the grammar of image names.
+
 import { expect, test } from 'vitest';
 import { parseImageName } from '../../../src/lib/text/image-name.ts';
 

@@ -1,3 +1,5 @@
+// Tests of the daemon's log.
+
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';

@@ -1,3 +1,5 @@
+// Tests of "did you mean".
+
 import { expect, test } from 'vitest';
 import { nearest } from '../../../src/lib/text/nearest.ts';
 

@@ -1,3 +1,5 @@
+// Tests of running a few things at a time.
+
 import { setImmediate } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { inParallel } from '../../../src/lib/async/parallel.ts';

@@ -1,3 +1,5 @@
+// Tests of admitting a number of things at a time.
+
 import { expect, test } from 'vitest';
 import { Slots } from '../../../src/lib/async/slots.ts';
 

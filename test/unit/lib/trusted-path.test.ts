@@ -1,3 +1,5 @@
+// Tests of the check that only root can change what a path leads to.
+
 import { execFile } from 'node:child_process';
 import { chmod, lchown, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';

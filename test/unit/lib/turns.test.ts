@@ -1,3 +1,5 @@
+// Tests of serving things in turns of their owners.
+
 import { expect, test } from 'vitest';
 import { Turns } from '../../../src/lib/async/turns.ts';
 

@@ -1,3 +1,5 @@
+// Tests of sizes and durations as policy files have them.
+
 import { describe, expect, test } from 'vitest';
 import { formatDuration, formatSize, parseDuration, parseSize } from '../../../src/lib/text/units.ts';
 

@@ -1,3 +1,5 @@
+// Tests of the binary messages, against the C side's constants.
+
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';

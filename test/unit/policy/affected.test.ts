@@ -1,3 +1,5 @@
+// Tests of the users whom an edit of the policy concerns.
+
 import { expect, test } from 'vitest';
 import { affectedBy, unusedSections } from '../../../src/policy/affected.ts';
 import type { Subject } from '../../../src/policy/expand.ts';

@@ -1,3 +1,5 @@
+// Tests of converting the configuration of the dockersh of 2014.
+
 import { describe, expect, test } from 'vitest';
 import { convertOldConfig } from '../../../src/policy/convert/convert.ts';
 import { evaluate } from '../../../src/policy/evaluate.ts';

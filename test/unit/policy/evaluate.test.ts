@@ -1,3 +1,5 @@
+// Tests of the policy that one user gets.
+
 import { describe, expect, test } from 'vitest';
 import { evaluate } from '../../../src/policy/evaluate.ts';
 import type { Subject } from '../../../src/policy/expand.ts';

@@ -1,3 +1,5 @@
+// Tests of the example policy.
+
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { parsePolicy } from '../../../src/policy/parse/parse.ts';

@@ -1,3 +1,5 @@
+// Tests of the names of sections.
+
 import { describe, expect, test } from 'vitest';
 import { matches, parseHeader } from '../../../src/policy/parse/header.ts';
 

@@ -1,3 +1,5 @@
+// Tests of the policy as JSON Schema.
+
 import { expect, test } from 'vitest';
 import { z } from 'zod';
 import { policyJsonSchema } from '../../../src/policy/json-schema.ts';

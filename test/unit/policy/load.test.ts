@@ -1,3 +1,5 @@
+// Tests of reading the policy's files.
+
 import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';

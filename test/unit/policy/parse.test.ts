@@ -1,3 +1,5 @@
+// Tests of parsing a policy, and of the problems that are named.
+
 import { describe, expect, test } from 'vitest';
 import { parsePolicy } from '../../../src/policy/parse/parse.ts';
 import { formatProblem, type Problem } from '../../../src/policy/problem.ts';

@@ -1,3 +1,5 @@
+// Tests of a user's own settings and their bounds.
+
 import { describe, expect, test } from 'vitest';
 import { evaluate } from '../../../src/policy/evaluate.ts';
 import type { Subject } from '../../../src/policy/expand.ts';

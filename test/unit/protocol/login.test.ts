@@ -1,3 +1,5 @@
+// Tests of the messages between daemon and login client.
+
 import { describe, expect, test } from 'vitest';
 import { fieldOf, parseWire, textOf, u32Of, WireWriter } from '../../../src/lib/wire.ts';
 import { type LoginRequest, loginError, parseLogin } from '../../../src/protocol/login.ts';

@@ -1,3 +1,5 @@
+// Tests of names and addresses of registries: hosts, challenges, realms, redirects.
+
 import { describe, expect, it } from 'vitest';
 import { digestOf } from '../../../src/images/digest.ts';
 import { findChallenge, parseChallenges } from '../../../src/images/registry/auth/challenge.ts';

@@ -1,3 +1,5 @@
+// Tests of parsing profiles of system calls.
+
 import { describe, expect, test } from 'vitest';
 import { parseProfile } from '../../../src/seccomp/profile.ts';
 

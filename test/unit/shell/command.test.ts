@@ -1,3 +1,5 @@
+// Tests of how the login client was called, and what the user's shell is called with.
+
 import { describe, expect, test } from 'vitest';
 import { shellArguments } from '../../../src/shell/command.ts';
 import { seeded } from '../lib/seeded.ts';

@@ -1,3 +1,5 @@
+// Tests of the environment of a session.
+
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
@@ -52,7 +54,7 @@ describe('what may travel', () => {
 
   test('dockersh(1) names every variable that travels', () => {
     const manual = readFileSync(path.join(root, 'packaging/man/dockersh.1'), 'utf8');
-    const named = /\.SH ENVIRONMENT\n([^]*?)\.SH /.exec(manual)?.[1]?.match(/\b[A-Z][A-Z_]+\*?/g) ?? [];
+    const named = /\.SH ENVIRONMENT\n([\s\S]*?)\.SH /.exec(manual)?.[1]?.match(/\b[A-Z][A-Z_]+\*?/g) ?? [];
     const travels = sent.filter((name) => mayTravel(`${name}=x`));
     expect(named.filter((name) => name !== 'BR').sort()).toEqual([...travels, 'LC_*'].sort());
   });

@@ -1,3 +1,5 @@
+// Tests of turning a login into a session.
+
 import { describe, expect, test } from 'vitest';
 import { wireMaxBytes } from '../../../src/lib/wire.ts';
 import type { LoginRequest } from '../../../src/protocol/login.ts';
