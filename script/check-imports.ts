@@ -14,8 +14,9 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   seccomp: ['lib'],
   images: ['lib'],
   isolation: ['lib', 'limits'],
+  users: ['lib', 'images', 'isolation'],
   shell: ['lib', 'protocol', 'policy', 'images', 'isolation'],
-  daemon: ['lib', 'limits', 'protocol', 'policy', 'seccomp', 'images', 'isolation', 'shell'],
+  daemon: ['lib', 'limits', 'protocol', 'policy', 'seccomp', 'images', 'isolation', 'users', 'shell'],
   cli: ['lib', 'protocol', 'policy', 'seccomp'],
 };
 const addonLoader = 'src/isolation/addon.ts';

@@ -23,6 +23,7 @@ const exitCodes: Partial<Record<string, number>> = {
   E_IMAGE_MISSING: sysexits.noInput,
   E_IMAGE_BROKEN: sysexits.dataErr,
   E_NO_POLICY: sysexits.noInput,
+  E_OWNER: sysexits.dataErr,
   E_DAEMON_DOWN: sysexits.unavailable,
   E_PROTOCOL: sysexits.protocol,
   E_DISK_FULL: sysexits.ioErr,

@@ -1,11 +1,9 @@
 // Sets up and takes away an account's part of the state, for "dockershctl user enable" and "disable". Runs as root;
 // the homes that it copies may be hostile, so that is dockersh-layer's work, which follows no link.
 
-import { lstat, mkdir, rename, rmdir } from 'node:fs/promises';
+import { lstat } from 'node:fs/promises';
 import path from 'node:path';
-import { z } from 'zod';
-import { layerReport } from '../images/layers/job.ts';
-import { type LayerProgram, removeFolder } from '../images/layers/program.ts';
+import type { LayerProgram } from '../images/layers/program.ts';
 import { userFolder } from '../isolation/disk/places.ts';
 import type { UserDisk, UserDisks } from '../isolation/disk/user-disks.ts';
 import type { Engine, UserRecord } from '../isolation/engine.ts';
@@ -18,8 +16,21 @@ import {
   rememberHome,
 } from '../isolation/private-home.ts';
 import { syncFolder } from '../lib/atomic-file.ts';
-import { DockershError, hasErrno } from '../lib/errors.ts';
+import { DockershError } from '../lib/errors.ts';
 import { exists } from '../lib/if-there.ts';
+import { uidsBelow } from '../users/folders.ts';
+import { type Forgotten, forgetUser } from '../users/forget.ts';
+import {
+  type CopyReport,
+  copyHome,
+  nothingCopied,
+  removeEmpty,
+  removeTree,
+  renamed,
+  takeHome,
+} from '../users/homes.ts';
+import type { Account, FolderOwners } from '../users/owners.ts';
+import { removeUserFolder } from '../users/removal.ts';
 import { isMarkedRescue, markRescue, rescueLayer } from './rescue.ts';
 
 export interface AccountState {
@@ -32,31 +43,36 @@ export interface AccountState {
   readonly rescue: boolean;
 }
 
-const copyReport = z.strictObject({
-  entries: z.int(),
-  bytes: z.int(),
-  skippedDevices: z.int(),
-  skippedMounts: z.int(),
-});
-export type CopyReport = z.infer<typeof copyReport>;
-
-const nothingCopied: CopyReport = { entries: 0, bytes: 0, skippedDevices: 0, skippedMounts: 0 };
+export interface AccountsOptions {
+  readonly state: string;
+  readonly program: LayerProgram;
+  readonly engine: Engine;
+  readonly disks: UserDisks;
+  readonly owners: FolderOwners;
+}
 
 export class Accounts {
   readonly #state: string;
   readonly #program: LayerProgram;
   readonly #engine: Engine;
   readonly #disks: UserDisks;
+  readonly #owners: FolderOwners;
 
-  constructor(state: string, program: LayerProgram, engine: Engine, disks: UserDisks) {
+  constructor({ state, program, engine, disks, owners }: AccountsOptions) {
     this.#state = state;
     this.#program = program;
     this.#engine = engine;
     this.#disks = disks;
+    this.#owners = owners;
   }
 
-  #owner(user: UserRecord, { outside, folder }: UserDisk, homeRoot: string | null) {
+  #owner(user: Account, { outside, folder }: UserDisk, homeRoot: string | null) {
     return { user, outside, folder, homeRoot };
+  }
+
+  /** Of every user who has a folder. */
+  async uids(): Promise<number[]> {
+    return await uidsBelow(this.#state);
   }
 
   async look(user: UserRecord, homeRoot: string | null): Promise<AccountState> {
@@ -85,14 +101,14 @@ export class Accounts {
       await using _layer = await this.#engine.layerOf(user); // the range is on the disk when this returns
       await using disk = await this.#disks.open(user.uid);
       const owner = this.#owner(user, disk, homeRoot);
-      await mkdir(disk.outside, { recursive: true, mode: 0o700 });
+      await this.#owners.claim(user);
       if (files === 'fresh' || source === undefined) return { ...nothingCopied, renamed: false };
       if ((await findHome(owner)) !== undefined) throw alreadyThere(user);
       const home = await placeForHome(owner);
       await requireOwn(source, user);
       const moved = files === 'move' && (await renamed(source, home));
       if (moved) await syncFolder(path.dirname(home));
-      const report = moved ? nothingCopied : await this.#copy(source, home, signal);
+      const report = moved ? nothingCopied : await copyHome(this.#program, source, home, signal);
       await rememberHome(owner);
       return { ...report, renamed: moved };
     });
@@ -107,39 +123,25 @@ export class Accounts {
     signal: AbortSignal,
   ): Promise<boolean> {
     const { result } = await this.#engine.withStopped(user.uid, async () => {
-      await using disk = await this.#disks.open(user.uid);
-      const owner = this.#owner(user, disk, homeRoot);
-      const home = await findHome(owner);
-      if (home === undefined)
-        throw new DockershError('E_NOT_FOUND', { what: `a private home of ${user.name}` });
-      if (await exists(target)) {
-        throw new DockershError('E_USAGE', {
-          what: target,
-          why: 'it is there already',
-          hint: 'Move it away.',
-        });
-      }
-      // First: a home that is not where it is said to be would be missed. One that nothing is said of is found.
-      await forgetHome(owner.outside);
-      await this.#disks.leave(user.uid, home);
-      if (await renamed(home, target)) {
-        await syncFolder(path.dirname(target));
-        return true;
-      }
-      await this.#copy(home, target, signal);
-      await rememberHome(owner);
-      return false;
+      return await takeHome(
+        { program: this.#program, disks: this.#disks },
+        { user, homeRoot },
+        target,
+        signal,
+      );
     });
     return result;
   }
 
   /** Starts the sandbox from the rescue image from now on, or from its own again. True: it was stopped for that. */
-  async setRescue({ uid }: UserRecord, on: boolean): Promise<boolean> {
+  async setRescue(user: UserRecord, on: boolean): Promise<boolean> {
+    const { uid } = user;
     const folder = userFolder(this.#state, uid);
     const { stopped } = await this.#engine.withStopped(uid, async () => {
+      if (on) await this.#owners.claim(user);
       await markRescue(folder, on);
       await using disk = await this.#disks.open(uid);
-      if (!on) await this.#remove(rescueLayer(disk.folder));
+      if (!on) await removeTree(this.#program, rescueLayer(disk.folder));
     });
     return stopped;
   }
@@ -155,52 +157,42 @@ export class Accounts {
       if (what.home) await forgetHome(folder);
       if (what.folder) {
         await this.#disks.close(user.uid);
-        await this.#remove(folder);
+        await removeUserFolder(this.#program, this.#state, user.uid);
+        this.#owners.removed(user.uid);
       }
       if (what.range) await this.#engine.releaseRange(user.uid);
     });
+  }
+
+  /** The folder belongs to an account of another name. True: its sandbox was stopped for that. */
+  async rename(uid: number, name: string): Promise<boolean> {
+    const { stopped } = await this.#engine.withStopped(uid, async () => await this.#owners.give(uid, name));
+    return stopped;
+  }
+
+  /** As forgetUser() has it, with the sandbox stopped. */
+  async forget(
+    user: Account,
+    keep: string | undefined,
+    signal: AbortSignal,
+  ): Promise<Forgotten & { readonly stopped: boolean }> {
+    const [state, program, disks] = [this.#state, this.#program, this.#disks];
+    const { stopped, result } = await this.#engine.withStopped(user.uid, async () => {
+      const forgotten = await forgetUser({ state, program, disks }, user, keep, signal);
+      this.#owners.removed(user.uid);
+      if (keep === undefined) await this.#engine.releaseRange(user.uid);
+      return forgotten;
+    });
+    return { ...result, stopped };
   }
 
   async #discardHome(user: UserRecord, homeRoot: string | null, whole: boolean): Promise<void> {
     await using disk = await this.#disks.open(user.uid);
     for (const place of await homePlaces(this.#owner(user, disk, homeRoot))) {
       const names = whole ? ['home.new', 'home'] : ['home.new'];
-      for (const name of names) await this.#remove(path.join(place, name));
-      if (whole && place !== disk.folder) await rmdir(place).catch(tolerateAbsence);
+      for (const name of names) await removeTree(this.#program, path.join(place, name));
+      if (whole && place !== disk.folder) await removeEmpty(place);
     }
-  }
-
-  async #remove(tree: string): Promise<void> {
-    if (await exists(tree)) await removeFolder(this.#program, tree);
-  }
-
-  /** Whole or not at all: what was half copied when the power went is removed by the next copy. */
-  async #copy(from: string, to: string, signal: AbortSignal): Promise<CopyReport> {
-    const half = `${to}.new`;
-    await this.#remove(half);
-    const job = ['copy', '--one-file-system', 'yes', from, half];
-    const options = { what: `copy ${from}`, signal };
-    let report: CopyReport;
-    try {
-      report = await layerReport(this.#program, job, copyReport, options);
-    } catch (error) {
-      await this.#remove(half);
-      throw error;
-    }
-    await rename(half, to);
-    await syncFolder(path.dirname(to));
-    return report;
-  }
-}
-
-/** False: it lies on another file system. */
-async function renamed(from: string, to: string): Promise<boolean> {
-  try {
-    await rename(from, to);
-    return true;
-  } catch (error) {
-    if (hasErrno(error, 'EXDEV')) return false;
-    throw error;
   }
 }
 
@@ -216,9 +208,4 @@ function alreadyThere(user: UserRecord): DockershError {
     why: 'files would be put over what is there',
     hint: 'Keep it (--files keep).',
   });
-}
-
-/** ENOTEMPTY: something that is not ours lies there as well. */
-function tolerateAbsence(error: unknown): void {
-  if (!hasErrno(error, 'ENOENT', 'ENOTEMPTY')) throw error;
 }

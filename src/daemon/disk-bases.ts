@@ -2,7 +2,7 @@
 // user's disk is not open. Where that disk is a disk image, the digests are written beside it as well, always before
 // they are on the disk: the list may name too many, and never too few.
 
-import { readdir, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
 import { basesIn } from '../images/user-layer.ts';
@@ -10,7 +10,7 @@ import { readJson } from '../images/user-layer-files.ts';
 import { userFolder } from '../isolation/disk/places.ts';
 import type { UserDisks } from '../isolation/disk/user-disks.ts';
 import { writeFileAtomic } from '../lib/atomic-file.ts';
-import { hasErrno } from '../lib/errors.ts';
+import { uidsBelow } from '../users/folders.ts';
 
 const list = z.strictObject({ digests: z.array(z.string()) });
 
@@ -66,16 +66,5 @@ export class DiskBases {
 
   async #write(uid: number, digests: readonly string[]): Promise<void> {
     await writeFileAtomic(this.#file(uid), `${JSON.stringify({ digests })}\n`);
-  }
-}
-
-/** Of every user who has something in the state. */
-export async function uidsBelow(state: string): Promise<number[]> {
-  try {
-    const names = await readdir(path.join(state, 'users'));
-    return names.filter((name) => /^\d+$/.test(name)).map(Number);
-  } catch (error) {
-    if (hasErrno(error, 'ENOENT')) return []; // nobody has logged in yet
-    throw error;
   }
 }

@@ -15,6 +15,7 @@ import { Sandboxes } from '../isolation/sandbox/sandboxes.ts';
 import { SeqpacketListener } from '../isolation/socket/seqpacket.ts';
 import { Users } from '../isolation/users.ts';
 import type { Logger } from '../lib/log.ts';
+import { FolderOwners } from '../users/owners.ts';
 import { Accounts } from './accounts.ts';
 import { serveAdmin } from './admin/socket.ts';
 import { DiskBases } from './disk-bases.ts';
@@ -87,6 +88,7 @@ interface Ground {
 
 interface Storage {
   readonly disks: UserDisks;
+  readonly owners: FolderOwners;
   readonly images: ImageStore;
 }
 
@@ -107,7 +109,7 @@ export async function serve(
   const storage = await openStorage(ground);
   const engine = await openEngine(ground, storage);
   const user = await openUserParts(ground, storage, engine);
-  const clients = openLogins(ground, engine, user);
+  const clients = openLogins(ground, storage, engine, user);
   await openAdmin(ground, storage, engine, user);
   listen(ground, engine, clients);
   const { cgroups, policy } = ground;
@@ -149,7 +151,8 @@ async function openStorage({ options, parts, policy, used, log }: Ground): Promi
       log,
     }),
   );
-  return { disks, images };
+  const owners = await FolderOwners.open(options.state, log);
+  return { disks, owners, images };
 }
 
 /** What of a sandbox's life the others hear. */
@@ -202,12 +205,12 @@ async function openEngine(ground: Ground, { disks, images }: Storage): Promise<E
 
 async function openUserParts(
   { options, policy, users, cgroups, used, log }: Ground,
-  { disks, images }: Storage,
+  { disks, owners, images }: Storage,
   engine: Engine,
 ): Promise<UserParts> {
-  const layers = new UserLayers(options.state, images, engine, disks);
+  const layers = new UserLayers(options.state, images, engine, disks, owners);
   await layers.cleanUp();
-  const ownSettings = new OwnSettings(policy, disks);
+  const ownSettings = new OwnSettings(policy, disks, owners);
   const live = new LiveLimits({ policy, ownSettings, users, engine, cgroups, disks, log });
   used.live = live;
   const admission = new Admission(
@@ -223,12 +226,12 @@ async function openUserParts(
   return { layers, ownSettings, live, admission };
 }
 
-function openLogins(ground: Ground, engine: Engine, user: UserParts): LoginConnections {
+function openLogins(ground: Ground, { owners }: Storage, engine: Engine, user: UserParts): LoginConnections {
   const { policy, users, history, sessions, log } = ground;
   const { layers, ownSettings, admission } = user;
   const systemCalls = new SystemCalls();
   const logins = new LoginService({
-    ...{ policy, ownSettings, users, layers, systemCalls, engine, history, admission, sessions, log },
+    ...{ policy, ownSettings, users, owners, layers, systemCalls, engine, history, admission, sessions, log },
   });
   const refusals = new LoginRefusals({ engine, history, log });
   return new LoginConnections({
@@ -241,7 +244,7 @@ function openLogins(ground: Ground, engine: Engine, user: UserParts): LoginConne
 
 async function openAdmin(ground: Ground, storage: Storage, engine: Engine, user: UserParts): Promise<void> {
   const { options, inherited, sockets, parts, policy, users, history, cgroups, log } = ground;
-  const { disks, images } = storage;
+  const { disks, owners, images } = storage;
   const { layers, ownSettings, live } = user;
   const scratch = path.join(options.state, 'tmp');
   await removeOrWarn(images.layerProgram, scratch, { log }); // of a bootstrap that was killed
@@ -249,8 +252,9 @@ async function openAdmin(ground: Ground, storage: Storage, engine: Engine, user:
     engine,
     images,
     layers,
-    accounts: new Accounts(options.state, images.layerProgram, engine, disks),
+    accounts: new Accounts({ state: options.state, program: images.layerProgram, engine, disks, owners }),
     users,
+    owners,
     policy,
     ownSettings,
     history,

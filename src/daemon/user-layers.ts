@@ -25,8 +25,11 @@ import { DockershError } from '../lib/errors.ts';
 import type { Logger } from '../lib/log.ts';
 import { shellOperand } from '../lib/text/shell-word.ts';
 import type { EffectivePolicy } from '../policy/policy.ts';
+import { uidsBelow } from '../users/folders.ts';
+import type { FolderOwners } from '../users/owners.ts';
+import { clearGoneFolders } from '../users/removal.ts';
 import { configChanges } from './admin/config-changes.ts';
-import { DiskBases, uidsBelow } from './disk-bases.ts';
+import { DiskBases } from './disk-bases.ts';
 import { LayerAccess, type Paused } from './layer-access.ts';
 import { type ImageAtStart, imageOrRescue } from './rescue.ts';
 import { imageAtStart, isVirtual, missing, snapshotNameNow } from './user-image.ts';
@@ -61,20 +64,23 @@ export class UserLayers {
   readonly #images: ImageStore;
   readonly #engine: Engine;
   readonly #disks: UserDisks;
+  readonly #owners: FolderOwners;
   readonly #bases: DiskBases;
   readonly #access: LayerAccess;
 
-  constructor(state: string, images: ImageStore, engine: Engine, disks: UserDisks) {
+  constructor(state: string, images: ImageStore, engine: Engine, disks: UserDisks, owners: FolderOwners) {
     this.#state = state;
     this.#images = images;
     this.#engine = engine;
     this.#disks = disks;
+    this.#owners = owners;
     this.#bases = new DiskBases(state, disks);
     this.#access = new LayerAccess(engine);
   }
 
   /** Removes what a crash left half made. Call before the first sandbox starts. */
   async cleanUp(): Promise<void> {
+    await clearGoneFolders(this.#images.layerProgram, this.#state);
     for (const uid of await uidsBelow(this.#state)) {
       await this.#disks.cleanUp(uid);
       // A layer on a disk image is cleaned when that is next prepared: mounting all of them would take long.
@@ -82,9 +88,13 @@ export class UserLayers {
     }
   }
 
-  /** The image that a sandbox starts from now, with the user's disk as the policy wants it. Throws as imageAtStart does. */
+  /**
+   * The image that a sandbox starts from now, with the user's disk as the policy wants it. Throws E_OWNER, and as
+   * imageAtStart does.
+   */
   async imageAtStart(user: UserRecord, policy: EffectivePolicy, log: Logger): Promise<ImageAtStart> {
     const turn = <T>(work: () => Promise<T>): Promise<T> => this.#access.turn(user, work);
+    await this.#owners.claim(user);
     await turn(async () => await this.#prepareDisk(user, policy));
     await using layer = await this.#engine.layerOf(user);
     const { folder } = layer;

@@ -218,12 +218,12 @@ export interface EngineEvents {
 export interface Engine extends AsyncDisposable, Disposer {
   /**
    * Runs a session in the user's sandbox and starts that first where it is not there. `describe` is asked only
-   * then. `connection` is the login client's, with its login still to be read: the supervisor takes the
+   * then. A sandbox that another account has started under the same uid is not the user's: E_OWNER. `connection` is the login client's, with its login still to be read: the supervisor takes the
    * client's descriptors from there. Resolves when a supervisor has taken the session over; throws
    * DockershError where none could, and then the connection is here again unless the client knows already.
    */
   startSession(
-    uid: number,
+    user: Pick<UserRecord, 'uid' | 'name'>,
     session: SessionSpec,
     connection: ClientConnection,
     describe: () => Promise<SandboxSpec>,
@@ -265,6 +265,8 @@ export interface Engine extends AsyncDisposable, Disposer {
   ): Promise<boolean>;
   /** Of running sandboxes. */
   uids(): number[];
+  /** The account that the running sandbox was started for; undefined where there is none. */
+  nameOf(uid: number): string | undefined;
 
   /** The host's files have changed: running sandboxes that see them do not go by what they found before. */
   renew(): void;

@@ -26,7 +26,7 @@ export interface HomeOwner {
   readonly homeRoot: string | null;
 }
 
-/** By the uid, as everything of users is: a name may be somebody else's one day. */
+/** By the uid, as everything of users is; whose that is, owner.json in the user's folder says. */
 const wantedFolder = ({ user, folder, homeRoot }: HomeOwner): string =>
   homeRoot === null ? folder : path.join(homeRoot, String(user.uid));
 

@@ -81,6 +81,11 @@ export const errorCatalogue = {
     `${askAdmin} to import the image.`,
     'Run "dockershctl image pull" or "dockershctl image import" to fetch it.',
   ),
+  E_OWNER: login(
+    'what this host keeps under the user id of this account belongs to another account',
+    `${askAdmin} to clear this up.`,
+    'Run "dockershctl user ls" to see whose it is, then "dockershctl user forget" or "dockershctl user rename".',
+  ),
   E_IMAGE_BROKEN: login(
     'the image of this sandbox is damaged or incomplete',
     `${askAdmin} to import the image again.`,

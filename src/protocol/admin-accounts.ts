@@ -2,9 +2,20 @@
 // Pure.
 
 import { z } from 'zod';
-import { bytes, count, hostPath, imageName, userName, type Verb } from './admin-fields.ts';
+import { bytes, count, hostPath, imageName, noParams, userName, type Verb } from './admin-fields.ts';
 
 const user = z.strictObject({ user: userName });
+
+const accountFolder = z.strictObject({
+  uid: count,
+  /** The account that it is kept for; null: nobody's yet. */
+  owner: userName.nullable(),
+  /** The account that has the uid now; null: none has. */
+  account: userName.nullable(),
+  /** There is a sandbox. */
+  running: z.boolean(),
+});
+export type AccountFolder = z.infer<typeof accountFolder>;
 
 export const accountVerbs = {
   'account.look': {
@@ -69,5 +80,27 @@ export const accountVerbs = {
     /** What to take away: the private home, the whole folder, the range. */
     params: z.strictObject({ user: userName, home: z.boolean(), folder: z.boolean(), range: z.boolean() }),
     result: user,
+  },
+  'account.folders': {
+    params: noParams,
+    /** What the state holds, by uid. */
+    result: z.strictObject({ folders: z.array(accountFolder) }),
+  },
+  'account.forget': {
+    /** By the name or uid that a folder was kept for. `keepHome`: a new folder for the private home. */
+    params: z.strictObject({ user: userName, keepHome: hostPath.optional(), force: z.boolean() }),
+    /** `removed`: what there was, in words. `keptHome`: where it is. */
+    result: z.strictObject({
+      user: userName,
+      uid: count,
+      stopped: z.boolean(),
+      removed: z.array(z.string()),
+      keptHome: hostPath.nullable(),
+    }),
+  },
+  'account.rename': {
+    /** The account that a folder was kept for, and the one with the same uid that it is for from now on. */
+    params: z.strictObject({ user: userName, to: userName }),
+    result: z.strictObject({ user: userName, uid: count, stopped: z.boolean() }),
   },
 } as const satisfies Record<string, Verb>;

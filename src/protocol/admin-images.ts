@@ -79,7 +79,10 @@ const imageUse = z.strictObject({
 });
 const userUse = z.strictObject({
   uid: count,
+  /** Whose folder it is. */
   user: z.string(),
+  /** The account that has the uid now; null: none has. */
+  account: z.string().nullable(),
   layerBytes: bytes,
   files: count,
   snapshots: count,

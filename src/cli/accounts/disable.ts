@@ -1,6 +1,7 @@
 // Disables an account: takes back everything that enabling did, as it was written down then.
 
 import { sysexits } from '../../lib/errors.ts';
+import { shellOperand } from '../../lib/text/shell-word.ts';
 import { samePath } from '../doctor/subject.ts';
 import { CliFailure } from '../failure.ts';
 import type { Account } from '../host/accounts.ts';
@@ -26,6 +27,7 @@ export async function planDisable(
 ): Promise<Plan> {
   const { name, uid, gid, home, shell } = account;
   const enabled = await books.enabled(uid);
+  if (enabled !== undefined && enabled.plan.account.name !== name) throw notTheirs(account, enabled.plan);
   const plan = enabled?.plan ?? {
     account: { name, uid, gid, home, shell: options.shell ?? '/bin/bash' },
     client,
@@ -47,8 +49,18 @@ export async function planDisable(
       exitCode: sysexits.unavailable,
     });
   }
-  // The name may have changed since; the id is who it is.
-  return { ...plan, files, account: { ...plan.account, name, shell: options.shell ?? plan.account.shell } };
+  return { ...plan, files, account: { ...plan.account, shell: options.shell ?? plan.account.shell } };
+}
+
+/** Files of somebody else's would be moved to the home of whoever has their uid. */
+function notTheirs({ name, uid }: Account, { account: { name: owner } }: Plan): CliFailure {
+  const words = [owner, name].map(shellOperand).join(' ');
+  return new CliFailure({
+    code: 'E_OWNER',
+    message: `under uid ${uid} it was the account ${owner} that was given a sandbox, not ${name}`,
+    hint: `If ${owner} is gone for good: dockershctl user forget ${uid}. If ${owner} is called ${name} by now: dockershctl user rename ${words}.`,
+    exitCode: sysexits.dataErr,
+  });
 }
 
 async function requireNamed(name: string, sshdConfig: string): Promise<'sshd'> {

@@ -2,11 +2,13 @@
 // it.
 
 import type { Command } from 'commander';
+import type { AccountFolder } from '../../protocol/admin-accounts.ts';
 import type { Console } from '../console.ts';
 import { Context } from '../doctor/context.ts';
 import { policyOf, type Subject } from '../doctor/subject.ts';
 import { defaultQuestion } from '../host/sshd-settings.ts';
 import type { Column } from '../table.ts';
+import { isOrphan } from './folders.ts';
 import { findInstallation, type Installation } from './installation.ts';
 
 const columns: Column[] = [
@@ -17,6 +19,13 @@ const columns: Column[] = [
   { header: 'HOME' },
   { header: 'FILES' },
   { header: 'SINCE' },
+];
+
+const orphanColumns: Column[] = [
+  { header: 'KEPT FOR' },
+  { header: 'UID', align: 'right' },
+  { header: 'NOW THE UID OF' },
+  { header: 'SANDBOX' },
 ];
 
 interface Row {
@@ -34,7 +43,7 @@ interface Row {
 export function addUserLs(user: Command, console: () => Console): void {
   user
     .command('ls')
-    .description('list the accounts that have a sandbox')
+    .description('list the accounts that have a sandbox, and what is kept for accounts that are gone')
     .option('--sshd-config <file>', "sshd's main file", defaultQuestion.config)
     .option('--client <path>', 'the login client, where it is not in the usual place')
     .action(async ({ sshdConfig, client }: { sshdConfig: string; client?: string }) => {
@@ -45,13 +54,35 @@ export function addUserLs(user: Command, console: () => Console): void {
       const { found, left } = await context.subjects();
       if (left > 0) cli.stderr.write(`dockershctl: sshd was not asked about ${left} more accounts\n`);
       const users = await Promise.all(found.map((subject) => rowOf(subject, installation)));
-      cli.show({ users }, () => cli.table(columns, users.map(cells)));
+      const orphans = installation.daemonRuns ? await orphansOf(cli) : null;
+      cli.show(
+        { users, orphans },
+        () => cli.table(columns, users.map(cells)) + orphanText(cli, orphans ?? []),
+      );
     });
+}
+
+/** What is kept for accounts that are gone, or are called otherwise by now. */
+async function orphansOf(cli: Console): Promise<AccountFolder[]> {
+  return (await cli.call('account.folders', {})).folders.filter(isOrphan);
+}
+
+function orphanText(cli: Console, orphans: readonly AccountFolder[]): string {
+  if (orphans.length === 0) return '';
+  const rows = orphans.map(({ owner, uid, account, running }) => [
+    owner ?? '-',
+    String(uid),
+    account ?? '-',
+    running ? 'runs' : '-',
+  ]);
+  const heading = 'Kept for accounts that are gone or renamed (dockershctl user forget, user rename):';
+  return `\n${heading}\n${cli.table(orphanColumns, rows)}`;
 }
 
 async function rowOf(subject: Subject, { books }: Installation): Promise<Row> {
   const { account, byShell, byForce } = subject;
-  const enabled = await books.enabled(account.uid);
+  const known = await books.enabled(account.uid);
+  const enabled = known?.plan.account.name === account.name ? known : undefined;
   const policy = policyOf(subject);
   return {
     user: account.name,

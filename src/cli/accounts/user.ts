@@ -13,6 +13,7 @@ import { findAccount } from '../host/accounts.ts';
 import { defaultQuestion } from '../host/sshd-settings.ts';
 import { type DisableOptions, planDisable, workOfDisabling } from './disable.ts';
 import { type EnableOptions, isIn, planEnable, workOfEnabling } from './enable.ts';
+import { addForget, addRename } from './folders.ts';
 import { findInstallation } from './installation.ts';
 import { repairAll, repairFirst } from './repair.ts';
 import { perform } from './transaction.ts';
@@ -30,6 +31,8 @@ export function addUser(program: Command, console: () => Console): void {
   addUserLs(user, console);
   addRescue(user, console);
   addRepair(user, console);
+  addForget(user, console);
+  addRename(user, console);
 }
 
 const withPlaces = (command: Command): Command =>
@@ -77,7 +80,7 @@ keep   the files stay on the host; the sandbox starts with an empty home`,
       await repairFirst(installation, cli);
       const account = await findAccount(name);
       const known = await installation.books.enabled(account.uid);
-      if (known !== undefined && (await isIn(known.plan))) {
+      if (known?.plan.account.name === account.name && (await isIn(known.plan))) {
         cli.show(
           { user: account.name, changed: false },
           () => `${printable(account.name)} has a sandbox already\n`,

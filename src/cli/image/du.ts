@@ -38,8 +38,8 @@ function report(use: AdminUse, cli: Console): string {
     shortDigest(digest),
     ...[sizeBytes, sharedBytes, ownBytes].map(humanSize),
   ]);
-  const users = use.users.map(({ user, layerBytes, files, snapshots, snapshotBytes }) => [
-    user,
+  const users = use.users.map(({ user, uid, account, layerBytes, files, snapshots, snapshotBytes }) => [
+    account === user ? user : `${user} (uid ${uid}: ${account === null ? 'no account' : `now ${account}`})`,
     humanSize(layerBytes),
     String(files),
     String(snapshots),

@@ -1,13 +1,15 @@
-// The admin verbs about an account's part of the state.
+// The admin verbs about an account's part of the state, and about the parts that are no account's any more.
 
+import path from 'node:path';
 import type { UserRecord } from '../../isolation/engine.ts';
 import { DockershError } from '../../lib/errors.ts';
-import type { accountVerbs } from '../../protocol/admin-accounts.ts';
+import type { AccountFolder, accountVerbs } from '../../protocol/admin-accounts.ts';
+import type { Account } from '../../users/owners.ts';
 import { missing } from '../user-image.ts';
-import { type AdminParts, findUser, type Handlers } from './parts.ts';
+import { type AdminParts, findOwner, findUser, type Handlers } from './parts.ts';
 
 export function accountHandlers(parts: AdminParts): Handlers<keyof typeof accountVerbs> {
-  const { accounts, images, users, policy } = parts;
+  const { accounts, images, policy } = parts;
   const homeRootOf = async (user: UserRecord): Promise<string | null> => {
     await policy.refresh();
     const evaluation = policy.evaluate(user);
@@ -15,7 +17,7 @@ export function accountHandlers(parts: AdminParts): Handlers<keyof typeof accoun
   };
   return {
     'account.look': async ({ user }) => {
-      const record = await findUser(users, user);
+      const record = await findOwner(parts, user);
       const state = await accounts.look(record, await homeRootOf(record));
       const evaluation = policy.evaluate(record);
       const given = evaluation.kind === 'ok' ? evaluation.policy : undefined;
@@ -28,17 +30,17 @@ export function accountHandlers(parts: AdminParts): Handlers<keyof typeof accoun
       };
     },
     'account.prepare': async ({ user, files, source }, { signal }) => {
-      const record = await findUser(users, user);
+      const record = await findOwner(parts, user);
       const report = await accounts.prepare(record, await homeRootOf(record), files, source, signal);
       return { user: record.name, ...report };
     },
     'account.giveBack': async ({ user, target }, { signal }) => {
-      const record = await findUser(users, user);
+      const record = await findOwner(parts, user);
       const renamed = await accounts.giveBack(record, await homeRootOf(record), target, signal);
       return { user: record.name, renamed };
     },
     'account.rescue': async ({ user, on }) => {
-      const record = await findUser(users, user);
+      const record = await findOwner(parts, user);
       const evaluation = policy.evaluate(record);
       const image = evaluation.kind === 'ok' ? evaluation.policy.rescue : null;
       if (on && image === null) {
@@ -52,9 +54,84 @@ export function accountHandlers(parts: AdminParts): Handlers<keyof typeof accoun
       return { user: record.name, on, image, stopped: await accounts.setRescue(record, on) };
     },
     'account.discard': async ({ user, ...what }) => {
-      const record = await findUser(users, user);
+      const record = await findOwner(parts, user);
       await accounts.discard(record, await homeRootOf(record), what);
       return { user: record.name };
     },
+    ...folderHandlers(parts),
   };
+}
+
+function folderHandlers(
+  parts: AdminParts,
+): Handlers<'account.folders' | 'account.forget' | 'account.rename'> {
+  const { accounts, users, owners } = parts;
+  return {
+    'account.folders': async () => ({ folders: await foldersOf(parts) }),
+    'account.forget': async ({ user, keepHome, force }, { signal }) => {
+      const owner = await ownerToForget(parts, user);
+      if (!force && (await users.find(owner.uid))?.name === owner.name) throw stillThere(owner);
+      const { stopped, removed } = await accounts.forget(owner, keepHome, signal);
+      const keptHome = keepHome === undefined ? null : path.join(keepHome, 'home');
+      return { user: owner.name, uid: owner.uid, stopped, removed, keptHome };
+    },
+    'account.rename': async ({ user, to }) => {
+      const { uid, name } = await findUser(users, to);
+      if (owners.nameOf(uid) !== user) {
+        throw new DockershError('E_NOT_FOUND', {
+          what: `a folder of ${user} under the uid of ${name} (${uid})`,
+          why: 'there is none',
+          hint: 'See "dockershctl user ls". Rename the account itself first: usermod --login NEW OLD.',
+        });
+      }
+      if ((await users.find(user))?.uid === uid) {
+        throw new DockershError('E_USAGE', {
+          what: `${user} and ${name} have one uid`,
+          why: 'what is kept under it belongs to one account alone',
+          hint: 'Give every account a uid of its own.',
+        });
+      }
+      return { user: name, uid, stopped: await accounts.rename(uid, name) };
+    },
+  };
+}
+
+async function foldersOf({ accounts, engine, users, owners }: AdminParts): Promise<AccountFolder[]> {
+  const folders = (await accounts.uids()).map(async (uid) => ({
+    uid,
+    owner: owners.nameOf(uid) ?? null,
+    account: (await users.find(uid))?.name ?? null,
+    running: engine.nameOf(uid) !== undefined,
+  }));
+  return (await Promise.all(folders)).sort((left, right) => left.uid - right.uid);
+}
+
+/** By name or uid, whether there is such an account or not. */
+async function ownerToForget({ accounts, owners, users }: AdminParts, user: string): Promise<Account> {
+  const uids = /^\d+$/.test(user) ? [Number(user)] : owners.uidsOf(user);
+  const [uid, ...more] = uids.length > 0 ? uids : [(await users.find(user))?.uid];
+  if (more.length > 0) {
+    throw new DockershError('E_USAGE', {
+      what: `accounts called ${user}`,
+      why: `there were several, with the uids ${uids.join(', ')}`,
+      hint: 'Name the uid instead.',
+    });
+  }
+  if (uid !== undefined && (await accounts.uids()).includes(uid)) {
+    const name = owners.nameOf(uid) ?? (await users.find(uid))?.name ?? user;
+    if (uids.length > 0 || name === user) return { uid, name };
+  }
+  throw new DockershError('E_NOT_FOUND', {
+    what: `a folder of ${user}`,
+    why: 'nothing is kept for such an account',
+    hint: 'See "dockershctl user ls".',
+  });
+}
+
+function stillThere({ name }: Account): DockershError {
+  return new DockershError('E_USAGE', {
+    what: `${name} is an account of this host`,
+    why: 'all that it has in its sandbox would be gone',
+    hint: 'Delete the account first (userdel), or add --force.',
+  });
 }

@@ -5,6 +5,7 @@ import type { ImageStore } from '../../images/store/image-store.ts';
 import { DockershError } from '../../lib/errors.ts';
 import { version } from '../../lib/version.ts';
 import type { AdminParams, AdminResult } from '../../protocol/admin.ts';
+import type { Account } from '../../users/owners.ts';
 import { isVirtual } from '../user-image.ts';
 import { accountHandlers } from './accounts.ts';
 import { imageHandlers } from './images.ts';
@@ -27,11 +28,20 @@ export function handlersOf(parts: AdminParts): Handlers {
     }),
     ps: async () => ({ sandboxes: await sandboxesOf(parts), policyFault: faultOf(parts) }),
     stop: async ({ user }) => {
-      const record = await findUser(users, user);
-      return { user: record.name, stopped: await engine.stop(record.uid) };
+      const { uid, name } = runningSandbox(parts, user) ?? (await findUser(users, user));
+      return { user: name, stopped: await engine.stop(uid) };
     },
     logins: async (params) => ({ logins: loginsOf(parts, params) }),
   };
+}
+
+/** Also where the account that it was started for is gone. */
+function runningSandbox({ engine }: AdminParts, user: string): Account | undefined {
+  for (const uid of engine.uids()) {
+    const name = engine.nameOf(uid) ?? '';
+    if (name === user || String(uid) === user) return { uid, name };
+  }
+  return undefined;
 }
 
 async function sandboxesOf({ engine, images }: AdminParts): Promise<AdminResult<'ps'>['sandboxes']> {

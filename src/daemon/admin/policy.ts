@@ -8,10 +8,10 @@ import { formatProblem } from '../../policy/problem.ts';
 import { checkPolicyValue, describePolicyKey, isPolicyKey, type PolicyKey } from '../../policy/schema.ts';
 import type { AdminResult } from '../../protocol/admin.ts';
 import type { policyVerbs } from '../../protocol/admin-policy.ts';
-import { type AdminParts, faultOf, findUser, type Handlers } from './parts.ts';
+import { type AdminParts, faultOf, findOwner, findUser, type Handlers } from './parts.ts';
 
 export function policyHandlers(parts: AdminParts): Handlers<keyof typeof policyVerbs> {
-  const { policy, ownSettings, engine, users } = parts;
+  const { policy, ownSettings, engine } = parts;
   return {
     stats: async () => {
       const { mostSandboxes, mostSessions, mostMemoryBytes } = policy.host;
@@ -27,7 +27,7 @@ export function policyHandlers(parts: AdminParts): Handlers<keyof typeof policyV
       return { atMs: performance.now(), host, sandboxes: await engine.usage() };
     },
     'policy.diff': async ({ user }) => {
-      const record = await findUser(users, user);
+      const record = await findOwner(parts, user);
       const running = engine.settingsOf(record.uid);
       if (running !== undefined) {
         const { own } = await ownSettings.given(record);

@@ -7,18 +7,18 @@ import { DockershError } from '../../lib/errors.ts';
 import type { EffectivePolicy } from '../../policy/policy.ts';
 import type { AdminSnapshot } from '../../protocol/admin.ts';
 import type { userVerbs } from '../../protocol/admin-users.ts';
-import { type AdminParts, type Call, findUser, type Handlers } from './parts.ts';
+import { type AdminParts, type Call, findOwner, type Handlers } from './parts.ts';
 import { tellUnusable } from './unusable.ts';
 
 /** Changes in one line of an answer: far below the longest that the other side takes. */
 const partBytes = 128 * 1024;
 
 export function userHandlers(parts: AdminParts): Handlers<keyof typeof userVerbs> {
-  const { images, layers, users } = parts;
+  const { images, layers } = parts;
   return {
-    diff: async ({ user }, call) => await diff(parts, await findUser(users, user), call),
+    diff: async ({ user }, call) => await diff(parts, await findOwner(parts, user), call),
     commit: async ({ user, ...request }, { progress, signal }) => {
-      const record = await findUser(users, user);
+      const record = await findOwner(parts, user);
       const made = await layers.commit(record, request, { onProgress: progress, signal });
       const { name, digest, baseDigest, layer, sizeBytes, files, pausedMs } = made;
       await tellUnusable(images, name, progress);
@@ -27,40 +27,38 @@ export function userHandlers(parts: AdminParts): Handlers<keyof typeof userVerbs
     },
     ...snapshotHandlers(parts),
     rollback: async ({ user, name }, { signal }) => {
-      const record = await findUser(users, user);
+      const record = await findOwner(parts, user);
       const { stopped, snapshot, saved } = await layers.rollback(record, name, signal);
       return { user: record.name, stopped, snapshot: shown(snapshot), saved: shownOrNull(saved) };
     },
     reset: async ({ user, save }) => {
-      const record = await findUser(users, user);
+      const record = await findOwner(parts, user);
       const { stopped, saved } = await layers.reset(record, await policyOf(parts, record), save);
       return { user: record.name, stopped, saved: shownOrNull(saved) };
     },
     upgrade: async ({ user }) => {
-      const record = await findUser(users, user);
+      const record = await findOwner(parts, user);
       const policy = await policyOf(parts, record);
       return { user: record.name, image: policy.image, ...(await layers.upgrade(record, policy)) };
     },
   };
 }
 
-function snapshotHandlers({
-  layers,
-  users,
-}: AdminParts): Handlers<'snapshot.create' | 'snapshot.ls' | 'snapshot.rm'> {
+function snapshotHandlers(parts: AdminParts): Handlers<'snapshot.create' | 'snapshot.ls' | 'snapshot.rm'> {
+  const { layers } = parts;
   return {
     'snapshot.create': async ({ user, name, message, pause }, { progress, signal }) => {
-      const record = await findUser(users, user);
+      const record = await findOwner(parts, user);
       const options = { onProgress: progress, signal };
       const snapshot = await layers.snapshot(record, name, { message, pause }, options);
       return { user: record.name, snapshot: shown(snapshot), pausedMs: snapshot.pausedMs };
     },
     'snapshot.ls': async ({ user }) => {
-      const record = await findUser(users, user);
+      const record = await findOwner(parts, user);
       return { user: record.name, snapshots: (await layers.snapshots(record)).map(shown) };
     },
     'snapshot.rm': async ({ user, name }) => {
-      const record = await findUser(users, user);
+      const record = await findOwner(parts, user);
       await layers.removeSnapshot(record, name);
       return { user: record.name, name };
     },

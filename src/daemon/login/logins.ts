@@ -11,6 +11,7 @@ import type { EffectivePolicy, Evaluation } from '../../policy/policy.ts';
 import { formatProblem, type Problem } from '../../policy/problem.ts';
 import { loginOutside } from '../../protocol/login.ts';
 import { chooseShell, hostShell, loginSource, sessionOf } from '../../shell/session.ts';
+import type { FolderOwners } from '../../users/owners.ts';
 import type { Given, OwnSettings } from '../policy/own-settings.ts';
 import type { PolicyStore } from '../policy/policy-store.ts';
 import type { UserLayers } from '../user-layers.ts';
@@ -26,6 +27,7 @@ export interface LoginParts {
   readonly policy: PolicyStore;
   readonly ownSettings: OwnSettings;
   readonly users: Users;
+  readonly owners: FolderOwners;
   readonly layers: UserLayers;
   readonly systemCalls: SystemCalls;
   readonly engine: Engine;
@@ -60,6 +62,7 @@ export class LoginService {
       this.#leaveOutside(incoming, user);
       return;
     }
+    if (!this.#parts.owners.isOwn(user)) await this.#parts.owners.require(user);
     const given = this.#givenTo(user);
     await this.#enter(incoming, user, given instanceof Promise ? await given : given);
   }
@@ -81,7 +84,7 @@ export class LoginService {
         ? await admission.enter({ id, uid: user.uid, memoryBytes: policy.memoryBytes })
         : undefined;
     const session = sessionOf(id, request, user, shell, withNotice(policy, problems));
-    const start = await engine.startSession(user.uid, session, client, () =>
+    const start = await engine.startSession(user, session, client, () =>
       sandboxSpec(this.#parts, { user, policy, own, shell }),
     );
     history.started(id, start);

@@ -77,8 +77,15 @@ export class LiveLimits {
     const user = users.remembered(uid) ?? (await users.find(uid));
     const given = user === undefined ? undefined : await ownSettings.given(user);
     const evaluation = given?.evaluation;
-    // A user who may no longer have a sandbox keeps the running one: only an administrator ends it.
-    if (user === undefined || given === undefined || evaluation?.kind !== 'ok') return;
+    // A user who may no longer have a sandbox, or has lost the uid to another account, keeps the running one: only an
+    // administrator ends it.
+    if (
+      user === undefined ||
+      engine.nameOf(uid) !== user.name ||
+      given === undefined ||
+      evaluation?.kind !== 'ok'
+    )
+      return;
     const settings = policy.settingsOf(user, given.own);
     const live = Object.fromEntries(
       liveKeys.flatMap((key) => (settings[key] === undefined ? [] : [[key, settings[key]]])),

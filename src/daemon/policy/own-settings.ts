@@ -6,6 +6,7 @@ import { OwnFiles } from '../../isolation/own-file.ts';
 import { largestUserFileBytes, userFileName, userFileShown } from '../../policy/parse/user-file.ts';
 import type { Evaluation, SectionPolicy } from '../../policy/policy.ts';
 import type { Problem } from '../../policy/problem.ts';
+import type { FolderOwners } from '../../users/owners.ts';
 import type { PolicyStore } from './policy-store.ts';
 
 export interface Given {
@@ -18,9 +19,11 @@ export interface Given {
 export class OwnSettings {
   readonly #policy: PolicyStore;
   readonly #files: OwnFiles;
+  readonly #owners: FolderOwners;
 
-  constructor(policy: PolicyStore, disks: UserDisks) {
+  constructor(policy: PolicyStore, disks: UserDisks, owners: FolderOwners) {
     this.#policy = policy;
+    this.#owners = owners;
     this.#files = new OwnFiles((uid) => disks.open(uid));
   }
 
@@ -33,6 +36,8 @@ export class OwnSettings {
   }
 
   async #withFile(user: UserRecord, evaluation: Evaluation, home: 'private' | 'host'): Promise<Given> {
+    // A private home is whoever's the folder is; who that is not is refused elsewhere.
+    if (!this.#owners.isOwn(user)) return { evaluation, own: [], problems: [] };
     const read = await this.#files.read(user, home, userFileName, largestUserFileBytes);
     if (read === undefined) return { evaluation, own: [], problems: [] };
     if ('problem' in read) return { evaluation, own: [], problems: [problemOf(read.problem)] };

@@ -99,7 +99,7 @@ export class Sandboxes implements Engine {
   }
 
   async startSession(
-    uid: number,
+    { uid, name }: Pick<UserRecord, 'uid' | 'name'>,
     session: SessionSpec,
     connection: ClientConnection,
     describe: () => Promise<SandboxSpec>,
@@ -109,6 +109,7 @@ export class Sandboxes implements Engine {
       await allEnded(uid, [this.#holds, this.#pauses], deadline);
       const { sandbox: pending, cold } = this.#starts.ensure(uid, describe);
       const sandbox = await pending;
+      if (sandbox.record.user !== name) throw otherUser(uid, sandbox.record.user, name);
       const identity = identityIn(sandbox.record, session);
       if (!connection.isOurs) throw new DockershError('E_STOPPING'); // it sends its login again
       const handedOverNs = process.hrtime.bigint();
@@ -199,6 +200,10 @@ export class Sandboxes implements Engine {
     return this.#registry.uids();
   }
 
+  nameOf(uid: number): string | undefined {
+    return this.#registry.get(uid)?.record.user;
+  }
+
   renew(): void {
     for (const sandbox of this.#registry.all()) sandbox.renew();
   }
@@ -276,4 +281,11 @@ export class Sandboxes implements Engine {
     this.#registry.detach();
     this.#pool?.[Symbol.dispose]();
   }
+}
+
+function otherUser(uid: number, running: string, name: string): DockershError {
+  return new DockershError('E_OWNER', {
+    what: `the sandbox of uid ${uid} that runs was started for the account ${running}, not for ${name}`,
+    hint: `Stop it: dockershctl stop ${uid}`,
+  });
 }

@@ -39,6 +39,15 @@ export class AccountsHost implements AsyncDisposable {
     return user;
   }
 
+  adopt(user: TestUser): TestUser {
+    this.host.uids.push(user.uid);
+    return this.#users.use(user);
+  }
+
+  async stop(user: TestUser): Promise<void> {
+    await this.host.ctlOk('stop', user.name);
+  }
+
   async asUser(user: TestUser, script: string): Promise<void> {
     const env = { HOME: user.home, PATH: systemPath };
     await runOk('bash', ['-c', script], { uid: user.uid, gid: user.gid, cwd: user.home, env });
@@ -69,6 +78,11 @@ export class AccountsHost implements AsyncDisposable {
     return JSON.parse(finished.stdout.toString()) as Record<string, unknown>;
   }
 
+  /** A verb of "user" that is told no places. */
+  async bare(verb: string, ...args: string[]): Promise<Record<string, unknown>> {
+    return (await this.host.ctlOk('user', verb, ...args)) as Record<string, unknown>;
+  }
+
   /** Left running, with what it tells on standard error. */
   start(verb: string, ...args: string[]): Running {
     return new Running(nodeProgram, this.args(verb, '--plain', ...args), {
@@ -88,8 +102,8 @@ export class AccountsHost implements AsyncDisposable {
     return result.stdout.toString();
   }
 
-  /** All that enabling may change, as a text to compare. */
-  async everythingOf(user: TestUser): Promise<string> {
+  /** All that enabling may change, as a text to compare. `files`: of those that user() makes. */
+  async everythingOf(user: TestUser, { files = true } = {}): Promise<string> {
     const { host, sshdConfig } = this;
     const state = join(host.stateFolder, 'users', String(user.uid));
     const home = await stat(user.home);
@@ -99,7 +113,7 @@ export class AccountsHost implements AsyncDisposable {
       `home ${home.ino} ${home.uid} ${home.mode.toString(8)}`,
       await runOk('bash', [
         '-c',
-        `cd "$1" && find . | sort && cat file && ls -d /home/.dockersh-$2 2>/dev/null || :`,
+        `cd "$1" && find . | sort && ${files ? 'cat file &&' : ''} ls -d /home/.dockersh-$2 2>/dev/null || :`,
         '-',
         user.home,
         String(user.uid),

@@ -123,6 +123,11 @@ END`,
 END`,
     args: ['--state', '/mnt/state'],
   },
+  orphaned: {
+    script: `
+      folder=$HOST_FOLDER/state/users/64998; mkdir "$folder"
+      set -- bash -c '"$@"; status=$?; rmdir "$HOST_FOLDER/state/users/64998"; exit $status' bash "$@"`,
+  },
   lockedOut: {
     script: `
       printf '/bin/sh\\n' | put /etc/shells
@@ -220,6 +225,7 @@ export const breakers: Readonly<Record<string, Breaker>> = {
   'shells-file': { scenario: 'lockedOut', state: 'warning' },
   'accounts-all': { scenario: 'crowd', state: 'unknown', found: /about 1\d\d more/ },
   'accounts-unfinished': { scenario: 'unfinished', state: 'critical', found: /dsh-gone/ },
+  'accounts-folders': { scenario: 'orphaned', state: 'warning', found: /^somebody \(uid 64998\)$/ },
   'root-shell': { scenario: 'lockedOut', state: 'warning' },
   'root-way-in': { scenario: 'lockedOut', state: 'critical', found: /neither a password nor/ },
   'pam-environment': { scenario: 'pam', state: 'warning', found: /pam\.d\/sshd/ },

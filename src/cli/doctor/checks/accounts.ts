@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { hasErrno } from '../../../lib/errors.ts';
 import { shellWord } from '../../../lib/text/shell-word.ts';
 import { Books, isAlive } from '../../accounts/books.ts';
+import { isOrphan } from '../../accounts/folders.ts';
 import { type Account, isLoginShell, listAccounts, lookUpAccount, lookUpGroup } from '../../host/accounts.ts';
 import { sshdSettings } from '../../host/sshd-settings.ts';
 import { critical, type Finding, type HostCheck, ok, unknown, warning } from '../check.ts';
@@ -53,6 +54,13 @@ export const accountChecks: readonly HostCheck[] = [
     },
   },
   {
+    id: 'accounts-folders',
+    group: 'accounts',
+    what: 'everything that is kept belongs to an account of this host',
+    why: 'What is left of an account that is gone takes space, and whoever gets its uid is refused (E_OWNER).',
+    run: orphans,
+  },
+  {
     id: 'root-shell',
     group: 'accounts',
     what: "root's login shell is an ordinary one",
@@ -74,6 +82,22 @@ export const accountChecks: readonly HostCheck[] = [
     run: wayIn,
   },
 ];
+
+async function orphans({ cli, daemon }: Context): Promise<Finding> {
+  const answer = await daemon();
+  if (!answer.ok) return unknown(answer.problem, answer.hint);
+  const { folders } = await cli.call('account.folders', {});
+  const left = folders.filter(isOrphan);
+  if (left.length === 0) return ok(`${folders.length} ${folders.length === 1 ? 'folder' : 'folders'}`);
+  const found = left.map(({ owner, uid, account }) => {
+    const now = account === null ? '' : `, which ${account} has now`;
+    return `${owner ?? 'somebody'} (uid ${uid}${now})`;
+  });
+  return warning(
+    found.join('; '),
+    'For each that is gone for good: dockershctl user forget UID. For each that was renamed: dockershctl user rename OLD NEW.',
+  );
+}
 
 const adminGroups = ['sudo', 'wheel', 'admin'];
 
