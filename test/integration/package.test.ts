@@ -80,8 +80,10 @@ describe.skipIf(lacks('dpkg-deb', 'lintian', 'man', 'fish', 'zsh'))('the Debian 
     expect(entries.find((entry) => entry.endsWith('/dockersh-init'))).toMatch(/^-rwx--x--x/);
   });
 
-  it('leaves the policy to the administrator: it is a conffile', async () => {
-    expect(await readFile(join(tree, 'DEBIAN/conffiles'), 'utf8')).toBe('/etc/dockersh/dockersh.ini\n');
+  it('leaves the policy and the AppArmor profiles to the administrator: they are conffiles', async () => {
+    expect(await readFile(join(tree, 'DEBIAN/conffiles'), 'utf8')).toBe(
+      '/etc/apparmor.d/dockersh-layer\n/etc/dockersh/dockersh.ini\n',
+    );
   });
 
   it('has programs that run on their own', async () => {

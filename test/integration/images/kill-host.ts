@@ -128,7 +128,7 @@ export class KillHost {
       expect(others.sort(), about).toEqual(['chain.json', 'tree']);
     }
     for (const uid of await readdir(join(stateFolder, 'users'))) {
-      const known = new Set(['home', 'identity', 'layer', 'snapshots']);
+      const known = new Set(['home', 'identity', 'layer', 'owner.json', 'snapshots']);
       const own = await readdir(join(stateFolder, 'users', uid));
       expect(
         own.filter((name) => !known.has(name)),
