@@ -206,7 +206,9 @@ describe.skipIf(control)('a daemon that is started while the policy is broken', 
       await expectRefusal(other, 'E_MAINTENANCE'); // of the last good one, all of it
       expect((await faultOf())?.problems.join()).toMatch(problem);
       expect((await host.ctl('policy', 'check', host.policyFile)).code).toBe(status);
-      const told = host.logRecords().filter(({ msg }) => msg.startsWith('the policy is broken: in force'));
+      const told = host
+        .logRecords()
+        .filter(({ msg }) => msg.startsWith('the policy is broken: the last good one'));
       expect(told.at(-1)).toMatchObject({
         level: 'error',
         file: host.policyFile,
