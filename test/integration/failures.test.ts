@@ -31,11 +31,15 @@ describe.skipIf(control)('a failure', () => {
     expect(result.stdout.toString()).toBe('');
     return /\[(E_[A-Z_]+),/.exec(result.stderr.toString())?.[1] ?? describeFinished(result);
   };
-  /** Of the session that ended last: its code and the log's reason. */
+  let heard = 0;
+  /** Of the failed session that nobody has asked about yet: its code and the log's reason. The log comes after the client's exit. */
   const ended = async (): Promise<{ code: unknown; why: unknown }> => {
-    const found = () => host.logRecords().findLast(({ msg }) => msg === 'session ended');
-    await waitUntil(() => found()?.['failure'] !== undefined, 'the session’s end to be in the log');
-    return { code: found()?.['failure'], why: found()?.['problem'] };
+    const failed = () =>
+      host.logRecords().filter(({ msg, failure }) => msg === 'session ended' && failure !== undefined);
+    await waitUntil(() => failed().length > heard, 'the session’s end to be in the log');
+    heard += 1;
+    const record = failed()[heard - 1];
+    return { code: record?.['failure'], why: record?.['problem'] };
   };
 
   beforeAll(async () => {
