@@ -171,7 +171,7 @@ for (const file of manuals) {
   );
 }
 for (const file of sources) {
-  const comments = read(file).match(/(?:^|\s)(?:\/\/|\/?\*) .*$/gm) ?? [];
+  const comments = read(file).match(/(?:^|\s)(?:\/\/|\/?\*{1,2}) .*$/gm) ?? [];
   for (const comment of comments)
     for (const [named] of comment.matchAll(folders))
       if (/\.(?:ts|c|h|md)\}?$/.test(named)) checkPaths(file, named);

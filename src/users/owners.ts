@@ -133,7 +133,7 @@ async function nameIn(file: string, uid: number): Promise<string | undefined> {
   }
 }
 
-/** The identity layer is made for the user, whose line is the last of its passwd file (src/isolation/identity-layer.ts). */
+/** The identity layer is made for the user, whose line is the last of its passwd file (src/isolation/sandbox/identity-layer.ts). */
 async function nameInIdentity(folder: string, uid: number): Promise<string | undefined> {
   const identity = path.join(folder, 'identity');
   try {

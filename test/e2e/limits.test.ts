@@ -7,7 +7,7 @@ import { describeFinished, waitUntil } from '../fixtures/process.ts';
 import { useWorld } from '../fixtures/world.ts';
 
 const world = useWorld({ modes: ['shell'] });
-/** As many as a sandbox may have (native/supervisor/start/devpts.c). */
+/** As many as a sandbox may have (native/supervisor/rootfs/devpts.c). */
 const terminals = 128;
 
 async function limited(limits: Record<string, string | number>): Promise<Login> {
