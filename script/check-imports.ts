@@ -14,12 +14,13 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   seccomp: ['lib'],
   images: ['lib'],
   isolation: ['lib', 'limits'],
-  users: ['lib', 'images', 'isolation'],
+  users: ['lib', 'limits', 'policy', 'images', 'isolation'],
   shell: ['lib', 'protocol', 'policy', 'images', 'isolation'],
   daemon: ['lib', 'limits', 'protocol', 'policy', 'seccomp', 'images', 'isolation', 'users', 'shell'],
   cli: ['lib', 'protocol', 'policy', 'seccomp'],
 };
 const addonLoader = 'src/isolation/addon.ts';
+const addonUsers: readonly string[] = ['isolation', 'users'];
 const importPattern = /(?:\bfrom|\bimport)\s*\(?\s*(['"])(\.[^'"]+)\1/g;
 
 function areaOf(file: string): string {
@@ -32,8 +33,8 @@ function problemWith(file: string, imported: string): string | undefined {
   const to = areaOf(imported);
   if (imported === 'package.json') return undefined;
   if (!imported.startsWith('src/')) return `${file} imports ${imported}, which does not ship`;
-  if (imported === addonLoader && from !== 'isolation')
-    return `${file} imports the addon; only isolation may`;
+  if (imported === addonLoader && !addonUsers.includes(from))
+    return `${file} imports the addon; only ${addonUsers.join(' and ')} may`;
   if (from === to || allowed[from]?.includes(to) === true) return undefined;
   return `${file} imports ${imported}; ${from} may import only: ${(allowed[from] ?? []).join(', ') || 'nothing'}`;
 }

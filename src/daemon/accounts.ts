@@ -4,20 +4,11 @@
 import { lstat } from 'node:fs/promises';
 import path from 'node:path';
 import type { LayerProgram } from '../images/layers/program.ts';
-import { userFolder } from '../isolation/disk/places.ts';
-import type { UserDisk, UserDisks } from '../isolation/disk/user-disks.ts';
-import type { Engine, UserRecord } from '../isolation/engine.ts';
-import {
-  findHome,
-  forgetHome,
-  homePlaces,
-  homeProblem,
-  placeForHome,
-  rememberHome,
-} from '../isolation/private-home.ts';
+import type { UserRecord } from '../isolation/engine.ts';
 import { syncFolder } from '../lib/atomic-file.ts';
 import { DockershError } from '../lib/errors.ts';
 import { exists } from '../lib/if-there.ts';
+import type { UserDisk } from '../users/disk/user-disks.ts';
 import { uidsBelow } from '../users/folders.ts';
 import { type Forgotten, forgetUser } from '../users/forget.ts';
 import {
@@ -29,8 +20,19 @@ import {
   renamed,
   takeHome,
 } from '../users/homes.ts';
-import type { Account, FolderOwners } from '../users/owners.ts';
+import type { Account } from '../users/owners.ts';
+import { userFolder } from '../users/places.ts';
+import {
+  findHome,
+  forgetHome,
+  homePlaces,
+  homeProblem,
+  placeForHome,
+  rememberHome,
+} from '../users/private-home.ts';
 import { removeUserFolder } from '../users/removal.ts';
+import type { UserStore } from '../users/store.ts';
+import type { LayerAccess } from './layer-access.ts';
 import { isMarkedRescue, markRescue, rescueLayer } from './rescue.ts';
 
 export interface AccountState {
@@ -43,27 +45,15 @@ export interface AccountState {
   readonly rescue: boolean;
 }
 
-export interface AccountsOptions {
-  readonly state: string;
-  readonly program: LayerProgram;
-  readonly engine: Engine;
-  readonly disks: UserDisks;
-  readonly owners: FolderOwners;
-}
-
 export class Accounts {
-  readonly #state: string;
+  readonly #store: UserStore;
   readonly #program: LayerProgram;
-  readonly #engine: Engine;
-  readonly #disks: UserDisks;
-  readonly #owners: FolderOwners;
+  readonly #access: LayerAccess;
 
-  constructor({ state, program, engine, disks, owners }: AccountsOptions) {
-    this.#state = state;
+  constructor(store: UserStore, program: LayerProgram, access: LayerAccess) {
+    this.#store = store;
     this.#program = program;
-    this.#engine = engine;
-    this.#disks = disks;
-    this.#owners = owners;
+    this.#access = access;
   }
 
   #owner(user: Account, { outside, folder }: UserDisk, homeRoot: string | null) {
@@ -72,18 +62,18 @@ export class Accounts {
 
   /** Of every user who has a folder. */
   async uids(): Promise<number[]> {
-    return await uidsBelow(this.#state);
+    return await uidsBelow(this.#store.state);
   }
 
   async look(user: UserRecord, homeRoot: string | null): Promise<AccountState> {
-    await using disk = await this.#disks.open(user.uid);
+    await using disk = await this.#store.disks.open(user.uid);
     const owner = this.#owner(user, disk, homeRoot);
     const problem = await homeProblem(owner);
     return {
       folder: await exists(disk.outside),
       privateHome: (await findHome(owner)) !== undefined,
       homeProblem: problem === undefined ? null : `${problem.message} ${problem.hint}`,
-      range: this.#engine.hasRange(user.uid),
+      range: this.#store.hasRange(user.uid),
       rescue: await isMarkedRescue(disk.outside),
     };
   }
@@ -97,11 +87,11 @@ export class Accounts {
     signal: AbortSignal,
   ): Promise<CopyReport & { readonly renamed: boolean }> {
     if (user.uid === 0) throw new DockershError('E_ROOT_LOGIN');
-    const { result } = await this.#engine.withStopped(user.uid, async () => {
-      await using _layer = await this.#engine.layerOf(user); // the range is on the disk when this returns
-      await using disk = await this.#disks.open(user.uid);
+    const { result } = await this.#access.stopped(user, async () => {
+      await using _layer = await this.#store.layerOf(user); // the range is on the disk when this returns
+      await using disk = await this.#store.disks.open(user.uid);
       const owner = this.#owner(user, disk, homeRoot);
-      await this.#owners.claim(user);
+      await this.#store.owners.claim(user);
       if (files === 'fresh' || source === undefined) return { ...nothingCopied, renamed: false };
       if ((await findHome(owner)) !== undefined) throw alreadyThere(user);
       const home = await placeForHome(owner);
@@ -122,9 +112,9 @@ export class Accounts {
     target: string,
     signal: AbortSignal,
   ): Promise<boolean> {
-    const { result } = await this.#engine.withStopped(user.uid, async () => {
+    const { result } = await this.#access.stopped(user, async () => {
       return await takeHome(
-        { program: this.#program, disks: this.#disks },
+        { program: this.#program, disks: this.#store.disks },
         { user, homeRoot },
         target,
         signal,
@@ -136,11 +126,11 @@ export class Accounts {
   /** Starts the sandbox from the rescue image from now on, or from its own again. True: it was stopped for that. */
   async setRescue(user: UserRecord, on: boolean): Promise<boolean> {
     const { uid } = user;
-    const folder = userFolder(this.#state, uid);
-    const { stopped } = await this.#engine.withStopped(uid, async () => {
-      if (on) await this.#owners.claim(user);
+    const folder = userFolder(this.#store.state, uid);
+    const { stopped } = await this.#access.stopped({ uid }, async () => {
+      if (on) await this.#store.owners.claim(user);
       await markRescue(folder, on);
-      await using disk = await this.#disks.open(uid);
+      await using disk = await this.#store.disks.open(uid);
       if (!on) await removeTree(this.#program, rescueLayer(disk.folder));
     });
     return stopped;
@@ -151,22 +141,25 @@ export class Accounts {
     homeRoot: string | null,
     what: { home: boolean; folder: boolean; range: boolean },
   ): Promise<void> {
-    await this.#engine.withStopped(user.uid, async () => {
-      const folder = userFolder(this.#state, user.uid);
+    await this.#access.stopped(user, async (held) => {
+      const folder = userFolder(this.#store.state, user.uid);
       await this.#discardHome(user, homeRoot, what.home);
       if (what.home) await forgetHome(folder);
       if (what.folder) {
-        await this.#disks.close(user.uid);
-        await removeUserFolder(this.#program, this.#state, user.uid);
-        this.#owners.removed(user.uid);
+        await this.#store.disks.close(held);
+        await removeUserFolder(this.#program, this.#store.state, held);
+        this.#store.owners.removed(user.uid);
       }
-      if (what.range) await this.#engine.releaseRange(user.uid);
+      if (what.range) await this.#store.releaseRange(held);
     });
   }
 
   /** The folder belongs to an account of another name. True: its sandbox was stopped for that. */
   async rename(uid: number, name: string): Promise<boolean> {
-    const { stopped } = await this.#engine.withStopped(uid, async () => await this.#owners.give(uid, name));
+    const { stopped } = await this.#access.stopped(
+      { uid },
+      async () => await this.#store.owners.give(uid, name),
+    );
     return stopped;
   }
 
@@ -176,18 +169,18 @@ export class Accounts {
     keep: string | undefined,
     signal: AbortSignal,
   ): Promise<Forgotten & { readonly stopped: boolean }> {
-    const [state, program, disks] = [this.#state, this.#program, this.#disks];
-    const { stopped, result } = await this.#engine.withStopped(user.uid, async () => {
-      const forgotten = await forgetUser({ state, program, disks }, user, keep, signal);
-      this.#owners.removed(user.uid);
-      if (keep === undefined) await this.#engine.releaseRange(user.uid);
+    const [state, program, disks] = [this.#store.state, this.#program, this.#store.disks];
+    const { stopped, result } = await this.#access.stopped(user, async (held) => {
+      const forgotten = await forgetUser({ state, program, disks }, held, user, keep, signal);
+      this.#store.owners.removed(user.uid);
+      if (keep === undefined) await this.#store.releaseRange(held);
       return forgotten;
     });
     return { ...result, stopped };
   }
 
   async #discardHome(user: UserRecord, homeRoot: string | null, whole: boolean): Promise<void> {
-    await using disk = await this.#disks.open(user.uid);
+    await using disk = await this.#store.disks.open(user.uid);
     for (const place of await homePlaces(this.#owner(user, disk, homeRoot))) {
       const names = whole ? ['home.new', 'home'] : ['home.new'];
       for (const name of names) await removeTree(this.#program, path.join(place, name));

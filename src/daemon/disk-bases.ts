@@ -7,10 +7,10 @@ import path from 'node:path';
 import { z } from 'zod';
 import { basesIn } from '../images/user-layer.ts';
 import { readJson } from '../images/user-layer-files.ts';
-import { userFolder } from '../isolation/disk/places.ts';
-import type { UserDisks } from '../isolation/disk/user-disks.ts';
 import { writeFileAtomic } from '../lib/atomic-file.ts';
+import type { UserDisks } from '../users/disk/user-disks.ts';
 import { uidsBelow } from '../users/folders.ts';
+import { userFolder } from '../users/places.ts';
 
 const list = z.strictObject({ digests: z.array(z.string()) });
 
@@ -58,7 +58,12 @@ export class DiskBases {
       return [];
     }
     await using disk = await this.#disks.open(uid);
-    const digests = [...(await basesIn(disk.folder))].sort();
+    return await this.refreshIn(uid, disk.folder);
+  }
+
+  /** The same, where the disk is an image and open. */
+  async refreshIn(uid: number, folder: string): Promise<readonly string[]> {
+    const digests = [...(await basesIn(folder))].sort();
     const known = await readJson(this.#file(uid), list);
     if (known === undefined || known.digests.join() !== digests.join()) await this.#write(uid, digests);
     return digests;

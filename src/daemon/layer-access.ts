@@ -1,13 +1,13 @@
-// Serialises operations on a user's layer, one at a time for each user. An operation that reads files pauses the
-// sandbox, so that they do not change meanwhile; one that changes them stops it, and its next start waits.
-//
-// The sandbox is stopped first, and then comes the turn: a start waits for its turn as well (user-image.ts).
+// Gives operations on a user's layer their turn, one at a time for each user (src/users/lock.ts). Where its files must not
+// change meanwhile the sandbox stands still; where somebody else changes them it has been stopped, and waits with its next
+// start.
 
 import type { ImportOptions } from '../images/import/options.ts';
 import { type LayerBase, readLayerBase } from '../images/user-layer.ts';
-import type { Engine, UserLayer, UserRecord } from '../isolation/engine.ts';
-import { Serial } from '../lib/async/serial.ts';
+import type { Engine, UserRecord } from '../isolation/engine.ts';
 import { DockershError } from '../lib/errors.ts';
+import { type HeldUser, type StoppedUser, stopUser } from '../users/lock.ts';
+import type { UserLayer, UserStore } from '../users/store.ts';
 
 /** A layer that something has been done with. Valid until disposed. */
 export interface BegunLayer extends UserLayer {
@@ -26,21 +26,22 @@ export interface StillOptions extends ImportOptions {
   readonly pause: boolean;
 }
 
-/** Below what a login waits for (stopPatienceMs in sandboxes.ts), and what people take for a hiccup. */
+/** Below what a login waits for (stopPatienceMs in src/isolation/sandbox/sandboxes.ts), and what people take for a hiccup. */
 const mostPauseMs = 20_000;
 
 export class LayerAccess {
   readonly #engine: Engine;
-  readonly #turns = new Map<number, Serial>();
+  readonly #store: UserStore;
 
-  constructor(engine: Engine) {
+  constructor(engine: Engine, store: UserStore) {
     this.#engine = engine;
+    this.#store = store;
   }
 
   /** Throws E_NOT_FOUND where the user has not logged in yet. */
   async begun(user: UserRecord): Promise<BegunLayer> {
     await using stack = new AsyncDisposableStack();
-    const layer = stack.use(await this.#engine.layerOf(user));
+    const layer = stack.use(await this.#store.layerOf(user));
     const base = await readLayerBase(layer.folder);
     if (base === undefined) {
       throw new DockershError('E_NOT_FOUND', {
@@ -59,11 +60,10 @@ export class LayerAccess {
     };
   }
 
-  /** When nobody else is at it. */
-  turn<T>({ uid }: UserRecord, work: () => Promise<T>): Promise<T> {
-    const turns = this.#turns.get(uid) ?? new Serial();
-    this.#turns.set(uid, turns);
-    return turns.take(work);
+  /** When nobody else is at it; the sandbox runs on. */
+  async held<T>({ uid }: Pick<UserRecord, 'uid'>, work: (held: HeldUser) => Promise<T>): Promise<T> {
+    using held = await this.#store.locks.lock(uid);
+    return await work(held);
   }
 
   /** In turn, with the sandbox paused where it runs, until `onTaken` is called, and none started meanwhile. */
@@ -72,7 +72,7 @@ export class LayerAccess {
     options: StillOptions,
     work: (still: { readonly signal: AbortSignal; readonly onTaken?: () => void }) => Promise<T>,
   ): Promise<T & Paused> {
-    return await this.turn(user, async () => await this.#paused(user, options, work));
+    return await this.held(user, async () => await this.#paused(user, options, work));
   }
 
   async #paused<T extends object>(
@@ -96,12 +96,14 @@ export class LayerAccess {
     }
   }
 
-  /** In turn, with the sandbox stopped. */
-  async alone<T extends object>(
-    user: UserRecord,
-    work: () => Promise<T>,
-  ): Promise<T & { readonly stopped: boolean }> {
-    const { stopped, result } = await this.#engine.withStopped(user.uid, () => this.turn(user, work));
-    return { ...result, stopped };
+  /** With the sandbox stopped, and none started meanwhile: logins wait. */
+  async stopped<T>(
+    user: Pick<UserRecord, 'uid'>,
+    work: (user: StoppedUser) => Promise<T>,
+  ): Promise<{ readonly stopped: boolean; readonly result: T }> {
+    return await this.held(user, async (held) => {
+      const stopped = await stopUser(held, this.#engine);
+      return { stopped: stopped.wasRunning, result: await work(stopped) };
+    });
   }
 }

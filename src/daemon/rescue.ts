@@ -12,11 +12,12 @@ import type { SandboxSpec, UserRecord } from '../isolation/engine.ts';
 import { writeFileAtomic } from '../lib/atomic-file.ts';
 import { DockershError, hasErrno } from '../lib/errors.ts';
 import type { Logger } from '../lib/log.ts';
+import type { UserLayerKind } from '../users/user-folder.ts';
 import { missing } from './user-image.ts';
 
 export interface ImageAtStart {
   readonly image: ResolvedImage;
-  readonly layer: SandboxSpec['layer'];
+  readonly layer: UserLayerKind;
   readonly notice: SandboxSpec['notice'];
 }
 

@@ -2,12 +2,10 @@
 // the stack that it was put on.
 
 import path from 'node:path';
-import { diskFiles } from '../images/disk-files.ts';
 import type { ArchiveLimits } from '../images/layers/program.ts';
 import { type ImageStore, openImageStore } from '../images/store/image-store.ts';
 import { removeOrWarn } from '../images/upkeep/sweep.ts';
 import { CgroupHost } from '../isolation/cgroup/host.ts';
-import { UserDisks } from '../isolation/disk/user-disks.ts';
 import { diskOf } from '../isolation/disk.ts';
 import type { Engine, EngineEvents } from '../isolation/engine.ts';
 import { HostChanges } from '../isolation/host-changes.ts';
@@ -15,11 +13,12 @@ import { Sandboxes } from '../isolation/sandbox/sandboxes.ts';
 import { SeqpacketListener } from '../isolation/socket/seqpacket.ts';
 import { Users } from '../isolation/users.ts';
 import type { Logger } from '../lib/log.ts';
-import { FolderOwners } from '../users/owners.ts';
+import { UserStore } from '../users/store.ts';
 import { Accounts } from './accounts.ts';
 import { serveAdmin } from './admin/socket.ts';
 import { DiskBases } from './disk-bases.ts';
 import { claimSockets, type SocketPaths } from './installation.ts';
+import { LayerAccess } from './layer-access.ts';
 import { Admission } from './login/admission.ts';
 import { LoginConnections } from './login/connections.ts';
 import { Doors } from './login/doors.ts';
@@ -87,12 +86,12 @@ interface Ground {
 }
 
 interface Storage {
-  readonly disks: UserDisks;
-  readonly owners: FolderOwners;
+  readonly store: UserStore;
   readonly images: ImageStore;
 }
 
 interface UserParts {
+  readonly access: LayerAccess;
   readonly layers: UserLayers;
   readonly ownSettings: OwnSettings;
   readonly live: LiveLimits;
@@ -139,9 +138,9 @@ async function layGround(
 
 async function openStorage({ options, parts, policy, used, log }: Ground): Promise<Storage> {
   const layerProgram = path.join(options.libexec, 'dockersh-layer');
-  const files = diskFiles({ path: layerProgram, limits: {} });
-  const disks = parts.use(new UserDisks({ state: options.state, log, ...files }));
-  const bases = new DiskBases(options.state, disks);
+  const program = { path: layerProgram, limits: {} };
+  const store = parts.use(await UserStore.open(options.state, program, log));
+  const bases = new DiskBases(options.state, store.disks);
   const images = parts.use(
     await openImageStore(path.join(options.state, 'images'), {
       layerProgram,
@@ -151,8 +150,7 @@ async function openStorage({ options, parts, policy, used, log }: Ground): Promi
       log,
     }),
   );
-  const owners = await FolderOwners.open(options.state, log);
-  return { disks, owners, images };
+  return { store, images };
 }
 
 /** What of a sandbox's life the others hear. */
@@ -180,20 +178,19 @@ function eventsFor({ history, sessions, used, log }: Ground, images: ImageStore)
   };
 }
 
-async function openEngine(ground: Ground, { disks, images }: Storage): Promise<Engine> {
+async function openEngine(ground: Ground, { store, images }: Storage): Promise<Engine> {
   const { options, parts, cgroups, used, log } = ground;
   const engine = parts.use(
     await Sandboxes.open({
-      state: options.state,
       run: options.run,
       libexec: options.libexec,
       cgroups,
-      disks,
       log,
       events: eventsFor(ground, images),
     }),
   );
   used.engine = engine;
+  await keepDisks(store, engine, log);
   engine.renew(); // what happened while there was no daemon, nobody has told them
   const changed = (): void => {
     log.debug("the host's programs have changed");
@@ -203,15 +200,27 @@ async function openEngine(ground: Ground, { disks, images }: Storage): Promise<E
   return engine;
 }
 
+/** Of sandboxes that run already. */
+async function keepDisks({ disks }: UserStore, engine: Engine, log: Logger): Promise<void> {
+  for (const uid of engine.uids()) {
+    try {
+      await engine.keep(uid, await disks.open(uid));
+    } catch (error) {
+      log.warn({ err: error, uid }, 'the disk of a running sandbox');
+    }
+  }
+}
+
 async function openUserParts(
-  { options, policy, users, cgroups, used, log }: Ground,
-  { disks, owners, images }: Storage,
+  { policy, users, cgroups, used, log }: Ground,
+  { store, images }: Storage,
   engine: Engine,
 ): Promise<UserParts> {
-  const layers = new UserLayers(options.state, images, engine, disks, owners);
+  const access = new LayerAccess(engine, store);
+  const layers = new UserLayers(store, images, access);
   await layers.cleanUp();
-  const ownSettings = new OwnSettings(policy, disks, owners);
-  const live = new LiveLimits({ policy, ownSettings, users, engine, cgroups, disks, log });
+  const ownSettings = new OwnSettings(policy, store);
+  const live = new LiveLimits({ policy, ownSettings, users, engine, cgroups, store, log });
   used.live = live;
   const admission = new Admission(
     () => policy.host,
@@ -223,15 +232,15 @@ async function openUserParts(
     admission.changed();
   });
   live.changed();
-  return { layers, ownSettings, live, admission };
+  return { access, layers, ownSettings, live, admission };
 }
 
-function openLogins(ground: Ground, { owners }: Storage, engine: Engine, user: UserParts): LoginConnections {
+function openLogins(ground: Ground, { store }: Storage, engine: Engine, user: UserParts): LoginConnections {
   const { policy, users, history, sessions, log } = ground;
   const { layers, ownSettings, admission } = user;
   const systemCalls = new SystemCalls();
   const logins = new LoginService({
-    ...{ policy, ownSettings, users, owners, layers, systemCalls, engine, history, admission, sessions, log },
+    ...{ policy, ownSettings, users, store, layers, systemCalls, engine, history, admission, sessions, log },
   });
   const refusals = new LoginRefusals({ engine, history, log });
   return new LoginConnections({
@@ -244,17 +253,17 @@ function openLogins(ground: Ground, { owners }: Storage, engine: Engine, user: U
 
 async function openAdmin(ground: Ground, storage: Storage, engine: Engine, user: UserParts): Promise<void> {
   const { options, inherited, sockets, parts, policy, users, history, cgroups, log } = ground;
-  const { disks, owners, images } = storage;
-  const { layers, ownSettings, live } = user;
+  const { store, images } = storage;
+  const { access, layers, ownSettings, live } = user;
   const scratch = path.join(options.state, 'tmp');
   await removeOrWarn(images.layerProgram, scratch, { log }); // of a bootstrap that was killed
   const admin = await serveAdmin(inherited.get('admin') ?? sockets.admin, {
     engine,
     images,
     layers,
-    accounts: new Accounts({ state: options.state, program: images.layerProgram, engine, disks, owners }),
+    accounts: new Accounts(store, images.layerProgram, access),
     users,
-    owners,
+    store,
     policy,
     ownSettings,
     history,

@@ -16,15 +16,13 @@ export interface ImageChoice {
   /** The user's folder in the state. */
   readonly folder: string;
   readonly policy: Pick<EffectivePolicy, 'image' | 'onImageChange'>;
-  /** Runs what changes the layer when nothing else is at it. */
-  readonly turn: <T>(work: () => Promise<T>) => Promise<T>;
   /** Called before the layer is put on another image, with the digest of that. */
   readonly remember: (digest: string) => Promise<void>;
 }
 
 /**
  * The image for a sandbox that is about to start, with what the layer is made on written down. Call while the
- * sandbox is stopped. Throws E_IMAGE_MISSING, E_IMAGE_BROKEN.
+ * sandbox is stopped and nobody else is at the layer. Throws E_IMAGE_MISSING, E_IMAGE_BROKEN.
  */
 export async function imageAtStart(choice: ImageChoice): Promise<ResolvedImage> {
   const { images, folder, policy } = choice;
@@ -56,10 +54,8 @@ async function follow(
   }
   const name = snapshotNameNow('before-reset');
   await remember(current.digest);
-  await choice.turn(async () => {
-    const save = { name, message: `before ${policy.image} was changed` };
-    await resetLayer(images.layerProgram, folder, { image: policy.image, digest: current.digest }, save);
-  });
+  const save = { name, message: `before ${policy.image} was changed` };
+  await resetLayer(images.layerProgram, folder, { image: policy.image, digest: current.digest }, save);
   log.info(
     { folder, image: policy.image, digest: current.digest, snapshot: name },
     'layer reset: the image has changed',

@@ -18,19 +18,19 @@ import {
   takeSnapshot,
   writeLayerBase,
 } from '../images/user-layer.ts';
-import { userFolder } from '../isolation/disk/places.ts';
-import type { UserDisks } from '../isolation/disk/user-disks.ts';
-import type { Engine, UserRecord } from '../isolation/engine.ts';
+import type { UserRecord } from '../isolation/engine.ts';
 import { DockershError } from '../lib/errors.ts';
 import type { Logger } from '../lib/log.ts';
 import { shellOperand } from '../lib/text/shell-word.ts';
 import type { EffectivePolicy } from '../policy/policy.ts';
 import { uidsBelow } from '../users/folders.ts';
-import type { FolderOwners } from '../users/owners.ts';
+import type { StoppedUser } from '../users/lock.ts';
+import { userFolder } from '../users/places.ts';
 import { clearGoneFolders } from '../users/removal.ts';
+import type { UserStore } from '../users/store.ts';
 import { configChanges } from './admin/config-changes.ts';
 import { DiskBases } from './disk-bases.ts';
-import { LayerAccess, type Paused } from './layer-access.ts';
+import type { LayerAccess, Paused } from './layer-access.ts';
 import { type ImageAtStart, imageOrRescue } from './rescue.ts';
 import { imageAtStart, isVirtual, missing, snapshotNameNow } from './user-image.ts';
 
@@ -60,57 +60,51 @@ export interface Upgrade {
 }
 
 export class UserLayers {
-  readonly #state: string;
+  readonly #store: UserStore;
   readonly #images: ImageStore;
-  readonly #engine: Engine;
-  readonly #disks: UserDisks;
-  readonly #owners: FolderOwners;
   readonly #bases: DiskBases;
   readonly #access: LayerAccess;
 
-  constructor(state: string, images: ImageStore, engine: Engine, disks: UserDisks, owners: FolderOwners) {
-    this.#state = state;
+  constructor(store: UserStore, images: ImageStore, access: LayerAccess) {
+    this.#store = store;
     this.#images = images;
-    this.#engine = engine;
-    this.#disks = disks;
-    this.#owners = owners;
-    this.#bases = new DiskBases(state, disks);
-    this.#access = new LayerAccess(engine);
+    this.#bases = new DiskBases(store.state, store.disks);
+    this.#access = access;
   }
 
   /** Removes what a crash left half made. Call before the first sandbox starts. */
   async cleanUp(): Promise<void> {
-    await clearGoneFolders(this.#images.layerProgram, this.#state);
-    for (const uid of await uidsBelow(this.#state)) {
-      await this.#disks.cleanUp(uid);
+    await clearGoneFolders(this.#images.layerProgram, this.#store.state);
+    for (const uid of await uidsBelow(this.#store.state)) {
+      await this.#store.disks.cleanUp(uid);
       // A layer on a disk image is cleaned when that is next prepared: mounting all of them would take long.
-      await cleanUserFolder(this.#images.layerProgram, userFolder(this.#state, uid));
+      await cleanUserFolder(this.#images.layerProgram, userFolder(this.#store.state, uid));
     }
   }
 
   /**
-   * The image that a sandbox starts from now, with the user's disk as the policy wants it. Throws E_OWNER, and as
-   * imageAtStart does.
+   * The image that a sandbox starts from now, with the user's disk as the policy wants it. Throws E_OWNER, E_LIMIT_REFUSED,
+   * E_DISK_BROKEN, and as imageAtStart does.
    */
-  async imageAtStart(user: UserRecord, policy: EffectivePolicy, log: Logger): Promise<ImageAtStart> {
-    const turn = <T>(work: () => Promise<T>): Promise<T> => this.#access.turn(user, work);
-    await this.#owners.claim(user);
-    await turn(async () => await this.#prepareDisk(user, policy));
-    await using layer = await this.#engine.layerOf(user);
-    const { folder } = layer;
+  async imageAtStart(
+    held: StoppedUser,
+    user: UserRecord,
+    policy: EffectivePolicy,
+    log: Logger,
+  ): Promise<ImageAtStart> {
+    const { uid } = held;
     const images = this.#images;
-    const remember = async (digest: string) => await this.#bases.add(user.uid, digest);
-    const own = async () => await imageAtStart({ images, log, folder, policy, turn, remember });
-    const marks = userFolder(this.#state, user.uid);
-    return await imageOrRescue({ images, log, user, folder: marks, rescue: policy.rescue, own });
-  }
-
-  async #prepareDisk(user: UserRecord, policy: EffectivePolicy): Promise<void> {
-    await this.#engine.prepareDisk(user, policy, policy.strict);
-    if (!this.#disks.hasImage(user.uid)) return;
-    await using layer = await this.#engine.layerOf(user);
-    await cleanUserFolder(this.#images.layerProgram, layer.folder);
-    await this.#bases.refresh(user.uid);
+    await this.#store.owners.claim(user);
+    await this.#store.prepareDisk(held, policy, policy.strict);
+    await using disk = await this.#store.disks.open(uid);
+    const { folder } = disk;
+    if (this.#store.disks.hasImage(uid)) {
+      await cleanUserFolder(images.layerProgram, folder);
+      await this.#bases.refreshIn(uid, folder);
+    }
+    const remember = async (digest: string) => await this.#bases.add(uid, digest);
+    const own = async () => await imageAtStart({ images, log, folder, policy, remember });
+    return await imageOrRescue({ images, log, user, folder: disk.outside, rescue: policy.rescue, own });
   }
 
   /** `told` hears of the changes in the order of paths, as fast as it can take them; the number of them comes back. */
@@ -119,7 +113,7 @@ export class UserLayers {
     told: (change: LayerChange) => Promise<void> | undefined,
     signal: AbortSignal,
   ): Promise<number> {
-    return await this.#access.turn(user, async () => {
+    return await this.#access.held(user, async () => {
       await using begun = await this.#access.begun(user);
       const { upper, ids, base } = begun;
       const lowers = (await this.#imageOf(base)).layers.map((layer) => layer.path);
@@ -174,13 +168,13 @@ export class UserLayers {
 
   /** Newest first. */
   async snapshots(user: UserRecord): Promise<Snapshot[]> {
-    await using layer = await this.#engine.layerOf(user);
+    await using layer = await this.#store.layerOf(user);
     return (await listSnapshots(layer.folder)).reverse();
   }
 
   async removeSnapshot(user: UserRecord, name: string): Promise<void> {
-    await using layer = await this.#engine.layerOf(user);
-    await this.#access.turn(user, () => removeSnapshot(this.#images.layerProgram, layer.folder, name));
+    await using layer = await this.#store.layerOf(user);
+    await this.#access.held(user, () => removeSnapshot(this.#images.layerProgram, layer.folder, name));
   }
 
   /** Without a name, to the newest. What was there before is saved as one more. */
@@ -197,10 +191,11 @@ export class UserLayers {
         hint: `See "dockershctl snapshot --ls ${shellOperand(user.name)}".`,
       });
     }
-    return await this.#access.alone(user, async () => {
+    const { stopped, result } = await this.#access.stopped(user, async () => {
       const save = await this.#saving(folder, 'before-rollback');
       return await rollbackLayer(program, folder, wanted, { signal, save });
     });
+    return { ...result, stopped };
   }
 
   /** Empties the layer; it begins on what the policy's image means by then. */
@@ -210,11 +205,12 @@ export class UserLayers {
     const program = this.#images.layerProgram;
     const current = await this.#images.resolve(policy.image);
     const base = current === undefined ? undefined : { image: policy.image, digest: current.digest };
-    return await this.#access.alone(user, async () => {
+    const { stopped, result } = await this.#access.stopped(user, async () => {
       if (base !== undefined) await this.#bases.add(user.uid, base.digest);
       const saving = save ? await this.#saving(folder, 'before-reset') : undefined;
-      return { saved: await resetLayer(program, folder, base, saving) };
+      return await resetLayer(program, folder, base, saving);
     });
+    return { saved: result, stopped };
   }
 
   /** From the next start on; a sandbox that runs keeps what it has. */
@@ -226,7 +222,7 @@ export class UserLayers {
     if (base.digest !== current.digest || base.image !== policy.image) {
       const newer = { image: policy.image, digest: current.digest };
       await this.#bases.add(user.uid, newer.digest);
-      await this.#access.turn(user, () => writeLayerBase(folder, newer));
+      await this.#access.held(user, () => writeLayerBase(folder, newer));
     }
     const [from, to] = [base.digest, current.digest];
     return { from, to, upgraded: from !== to, running: isRunning };
@@ -235,8 +231,8 @@ export class UserLayers {
   /** Of every user that has a layer. */
   async usage(): Promise<LayerUse[]> {
     const all: LayerUse[] = [];
-    for (const uid of await uidsBelow(this.#state)) {
-      await using disk = await this.#disks.open(uid);
+    for (const uid of await uidsBelow(this.#store.state)) {
+      await using disk = await this.#store.disks.open(uid);
       const { folder } = disk;
       const { bytes, entries } = await layerUsage(this.#images.layerProgram, folder);
       const snapshots = await listSnapshots(folder);

@@ -1,4 +1,4 @@
-// Moves users' files from one disk to another (for src/isolation/disk/moves.ts), by dockersh-layer.
+// Moves users' files from one disk to another (for src/users/disk/moves.ts), by dockersh-layer.
 
 import { layerReport, runLayerJob } from './layers/job.ts';
 import { type LayerProgram, removeFolder } from './layers/program.ts';

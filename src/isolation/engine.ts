@@ -5,22 +5,19 @@ import type { DockershError } from '../lib/errors.ts';
 import type { ByteString } from '../lib/wire.ts';
 import type { Limits, ShownLimits, UsedOfLimits } from '../limits/limits.ts';
 import type { UserRecord } from './addon.ts';
-import type { DiskLimits } from './disk/limits.ts';
+import type { IdMaps } from './ids.ts';
 import type { Pause } from './sandbox/pause.ts';
 import type { ClientConnection, Disposer } from './socket/client-connection.ts';
 
 export type { Limits } from '../limits/limits.ts';
 export type { UserRecord } from './addon.ts';
-export type { DiskLimits } from './disk/limits.ts';
-export { rangeSize } from './ids.ts';
+export { type IdMaps, rangeSize } from './ids.ts';
 export type { Pause } from './sandbox/pause.ts';
 
 /** Everything that decides what a sandbox is, at its start. */
-export interface SandboxSpec extends Limits, DiskLimits {
+export interface SandboxSpec extends Limits {
   readonly user: UserRecord;
   readonly image: SandboxImage;
-  /** The layer on top of the image: the user's own, or the one for the rescue image. */
-  readonly layer: 'own' | 'rescue';
   /** What everybody who logs in at a terminal is told; undefined: nothing. */
   readonly notice: string | undefined;
   /** The login shell, as the sandbox's /etc/passwd names it. */
@@ -34,15 +31,11 @@ export interface SandboxSpec extends Limits, DiskLimits {
   readonly hangupGraceMs: number;
   readonly stopGraceMs: number;
   readonly tmpBytes: number | null;
-  readonly home: 'private' | 'host';
-  /** The folder that private homes are in; null: the state. */
-  readonly homeRoot: string | null;
   readonly network: 'none' | 'host';
   readonly background: 'keep' | 'kill';
   /** Size of /dev/shm. */
   readonly shmBytes: number | null;
-  /** Absent: this host's own name. */
-  readonly hostname?: string;
+  readonly hostname: string;
   /** Folders of the host that root lets the sandbox see. */
   readonly mounts: readonly {
     readonly source: string;
@@ -57,6 +50,29 @@ export interface SandboxSpec extends Limits, DiskLimits {
   readonly systemCalls: { readonly filters: readonly Buffer[]; readonly alone: boolean };
   /** Devices of the host, by paths and globs. */
   readonly devices: readonly { readonly path: string; readonly writable: boolean }[];
+}
+
+/**
+ * Where the user's files lie, made ready: nothing of it is looked for any more. Whoever has it keeps it open; a sandbox
+ * does until nothing of it is left.
+ */
+export interface SandboxStorage extends AsyncDisposable {
+  readonly ids: IdMaps;
+  /** The block device that the supervisor mounts first; what lies on it is named relative to where it builds. */
+  readonly device: string | undefined;
+  /** Holds `upper` and `work`. */
+  readonly layer: string;
+  /** The identity layer, on top of the image's layers. */
+  readonly identity: string;
+  /** What is mounted at the user's home. */
+  readonly home: string;
+}
+
+/** All that a start needs. Disposed when the supervisor has been asked to build, or when it comes to nothing. */
+export interface PreparedSandbox extends AsyncDisposable {
+  readonly spec: SandboxSpec;
+  /** Whoever takes it disposes it. */
+  readonly storage: SandboxStorage;
 }
 
 export interface SandboxImage {
@@ -186,27 +202,8 @@ export interface SandboxUsage extends ShownLimits, UsedOfLimits {
   readonly uid: number;
   readonly user: string;
   readonly sessions: number;
-  /** What the user keeps on the disk, where that is counted. */
-  readonly disk: DiskUse | null;
   /** Percent of the last 10 seconds in which something of it had to wait (PSI). */
   readonly pressure: { readonly cpu: number; readonly memory: number; readonly io: number } | null;
-}
-
-export interface DiskUse {
-  readonly bytes: number;
-  readonly limitBytes: number | null;
-  readonly inodes: number;
-  readonly inodesLimit: number | null;
-}
-
-/** A user's own layer on the disk. Its paths are valid until it is disposed. */
-export interface UserLayer extends AsyncDisposable {
-  /** What holds the layer, its snapshots and the private home. */
-  readonly folder: string;
-  /** The tree itself. */
-  readonly upper: string;
-  /** Lines of uid_map and gid_map: whose ids the files have on the disk. */
-  readonly ids: { readonly uidMap: string; readonly gidMap: string };
 }
 
 export interface EngineEvents {
@@ -217,7 +214,7 @@ export interface EngineEvents {
 
 export interface Engine extends AsyncDisposable, Disposer {
   /**
-   * Runs a session in the user's sandbox and starts that first where it is not there. `describe` is asked only
+   * Runs a session in the user's sandbox and starts that first where it is not there. `prepare` is asked only
    * then. A sandbox that another account has started under the same uid is not the user's: E_OWNER. `connection` is the login client's, with its login still to be read: the supervisor takes the
    * client's descriptors from there. Resolves when a supervisor has taken the session over; throws
    * DockershError where none could, and then the connection is here again unless the client knows already.
@@ -226,43 +223,24 @@ export interface Engine extends AsyncDisposable, Disposer {
     user: Pick<UserRecord, 'uid' | 'name'>,
     session: SessionSpec,
     connection: ClientConnection,
-    describe: () => Promise<SandboxSpec>,
+    prepare: () => Promise<PreparedSandbox>,
   ): Promise<SessionStart>;
-  /** Stops a sandbox and waits until nothing of it is left. False: there was none. */
+  /** Stops a sandbox, one that is being prepared as well, and waits until nothing of it is left. False: there was none. */
   stop(uid: number): Promise<boolean>;
-  /**
-   * Stops a sandbox where there is one, and runs `work` while none can start: logins wait. One at a time for
-   * each uid.
-   */
-  withStopped<T>(
-    uid: number,
-    work: () => Promise<T>,
-  ): Promise<{ readonly stopped: boolean; readonly result: T }>;
+  /** The same, without one that is being prepared: whoever calls keeps that from going on. */
+  stopStarted(uid: number): Promise<boolean>;
+  /** Keeps what was open for a sandbox that an earlier daemon has started. */
+  keep(uid: number, storage: AsyncDisposable): Promise<void>;
   /**
    * Everything in the user's sandbox stands still, and none starts, for `limitMs` at most: logins wait. One at a
    * time for each uid. Throws E_BUSY where that is not possible.
    */
   pause(user: UserRecord, limitMs: number): Promise<Pause>;
-  /** Where a user's own layer lies, or will once they have logged in. */
-  layerOf(user: UserRecord): Promise<UserLayer>;
-  /**
-   * Makes the user's disk what the limits say, which may take as long as copying it. Call while there is no sandbox.
-   * Throws E_LIMIT_REFUSED, E_DISK_BROKEN.
-   */
-  prepareDisk(user: UserRecord, limits: DiskLimits, strict: boolean): Promise<void>;
-  /** Whether the uid has a range of ids. */
-  hasRange(uid: number): boolean;
-  /** Frees the range. Only if no file has one of its ids. */
-  releaseRange(uid: number): Promise<void>;
   /**
    * Has the user's running sandbox keep to other limits, at once. False: there is none. `settings`: what the
    * policy says now of them. Throws E_LIMIT_REFUSED.
    */
-  adjust(
-    uid: number,
-    limits: Limits & DiskLimits,
-    settings: Readonly<Record<string, string>>,
-  ): Promise<boolean>;
+  adjust(uid: number, limits: Limits, settings: Readonly<Record<string, string>>): Promise<boolean>;
   /** Of running sandboxes. */
   uids(): number[];
   /** The account that the running sandbox was started for; undefined where there is none. */

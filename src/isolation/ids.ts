@@ -1,19 +1,11 @@
 // Maps a sandbox's ids to ids of the host. A user's own uid, gid and supplementary gids are themselves inside; every
-// other id of 0–65535 maps into a range of 65,536 that belongs to this user alone. Pure, but for the registry at the
-// end.
+// other id of 0–65535 maps into a range of 65,536 that belongs to this user alone. Pure.
 //
 // The ranges lie in the upper half of the 32-bit ids: above what /etc/subuid hands out by default
 // (100000–600100000), what systemd-nspawn picks (524288–1878982656), and what directories usually assign.
 
-import { readFile } from 'node:fs/promises';
-import { z } from 'zod';
-import { writeFileAtomic } from '../lib/atomic-file.ts';
-import { DockershError, hasErrno } from '../lib/errors.ts';
-
 export const rangeSize = 65_536;
 export const firstRange = 0x8000_0000;
-/** The last 65,536 ids hold 0xffffffff, which means "no id" to the kernel, so that range is left out. */
-export const slotCount = 32_767;
 /** Extents in uid_map: the kernel takes 340 lines (user_namespaces(7)); each own id splits one line in two. */
 const mostOwnGroups = 150;
 
@@ -47,156 +39,16 @@ export function idMap(base: number, own: readonly number[]): string {
   return `${lines.join('\n')}\n`;
 }
 
+/** What 0 inside is on the host: the first id of the range. */
+export const rootIdOf = (slot: number): number => firstRange + slot * rangeSize;
+
 /** The maps of one user. Group 0 is never the host's inside, whatever the user database says. */
 export function idMapsOf(
   user: { readonly uid: number; readonly gid: number; readonly groups: readonly { readonly gid: number }[] },
   slot: number,
 ): IdMaps {
-  const rootId = firstRange + slot * rangeSize;
+  const rootId = rootIdOf(slot);
   const own = [user.gid, ...user.groups.map((group) => group.gid)];
   const groups = [...new Set(own)].filter((gid) => gid > 0 && gid < firstRange).slice(0, mostOwnGroups);
   return { rootId, uidMap: idMap(rootId, [user.uid]), gidMap: idMap(rootId, groups), groups };
-}
-
-export interface SubordinateRange {
-  readonly start: number;
-  readonly count: number;
-}
-
-/** The ranges of an /etc/subuid or /etc/subgid (subuid(5)); lines that are none are skipped. */
-export function parseSubordinate(text: string): SubordinateRange[] {
-  return text.split('\n').flatMap((line) => {
-    const match = /^[^#:]+:(\d+):(\d+)$/.exec(line.trim());
-    return match === null ? [] : [{ start: Number(match[1]), count: Number(match[2]) }];
-  });
-}
-
-/** The first free slot from the one that the uid itself names. Undefined: all are taken. */
-export function chooseSlot(
-  uid: number,
-  taken: ReadonlySet<number>,
-  foreign: readonly SubordinateRange[],
-): number | undefined {
-  const overlaps = (slot: number): boolean => {
-    const start = firstRange + slot * rangeSize;
-    return foreign.some((range) => range.start < start + rangeSize && start < range.start + range.count);
-  };
-  for (let step = 0; step < slotCount; step += 1) {
-    const slot = (uid + step) % slotCount;
-    if (!taken.has(slot) && !overlaps(slot)) return slot;
-  }
-  return undefined;
-}
-
-const RegistryFile = z.strictObject({
-  version: z.literal(1),
-  slots: z
-    .record(
-      z.string().regex(/^\d+$/),
-      z
-        .int()
-        .min(0)
-        .max(slotCount - 1),
-    )
-    .refine(
-      (slots) => new Set(Object.values(slots)).size === Object.keys(slots).length,
-      'a slot is given twice',
-    ),
-});
-
-/** Which uid has which slot, for ever: a user's files carry the range's ids. Kept in one file. */
-export class SlotRegistry {
-  readonly #file: string;
-  readonly #slots: Map<number, number>;
-  #writing: Promise<void> = Promise.resolve();
-
-  private constructor(file: string, slots: Map<number, number>) {
-    this.#file = file;
-    this.#slots = slots;
-  }
-
-  static async open(file: string): Promise<SlotRegistry> {
-    let text: string;
-    try {
-      text = await readFile(file, 'utf8');
-    } catch (error) {
-      if (!hasErrno(error, 'ENOENT')) throw error; // the first start
-      return new SlotRegistry(file, new Map());
-    }
-    const parsed = RegistryFile.safeParse(parseJson(text));
-    if (!parsed.success) {
-      throw new DockershError('E_INTERNAL', {
-        what: `the register of id ranges ${file} can't be read`,
-        why: parsed.error.message,
-        hint: 'Restore it from a backup: without it users could get other ids than their files have.',
-      });
-    }
-    return new SlotRegistry(
-      file,
-      new Map(Object.entries(parsed.data.slots).map(([uid, slot]) => [Number(uid), slot])),
-    );
-  }
-
-  /** The user's slot; a new one is on disk before this resolves. Throws E_UID_RANGE where none is left. */
-  async slotOf(uid: number): Promise<number> {
-    const known = this.#slots.get(uid);
-    if (known !== undefined) return known;
-    const foreign = [...(await subordinate('/etc/subuid')), ...(await subordinate('/etc/subgid'))];
-    return await this.#inTurn(() => this.#assign(uid, foreign));
-  }
-
-  has(uid: number): boolean {
-    return this.#slots.has(uid);
-  }
-
-  /** Forgets a slot. Only where no file has one of its ids: it may be another user's next. */
-  async release(uid: number): Promise<void> {
-    await this.#inTurn(async () => {
-      const slots = new Map(this.#slots);
-      if (slots.delete(uid)) await this.#write(slots);
-      this.#slots.delete(uid);
-    });
-  }
-
-  /** One after the other, each with what the one before has written; a failure is that caller's alone. */
-  async #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const writing = this.#writing.then(work);
-    this.#writing = writing.then(
-      () => {},
-      () => {},
-    );
-    return await writing;
-  }
-
-  async #write(slots: ReadonlyMap<number, number>): Promise<void> {
-    const text = JSON.stringify({ version: 1, slots: Object.fromEntries(slots) });
-    await writeFileAtomic(this.#file, `${text}\n`);
-  }
-
-  async #assign(uid: number, foreign: readonly SubordinateRange[]): Promise<number> {
-    const known = this.#slots.get(uid);
-    if (known !== undefined) return known;
-    const slot = chooseSlot(uid, new Set(this.#slots.values()), foreign);
-    if (slot === undefined) throw new DockershError('E_UID_RANGE', { why: 'every id range is taken' });
-    await this.#write(new Map([...this.#slots, [uid, slot]]));
-    this.#slots.set(uid, slot); // not before: a slot that is on no disk could be given to another user later
-    return slot;
-  }
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined; // reported as a file that can't be read
-  }
-}
-
-async function subordinate(file: string): Promise<SubordinateRange[]> {
-  try {
-    return parseSubordinate(await readFile(file, 'utf8'));
-  } catch (error) {
-    if (!hasErrno(error, 'ENOENT')) throw error; // a host without subordinate ids
-    return [];
-  }
 }

@@ -3,14 +3,15 @@
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import type { LayerProgram } from '../images/layers/program.ts';
-import { diskImage, userFolder } from '../isolation/disk/places.ts';
-import type { UserDisks } from '../isolation/disk/user-disks.ts';
-import { lastHome } from '../isolation/private-home.ts';
 import { DockershError, hasErrno } from '../lib/errors.ts';
 import { exists } from '../lib/if-there.ts';
 import { requireTrustedPath } from '../lib/trusted-path.ts';
+import type { UserDisks } from './disk/user-disks.ts';
 import { removeEmpty, removeTree, takeHome } from './homes.ts';
+import type { StoppedUser } from './lock.ts';
 import type { Account } from './owners.ts';
+import { diskImage, userFolder } from './places.ts';
+import { lastHome } from './private-home.ts';
 import { removeUserFolder } from './removal.ts';
 
 export interface Forgotten {
@@ -19,17 +20,18 @@ export interface Forgotten {
 }
 
 /**
- * Call while there is no sandbox. `keep`: a folder of root's alone, made here, in which the private home is kept as `home`.
+ * `keep`: a folder of root's alone, made here, in which the private home is kept as `home`.
  * Throws E_USAGE where that is there already, E_UNTRUSTED_PATH, E_NOT_FOUND where there is no home to keep.
  */
 export async function forgetUser(
   parts: { readonly state: string; readonly program: LayerProgram; readonly disks: UserDisks },
+  held: StoppedUser,
   user: Account,
   keep: string | undefined,
   signal: AbortSignal,
 ): Promise<Forgotten> {
   const { state, program, disks } = parts;
-  const { uid } = user;
+  const { uid } = held;
   const outside = userFolder(state, uid);
   // What is on a disk of its own goes with it, and need not be mounted: it may be damaged.
   const home = await lastHome({ outside, folder: outside });
@@ -49,8 +51,8 @@ export async function forgetUser(
     for (const name of ['home.new', 'home']) await removeTree(program, path.join(place, name));
     await removeEmpty(place);
   }
-  await disks.close(uid);
-  await removeUserFolder(program, state, uid);
+  await disks.close(held);
+  await removeUserFolder(program, state, held);
   return { removed: removed.filter((part) => keep === undefined || part !== 'home') };
 }
 

@@ -6,12 +6,12 @@ import path from 'node:path';
 import { z } from 'zod';
 import { layerReport } from '../images/layers/job.ts';
 import { type LayerProgram, removeFolder } from '../images/layers/program.ts';
-import type { UserDisks } from '../isolation/disk/user-disks.ts';
-import { findHome, forgetHome, rememberHome } from '../isolation/private-home.ts';
 import { syncFolder } from '../lib/atomic-file.ts';
 import { DockershError, hasErrno } from '../lib/errors.ts';
 import { exists } from '../lib/if-there.ts';
+import type { UserDisks } from './disk/user-disks.ts';
 import type { Account } from './owners.ts';
+import { findHome, forgetHome, rememberHome } from './private-home.ts';
 
 const copyReport = z.strictObject({
   entries: z.int(),

@@ -9,13 +9,13 @@
 import { mkdir, readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
-import { userFolder } from '../isolation/disk/places.ts';
 import type { UserRecord } from '../isolation/engine.ts';
 import { writeFileAtomic } from '../lib/atomic-file.ts';
 import { DockershError, hasErrno } from '../lib/errors.ts';
 import type { Logger } from '../lib/log.ts';
 import { shellOperand } from '../lib/text/shell-word.ts';
 import { uidsBelow } from './folders.ts';
+import { userFolder } from './places.ts';
 
 export type Account = Pick<UserRecord, 'uid' | 'name'>;
 
@@ -133,7 +133,7 @@ async function nameIn(file: string, uid: number): Promise<string | undefined> {
   }
 }
 
-/** The identity layer is made for the user, whose line is the last of its passwd file (src/isolation/sandbox/identity-layer.ts). */
+/** The identity layer is made for the user, whose line is the last of its passwd file (src/users/identity-layer.ts). */
 async function nameInIdentity(folder: string, uid: number): Promise<string | undefined> {
   const identity = path.join(folder, 'identity');
   try {

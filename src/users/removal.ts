@@ -7,14 +7,19 @@ import { randomBytes } from 'node:crypto';
 import { readdir, rename } from 'node:fs/promises';
 import path from 'node:path';
 import { type LayerProgram, removeFolder } from '../images/layers/program.ts';
-import { userFolder } from '../isolation/disk/places.ts';
 import { syncFolder } from '../lib/atomic-file.ts';
 import { hasErrno } from '../lib/errors.ts';
+import type { StoppedUser } from './lock.ts';
+import { userFolder } from './places.ts';
 
 const gonePrefix = '.gone-';
 
 /** Nothing where there is none. */
-export async function removeUserFolder(program: LayerProgram, state: string, uid: number): Promise<void> {
+export async function removeUserFolder(
+  program: LayerProgram,
+  state: string,
+  { uid }: StoppedUser,
+): Promise<void> {
   const folder = userFolder(state, uid);
   const users = path.dirname(folder);
   const gone = path.join(users, `${gonePrefix}${randomBytes(6).toString('hex')}`);

@@ -4,7 +4,7 @@
 import { chmod, chown, mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { makeDiskImage } from '../../src/isolation/disk/disk-image.ts';
+import { makeDiskImage } from '../../src/users/disk/disk-image.ts';
 import { Host } from '../fixtures/host.ts';
 import { control, unlimited } from '../fixtures/machine.ts';
 import { describeFinished, type Finished, Running, run, runOk, waitUntil } from '../fixtures/process.ts';

@@ -65,7 +65,8 @@ export function accountHandlers(parts: AdminParts): Handlers<keyof typeof accoun
 function folderHandlers(
   parts: AdminParts,
 ): Handlers<'account.folders' | 'account.forget' | 'account.rename'> {
-  const { accounts, users, owners } = parts;
+  const { accounts, users, store } = parts;
+  const { owners } = store;
   return {
     'account.folders': async () => ({ folders: await foldersOf(parts) }),
     'account.forget': async ({ user, keepHome, force }, { signal }) => {
@@ -96,10 +97,10 @@ function folderHandlers(
   };
 }
 
-async function foldersOf({ accounts, engine, users, owners }: AdminParts): Promise<AccountFolder[]> {
+async function foldersOf({ accounts, engine, users, store }: AdminParts): Promise<AccountFolder[]> {
   const folders = (await accounts.uids()).map(async (uid) => ({
     uid,
-    owner: owners.nameOf(uid) ?? null,
+    owner: store.owners.nameOf(uid) ?? null,
     account: (await users.find(uid))?.name ?? null,
     running: engine.nameOf(uid) !== undefined,
   }));
@@ -107,7 +108,8 @@ async function foldersOf({ accounts, engine, users, owners }: AdminParts): Promi
 }
 
 /** By name or uid, whether there is such an account or not. */
-async function ownerToForget({ accounts, owners, users }: AdminParts, user: string): Promise<Account> {
+async function ownerToForget({ accounts, store, users }: AdminParts, user: string): Promise<Account> {
+  const { owners } = store;
   const uids = /^\d+$/.test(user) ? [Number(user)] : owners.uidsOf(user);
   const [uid, ...more] = uids.length > 0 ? uids : [(await users.find(user))?.uid];
   if (more.length > 0) {

@@ -92,11 +92,11 @@ function registryOf(
   };
 }
 
-async function useOf({ images, layers, users, owners }: AdminParts): Promise<AdminUse> {
+async function useOf({ images, layers, users, store }: AdminParts): Promise<AdminUse> {
   const layersOf = await layers.usage();
   const named = layersOf.map(async (use) => {
     const account = (await users.find(use.uid))?.name ?? null;
-    return { ...use, user: owners.nameOf(use.uid) ?? account ?? String(use.uid), account };
+    return { ...use, user: store.owners.nameOf(use.uid) ?? account ?? String(use.uid), account };
   });
   return { ...mutable(await images.usage()), users: await Promise.all(named) };
 }

@@ -7,7 +7,7 @@ import type { Users } from '../../isolation/users.ts';
 import { DockershError } from '../../lib/errors.ts';
 import type { Logger } from '../../lib/log.ts';
 import type { AdminParams, AdminPart, AdminProgress, AdminResult, AdminVerb } from '../../protocol/admin.ts';
-import type { FolderOwners } from '../../users/owners.ts';
+import type { UserStore } from '../../users/store.ts';
 import type { Accounts } from '../accounts.ts';
 import type { LoginHistory } from '../login/history.ts';
 import type { OwnSettings } from '../policy/own-settings.ts';
@@ -20,7 +20,7 @@ export interface AdminParts {
   readonly layers: UserLayers;
   readonly accounts: Accounts;
   readonly users: Users;
-  readonly owners: FolderOwners;
+  readonly store: UserStore;
   readonly policy: PolicyStore;
   readonly ownSettings: OwnSettings;
   readonly history: LoginHistory;
@@ -55,9 +55,9 @@ export function faultOf({ policy: { fault } }: AdminParts): AdminResult<'ps'>['p
 }
 
 /** As findUser, for what is done with the user's data. Throws E_NOT_FOUND, and E_OWNER where that is another account's. */
-export async function findOwner({ users, owners }: AdminParts, user: string): Promise<UserRecord> {
+export async function findOwner({ users, store }: AdminParts, user: string): Promise<UserRecord> {
   const record = await findUser(users, user);
-  await owners.require(record);
+  await store.owners.require(record);
   return record;
 }
 

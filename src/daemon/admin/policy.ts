@@ -24,7 +24,11 @@ export function policyHandlers(parts: AdminParts): Handlers<keyof typeof policyV
         mostSessions,
         mostMemoryBytes,
       };
-      return { atMs: performance.now(), host, sandboxes: await engine.usage() };
+      const used = (await engine.usage()).map(async (one) => ({
+        ...one,
+        disk: await parts.store.diskUse(one.uid),
+      }));
+      return { atMs: performance.now(), host, sandboxes: await Promise.all(used) };
     },
     'policy.diff': async ({ user }) => {
       const record = await findOwner(parts, user);

@@ -11,7 +11,7 @@ import type { EffectivePolicy, Evaluation } from '../../policy/policy.ts';
 import { formatProblem, type Problem } from '../../policy/problem.ts';
 import { loginOutside } from '../../protocol/login.ts';
 import { chooseShell, hostShell, loginSource, sessionOf } from '../../shell/session.ts';
-import type { FolderOwners } from '../../users/owners.ts';
+import type { UserStore } from '../../users/store.ts';
 import type { Given, OwnSettings } from '../policy/own-settings.ts';
 import type { PolicyStore } from '../policy/policy-store.ts';
 import type { UserLayers } from '../user-layers.ts';
@@ -19,7 +19,7 @@ import type { Admission } from './admission.ts';
 import type { IncomingLogin } from './connections.ts';
 import type { LoginHistory } from './history.ts';
 import { LoginRates } from './rate.ts';
-import { sandboxSpec } from './sandbox-spec.ts';
+import { prepareSandbox } from './sandbox-spec.ts';
 import type { SessionLog } from './session-log.ts';
 import type { SystemCalls } from './system-calls.ts';
 
@@ -27,7 +27,7 @@ export interface LoginParts {
   readonly policy: PolicyStore;
   readonly ownSettings: OwnSettings;
   readonly users: Users;
-  readonly owners: FolderOwners;
+  readonly store: UserStore;
   readonly layers: UserLayers;
   readonly systemCalls: SystemCalls;
   readonly engine: Engine;
@@ -62,7 +62,7 @@ export class LoginService {
       this.#leaveOutside(incoming, user);
       return;
     }
-    if (!this.#parts.owners.isOwn(user)) await this.#parts.owners.require(user);
+    if (!this.#parts.store.owners.isOwn(user)) await this.#parts.store.owners.require(user);
     const given = this.#givenTo(user);
     await this.#enter(incoming, user, given instanceof Promise ? await given : given);
   }
@@ -85,7 +85,7 @@ export class LoginService {
         : undefined;
     const session = sessionOf(id, request, user, shell, withNotice(policy, problems));
     const start = await engine.startSession(user, session, client, () =>
-      sandboxSpec(this.#parts, { user, policy, own, shell }),
+      prepareSandbox(this.#parts, { user, policy, own, shell }),
     );
     history.started(id, start);
     sessions.began(id, user.uid, {

@@ -1,21 +1,33 @@
 // Works out a sandbox's specification when it is about to start: what the policy gives, on the image that the user's
 // layer is made on, with what of that image's configuration counts here.
 
+import { hostname } from 'node:os';
 import type { ResolvedImage } from '../../images/store/image-store.ts';
-import type { SandboxImage, SandboxSpec, UserRecord } from '../../isolation/engine.ts';
+import type {
+  Engine,
+  PreparedSandbox,
+  SandboxImage,
+  SandboxSpec,
+  UserRecord,
+} from '../../isolation/engine.ts';
 import { requireUsable } from '../../isolation/supervisor/session-size.ts';
 import type { Logger } from '../../lib/log.ts';
 import type { EffectivePolicy, SectionPolicy } from '../../policy/policy.ts';
 import { imageEnvironment } from '../../shell/environment.ts';
 import { resolveImageUser } from '../../shell/image-user.ts';
 import type { ShellChoice } from '../../shell/session.ts';
+import { stopUser } from '../../users/lock.ts';
+import type { UserStore } from '../../users/store.ts';
 import type { PolicyStore } from '../policy/policy-store.ts';
+import type { ImageAtStart } from '../rescue.ts';
 import type { UserLayers } from '../user-layers.ts';
 import type { SystemCalls } from './system-calls.ts';
 
 export interface SpecParts {
   readonly policy: PolicyStore;
   readonly layers: UserLayers;
+  readonly store: UserStore;
+  readonly engine: Pick<Engine, 'stopStarted'>;
   readonly systemCalls: SystemCalls;
   readonly log: Logger;
 }
@@ -29,26 +41,48 @@ export interface SpecSubject {
   readonly shell: ShellChoice;
 }
 
-/** Call while there is no sandbox. Throws as UserLayers.imageAtStart and SystemCalls.for do. */
-export async function sandboxSpec(parts: SpecParts, subject: SpecSubject): Promise<SandboxSpec> {
-  const { user, policy, own, shell } = subject;
+/**
+ * Call while there is no sandbox. Holds the user's data until it is disposed. Throws E_STOPPING where somebody else has it
+ * for too long, and as UserLayers.imageAtStart, UserStore.storage and SystemCalls.for do.
+ */
+export async function prepareSandbox(parts: SpecParts, subject: SpecSubject): Promise<PreparedSandbox> {
+  const { user, policy } = subject;
+  const { layers, store, engine, log } = parts;
   const systemCalls = await parts.systemCalls.for(policy);
-  const { image, layer, notice } = await parts.layers.imageAtStart(user, policy, parts.log);
+  await using stack = new AsyncDisposableStack();
+  const held = await stopUser(stack.use(await store.locks.lock(user.uid, patienceMs)), engine);
+  const start = await layers.imageAtStart(held, user, policy, log);
+  const spec = specOf(parts, subject, start, systemCalls);
+  const storage = await store.storage(held, spec, policy, start.layer);
+  const lock = stack.move();
+  return { spec, storage, [Symbol.asyncDispose]: async () => await lock.disposeAsync() };
+}
+
+/** How long a login waits for whoever is at the user's data. */
+const patienceMs = 30_000;
+
+function specOf(
+  { policy: policies, log }: SpecParts,
+  subject: SpecSubject,
+  { image, notice }: ImageAtStart,
+  systemCalls: SandboxSpec['systemCalls'],
+): SandboxSpec {
+  const { user, policy, own, shell } = subject;
   const env = imageEnvironment(image.config.env);
   requireUsable(image.name, env);
   return {
     ...policy,
-    settings: parts.policy.settingsOf(user, own),
+    settings: policies.settingsOf(user, own),
     user,
-    layer,
     systemCalls,
     notice,
+    hostname: policy.hostname ?? hostname(),
     shell: shell.path,
     image: {
       ...image,
       env,
       workingDir: folderInside(image.config.workingDir),
-      user: imageUser(image, subject, parts.log),
+      user: imageUser(image, subject, log),
     },
   };
 }

@@ -1,12 +1,12 @@
 // Applies changed limits to running sandboxes as soon as the policy changes, where the kernel can.
 
 import type { CgroupHost } from '../../isolation/cgroup/host.ts';
-import type { UserDisks } from '../../isolation/disk/user-disks.ts';
 import type { Engine } from '../../isolation/engine.ts';
 import type { Users } from '../../isolation/users.ts';
 import type { Logger } from '../../lib/log.ts';
 import { type LimitKey, limitEntries, sampleOf } from '../../limits/limits.ts';
-import { describePolicyKey, policyKeys } from '../../policy/schema.ts';
+import { describePolicyKey, type PolicyKey, policyKeys } from '../../policy/schema.ts';
+import type { UserStore } from '../../users/store.ts';
 import type { OwnSettings } from './own-settings.ts';
 import type { DiskKey } from './policy-limits.ts';
 import type { PolicyStore } from './policy-store.ts';
@@ -17,7 +17,7 @@ export interface LiveParts {
   readonly users: Users;
   readonly engine: Engine;
   readonly cgroups: CgroupHost;
-  readonly disks: UserDisks;
+  readonly store: UserStore;
   readonly log: Logger;
 }
 
@@ -29,6 +29,9 @@ export interface Unenforced {
 
 /** After a limit was refused. */
 const againMs = 10_000;
+
+/** What holds them may have to be made anew, by the next start. */
+const diskKeys: ReadonlySet<PolicyKey> = new Set(['disk', 'inodes']);
 
 const liveKeys = policyKeys.filter((key) => describePolicyKey(key).applies === 'now');
 
@@ -73,7 +76,7 @@ export class LiveLimits {
   }
 
   async #adjust(uid: number): Promise<void> {
-    const { users, policy, ownSettings, engine } = this.#parts;
+    const { users, policy, ownSettings, engine, store } = this.#parts;
     const user = users.remembered(uid) ?? (await users.find(uid));
     const given = user === undefined ? undefined : await ownSettings.given(user);
     const evaluation = given?.evaluation;
@@ -87,10 +90,28 @@ export class LiveLimits {
     )
       return;
     const settings = policy.settingsOf(user, given.own);
-    const live = Object.fromEntries(
-      liveKeys.flatMap((key) => (settings[key] === undefined ? [] : [[key, settings[key]]])),
-    );
-    await engine.adjust(uid, evaluation.policy, live);
+    const live = (isWanted: (key: PolicyKey) => boolean) =>
+      Object.fromEntries(
+        liveKeys.flatMap((key) =>
+          settings[key] === undefined || !isWanted(key) ? [] : [[key, settings[key]]],
+        ),
+      );
+    const limits = evaluation.policy;
+    // One that is starting is looked at again when it has started.
+    if (
+      !(await engine.adjust(
+        uid,
+        limits,
+        live((key) => !diskKeys.has(key)),
+      ))
+    )
+      return;
+    if (await store.adjustDisk(uid, limits))
+      await engine.adjust(
+        uid,
+        limits,
+        live((key) => diskKeys.has(key)),
+      );
   }
 
   /** Limits that the policy sets and this host can't hold, and why. */
@@ -105,13 +126,13 @@ export class LiveLimits {
   }
 
   async #unheldDisk(): Promise<Unenforced[]> {
-    const { policy, disks } = this.#parts;
+    const { policy, store } = this.#parts;
     const keys = (['disk', 'inodes'] as const).filter((key) => policy.sets(key));
     if (keys.length === 0) return [];
     const plain = { diskBytes: 1, inodes: null, home: 'private', homeRoot: null } as const;
     const reasons = new Set<string>();
     for (const diskBackend of policy.diskBackends) {
-      const { missing } = await disks.canHold({ ...plain, diskBackend });
+      const { missing } = await store.disks.canHold({ ...plain, diskBackend });
       if (missing !== undefined) reasons.add(`disk_backend = ${diskBackend}: ${missing}`);
     }
     const why = [...reasons].join('; ');

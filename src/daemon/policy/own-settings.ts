@@ -1,12 +1,11 @@
 // Merges a user's own settings into their policy, for logins, running sandboxes and "policy explain" alike.
 
-import type { UserDisks } from '../../isolation/disk/user-disks.ts';
 import type { UserRecord } from '../../isolation/engine.ts';
-import { OwnFiles } from '../../isolation/own-file.ts';
 import { largestUserFileBytes, userFileName, userFileShown } from '../../policy/parse/user-file.ts';
 import type { Evaluation, SectionPolicy } from '../../policy/policy.ts';
 import type { Problem } from '../../policy/problem.ts';
-import type { FolderOwners } from '../../users/owners.ts';
+import { OwnFiles } from '../../users/own-file.ts';
+import type { UserStore } from '../../users/store.ts';
 import type { PolicyStore } from './policy-store.ts';
 
 export interface Given {
@@ -19,12 +18,12 @@ export interface Given {
 export class OwnSettings {
   readonly #policy: PolicyStore;
   readonly #files: OwnFiles;
-  readonly #owners: FolderOwners;
+  readonly #store: UserStore;
 
-  constructor(policy: PolicyStore, disks: UserDisks, owners: FolderOwners) {
+  constructor(policy: PolicyStore, store: UserStore) {
     this.#policy = policy;
-    this.#owners = owners;
-    this.#files = new OwnFiles((uid) => disks.open(uid));
+    this.#store = store;
+    this.#files = new OwnFiles((uid) => store.disks.open(uid));
   }
 
   /** Without waiting where the user may set nothing. */
@@ -37,7 +36,7 @@ export class OwnSettings {
 
   async #withFile(user: UserRecord, evaluation: Evaluation, home: 'private' | 'host'): Promise<Given> {
     // A private home is whoever's the folder is; who that is not is refused elsewhere.
-    if (!this.#owners.isOwn(user)) return { evaluation, own: [], problems: [] };
+    if (!this.#store.owners.isOwn(user)) return { evaluation, own: [], problems: [] };
     const read = await this.#files.read(user, home, userFileName, largestUserFileBytes);
     if (read === undefined) return { evaluation, own: [], problems: [] };
     if ('problem' in read) return { evaluation, own: [], problems: [problemOf(read.problem)] };

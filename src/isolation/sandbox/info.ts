@@ -2,7 +2,7 @@
 import { shownOf } from '../../limits/shapes.ts';
 
 import type { CgroupHost } from '../cgroup/host.ts';
-import type { DiskUse, SandboxInfo, SandboxUsage } from '../engine.ts';
+import type { SandboxInfo, SandboxUsage } from '../engine.ts';
 import { cgroupOf } from './record.ts';
 import type { Sandbox } from './sandbox.ts';
 
@@ -32,13 +32,8 @@ export async function describeSandbox(sandbox: Sandbox, cgroups: CgroupHost): Pr
   };
 }
 
-/** `disk`: what the user keeps there; null where it is not counted. */
-export async function usageOf(
-  { record, sessions }: Sandbox,
-  cgroups: CgroupHost,
-  disk: DiskUse | null,
-): Promise<SandboxUsage> {
+export async function usageOf({ record, sessions }: Sandbox, cgroups: CgroupHost): Promise<SandboxUsage> {
   const { uid, user } = record;
   const used = await cgroups.usage(cgroupOf(record));
-  return { uid, user, sessions: sessions.length, ...used, ...shownOf(record), disk };
+  return { uid, user, sessions: sessions.length, ...used, ...shownOf(record) };
 }

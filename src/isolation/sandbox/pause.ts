@@ -1,6 +1,7 @@
 // Pauses a user's sandbox, or keeps it from starting, while somebody reads its files. The supervisor stops the
 // processes and keeps the time (native/supervisor/pause.h); this keeps those who wait for the end of the pause.
 
+import { within } from '../../lib/async/within.ts';
 import { DockershError } from '../../lib/errors.ts';
 import { shellOperand } from '../../lib/text/shell-word.ts';
 
@@ -22,6 +23,13 @@ export class Pauses {
   /** Resolves at the end of the pause; undefined where there is none. */
   ended(uid: number): Promise<void> | undefined {
     return this.#ends.get(uid);
+  }
+
+  /** Waits until there is none; throws E_STOPPING at `deadline` (Date.now). */
+  async over(uid: number, deadline: number): Promise<void> {
+    // One may have begun while another was waited for.
+    for (let end = this.#ends.get(uid); end !== undefined; end = this.#ends.get(uid))
+      await within(end, deadline - Date.now());
   }
 
   /** Callers let one pause a user be at a time. */

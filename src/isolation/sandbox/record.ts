@@ -6,12 +6,10 @@ import { z } from 'zod';
 import { limitsOf, shownLimits } from '../../limits/limits.ts';
 import { limitsShape, shownLimitsShape } from '../../limits/shapes.ts';
 import { cgroupName } from '../cgroup/host.ts';
-import { DiskLimits, diskLimitsOf } from '../disk/limits.ts';
 import type { Limits, SandboxSpec } from '../engine.ts';
-import { homeInside } from './identity-layer.ts';
+import { homeInside } from './home-inside.ts';
 
-const KnownLimits = z.strictObject({ ...limitsShape, ...DiskLimits.shape });
-type KnownLimits = z.infer<typeof KnownLimits>;
+const KnownLimits = z.strictObject(limitsShape);
 
 /** What has to be known of a running sandbox besides what its supervisor says. */
 export const SandboxRecord = z.strictObject({
@@ -54,12 +52,8 @@ export const SandboxRecord = z.strictObject({
 export type SandboxRecord = z.infer<typeof SandboxRecord>;
 
 /** Whether these are in force, as far as anybody knows for certain. */
-export function hasLimits({ limits: known }: SandboxRecord, limits: Limits & DiskLimits): boolean {
-  return isDeepStrictEqual(known, knownLimits(limits));
-}
-
-function knownLimits(limits: Limits & DiskLimits): KnownLimits {
-  return { ...limitsOf(limits), ...diskLimitsOf(limits) };
+export function hasLimits({ limits: known }: SandboxRecord, limits: Limits): boolean {
+  return isDeepStrictEqual(known, limitsOf(limits));
 }
 
 /** The name of its cgroup. */
@@ -80,7 +74,7 @@ export function recordOf(spec: SandboxSpec, cgroup?: string): SandboxRecord {
     ...(spec.image.workingDir === undefined ? {} : { workingDir: spec.image.workingDir }),
     ...(spec.image.user === undefined ? {} : { imageUser: storedUser(spec.image.user) }),
     ...shownLimits(spec),
-    limits: knownLimits(spec),
+    limits: limitsOf(spec),
     settings: { ...spec.settings },
     lingerMs: Number.isFinite(spec.lingerMs) ? spec.lingerMs : null,
     stopGraceMs: spec.stopGraceMs,
@@ -97,13 +91,13 @@ function storedUser(user: NonNullable<SandboxSpec['image']['user']>): SandboxRec
 /** Other limits are in force by now. `settings`: what the policy says of them. */
 export function withLimits(
   record: SandboxRecord,
-  limits: Limits & DiskLimits,
+  limits: Limits,
   settings: Readonly<Record<string, string>>,
 ): SandboxRecord {
   return {
     ...record,
     ...shownLimits(limits),
-    limits: knownLimits(limits),
+    limits: limitsOf(limits),
     settings: { ...record.settings, ...settings },
   };
 }

@@ -8,7 +8,6 @@ import { readdir, readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
 import type { Logger } from '../../lib/log.ts';
 import type { CgroupHost } from '../cgroup/host.ts';
-import type { UserDisks } from '../disk/user-disks.ts';
 import type { EngineEvents } from '../engine.ts';
 import { SeqpacketConnection } from '../socket/seqpacket.ts';
 import { cgroupOf, SandboxRecord } from './record.ts';
@@ -17,7 +16,6 @@ import { Sandbox } from './sandbox.ts';
 export interface SandboxRegistryOptions {
   readonly run: string;
   readonly cgroups: CgroupHost;
-  readonly disks: UserDisks;
   readonly log: Logger;
   readonly events: EngineEvents;
 }
@@ -26,6 +24,8 @@ export class SandboxRegistry {
   readonly #options: SandboxRegistryOptions;
   readonly #isStarting: (uid: number) => boolean;
   readonly #sandboxes = new Map<number, Sandbox>();
+  /** What is kept open for them. */
+  readonly #storages = new Map<Sandbox, AsyncDisposable>();
 
   /** `isStarting`: another of that uid is being prepared, so that what lies there is not left over. */
   constructor(options: SandboxRegistryOptions, isStarting: (uid: number) => boolean) {
@@ -76,14 +76,29 @@ export class SandboxRegistry {
   }
 
   #gone(uid: number, sandbox: Sandbox, record: SandboxRecord): void {
-    const { disks, events, log } = this.#options;
+    const { events, log } = this.#options;
     if (this.#sandboxes.get(uid) === sandbox) this.#sandboxes.delete(uid);
     const { failure } = sandbox;
     if (failure === undefined) log.info({ uid, user: record.user }, 'sandbox ended');
     else log.error({ uid, user: record.user, err: failure }, 'sandbox could not be started');
     events.sandboxEnded(uid);
-    void disks.drop(uid);
+    this.#letGo(sandbox).catch((error: unknown) =>
+      log.warn({ err: error, uid }, 'closing the disk of a user'),
+    );
     this.#clearAfter(record).catch((error: unknown) => log.error({ err: error, uid }, 'clean-up failed'));
+  }
+
+  /** Keeps it open until nothing is left of the sandbox; for none, not at all. */
+  async keep(uid: number, storage: AsyncDisposable): Promise<void> {
+    const sandbox = this.#sandboxes.get(uid);
+    if (sandbox === undefined) await storage[Symbol.asyncDispose]();
+    else this.#storages.set(sandbox, storage);
+  }
+
+  async #letGo(sandbox: Sandbox): Promise<void> {
+    const storage = this.#storages.get(sandbox);
+    this.#storages.delete(sandbox);
+    await storage?.[Symbol.asyncDispose]();
   }
 
   /** A supervisor clears up after itself; one that was killed could not. */
@@ -110,12 +125,11 @@ export class SandboxRegistry {
   }
 
   async #reconnect(uid: number): Promise<void> {
-    const { log, disks } = this.#options;
+    const { log } = this.#options;
     try {
       const record = SandboxRecord.parse(JSON.parse(await readFile(this.#recordFile(uid), 'utf8')));
       const connection = SeqpacketConnection.connect(this.controlSocket(uid));
       const sandbox = this.adopt(uid, connection, record, 'running');
-      disks.keep(uid);
       const state = await sandbox.adoptSessions();
       log.info({ uid, user: record.user, stopping: state?.stopping }, 'sandbox found again');
     } catch (error) {

@@ -4,7 +4,6 @@
 import { rmSync, writeFileSync } from 'node:fs';
 import { setTimeout as delayRef } from 'node:timers/promises';
 import { DockershError } from '../../lib/errors.ts';
-import type { DiskLimits } from '../disk/limits.ts';
 import type { Limits, SessionEnd, SessionIdentity, SessionSpec } from '../engine.ts';
 import type { ClientConnection } from '../socket/client-connection.ts';
 import type { SeqpacketConnection } from '../socket/seqpacket.ts';
@@ -106,7 +105,7 @@ export class Sandbox implements Pausable {
   }
 
   /** Other limits are in force by now. */
-  adjusted(limits: Limits & DiskLimits, settings: Readonly<Record<string, string>>): void {
+  adjusted(limits: Limits, settings: Readonly<Record<string, string>>): void {
     this.#follow(withLimits(this.#record, limits, settings));
   }
 

@@ -4,53 +4,44 @@
 
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
+import { within } from '../../lib/async/within.ts';
 import { DockershError } from '../../lib/errors.ts';
 import type { OwnedFd } from '../../lib/fd.ts';
 import type { Logger } from '../../lib/log.ts';
 import { limitsOf } from '../../limits/limits.ts';
 import type { CgroupHost } from '../cgroup/host.ts';
-import { type DiskLimits, diskLimitsOf } from '../disk/limits.ts';
-import type { DiskOwner } from '../disk/project-disks.ts';
-import type { UserDisks } from '../disk/user-disks.ts';
 import type {
-  DiskUse,
   Engine,
   EngineEvents,
   Limits,
   Load,
+  PreparedSandbox,
   SandboxInfo,
-  SandboxSpec,
   SandboxUsage,
   SessionSpec,
   SessionStart,
-  UserLayer,
   UserRecord,
 } from '../engine.ts';
-import { firstRange, idMapsOf, rangeSize, SlotRegistry } from '../ids.ts';
 import type { ClientConnection } from '../socket/client-connection.ts';
 import { SupervisorPool } from '../supervisor/pool.ts';
 import { identityIn } from '../supervisor/session-place.ts';
-import { allEnded, Holds, within } from './holds.ts';
 import { describeSandbox, usageOf } from './info.ts';
 import { type Pause, Pauses, pauseOf } from './pause.ts';
 import { cgroupOf, hasLimits } from './record.ts';
 import { refusalOf } from './refusals.ts';
 import { SandboxRegistry } from './registry.ts';
+import type { Sandbox } from './sandbox.ts';
 import { SandboxStarts } from './starts.ts';
 
 export interface EngineOptions {
-  readonly state: string;
   readonly run: string;
   /** dockersh-supervisor and dockersh-init. */
   readonly libexec: string;
   readonly cgroups: CgroupHost;
-  readonly disks: UserDisks;
   readonly log: Logger;
   readonly events: EngineEvents;
 }
 
-/** Those that a running sandbox may not be able to follow. */
-const diskSettings = new Set(['disk', 'inodes']);
 /** How long a login waits for a stopping sandbox to be gone before it gives up. */
 const stopPatienceMs = 30_000;
 /** Each attempt meets another sandbox that ends; more than a few mean that none can live. */
@@ -58,29 +49,24 @@ const mostAttempts = 10;
 
 export class Sandboxes implements Engine {
   readonly #options: EngineOptions;
-  readonly #slots: SlotRegistry;
   #pool: SupervisorPool | undefined;
   readonly #registry: SandboxRegistry;
   readonly #starts: SandboxStarts;
-  readonly #holds = new Holds();
   readonly #pauses = new Pauses();
 
-  private constructor(options: EngineOptions, slots: SlotRegistry) {
+  private constructor(options: EngineOptions) {
     this.#options = options;
-    this.#slots = slots;
     const registry = new SandboxRegistry(options, (uid) => this.#starts.has(uid));
     const pool = () => this.#startPool();
     this.#registry = registry;
-    this.#starts = new SandboxStarts(options, { slots, registry, pauses: this.#pauses, pool });
+    this.#starts = new SandboxStarts(options, { registry, pool });
   }
 
   /** Finds running sandboxes again and clears away what others left, before anybody can log in. */
   static async open(options: EngineOptions): Promise<Sandboxes> {
     await mkdir(path.join(options.run, 'sandboxes'), { recursive: true, mode: 0o700 });
     await mkdir(path.join(options.run, 'mnt'), { recursive: true, mode: 0o711 });
-    await mkdir(path.join(options.state, 'users'), { recursive: true, mode: 0o700 });
-    const slots = await SlotRegistry.open(path.join(options.state, 'ids.json'));
-    const engine = new Sandboxes(options, slots);
+    const engine = new Sandboxes(options);
     await engine.#registry.reconcile();
     engine.#startPool();
     return engine;
@@ -102,12 +88,12 @@ export class Sandboxes implements Engine {
     { uid, name }: Pick<UserRecord, 'uid' | 'name'>,
     session: SessionSpec,
     connection: ClientConnection,
-    describe: () => Promise<SandboxSpec>,
+    prepare: () => Promise<PreparedSandbox>,
   ): Promise<SessionStart> {
     const deadline = Date.now() + stopPatienceMs;
     for (let attempt = 0; attempt < mostAttempts; attempt += 1) {
-      await allEnded(uid, [this.#holds, this.#pauses], deadline);
-      const { sandbox: pending, cold } = this.#starts.ensure(uid, describe);
+      await this.#pauses.over(uid, deadline);
+      const { sandbox: pending, cold } = this.#starts.ensure(uid, prepare);
       const sandbox = await pending;
       if (sandbox.record.user !== name) throw otherUser(uid, sandbox.record.user, name);
       const identity = identityIn(sandbox.record, session);
@@ -137,22 +123,22 @@ export class Sandboxes implements Engine {
   }
 
   async stop(uid: number): Promise<boolean> {
-    const sandbox = this.#registry.get(uid) ?? (await this.#starts.get(uid));
+    return await this.#stop(uid, this.#registry.get(uid) ?? (await this.#starts.get(uid)));
+  }
+
+  async stopStarted(uid: number): Promise<boolean> {
+    return await this.#stop(uid, this.#registry.get(uid));
+  }
+
+  async #stop(uid: number, sandbox: Sandbox | undefined): Promise<boolean> {
     if (sandbox === undefined) return false;
     await this.#pauses.ended(uid);
     await sandbox.stop(async () => await this.#options.cgroups.kill(cgroupOf(sandbox.record)));
     return true;
   }
 
-  async withStopped<T>(
-    uid: number,
-    work: () => Promise<T>,
-  ): Promise<{ readonly stopped: boolean; readonly result: T }> {
-    using _hold = await this.#holds.take(uid);
-    // A start that fails leaves nothing to stop, and its login hears of it.
-    await this.#starts.get(uid)?.catch(() => undefined);
-    const stopped = await this.stop(uid);
-    return { stopped, result: await work() };
+  async keep(uid: number, storage: AsyncDisposable): Promise<void> {
+    await this.#registry.keep(uid, storage);
   }
 
   async pause({ uid, name }: UserRecord, limitMs: number): Promise<Pause> {
@@ -166,34 +152,6 @@ export class Sandboxes implements Engine {
       gate[Symbol.dispose]();
       throw error;
     }
-  }
-
-  async layerOf(user: UserRecord): Promise<UserLayer> {
-    const { uidMap, gidMap } = idMapsOf(user, await this.#slots.slotOf(user.uid));
-    const disk = await this.#options.disks.open(user.uid);
-    const { folder } = disk;
-    return {
-      folder,
-      upper: path.join(folder, 'layer/upper'),
-      ids: { uidMap, gidMap },
-      [Symbol.asyncDispose]: async () => await disk[Symbol.asyncDispose](),
-    };
-  }
-
-  async #diskOwner(uid: number): Promise<DiskOwner> {
-    return { uid, projectId: firstRange + (await this.#slots.slotOf(uid)) * rangeSize };
-  }
-
-  async prepareDisk({ uid }: UserRecord, limits: DiskLimits, strict: boolean): Promise<void> {
-    await this.#options.disks.prepare(await this.#diskOwner(uid), limits, strict);
-  }
-
-  hasRange(uid: number): boolean {
-    return this.#slots.has(uid);
-  }
-
-  async releaseRange(uid: number): Promise<void> {
-    await this.#slots.release(uid);
   }
 
   uids(): number[] {
@@ -218,46 +176,28 @@ export class Sandboxes implements Engine {
 
   async usage(): Promise<SandboxUsage[]> {
     const { cgroups } = this.#options;
-    return await Promise.all(
-      this.#registry
-        .all()
-        .map(async (sandbox) => usageOf(sandbox, cgroups, await this.#diskUse(sandbox.record.uid))),
-    );
-  }
-
-  async #diskUse(uid: number): Promise<DiskUse | null> {
-    try {
-      return (await this.#options.disks.use(await this.#diskOwner(uid))) ?? null;
-    } catch (error) {
-      this.#options.log.warn({ uid, err: error }, 'what a user keeps on the disk cannot be counted');
-      return null; // no reason to show nothing
-    }
+    return await Promise.all(this.#registry.all().map((sandbox) => usageOf(sandbox, cgroups)));
   }
 
   settingsOf(uid: number): Readonly<Record<string, string>> | undefined {
     return this.#registry.get(uid)?.record.settings;
   }
 
-  async adjust(
-    uid: number,
-    limits: Limits & DiskLimits,
-    settings: Readonly<Record<string, string>>,
-  ): Promise<boolean> {
+  async adjust(uid: number, limits: Limits, settings: Readonly<Record<string, string>>): Promise<boolean> {
     const sandbox = this.#registry.get(uid);
     // One that is starting has no cgroup of its own yet; it is looked at again when it has started.
     if (sandbox?.state !== 'running') return false;
     const { user, limits: before } = sandbox.record;
-    if (hasLimits(sandbox.record, limits)) return true;
+    const sameLimits = hasLimits(sandbox.record, limits);
+    if (sameLimits && hasAll(sandbox.record.settings, settings)) return true;
     try {
       await this.#options.cgroups.apply(cgroupOf(sandbox.record), limits, before);
     } catch (error) {
       sandbox.limitsUncertain();
       throw error;
     }
-    const isAll = await this.#options.disks.adjust(await this.#diskOwner(uid), diskLimitsOf(limits));
-    const effective = Object.entries(settings).filter(([key]) => isAll || !diskSettings.has(key));
-    sandbox.adjusted(limits, Object.fromEntries(effective));
-    this.#options.log.info({ uid, user, ...limitsOf(limits), ...diskLimitsOf(limits) }, 'limits changed');
+    sandbox.adjusted(limits, settings);
+    if (!sameLimits) this.#options.log.info({ uid, user, ...limitsOf(limits) }, 'limits changed');
     return true;
   }
 
@@ -281,6 +221,14 @@ export class Sandboxes implements Engine {
     this.#registry.detach();
     this.#pool?.[Symbol.dispose]();
   }
+}
+
+/** Whether these settings are among them. */
+function hasAll(
+  known: Readonly<Record<string, string>> | undefined,
+  settings: Readonly<Record<string, string>>,
+): boolean {
+  return Object.entries(settings).every(([key, value]) => known?.[key] === value);
 }
 
 function otherUser(uid: number, running: string, name: string): DockershError {

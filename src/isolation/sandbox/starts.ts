@@ -1,20 +1,14 @@
 // Prepares cold starts: everything that is made and worked out before a supervisor is asked to build, once for each
 // user however many logins ask for it.
 
-import { hostname } from 'node:os';
 import path from 'node:path';
-import { DockershError, toDockershError } from '../../lib/errors.ts';
+import { toDockershError } from '../../lib/errors.ts';
 import type { Logger } from '../../lib/log.ts';
 import { type CgroupHost, cgroupName } from '../cgroup/host.ts';
-import type { UserDisk, UserDisks } from '../disk/user-disks.ts';
-import type { SandboxSpec, UserRecord } from '../engine.ts';
-import { firstRange, type IdMaps, idMapsOf, type SlotRegistry } from '../ids.ts';
+import type { PreparedSandbox, SandboxSpec, SandboxStorage } from '../engine.ts';
 import type { SupervisorPool } from '../supervisor/pool.ts';
 import { specificationMessage } from '../supervisor/specification.ts';
-import { prepareUserFolder } from '../user-folder.ts';
 import { devicesFor } from './devices.ts';
-import { prepareIdentityLayer } from './identity-layer.ts';
-import type { Pauses } from './pause.ts';
 import { recordOf } from './record.ts';
 import type { SandboxRegistry } from './registry.ts';
 import type { Sandbox } from './sandbox.ts';
@@ -22,15 +16,12 @@ import type { Sandbox } from './sandbox.ts';
 export interface SandboxStartsOptions {
   readonly run: string;
   readonly cgroups: CgroupHost;
-  readonly disks: UserDisks;
   readonly log: Logger;
 }
 
 /** What a start takes its sandbox from, and puts it into. */
 export interface StartParts {
-  readonly slots: SlotRegistry;
   readonly registry: SandboxRegistry;
-  readonly pauses: Pauses;
   readonly pool: () => SupervisorPool;
 }
 
@@ -71,15 +62,15 @@ export class SandboxStarts {
 
   /**
    * The user's sandbox, prepared by one caller however many ask at once. `cold`: it does not run yet. Rejects with what
-   * `describe` throws, E_UID_RANGE, E_HOME, E_DISK_BROKEN, E_DEVICE, E_LIMIT_REFUSED, E_SANDBOX_START.
+   * `prepare` throws, E_DEVICE, E_LIMIT_REFUSED, E_SANDBOX_START.
    */
-  ensure(uid: number, describe: () => Promise<SandboxSpec>): { sandbox: Promise<Sandbox>; cold: boolean } {
+  ensure(uid: number, prepare: () => Promise<PreparedSandbox>): { sandbox: Promise<Sandbox>; cold: boolean } {
     const running = this.#parts.registry.get(uid);
     if (running !== undefined)
       return { sandbox: Promise.resolve(running), cold: running.state === 'starting' };
     const starting = this.#starting.get(uid);
     if (starting !== undefined) return { sandbox: starting, cold: true };
-    const sandbox = this.#start(uid, describe)
+    const sandbox = this.#start(uid, prepare)
       .catch((error: unknown) => {
         throw toDockershError(error, 'E_SANDBOX_START');
       })
@@ -91,43 +82,29 @@ export class SandboxStarts {
     return { sandbox, cold: true };
   }
 
-  async #start(uid: number, describe: () => Promise<SandboxSpec>): Promise<Sandbox> {
-    const spec = await describe();
+  async #start(uid: number, prepare: () => Promise<PreparedSandbox>): Promise<Sandbox> {
+    await using prepared = await prepare();
+    await using held = new AsyncDisposableStack(); // until the sandbox has it
+    const { spec, storage } = prepared;
+    held.use(storage);
     this.#promised.set(
       uid,
       spec.image.layers.map((layer) => layer.path),
     );
-    const ids = await this.#idsFor(spec.user);
-    await using disk = await this.#options.disks.open(uid); // until the sandbox has it kept open
     const cgroup = await this.#options.cgroups.freeName(cgroupName(uid, spec.user.name));
-    const specification = await this.#prepare(spec, ids, disk, cgroup);
-    await this.#parts.pauses.ended(uid); // somebody reads the layer that it would write to
-    return this.#build(spec, specification, cgroup);
+    const specification = await this.#specify(spec, storage, cgroup);
+    const sandbox = this.#build(spec, specification, cgroup);
+    await this.#parts.registry.keep(uid, held.move());
+    return sandbox;
   }
 
-  async #idsFor(user: UserRecord): Promise<IdMaps> {
-    const { uid, gid } = user;
-    if (Math.max(uid, gid) >= firstRange) {
-      throw new DockershError('E_UID_RANGE', { why: `uid ${uid}, gid ${gid}` });
-    }
-    return idMapsOf(user, await this.#parts.slots.slotOf(uid));
-  }
-
-  /** Makes what is missing of the user's files, and says in a message what the supervisor is to build on them. */
-  async #prepare(spec: SandboxSpec, ids: IdMaps, disk: UserDisk, name: string): Promise<Buffer> {
-    const { cgroups, disks, run, log } = this.#options;
+  /** Says in a message what the supervisor is to build. */
+  async #specify(spec: SandboxSpec, storage: SandboxStorage, name: string): Promise<Buffer> {
+    const { cgroups, run, log } = this.#options;
     const { uid } = spec.user;
-    const folder = await prepareUserFolder(spec.user, ids.rootId, disk, spec);
-    const host = spec.hostname ?? hostname();
-    const identity = await prepareIdentityLayer(folder.identity, spec, host, ids);
-    const layer = path.join(disk.folder, spec.layer === 'rescue' ? 'rescue' : 'layer');
-    await disks.seal({ uid, projectId: ids.rootId }, spec, layer);
     return specificationMessage(spec, {
       name,
-      hostname: host,
-      ids,
-      folder,
-      identity,
+      storage,
       limits: cgroups.writesFor(spec, spec.strict),
       lifts: cgroups.lifts,
       delegated: await this.#delegated(spec, name),
@@ -144,7 +121,6 @@ export class SandboxStarts {
   }
 
   #build(spec: SandboxSpec, specification: Buffer, cgroup: string): Sandbox {
-    const { disks } = this.#options;
     const { registry, pool } = this.#parts;
     const { uid, name } = spec.user;
     const isUsual = cgroup === cgroupName(uid, name);
@@ -154,13 +130,11 @@ export class SandboxStarts {
       recordOf(spec, isUsual ? undefined : cgroup),
       'starting',
     );
-    disks.keep(uid);
     try {
       sandbox.build(specification);
     } catch (error) {
       sandbox.detach(); // a supervisor without a sandbox ends when its connection does
       registry.forget(uid);
-      void disks.drop(uid);
       throw error;
     }
     return sandbox;

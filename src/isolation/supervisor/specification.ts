@@ -3,20 +3,14 @@
 
 import { WireWriter } from '../../lib/wire.ts';
 import type { LimitWrite } from '../cgroup/host.ts';
-import type { SandboxSpec } from '../engine.ts';
-import type { IdMaps } from '../ids.ts';
+import type { SandboxSpec, SandboxStorage } from '../engine.ts';
 import type { DeviceNode } from '../sandbox/devices.ts';
-import { homeInside } from '../sandbox/identity-layer.ts';
-import type { UserFolder } from '../user-folder.ts';
+import { homeInside } from '../sandbox/home-inside.ts';
 
 export interface Placement {
   /** Of its cgroup, and of its files in the run folder. */
   readonly name: string;
-  readonly hostname: string;
-  readonly ids: IdMaps;
-  readonly folder: UserFolder;
-  /** The identity layer, on top of the image's layers. */
-  readonly identity: string;
+  readonly storage: Omit<SandboxStorage, typeof Symbol.asyncDispose>;
   readonly limits: readonly LimitWrite[];
   /** As CgroupHost has it. */
   readonly lifts: readonly LimitWrite[];
@@ -46,22 +40,23 @@ function besides(bytes: number | null, memoryBytes: number | null): number | nul
 
 export function specificationMessage(spec: SandboxSpec, place: Placement): Buffer {
   const { user, image } = spec;
+  const { ids, device, layer: upper, identity, home } = place.storage;
   const writer = new WireWriter('sandbox')
     .text('name', place.name)
     .u32('uid', user.uid)
     .u32('gid', user.gid)
-    .u32('groups', ...place.ids.groups)
-    .u32('rootIds', place.ids.rootId, place.ids.rootId)
-    .text('uidMap', place.ids.uidMap)
-    .text('gidMap', place.ids.gidMap)
-    .text('layer', place.identity);
+    .u32('groups', ...ids.groups)
+    .u32('rootIds', ids.rootId, ids.rootId)
+    .text('uidMap', ids.uidMap)
+    .text('gidMap', ids.gidMap)
+    .text('layer', identity);
   for (const layer of image.layers) writer.text(layer.idmapped ? 'layer' : 'plainLayer', layer.path);
-  if (place.folder.device !== undefined) writer.text('disk', place.folder.device);
-  writer.text('upper', place.folder.layer).text('mountpoint', place.mountpoint);
+  if (device !== undefined) writer.text('disk', device);
+  writer.text('upper', upper).text('mountpoint', place.mountpoint);
   for (const bind of image.binds) writer.text('bind', `${bind.source}\0${bind.target}\0ro`);
   writer
-    .text('bind', `${place.folder.home}\0${homeInside(user)}\0rw`)
-    .text('hostname', place.hostname)
+    .text('bind', `${home}\0${homeInside(user)}\0rw`)
+    .text('hostname', spec.hostname)
     .u32('network', spec.network === 'host' ? 1 : 0)
     .u32('root', spec.root === 'yes' ? 1 : 0)
     .u32('nesting', spec.nesting === 'yes' ? 1 : 0)

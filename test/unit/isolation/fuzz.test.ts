@@ -7,25 +7,14 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect } from 'vitest';
 import { cgroupMounts } from '../../../src/isolation/cgroup/hierarchies.ts';
-import {
-  chooseSlot,
-  firstRange,
-  idMap,
-  parseSubordinate,
-  rangeSize,
-  SlotRegistry,
-  slotCount,
-} from '../../../src/isolation/ids.ts';
-import {
-  groupText,
-  homeInside,
-  passwdText,
-  subordinateText,
-} from '../../../src/isolation/sandbox/identity-layer.ts';
+import { firstRange, idMap, rangeSize } from '../../../src/isolation/ids.ts';
+import { homeInside } from '../../../src/isolation/sandbox/home-inside.ts';
 import { recordOf, SandboxRecord } from '../../../src/isolation/sandbox/record.ts';
 import { sessionMessage } from '../../../src/isolation/supervisor/session-message.ts';
 import type { DockershError } from '../../../src/lib/errors.ts';
 import { parseWire } from '../../../src/lib/wire.ts';
+import { groupText, passwdText, subordinateText } from '../../../src/users/identity-layer.ts';
+import { chooseSlot, parseSubordinate, SlotRegistry, slotCount } from '../../../src/users/slot-registry.ts';
 import { holds, longRunOf, textOf } from '../lib/holds.ts';
 import { aSandbox, aUser } from './records.ts';
 

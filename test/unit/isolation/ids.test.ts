@@ -1,15 +1,8 @@
 // Tests of the maps between ids inside and ids of the host.
 
 import { describe, expect, test } from 'vitest';
-import {
-  chooseSlot,
-  firstRange,
-  idMap,
-  idMapsOf,
-  parseSubordinate,
-  rangeSize,
-  slotCount,
-} from '../../../src/isolation/ids.ts';
+import { firstRange, idMap, idMapsOf, rangeSize } from '../../../src/isolation/ids.ts';
+import { chooseSlot, parseSubordinate, slotCount } from '../../../src/users/slot-registry.ts';
 import { seeded } from '../lib/seeded.ts';
 
 interface Extent {

@@ -14,12 +14,17 @@ import {
 } from '../../../src/lib/wire.ts';
 import { aSandbox, aUser } from './records.ts';
 
+const aStorage = (ids = idMapsOf(aUser(), 7)): Placement['storage'] => ({
+  ids,
+  device: undefined,
+  layer: '/state/layer',
+  identity: '/state/identity/abc',
+  home: '/state/home',
+});
+
 const aPlace = (changes: Partial<Placement> = {}): Placement => ({
   name: '1000',
-  hostname: 'box',
-  ids: idMapsOf(aUser(), 7),
-  folder: { device: undefined, layer: '/state/layer', identity: '/state/identity', home: '/state/home' },
-  identity: '/state/identity/abc',
+  storage: aStorage(),
   limits: [],
   lifts: [],
   devices: [],
@@ -43,8 +48,8 @@ test('says who, with which ids', () => {
   expect(fieldsOf(message, 'groups')).toEqual([Buffer.from(new Uint32Array([1000, 2000]).buffer)]);
   const rootId = 0x8000_0000 + 7 * 65_536;
   expect(fieldsOf(message, 'rootIds')).toEqual([Buffer.from(new Uint32Array([rootId, rootId]).buffer)]);
-  expect(textOf(message, 'uidMap')).toBe(aPlace().ids.uidMap);
-  expect(textOf(message, 'gidMap')).toBe(aPlace().ids.gidMap);
+  expect(textOf(message, 'uidMap')).toBe(aStorage().ids.uidMap);
+  expect(textOf(message, 'gidMap')).toBe(aStorage().ids.gidMap);
 });
 
 test('the identity layer is on top of the image’s, each as it may be mapped', () => {
@@ -151,5 +156,7 @@ test('the most groups and layers that there can be fit into one message', () => 
     idmapped: true,
   }));
   const spec = aSandbox({ user, image: { ...aSandbox().image, layers } });
-  expect(fieldsOf(messageOf(spec, aPlace({ ids: idMapsOf(user, 32_766) })), 'layer')).toHaveLength(127);
+  expect(
+    fieldsOf(messageOf(spec, aPlace({ storage: aStorage(idMapsOf(user, 32_766)) })), 'layer'),
+  ).toHaveLength(127);
 });

@@ -10,10 +10,10 @@ import { mkdir, open, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { syncFolder } from '../../lib/atomic-file.ts';
 import type { Logger } from '../../lib/log.ts';
+import { diskParts, userFolder } from '../places.ts';
 import { type DiskImageSize, emptyDiskImage, MountedDiskImage, makeDiskImage } from './disk-image.ts';
 import { sizeToHold } from './disk-image-size.ts';
 import type { OpenDiskImages } from './open-disk-images.ts';
-import { diskParts, userFolder } from './places.ts';
 
 export interface DiskMovesOptions {
   readonly state: string;

@@ -6,13 +6,13 @@
 //   <state>/users/<uid>/{layer,rescue,snapshots,home}
 
 import { DockershError } from '../../lib/errors.ts';
-import type { DiskUse } from '../engine.ts';
+import type { StoppedUser } from '../lock.ts';
+import { userFolder } from '../places.ts';
 import { diskImagesMissing } from './disk-image.ts';
 import { DiskImages } from './disk-images.ts';
-import { type DiskLimits, type Holder, holderOf } from './limits.ts';
+import { type DiskLimits, type DiskUse, type Holder, holderOf } from './limits.ts';
 import { DiskMoves, type DiskMovesOptions } from './moves.ts';
 import { OpenDiskImages } from './open-disk-images.ts';
-import { userFolder } from './places.ts';
 import { type DiskOwner, ProjectDisks, type ProjectDisksOptions } from './project-disks.ts';
 import { projectsMissing } from './project-quota.ts';
 
@@ -57,26 +57,16 @@ export class UserDisks implements AsyncDisposable {
     return { outside, folder: outside, device: undefined, limited, [Symbol.asyncDispose]: async () => {} };
   }
 
-  /** Until drop(): the user's sandbox runs. */
-  keep(uid: number): void {
-    this.#open.keep(uid);
-  }
-
-  async drop(uid: number): Promise<void> {
-    await this.#open.drop(uid);
-  }
-
   /** Nobody has it open when this resolves. Throws E_BUSY. */
-  async close(uid: number): Promise<void> {
+  async close({ uid }: StoppedUser): Promise<void> {
     await this.#open.close(uid);
   }
 
   /**
-   * Makes the user's disk what the limits say. Call while there is no sandbox and nobody else at it. Throws E_LIMIT_REFUSED
+   * Makes the user's disk what the limits say. Throws E_LIMIT_REFUSED
    * where they can't be held and `strict` says that they must be, E_DISK_FULL, E_DISK_BROKEN.
    */
-  async prepare(owner: DiskOwner, limits: DiskLimits, strict: boolean): Promise<void> {
-    const { uid } = owner;
+  async prepare({ uid }: StoppedUser, owner: DiskOwner, limits: DiskLimits, strict: boolean): Promise<void> {
     const holder = await this.#holder(limits, strict);
     await this.#moves.settle(uid);
     if (holder === 'image') await this.#images.prepare(uid, limits);

@@ -8,12 +8,12 @@
 import { existsSync } from 'node:fs';
 import { chmod, lstat, mkdir, readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
+import type { UserRecord } from '../isolation/engine.ts';
 import { writeFileAtomic } from '../lib/atomic-file.ts';
 import { DockershError, hasErrno } from '../lib/errors.ts';
 import { exists } from '../lib/if-there.ts';
 import { shellWord } from '../lib/text/shell-word.ts';
 import { checkTrustedPath } from '../lib/trusted-path.ts';
-import type { UserRecord } from './addon.ts';
 
 /** Whose home it is, and what is known of where. */
 export interface HomeOwner {

@@ -7,10 +7,11 @@ import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { chmod, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { syncFolder } from '../../lib/atomic-file.ts';
-import { hasErrno } from '../../lib/errors.ts';
-import type { SandboxSpec } from '../engine.ts';
-import type { IdMaps } from '../ids.ts';
+import type { SandboxSpec } from '../isolation/engine.ts';
+import type { IdMaps } from '../isolation/ids.ts';
+import { field, homeInside } from '../isolation/sandbox/home-inside.ts';
+import { syncFolder } from '../lib/atomic-file.ts';
+import { hasErrno } from '../lib/errors.ts';
 
 interface Entry {
   readonly path: string;
@@ -21,9 +22,6 @@ interface Entry {
 const rootLine = 'root:x:0:0:root:/root:/bin/sh';
 const nobodyLine = 'nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin';
 const mountPoints = ['proc', 'sys', 'dev', 'tmp', 'run', 'etc'];
-
-/** Fields of a passwd or group line that came from a user database; a colon or newline would add a field. */
-const field = (text: string): string => text.replaceAll(/[:\n\0]/g, '');
 
 /** `image` with the user's own line; whoever had the name or the uid in the image gives way. */
 export function passwdText(
@@ -62,14 +60,6 @@ export function groupText(image: string | undefined, user: SandboxSpec['user']):
   return `${[...lines, ...own].join('\n')}\n`;
 }
 
-/** Where the home is inside: the usual path, or a plain one where the database names none that could be. */
-export function homeInside(user: SandboxSpec['user']): string {
-  const home = path.posix.normalize(user.home).replace(/(?<=.)\/$/, '');
-  const top = home.split('/')[1] ?? '';
-  const usable = home.startsWith('/') && !['', 'proc', 'sys', 'dev', 'etc', 'nonexistent'].includes(top);
-  return usable ? home : `/home/${field(user.name).replaceAll('/', '_')}`;
-}
-
 async function hostText(file: string): Promise<string> {
   try {
     return await readFile(file, 'utf8');
@@ -79,14 +69,14 @@ async function hostText(file: string): Promise<string> {
   }
 }
 
-async function networkFiles(spec: SandboxSpec, hostname: string): Promise<Entry[]> {
+async function networkFiles(spec: SandboxSpec): Promise<Entry[]> {
   if (spec.network === 'host') {
     return [
       { path: 'etc/hosts', text: await hostText('/etc/hosts') },
       { path: 'etc/resolv.conf', text: await hostText('/etc/resolv.conf') },
     ];
   }
-  const hosts = `127.0.0.1\tlocalhost\n127.0.1.1\t${hostname}\n::1\tlocalhost ip6-localhost ip6-loopback\n`;
+  const hosts = `127.0.0.1\tlocalhost\n127.0.1.1\t${spec.hostname}\n::1\tlocalhost ip6-localhost ip6-loopback\n`;
   return [
     { path: 'etc/hosts', text: hosts },
     { path: 'etc/resolv.conf', text: '# This sandbox has no network but its own loopback.\n' },
@@ -128,7 +118,7 @@ function mountsOnRoot({ mounts, user }: SandboxSpec): SandboxSpec['mounts'] {
   return mounts.filter(({ target }) => !`${target}/`.startsWith(home) && !target.startsWith('/tmp/'));
 }
 
-async function entriesOf(spec: SandboxSpec, hostname: string, ids: IdMaps): Promise<Entry[]> {
+async function entriesOf(spec: SandboxSpec, ids: IdMaps): Promise<Entry[]> {
   const home = homeInside(spec.user);
   const ancestors = home.split('/').slice(1);
   const homeFolders = ancestors.map((_, index) => ancestors.slice(0, index + 1).join('/'));
@@ -137,8 +127,8 @@ async function entriesOf(spec: SandboxSpec, hostname: string, ids: IdMaps): Prom
     ...[...spec.image.binds, ...mountsOnRoot(spec)].map(({ target }) => ({ path: target.slice(1) })),
     { path: 'etc/passwd', text: passwdText(spec.image.passwd, spec, home) },
     { path: 'etc/group', text: groupText(spec.image.group, spec.user) },
-    { path: 'etc/hostname', text: `${hostname}\n` },
-    ...(await networkFiles(spec, hostname)),
+    { path: 'etc/hostname', text: `${spec.hostname}\n` },
+    ...(await networkFiles(spec)),
     ...sudoEntries(spec),
     ...nestingEntries(spec, ids),
   ];
@@ -159,13 +149,8 @@ async function writeEntry(root: string, entry: Entry): Promise<void> {
  * The layer's folder under `folder`, written only where it is not there already; older ones are removed. The
  * user must have no running sandbox.
  */
-export async function prepareIdentityLayer(
-  folder: string,
-  spec: SandboxSpec,
-  hostname: string,
-  ids: IdMaps,
-): Promise<string> {
-  const entries = await entriesOf(spec, hostname, ids);
+export async function prepareIdentityLayer(folder: string, spec: SandboxSpec, ids: IdMaps): Promise<string> {
+  const entries = await entriesOf(spec, ids);
   const digest = createHash('sha256').update(JSON.stringify(entries)).digest('hex').slice(0, 16);
   const layer = path.join(folder, digest);
   if (existsSync(layer)) return layer; // in the state, as user-folder.ts has it

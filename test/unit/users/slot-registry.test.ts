@@ -3,7 +3,7 @@
 import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { SlotRegistry, slotCount } from '../../../src/isolation/ids.ts';
+import { SlotRegistry, slotCount } from '../../../src/users/slot-registry.ts';
 
 let folder = '';
 let file = '';

@@ -3,7 +3,7 @@
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { SlotRegistry } from '../../../src/isolation/ids.ts';
+import { SlotRegistry } from '../../../src/users/slot-registry.ts';
 
 let folder = '';
 beforeEach(async () => {

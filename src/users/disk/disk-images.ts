@@ -1,10 +1,9 @@
 // Holds disk limits by disk images: fits the image to the limits at a start, and grows it while a sandbox runs.
 
 import type { Logger } from '../../lib/log.ts';
-import type { DiskUse } from '../engine.ts';
 import { blockBytes, type DiskImageSize, diskImageBytes, fitsInodes, spaceOf } from './disk-image.ts';
 import { hasRoomFor, isSameSize } from './disk-image-size.ts';
-import type { DiskLimits } from './limits.ts';
+import type { DiskLimits, DiskUse } from './limits.ts';
 import type { DiskMoves } from './moves.ts';
 import type { OpenDiskImages } from './open-disk-images.ts';
 

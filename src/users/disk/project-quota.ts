@@ -7,11 +7,10 @@
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
+import { addon } from '../../isolation/addon.ts';
 import { writeFileAtomic } from '../../lib/atomic-file.ts';
 import { hasErrno } from '../../lib/errors.ts';
-import { addon } from '../addon.ts';
-import type { DiskUse } from '../engine.ts';
-import type { DiskLimits } from './limits.ts';
+import type { DiskLimits, DiskUse } from './limits.ts';
 
 /** Whose files, and where they lie. */
 export interface Project {

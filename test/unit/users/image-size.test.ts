@@ -1,7 +1,7 @@
 // Tests of the size of a disk image.
 
 import { describe, expect, test } from 'vitest';
-import { hasRoomFor, isSameSize, sizeToHold } from '../../../src/isolation/disk/disk-image-size.ts';
+import { hasRoomFor, isSameSize, sizeToHold } from '../../../src/users/disk/disk-image-size.ts';
 
 const mib = 1024 ** 2;
 

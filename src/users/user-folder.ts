@@ -12,10 +12,10 @@
 import { lstatSync } from 'node:fs';
 import { chmod, chown, cp, lchown, lstat, mkdir, readdir, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
+import type { UserRecord } from '../isolation/engine.ts';
 import { DockershError, hasErrno } from '../lib/errors.ts';
-import type { UserRecord } from './addon.ts';
+import type { DiskLimits } from './disk/limits.ts';
 import type { UserDisk } from './disk/user-disks.ts';
-import type { SandboxSpec } from './engine.ts';
 import { placeForHome, rememberHome } from './private-home.ts';
 
 async function makeFolder(folder: string, mode: number): Promise<boolean> {
@@ -82,13 +82,17 @@ async function hostHome(user: UserRecord): Promise<string> {
   });
 }
 
+/** Whose changes are on top of the image: the user's own layer, or one for when their image is not to be had. */
+export type UserLayerKind = 'own' | 'rescue';
+
 /** As the supervisor finds it. */
 export interface UserFolder {
   /** The block device that it mounts first; what lies on it begins with `deviceFolder`. */
   readonly device: string | undefined;
   /** Holds `upper` and `work`. */
   readonly layer: string;
-  readonly identity: string;
+  /** The same, as the daemon finds it. */
+  readonly inside: string;
   /** What is mounted at the user's home. */
   readonly home: string;
 }
@@ -119,10 +123,11 @@ export async function prepareUserFolder(
   user: UserRecord,
   rootId: number,
   disk: UserDisk,
-  { home, homeRoot, layer: which }: Pick<SandboxSpec, 'home' | 'homeRoot' | 'layer'>,
+  { home, homeRoot }: Pick<DiskLimits, 'home' | 'homeRoot'>,
+  kind: UserLayerKind,
 ): Promise<UserFolder> {
   const { folder, device, limited } = disk;
-  const layer = path.join(folder, which === 'rescue' ? 'rescue' : 'layer');
+  const layer = path.join(folder, kind === 'rescue' ? 'rescue' : 'layer');
   const seen = (file: string): string =>
     device === undefined || !file.startsWith(`${folder}/`)
       ? file
@@ -132,7 +137,7 @@ export async function prepareUserFolder(
   return {
     device,
     layer: seen(layer),
-    identity: path.join(disk.outside, 'identity'),
+    inside: layer,
     home: home === 'host' ? await hostHome(user) : seen(await prepareHome(disk, user, homeRoot)),
   };
 }

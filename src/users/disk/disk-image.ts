@@ -7,11 +7,11 @@ import { close, existsSync, statSync } from 'node:fs';
 import { type FileHandle, open, rm, rmdir, statfs } from 'node:fs/promises';
 import path from 'node:path';
 import { promisify } from 'node:util';
+import { addon } from '../../isolation/addon.ts';
 import { DockershError, hasErrno } from '../../lib/errors.ts';
 import { OwnedFd } from '../../lib/fd.ts';
 import { type FdFolder, fdFolder } from '../../lib/fd-folder.ts';
 import { shellWord } from '../../lib/text/shell-word.ts';
-import { addon } from '../addon.ts';
 
 export const blockBytes = 4096;
 /** Kept back from the user, so that a start never lacks the block for a folder. */

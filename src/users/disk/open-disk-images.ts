@@ -8,8 +8,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { syncFolder } from '../../lib/atomic-file.ts';
 import { DockershError } from '../../lib/errors.ts';
 import type { Logger } from '../../lib/log.ts';
+import { diskImage } from '../places.ts';
 import { MountedDiskImage } from './disk-image.ts';
-import { diskImage } from './places.ts';
 
 /** Mounting costs a millisecond, and whoever was there often comes again. */
 const lingerMs = 2_000;
@@ -18,6 +18,8 @@ const patienceMs = 10_000;
 interface OpenImage {
   readonly mounting: Promise<MountedDiskImage>;
   users: number;
+  /** Called when there is none any more. */
+  readonly whenUnused: Set<() => void>;
   closing: NodeJS.Timeout | undefined;
 }
 
@@ -33,8 +35,6 @@ export class OpenDiskImages implements AsyncDisposable {
   readonly #state: string;
   readonly #log: Logger;
   readonly #open = new Map<number, OpenImage>();
-  /** Of running sandboxes: their disks stay open as long as they do. */
-  readonly #kept = new Map<number, Promise<ImageUse>>();
 
   constructor(state: string, log: Logger) {
     this.#state = state;
@@ -78,6 +78,7 @@ export class OpenDiskImages implements AsyncDisposable {
     const image: OpenImage = {
       mounting: MountedDiskImage.mount(this.fileOf(uid)),
       users: 0,
+      whenUnused: new Set(),
       closing: undefined,
     };
     this.#open.set(uid, image);
@@ -89,7 +90,11 @@ export class OpenDiskImages implements AsyncDisposable {
 
   #release(uid: number, image: OpenImage): void {
     image.users -= 1;
-    if (image.users > 0 || this.#open.get(uid) !== image) return;
+    if (image.users > 0) return;
+    for (const tell of image.whenUnused) tell();
+    image.whenUnused.clear();
+    if (this.#open.get(uid) !== image) return;
+    clearTimeout(image.closing);
     image.closing = setTimeout(() => void this.#close(uid, image), lingerMs);
     image.closing.unref();
   }
@@ -105,30 +110,13 @@ export class OpenDiskImages implements AsyncDisposable {
     }
   }
 
-  /** Until drop(): the user's sandbox runs. */
-  keep(uid: number): void {
-    if (this.#kept.has(uid) || !this.exists(uid)) return;
-    const kept = this.open(uid);
-    this.#kept.set(uid, kept);
-    kept.catch((error: unknown) => {
-      this.#kept.delete(uid);
-      this.#log.warn({ err: error, uid }, 'the disk of a running sandbox');
-    });
-  }
-
-  async drop(uid: number): Promise<void> {
-    const kept = this.#kept.get(uid);
-    this.#kept.delete(uid);
-    await (await kept?.catch(() => undefined))?.[Symbol.asyncDispose]();
-  }
-
   /** Nobody has it open when this resolves. Throws E_BUSY. */
   async close(uid: number): Promise<void> {
     const deadline = Date.now() + patienceMs;
     for (let image = this.#open.get(uid); image !== undefined; image = this.#open.get(uid)) {
       if (image.users === 0) await this.#close(uid, image);
-      else if (Date.now() < deadline) await delay(20);
-      else throw new DockershError('E_BUSY', { why: `the disk of uid ${uid} is in use` });
+      else if (!(await unusedWithin(image, deadline - Date.now())))
+        throw new DockershError('E_BUSY', { why: `the disk of uid ${uid} is in use` });
     }
   }
 
@@ -144,8 +132,7 @@ export class OpenDiskImages implements AsyncDisposable {
   }
 
   async #closeOld(uid: number, old: OpenImage): Promise<void> {
-    const deadline = Date.now() + patienceMs;
-    while (old.users > 0 && Date.now() < deadline) await delay(20);
+    await unusedWithin(old, patienceMs);
     clearTimeout(old.closing);
     await (await old.mounting)[Symbol.asyncDispose]().catch((error: unknown) => {
       this.#log.warn({ err: error, uid }, 'closing the old disk of a user');
@@ -153,7 +140,14 @@ export class OpenDiskImages implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const uid of [...this.#kept.keys()]) await this.drop(uid);
     await Promise.all([...this.#open].map(async ([uid, image]) => await this.#close(uid, image)));
   }
+}
+
+/** False: somebody has it open still. */
+async function unusedWithin(image: OpenImage, ms: number): Promise<boolean> {
+  if (image.users === 0) return true;
+  const unused = Promise.withResolvers<boolean>();
+  image.whenUnused.add(() => unused.resolve(true));
+  return await Promise.race([unused.promise, delay(Math.max(0, ms), false, { ref: false })]);
 }

@@ -12,6 +12,13 @@ export const DiskLimits = z.strictObject({
 });
 export type DiskLimits = Readonly<z.infer<typeof DiskLimits>>;
 
+export interface DiskUse {
+  readonly bytes: number;
+  readonly limitBytes: number | null;
+  readonly inodes: number;
+  readonly inodesLimit: number | null;
+}
+
 /** What holds the limits. folder: nothing does. */
 export type Holder = 'folder' | 'project' | 'image';
 
@@ -32,9 +39,4 @@ export function holderOf(
     return { holder: 'image', missing };
   }
   return { holder: 'image' };
-}
-
-/** These limits and nothing else of what they are taken from. */
-export function diskLimitsOf({ diskBytes, inodes, diskBackend, home, homeRoot }: DiskLimits): DiskLimits {
-  return { diskBytes, inodes, diskBackend, home, homeRoot };
 }

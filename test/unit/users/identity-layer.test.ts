@@ -4,14 +4,14 @@ import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { idMapsOf } from '../../../src/isolation/ids.ts';
+import { homeInside } from '../../../src/isolation/sandbox/home-inside.ts';
 import {
   groupText,
-  homeInside,
   passwdText,
   prepareIdentityLayer,
   subordinateText,
-} from '../../../src/isolation/sandbox/identity-layer.ts';
-import { aSandbox, aUser } from './records.ts';
+} from '../../../src/users/identity-layer.ts';
+import { aSandbox, aUser } from '../isolation/records.ts';
 
 const ids = idMapsOf(aUser(), 3);
 const linesOf = (text: string): string[] => {
@@ -151,7 +151,7 @@ describe('the layer', () => {
 
   test('is readable by everybody inside and has what is mounted on', async () => {
     const mask = process.umask(0o077);
-    const layer = await prepareIdentityLayer(folder, aSandbox(), 'box', ids);
+    const layer = await prepareIdentityLayer(folder, aSandbox(), ids);
     process.umask(mask);
     const mode = async (name: string): Promise<number> => (await stat(path.join(layer, name))).mode & 0o7777;
     expect(await mode('.')).toBe(0o755);
@@ -165,11 +165,11 @@ describe('the layer', () => {
   });
 
   test('is written once, and again for what is different, in place of the old one', async () => {
-    const first = await prepareIdentityLayer(folder, aSandbox(), 'box', ids);
+    const first = await prepareIdentityLayer(folder, aSandbox(), ids);
     const { ino } = await stat(first);
-    expect(await prepareIdentityLayer(folder, aSandbox(), 'box', ids)).toBe(first);
+    expect(await prepareIdentityLayer(folder, aSandbox(), ids)).toBe(first);
     expect((await stat(first)).ino).toBe(ino);
-    const second = await prepareIdentityLayer(folder, aSandbox({ shell: '/bin/zsh' }), 'box', ids);
+    const second = await prepareIdentityLayer(folder, aSandbox({ shell: '/bin/zsh' }), ids);
     expect(second).not.toBe(first);
     expect(await readdir(folder)).toEqual([path.basename(second)]);
   });

@@ -2,8 +2,8 @@
 // for a short time at most.
 
 import { setTimeout as delay } from 'node:timers/promises';
+import { addon, type UserRecord } from '../isolation/addon.ts';
 import { Slots } from '../lib/async/slots.ts';
-import { addon, type UserRecord } from './addon.ts';
 import type { UserDisk } from './disk/user-disks.ts';
 import { lastHome } from './private-home.ts';
 

@@ -3,9 +3,8 @@
 
 import path from 'node:path';
 import type { Logger } from '../../lib/log.ts';
-import type { DiskUse } from '../engine.ts';
-import type { DiskLimits } from './limits.ts';
-import { diskParts, userFolder } from './places.ts';
+import { diskParts, userFolder } from '../places.ts';
+import type { DiskLimits, DiskUse } from './limits.ts';
 import {
   forgetProject,
   isProject,

@@ -1,0 +1,83 @@
+// Keeps everybody but one from a user's data. The order in which a sandbox and its user's data are taken hold of is one of
+// types: whoever wants the sandbox stopped shows a HeldUser, whoever moves or removes what is kept a StoppedUser, and the
+// one is made of the other alone.
+//
+// A start holds the lock from before it looks at anything until its supervisor has been asked to build, so nobody who
+// holds it meets a sandbox half way. A sandbox that runs holds nothing: logins to it never wait here.
+
+import { within } from '../lib/async/within.ts';
+import { DockershError } from '../lib/errors.ts';
+
+const proof: unique symbol = Symbol('made by this file');
+
+/** Nobody else is at the user's data until this is disposed. */
+export class HeldUser implements Disposable {
+  readonly uid: number;
+  readonly #release: () => void;
+  #isHeld = true;
+
+  constructor(_: typeof proof, uid: number, release: () => void) {
+    this.uid = uid;
+    this.#release = release;
+  }
+
+  /** Throws where it has been let go of. */
+  requireHeld(): void {
+    if (!this.#isHeld)
+      throw new DockershError('E_INTERNAL', { what: `the data of uid ${this.uid} is not held` });
+  }
+
+  [Symbol.dispose](): void {
+    this.#isHeld = false;
+    this.#release();
+  }
+}
+
+/** Beyond that, nothing of the user's runs, and nothing is started. */
+export class StoppedUser {
+  readonly #held: HeldUser;
+  /** There was a sandbox. */
+  readonly wasRunning: boolean;
+
+  constructor(_: typeof proof, held: HeldUser, wasRunning: boolean) {
+    this.#held = held;
+    this.wasRunning = wasRunning;
+  }
+
+  get uid(): number {
+    this.#held.requireHeld();
+    return this.#held.uid;
+  }
+}
+
+/** Ends a sandbox that has been asked for; false: there is none. */
+export interface Stopping {
+  stopStarted(uid: number): Promise<boolean>;
+}
+
+export async function stopUser(held: HeldUser, engine: Stopping): Promise<StoppedUser> {
+  held.requireHeld();
+  return new StoppedUser(proof, held, await engine.stopStarted(held.uid));
+}
+
+export class UserLocks {
+  readonly #last = new Map<number, Promise<void>>();
+
+  /** In the order of asking. Throws E_STOPPING where others take longer than `patienceMs`. */
+  async lock(uid: number, patienceMs?: number): Promise<HeldUser> {
+    const before = this.#last.get(uid);
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const mine = before === undefined ? promise : before.then(() => promise);
+    this.#last.set(uid, mine);
+    void mine.then(() => {
+      if (this.#last.get(uid) === mine) this.#last.delete(uid);
+    });
+    try {
+      if (before !== undefined) await (patienceMs === undefined ? before : within(before, patienceMs));
+    } catch (error) {
+      resolve(); // whoever is next waits for those before alone
+      throw error;
+    }
+    return new HeldUser(proof, uid, resolve);
+  }
+}
