@@ -13,12 +13,13 @@ import { Sandboxes } from '../isolation/sandbox/sandboxes.ts';
 import { SeqpacketListener } from '../isolation/socket/seqpacket.ts';
 import { Users } from '../isolation/users.ts';
 import type { Logger } from '../lib/log.ts';
+import { LayerAccess } from '../users/access.ts';
+import { Accounts } from '../users/accounts.ts';
+import { DiskBases } from '../users/disk/bases.ts';
+import { UserLayers } from '../users/layers.ts';
 import { UserStore } from '../users/store.ts';
-import { Accounts } from './accounts.ts';
 import { serveAdmin } from './admin/socket.ts';
-import { DiskBases } from './disk-bases.ts';
 import { claimSockets, type SocketPaths } from './installation.ts';
-import { LayerAccess } from './layer-access.ts';
 import { Admission } from './login/admission.ts';
 import { LoginConnections } from './login/connections.ts';
 import { Doors } from './login/doors.ts';
@@ -33,7 +34,6 @@ import { LiveLimits } from './policy/live-limits.ts';
 import { OwnSettings } from './policy/own-settings.ts';
 import { PolicyStore } from './policy/policy-store.ts';
 import type { InheritedSockets } from './service-manager.ts';
-import { UserLayers } from './user-layers.ts';
 
 /** A function that has `work` done once after `ms`, however often it is called until then. */
 function laterOnce(ms: number, work: () => void): () => void {

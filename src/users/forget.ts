@@ -7,11 +7,11 @@ import { DockershError, hasErrno } from '../lib/errors.ts';
 import { exists } from '../lib/if-there.ts';
 import { requireTrustedPath } from '../lib/trusted-path.ts';
 import type { UserDisks } from './disk/user-disks.ts';
-import { removeEmpty, removeTree, takeHome } from './homes.ts';
+import { removeEmpty, removeTree, takeHome } from './home/homes.ts';
+import { lastHome } from './home/private-home.ts';
 import type { StoppedUser } from './lock.ts';
 import type { Account } from './owners.ts';
-import { diskImage, userFolder } from './places.ts';
-import { lastHome } from './private-home.ts';
+import { diskImage, homeIn, layerFolder, snapshotsFolder, userFolder } from './places.ts';
 import { removeUserFolder } from './removal.ts';
 
 export interface Forgotten {
@@ -41,7 +41,7 @@ export async function forgetUser(
     const homeRoot = place === outside ? null : path.dirname(place);
     await makeFolder(keep);
     try {
-      await takeHome(parts, { user, homeRoot }, path.join(keep, 'home'), signal);
+      await takeHome(parts, { user, homeRoot }, homeIn(keep), signal);
     } catch (error) {
       await removeEmpty(keep);
       throw error;
@@ -59,9 +59,9 @@ export async function forgetUser(
 async function partsOf(state: string, uid: number, home: string): Promise<string[]> {
   const outside = userFolder(state, uid);
   const parts = [
-    ['layer', path.join(outside, 'layer')],
-    ['snapshots', path.join(outside, 'snapshots')],
-    ['rescue layer', path.join(outside, 'rescue')],
+    ['layer', layerFolder(outside)],
+    ['snapshots', snapshotsFolder(outside)],
+    ['rescue layer', layerFolder(outside, 'rescue')],
     ['home', home],
     ['disk image', diskImage(state, uid)],
   ] as const;

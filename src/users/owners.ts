@@ -15,7 +15,7 @@ import { DockershError, hasErrno } from '../lib/errors.ts';
 import type { Logger } from '../lib/log.ts';
 import { shellOperand } from '../lib/text/shell-word.ts';
 import { uidsBelow } from './folders.ts';
-import { userFolder } from './places.ts';
+import { identityFolder, ownerFile, userFolder } from './places.ts';
 
 export type Account = Pick<UserRecord, 'uid' | 'name'>;
 
@@ -83,7 +83,7 @@ export class FolderOwners {
     const folder = userFolder(this.#state, uid);
     await mkdir(folder, { recursive: true, mode: 0o700 });
     const owner: z.infer<typeof OwnerFile> = { version: 1, uid, name };
-    await writeFileAtomic(fileIn(folder), `${JSON.stringify(owner)}\n`);
+    await writeFileAtomic(ownerFile(folder), `${JSON.stringify(owner)}\n`);
     this.#names.set(uid, name);
   }
 
@@ -93,7 +93,7 @@ export class FolderOwners {
   }
 
   async #read(uid: number): Promise<void> {
-    const name = await nameIn(fileIn(userFolder(this.#state, uid)), uid);
+    const name = await nameIn(ownerFile(userFolder(this.#state, uid)), uid);
     if (name === undefined) this.#names.delete(uid);
     else this.#names.set(uid, name);
   }
@@ -103,7 +103,7 @@ export class FolderOwners {
     if (owner === damaged) {
       return new DockershError('E_OWNER', {
         what: `nobody can tell whose the folder of uid ${uid} is`,
-        why: `${fileIn(userFolder(this.#state, uid))} is damaged`,
+        why: `${ownerFile(userFolder(this.#state, uid))} is damaged`,
         hint: `If it is ${name}'s, remove that file; if not, remove what is kept: dockershctl user forget ${uid}`,
       });
     }
@@ -120,8 +120,6 @@ function otherOwner(uid: number, owner: string, name: string): DockershError {
   });
 }
 
-const fileIn = (folder: string): string => path.join(folder, 'owner.json');
-
 async function nameIn(file: string, uid: number): Promise<string | undefined> {
   try {
     const owner = OwnerFile.safeParse(JSON.parse(await readFile(file, 'utf8')));
@@ -135,7 +133,7 @@ async function nameIn(file: string, uid: number): Promise<string | undefined> {
 
 /** The identity layer is made for the user, whose line is the last of its passwd file (src/users/identity-layer.ts). */
 async function nameInIdentity(folder: string, uid: number): Promise<string | undefined> {
-  const identity = path.join(folder, 'identity');
+  const identity = identityFolder(folder);
   try {
     for (const layer of await readdir(identity)) {
       const text = await readFile(path.join(identity, layer, 'etc/passwd'), 'utf8');

@@ -1,16 +1,49 @@
-// Names the places of what is kept of a user in the state.
+// Names every place of what is kept of a user in the state. Nobody else spells one.
+//
+//   <state>/ids.json                    who has which range of ids
+//   <state>/users/<uid>/                "outside": what is never on a disk of the user's own
+//     owner.json                        whose all this is
+//     home-place                        where a home was last that is elsewhere (home_root)
+//     identity/<digest>/                the identity layer
+//     rescue-on                         an administrator has switched to the rescue image
+//     project                           what is counted as a project
+//     disk.img, disk-bases.json         the user's own disk, and the images that what is on it needs
+//     disk.new, disk.out                a disk that becomes a folder: not whole yet, and whole
+//   "folder": the same, or where the user's own disk is mounted
+//     layer/{upper,work}, base.json     what the sandbox mounts, and the image that it is made on
+//     rescue/                           the same on the rescue image
+//     snapshots/<name>/                 copies of the layer
+//     home/                             the private home
 
 import path from 'node:path';
 
+export const idsFile = (state: string): string => path.join(state, 'ids.json');
+export const usersFolder = (state: string): string => path.join(state, 'users');
 /** Where everything of a user's lies. */
-export function userFolder(state: string, uid: number): string {
-  return path.join(state, 'users', String(uid));
-}
+export const userFolder = (state: string, uid: number): string => path.join(usersFolder(state), String(uid));
 
-/** What of it a disk consists of. */
+export const ownerFile = (outside: string): string => path.join(outside, 'owner.json');
+export const homePlaceFile = (outside: string): string => path.join(outside, 'home-place');
+export const identityFolder = (outside: string): string => path.join(outside, 'identity');
+export const rescueMark = (outside: string): string => path.join(outside, 'rescue-on');
+export const projectMark = (outside: string): string => path.join(outside, 'project');
+export const diskBasesFile = (outside: string): string => path.join(outside, 'disk-bases.json');
+export const halfDisk = (outside: string): string => path.join(outside, 'disk.new');
+export const wholeDisk = (outside: string): string => path.join(outside, 'disk.out');
+/** There where the user's disk is an image: holds these parts in place of the folder. */
+export const diskImage = (state: string, uid: number): string =>
+  path.join(userFolder(state, uid), 'disk.img');
+
+/** What a disk consists of. */
 export const diskParts = ['layer', 'rescue', 'snapshots', 'home'] as const;
 
-/** The image that holds these parts in place of the folder; there where the user's disk is one. */
-export function diskImage(state: string, uid: number): string {
-  return path.join(userFolder(state, uid), 'disk.img');
-}
+/** Whose changes are on top of the image: the user's own layer, or one for when their image is not to be had. */
+export type UserLayerKind = 'own' | 'rescue';
+
+export const layerFolder = (folder: string, kind: UserLayerKind = 'own'): string =>
+  path.join(folder, kind === 'rescue' ? 'rescue' : 'layer');
+/** The tree of the user's own layer. */
+export const upperOf = (folder: string): string => path.join(layerFolder(folder), 'upper');
+export const snapshotsFolder = (folder: string): string => path.join(folder, 'snapshots');
+/** `place`: the folder, or another that is named for private homes. */
+export const homeIn = (place: string): string => path.join(place, 'home');

@@ -10,7 +10,7 @@ import { type LayerProgram, removeFolder } from '../images/layers/program.ts';
 import { syncFolder } from '../lib/atomic-file.ts';
 import { hasErrno } from '../lib/errors.ts';
 import type { StoppedUser } from './lock.ts';
-import { userFolder } from './places.ts';
+import { userFolder, usersFolder } from './places.ts';
 
 const gonePrefix = '.gone-';
 
@@ -21,7 +21,7 @@ export async function removeUserFolder(
   { uid }: StoppedUser,
 ): Promise<void> {
   const folder = userFolder(state, uid);
-  const users = path.dirname(folder);
+  const users = usersFolder(state);
   const gone = path.join(users, `${gonePrefix}${randomBytes(6).toString('hex')}`);
   try {
     await rename(folder, gone);
@@ -35,7 +35,7 @@ export async function removeUserFolder(
 
 /** After a start of the daemon. */
 export async function clearGoneFolders(program: LayerProgram, state: string): Promise<void> {
-  const users = path.join(state, 'users');
+  const users = usersFolder(state);
   for (const name of await readdir(users))
     if (name.startsWith(gonePrefix)) await removeFolder(program, path.join(users, name));
 }

@@ -2,21 +2,21 @@
 // changes it shows that nobody else is at it, and that no sandbox runs (lock.ts).
 
 import { mkdir } from 'node:fs/promises';
-import path from 'node:path';
-import { diskFiles } from '../images/disk-files.ts';
 import type { LayerProgram } from '../images/layers/program.ts';
 import type { SandboxSpec, SandboxStorage, UserRecord } from '../isolation/engine.ts';
 import { firstRange, type IdMaps, idMapsOf, rootIdOf } from '../isolation/ids.ts';
 import { DockershError } from '../lib/errors.ts';
 import type { Logger } from '../lib/log.ts';
+import { diskFiles } from './disk/files.ts';
 import type { DiskLimits, DiskUse } from './disk/limits.ts';
 import type { DiskOwner } from './disk/project-disks.ts';
 import { UserDisks } from './disk/user-disks.ts';
 import { prepareIdentityLayer } from './identity-layer.ts';
 import { type StoppedUser, UserLocks } from './lock.ts';
 import { FolderOwners } from './owners.ts';
+import { identityFolder, idsFile, type UserLayerKind, upperOf, usersFolder } from './places.ts';
 import { SlotRegistry } from './slot-registry.ts';
-import { prepareUserFolder, type UserLayerKind } from './user-folder.ts';
+import { prepareUserFolder } from './user-folder.ts';
 
 /** A user's own layer on the disk. Its paths are valid until it is disposed. */
 export interface UserLayer extends AsyncDisposable {
@@ -51,8 +51,8 @@ export class UserStore implements AsyncDisposable {
   }
 
   static async open(state: string, program: LayerProgram, log: Logger): Promise<UserStore> {
-    await mkdir(path.join(state, 'users'), { recursive: true, mode: 0o700 });
-    const slots = await SlotRegistry.open(path.join(state, 'ids.json'));
+    await mkdir(usersFolder(state), { recursive: true, mode: 0o700 });
+    const slots = await SlotRegistry.open(idsFile(state));
     const owners = await FolderOwners.open(state, log);
     const disks = new UserDisks({ state, log, ...diskFiles(program) });
     return new UserStore({ state, log, slots, owners, disks });
@@ -83,7 +83,7 @@ export class UserStore implements AsyncDisposable {
     const { folder } = disk;
     return {
       folder,
-      upper: path.join(folder, 'layer/upper'),
+      upper: upperOf(folder),
       ids: { uidMap, gidMap },
       [Symbol.asyncDispose]: async () => await disk[Symbol.asyncDispose](),
     };
@@ -121,7 +121,7 @@ export class UserStore implements AsyncDisposable {
       limits,
       kind,
     );
-    const identity = await prepareIdentityLayer(path.join(disk.outside, 'identity'), spec, ids);
+    const identity = await prepareIdentityLayer(identityFolder(disk.outside), spec, ids);
     await this.disks.seal({ uid: user.uid, projectId: ids.rootId }, limits, inside);
     const kept = opened.move();
     return {

@@ -2,7 +2,7 @@
 // folders that only root can enter, so no name in them is anybody else's.
 //
 //   <state>/users/<uid>/layer/{upper,work}   the overlay's writable part; beside it, what it is made on
-//   <state>/users/<uid>/snapshots/           copies of it to go back to (src/images/user-layer.ts)
+//   <state>/users/<uid>/snapshots/           copies of it to go back to (src/users/layer/snapshots.ts)
 //   <state>/users/<uid>/rescue/{upper,work}  the same on the rescue image; there while that is used
 //   <state>/users/<uid>/home                 the private home, unless policy has another place (private-home.ts)
 //   <state>/users/<uid>/identity/<digest>    see identity-layer.ts
@@ -16,7 +16,8 @@ import type { UserRecord } from '../isolation/engine.ts';
 import { DockershError, hasErrno } from '../lib/errors.ts';
 import type { DiskLimits } from './disk/limits.ts';
 import type { UserDisk } from './disk/user-disks.ts';
-import { placeForHome, rememberHome } from './private-home.ts';
+import { placeForHome, rememberHome } from './home/private-home.ts';
+import { layerFolder, type UserLayerKind } from './places.ts';
 
 async function makeFolder(folder: string, mode: number): Promise<boolean> {
   try {
@@ -82,9 +83,6 @@ async function hostHome(user: UserRecord): Promise<string> {
   });
 }
 
-/** Whose changes are on top of the image: the user's own layer, or one for when their image is not to be had. */
-export type UserLayerKind = 'own' | 'rescue';
-
 /** As the supervisor finds it. */
 export interface UserFolder {
   /** The block device that it mounts first; what lies on it begins with `deviceFolder`. */
@@ -127,7 +125,7 @@ export async function prepareUserFolder(
   kind: UserLayerKind,
 ): Promise<UserFolder> {
   const { folder, device, limited } = disk;
-  const layer = path.join(folder, kind === 'rescue' ? 'rescue' : 'layer');
+  const layer = layerFolder(folder, kind);
   const seen = (file: string): string =>
     device === undefined || !file.startsWith(`${folder}/`)
       ? file

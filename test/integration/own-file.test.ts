@@ -7,7 +7,7 @@ import path from 'node:path';
 import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import type { UserRecord } from '../../src/isolation/engine.ts';
 import { loadAddon } from '../../src/isolation/socket/seqpacket.ts';
-import { OwnFiles } from '../../src/users/own-file.ts';
+import { OwnFiles } from '../../src/users/home/own-file.ts';
 import { buildFolder } from '../fixtures/paths.ts';
 import { runOk } from '../fixtures/process.ts';
 

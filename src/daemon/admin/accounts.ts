@@ -4,8 +4,8 @@ import path from 'node:path';
 import type { UserRecord } from '../../isolation/engine.ts';
 import { DockershError } from '../../lib/errors.ts';
 import type { AccountFolder, accountVerbs } from '../../protocol/admin-accounts.ts';
+import { missing } from '../../users/image-at-start.ts';
 import type { Account } from '../../users/owners.ts';
-import { missing } from '../user-image.ts';
 import { type AdminParts, findOwner, findUser, type Handlers } from './parts.ts';
 
 export function accountHandlers(parts: AdminParts): Handlers<keyof typeof accountVerbs> {

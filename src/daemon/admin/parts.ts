@@ -7,12 +7,12 @@ import type { Users } from '../../isolation/users.ts';
 import { DockershError } from '../../lib/errors.ts';
 import type { Logger } from '../../lib/log.ts';
 import type { AdminParams, AdminPart, AdminProgress, AdminResult, AdminVerb } from '../../protocol/admin.ts';
+import type { Accounts } from '../../users/accounts.ts';
+import type { UserLayers } from '../../users/layers.ts';
 import type { UserStore } from '../../users/store.ts';
-import type { Accounts } from '../accounts.ts';
 import type { LoginHistory } from '../login/history.ts';
 import type { OwnSettings } from '../policy/own-settings.ts';
 import type { PolicyStore } from '../policy/policy-store.ts';
-import type { UserLayers } from '../user-layers.ts';
 
 export interface AdminParts {
   readonly engine: Engine;

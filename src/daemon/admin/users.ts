@@ -1,12 +1,13 @@
 // The admin verbs about what users have changed.
 
 import type { LayerChange } from '../../images/layers/diff.ts';
-import type { Snapshot } from '../../images/user-layer.ts';
 import type { UserRecord } from '../../isolation/engine.ts';
 import { DockershError } from '../../lib/errors.ts';
 import type { EffectivePolicy } from '../../policy/policy.ts';
 import type { AdminSnapshot } from '../../protocol/admin.ts';
 import type { userVerbs } from '../../protocol/admin-users.ts';
+import type { Snapshot } from '../../users/layer/snapshots.ts';
+import { configChanges } from './config-changes.ts';
 import { type AdminParts, type Call, findOwner, type Handlers } from './parts.ts';
 import { tellUnusable } from './unusable.ts';
 
@@ -17,9 +18,10 @@ export function userHandlers(parts: AdminParts): Handlers<keyof typeof userVerbs
   const { images, layers } = parts;
   return {
     diff: async ({ user }, call) => await diff(parts, await findOwner(parts, user), call),
-    commit: async ({ user, ...request }, { progress, signal }) => {
+    commit: async ({ user, changes, ...request }, { progress, signal }) => {
       const record = await findOwner(parts, user);
-      const made = await layers.commit(record, request, { onProgress: progress, signal });
+      const wanted = { ...request, configChanges: configChanges(changes ?? []) };
+      const made = await layers.commit(record, wanted, { onProgress: progress, signal });
       const { name, digest, baseDigest, layer, sizeBytes, files, pausedMs } = made;
       await tellUnusable(images, name, progress);
       const leftOut = { count: made.leftOut.count, examples: [...made.leftOut.examples] };

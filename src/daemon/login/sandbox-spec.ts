@@ -16,11 +16,11 @@ import type { EffectivePolicy, SectionPolicy } from '../../policy/policy.ts';
 import { imageEnvironment } from '../../shell/environment.ts';
 import { resolveImageUser } from '../../shell/image-user.ts';
 import type { ShellChoice } from '../../shell/session.ts';
+import type { UserLayers } from '../../users/layers.ts';
 import { stopUser } from '../../users/lock.ts';
+import type { ImageAtStart } from '../../users/rescue.ts';
 import type { UserStore } from '../../users/store.ts';
 import type { PolicyStore } from '../policy/policy-store.ts';
-import type { ImageAtStart } from '../rescue.ts';
-import type { UserLayers } from '../user-layers.ts';
 import type { SystemCalls } from './system-calls.ts';
 
 export interface SpecParts {

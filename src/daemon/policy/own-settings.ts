@@ -4,7 +4,7 @@ import type { UserRecord } from '../../isolation/engine.ts';
 import { largestUserFileBytes, userFileName, userFileShown } from '../../policy/parse/user-file.ts';
 import type { Evaluation, SectionPolicy } from '../../policy/policy.ts';
 import type { Problem } from '../../policy/problem.ts';
-import { OwnFiles } from '../../users/own-file.ts';
+import { OwnFiles } from '../../users/home/own-file.ts';
 import type { UserStore } from '../../users/store.ts';
 import type { PolicyStore } from './policy-store.ts';
 

@@ -10,7 +10,7 @@ import { mkdir, open, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { syncFolder } from '../../lib/atomic-file.ts';
 import type { Logger } from '../../lib/log.ts';
-import { diskParts, userFolder } from '../places.ts';
+import { diskParts, halfDisk, userFolder, wholeDisk } from '../places.ts';
 import { type DiskImageSize, emptyDiskImage, MountedDiskImage, makeDiskImage } from './disk-image.ts';
 import { sizeToHold } from './disk-image-size.ts';
 import type { OpenDiskImages } from './open-disk-images.ts';
@@ -103,7 +103,7 @@ export class DiskMoves {
   async #emptyIntoFolder(uid: number): Promise<void> {
     const { log, copy } = this.#options;
     const folder = this.#folderOf(uid);
-    const half = path.join(folder, 'disk.new');
+    const half = halfDisk(folder);
     await mkdir(half, { mode: 0o700 });
     {
       await using image = await this.#images.open(uid);
@@ -114,7 +114,7 @@ export class DiskMoves {
     }
     await this.#images.close(uid);
     await syncFolder(half);
-    await rename(half, path.join(folder, 'disk.out'));
+    await rename(half, wholeDisk(folder));
     await syncFolder(folder);
     await this.settle(uid);
     log.info({ uid }, 'disk taken apart: there is no limit any more');
@@ -126,9 +126,9 @@ export class DiskMoves {
     if (!existsSync(folder)) return;
     const halfImage = this.#halfImageOf(uid);
     if (existsSync(halfImage)) await rm(halfImage, { force: true });
-    const half = path.join(folder, 'disk.new');
+    const half = halfDisk(folder);
     if (existsSync(half)) await this.#options.remove(half);
-    const whole = path.join(folder, 'disk.out');
+    const whole = wholeDisk(folder);
     if (existsSync(whole)) await this.#takeOver(uid, whole);
     if (this.#images.exists(uid)) await this.#removeParts(uid);
   }

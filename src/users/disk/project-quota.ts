@@ -10,6 +10,7 @@ import path from 'node:path';
 import { addon } from '../../isolation/addon.ts';
 import { writeFileAtomic } from '../../lib/atomic-file.ts';
 import { hasErrno } from '../../lib/errors.ts';
+import { homeIn, projectMark } from '../places.ts';
 import type { DiskLimits, DiskUse } from './limits.ts';
 
 /** Whose files, and where they lie. */
@@ -48,28 +49,26 @@ export async function projectsMissing(folder: string): Promise<string | undefine
   }
 }
 
-const markFile = (outside: string): string => path.join(outside, 'project');
-
 const places = ({ outside, homePlace }: Project): string[] =>
   homePlace === undefined ? [outside] : [outside, homePlace];
 
 /** Of what has been marked; undefined: nothing has. */
 async function marked(outside: string): Promise<string | undefined> {
   try {
-    return await readFile(markFile(outside), 'utf8');
+    return await readFile(projectMark(outside), 'utf8');
   } catch (error) {
     if (hasErrno(error, 'ENOENT', 'ENOTDIR')) return undefined;
     throw error;
   }
 }
 
-export const isProject = (outside: string): boolean => existsSync(markFile(outside));
+export const isProject = (outside: string): boolean => existsSync(projectMark(outside));
 
 const wantedMark = (project: Project): string => `${[project.id, ...places(project)].join('\n')}\n`;
 
 /** Something comes that does not belong to the project yet: the next start goes through everything. */
 export async function forgetProject(outside: string): Promise<void> {
-  await rm(markFile(outside), { force: true });
+  await rm(projectMark(outside), { force: true });
 }
 
 /** Has every file counted, those too that were there before. Call while there is no sandbox. */
@@ -81,7 +80,7 @@ export async function makeProject(project: Project, parts: readonly string[], ma
   for (const part of parts)
     if (existsSync(path.join(outside, part))) await mark(id, path.join(outside, part));
   if (homePlace !== undefined && existsSync(homePlace)) await mark(id, homePlace);
-  await writeFileAtomic(markFile(outside), wantedMark(project));
+  await writeFileAtomic(projectMark(outside), wantedMark(project));
   return true;
 }
 
@@ -89,7 +88,7 @@ export async function makeProject(project: Project, parts: readonly string[], ma
 async function belongs(project: Project, parts: readonly string[]): Promise<boolean> {
   const { id, outside, homePlace } = project;
   const tops = [outside, ...parts.map((part) => path.join(outside, part))];
-  if (homePlace !== undefined) tops.push(homePlace, path.join(homePlace, 'home'));
+  if (homePlace !== undefined) tops.push(homePlace, homeIn(homePlace));
   for (const top of tops.filter((each) => existsSync(each))) {
     const found = await addon().projectOf(top);
     if (found.id !== id || found.inherits === 0) return false;

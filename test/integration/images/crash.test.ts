@@ -5,7 +5,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { cleanUserFolder, listSnapshots, takeSnapshot } from '../../../src/images/user-layer.ts';
+import { cleanUserFolder, listSnapshots, takeSnapshot } from '../../../src/users/layer/snapshots.ts';
 import { checkout, nodeProgram } from '../../fixtures/paths.ts';
 import { listTree } from '../../fixtures/tree-listing.ts';
 import { builtImage, builtLayer, dockerArchive, tenLayers, writeLayout } from './image-builder.ts';
@@ -128,7 +128,7 @@ describe('SIGKILL', () => {
     await takeSnapshot(program, folder, 'kept');
     const full = listTree(`${folder}/layer/upper`);
     const work = `
-      import { removeSnapshot, resetLayer, rollbackLayer, takeSnapshot } from '${checkout}/src/images/user-layer.ts';
+      import { removeSnapshot, resetLayer, rollbackLayer, takeSnapshot } from '${checkout}/src/users/layer/snapshots.ts';
       const program = { path: '${layerProgram}', limits: {} };
       const folder = process.argv[1];
       process.stdout.write('ready');

@@ -16,7 +16,7 @@ import {
   rollbackLayer,
   takeSnapshot,
   writeLayerBase,
-} from '../../../src/images/user-layer.ts';
+} from '../../../src/users/layer/snapshots.ts';
 import { program } from '../../fixtures/machine.ts';
 import { nodeProgram } from '../../fixtures/paths.ts';
 import { listTree } from '../../fixtures/tree-listing.ts';

@@ -5,7 +5,7 @@ import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promis
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { homeProblem } from '../../../src/users/private-home.ts';
+import { homeProblem } from '../../../src/users/home/private-home.ts';
 import { runOk } from '../../fixtures/process.ts';
 
 const names = [

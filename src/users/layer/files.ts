@@ -3,10 +3,11 @@
 import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
-import { writeFileAtomic } from '../lib/atomic-file.ts';
-import { DockershError, hasErrno } from '../lib/errors.ts';
-import { layerReport } from './layers/job.ts';
-import type { LayerProgram } from './layers/program.ts';
+import { layerReport } from '../../images/layers/job.ts';
+import type { LayerProgram } from '../../images/layers/program.ts';
+import { writeFileAtomic } from '../../lib/atomic-file.ts';
+import { DockershError, hasErrno } from '../../lib/errors.ts';
+import { layerFolder, upperOf } from '../places.ts';
 
 /** base.json */
 export const layerBase = z.strictObject({
@@ -37,12 +38,12 @@ export const snapshotName = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$/;
 
 /** What the layer is made on; undefined where it has not been written yet. */
 export async function readLayerBase(folder: string): Promise<LayerBase | undefined> {
-  return readJson(path.join(folder, 'layer/base.json'), layerBase);
+  return readJson(baseOf(layerFolder(folder)), layerBase);
 }
 
 /** Call before the first sandbox on a new layer starts, and when the layer is put on another image. */
 export async function writeLayerBase(folder: string, base: LayerBase): Promise<void> {
-  await writeFileAtomic(path.join(folder, 'layer/base.json'), `${JSON.stringify(base)}\n`);
+  await writeFileAtomic(baseOf(layerFolder(folder)), `${JSON.stringify(base)}\n`);
 }
 
 /** Bytes on the disk and files of the layer itself, without snapshots. */
@@ -50,7 +51,7 @@ export async function layerUsage(
   program: LayerProgram,
   folder: string,
 ): Promise<{ readonly bytes: number; readonly entries: number }> {
-  const args = ['usage', path.join(folder, 'layer/upper')];
+  const args = ['usage', upperOf(folder)];
   return await layerReport(program, args, usageReport, { what: 'measure the layer' });
 }
 
@@ -60,10 +61,6 @@ export function requireName(name: string): void {
     what: `snapshot name ${JSON.stringify(name)}`,
     why: 'it is not 1 to 64 letters, digits, dots, hyphens and underscores, beginning with none of the first two marks',
   });
-}
-
-export function upperOf(folder: string): string {
-  return path.join(folder, 'layer/upper');
 }
 
 export function baseOf(folder: string): string {

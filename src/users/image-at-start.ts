@@ -2,13 +2,13 @@
 // it was begun on until it is upgraded, or as policy says (on_image_change).
 
 import { mkdir } from 'node:fs/promises';
-import path from 'node:path';
 import type { ImageStore, ResolvedImage } from '../images/store/image-store.ts';
-import { type LayerBase, readLayerBase, resetLayer, writeLayerBase } from '../images/user-layer.ts';
 import { DockershError } from '../lib/errors.ts';
 import type { Logger } from '../lib/log.ts';
 import { shellOperand } from '../lib/text/shell-word.ts';
 import type { EffectivePolicy } from '../policy/policy.ts';
+import { type LayerBase, readLayerBase, resetLayer, writeLayerBase } from './layer/snapshots.ts';
+import { layerFolder } from './places.ts';
 
 export interface ImageChoice {
   readonly images: ImageStore;
@@ -72,7 +72,7 @@ async function takeUp(
   if (current === undefined) throw missing(policy.image);
   if (base?.digest !== current.digest || base.image !== policy.image) {
     await remember(current.digest);
-    await mkdir(path.join(folder, 'layer'), { recursive: true, mode: 0o700 });
+    await mkdir(layerFolder(folder), { recursive: true, mode: 0o700 });
     await writeLayerBase(folder, { image: policy.image, digest: current.digest });
   }
   return current;

@@ -1,8 +1,8 @@
 // Moves users' files from one disk to another (for src/users/disk/moves.ts), by dockersh-layer.
 
-import { layerReport, runLayerJob } from './layers/job.ts';
-import { type LayerProgram, removeFolder } from './layers/program.ts';
-import { usageReport } from './user-layer-files.ts';
+import { layerReport, runLayerJob } from '../../images/layers/job.ts';
+import { type LayerProgram, removeFolder } from '../../images/layers/program.ts';
+import { usageReport } from '../layer/files.ts';
 
 export function diskFiles(program: LayerProgram) {
   return {

@@ -3,11 +3,11 @@
 // start.
 
 import type { ImportOptions } from '../images/import/options.ts';
-import { type LayerBase, readLayerBase } from '../images/user-layer.ts';
 import type { Engine, UserRecord } from '../isolation/engine.ts';
 import { DockershError } from '../lib/errors.ts';
-import { type HeldUser, type StoppedUser, stopUser } from '../users/lock.ts';
-import type { UserLayer, UserStore } from '../users/store.ts';
+import { type LayerBase, readLayerBase } from './layer/snapshots.ts';
+import { type HeldUser, type StoppedUser, stopUser } from './lock.ts';
+import type { UserLayer, UserStore } from './store.ts';
 
 /** A layer that something has been done with. Valid until disposed. */
 export interface BegunLayer extends UserLayer {

@@ -14,11 +14,11 @@
 
 import { chmod, chown, mkdir, rename, stat } from 'node:fs/promises';
 import path from 'node:path';
-import { syncFolder, writeFileAtomic } from '../lib/atomic-file.ts';
-import { DockershError, hasErrno } from '../lib/errors.ts';
-import { layerReport } from './layers/job.ts';
-import type { LayerProgram } from './layers/program.ts';
-import { aside, replaceLayer, type Saving, snapshotsOf } from './replace-layer.ts';
+import { layerReport } from '../../images/layers/job.ts';
+import type { LayerProgram } from '../../images/layers/program.ts';
+import { syncFolder, writeFileAtomic } from '../../lib/atomic-file.ts';
+import { DockershError, hasErrno } from '../../lib/errors.ts';
+import { snapshotsFolder, upperOf } from '../places.ts';
 import {
   baseOf,
   type LayerBase,
@@ -30,18 +30,18 @@ import {
   type Snapshot,
   snapshotInfo,
   snapshotName,
-  upperOf,
   usageReport,
-} from './user-layer-files.ts';
+} from './files.ts';
+import { aside, replaceLayer, type Saving, snapshotsOf } from './replace.ts';
 
-export { cleanUserFolder, type Saving } from './replace-layer.ts';
 export {
   type LayerBase,
   layerUsage,
   readLayerBase,
   type Snapshot,
   writeLayerBase,
-} from './user-layer-files.ts';
+} from './files.ts';
+export { cleanUserFolder, type Saving } from './replace.ts';
 
 /** Digests of every image that a layer or a snapshot below `users` (<state>/users) is made on. */
 export async function layerBases(users: string): Promise<Set<string>> {
@@ -60,9 +60,9 @@ export async function basesIn(folder: string): Promise<Set<string>> {
 /** Oldest first. */
 export async function listSnapshots(folder: string): Promise<Snapshot[]> {
   const snapshots: Snapshot[] = [];
-  for (const name of await namesIn(path.join(folder, 'snapshots'))) {
+  for (const name of await namesIn(snapshotsFolder(folder))) {
     if (!snapshotName.test(name)) continue; // half made
-    const place = path.join(folder, 'snapshots', name);
+    const place = path.join(snapshotsFolder(folder), name);
     const info = await readJson(path.join(place, 'snapshot.json'), snapshotInfo);
     if (info !== undefined) snapshots.push({ name, ...info, base: await readJson(baseOf(place), layerBase) });
   }
@@ -122,7 +122,7 @@ export async function rollbackLayer(
   const snapshot = await findSnapshot(folder, name);
   await requireLayer(folder);
   await using half = await aside(program, folder);
-  const source = path.join(folder, 'snapshots', name);
+  const source = path.join(snapshotsFolder(folder), name);
   await copyFolder(program, path.join(source, 'upper'), path.join(half.path, 'upper'), options);
   await mkdir(path.join(half.path, 'work'), { mode: 0o700 });
   if (snapshot.base !== undefined) {
@@ -159,9 +159,9 @@ export async function resetLayer(
 /** Throws E_NOT_FOUND. */
 export async function removeSnapshot(program: LayerProgram, folder: string, name: string): Promise<void> {
   await findSnapshot(folder, name);
-  await using gone = await aside(program, path.join(folder, 'snapshots'));
-  await rename(path.join(folder, 'snapshots', name), path.join(gone.path, 'snapshot'));
-  await syncFolder(path.join(folder, 'snapshots'));
+  await using gone = await aside(program, snapshotsFolder(folder));
+  await rename(path.join(snapshotsFolder(folder), name), path.join(gone.path, 'snapshot'));
+  await syncFolder(snapshotsFolder(folder));
 }
 
 async function copyFolder(

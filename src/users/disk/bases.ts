@@ -3,14 +3,13 @@
 // they are on the disk: the list may name too many, and never too few.
 
 import { rm } from 'node:fs/promises';
-import path from 'node:path';
 import { z } from 'zod';
-import { basesIn } from '../images/user-layer.ts';
-import { readJson } from '../images/user-layer-files.ts';
-import { writeFileAtomic } from '../lib/atomic-file.ts';
-import type { UserDisks } from '../users/disk/user-disks.ts';
-import { uidsBelow } from '../users/folders.ts';
-import { userFolder } from '../users/places.ts';
+import { writeFileAtomic } from '../../lib/atomic-file.ts';
+import { uidsBelow } from '../folders.ts';
+import { readJson } from '../layer/files.ts';
+import { basesIn } from '../layer/snapshots.ts';
+import { diskBasesFile, userFolder } from '../places.ts';
+import type { UserDisks } from './user-disks.ts';
 
 const list = z.strictObject({ digests: z.array(z.string()) });
 
@@ -24,7 +23,7 @@ export class DiskBases {
   }
 
   #file(uid: number): string {
-    return path.join(userFolder(this.#state, uid), 'disk-bases.json');
+    return diskBasesFile(userFolder(this.#state, uid));
   }
 
   /** Every user's. */

@@ -8,12 +8,13 @@
 import { existsSync } from 'node:fs';
 import { chmod, lstat, mkdir, readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
-import type { UserRecord } from '../isolation/engine.ts';
-import { writeFileAtomic } from '../lib/atomic-file.ts';
-import { DockershError, hasErrno } from '../lib/errors.ts';
-import { exists } from '../lib/if-there.ts';
-import { shellWord } from '../lib/text/shell-word.ts';
-import { checkTrustedPath } from '../lib/trusted-path.ts';
+import type { UserRecord } from '../../isolation/engine.ts';
+import { writeFileAtomic } from '../../lib/atomic-file.ts';
+import { DockershError, hasErrno } from '../../lib/errors.ts';
+import { exists } from '../../lib/if-there.ts';
+import { shellWord } from '../../lib/text/shell-word.ts';
+import { checkTrustedPath } from '../../lib/trusted-path.ts';
+import { homeIn, homePlaceFile } from '../places.ts';
 
 /** Whose home it is, and what is known of where. */
 export interface HomeOwner {
@@ -30,15 +31,13 @@ export interface HomeOwner {
 const wantedFolder = ({ user, folder, homeRoot }: HomeOwner): string =>
   homeRoot === null ? folder : path.join(homeRoot, String(user.uid));
 
-const placeFile = (folder: string): string => path.join(folder, 'home-place');
-
 type Lying = Pick<HomeOwner, 'outside' | 'folder'>;
 
 /** The folder that it lay in when it was last used. */
 async function knownFolder({ outside, folder }: Lying): Promise<string> {
-  if (!existsSync(placeFile(outside))) return folder; // at once: every cold login asks twice
+  if (!existsSync(homePlaceFile(outside))) return folder; // at once: every cold login asks twice
   try {
-    return (await readFile(placeFile(outside), 'utf8')).trimEnd();
+    return (await readFile(homePlaceFile(outside), 'utf8')).trimEnd();
   } catch (error) {
     if (!hasErrno(error, 'ENOENT', 'ENOTDIR')) throw error; // it lies in the state, or there is none yet
     return folder;
@@ -47,7 +46,7 @@ async function knownFolder({ outside, folder }: Lying): Promise<string> {
 
 /** Where the home was when it was last used, whatever the policy says by now. */
 export async function lastHome(lying: Lying): Promise<string> {
-  return path.join(await knownFolder(lying), 'home');
+  return homeIn(await knownFolder(lying));
 }
 
 /** Folders that it may be in: where it was last, and where the policy wants it. */
@@ -57,8 +56,7 @@ export async function homePlaces(owner: HomeOwner): Promise<string[]> {
 
 /** The home that there is; undefined: none. */
 export async function findHome(owner: HomeOwner): Promise<string | undefined> {
-  for (const place of await homePlaces(owner))
-    if (await exists(path.join(place, 'home'))) return path.join(place, 'home');
+  for (const place of await homePlaces(owner)) if (await exists(homeIn(place))) return homeIn(place);
   return undefined;
 }
 
@@ -79,7 +77,7 @@ async function requireRoot(homeRoot: string): Promise<void> {
 async function requireNoOther(owner: HomeOwner): Promise<void> {
   const known = await knownFolder(owner);
   const wanted = wantedFolder(owner);
-  const [from, to] = [path.join(known, 'home'), path.join(wanted, 'home')];
+  const [from, to] = [homeIn(known), homeIn(wanted)];
   const { name } = owner.user;
   if (known !== wanted && (await exists(from))) {
     const both = await exists(to);
@@ -95,7 +93,7 @@ async function requireNoOther(owner: HomeOwner): Promise<void> {
   throw homeError(
     `the home of ${name} is not in ${from}, where it was`,
     `nor is it in ${to}`,
-    `Mount what it is on. To begin with an empty home: rm ${shellWord(placeFile(owner.outside))}`,
+    `Mount what it is on. To begin with an empty home: rm ${shellWord(homePlaceFile(owner.outside))}`,
   );
 }
 
@@ -134,7 +132,7 @@ export async function placeForHome(owner: HomeOwner): Promise<string> {
       );
     await chmod(wanted, 0o700);
   }
-  return path.join(wanted, 'home');
+  return homeIn(wanted);
 }
 
 /** The home is where the policy wants it. */
@@ -142,10 +140,10 @@ export async function rememberHome(owner: HomeOwner): Promise<void> {
   const wanted = wantedFolder(owner);
   if ((await knownFolder(owner)) === wanted) return;
   if (owner.homeRoot === null) await forgetHome(owner.outside);
-  else await writeFileAtomic(placeFile(owner.outside), `${wanted}\n`);
+  else await writeFileAtomic(homePlaceFile(owner.outside), `${wanted}\n`);
 }
 
 /** The home is about to be nowhere. */
 export async function forgetHome(outside: string): Promise<void> {
-  await rm(placeFile(outside), { force: true });
+  await rm(homePlaceFile(outside), { force: true });
 }

@@ -2,9 +2,9 @@
 // for a short time at most.
 
 import { setTimeout as delay } from 'node:timers/promises';
-import { addon, type UserRecord } from '../isolation/addon.ts';
-import { Slots } from '../lib/async/slots.ts';
-import type { UserDisk } from './disk/user-disks.ts';
+import { addon, type UserRecord } from '../../isolation/addon.ts';
+import { Slots } from '../../lib/async/slots.ts';
+import type { UserDisk } from '../disk/user-disks.ts';
 import { lastHome } from './private-home.ts';
 
 export type OwnText = { readonly text: string } | { readonly problem: string } | undefined;

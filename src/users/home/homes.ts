@@ -4,13 +4,13 @@
 import { rename, rmdir } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
-import { layerReport } from '../images/layers/job.ts';
-import { type LayerProgram, removeFolder } from '../images/layers/program.ts';
-import { syncFolder } from '../lib/atomic-file.ts';
-import { DockershError, hasErrno } from '../lib/errors.ts';
-import { exists } from '../lib/if-there.ts';
-import type { UserDisks } from './disk/user-disks.ts';
-import type { Account } from './owners.ts';
+import { layerReport } from '../../images/layers/job.ts';
+import { type LayerProgram, removeFolder } from '../../images/layers/program.ts';
+import { syncFolder } from '../../lib/atomic-file.ts';
+import { DockershError, hasErrno } from '../../lib/errors.ts';
+import { exists } from '../../lib/if-there.ts';
+import type { UserDisks } from '../disk/user-disks.ts';
+import type { Account } from '../owners.ts';
 import { findHome, forgetHome, rememberHome } from './private-home.ts';
 
 const copyReport = z.strictObject({

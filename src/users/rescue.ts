@@ -6,14 +6,13 @@
 // ("dockershctl user rescue USER on").
 
 import { lstat, mkdir, rm } from 'node:fs/promises';
-import path from 'node:path';
 import type { ImageStore, ResolvedImage } from '../images/store/image-store.ts';
 import type { SandboxSpec, UserRecord } from '../isolation/engine.ts';
 import { writeFileAtomic } from '../lib/atomic-file.ts';
 import { DockershError, hasErrno } from '../lib/errors.ts';
 import type { Logger } from '../lib/log.ts';
-import type { UserLayerKind } from '../users/user-folder.ts';
-import { missing } from './user-image.ts';
+import { missing } from './image-at-start.ts';
+import { rescueMark, type UserLayerKind } from './places.ts';
 
 export interface ImageAtStart {
   readonly image: ResolvedImage;
@@ -76,15 +75,9 @@ async function rescueImage({ images }: RescueChoice, name: string): Promise<Reso
   return image;
 }
 
-export function rescueLayer(folder: string): string {
-  return path.join(folder, 'rescue');
-}
-
-const markFile = (folder: string): string => path.join(folder, 'rescue-on');
-
 export async function isMarkedRescue(folder: string): Promise<boolean> {
   try {
-    await lstat(markFile(folder));
+    await lstat(rescueMark(folder));
     return true;
   } catch (error) {
     if (hasErrno(error, 'ENOENT', 'ENOTDIR')) return false;
@@ -94,9 +87,9 @@ export async function isMarkedRescue(folder: string): Promise<boolean> {
 
 export async function markRescue(folder: string, on: boolean): Promise<void> {
   if (!on) {
-    await rm(markFile(folder), { force: true });
+    await rm(rescueMark(folder), { force: true });
     return;
   }
   await mkdir(folder, { recursive: true, mode: 0o700 });
-  await writeFileAtomic(markFile(folder), '');
+  await writeFileAtomic(rescueMark(folder), '');
 }

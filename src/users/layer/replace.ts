@@ -3,10 +3,11 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
-import { isAtomicTemporary, syncFolder, writeFileAtomic } from '../lib/atomic-file.ts';
-import { runLayerJob } from './layers/job.ts';
-import { type LayerProgram, removeFolder } from './layers/program.ts';
-import { layerUsage, namesIn, readLayerBase, requireName, type Snapshot } from './user-layer-files.ts';
+import { runLayerJob } from '../../images/layers/job.ts';
+import { type LayerProgram, removeFolder } from '../../images/layers/program.ts';
+import { isAtomicTemporary, syncFolder, writeFileAtomic } from '../../lib/atomic-file.ts';
+import { layerFolder, snapshotsFolder } from '../places.ts';
+import { layerUsage, namesIn, readLayerBase, requireName, type Snapshot } from './files.ts';
 
 /** What becomes of the layer that is replaced: a snapshot of this name. */
 export interface Saving {
@@ -17,7 +18,7 @@ export interface Saving {
 /** Removes or finishes what a crash left half made. Call for every user before the first sandbox starts. */
 export async function cleanUserFolder(program: LayerProgram, folder: string): Promise<void> {
   await settleSaving(program, folder);
-  for (const place of [folder, path.join(folder, 'snapshots'), path.join(folder, 'layer')]) {
+  for (const place of [folder, snapshotsFolder(folder), layerFolder(folder)]) {
     for (const name of await namesIn(place)) {
       const half = name.startsWith(asidePrefix) || isAtomicTemporary(name);
       if (half) await removeFolder(program, path.join(place, name));
@@ -51,7 +52,7 @@ export async function replaceLayer(
   const saving = path.join(folder, `${savingPrefix}${save.name}`);
   try {
     await rename(half, saving);
-    await writeFileAtomic(path.join(folder, 'layer/snapshot.json'), `${JSON.stringify(info)}\n`);
+    await writeFileAtomic(path.join(layerFolder(folder), 'snapshot.json'), `${JSON.stringify(info)}\n`);
     await exchange(program, saving, folder);
   } finally {
     await settleSaving(program, folder);
@@ -61,7 +62,7 @@ export async function replaceLayer(
 
 /** What was to be saved becomes a snapshot where it has been replaced, and else stays what it is. */
 async function settleSaving(program: LayerProgram, folder: string): Promise<void> {
-  await rm(path.join(folder, 'layer/snapshot.json'), { force: true });
+  await rm(path.join(layerFolder(folder), 'snapshot.json'), { force: true });
   for (const entry of await namesIn(folder)) {
     if (!entry.startsWith(savingPrefix)) continue;
     const saving = path.join(folder, entry);
@@ -79,7 +80,7 @@ async function settleSaving(program: LayerProgram, folder: string): Promise<void
 
 /** Made where it is missing, so that it lasts. */
 export async function snapshotsOf(folder: string): Promise<string> {
-  const snapshots = path.join(folder, 'snapshots');
+  const snapshots = snapshotsFolder(folder);
   const made = await mkdir(snapshots, { recursive: true, mode: 0o700 });
   if (made !== undefined) await syncFolder(folder);
   return snapshots;
@@ -97,6 +98,6 @@ export async function aside(program: LayerProgram, parent: string): Promise<Asid
 }
 
 async function exchange(program: LayerProgram, half: string, folder: string): Promise<void> {
-  await runLayerJob(program, ['swap', half, path.join(folder, 'layer')], { what: 'exchange the layer' });
+  await runLayerJob(program, ['swap', half, layerFolder(folder)], { what: 'exchange the layer' });
   await syncFolder(folder);
 }

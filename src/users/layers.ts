@@ -1,10 +1,19 @@
 // Operations on users' own layers: a start looks up the image that the layer is made on; administrators compare,
-// commit, snapshot, roll back, reset, upgrade. One operation at a time for each user (layer-access.ts).
+// commit, snapshot, roll back, reset, upgrade. One operation at a time for each user (access.ts).
 
 import type { ImportOptions } from '../images/import/options.ts';
-import type { CommitResult } from '../images/layers/commit.ts';
+import type { CommitResult, ConfigChanges } from '../images/layers/commit.ts';
 import type { LayerChange } from '../images/layers/diff.ts';
 import type { ImageStore, ResolvedImage } from '../images/store/image-store.ts';
+import type { UserRecord } from '../isolation/engine.ts';
+import { DockershError } from '../lib/errors.ts';
+import type { Logger } from '../lib/log.ts';
+import { shellOperand } from '../lib/text/shell-word.ts';
+import type { EffectivePolicy } from '../policy/policy.ts';
+import type { LayerAccess, Paused } from './access.ts';
+import { DiskBases } from './disk/bases.ts';
+import { uidsBelow } from './folders.ts';
+import { imageAtStart, isVirtual, missing, snapshotNameNow } from './image-at-start.ts';
 import {
   cleanUserFolder,
   type LayerBase,
@@ -17,29 +26,19 @@ import {
   type Snapshot,
   takeSnapshot,
   writeLayerBase,
-} from '../images/user-layer.ts';
-import type { UserRecord } from '../isolation/engine.ts';
-import { DockershError } from '../lib/errors.ts';
-import type { Logger } from '../lib/log.ts';
-import { shellOperand } from '../lib/text/shell-word.ts';
-import type { EffectivePolicy } from '../policy/policy.ts';
-import { uidsBelow } from '../users/folders.ts';
-import type { StoppedUser } from '../users/lock.ts';
-import { userFolder } from '../users/places.ts';
-import { clearGoneFolders } from '../users/removal.ts';
-import type { UserStore } from '../users/store.ts';
-import { configChanges } from './admin/config-changes.ts';
-import { DiskBases } from './disk-bases.ts';
-import type { LayerAccess, Paused } from './layer-access.ts';
+} from './layer/snapshots.ts';
+import type { StoppedUser } from './lock.ts';
+import { userFolder } from './places.ts';
+import { clearGoneFolders } from './removal.ts';
 import { type ImageAtStart, imageOrRescue } from './rescue.ts';
-import { imageAtStart, isVirtual, missing, snapshotNameNow } from './user-image.ts';
+import type { UserStore } from './store.ts';
 
 export interface CommitRequest {
   readonly name: string;
   readonly author?: string | undefined;
   readonly message?: string | undefined;
-  /** Lines of a Dockerfile. */
-  readonly changes?: readonly string[] | undefined;
+  /** Of the image's configuration. */
+  readonly configChanges: ConfigChanges;
   /** False: the files of a running sandbox are taken while it changes them. */
   readonly pause?: boolean | undefined;
 }
@@ -141,9 +140,8 @@ export class UserLayers {
         hint: 'Give the user an image (policy key "image"), and commit what is changed there.',
       });
     }
-    const { name, author, message, changes, pause = true } = request;
-    const config = configChanges(changes ?? []);
-    const commit = { ...options, name, author, message, configChanges: config };
+    const { name, author, message, configChanges, pause = true } = request;
+    const commit = { ...options, name, author, message, configChanges };
     return await this.#access.still(user, { ...options, pause }, (still) =>
       this.#images.commit(upper, ids, `image@${base.digest}`, { ...commit, ...still }),
     );

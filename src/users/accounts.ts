@@ -8,9 +8,10 @@ import type { UserRecord } from '../isolation/engine.ts';
 import { syncFolder } from '../lib/atomic-file.ts';
 import { DockershError } from '../lib/errors.ts';
 import { exists } from '../lib/if-there.ts';
-import type { UserDisk } from '../users/disk/user-disks.ts';
-import { uidsBelow } from '../users/folders.ts';
-import { type Forgotten, forgetUser } from '../users/forget.ts';
+import type { LayerAccess } from './access.ts';
+import type { UserDisk } from './disk/user-disks.ts';
+import { uidsBelow } from './folders.ts';
+import { type Forgotten, forgetUser } from './forget.ts';
 import {
   type CopyReport,
   copyHome,
@@ -19,9 +20,7 @@ import {
   removeTree,
   renamed,
   takeHome,
-} from '../users/homes.ts';
-import type { Account } from '../users/owners.ts';
-import { userFolder } from '../users/places.ts';
+} from './home/homes.ts';
 import {
   findHome,
   forgetHome,
@@ -29,11 +28,12 @@ import {
   homeProblem,
   placeForHome,
   rememberHome,
-} from '../users/private-home.ts';
-import { removeUserFolder } from '../users/removal.ts';
-import type { UserStore } from '../users/store.ts';
-import type { LayerAccess } from './layer-access.ts';
-import { isMarkedRescue, markRescue, rescueLayer } from './rescue.ts';
+} from './home/private-home.ts';
+import type { Account } from './owners.ts';
+import { layerFolder, userFolder } from './places.ts';
+import { removeUserFolder } from './removal.ts';
+import { isMarkedRescue, markRescue } from './rescue.ts';
+import type { UserStore } from './store.ts';
 
 export interface AccountState {
   readonly folder: boolean;
@@ -131,7 +131,7 @@ export class Accounts {
       if (on) await this.#store.owners.claim(user);
       await markRescue(folder, on);
       await using disk = await this.#store.disks.open(uid);
-      if (!on) await removeTree(this.#program, rescueLayer(disk.folder));
+      if (!on) await removeTree(this.#program, layerFolder(disk.folder, 'rescue'));
     });
     return stopped;
   }
