@@ -24,6 +24,8 @@ export interface Paused {
 export interface StillOptions extends ImportOptions {
   /** False: the files of a running sandbox are taken while it changes them. */
   readonly pause: boolean;
+  /** Whoever waits may go on as soon as all files have been read. */
+  readonly readsOnly?: boolean;
 }
 
 /** Below what a login waits for (stopPatienceMs in src/isolation/sandbox/sandboxes.ts), and what people take for a hiccup. */
@@ -72,22 +74,29 @@ export class LayerAccess {
     options: StillOptions,
     work: (still: { readonly signal: AbortSignal; readonly onTaken?: () => void }) => Promise<T>,
   ): Promise<T & Paused> {
-    return await this.held(user, async () => await this.#paused(user, options, work));
+    return await this.held(user, async (held) => await this.#paused(user, held, options, work));
   }
 
   async #paused<T extends object>(
     user: UserRecord,
-    { pause: wanted, signal, onProgress }: StillOptions,
+    held: HeldUser,
+    { pause: wanted, readsOnly = false, signal, onProgress }: StillOptions,
     work: (still: { readonly signal: AbortSignal; readonly onTaken?: () => void }) => Promise<T>,
   ): Promise<T & Paused> {
     const outer = signal ?? new AbortController().signal;
-    if (!wanted) return { ...(await work({ signal: outer })), pausedMs: null };
+    const letGo = (): void => {
+      if (readsOnly) held[Symbol.dispose]();
+    };
+    if (!wanted) return { ...(await work({ signal: outer, onTaken: letGo })), pausedMs: null };
     await using pause = await this.#engine.pause(user, mostPauseMs);
     if (pause.stoodStill) onProgress?.({ step: `reading files, ${user.name}'s sandbox stands still` });
     try {
       const result = await work({
         signal: AbortSignal.any([outer, pause.signal]),
-        onTaken: () => pause.end(),
+        onTaken: () => {
+          pause.end();
+          letGo();
+        },
       });
       return { ...result, pausedMs: pause.stoodStill ? pause.durationMs : null };
     } catch (error) {

@@ -142,7 +142,7 @@ export class UserLayers {
     }
     const { name, author, message, configChanges, pause = true } = request;
     const commit = { ...options, name, author, message, configChanges };
-    return await this.#access.still(user, { ...options, pause }, (still) =>
+    return await this.#access.still(user, { ...options, pause, readsOnly: true }, (still) =>
       this.#images.commit(upper, ids, `image@${base.digest}`, { ...commit, ...still }),
     );
   }
