@@ -7,8 +7,6 @@ import path from 'node:path';
 const mostFiles = 15;
 const mostLines = 300;
 const mostLinesInC = 70;
-/** Its loop and its circles are still to be taken apart; nothing may be added here. */
-const toBeSplit = 'native/supervisor/';
 
 const root = path.resolve(import.meta.dirname, '..');
 const files = globSync('{src,native}/**/*', { cwd: root, withFileTypes: true })
@@ -36,7 +34,7 @@ function checkFolders(): void {
 function checkLengths(): void {
   for (const [file, content] of text) {
     const isSource = /\.(ts|c|h)$/.test(file);
-    if (isSource && lengthOf(content) > mostLines && !file.startsWith(toBeSplit)) {
+    if (isSource && lengthOf(content) > mostLines) {
       problems.push(`${file} has ${lengthOf(content)} lines; a file has at most ${mostLines}`);
     }
     // As clang-format leaves it, a function starts and ends in the first column. TypeScript's are counted by biome.
@@ -83,8 +81,7 @@ function checkCircles(): void {
   const done = new Set<string>();
   const visit = (module: string, above: readonly string[]): void => {
     const start = above.indexOf(module);
-    const circle = start >= 0 ? [...above.slice(start), module] : [];
-    if (circle.some((one) => !one.startsWith(toBeSplit))) problems.push(`a circle: ${circle.join(' → ')}`);
+    if (start >= 0) problems.push(`a circle: ${[...above.slice(start), module].join(' → ')}`);
     if (start >= 0 || done.has(module)) return;
     for (const next of imports.get(module) ?? []) visit(next, [...above, module]);
     done.add(module);

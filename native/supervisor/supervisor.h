@@ -79,10 +79,16 @@ struct supervisor {
 
 // supervise.c: the whole life of a supervisor; `control` is the connection with the daemon.
 _Noreturn void supervise(int control, int init_binary);
+
+// leave.c
 // Ends the sandbox now, and with it the supervisor.
 _Noreturn void supervisor_leave(struct supervisor *supervisor);
 // Asks all processes in the sandbox to end, and kills those that are left after the grace.
 void supervisor_stop(struct supervisor *supervisor);
+// Asks PID 1 to look whether it is alone, and to end when it is.
+void supervisor_end_when_alone(const struct supervisor *supervisor);
+// Of monotonic_ns(), for poll(2).
+int milliseconds_until(uint64_t deadline);
 
 // build.c
 // Starts the spawner, which closes what it inherits of the supervisor's.

@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "err.h"
-#include "rootfs/rootfs.h"
+#include "rootfs/in_root.h"
 
 int main(void) {
     static const enum failure purposes[] = {FAILURE_MOUNT, FAILURE_IMAGE, FAILURE_HOME};

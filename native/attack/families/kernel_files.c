@@ -69,7 +69,7 @@ static enum result read_addresses(const struct attack *attack) {
     }
 
 // With nesting whoever makes namespaces mounts proc anew, and nothing of it is covered
-// (native/supervisor/rootfs/masks.h).
+// (native/supervisor/start/masks.h).
 #define COVERED(word, path, how, what, result)                                                               \
     {                                                                                                        \
         .name = word, .tries = what " " path, .must = result, .places = WITHOUT_NESTING, .run = (how),       \

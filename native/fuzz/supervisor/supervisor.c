@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "cleanup.h"
-#include "control.h"
+#include "control/control.h"
 #include "fuzz.h"
 #include "session/session.h"
 

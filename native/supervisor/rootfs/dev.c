@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "cleanup.h"
-#include "rootfs/rootfs.h"
+#include "rootfs/in_root.h"
 
 #define OWN_INODES ((size_t)64)
 #define INODES_PER_DEVICE ((size_t)4) // with the folders above it

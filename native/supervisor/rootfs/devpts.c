@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "cleanup.h"
-#include "rootfs/rootfs.h"
+#include "rootfs/in_root.h"
 #include "session/identity.h"
 #include "sys.h"
 

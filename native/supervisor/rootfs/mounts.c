@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "cleanup.h"
-#include "rootfs/rootfs.h"
+#include "rootfs/in_root.h"
 #include "sys.h"
 
 static bool only_roots(int folder) {

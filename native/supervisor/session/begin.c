@@ -8,7 +8,7 @@
 #include "cgroup/group.h"
 #include "cleanup.h"
 #include "closing.h"
-#include "control.h"
+#include "control/tell.h"
 #include "session/identity.h"
 #include "session/session.h"
 #include "session/time.h"
@@ -24,7 +24,7 @@ static bool answer_daemon(struct supervisor *supervisor, enum wire_type type, co
     wire_put_text(&writer, TAG_ID, id);
     if (refusal != FAILURE_NONE)
         wire_put_u32(&writer, TAG_FAILURE, (uint32_t)refusal);
-    return control_send(supervisor, &writer, connection);
+    return tell_daemon(supervisor, &writer, connection);
 }
 
 // The daemon's fields, and after them what the supervisor has checked or alone knows: whose credentials,

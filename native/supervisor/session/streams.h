@@ -6,10 +6,19 @@
 // Of a terminal the session gets one of the sandbox's own, and the client its other side.
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "err.h"
-#include "session/child.h"
+#include "wire.h"
+
+struct child_ends {
+    int connection; // the login client's, with its login still to be received
+    int supervisor; // where the child says that it has been
+    int devpts;     // the sandbox's own
+    uint32_t slot;
+    _Atomic bool *taken; // where the supervisor sees that the login has been received
+};
 
 struct streams {
     int fds[3];   // what becomes 0, 1 and 2

@@ -17,9 +17,9 @@
 
 #include "cleanup.h"
 #include "rootfs/devpts.h"
-#include "rootfs/masks.h"
-#include "rootfs/rootfs.h"
+#include "rootfs/in_root.h"
 #include "start/lockdown.h"
+#include "start/masks.h"
 #include "start/step.h"
 #include "sys.h"
 

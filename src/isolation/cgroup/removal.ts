@@ -42,7 +42,7 @@ async function thaw(folder: string): Promise<boolean> {
   return false;
 }
 
-/** native/supervisor/pause.c has the same for both versions. */
+/** native/supervisor/control/pause.c has the same for both versions. */
 const freezers = [
   ['freezer.state', /^(?:FROZEN|FREEZING)/, 'THAWED'],
   ['cgroup.freeze', /^1/, '0'],

@@ -1,5 +1,5 @@
 // Pauses a user's sandbox, or keeps it from starting, while somebody reads its files. The supervisor stops the
-// processes and keeps the time (native/supervisor/pause.h); this keeps those who wait for the end of the pause.
+// processes and keeps the time (native/supervisor/control/pause.h); this keeps those who wait for the end of the pause.
 
 import { within } from '../../lib/async/within.ts';
 import { DockershError } from '../../lib/errors.ts';

@@ -222,6 +222,6 @@ const longGraceMs = 55_000;
 /** After the grace the supervisor kills by itself, and leaves behind after 5 s what can't be ended. */
 const endPatienceMs = 8_000;
 const inspectPatienceMs = 500;
-/** Above what a supervisor gives the kernel (native/supervisor/pause.c). */
+/** Above what a supervisor gives the kernel (native/supervisor/control/pause.c). */
 const pausePatienceMs = 5_000;
 const noAnswer = 'its supervisor does not answer';

@@ -1,6 +1,6 @@
 // The connection with the daemon: what it asks for, and what it is told. It may end at any time, and another
 // daemon's may take its place.
-#include "control.h"
+#include "control/control.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -10,24 +10,19 @@
 #include <unistd.h>
 
 #include "cleanup.h"
-#include "pause.h"
+#include "control/pause.h"
+#include "control/tell.h"
 #include "rootfs/host_folders.h"
 #include "sys.h"
 
 static uint8_t message[WIRE_MAX_BYTES];
-
-bool control_send(const struct supervisor *supervisor, struct wire_writer *writer, int fd) {
-    unsigned count = fd >= 0 ? 1 : 0;
-    return supervisor->control >= 0 &&
-           wire_send(supervisor->control, writer->bytes, wire_finish(writer, count), &fd, count) == 0;
-}
 
 // With handles of PID 1 and of ourselves: by these the daemon can end the sandbox whatever has become of us.
 static void send_with_handles(const struct supervisor *supervisor, struct wire_writer *writer) {
     cleanup_fd int own = sys_pidfd_open(getpid());
     const int handles[] = {supervisor->init_pidfd, own};
     if (own < 0)
-        (void)control_send(supervisor, writer, CLOSED_FD);
+        (void)tell_daemon(supervisor, writer, CLOSED_FD);
     else if (supervisor->control >= 0)
         (void)wire_send(supervisor->control, writer->bytes, wire_finish(writer, 2), handles, 2);
 }
@@ -42,32 +37,6 @@ static void send_ready(struct supervisor *supervisor) {
     wire_put_u32(&writer, TAG_PID, (uint32_t)supervisor->init_pid);
     wire_put(&writer, TAG_STEPS, steps, sizeof steps);
     send_with_handles(supervisor, &writer);
-}
-
-void control_send_failed(struct supervisor *supervisor, const struct err *err) {
-    uint8_t bytes[1024];
-    char text[400];
-    struct wire_writer writer;
-    err_text(err, text, sizeof text);
-    wire_start(&writer, bytes, sizeof bytes, MSG_FAILED);
-    wire_put_text(&writer, TAG_TEXT, text);
-    wire_put_u32(&writer, TAG_FAILURE, (uint32_t)err->code);
-    wire_put_u32(&writer, TAG_CODE, (uint32_t)err->number);
-    (void)control_send(supervisor, &writer, CLOSED_FD);
-}
-
-void control_send_stopping(struct supervisor *supervisor) {
-    struct wire_writer writer;
-    uint8_t bytes[64];
-    wire_start(&writer, bytes, sizeof bytes, MSG_STOPPING);
-    (void)control_send(supervisor, &writer, CLOSED_FD);
-}
-
-void control_send_left(struct supervisor *supervisor) {
-    struct wire_writer writer;
-    uint8_t bytes[64];
-    wire_start(&writer, bytes, sizeof bytes, MSG_LEFT);
-    (void)control_send(supervisor, &writer, CLOSED_FD);
 }
 
 static void send_state(struct supervisor *supervisor) {
@@ -126,7 +95,7 @@ static void start_sandbox(struct supervisor *supervisor, struct wire_reader *rea
         return;
     if (build_sandbox(supervisor, reader, message, length, &err) != 0 ||
         listen_for_daemons(supervisor, &err) != 0) {
-        control_send_failed(supervisor, &err);
+        tell_failed(supervisor, &err);
         refuse_waiting(supervisor);
         supervisor_leave(supervisor);
     }

@@ -1,4 +1,4 @@
-#include "rootfs/masks.h"
+#include "start/masks.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "cleanup.h"
-#include "rootfs/rootfs.h"
+#include "rootfs/in_root.h"
 #include "sys.h"
 
 // What only the host's root may read is not here: its owner has no id inside, so nobody can open it.

@@ -1,4 +1,4 @@
-#include "pause.h"
+#include "control/pause.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "cleanup.h"
-#include "control.h"
+#include "control/tell.h"
 
 // Every process stops at the border between kernel and program, so no call of the kernel (the copying of a
 // file into the user's layer is one) is cut in two. What waits for something else in the kernel, a network
@@ -62,7 +62,7 @@ static void tell(const struct supervisor *supervisor, bool paused, const char *w
     wire_put_u32(&writer, TAG_SLOT, supervisor->pause);
     wire_put_u32(&writer, TAG_CODE, paused ? 1 : 0);
     wire_put_text(&writer, TAG_TEXT, why);
-    (void)control_send(supervisor, &writer, CLOSED_FD);
+    (void)tell_daemon(supervisor, &writer, CLOSED_FD);
 }
 
 static int freeze(const struct cgroups *cgroups, struct err *err) {

@@ -1,0 +1,11 @@
+// Tells the daemon what becomes of the sandbox, where there is a daemon.
+#pragma once
+
+#include "supervisor.h"
+
+// False where there is no daemon that it could go to. `fd` goes with the message, unless it is CLOSED_FD.
+bool tell_daemon(const struct supervisor *supervisor, struct wire_writer *writer, int fd);
+void tell_failed(struct supervisor *supervisor, const struct err *err);
+void tell_stopping(struct supervisor *supervisor);
+// Nothing of the user's runs, but there are processes that the kernel has not ended yet.
+void tell_left(struct supervisor *supervisor);
