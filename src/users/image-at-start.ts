@@ -21,10 +21,10 @@ export interface ImageChoice {
 }
 
 /**
- * The image for a sandbox that is about to start, with what the layer is made on written down. Call while the
- * sandbox is stopped and nobody else is at the layer. Throws E_IMAGE_MISSING, E_IMAGE_BROKEN.
+ * The user's own image for a sandbox that is about to start, with what the layer is made on written down. Call while
+ * the sandbox is stopped and nobody else is at the layer. Throws E_IMAGE_MISSING, E_IMAGE_BROKEN.
  */
-export async function imageAtStart(choice: ImageChoice): Promise<ResolvedImage> {
+export async function ownImageAtStart(choice: ImageChoice): Promise<ResolvedImage> {
   const { images, folder, policy } = choice;
   const base = await readLayerBase(folder);
   const current = await images.resolve(policy.image);

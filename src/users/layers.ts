@@ -13,7 +13,7 @@ import type { EffectivePolicy } from '../policy/policy.ts';
 import type { LayerAccess, Paused } from './access.ts';
 import { DiskBases } from './disk/bases.ts';
 import { uidsBelow } from './folders.ts';
-import { imageAtStart, isVirtual, missing, snapshotNameNow } from './image-at-start.ts';
+import { isVirtual, missing, ownImageAtStart, snapshotNameNow } from './image-at-start.ts';
 import {
   cleanUserFolder,
   type LayerBase,
@@ -83,9 +83,9 @@ export class UserLayers {
 
   /**
    * The image that a sandbox starts from now, with the user's disk as the policy wants it. Throws E_OWNER, E_LIMIT_REFUSED,
-   * E_DISK_BROKEN, and as imageAtStart does.
+   * E_DISK_BROKEN, and as ownImageAtStart does.
    */
-  async imageAtStart(
+  async prepareStart(
     held: StoppedUser,
     user: UserRecord,
     policy: EffectivePolicy,
@@ -102,7 +102,7 @@ export class UserLayers {
       await this.#bases.refreshIn(uid, folder);
     }
     const remember = async (digest: string) => await this.#bases.add(uid, digest);
-    const own = async () => await imageAtStart({ images, log, folder, policy, remember });
+    const own = async () => await ownImageAtStart({ images, log, folder, policy, remember });
     return await imageOrRescue({ images, log, user, folder: disk.outside, rescue: policy.rescue, own });
   }
 

@@ -43,7 +43,7 @@ export interface SpecSubject {
 
 /**
  * Call while there is no sandbox. Holds the user's data until it is disposed. Throws E_STOPPING where somebody else has it
- * for too long, and as UserLayers.imageAtStart, UserStore.storage and SystemCalls.for do.
+ * for too long, and as UserLayers.prepareStart, UserStore.storage and SystemCalls.for do.
  */
 export async function prepareSandbox(parts: SpecParts, subject: SpecSubject): Promise<PreparedSandbox> {
   const { user, policy } = subject;
@@ -51,7 +51,7 @@ export async function prepareSandbox(parts: SpecParts, subject: SpecSubject): Pr
   const systemCalls = await parts.systemCalls.for(policy);
   await using stack = new AsyncDisposableStack();
   const held = await stopUser(stack.use(await store.locks.lock(user.uid, patienceMs)), engine);
-  const start = await layers.imageAtStart(held, user, policy, log);
+  const start = await layers.prepareStart(held, user, policy, log);
   const spec = specOf(parts, subject, start, systemCalls);
   const storage = await store.storage(held, spec, policy, start.layer);
   const lock = stack.move();
