@@ -191,8 +191,7 @@ export interface SandboxInfo extends ShownLimits {
 /** A sandbox as it counts towards the bounds on the host, whether it runs, starts or ends. */
 export interface Load {
   readonly uid: number;
-  /** Its limit. */
-  readonly memoryBytes: number | null;
+  readonly memoryLimitBytes: number | null;
   /** Ids. */
   readonly sessions: readonly string[];
 }

@@ -40,8 +40,8 @@ export interface Written {
 
 /** The two limits that are written together. */
 export interface MemoryAndSwap {
-  readonly memoryBytes: number | null;
-  /** Beyond memoryBytes; without a limit there, there is none here. */
+  readonly memoryLimitBytes: number | null;
+  /** Beyond memoryLimitBytes; without a limit there, there is none here. */
   readonly swapBytes: number | null;
 }
 

@@ -65,7 +65,7 @@ const operationValues = 'a whole number of at least 10, or none';
 
 export const limits = {
   memory: limit({
-    field: 'memoryBytes',
+    field: 'memoryLimitBytes',
     accepts: { kind: 'size', least: 16 * MiB },
     defaultText: '2G',
     values: 'a size of at least 16M, or none',
@@ -74,7 +74,7 @@ export const limits = {
     doc: 'Memory of all processes of the sandbox together, /tmp and /dev/shm included. Above it, the kernel ends processes of this sandbox and no others.',
     example: '8G',
     nothing: null,
-    sample: { memoryBytes: 1 },
+    sample: { memoryLimitBytes: 1 },
     shownAs: 'memoryLimitBytes',
     controller: 'memory',
     write: (bytes, { version, countsSockets }) => {
@@ -103,18 +103,18 @@ export const limits = {
     doc: 'Swap that the sandbox may use beyond "memory": 0 for none of it, none for as much as there is. The default is no swap, because a sandbox that swaps keeps the disk busy for everybody; "memory" is then what it says. With "memory = none" this key does not count. Less than is in use is not taken back: the sandbox gets no more until it is below.',
     example: '1G',
     nothing: null,
-    sample: { memoryBytes: 1, swapBytes: 0 },
+    sample: { memoryLimitBytes: 1, swapBytes: 0 },
     controller: 'memory',
-    write: (_, { version, countsSwap }, { memoryBytes, swapBytes }) => {
+    write: (_, { version, countsSwap }, { memoryLimitBytes, swapBytes }) => {
       if (!countsSwap) return [];
-      const bounded = memoryBytes !== null && swapBytes !== null;
+      const bounded = memoryLimitBytes !== null && swapBytes !== null;
       if (version === 2)
         return [{ file: 'memory.swap.max', value: bytesOrMax(bounded ? swapBytes : null, version) }];
       // Version 1 limits the sum of both, which may never be less than memory.
-      const sum = bytesOrMax(bounded ? memoryBytes + swapBytes : null, version);
+      const sum = bytesOrMax(bounded ? memoryLimitBytes + swapBytes : null, version);
       return [{ file: 'memory.memsw.limit_in_bytes', value: sum }];
     },
-    isSet: (_, { memoryBytes }) => memoryBytes !== null,
+    isSet: (_, { memoryLimitBytes }) => memoryLimitBytes !== null,
     // Where there is no swap, nothing needs to be counted.
     unheld: ({ countsSwap }, swaps, { swapBytes }) =>
       swapBytes !== null && !countsSwap && swaps()

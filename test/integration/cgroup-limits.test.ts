@@ -15,7 +15,7 @@ let folder = '';
 beforeAll(async () => {
   host = await CgroupHost.open(`dockersh-test-${process.pid}-1`);
   for (const parent of host.parents) await mkdir(join(parent, name), { recursive: true });
-  const [write] = host.writesFor({ ...unlimited, memoryBytes: 1 });
+  const [write] = host.writesFor({ ...unlimited, memoryLimitBytes: 1 });
   folder = join(host.parents[write?.hierarchy ?? 0] ?? '', name);
 });
 afterAll(async () => {
@@ -35,11 +35,11 @@ async function limitsNow(): Promise<[number | null, number | null]> {
 }
 
 const sizes = [null, 16, 64, 256, 1024].map((size) => (size === null ? null : size * megabyte));
-const states = sizes.flatMap((memoryBytes) =>
-  (memoryBytes === null ? [null] : [null, 0, 32 * megabyte, 512 * megabyte]).map(
+const states = sizes.flatMap((memoryLimitBytes) =>
+  (memoryLimitBytes === null ? [null] : [null, 0, 32 * megabyte, 512 * megabyte]).map(
     (swapBytes): Limits => ({
       ...unlimited,
-      memoryBytes,
+      memoryLimitBytes,
       swapBytes,
     }),
   ),
@@ -51,7 +51,7 @@ describe.skipIf(unlimitedHost)('other limits', () => {
       for (const to of states) {
         await host.apply(name, from);
         await host.apply(name, to, from); // what differs alone
-        expect(await limitsNow(), JSON.stringify([from, to])).toEqual([to.memoryBytes, to.swapBytes]);
+        expect(await limitsNow(), JSON.stringify([from, to])).toEqual([to.memoryLimitBytes, to.swapBytes]);
       }
     }
   });

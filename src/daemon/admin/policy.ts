@@ -15,7 +15,7 @@ export function policyHandlers(parts: AdminParts): Handlers<keyof typeof policyV
   return {
     stats: async () => {
       const { mostSandboxes, mostSessions, mostMemoryBytes } = policy.host;
-      const promised = engine.loads().map(({ memoryBytes }) => memoryBytes ?? totalmem());
+      const promised = engine.loads().map(({ memoryLimitBytes }) => memoryLimitBytes ?? totalmem());
       const host = {
         memoryBytes: totalmem(),
         cpus: cpus().length,

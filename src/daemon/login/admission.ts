@@ -11,7 +11,7 @@ export interface Arrival {
   readonly id: string;
   readonly uid: number;
   /** What its sandbox would be promised, if it is not there yet. */
-  readonly memoryBytes: number | null;
+  readonly memoryLimitBytes: number | null;
 }
 
 interface Waiting {
@@ -82,13 +82,13 @@ export class Admission {
   }
 
   /** What there is no room for; undefined: it fits. */
-  #fullFor({ id, uid, memoryBytes }: Arrival): string | undefined {
+  #fullFor({ id, uid, memoryLimitBytes }: Arrival): string | undefined {
     const { mostSandboxes, mostSessions, mostMemoryBytes } = this.#caps();
     if (mostSandboxes === null && mostSessions === null && mostMemoryBytes === null) return undefined;
-    const promised = new Map([...this.#entering].map((one) => [one.uid, promise(one.memoryBytes)]));
+    const promised = new Map([...this.#entering].map((one) => [one.uid, promise(one.memoryLimitBytes)]));
     const sessions = new Set([...this.#entering].map((one) => one.id));
     for (const load of this.#loads()) {
-      promised.set(load.uid, promise(load.memoryBytes));
+      promised.set(load.uid, promise(load.memoryLimitBytes));
       for (const session of load.sessions) sessions.add(session);
     }
     const cold = !promised.has(uid);
@@ -98,7 +98,7 @@ export class Admission {
         ? ['sessions']
         : []),
       ...(cold && mostSandboxes !== null && promised.size + 1 > mostSandboxes ? ['sandboxes'] : []),
-      ...(cold && mostMemoryBytes !== null && memory + promise(memoryBytes) > mostMemoryBytes
+      ...(cold && mostMemoryBytes !== null && memory + promise(memoryLimitBytes) > mostMemoryBytes
         ? ['memory']
         : []),
     ];
@@ -107,6 +107,6 @@ export class Admission {
 }
 
 /** Without a limit of its own a sandbox can take all there is. */
-function promise(memoryBytes: number | null): number {
-  return memoryBytes ?? totalmem();
+function promise(memoryLimitBytes: number | null): number {
+  return memoryLimitBytes ?? totalmem();
 }

@@ -81,7 +81,7 @@ export class LoginService {
     // Root's own commands are never kept out.
     using _place =
       request.user === undefined
-        ? await admission.enter({ id, uid: user.uid, memoryBytes: policy.memoryBytes })
+        ? await admission.enter({ id, uid: user.uid, memoryLimitBytes: policy.memoryLimitBytes })
         : undefined;
     const session = sessionOf(id, request, user, shell, withNotice(policy, problems));
     const start = await engine.startSession(user, session, client, () =>

@@ -169,7 +169,7 @@ export class Sandboxes implements Engine {
   loads(): Load[] {
     return this.#registry.all().map(({ record, sessions }) => ({
       uid: record.uid,
-      memoryBytes: record.memoryLimitBytes,
+      memoryLimitBytes: record.memoryLimitBytes,
       sessions,
     }));
   }

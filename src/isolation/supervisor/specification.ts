@@ -34,8 +34,10 @@ const sizeOf = (bytes: number | null): bigint => (bytes === null ? unlimitedByte
  * A file system in memory takes three eighths of the sandbox's at most: with /tmp and /dev/shm full, a quarter is left for
  * the programs that empty them. null is none, which is for root's policy to say.
  */
-function besides(bytes: number | null, memoryBytes: number | null): number | null {
-  return bytes === null || memoryBytes === null ? bytes : Math.min(bytes, Math.floor(memoryBytes / 8) * 3);
+function besides(bytes: number | null, memoryLimitBytes: number | null): number | null {
+  return bytes === null || memoryLimitBytes === null
+    ? bytes
+    : Math.min(bytes, Math.floor(memoryLimitBytes / 8) * 3);
 }
 
 export function specificationMessage(spec: SandboxSpec, place: Placement): Buffer {
@@ -61,8 +63,8 @@ export function specificationMessage(spec: SandboxSpec, place: Placement): Buffe
     .u32('root', spec.root === 'yes' ? 1 : 0)
     .u32('nesting', spec.nesting === 'yes' ? 1 : 0)
     .u32('filtersAlone', spec.systemCalls.alone ? 1 : 0)
-    .u64('tmpBytes', sizeOf(besides(spec.tmpBytes, spec.memoryBytes)))
-    .u64('shmBytes', sizeOf(besides(spec.shmBytes, spec.memoryBytes)))
+    .u64('tmpBytes', sizeOf(besides(spec.tmpBytes, spec.memoryLimitBytes)))
+    .u64('shmBytes', sizeOf(besides(spec.shmBytes, spec.memoryLimitBytes)))
     .text('control', place.controlSocket)
     .u64('lingerMs', milliseconds(spec.lingerMs))
     .u64('hangupGraceMs', milliseconds(spec.hangupGraceMs))

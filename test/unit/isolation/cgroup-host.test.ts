@@ -18,7 +18,7 @@ afterEach(async () => {
 const none = unlimited;
 const all: Limits = {
   ...unlimited,
-  memoryBytes: 1024 ** 3,
+  memoryLimitBytes: 1024 ** 3,
   swapBytes: 0,
   cpus: 1.5,
   pids: 100,
@@ -118,10 +118,10 @@ describe('version 1', () => {
       host.writesFor({ ...none, ...limits }).map(({ file, value }) => [file, value]);
     const memory = ['memory.limit_in_bytes', '4096'];
     const sum = (value: string) => ['memory.memsw.limit_in_bytes', value];
-    expect(sumOf({ memoryBytes: 4096, swapBytes: 0 })).toEqual([memory, sum('4096')]);
-    expect(sumOf({ memoryBytes: 4096, swapBytes: 8192 })).toEqual([memory, sum('12288')]);
-    expect(sumOf({ memoryBytes: 4096, swapBytes: null })).toEqual([memory, sum('-1')]);
-    expect(sumOf({ memoryBytes: null, swapBytes: 8192 })).toEqual([]);
+    expect(sumOf({ memoryLimitBytes: 4096, swapBytes: 0 })).toEqual([memory, sum('4096')]);
+    expect(sumOf({ memoryLimitBytes: 4096, swapBytes: 8192 })).toEqual([memory, sum('12288')]);
+    expect(sumOf({ memoryLimitBytes: 4096, swapBytes: null })).toEqual([memory, sum('-1')]);
+    expect(sumOf({ memoryLimitBytes: null, swapBytes: 8192 })).toEqual([]);
   });
 
   test("what is queued in sockets is limited where memory's limit does not count it", async () => {
@@ -129,7 +129,7 @@ describe('version 1', () => {
     await fill(path.join(folder, 'memory/dockersh/memory.kmem.tcp.limit_in_bytes'));
     const host = await CgroupHost.open('dockersh', mountinfo);
     expect(host.writesFor(none)).toEqual([]);
-    expect(host.writesFor({ ...none, memoryBytes: 2 ** 30 })).toEqual([
+    expect(host.writesFor({ ...none, memoryLimitBytes: 2 ** 30 })).toEqual([
       { hierarchy: 0, file: 'memory.limit_in_bytes', value: String(2 ** 30) },
       { hierarchy: 0, file: 'memory.kmem.tcp.limit_in_bytes', value: String(2 ** 28) },
     ]);
@@ -258,7 +258,7 @@ describe('other limits for a sandbox that runs', () => {
 
 describe('a limit that can not be enforced is refused by name', () => {
   test.each([
-    ['memory', { ...none, memoryBytes: 1 }],
+    ['memory', { ...none, memoryLimitBytes: 1 }],
     ['cpu', { ...none, cpus: 1 }],
     ['pids', { ...none, pids: 1 }],
   ])('%s', async (controller, limits) => {
@@ -287,7 +287,7 @@ describe('a limit that can not be enforced is refused by name', () => {
     await fill(path.join(folder, 'dockersh/cgroup.subtree_control'), 'memory pids');
     await fill(path.join(folder, 'dockersh/cgroup.controllers'), 'memory pids io');
     const host = await CgroupHost.open('dockersh', mountinfo);
-    expect(host.writesFor({ ...none, memoryBytes: 4096, pids: 20 }).map(({ file }) => file)).toEqual([
+    expect(host.writesFor({ ...none, memoryLimitBytes: 4096, pids: 20 }).map(({ file }) => file)).toEqual([
       'memory.max',
       'pids.max',
     ]);
@@ -319,13 +319,13 @@ describe('a limit that can not be enforced is refused by name', () => {
     } as const;
     const keys = (limits: Partial<Limits>, swaps: boolean) =>
       unheld({ ...none, ...limits }, facts, () => swaps).map(([key]) => key);
-    expect(keys({ memoryBytes: 1, swapBytes: 0 }, true)).toEqual(['swap']);
-    expect(keys({ memoryBytes: 1, swapBytes: 0 }, false)).toEqual([]);
-    expect(keys({ memoryBytes: 1 }, true)).toEqual([]);
+    expect(keys({ memoryLimitBytes: 1, swapBytes: 0 }, true)).toEqual(['swap']);
+    expect(keys({ memoryLimitBytes: 1, swapBytes: 0 }, false)).toEqual([]);
+    expect(keys({ memoryLimitBytes: 1 }, true)).toEqual([]);
     expect(keys({ swapBytes: 0 }, true)).toEqual([]);
-    expect(limitFiles({ ...none, memoryBytes: 1, swapBytes: 0 }, facts).map(({ file }) => file)).toEqual([
-      'memory.max',
-    ]);
+    expect(limitFiles({ ...none, memoryLimitBytes: 1, swapBytes: 0 }, facts).map(({ file }) => file)).toEqual(
+      ['memory.max'],
+    );
   });
 
   test('what only version 2 has, on version 1', async () => {

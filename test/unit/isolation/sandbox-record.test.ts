@@ -12,7 +12,7 @@ import { aSandbox, aUser } from './records.ts';
 
 describe('the record of a running sandbox', () => {
   test('is read again by a later daemon as it was written', () => {
-    const spec = aSandbox({ memoryBytes: 5, cpus: 0.5, lingerMs: Number.POSITIVE_INFINITY });
+    const spec = aSandbox({ memoryLimitBytes: 5, cpus: 0.5, lingerMs: Number.POSITIVE_INFINITY });
     const record = recordOf(spec);
     expect(SandboxRecord.parse(JSON.parse(JSON.stringify(record)))).toEqual(record);
     expect(record).toMatchObject({
@@ -39,9 +39,9 @@ describe('the record of a running sandbox', () => {
   });
 
   test('says which limits are in force, and nothing where that is not certain', () => {
-    const record = recordOf(aSandbox({ memoryBytes: 5, settings: { memory: '5', image: 'base' } }));
-    expect(record.limits).toMatchObject({ memoryBytes: 5, pids: null });
-    const other = aSandbox({ memoryBytes: 7, pids: 100 });
+    const record = recordOf(aSandbox({ memoryLimitBytes: 5, settings: { memory: '5', image: 'base' } }));
+    expect(record.limits).toMatchObject({ memoryLimitBytes: 5, pids: null });
+    const other = aSandbox({ memoryLimitBytes: 7, pids: 100 });
     const followed = withLimits(record, other, { memory: '7' });
     expect(followed).toMatchObject({
       memoryLimitBytes: 7,
@@ -49,13 +49,13 @@ describe('the record of a running sandbox', () => {
       settings: { memory: '7', image: 'base' },
     });
     expect(SandboxRecord.parse(followed)).toEqual(followed);
-    expect(followed.limits).toMatchObject({ memoryBytes: 7, pids: 100 });
+    expect(followed.limits).toMatchObject({ memoryLimitBytes: 7, pids: 100 });
     expect([hasLimits(followed, other), hasLimits(record, other)]).toEqual([true, false]);
     expect(hasLimits(SandboxRecord.parse(JSON.parse(JSON.stringify(followed))), other)).toBe(true);
     expect(withoutLimits(followed).limits).toBeUndefined();
     expect(hasLimits(withoutLimits(followed), other)).toBe(false);
     expect(withoutLimits(followed).memoryLimitBytes).toBe(7);
-    const { memoryBytes: _, ...fewer } = followed.limits ?? {};
+    const { memoryLimitBytes: _, ...fewer } = followed.limits ?? {};
     for (const limits of [fewer, { ...followed.limits, others: 1 }, JSON.stringify(followed.limits)]) // of other versions
       expect(SandboxRecord.parse({ ...followed, limits }).limits).toBeUndefined();
   });

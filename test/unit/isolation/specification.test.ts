@@ -95,7 +95,7 @@ describe('times and sizes', () => {
   test('/tmp always has a size: 0 would mean none to the kernel', () => {
     expect(u64sOf(messageOf(aSandbox({ tmpBytes: 4096 })), 'tmpBytes')).toEqual([4096n]);
     expect(u64sOf(messageOf(), 'tmpBytes')).toEqual([1n << 40n]);
-    const full = messageOf(aSandbox({ memoryBytes: 8192, tmpBytes: 8192, shmBytes: 1024 }));
+    const full = messageOf(aSandbox({ memoryLimitBytes: 8192, tmpBytes: 8192, shmBytes: 1024 }));
     expect([u64sOf(full, 'tmpBytes'), u64sOf(full, 'shmBytes')]).toEqual([[3072n], [1024n]]);
   });
 });

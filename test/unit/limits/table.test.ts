@@ -94,7 +94,7 @@ test('every field has one limit', () => {
 });
 
 test('ps and stats show three of them', () => {
-  const limits = { ...unlimited, memoryBytes: 4096, cpus: 2, pids: 20 };
+  const limits = { ...unlimited, memoryLimitBytes: 4096, cpus: 2, pids: 20 };
   expect(shownLimits(limits)).toEqual({ memoryLimitBytes: 4096, cpus: 2, pidsLimit: 20 });
 });
 

@@ -35,7 +35,7 @@ mountdockersocket
       image: 'alice/shell',
       shell: '/bin/bash',
       home: 'host',
-      memoryBytes: 32 * 1024 ** 2,
+      memoryLimitBytes: 32 * 1024 ** 2,
       userMaySet: ['shell'],
       mounts: [
         { source: '/data', target: '/data', writable: false },

@@ -35,7 +35,7 @@ test('the built-in defaults', () => {
     exempt: 'no',
     onImageChange: 'keep',
     imageUser: 'ignore',
-    memoryBytes: 2 * 1024 ** 3,
+    memoryLimitBytes: 2 * 1024 ** 3,
     swapBytes: 0,
     memoryHighBytes: null,
     oomKills: 'process',
@@ -94,14 +94,14 @@ describe('a section of the user', () => {
     expect(effective(text, 'alice')).toMatchObject({
       image: 'host',
       shell: '/bin/zsh',
-      memoryBytes: null,
+      memoryLimitBytes: null,
       lingerMs: Number.POSITIVE_INFINITY,
     });
   });
 
   test('is for that user alone', () => {
     for (const name of ['bob', 'Alice', 'alice ', '', '__proto__', 'constructor', 'toString']) {
-      expect(effective(text, name).memoryBytes).toBe(1024 ** 3);
+      expect(effective(text, name).memoryLimitBytes).toBe(1024 ** 3);
     }
   });
 });

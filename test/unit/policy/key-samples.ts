@@ -69,7 +69,7 @@ export const effectiveField: Readonly<Record<PolicyKey, keyof EffectivePolicy>> 
   on_image_change: 'onImageChange',
   shell: 'shell',
   image_user: 'imageUser',
-  memory: 'memoryBytes',
+  memory: 'memoryLimitBytes',
   swap: 'swapBytes',
   memory_high: 'memoryHighBytes',
   oom_kills: 'oomKills',

@@ -43,7 +43,7 @@ describe('what the user says counts', () => {
     expect(problems).toEqual([]);
     expect(policy).toMatchObject({
       shell: '/bin/zsh',
-      memoryBytes: 1024 ** 3,
+      memoryLimitBytes: 1024 ** 3,
       nice: 5,
       env: ['EDITOR=vim'],
       timezone: 'UTC',
@@ -106,7 +106,7 @@ describe('bounds', () => {
     const policy = may('image memory', 'images_allowed = small\n[image:small]\nmemory = 512M\n');
     const { problems, policy: effective } = combined(policy, 'image = small\nmemory = 1G\n');
     expect(problems).toEqual([[2, 'memory: 1G is more than you may set']]);
-    expect(effective).toMatchObject({ image: 'small', memoryBytes: 512 * 1024 ** 2 });
+    expect(effective).toMatchObject({ image: 'small', memoryLimitBytes: 512 * 1024 ** 2 });
   });
 });
 
@@ -126,7 +126,7 @@ describe('a bad file', () => {
     const policy = may('memory shell env');
     const { problems, policy: effective } = combined(policy, `${file}\nenv.GOOD = 1\n`);
     expect(JSON.stringify(problems)).toMatch(message);
-    expect(effective.memoryBytes).toBe(2 * 1024 ** 3);
+    expect(effective.memoryLimitBytes).toBe(2 * 1024 ** 3);
     expect(effective.home).toBe('private');
     expect(effective.mounts).toEqual([]);
   });

@@ -167,7 +167,7 @@ async function processes(context: Context): Promise<Finding> {
 async function socketMemory(context: Context): Promise<Finding> {
   const memories = (await context.subjects()).found.flatMap((subject) => {
     const policy = policyOf(subject);
-    return policy === undefined || policy.exempt === 'yes' ? [] : [policy.memoryBytes ?? totalmem()];
+    return policy === undefined || policy.exempt === 'yes' ? [] : [policy.memoryLimitBytes ?? totalmem()];
   });
   const { mode } = await cgroupsOf(context.mounts());
   const most = Math.max(0, ...memories) / (mode === 'v2' ? 1 : partOfSockets);
