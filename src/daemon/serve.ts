@@ -131,7 +131,7 @@ async function layGround(
     disk: diskOf(options.state),
   });
   const history = new LoginHistory();
-  const sessions = new SessionLog(log);
+  const sessions = SessionLog.start(log);
   const users = new Users();
   return { options, inherited, sockets, parts, policy, cgroups, history, sessions, users, log, used: {} };
 }
@@ -242,7 +242,7 @@ function openLogins(ground: Ground, { store }: Storage, engine: Engine, user: Us
   const logins = new LoginService({
     ...{ policy, ownSettings, users, store, layers, systemCalls, engine, history, admission, sessions, log },
   });
-  const refusals = new LoginRefusals({ engine, history, log });
+  const refusals = LoginRefusals.start({ engine, history, log });
   return new LoginConnections({
     engine,
     refusals,
@@ -291,7 +291,7 @@ function listen(ground: Ground, engine: Engine, clients: LoginConnections): void
   for (const uid of engine.uids()) doors.open(uid);
   used.doors = doors;
   const exec = inherited.get('exec') ?? SeqpacketListener.bind(sockets.exec, 0o600);
-  parts.use(new SeqpacketListener(exec, (accepted) => clients.acceptExec(accepted), failed));
+  parts.use(SeqpacketListener.listen(exec, (accepted) => clients.acceptExec(accepted), failed));
   const login = inherited.get('login') ?? SeqpacketListener.bind(sockets.login, 0o666);
-  parts.use(new SeqpacketListener(login, (accepted) => clients.accept(accepted), failed));
+  parts.use(SeqpacketListener.listen(login, (accepted) => clients.accept(accepted), failed));
 }

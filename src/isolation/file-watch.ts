@@ -13,10 +13,9 @@ export class FileWatch implements Disposable {
   readonly #fd: OwnedFd;
   readonly #stop: () => void;
 
-  /** Takes the descriptor, unless it throws. */
-  private constructor(fd: OwnedFd, told: () => void) {
-    this.#stop = addon().poll(fd.borrow(), told);
-    this.#fd = fd.move();
+  private constructor(fd: OwnedFd, stop: () => void) {
+    this.#fd = fd;
+    this.#stop = stop;
   }
 
   /**
@@ -28,8 +27,10 @@ export class FileWatch implements Disposable {
     if (fd < 0) return undefined;
     using owned = new OwnedFd(fd);
     try {
-      if (withFolders(files).every((file) => canBeSeen(file) && addon().watchAdd(fd, file)))
-        return new FileWatch(owned, told);
+      if (withFolders(files).every((file) => canBeSeen(file) && addon().watchAdd(fd, file))) {
+        const stop = addon().poll(owned.borrow(), told);
+        return new FileWatch(owned.move(), stop);
+      }
     } catch {
       // A file that has gone meanwhile: there is nothing that could be watched.
     }

@@ -50,7 +50,7 @@ export function addUserLs(user: Command, console: () => Console): void {
       const cli = console();
       const installation = await findInstallation(cli, { client });
       const sshd = { ...defaultQuestion, config: sshdConfig };
-      const context = new Context(cli, { sshd, client, config: installation.config, state: undefined });
+      const context = Context.of(cli, { sshd, client, config: installation.config, state: undefined });
       const { found, left } = await context.subjects();
       if (left > 0) cli.stderr.write(`dockershctl: sshd was not asked about ${left} more accounts\n`);
       const users = await Promise.all(found.map((subject) => rowOf(subject, installation)));

@@ -117,7 +117,7 @@ async function openWays(
   { sshdConfig, client, state }: EnableOptions & Places,
 ): Promise<{ id: string; found: string; fix: string }[]> {
   const sshd = { ...defaultQuestion, config: sshdConfig };
-  const context = new Context(cli, { sshd, client, config: undefined, state });
+  const context = Context.of(cli, { sshd, client, config: undefined, state });
   const results = await examineUsers(context, [await subjectOf(await findAccount(name), context)]);
   return results
     .filter(

@@ -43,6 +43,15 @@ const lazy = <T>(work: () => T): (() => T) => {
   };
 };
 
+function clientOf(options: DoctorOptions): string | undefined {
+  try {
+    return findClient(options.client);
+  } catch (error) {
+    if (!(error instanceof CliFailure)) throw error;
+    return undefined; // a check of its own says so
+  }
+}
+
 export class Context {
   readonly cli: Console;
   readonly sshd: SshdQuestion;
@@ -51,16 +60,15 @@ export class Context {
   readonly isRoot = process.geteuid?.() === 0;
   readonly #options: DoctorOptions;
 
-  constructor(cli: Console, options: DoctorOptions) {
+  private constructor(cli: Console, options: DoctorOptions, client: string | undefined) {
     this.cli = cli;
     this.sshd = options.sshd;
+    this.client = client;
     this.#options = options;
-    try {
-      this.client = findClient(options.client);
-    } catch (error) {
-      if (!(error instanceof CliFailure)) throw error;
-      this.client = undefined; // a check of its own says so
-    }
+  }
+
+  static of(cli: Console, options: DoctorOptions): Context {
+    return new Context(cli, options, clientOf(options));
   }
 
   readonly daemon = lazy(async (): Promise<DaemonAnswer> => {

@@ -55,7 +55,7 @@ export function addDoctor(
       }
       const { sshdConfig, from, client, config, state, user } = options;
       for (const id of options.ignore) requireCheck(id);
-      const context = new Context(cli, { sshd: { config: sshdConfig, from }, client, config, state });
+      const context = Context.of(cli, { sshd: { config: sshdConfig, from }, client, config, state });
       const results = (await examine(context, user)).filter(({ id }) => !options.ignore.includes(id));
       const shown = options.quiet ? results.filter((result) => result.state !== 'ok') : results;
       const status = statusOf(results);

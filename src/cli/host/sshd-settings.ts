@@ -15,13 +15,18 @@ export interface SshdQuestion {
 export class SshdSettings {
   readonly #values: ReadonlyMap<string, readonly string[]>;
 
-  constructor(text: string) {
+  private constructor(values: ReadonlyMap<string, readonly string[]>) {
+    this.#values = values;
+  }
+
+  /** Of lines as "sshd -T" prints them. */
+  static parse(text: string): SshdSettings {
     const values = new Map<string, string[]>();
     for (const line of text.split('\n')) {
       const [, key = '', value = ''] = /^(\S+)\s*(.*)$/.exec(line) ?? [];
       if (key !== '') values.set(key.toLowerCase(), [...(values.get(key.toLowerCase()) ?? []), value]);
     }
-    this.#values = values;
+    return new SshdSettings(values);
   }
 
   /** The value of a setting that has one; '' where this sshd does not know it. */
@@ -66,7 +71,7 @@ export async function sshdSettings(
   ].join(',');
   const outcome = await runSshd(['-T', '-f', config, '-C', connection]);
   if (outcome === undefined) return { ok: false, absent: true, problem: 'this host has no sshd' };
-  if (outcome.status === 0) return { ok: true, settings: new SshdSettings(outcome.stdout) };
+  if (outcome.status === 0) return { ok: true, settings: SshdSettings.parse(outcome.stdout) };
   return { ok: false, absent: false, problem: `sshd -T says: ${lastLine(outcome.stderr)}` };
 }
 

@@ -43,7 +43,7 @@ export class Doors implements Disposable {
       using fd = SeqpacketListener.bind(this.#pathOf(uid), 0o600);
       chownSync(this.#pathOf(uid), uid, 0);
       const failed = (error: unknown): void => this.#log.error({ uid, err: error }, 'connection');
-      this.#open.set(uid, new SeqpacketListener(fd.move(), this.#accepted, failed));
+      this.#open.set(uid, SeqpacketListener.listen(fd.move(), this.#accepted, failed));
     } catch (error) {
       this.#log.warn({ uid, err: error }, 'this user has no login socket of their own');
       rmSync(this.#pathOf(uid), { force: true });

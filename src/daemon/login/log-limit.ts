@@ -24,11 +24,16 @@ export class LogLimit {
   readonly #left = new Map<string, { uid: number; code: string; more: number }>();
   #rest = 0;
 
-  /** `report` hears of what was left out, in the minute after. */
-  constructor(rate: Rate, report: (left: LeftOut) => void) {
+  private constructor(rate: Rate, report: (left: LeftOut) => void) {
     this.#rate = rate;
     this.#report = report;
-    setInterval(() => this.report(), reportMs).unref();
+  }
+
+  /** `report` hears of what was left out, in the minute after. */
+  static start(rate: Rate, report: (left: LeftOut) => void): LogLimit {
+    const limit = new LogLimit(rate, report);
+    setInterval(() => limit.report(), reportMs).unref();
+    return limit;
   }
 
   /** Whether this event may have its line; it is counted otherwise. `nowMs`: of a clock that never jumps. */

@@ -16,7 +16,7 @@ import { LogLimit } from './log-limit.ts';
 import { LoginRates } from './rate.ts';
 
 /** Lines of one uid and code. */
-const lines = { count: 20, ms: 60_000 };
+const mostLines = { count: 20, ms: 60_000 };
 /** Refusals of one uid that a process forked for each of them sees to. */
 const forks = { count: 32, ms: 16_000 };
 
@@ -31,11 +31,17 @@ export class LoginRefusals {
   readonly #lines: LogLimit;
   readonly #forks = new LoginRates();
 
-  constructor(parts: RefusalParts) {
+  private constructor(parts: RefusalParts, lines: LogLimit) {
     this.#parts = parts;
-    this.#lines = new LogLimit(lines, (left) =>
-      parts.log.error(left, 'logins refused that are not in this log'),
+    this.#lines = lines;
+  }
+
+  static start(parts: RefusalParts): LoginRefusals {
+    const { log } = parts;
+    const limit = LogLimit.start(mostLines, (left) =>
+      log.error(left, 'logins refused that are not in this log'),
     );
+    return new LoginRefusals(parts, limit);
   }
 
   /** Answers the client, if nobody else has it. Never throws. */

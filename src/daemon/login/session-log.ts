@@ -6,9 +6,9 @@ import type { Logger } from '../../lib/log.ts';
 import { LogLimit } from './log-limit.ts';
 
 /** Sessions of one uid. A person comes nowhere near it, a script of theirs can. */
-const sessions = { count: 600, ms: 600_000 };
+const mostSessions = { count: 600, ms: 600_000 };
 /** Sandboxes of one uid that were started, and limits of theirs that were changed. */
-const starts = { count: 60, ms: 600_000 };
+const mostStarts = { count: 60, ms: 600_000 };
 /** Above all sessions that there can be; some have ended before we hear that they began. */
 const mostUntold = 50_000;
 
@@ -19,11 +19,17 @@ export class SessionLog {
   /** Those that have no line, until they have ended. */
   readonly #untold = new Set<string>();
 
-  constructor(log: Logger) {
+  private constructor(log: Logger, sessions: LogLimit, starts: LogLimit) {
     this.#log = log;
-    this.#sessions = new LogLimit(sessions, (left) => log.warn(left, 'sessions that are not in this log'));
-    this.#starts = new LogLimit(starts, (left) =>
-      log.warn(left, 'starts of sandboxes that are not in this log'),
+    this.#sessions = sessions;
+    this.#starts = starts;
+  }
+
+  static start(log: Logger): SessionLog {
+    return new SessionLog(
+      log,
+      LogLimit.start(mostSessions, (left) => log.warn(left, 'sessions that are not in this log')),
+      LogLimit.start(mostStarts, (left) => log.warn(left, 'starts of sandboxes that are not in this log')),
     );
   }
 

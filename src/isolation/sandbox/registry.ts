@@ -61,7 +61,7 @@ export class SandboxRegistry {
     state: 'starting' | 'running',
   ): Sandbox {
     const { events } = this.#options;
-    const sandbox = new Sandbox(connection, record, this.#recordFile(uid), state, {
+    const sandbox = Sandbox.attach(connection, record, this.#recordFile(uid), state, {
       started: (steps) => events.sandboxStarted({ uid, steps }),
       sessionEnded: events.sessionEnded,
       left: () =>

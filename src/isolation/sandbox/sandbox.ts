@@ -42,8 +42,7 @@ export class Sandbox implements Pausable {
   #failure: DockershError | undefined;
   #idleSinceMs: number | undefined;
 
-  /** Owns the connection. `file` is where the record is kept while it runs. */
-  constructor(
+  private constructor(
     connection: SeqpacketConnection,
     record: SandboxRecord,
     file: string,
@@ -86,6 +85,19 @@ export class Sandbox implements Pausable {
         events.gone();
       },
     });
+  }
+
+  /** Owns the connection, and hears it from now on. `file` is where the record is kept while it runs. */
+  static attach(
+    connection: SeqpacketConnection,
+    record: SandboxRecord,
+    file: string,
+    state: 'starting' | 'running',
+    events: SandboxEvents,
+  ): Sandbox {
+    const sandbox = new Sandbox(connection, record, file, state, events);
+    sandbox.#supervisor.listen();
+    return sandbox;
   }
 
   /** Asks a fresh supervisor to build it. */

@@ -155,8 +155,7 @@ export class SeqpacketListener implements Disposable {
     return new OwnedFd(addon().listen(path, mode));
   }
 
-  /** Takes the socket. `failed` hears of connections that could not be accepted; it goes on. */
-  constructor(
+  private constructor(
     fd: OwnedFd,
     accepted: (clients: readonly ClientConnection[]) => void,
     failed: (error: unknown) => void,
@@ -164,7 +163,17 @@ export class SeqpacketListener implements Disposable {
     this.#fd = fd;
     this.#accepted = accepted;
     this.#failed = failed;
-    this.#listen();
+  }
+
+  /** Takes the socket. `failed` hears of connections that could not be accepted; it goes on. */
+  static listen(
+    fd: OwnedFd,
+    accepted: (clients: readonly ClientConnection[]) => void,
+    failed: (error: unknown) => void,
+  ): SeqpacketListener {
+    const listener = new SeqpacketListener(fd, accepted, failed);
+    listener.#listen();
+    return listener;
   }
 
   #listen(): void {

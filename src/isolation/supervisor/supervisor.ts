@@ -63,11 +63,14 @@ export class Supervisor implements Disposable {
   /** Of PID 1 and of the supervisor itself. */
   #processes: readonly OwnedFd[] = [];
 
-  /** Owns the connection. */
+  /** Owns the connection. Nothing is heard of it before listen(). */
   constructor(connection: SeqpacketConnection, events: SupervisorEvents) {
     this.#connection = connection;
     this.#events = events;
-    connection.listen({
+  }
+
+  listen(): void {
+    this.#connection.listen({
       message: ({ data, fds }) => {
         const message = parseWire(data);
         const [connection] = fds;

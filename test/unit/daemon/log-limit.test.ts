@@ -5,7 +5,7 @@ import { type LeftOut, LogLimit } from '../../../src/daemon/login/log-limit.ts';
 
 function limited(count: number): { limit: LogLimit; told: LeftOut[] } {
   const told: LeftOut[] = [];
-  return { limit: new LogLimit({ count, ms: 60_000 }, (left) => told.push(left)), told };
+  return { limit: LogLimit.start({ count, ms: 60_000 }, (left) => told.push(left)), told };
 }
 
 test('each user has so many lines of each kind, and then a count', () => {

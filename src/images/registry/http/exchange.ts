@@ -55,7 +55,7 @@ export function exchange(
   signal?.addEventListener('abort', onAbort, { once: true });
   const settled = (): void => signal?.removeEventListener('abort', onAbort);
   void promise.then(settled, settled);
-  const deadline = new Deadline(outgoing, what, reject);
+  const deadline = Deadline.of(outgoing, what, reject);
   deadline.set(limits.connectMs, 'no connection');
   outgoing.once('socket', (socket) => onceConnected(socket, outgoing, () => deadline.clear()));
   let body: IncomingMessage | undefined;
@@ -106,11 +106,16 @@ class Deadline {
   readonly #failed: (error: RegistryError) => void;
   #over = false;
 
-  constructor(outgoing: ClientRequest, what: string, failed: (error: RegistryError) => void) {
+  private constructor(outgoing: ClientRequest, what: string, failed: (error: RegistryError) => void) {
     this.#outgoing = outgoing;
     this.#what = what;
     this.#failed = failed;
-    outgoing.once('close', () => this.end());
+  }
+
+  static of(outgoing: ClientRequest, what: string, failed: (error: RegistryError) => void): Deadline {
+    const deadline = new Deadline(outgoing, what, failed);
+    outgoing.once('close', () => deadline.end());
+    return deadline;
   }
 
   set(ms: number, missing: string): void {

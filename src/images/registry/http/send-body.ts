@@ -32,7 +32,7 @@ export async function sendBody(
   body: RequestBody,
   context: SendContext,
 ): Promise<void> {
-  const flow = new Flow(outgoing, context);
+  const flow = Flow.into(outgoing, context);
   try {
     let sent = 0;
     for await (const chunk of await body.open()) {
@@ -61,20 +61,26 @@ class Flow {
   #over = false;
   #wake: () => void = () => undefined;
 
-  constructor(outgoing: ClientRequest, { what, stallMs }: SendContext) {
+  private constructor(outgoing: ClientRequest, timer: NodeJS.Timeout) {
     this.#outgoing = outgoing;
-    const stop = (): void => {
-      this.#over = true;
-      this.#wake();
-    };
-    outgoing.on('drain', () => this.#wake());
-    outgoing.once('response', stop);
-    outgoing.once('close', stop);
-    this.#timer = setTimeout(() => {
-      if (!this.#waiting) return;
+    this.#timer = timer;
+  }
+
+  static into(outgoing: ClientRequest, { what, stallMs }: SendContext): Flow {
+    const timer = setTimeout(() => {
+      if (!flow.#waiting) return;
       const why = `the registry took nothing for ${stallMs / 1000} s`;
       outgoing.destroy(new RegistryError('unreachable', { what, why, transient: true }));
     }, stallMs);
+    const flow = new Flow(outgoing, timer);
+    const stop = (): void => {
+      flow.#over = true;
+      flow.#wake();
+    };
+    outgoing.on('drain', () => flow.#wake());
+    outgoing.once('response', stop);
+    outgoing.once('close', stop);
+    return flow;
   }
 
   /** False: nobody listens any more. */
