@@ -41,6 +41,8 @@ enum wire_type {
     MSG_HELLO = 20,
     MSG_PAUSE = 21,
     MSG_RENEW = 22,
+    MSG_NETWORK = 23,
+    MSG_COUNT_TRAFFIC = 24,
     // supervisor -> daemon
     MSG_READY = 32,
     MSG_FAILED = 33,
@@ -51,6 +53,9 @@ enum wire_type {
     MSG_STOPPING = 38,
     MSG_PAUSED = 39,
     MSG_LEFT = 40,
+    MSG_NETWORK_SET = 41,
+    MSG_NETWORK_REFUSED = 42,
+    MSG_TRAFFIC = 43,
     // daemon -> launcher
     MSG_FORK = 48,
     MSG_DISCARD = 49,
@@ -123,7 +128,29 @@ enum wire_tag {
     TAG_FILTERS_ALONE = 71,
     TAG_FAILURE = 72,
     TAG_CGROUP_LIFT = 73,
+    // Of a private network.
+    TAG_NET_LINK = 80,
+    TAG_NET_ADDRESS = 81,
+    TAG_NET_RESOLVER = 82,
+    TAG_NET_POOL = 83,
+    TAG_NET_HOST = 84,
+    TAG_NET_MTU = 85,
+    TAG_NET_RATE = 86,
+    TAG_NET_CONNECTIONS = 87,
+    TAG_NET_NEW_CONNECTIONS = 88,
+    TAG_NET_RULE = 89,
+    TAG_NET_DNS = 90,
+    TAG_NET_RELAY = 91,
+    TAG_NET_PUBLISH = 92,
+    TAG_NET_PEER = 93,
+    TAG_NET_REFUSED = 94,
+    TAG_NET_TRAFFIC = 95,
 };
+
+// Whether the field is part of a network's plan (network/plan.h).
+static inline bool wire_is_network(uint32_t tag) {
+    return tag >= TAG_NET_LINK && tag <= TAG_NET_PEER;
+}
 
 struct wire_writer {
     uint8_t *bytes;

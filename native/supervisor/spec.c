@@ -120,6 +120,14 @@ static int parse_ids(struct spec *spec, const struct wire_field *field) {
     return 0;
 }
 
+static int parse_network(struct spec *spec, const struct wire_field *field) {
+    uint32_t kind;
+    if (!wire_u32(field, &kind) || kind >= NET_KINDS)
+        return -1;
+    spec->network = (enum net_kind)kind;
+    return 0;
+}
+
 static int parse_field(struct spec *spec, const struct wire_field *field) {
     switch (field->tag) {
     case TAG_NAME:
@@ -154,7 +162,7 @@ static int parse_field(struct spec *spec, const struct wire_field *field) {
     case TAG_HOSTNAME:
         return parse_text(&spec->hostname, field);
     case TAG_NETWORK:
-        return parse_flag(&spec->host_network, field);
+        return parse_network(spec, field);
     case TAG_ROOT:
         return parse_flag(&spec->freedom.root, field);
     case TAG_NESTING:
@@ -184,7 +192,7 @@ static int parse_field(struct spec *spec, const struct wire_field *field) {
     case TAG_CGROUP_LIFT:
         return parse_cgroup_write(spec->lifts, MAX_CGROUP_LIFTS, &spec->lift_count, field);
     default:
-        return -1;
+        return net_plan_field(&spec->plan, field) == 1 ? 0 : -1;
     }
 }
 

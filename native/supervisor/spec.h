@@ -8,6 +8,7 @@
 #include <sys/types.h>
 
 #include "err.h"
+#include "plan.h"
 #include "start/lockdown.h"
 #include "wire.h"
 
@@ -64,7 +65,8 @@ struct spec {
     size_t device_count;
     char *mountpoint; // an empty directory to build on, in the supervisor's own mount namespace
     char *hostname;
-    bool host_network;
+    enum net_kind network;
+    struct net_plan plan; // of a private one; nothing of it reaches the sandbox's own processes
     struct freedom freedom;
     struct filters filters;
     char *delegated; // with nesting: the sandbox's cgroup of version 2 (delegate.h); NULL where the host has

@@ -42,6 +42,7 @@ static void free_spec(void) {
     }
     for (unsigned index = 0; index < spec.filters.count; index++)
         free(spec.filters.programs[index].filter);
+    net_plan_free(&spec.plan);
     memset(&spec, 0, sizeof spec);
 }
 
@@ -108,7 +109,7 @@ static void test_whole(void) {
     CHECK(spec.lift_count == 1 && spec.lifts[0].hierarchy == 1);
     CHECK(strcmp(spec.lifts[0].file, "io.max") == 0 && strcmp(spec.lifts[0].value, "rbps=max") == 0);
     CHECK(strcmp(spec.writes[0].file, "memory.max") == 0 && strcmp(spec.writes[0].value, "1048576") == 0);
-    CHECK(spec.host_network && spec.kill_background && spec.tmp_bytes == 1ull << 40);
+    CHECK(spec.network == NET_HOST && spec.kill_background && spec.tmp_bytes == 1ull << 40);
     CHECK(spec.linger_ms == UINT64_MAX && spec.hangup_grace_ms == 5000 && spec.stop_grace_ms == 2000);
     CHECK(strcmp(spec.uid_map, "0 1 2\n") == 0 && strcmp(spec.control_path, "/run/sock") == 0);
 }
@@ -167,6 +168,8 @@ static void test_broken_fields(void) {
                   {TAG_GID, "\1\0\0\0\0\0\0\0", 8},
                   {TAG_LINGER_MS, "\1\0\0\0", 4},
                   {TAG_NETWORK, "", 0},
+                  {TAG_NETWORK, "\3\0\0\0", 4},
+                  {TAG_NET_LINK, "eth0", 4},
                   {TAG_ROOT_IDS, "\1\0\0\0", 4},
                   {TAG_GROUPS, "\1\0\0\0\2", 5},
                   {TAG_NAME, "a\0b", 3},

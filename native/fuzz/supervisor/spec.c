@@ -25,6 +25,7 @@ static void clear(struct spec *spec) {
         free(spec->lifts[index].file), free(spec->lifts[index].value);
     for (size_t index = 0; index < spec->filters.count; index++)
         free(spec->filters.programs[index].filter);
+    net_plan_free(&spec->plan);
 }
 
 static void check(const struct spec *spec) {

@@ -172,7 +172,7 @@ static int add_binds(struct spec *spec, int root, struct err *err) {
 // Without what is mounted below it: the control groups of the whole host, debugfs and others. Only the
 // supervisor may leave that out; for a user namespace it is locked together.
 static int add_host_sys(const struct spec *spec, int root, struct err *err) {
-    if (!spec->host_network)
+    if (spec->network != NET_HOST)
         return 0;
     struct sys_mount_attr attr = {.attr_set = SYS_MOUNT_ATTR_RDONLY | SYS_MOUNT_ATTR_NOSUID |
                                               SYS_MOUNT_ATTR_NODEV | SYS_MOUNT_ATTR_NOEXEC};

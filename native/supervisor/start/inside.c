@@ -44,18 +44,19 @@ static int raise_loopback(struct err *err) {
 }
 
 static int own_namespaces(const struct spec *spec, struct err *err) {
-    int flags = CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWCGROUP | (spec->host_network ? 0 : CLONE_NEWNET);
+    int flags =
+        CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWCGROUP | (spec->network == NET_HOST ? 0 : CLONE_NEWNET);
     if (unshare(flags) != 0)
         return err_sys(err, "make namespaces", NULL);
     if (sethostname(spec->hostname, strlen(spec->hostname)) != 0)
         return err_sys(err, "set host name", spec->hostname);
-    return spec->host_network ? 0 : raise_loopback(err);
+    return spec->network == NET_HOST ? 0 : raise_loopback(err);
 }
 
 // sysfs belongs to the network namespace's owner: the host's network has the host's, which the supervisor has
 // mounted already.
 static int mount_sysfs(const struct spec *spec, int root, struct err *err) {
-    if (spec->host_network)
+    if (spec->network == NET_HOST)
         return 0;
     return mount_in_root(root, "sys", "sysfs", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL, err);
 }
