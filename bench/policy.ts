@@ -9,6 +9,7 @@ import { PolicyStore } from '../src/daemon/policy/policy-store.ts';
 import type { UserRecord } from '../src/isolation/engine.ts';
 import { loadAddon } from '../src/isolation/socket/seqpacket.ts';
 import { createLogger } from '../src/lib/log.ts';
+import { Uid } from '../src/lib/values/uid.ts';
 import { buildFolder, ctlBundle, nodeProgram } from '../test/fixtures/paths.ts';
 import { run } from '../test/fixtures/process.ts';
 import type { Benchmark } from './benchmarks.ts';
@@ -34,7 +35,7 @@ async function writePolicy(folder: string): Promise<string> {
 
 const account = (index: number): UserRecord => ({
   name: `u${index}`,
-  uid: 10_000 + index,
+  uid: Uid.parse(10_000 + index),
   gid: 100,
   home: `/home/u${index}`,
   shell: '/bin/bash',

@@ -2,10 +2,11 @@
 // here runs in the daemon, as root.
 
 import { createRequire } from 'node:module';
+import type { Uid } from '../lib/values/uid.ts';
 
 /** An entry of the host's user database (getpwuid(3)) with its groups (getgrouplist(3)), at most 256. */
 export interface UserRecord {
-  readonly uid: number;
+  readonly uid: Uid;
   readonly gid: number;
   readonly name: string;
   readonly home: string;
@@ -45,12 +46,12 @@ export interface Addon {
   send(fd: number, data: Buffer, fds: readonly number[]): boolean;
   /** SIGKILL for the process that a pidfd stands for; nothing where it has gone. */
   kill(pidfd: number): void;
-  lookupUser(user: number | string): Promise<UserRecord | null>;
+  lookupUser(user: Uid | string): Promise<UserRecord | null>;
   /** A file of a user's home, with that user's rights; null: there is none. */
   readOwnFile(
     home: string,
     name: string,
-    uid: number,
+    uid: Uid,
     gid: number,
     mostBytes: number,
   ): Promise<{ readonly data?: Buffer; readonly problem?: string } | null>;

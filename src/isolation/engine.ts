@@ -2,6 +2,7 @@
 // (sandboxes.ts); nothing above may know of namespaces or cgroups.
 
 import type { DockershError } from '../lib/errors.ts';
+import type { Uid } from '../lib/values/uid.ts';
 import type { ByteString } from '../lib/wire.ts';
 import type { Limits, ShownLimits, UsedOfLimits } from '../limits/limits.ts';
 import type { UserRecord } from './addon.ts';
@@ -152,7 +153,7 @@ export interface SessionStart {
 /** A session's end. */
 export interface SessionEnd {
   readonly id: string;
-  readonly uid: number;
+  readonly uid: Uid;
   readonly outcome: { readonly kind: 'exit' | 'signal'; readonly code: number };
   /** Why the program could not be started; undefined: it was. */
   readonly failure: DockershError | undefined;
@@ -162,7 +163,7 @@ export interface SessionEnd {
 
 /** How a cold start went: name and time of each step, in order. */
 export interface SandboxStart {
-  readonly uid: number;
+  readonly uid: Uid;
   readonly steps: readonly { readonly name: string; readonly ns: bigint }[];
 }
 
@@ -175,7 +176,7 @@ export interface SandboxSession {
 }
 
 export interface SandboxInfo extends ShownLimits {
-  readonly uid: number;
+  readonly uid: Uid;
   readonly user: string;
   readonly state: 'starting' | 'running' | 'stopping';
   readonly image: string;
@@ -190,7 +191,7 @@ export interface SandboxInfo extends ShownLimits {
 
 /** A sandbox as it counts towards the bounds on the host, whether it runs, starts or ends. */
 export interface Load {
-  readonly uid: number;
+  readonly uid: Uid;
   readonly memoryLimitBytes: number | null;
   /** Ids. */
   readonly sessions: readonly string[];
@@ -198,7 +199,7 @@ export interface Load {
 
 /** What a sandbox uses and has used; null: this host does not count it. */
 export interface SandboxUsage extends ShownLimits, UsedOfLimits {
-  readonly uid: number;
+  readonly uid: Uid;
   readonly user: string;
   readonly sessions: number;
   /** Percent of the last 10 seconds in which something of it had to wait (PSI). */
@@ -208,7 +209,7 @@ export interface SandboxUsage extends ShownLimits, UsedOfLimits {
 export interface EngineEvents {
   readonly sessionEnded: (end: SessionEnd) => void;
   readonly sandboxStarted: (start: SandboxStart) => void;
-  readonly sandboxEnded: (uid: number) => void;
+  readonly sandboxEnded: (uid: Uid) => void;
 }
 
 export interface Engine extends AsyncDisposable, Disposer {
@@ -225,11 +226,11 @@ export interface Engine extends AsyncDisposable, Disposer {
     prepare: () => Promise<PreparedSandbox>,
   ): Promise<SessionStart>;
   /** Stops a sandbox, one that is being prepared as well, and waits until nothing of it is left. False: there was none. */
-  stop(uid: number): Promise<boolean>;
+  stop(uid: Uid): Promise<boolean>;
   /** The same, without one that is being prepared: whoever calls keeps that from going on. */
-  stopStarted(uid: number): Promise<boolean>;
+  stopStarted(uid: Uid): Promise<boolean>;
   /** Keeps what was open for a sandbox that an earlier daemon has started. */
-  keep(uid: number, storage: AsyncDisposable): Promise<void>;
+  keep(uid: Uid, storage: AsyncDisposable): Promise<void>;
   /**
    * Everything in the user's sandbox stands still, and none starts, for `limitMs` at most: logins wait. One at a
    * time for each uid. Throws E_BUSY where that is not possible.
@@ -239,18 +240,18 @@ export interface Engine extends AsyncDisposable, Disposer {
    * Has the user's running sandbox keep to other limits, at once. False: there is none. `settings`: what the
    * policy says now of them. Throws E_LIMIT_REFUSED.
    */
-  adjust(uid: number, limits: Limits, settings: Readonly<Record<string, string>>): Promise<boolean>;
+  adjust(uid: Uid, limits: Limits, settings: Readonly<Record<string, string>>): Promise<boolean>;
   /** Of running sandboxes. */
-  uids(): number[];
+  uids(): Uid[];
   /** The account that the running sandbox was started for; undefined where there is none. */
-  nameOf(uid: number): string | undefined;
+  nameOf(uid: Uid): string | undefined;
 
   /** The host's files have changed: running sandboxes that see them do not go by what they found before. */
   renew(): void;
   loads(): Load[];
   usage(): Promise<SandboxUsage[]>;
   /** What the policy said when the sandbox was started; undefined if there is no sandbox, or it is not known. */
-  settingsOf(uid: number): Readonly<Record<string, string>> | undefined;
+  settingsOf(uid: Uid): Readonly<Record<string, string>> | undefined;
   stopAll(): Promise<void>;
   list(): Promise<SandboxInfo[]>;
   /** Of running sandboxes: paths of image layers, and digests of images. */

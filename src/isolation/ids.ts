@@ -4,6 +4,8 @@
 // The ranges lie in the upper half of the 32-bit ids: above what /etc/subuid hands out by default
 // (100000–600100000), what systemd-nspawn picks (524288–1878982656), and what directories usually assign.
 
+import type { Uid } from '../lib/values/uid.ts';
+
 export const rangeSize = 65_536;
 export const firstRange = 0x8000_0000;
 /** Extents in uid_map: the kernel takes 340 lines (user_namespaces(7)); each own id splits one line in two. */
@@ -44,7 +46,7 @@ export const rootIdOf = (slot: number): number => firstRange + slot * rangeSize;
 
 /** The maps of one user. Group 0 is never the host's inside, whatever the user database says. */
 export function idMapsOf(
-  user: { readonly uid: number; readonly gid: number; readonly groups: readonly { readonly gid: number }[] },
+  user: { readonly uid: Uid; readonly gid: number; readonly groups: readonly { readonly gid: number }[] },
   slot: number,
 ): IdMaps {
   const rootId = rootIdOf(slot);

@@ -2,6 +2,7 @@
 // directory service.
 
 import { statSync } from 'node:fs';
+import type { Uid } from '../lib/values/uid.ts';
 import { addon, type UserRecord } from './addon.ts';
 
 /** LOGIN_NAME_MAX, without its NUL. */
@@ -29,25 +30,25 @@ function filesNow(): string {
 const isName = (text: string): boolean => Buffer.byteLength(text) <= longestName && !text.includes('\0');
 
 export class Users {
-  readonly #byUid = new Map<number, Remembered>();
-  readonly #pending = new Map<number | string, Promise<UserRecord | undefined>>();
+  readonly #byUid = new Map<Uid, Remembered>();
+  readonly #pending = new Map<Uid | string, Promise<UserRecord | undefined>>();
 
   /** The account, without waiting; undefined where it has to be looked up. */
-  remembered(uid: number): UserRecord | undefined {
+  remembered(uid: Uid): UserRecord | undefined {
     const found = this.#byUid.get(uid);
     if (found === undefined || found.untilMs < Date.now() || found.files !== filesNow()) return undefined;
     return found.record;
   }
 
   /** The account; undefined where the host has none. Many who ask for one at once share the look-up. */
-  find(user: number | string): Promise<UserRecord | undefined> {
+  find(user: Uid | string): Promise<UserRecord | undefined> {
     if (typeof user === 'string' && !isName(user)) return Promise.resolve(undefined);
     const pending = this.#pending.get(user) ?? this.#lookUp(user).finally(() => this.#pending.delete(user));
     this.#pending.set(user, pending);
     return pending;
   }
 
-  async #lookUp(user: number | string): Promise<UserRecord | undefined> {
+  async #lookUp(user: Uid | string): Promise<UserRecord | undefined> {
     const files = filesNow();
     const record = await addon().lookupUser(user);
     if (record === null) return undefined;

@@ -2,12 +2,13 @@
 // Pure.
 
 import { z } from 'zod';
+import { Uid } from '../lib/values/uid.ts';
 import { bytes, count, hostPath, imageName, noParams, userName, type Verb } from './admin-fields.ts';
 
 const user = z.strictObject({ user: userName });
 
 const accountFolder = z.strictObject({
-  uid: count,
+  uid: Uid,
   /** The account that it is kept for; null: nobody's yet. */
   owner: userName.nullable(),
   /** The account that has the uid now; null: none has. */
@@ -23,7 +24,7 @@ export const accountVerbs = {
     /** What there is of the account: its folder in the state, the private home, its range of ids. */
     result: z.strictObject({
       user: userName,
-      uid: count,
+      uid: Uid,
       folder: z.boolean(),
       privateHome: z.boolean(),
       /** Why a private home can't be where the policy wants it (home_root). */
@@ -92,7 +93,7 @@ export const accountVerbs = {
     /** `removed`: what there was, in words. `keptHome`: where it is. */
     result: z.strictObject({
       user: userName,
-      uid: count,
+      uid: Uid,
       stopped: z.boolean(),
       removed: z.array(z.string()),
       keptHome: hostPath.nullable(),
@@ -101,6 +102,6 @@ export const accountVerbs = {
   'account.rename': {
     /** The account that a folder was kept for, and the one with the same uid that it is for from now on. */
     params: z.strictObject({ user: userName, to: userName }),
-    result: z.strictObject({ user: userName, uid: count, stopped: z.boolean() }),
+    result: z.strictObject({ user: userName, uid: Uid, stopped: z.boolean() }),
   },
 } as const satisfies Record<string, Verb>;

@@ -1,6 +1,7 @@
 // The verbs of the admin protocol that are about images: params, results, and named parts of both. Pure.
 
 import { z } from 'zod';
+import { Uid } from '../lib/values/uid.ts';
 import { bytes, count, hostPath, imageName, noParams, timestamp, type Verb } from './admin-fields.ts';
 
 const digest = z.string();
@@ -78,7 +79,7 @@ const imageUse = z.strictObject({
   ownBytes: bytes,
 });
 const userUse = z.strictObject({
-  uid: count,
+  uid: Uid,
   /** Whose folder it is. */
   user: z.string(),
   /** The account that has the uid now; null: none has. */

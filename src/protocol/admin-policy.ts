@@ -1,6 +1,7 @@
 // The verbs of the admin protocol that are about the policy: params and results. Pure.
 
 import { z } from 'zod';
+import { Uid } from '../lib/values/uid.ts';
 import { shownLimitsShape, usedShape } from '../limits/shapes.ts';
 import { bytes, count, noParams, policyFault, userName, type Verb } from './admin-fields.ts';
 
@@ -74,7 +75,7 @@ export const policyVerbs = {
       }),
       sandboxes: z.array(
         z.strictObject({
-          uid: count,
+          uid: Uid,
           user: userName,
           sessions: count,
           ...shownLimitsShape,

@@ -8,6 +8,7 @@
 // Times are ISO 8601 in UTC, sizes are bytes, `null` means "no limit" or "not known". Pure.
 
 import { z } from 'zod';
+import { Uid } from '../lib/values/uid.ts';
 import { shownLimitsShape } from '../limits/shapes.ts';
 import { accountVerbs } from './admin-accounts.ts';
 import {
@@ -50,7 +51,7 @@ const adminSession = z.strictObject({
 });
 
 export const adminSandbox = z.strictObject({
-  uid: count,
+  uid: Uid,
   user: userName,
   state: z.enum(['starting', 'running', 'stopping']),
   image: imageName,
@@ -75,7 +76,7 @@ export const adminLoginStep = z.strictObject({ name: z.string(), us: z.number().
 export const adminLogin = z.strictObject({
   id: loginId,
   user: userName,
-  uid: count,
+  uid: Uid,
   at: timestamp,
   /** Whether the sandbox was running already (warm) or had to be started (cold). */
   kind: z.enum(['warm', 'cold']),

@@ -8,6 +8,7 @@ import type { UserRecord } from '../isolation/engine.ts';
 import { syncFolder } from '../lib/atomic-file.ts';
 import { DockershError } from '../lib/errors.ts';
 import { exists } from '../lib/if-there.ts';
+import type { Uid } from '../lib/values/uid.ts';
 import type { LayerAccess } from './access.ts';
 import type { UserDisk } from './disk/user-disks.ts';
 import { uidsBelow } from './folders.ts';
@@ -61,7 +62,7 @@ export class Accounts {
   }
 
   /** Of every user who has a folder. */
-  async uids(): Promise<number[]> {
+  async uids(): Promise<Uid[]> {
     return await uidsBelow(this.#store.state);
   }
 
@@ -155,7 +156,7 @@ export class Accounts {
   }
 
   /** The folder belongs to an account of another name. True: its sandbox was stopped for that. */
-  async rename(uid: number, name: string): Promise<boolean> {
+  async rename(uid: Uid, name: string): Promise<boolean> {
     const { stopped } = await this.#access.stopped(
       { uid },
       async () => await this.#store.owners.give(uid, name),

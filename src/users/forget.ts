@@ -6,6 +6,7 @@ import type { LayerProgram } from '../images/layers/program.ts';
 import { DockershError, hasErrno } from '../lib/errors.ts';
 import { exists } from '../lib/if-there.ts';
 import { requireTrustedPath } from '../lib/trusted-path.ts';
+import type { Uid } from '../lib/values/uid.ts';
 import type { UserDisks } from './disk/user-disks.ts';
 import { removeEmpty, removeTree, takeHome } from './home/homes.ts';
 import { lastHome } from './home/private-home.ts';
@@ -56,7 +57,7 @@ export async function forgetUser(
   return { removed: removed.filter((part) => keep === undefined || part !== 'home') };
 }
 
-async function partsOf(state: string, uid: number, home: string): Promise<string[]> {
+async function partsOf(state: string, uid: Uid, home: string): Promise<string[]> {
   const outside = userFolder(state, uid);
   const parts = [
     ['layer', layerFolder(outside)],

@@ -9,6 +9,7 @@ import type { UserRecord } from '../isolation/engine.ts';
 import { DockershError } from '../lib/errors.ts';
 import type { Logger } from '../lib/log.ts';
 import { shellOperand } from '../lib/text/shell-word.ts';
+import type { Uid } from '../lib/values/uid.ts';
 import type { EffectivePolicy } from '../policy/policy.ts';
 import type { LayerAccess, Paused } from './access.ts';
 import { DiskBases } from './disk/bases.ts';
@@ -44,7 +45,7 @@ export interface CommitRequest {
 }
 
 export interface LayerUse {
-  readonly uid: number;
+  readonly uid: Uid;
   readonly layerBytes: number;
   readonly files: number;
   readonly snapshots: number;

@@ -7,16 +7,17 @@
 
 import { within } from '../lib/async/within.ts';
 import { DockershError } from '../lib/errors.ts';
+import type { Uid } from '../lib/values/uid.ts';
 
 const proof: unique symbol = Symbol('made by this file');
 
 /** Nobody else is at the user's data until this is disposed. */
 export class HeldUser implements Disposable {
-  readonly uid: number;
+  readonly uid: Uid;
   readonly #release: () => void;
   #isHeld = true;
 
-  constructor(_: typeof proof, uid: number, release: () => void) {
+  constructor(_: typeof proof, uid: Uid, release: () => void) {
     this.uid = uid;
     this.#release = release;
   }
@@ -44,7 +45,7 @@ export class StoppedUser {
     this.wasRunning = wasRunning;
   }
 
-  get uid(): number {
+  get uid(): Uid {
     this.#held.requireHeld();
     return this.#held.uid;
   }
@@ -52,7 +53,7 @@ export class StoppedUser {
 
 /** Ends a sandbox that has been asked for; false: there is none. */
 export interface Stopping {
-  stopStarted(uid: number): Promise<boolean>;
+  stopStarted(uid: Uid): Promise<boolean>;
 }
 
 export async function stopUser(held: HeldUser, engine: Stopping): Promise<StoppedUser> {
@@ -61,10 +62,10 @@ export async function stopUser(held: HeldUser, engine: Stopping): Promise<Stoppe
 }
 
 export class UserLocks {
-  readonly #last = new Map<number, Promise<void>>();
+  readonly #last = new Map<Uid, Promise<void>>();
 
   /** In the order of asking. Throws E_STOPPING where others take longer than `patienceMs`. */
-  async lock(uid: number, patienceMs?: number): Promise<HeldUser> {
+  async lock(uid: Uid, patienceMs?: number): Promise<HeldUser> {
     const before = this.#last.get(uid);
     const { promise, resolve } = Promise.withResolvers<void>();
     const mine = before === undefined ? promise : before.then(() => promise);

@@ -14,6 +14,7 @@ import { writeFileAtomic } from '../lib/atomic-file.ts';
 import { DockershError, hasErrno } from '../lib/errors.ts';
 import type { Logger } from '../lib/log.ts';
 import { shellOperand } from '../lib/text/shell-word.ts';
+import { Uid } from '../lib/values/uid.ts';
 import { uidsBelow } from './folders.ts';
 import { identityFolder, ownerFile, userFolder } from './places.ts';
 
@@ -21,7 +22,7 @@ export type Account = Pick<UserRecord, 'uid' | 'name'>;
 
 const OwnerFile = z.strictObject({
   version: z.literal(1),
-  uid: z.int().nonnegative(),
+  uid: Uid,
   name: z.string().min(1),
 });
 
@@ -30,7 +31,7 @@ const damaged = '?';
 
 export class FolderOwners {
   readonly #state: string;
-  readonly #names = new Map<number, string>();
+  readonly #names = new Map<Uid, string>();
 
   private constructor(state: string) {
     this.#state = state;
@@ -50,12 +51,12 @@ export class FolderOwners {
   }
 
   /** Whose the folder is; undefined where there is none, or nobody's yet. */
-  nameOf(uid: number): string | undefined {
+  nameOf(uid: Uid): string | undefined {
     return this.#names.get(uid);
   }
 
   /** Uids of the folders that belong to an account of this name. */
-  uidsOf(name: string): number[] {
+  uidsOf(name: string): Uid[] {
     return [...this.#names].flatMap(([uid, owner]) => (owner === name ? [uid] : []));
   }
 
@@ -79,7 +80,7 @@ export class FolderOwners {
   }
 
   /** The folder is this account's from now on. */
-  async give(uid: number, name: string): Promise<void> {
+  async give(uid: Uid, name: string): Promise<void> {
     const folder = userFolder(this.#state, uid);
     await mkdir(folder, { recursive: true, mode: 0o700 });
     const owner: z.infer<typeof OwnerFile> = { version: 1, uid, name };
@@ -88,11 +89,11 @@ export class FolderOwners {
   }
 
   /** The folder is gone. */
-  removed(uid: number): void {
+  removed(uid: Uid): void {
     this.#names.delete(uid);
   }
 
-  async #read(uid: number): Promise<void> {
+  async #read(uid: Uid): Promise<void> {
     const name = await nameIn(ownerFile(userFolder(this.#state, uid)), uid);
     if (name === undefined) this.#names.delete(uid);
     else this.#names.set(uid, name);
@@ -112,7 +113,7 @@ export class FolderOwners {
 }
 
 /** What is refused to an account that has the uid of another one. */
-function otherOwner(uid: number, owner: string, name: string): DockershError {
+function otherOwner(uid: Uid, owner: string, name: string): DockershError {
   const words = [owner, name].map(shellOperand).join(' ');
   return new DockershError('E_OWNER', {
     what: `what is kept under uid ${uid} belongs to the account ${owner}, not to ${name}`,
@@ -120,7 +121,7 @@ function otherOwner(uid: number, owner: string, name: string): DockershError {
   });
 }
 
-async function nameIn(file: string, uid: number): Promise<string | undefined> {
+async function nameIn(file: string, uid: Uid): Promise<string | undefined> {
   try {
     const owner = OwnerFile.safeParse(JSON.parse(await readFile(file, 'utf8')));
     return owner.success && owner.data.uid === uid ? owner.data.name : damaged;
@@ -132,7 +133,7 @@ async function nameIn(file: string, uid: number): Promise<string | undefined> {
 }
 
 /** The identity layer is made for the user, whose line is the last of its passwd file (src/users/identity-layer.ts). */
-async function nameInIdentity(folder: string, uid: number): Promise<string | undefined> {
+async function nameInIdentity(folder: string, uid: Uid): Promise<string | undefined> {
   const identity = identityFolder(folder);
   try {
     for (const layer of await readdir(identity)) {

@@ -16,11 +16,12 @@
 //     home/                             the private home
 
 import path from 'node:path';
+import type { Uid } from '../lib/values/uid.ts';
 
 export const idsFile = (state: string): string => path.join(state, 'ids.json');
 export const usersFolder = (state: string): string => path.join(state, 'users');
 /** Where everything of a user's lies. */
-export const userFolder = (state: string, uid: number): string => path.join(usersFolder(state), String(uid));
+export const userFolder = (state: string, uid: Uid): string => path.join(usersFolder(state), String(uid));
 
 export const ownerFile = (outside: string): string => path.join(outside, 'owner.json');
 export const homePlaceFile = (outside: string): string => path.join(outside, 'home-place');
@@ -31,8 +32,7 @@ export const diskBasesFile = (outside: string): string => path.join(outside, 'di
 export const halfDisk = (outside: string): string => path.join(outside, 'disk.new');
 export const wholeDisk = (outside: string): string => path.join(outside, 'disk.out');
 /** There where the user's disk is an image: holds these parts in place of the folder. */
-export const diskImage = (state: string, uid: number): string =>
-  path.join(userFolder(state, uid), 'disk.img');
+export const diskImage = (state: string, uid: Uid): string => path.join(userFolder(state, uid), 'disk.img');
 
 /** What a disk consists of. */
 export const diskParts = ['layer', 'rescue', 'snapshots', 'home'] as const;

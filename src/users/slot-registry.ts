@@ -7,6 +7,7 @@ import { z } from 'zod';
 import { firstRange, rangeSize } from '../isolation/ids.ts';
 import { writeFileAtomic } from '../lib/atomic-file.ts';
 import { DockershError, hasErrno } from '../lib/errors.ts';
+import { type Uid, uidIn } from '../lib/values/uid.ts';
 
 /** The last 65,536 ids hold 0xffffffff, which means "no id" to the kernel, so that range is left out. */
 export const slotCount = 32_767;
@@ -26,7 +27,7 @@ export function parseSubordinate(text: string): SubordinateRange[] {
 
 /** The first free slot from the one that the uid itself names. Undefined: all are taken. */
 export function chooseSlot(
-  uid: number,
+  uid: Uid,
   taken: ReadonlySet<number>,
   foreign: readonly SubordinateRange[],
 ): number | undefined {
@@ -45,7 +46,7 @@ const RegistryFile = z.strictObject({
   version: z.literal(1),
   slots: z
     .record(
-      z.string().regex(/^\d+$/),
+      z.string().refine((key) => uidIn(key) !== undefined, 'is no uid'),
       z
         .int()
         .min(0)
@@ -60,10 +61,10 @@ const RegistryFile = z.strictObject({
 /** Which uid has which slot, for ever: a user's files carry the range's ids. Kept in one file. */
 export class SlotRegistry {
   readonly #file: string;
-  readonly #slots: Map<number, number>;
+  readonly #slots: Map<Uid, number>;
   #writing: Promise<void> = Promise.resolve();
 
-  private constructor(file: string, slots: Map<number, number>) {
+  private constructor(file: string, slots: Map<Uid, number>) {
     this.#file = file;
     this.#slots = slots;
   }
@@ -84,26 +85,28 @@ export class SlotRegistry {
         hint: 'Restore it from a backup: without it users could get other ids than their files have.',
       });
     }
-    return new SlotRegistry(
-      file,
-      new Map(Object.entries(parsed.data.slots).map(([uid, slot]) => [Number(uid), slot])),
-    );
+    const slots = new Map<Uid, number>();
+    for (const [key, slot] of Object.entries(parsed.data.slots)) {
+      const uid = uidIn(key);
+      if (uid !== undefined) slots.set(uid, slot);
+    }
+    return new SlotRegistry(file, slots);
   }
 
   /** The user's slot; a new one is on disk before this resolves. Throws E_UID_RANGE where none is left. */
-  async slotOf(uid: number): Promise<number> {
+  async slotOf(uid: Uid): Promise<number> {
     const known = this.#slots.get(uid);
     if (known !== undefined) return known;
     const foreign = [...(await subordinate('/etc/subuid')), ...(await subordinate('/etc/subgid'))];
     return await this.#inTurn(() => this.#assign(uid, foreign));
   }
 
-  has(uid: number): boolean {
+  has(uid: Uid): boolean {
     return this.#slots.has(uid);
   }
 
   /** Forgets a slot. Only where no file has one of its ids: it may be another user's next. */
-  async release(uid: number): Promise<void> {
+  async release(uid: Uid): Promise<void> {
     await this.#inTurn(async () => {
       const slots = new Map(this.#slots);
       if (slots.delete(uid)) await this.#write(slots);
@@ -121,12 +124,12 @@ export class SlotRegistry {
     return await writing;
   }
 
-  async #write(slots: ReadonlyMap<number, number>): Promise<void> {
+  async #write(slots: ReadonlyMap<Uid, number>): Promise<void> {
     const text = JSON.stringify({ version: 1, slots: Object.fromEntries(slots) });
     await writeFileAtomic(this.#file, `${text}\n`);
   }
 
-  async #assign(uid: number, foreign: readonly SubordinateRange[]): Promise<number> {
+  async #assign(uid: Uid, foreign: readonly SubordinateRange[]): Promise<number> {
     const known = this.#slots.get(uid);
     if (known !== undefined) return known;
     const slot = chooseSlot(uid, new Set(this.#slots.values()), foreign);

@@ -7,6 +7,7 @@ import type { SandboxSpec, SandboxStorage, UserRecord } from '../isolation/engin
 import { firstRange, type IdMaps, idMapsOf, rootIdOf } from '../isolation/ids.ts';
 import { DockershError } from '../lib/errors.ts';
 import type { Logger } from '../lib/log.ts';
+import type { Uid } from '../lib/values/uid.ts';
 import { diskFiles } from './disk/files.ts';
 import type { DiskLimits, DiskUse } from './disk/limits.ts';
 import type { DiskOwner } from './disk/project-disks.ts';
@@ -67,7 +68,7 @@ export class UserStore implements AsyncDisposable {
     return idMapsOf(user, await this.#parts.slots.slotOf(uid));
   }
 
-  hasRange(uid: number): boolean {
+  hasRange(uid: Uid): boolean {
     return this.#parts.slots.has(uid);
   }
 
@@ -89,7 +90,7 @@ export class UserStore implements AsyncDisposable {
     };
   }
 
-  async #diskOwner(uid: number): Promise<DiskOwner> {
+  async #diskOwner(uid: Uid): Promise<DiskOwner> {
     return { uid, projectId: rootIdOf(await this.#parts.slots.slotOf(uid)) };
   }
 
@@ -135,12 +136,12 @@ export class UserStore implements AsyncDisposable {
   }
 
   /** Has a running sandbox keep to other limits. False: what is left to do, its next start does. */
-  async adjustDisk(uid: number, limits: DiskLimits): Promise<boolean> {
+  async adjustDisk(uid: Uid, limits: DiskLimits): Promise<boolean> {
     return await this.disks.adjust(await this.#diskOwner(uid), limits);
   }
 
   /** null: it is not counted. */
-  async diskUse(uid: number): Promise<DiskUse | null> {
+  async diskUse(uid: Uid): Promise<DiskUse | null> {
     try {
       return (await this.disks.use(await this.#diskOwner(uid))) ?? null;
     } catch (error) {

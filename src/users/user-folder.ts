@@ -14,6 +14,7 @@ import { chmod, chown, cp, lchown, lstat, mkdir, readdir, rename, rm } from 'nod
 import path from 'node:path';
 import type { UserRecord } from '../isolation/engine.ts';
 import { DockershError, hasErrno } from '../lib/errors.ts';
+import type { Uid } from '../lib/values/uid.ts';
 import type { DiskLimits } from './disk/limits.ts';
 import type { UserDisk } from './disk/user-disks.ts';
 import { placeForHome, rememberHome } from './home/private-home.ts';
@@ -30,7 +31,7 @@ async function makeFolder(folder: string, mode: number): Promise<boolean> {
 }
 
 /** Never through a symbolic link: one to a folder of the host's must not give that folder away. */
-async function chownTree(folder: string, uid: number, gid: number): Promise<void> {
+async function chownTree(folder: string, uid: Uid, gid: number): Promise<void> {
   await lchown(folder, uid, gid);
   for (const entry of await readdir(folder, { withFileTypes: true })) {
     const child = path.join(folder, entry.name);

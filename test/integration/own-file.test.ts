@@ -7,11 +7,12 @@ import path from 'node:path';
 import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import type { UserRecord } from '../../src/isolation/engine.ts';
 import { loadAddon } from '../../src/isolation/socket/seqpacket.ts';
+import { Uid } from '../../src/lib/values/uid.ts';
 import { OwnFiles } from '../../src/users/home/own-file.ts';
 import { buildFolder } from '../fixtures/paths.ts';
 import { runOk } from '../fixtures/process.ts';
 
-const uid = 23_456;
+const uid = Uid.parse(23_456);
 const most = 100;
 let folder = '';
 let home = '';

@@ -18,6 +18,7 @@ import { PolicyStore } from '../../src/daemon/policy/policy-store.ts';
 import type { UserRecord } from '../../src/isolation/engine.ts';
 import { loadAddon } from '../../src/isolation/socket/seqpacket.ts';
 import { createLogger } from '../../src/lib/log.ts';
+import { Uid } from '../../src/lib/values/uid.ts';
 import { buildFolder } from '../fixtures/paths.ts';
 import { waitUntil } from '../fixtures/process.ts';
 
@@ -31,7 +32,7 @@ const write = (file: string, content: string): void => writeFileSync(file, conte
 
 const tester: UserRecord = {
   name: 'tester',
-  uid: 1000,
+  uid: Uid.parse(1000),
   gid: 1000,
   home: '/home/tester',
   shell: '/bin/bash',

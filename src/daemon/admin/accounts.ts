@@ -3,6 +3,7 @@
 import path from 'node:path';
 import type { UserRecord } from '../../isolation/engine.ts';
 import { DockershError } from '../../lib/errors.ts';
+import { uidIn } from '../../lib/values/uid.ts';
 import type { AccountFolder, accountVerbs } from '../../protocol/admin-accounts.ts';
 import { missing } from '../../users/image-at-start.ts';
 import type { Account } from '../../users/owners.ts';
@@ -110,7 +111,8 @@ async function foldersOf({ accounts, engine, users, store }: AdminParts): Promis
 /** By name or uid, whether there is such an account or not. */
 async function ownerToForget({ accounts, store, users }: AdminParts, user: string): Promise<Account> {
   const { owners } = store;
-  const uids = /^\d+$/.test(user) ? [Number(user)] : owners.uidsOf(user);
+  const named = uidIn(user);
+  const uids = named === undefined ? owners.uidsOf(user) : [named];
   const [uid, ...more] = uids.length > 0 ? uids : [(await users.find(user))?.uid];
   if (more.length > 0) {
     throw new DockershError('E_USAGE', {

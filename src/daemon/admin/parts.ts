@@ -6,6 +6,7 @@ import type { Engine, UserRecord } from '../../isolation/engine.ts';
 import type { Users } from '../../isolation/users.ts';
 import { DockershError } from '../../lib/errors.ts';
 import type { Logger } from '../../lib/log.ts';
+import { uidIn } from '../../lib/values/uid.ts';
 import type { AdminParams, AdminPart, AdminProgress, AdminResult, AdminVerb } from '../../protocol/admin.ts';
 import type { Accounts } from '../../users/accounts.ts';
 import type { UserLayers } from '../../users/layers.ts';
@@ -63,7 +64,7 @@ export async function findOwner({ users, store }: AdminParts, user: string): Pro
 
 /** By name, or by uid where it is a number. Throws E_NOT_FOUND. */
 export async function findUser(users: Users, user: string): Promise<UserRecord> {
-  const record = await users.find(/^\d+$/.test(user) ? Number(user) : user);
+  const record = await users.find(uidIn(user) ?? user);
   if (record !== undefined) return record;
   throw new DockershError('E_NOT_FOUND', { what: `user ${user}`, why: 'this host knows no such account' });
 }

@@ -4,12 +4,13 @@
 import { totalmem } from 'node:os';
 import type { Load } from '../../isolation/engine.ts';
 import { DockershError } from '../../lib/errors.ts';
+import type { Uid } from '../../lib/values/uid.ts';
 import type { HostPolicy } from '../../policy/policy.ts';
 
 /** A login that wants in. */
 export interface Arrival {
   readonly id: string;
-  readonly uid: number;
+  readonly uid: Uid;
   /** What its sandbox would be promised, if it is not there yet. */
   readonly memoryLimitBytes: number | null;
 }

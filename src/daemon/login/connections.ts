@@ -6,6 +6,7 @@ import type { ClientConnection, Disposer } from '../../isolation/socket/client-c
 import { Turns } from '../../lib/async/turns.ts';
 import { DockershError } from '../../lib/errors.ts';
 import type { Logger } from '../../lib/log.ts';
+import type { Uid } from '../../lib/values/uid.ts';
 import { type LoginRequest, loginWait, parseLogin } from '../../protocol/login.ts';
 import { newSessionId } from '../../shell/session.ts';
 import type { LoginRefusals } from './refusals.ts';
@@ -16,9 +17,9 @@ export interface IncomingLogin {
   readonly id: string;
   readonly request: LoginRequest;
   /** Whose sandbox it is for: a uid, or what root has said. */
-  readonly whose: number | string;
+  readonly whose: Uid | string;
   readonly client: ClientConnection;
-  readonly peerUid: number;
+  readonly peerUid: Uid;
   /** When the client had connected, in nanoseconds of CLOCK_MONOTONIC. */
   readonly receivedNs: bigint;
 }
@@ -32,7 +33,7 @@ export interface ConnectionParts {
 }
 
 /** Whose sandbox a request is for; undefined: it may not say that on this socket. */
-type Whose = (request: LoginRequest, peerUid: number) => number | string | undefined;
+type Whose = (request: LoginRequest, peerUid: Uid) => Uid | string | undefined;
 
 interface Arrived {
   readonly client: ClientConnection;
@@ -62,7 +63,7 @@ const notUnderstood = new DockershError('E_PROTOCOL');
 
 export class LoginConnections {
   readonly #parts: ConnectionParts;
-  readonly #pending = new Map<number, number>();
+  readonly #pending = new Map<Uid, number>();
   #pendingAtAll = 0;
   /** By uid. Nobody has been looked at yet, or not since there is something to look at. */
   readonly #turns = new Turns<number, Arrived>();
@@ -94,7 +95,7 @@ export class LoginConnections {
   }
 
   /** Counts a login of this uid; undefined where there are too many. The result ends the count. */
-  #count(uid: number): (() => void) | undefined {
+  #count(uid: Uid): (() => void) | undefined {
     const pending = this.#pending.get(uid) ?? 0;
     if (pending >= (this.#pendingAtAll < mostPendingAtAll ? mostPending : fewPending)) return undefined;
     this.#pending.set(uid, pending + 1);

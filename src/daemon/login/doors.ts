@@ -9,12 +9,13 @@ import path from 'node:path';
 import type { ClientConnection } from '../../isolation/socket/client-connection.ts';
 import { SeqpacketListener } from '../../isolation/socket/seqpacket.ts';
 import type { Logger } from '../../lib/log.ts';
+import type { Uid } from '../../lib/values/uid.ts';
 
 export class Doors implements Disposable {
   readonly #folder: string;
   readonly #accepted: (clients: readonly ClientConnection[]) => void;
   readonly #log: Logger;
-  readonly #open = new Map<number, SeqpacketListener>();
+  readonly #open = new Map<Uid, SeqpacketListener>();
 
   private constructor(folder: string, accepted: (clients: readonly ClientConnection[]) => void, log: Logger) {
     this.#folder = folder;
@@ -32,12 +33,12 @@ export class Doors implements Disposable {
     return new Doors(folder, accepted, log);
   }
 
-  #pathOf(uid: number): string {
+  #pathOf(uid: Uid): string {
     return path.join(this.#folder, `${uid}.sock`);
   }
 
   /** A socket that cannot be made is not missed: its user logs in by the common one. */
-  open(uid: number): void {
+  open(uid: Uid): void {
     if (this.#open.has(uid)) return;
     try {
       using fd = SeqpacketListener.bind(this.#pathOf(uid), 0o600);
@@ -51,7 +52,7 @@ export class Doors implements Disposable {
   }
 
   /** Clients that have connected by then are still served. */
-  close(uid: number): void {
+  close(uid: Uid): void {
     rmSync(this.#pathOf(uid), { force: true });
     this.#open.get(uid)?.close();
     this.#open.delete(uid);

@@ -3,6 +3,7 @@
 // again and again is one record, so that nobody's logins push out another's.
 
 import type { SandboxStart, SessionEnd, SessionStart } from '../../isolation/engine.ts';
+import type { Uid } from '../../lib/values/uid.ts';
 
 /** Of logins that have ended, and of all. */
 const kept = 1000;
@@ -11,8 +12,8 @@ const keptAtAll = 20_000;
 interface Login {
   readonly id: string;
   /** The uid whose records it belongs to: the peer's, whatever user it logs in as. */
-  readonly whose: number;
-  uid: number;
+  readonly whose: Uid;
+  uid: Uid;
   user: string;
   readonly at: string;
   kind: 'warm' | 'cold';
@@ -26,7 +27,7 @@ interface Login {
 
 export interface LoginSummary {
   readonly id: string;
-  readonly uid: number;
+  readonly uid: Uid;
   readonly user: string;
   readonly at: string;
   readonly kind: 'warm' | 'cold';
@@ -41,13 +42,13 @@ const supervisorSteps = ['received', 'terminal', 'fork', 'exec'];
 export class LoginHistory {
   readonly #logins = new Map<string, Login>();
   /** The same records by uid; those that have ended, oldest first. */
-  readonly #ended = new Map<number, Map<string, Login>>();
+  readonly #ended = new Map<Uid, Map<string, Login>>();
   #endedCount = 0;
   /** The last login of each uid, while it is a refusal. */
-  readonly #refused = new Map<number, Login>();
-  readonly #starts = new Map<number, SandboxStart>();
+  readonly #refused = new Map<Uid, Login>();
+  readonly #starts = new Map<Uid, SandboxStart>();
 
-  begin(id: string, uid: number, startedNs: bigint, receivedNs: bigint): void {
+  begin(id: string, uid: Uid, startedNs: bigint, receivedNs: bigint): void {
     const oldest = this.#logins.values().next().value;
     if (this.#logins.size >= keptAtAll && oldest !== undefined) this.#forget(oldest);
     const start = startedNs > 0n && startedNs < receivedNs ? startedNs : receivedNs;
@@ -68,7 +69,7 @@ export class LoginHistory {
     });
   }
 
-  identified(id: string, user: { readonly name: string; readonly uid: number }): void {
+  identified(id: string, user: { readonly name: string; readonly uid: Uid }): void {
     const login = this.#logins.get(id);
     if (login !== undefined) Object.assign(login, { user: user.name, uid: user.uid });
     this.mark(id, 'policy');

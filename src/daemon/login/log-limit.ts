@@ -1,12 +1,13 @@
 // Limits how many lines of the log one user may cause: so many for each kind of event, and then a count, once a minute,
 // of those that were left out. All users together have an end as well, for some can be many (subuid(5)).
 
+import type { Uid } from '../../lib/values/uid.ts';
 import type { Rate } from '../../policy/values/session.ts';
 import { LoginRates } from './rate.ts';
 
 /** What was left out of the log; uid and kind are absent for all the rest. */
 export interface LeftOut {
-  readonly uid?: number;
+  readonly uid?: Uid;
   readonly code?: string;
   readonly more: number;
 }
@@ -21,7 +22,7 @@ export class LogLimit {
   readonly #report: (left: LeftOut) => void;
   readonly #buckets = new LoginRates<string>();
   readonly #all = new LoginRates<string>();
-  readonly #left = new Map<string, { uid: number; code: string; more: number }>();
+  readonly #left = new Map<string, { uid: Uid; code: string; more: number }>();
   #rest = 0;
 
   private constructor(rate: Rate, report: (left: LeftOut) => void) {
@@ -37,7 +38,7 @@ export class LogLimit {
   }
 
   /** Whether this event may have its line; it is counted otherwise. `nowMs`: of a clock that never jumps. */
-  take(uid: number, code = '', nowMs = performance.now()): boolean {
+  take(uid: Uid, code = '', nowMs = performance.now()): boolean {
     const key = `${uid} ${code}`;
     if (this.#buckets.take(key, this.#rate, nowMs) && this.#all.take('', ofEverybody, nowMs)) return true;
     const left = this.#left.get(key);

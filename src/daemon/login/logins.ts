@@ -7,6 +7,7 @@ import type { Engine, UserRecord } from '../../isolation/engine.ts';
 import type { Users } from '../../isolation/users.ts';
 import { DockershError } from '../../lib/errors.ts';
 import type { Logger } from '../../lib/log.ts';
+import type { Uid } from '../../lib/values/uid.ts';
 import type { EffectivePolicy, Evaluation } from '../../policy/policy.ts';
 import { formatProblem, type Problem } from '../../policy/problem.ts';
 import { loginOutside } from '../../protocol/login.ts';
@@ -126,7 +127,7 @@ export class LoginService {
     if (loginRate !== null && !this.#rates.take(user.uid, loginRate)) throw new DockershError('E_LOGIN_RATE');
   }
 
-  async #find(whose: number | string): Promise<UserRecord> {
+  async #find(whose: Uid | string): Promise<UserRecord> {
     const user = await this.#parts.users.find(whose);
     if (user !== undefined) return user;
     throw new DockershError('E_NO_POLICY', { why: `this host knows no user ${whose}` });

@@ -3,6 +3,7 @@
 
 import type { SessionEnd } from '../../isolation/engine.ts';
 import type { Logger } from '../../lib/log.ts';
+import type { Uid } from '../../lib/values/uid.ts';
 import { LogLimit } from './log-limit.ts';
 
 /** Sessions of one uid. A person comes nowhere near it, a script of theirs can. */
@@ -34,13 +35,13 @@ export class SessionLog {
   }
 
   /** `uid`: whose sandbox it is in. */
-  began(id: string, uid: number, about: object): void {
+  began(id: string, uid: Uid, about: object): void {
     if (this.#sessions.take(uid)) this.#log.info({ session: id, uid, ...about }, 'login');
     else if (this.#untold.size < mostUntold) this.#untold.add(id);
   }
 
   /** A login that became a shell of the host, whose end nobody tells us. */
-  outside(id: string, uid: number, about: object): void {
+  outside(id: string, uid: Uid, about: object): void {
     if (this.#sessions.take(uid)) this.#log.info({ session: id, uid, ...about }, 'login outside: exempt');
   }
 
@@ -50,7 +51,7 @@ export class SessionLog {
     this.#log.info({ session: id, uid, ...outcome, ...problem }, 'session ended');
   }
 
-  sandboxStarted(uid: number): void {
+  sandboxStarted(uid: Uid): void {
     if (this.#starts.take(uid)) this.#log.info({ uid }, 'sandbox started');
   }
 }

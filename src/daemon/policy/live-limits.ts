@@ -4,6 +4,7 @@ import type { CgroupHost } from '../../isolation/cgroup/host.ts';
 import type { Engine } from '../../isolation/engine.ts';
 import type { Users } from '../../isolation/users.ts';
 import type { Logger } from '../../lib/log.ts';
+import type { Uid } from '../../lib/values/uid.ts';
 import { type LimitKey, limitEntries, sampleOf } from '../../limits/limits.ts';
 import { describePolicyKey, type PolicyKey, policyKeys } from '../../policy/schema.ts';
 import type { UserStore } from '../../users/store.ts';
@@ -39,7 +40,7 @@ export class LiveLimits {
   readonly #parts: LiveParts;
   /** Sandboxes whose limits the kernel has refused, which is said once. */
   readonly #failing = new Set<number>();
-  readonly #retries = new Map<number, NodeJS.Timeout>();
+  readonly #retries = new Map<Uid, NodeJS.Timeout>();
 
   constructor(parts: LiveParts) {
     this.#parts = parts;
@@ -52,7 +53,7 @@ export class LiveLimits {
   }
 
   /** Has one sandbox keep to what the policy says now. */
-  follow(uid: number): void {
+  follow(uid: Uid): void {
     const { log } = this.#parts;
     this.#adjust(uid)
       .then(() => this.#failing.delete(uid))
@@ -65,7 +66,7 @@ export class LiveLimits {
       });
   }
 
-  #retry(uid: number): void {
+  #retry(uid: Uid): void {
     clearTimeout(this.#retries.get(uid));
     const timer = setTimeout(() => {
       this.#retries.delete(uid);
@@ -75,7 +76,7 @@ export class LiveLimits {
     this.#retries.set(uid, timer);
   }
 
-  async #adjust(uid: number): Promise<void> {
+  async #adjust(uid: Uid): Promise<void> {
     const { users, policy, ownSettings, engine, store } = this.#parts;
     const user = users.remembered(uid) ?? (await users.find(uid));
     const given = user === undefined ? undefined : await ownSettings.given(user);

@@ -4,6 +4,7 @@
 import { within } from '../../lib/async/within.ts';
 import { DockershError } from '../../lib/errors.ts';
 import { shellOperand } from '../../lib/text/shell-word.ts';
+import type { Uid } from '../../lib/values/uid.ts';
 
 /** Of one user. Ends by itself when it takes too long. */
 export interface Pause extends AsyncDisposable {
@@ -18,22 +19,22 @@ export interface Pause extends AsyncDisposable {
 
 /** Whose sandboxes are paused. */
 export class Pauses {
-  readonly #ends = new Map<number, Promise<void>>();
+  readonly #ends = new Map<Uid, Promise<void>>();
 
   /** Resolves at the end of the pause; undefined where there is none. */
-  ended(uid: number): Promise<void> | undefined {
+  ended(uid: Uid): Promise<void> | undefined {
     return this.#ends.get(uid);
   }
 
   /** Waits until there is none; throws E_STOPPING at `deadline` (Date.now). */
-  async over(uid: number, deadline: number): Promise<void> {
+  async over(uid: Uid, deadline: number): Promise<void> {
     // One may have begun while another was waited for.
     for (let end = this.#ends.get(uid); end !== undefined; end = this.#ends.get(uid))
       await within(end, deadline - Date.now());
   }
 
   /** Callers let one pause a user be at a time. */
-  begin(uid: number): Disposable {
+  begin(uid: Uid): Disposable {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#ends.set(uid, promise);
     return {

@@ -3,6 +3,7 @@
 
 import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
+import { Uid } from '../../lib/values/uid.ts';
 import { limitsOf, shownLimits } from '../../limits/limits.ts';
 import { limitsShape, shownLimitsShape } from '../../limits/shapes.ts';
 import { cgroupName } from '../cgroup/host.ts';
@@ -13,7 +14,7 @@ const KnownLimits = z.strictObject(limitsShape);
 
 /** What has to be known of a running sandbox besides what its supervisor says. */
 export const SandboxRecord = z.strictObject({
-  uid: z.int(),
+  uid: Uid,
   user: z.string(),
   home: z.string(),
   image: z.string(),

@@ -7,6 +7,7 @@
 import { readdir, readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
 import type { Logger } from '../../lib/log.ts';
+import { type Uid, uidIn } from '../../lib/values/uid.ts';
 import type { CgroupHost } from '../cgroup/host.ts';
 import type { EngineEvents } from '../engine.ts';
 import { SeqpacketConnection } from '../socket/seqpacket.ts';
@@ -22,22 +23,22 @@ export interface SandboxRegistryOptions {
 
 export class SandboxRegistry {
   readonly #options: SandboxRegistryOptions;
-  readonly #isStarting: (uid: number) => boolean;
-  readonly #sandboxes = new Map<number, Sandbox>();
+  readonly #isStarting: (uid: Uid) => boolean;
+  readonly #sandboxes = new Map<Uid, Sandbox>();
   /** What is kept open for them. */
   readonly #storages = new Map<Sandbox, AsyncDisposable>();
 
   /** `isStarting`: another of that uid is being prepared, so that what lies there is not left over. */
-  constructor(options: SandboxRegistryOptions, isStarting: (uid: number) => boolean) {
+  constructor(options: SandboxRegistryOptions, isStarting: (uid: Uid) => boolean) {
     this.#options = options;
     this.#isStarting = isStarting;
   }
 
-  get(uid: number): Sandbox | undefined {
+  get(uid: Uid): Sandbox | undefined {
     return this.#sandboxes.get(uid);
   }
 
-  uids(): number[] {
+  uids(): Uid[] {
     return [...this.#sandboxes.keys()];
   }
 
@@ -45,17 +46,17 @@ export class SandboxRegistry {
     return [...this.#sandboxes.values()];
   }
 
-  #recordFile(uid: number): string {
+  #recordFile(uid: Uid): string {
     return path.join(this.#options.run, 'sandboxes', `${uid}.json`);
   }
 
-  controlSocket(uid: number): string {
+  controlSocket(uid: Uid): string {
     return path.join(this.#options.run, 'sandboxes', `${uid}.sock`);
   }
 
   /** Owns the connection to the supervisor. The sandbox is here until nothing of it is left. */
   adopt(
-    uid: number,
+    uid: Uid,
     connection: SeqpacketConnection,
     record: SandboxRecord,
     state: 'starting' | 'running',
@@ -75,7 +76,7 @@ export class SandboxRegistry {
     return sandbox;
   }
 
-  #gone(uid: number, sandbox: Sandbox, record: SandboxRecord): void {
+  #gone(uid: Uid, sandbox: Sandbox, record: SandboxRecord): void {
     const { events, log } = this.#options;
     if (this.#sandboxes.get(uid) === sandbox) this.#sandboxes.delete(uid);
     const { failure } = sandbox;
@@ -89,7 +90,7 @@ export class SandboxRegistry {
   }
 
   /** Keeps it open until nothing is left of the sandbox; for none, not at all. */
-  async keep(uid: number, storage: AsyncDisposable): Promise<void> {
+  async keep(uid: Uid, storage: AsyncDisposable): Promise<void> {
     const sandbox = this.#sandboxes.get(uid);
     if (sandbox === undefined) await storage[Symbol.asyncDispose]();
     else this.#storages.set(sandbox, storage);
@@ -110,7 +111,7 @@ export class SandboxRegistry {
   }
 
   /** Of one whose supervisor was never asked to build it. */
-  forget(uid: number): void {
+  forget(uid: Uid): void {
     this.#sandboxes.delete(uid);
   }
 
@@ -118,13 +119,13 @@ export class SandboxRegistry {
   async reconcile(): Promise<void> {
     const folder = path.join(this.#options.run, 'sandboxes');
     for (const name of await readdir(folder)) {
-      const uid = /^(\d+)\.json$/.exec(name)?.[1];
-      if (uid !== undefined) await this.#reconnect(Number(uid));
+      const uid = name.endsWith('.json') ? uidIn(path.basename(name, '.json')) : undefined;
+      if (uid !== undefined) await this.#reconnect(uid);
     }
     await this.#clearCgroups();
   }
 
-  async #reconnect(uid: number): Promise<void> {
+  async #reconnect(uid: Uid): Promise<void> {
     const { log } = this.#options;
     try {
       const record = SandboxRecord.parse(JSON.parse(await readFile(this.#recordFile(uid), 'utf8')));

@@ -8,6 +8,7 @@ import { within } from '../../lib/async/within.ts';
 import { DockershError } from '../../lib/errors.ts';
 import type { OwnedFd } from '../../lib/fd.ts';
 import type { Logger } from '../../lib/log.ts';
+import type { Uid } from '../../lib/values/uid.ts';
 import { limitsOf } from '../../limits/limits.ts';
 import type { CgroupHost } from '../cgroup/host.ts';
 import type {
@@ -114,30 +115,30 @@ export class Sandboxes implements Engine {
     throw new DockershError('E_SANDBOX_START', { why: `its supervisor ended ${mostAttempts} times` });
   }
 
-  dispose(message: Buffer, connection: OwnedFd): void {
-    this.#startPool().disposer.dispose(message, connection);
+  dispose(message: Buffer, connection: OwnedFd, uid: Uid): void {
+    this.#startPool().disposer.dispose(message, connection, uid);
   }
 
-  discard(uid: number, connection: OwnedFd): void {
+  discard(uid: Uid, connection: OwnedFd): void {
     this.#startPool().disposer.discard(uid, connection);
   }
 
-  async stop(uid: number): Promise<boolean> {
+  async stop(uid: Uid): Promise<boolean> {
     return await this.#stop(uid, this.#registry.get(uid) ?? (await this.#starts.get(uid)));
   }
 
-  async stopStarted(uid: number): Promise<boolean> {
+  async stopStarted(uid: Uid): Promise<boolean> {
     return await this.#stop(uid, this.#registry.get(uid));
   }
 
-  async #stop(uid: number, sandbox: Sandbox | undefined): Promise<boolean> {
+  async #stop(uid: Uid, sandbox: Sandbox | undefined): Promise<boolean> {
     if (sandbox === undefined) return false;
     await this.#pauses.ended(uid);
     await sandbox.stop(async () => await this.#options.cgroups.kill(cgroupOf(sandbox.record)));
     return true;
   }
 
-  async keep(uid: number, storage: AsyncDisposable): Promise<void> {
+  async keep(uid: Uid, storage: AsyncDisposable): Promise<void> {
     await this.#registry.keep(uid, storage);
   }
 
@@ -154,11 +155,11 @@ export class Sandboxes implements Engine {
     }
   }
 
-  uids(): number[] {
+  uids(): Uid[] {
     return this.#registry.uids();
   }
 
-  nameOf(uid: number): string | undefined {
+  nameOf(uid: Uid): string | undefined {
     return this.#registry.get(uid)?.record.user;
   }
 
@@ -179,11 +180,11 @@ export class Sandboxes implements Engine {
     return await Promise.all(this.#registry.all().map((sandbox) => usageOf(sandbox, cgroups)));
   }
 
-  settingsOf(uid: number): Readonly<Record<string, string>> | undefined {
+  settingsOf(uid: Uid): Readonly<Record<string, string>> | undefined {
     return this.#registry.get(uid)?.record.settings;
   }
 
-  async adjust(uid: number, limits: Limits, settings: Readonly<Record<string, string>>): Promise<boolean> {
+  async adjust(uid: Uid, limits: Limits, settings: Readonly<Record<string, string>>): Promise<boolean> {
     const sandbox = this.#registry.get(uid);
     // One that is starting has no cgroup of its own yet; it is looked at again when it has started.
     if (sandbox?.state !== 'running') return false;
@@ -231,7 +232,7 @@ function hasAll(
   return Object.entries(settings).every(([key, value]) => known?.[key] === value);
 }
 
-function otherUser(uid: number, running: string, name: string): DockershError {
+function otherUser(uid: Uid, running: string, name: string): DockershError {
   return new DockershError('E_OWNER', {
     what: `the sandbox of uid ${uid} that runs was started for the account ${running}, not for ${name}`,
     hint: `Stop it: dockershctl stop ${uid}`,

@@ -4,6 +4,7 @@
 import path from 'node:path';
 import { toDockershError } from '../../lib/errors.ts';
 import type { Logger } from '../../lib/log.ts';
+import type { Uid } from '../../lib/values/uid.ts';
 import { type CgroupHost, cgroupName } from '../cgroup/host.ts';
 import type { PreparedSandbox, SandboxSpec, SandboxStorage } from '../engine.ts';
 import type { SupervisorPool } from '../supervisor/pool.ts';
@@ -28,25 +29,25 @@ export interface StartParts {
 export class SandboxStarts {
   readonly #options: SandboxStartsOptions;
   readonly #parts: StartParts;
-  readonly #starting = new Map<number, Promise<Sandbox>>();
+  readonly #starting = new Map<Uid, Promise<Sandbox>>();
   /** Layers of sandboxes that are being prepared: in use before there is a sandbox to ask. */
-  readonly #promised = new Map<number, readonly string[]>();
+  readonly #promised = new Map<Uid, readonly string[]>();
 
   constructor(options: SandboxStartsOptions, parts: StartParts) {
     this.#options = options;
     this.#parts = parts;
   }
 
-  has(uid: number): boolean {
+  has(uid: Uid): boolean {
     return this.#starting.has(uid);
   }
 
   /** The sandbox that is being prepared; its supervisor has been asked for it when this resolves. */
-  get(uid: number): Promise<Sandbox> | undefined {
+  get(uid: Uid): Promise<Sandbox> | undefined {
     return this.#starting.get(uid);
   }
 
-  uids(): number[] {
+  uids(): Uid[] {
     return [...this.#starting.keys()];
   }
 
@@ -64,7 +65,7 @@ export class SandboxStarts {
    * The user's sandbox, prepared by one caller however many ask at once. `cold`: it does not run yet. Rejects with what
    * `prepare` throws, E_DEVICE, E_LIMIT_REFUSED, E_SANDBOX_START.
    */
-  ensure(uid: number, prepare: () => Promise<PreparedSandbox>): { sandbox: Promise<Sandbox>; cold: boolean } {
+  ensure(uid: Uid, prepare: () => Promise<PreparedSandbox>): { sandbox: Promise<Sandbox>; cold: boolean } {
     const running = this.#parts.registry.get(uid);
     if (running !== undefined)
       return { sandbox: Promise.resolve(running), cold: running.state === 'starting' };
@@ -82,7 +83,7 @@ export class SandboxStarts {
     return { sandbox, cold: true };
   }
 
-  async #start(uid: number, prepare: () => Promise<PreparedSandbox>): Promise<Sandbox> {
+  async #start(uid: Uid, prepare: () => Promise<PreparedSandbox>): Promise<Sandbox> {
     await using prepared = await prepare();
     await using held = new AsyncDisposableStack(); // until the sandbox has it
     const { spec, storage } = prepared;

@@ -5,13 +5,14 @@
 
 import { hasErrno } from '../../lib/errors.ts';
 import { OwnedFd } from '../../lib/fd.ts';
+import type { Uid } from '../../lib/values/uid.ts';
 import { addon } from '../addon.ts';
 
 export interface Disposer {
-  /** Sends the message to the client and closes its connection, which it takes, unless it throws. */
-  dispose(message: Buffer, connection: OwnedFd): void;
+  /** Sends the message to the client, who has this uid, and closes its connection, which it takes, unless it throws. */
+  dispose(message: Buffer, connection: OwnedFd, uid: Uid): void;
   /** Has the connection of this uid closed, sooner or later; takes it. */
-  discard(uid: number, connection: OwnedFd): void;
+  discard(uid: Uid, connection: OwnedFd): void;
 }
 
 export interface Arrivals {
@@ -25,7 +26,7 @@ export function acceptClients(listening: OwnedFd): Arrivals {
   const [closed = 0, ...found] = addon().acceptClients(listening.borrow());
   const clients = Array.from({ length: found.length / 2 }, (_, index) => {
     const [fd = -1, uid = -1] = [found[2 * index], found[2 * index + 1]];
-    return new ClientConnection(new OwnedFd(fd), uid < 0 ? -1 - uid : uid, uid < 0);
+    return new ClientConnection(new OwnedFd(fd), (uid < 0 ? -1 - uid : uid) as Uid, uid < 0);
   });
   return { clients, tooMany: closed + clients.filter(({ isTooMany }) => isTooMany).length };
 }
@@ -34,12 +35,12 @@ export class ClientConnection {
   #fd: OwnedFd | undefined;
   #stop: (() => void) | undefined;
   /** The peer's, by the kernel's word (SO_PEERCRED). */
-  readonly uid: number;
+  readonly uid: Uid;
 
   /** More connections than this uid is allowed: this one is not looked at. */
   readonly isTooMany: boolean;
 
-  constructor(fd: OwnedFd, uid: number, isTooMany = false) {
+  constructor(fd: OwnedFd, uid: Uid, isTooMany = false) {
     this.#fd = fd;
     this.uid = uid;
     this.isTooMany = isTooMany;
@@ -105,7 +106,7 @@ export class ClientConnection {
   refuse(disposer: Disposer, message: Buffer): void {
     if (this.#fd === undefined) return;
     try {
-      this.handOver((fd) => disposer.dispose(message, fd));
+      this.handOver((fd) => disposer.dispose(message, fd, this.uid));
     } catch {
       this.dismiss(disposer, message);
     }

@@ -3,6 +3,7 @@
 // given to a process that exits for it, so that hundreds of connections cost one fork.
 
 import { OwnedFd } from '../../lib/fd.ts';
+import type { Uid } from '../../lib/values/uid.ts';
 import { addon } from '../addon.ts';
 
 /** Far below what a socket pair takes before it is full (its send buffer). */
@@ -20,19 +21,19 @@ interface Bin {
 const anything = Buffer.from('x');
 
 export class Bins {
-  readonly #carry: (uid: number, bin: OwnedFd) => void;
-  readonly #bins = new Map<number, Bin>();
+  readonly #carry: (uid: Uid, bin: OwnedFd) => void;
+  readonly #bins = new Map<Uid, Bin>();
   /** Bins that could not be handed over just now. */
   readonly #left: OwnedFd[] = [];
   #retry: NodeJS.Timeout | undefined;
 
   /** `carry` takes a bin and has it closed, unless it throws. */
-  constructor(carry: (uid: number, bin: OwnedFd) => void) {
+  constructor(carry: (uid: Uid, bin: OwnedFd) => void) {
     this.#carry = carry;
   }
 
   /** Takes the connection. */
-  put(uid: number, connection: OwnedFd): void {
+  put(uid: Uid, connection: OwnedFd): void {
     try {
       const bin = this.#bins.get(uid) ?? this.#open(uid);
       // Ours is not the last copy then: closing it waits for nobody.
@@ -46,7 +47,7 @@ export class Bins {
     }
   }
 
-  #open(uid: number): Bin {
+  #open(uid: Uid): Bin {
     const [ours, theirs] = addon().socketPair();
     const timer = setTimeout(() => this.#empty(uid), fillMs);
     const bin = { ours: new OwnedFd(ours), theirs: new OwnedFd(theirs), count: 0, timer };
@@ -54,7 +55,7 @@ export class Bins {
     return bin;
   }
 
-  #empty(uid: number): void {
+  #empty(uid: Uid): void {
     const bin = this.#bins.get(uid);
     if (bin === undefined) return;
     clearTimeout(bin.timer);

@@ -7,6 +7,7 @@ import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { OwnedFd } from '../../lib/fd.ts';
 import type { Logger } from '../../lib/log.ts';
+import type { Uid } from '../../lib/values/uid.ts';
 import { WireWriter, withFdCount } from '../../lib/wire.ts';
 import { addon } from '../addon.ts';
 import { ClientConnection, type Disposer, isPeerGone } from '../socket/client-connection.ts';
@@ -47,20 +48,20 @@ export class Launcher implements Disposer, Disposable {
     }
   }
 
-  dispose(message: Buffer, connection: OwnedFd): void {
+  dispose(message: Buffer, connection: OwnedFd, uid: Uid): void {
     // The launcher passes on what it gets, but for the number of descriptors.
     this.send(withFdCount(message, 1), connection, ([fd]) => {
       // It had them waiting when it ended. The next one is asked.
-      if (fd !== undefined && !this.#closed) new ClientConnection(fd, -1).refuse(this, message);
+      if (fd !== undefined && !this.#closed) new ClientConnection(fd, uid).refuse(this, message);
     });
     this.#tellLater();
   }
 
-  discard(uid: number, connection: OwnedFd): void {
+  discard(uid: Uid, connection: OwnedFd): void {
     this.#bins.put(uid, connection);
   }
 
-  #carry(uid: number, bin: OwnedFd): void {
+  #carry(uid: Uid, bin: OwnedFd): void {
     const message = new WireWriter('discard').u32('uid', uid).finish(1);
     this.send(message, bin, ([fd]) => {
       if (fd !== undefined && !this.#closed) this.#bins.put(uid, fd);

@@ -5,6 +5,7 @@
 import { rm } from 'node:fs/promises';
 import { z } from 'zod';
 import { writeFileAtomic } from '../../lib/atomic-file.ts';
+import type { Uid } from '../../lib/values/uid.ts';
 import { uidsBelow } from '../folders.ts';
 import { readJson } from '../layer/files.ts';
 import { basesIn } from '../layer/snapshots.ts';
@@ -22,7 +23,7 @@ export class DiskBases {
     this.#disks = disks;
   }
 
-  #file(uid: number): string {
+  #file(uid: Uid): string {
     return diskBasesFile(userFolder(this.#state, uid));
   }
 
@@ -34,7 +35,7 @@ export class DiskBases {
     return found;
   }
 
-  async #of(uid: number): Promise<readonly string[]> {
+  async #of(uid: Uid): Promise<readonly string[]> {
     if (!this.#disks.hasImage(uid)) {
       await using disk = await this.#disks.open(uid);
       return [...(await basesIn(disk.folder))];
@@ -44,14 +45,14 @@ export class DiskBases {
   }
 
   /** A layer is about to be made on it. */
-  async add(uid: number, digest: string): Promise<void> {
+  async add(uid: Uid, digest: string): Promise<void> {
     if (!this.#disks.hasImage(uid)) return;
     const known = (await readJson(this.#file(uid), list))?.digests ?? (await this.refresh(uid));
     if (!known.includes(digest)) await this.#write(uid, [...known, digest]);
   }
 
   /** Forgets what is on the disk no more. Call while nothing on it changes. */
-  async refresh(uid: number): Promise<readonly string[]> {
+  async refresh(uid: Uid): Promise<readonly string[]> {
     if (!this.#disks.hasImage(uid)) {
       await rm(this.#file(uid), { force: true });
       return [];
@@ -61,14 +62,14 @@ export class DiskBases {
   }
 
   /** The same, where the disk is an image and open. */
-  async refreshIn(uid: number, folder: string): Promise<readonly string[]> {
+  async refreshIn(uid: Uid, folder: string): Promise<readonly string[]> {
     const digests = [...(await basesIn(folder))].sort();
     const known = await readJson(this.#file(uid), list);
     if (known === undefined || known.digests.join() !== digests.join()) await this.#write(uid, digests);
     return digests;
   }
 
-  async #write(uid: number, digests: readonly string[]): Promise<void> {
+  async #write(uid: Uid, digests: readonly string[]): Promise<void> {
     await writeFileAtomic(this.#file(uid), `${JSON.stringify({ digests })}\n`);
   }
 }

@@ -1,6 +1,7 @@
 // Holds disk limits by disk images: fits the image to the limits at a start, and grows it while a sandbox runs.
 
 import type { Logger } from '../../lib/log.ts';
+import type { Uid } from '../../lib/values/uid.ts';
 import { blockBytes, type DiskImageSize, diskImageBytes, fitsInodes, spaceOf } from './disk-image.ts';
 import { hasRoomFor, isSameSize } from './disk-image-size.ts';
 import type { DiskLimits, DiskUse } from './limits.ts';
@@ -19,7 +20,7 @@ export class DiskImages {
   }
 
   /** As UserDisks has it. Throws E_DISK_FULL, E_DISK_BROKEN. */
-  async prepare(uid: number, { diskBytes, inodes }: DiskLimits): Promise<void> {
+  async prepare(uid: Uid, { diskBytes, inodes }: DiskLimits): Promise<void> {
     if (diskBytes === null) return;
     const size: DiskImageSize = { bytes: diskBytes, inodes };
     if (!this.#images.exists(uid)) {
@@ -32,7 +33,7 @@ export class DiskImages {
   }
 
   /** Whether no other image is to be made. Grows it where that is all there is to do. */
-  async #staysAsItIs(uid: number, size: DiskImageSize): Promise<boolean> {
+  async #staysAsItIs(uid: Uid, size: DiskImageSize): Promise<boolean> {
     const image = await this.#images.mounted(uid);
     if (image === undefined) return false;
     const file = this.#images.fileOf(uid);
@@ -49,7 +50,7 @@ export class DiskImages {
   }
 
   /** As UserDisks has it. */
-  async adjust(uid: number, { diskBytes, inodes }: DiskLimits): Promise<boolean> {
+  async adjust(uid: Uid, { diskBytes, inodes }: DiskLimits): Promise<boolean> {
     if (diskBytes === null) return false;
     await using _use = await this.#images.open(uid);
     const image = await this.#images.mounted(uid);
@@ -59,7 +60,7 @@ export class DiskImages {
     return grown && fitsInodes((await image.space()).inodes, { bytes: diskBytes, inodes });
   }
 
-  async use(uid: number): Promise<DiskUse> {
+  async use(uid: Uid): Promise<DiskUse> {
     await using image = await this.#images.open(uid);
     const { bytes, usedBytes, inodes, usedInodes } = await spaceOf(image.folder);
     return { bytes: usedBytes, limitBytes: bytes, inodes: usedInodes, inodesLimit: inodes };

@@ -10,6 +10,7 @@ import { mkdir, open, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { syncFolder } from '../../lib/atomic-file.ts';
 import type { Logger } from '../../lib/log.ts';
+import type { Uid } from '../../lib/values/uid.ts';
 import { diskParts, halfDisk, userFolder, wholeDisk } from '../places.ts';
 import { type DiskImageSize, emptyDiskImage, MountedDiskImage, makeDiskImage } from './disk-image.ts';
 import { sizeToHold } from './disk-image-size.ts';
@@ -35,31 +36,31 @@ export class DiskMoves {
     this.#images = images;
   }
 
-  #folderOf(uid: number): string {
+  #folderOf(uid: Uid): string {
     return userFolder(this.#options.state, uid);
   }
 
-  #halfImageOf(uid: number): string {
+  #halfImageOf(uid: Uid): string {
     return `${this.#images.fileOf(uid)}.new`;
   }
 
   /** Moves what lies in the user's folder into a disk image. Throws E_DISK_FULL, E_LIMIT_REFUSED. */
-  async toImage(uid: number, wanted: DiskImageSize): Promise<void> {
+  async toImage(uid: Uid, wanted: DiskImageSize): Promise<void> {
     await this.#fillImage(uid, this.#folderOf(uid), wanted);
   }
 
   /** Moves what lies in `source`, the disk image that there is, into another. `source` stays as it is if that fails. */
-  async toOtherImage(uid: number, source: string, wanted: DiskImageSize): Promise<void> {
+  async toOtherImage(uid: Uid, source: string, wanted: DiskImageSize): Promise<void> {
     await this.#orAsItIs(uid, async () => await this.#fillImage(uid, source, wanted));
   }
 
   /** Moves what is in the disk image into the user's folder. The disk image stays as it is if that fails. */
-  async toFolder(uid: number): Promise<void> {
+  async toFolder(uid: Uid): Promise<void> {
     await this.#orAsItIs(uid, async () => await this.#emptyIntoFolder(uid));
   }
 
   /** A disk with an outdated limit is better than no login. */
-  async #orAsItIs(uid: number, move: () => Promise<void>): Promise<void> {
+  async #orAsItIs(uid: Uid, move: () => Promise<void>): Promise<void> {
     try {
       await move();
     } catch (error) {
@@ -69,7 +70,7 @@ export class DiskMoves {
   }
 
   /** Puts what lies in `source` into a new image, which then takes the place of whatever held it. */
-  async #fillImage(uid: number, source: string, wanted: DiskImageSize): Promise<void> {
+  async #fillImage(uid: Uid, source: string, wanted: DiskImageSize): Promise<void> {
     const { log, copy } = this.#options;
     const started = performance.now();
     await mkdir(this.#folderOf(uid), { recursive: true, mode: 0o700 });
@@ -100,7 +101,7 @@ export class DiskMoves {
     return sizeToHold(wanted, used);
   }
 
-  async #emptyIntoFolder(uid: number): Promise<void> {
+  async #emptyIntoFolder(uid: Uid): Promise<void> {
     const { log, copy } = this.#options;
     const folder = this.#folderOf(uid);
     const half = halfDisk(folder);
@@ -121,7 +122,7 @@ export class DiskMoves {
   }
 
   /** Finishes, or takes back, what a crash has left of a move. */
-  async settle(uid: number): Promise<void> {
+  async settle(uid: Uid): Promise<void> {
     const folder = this.#folderOf(uid);
     if (!existsSync(folder)) return;
     const halfImage = this.#halfImageOf(uid);
@@ -134,7 +135,7 @@ export class DiskMoves {
   }
 
   /** Puts a whole folder in the place of the image. */
-  async #takeOver(uid: number, whole: string): Promise<void> {
+  async #takeOver(uid: Uid, whole: string): Promise<void> {
     const folder = this.#folderOf(uid);
     await this.#images.close(uid);
     await rm(this.#images.fileOf(uid), { force: true });
@@ -144,7 +145,7 @@ export class DiskMoves {
     await this.#options.remove(whole);
   }
 
-  async #removeParts(uid: number): Promise<void> {
+  async #removeParts(uid: Uid): Promise<void> {
     for (const part of diskParts) {
       const old = path.join(this.#folderOf(uid), part);
       if (existsSync(old)) await this.#options.remove(old);

@@ -8,6 +8,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { syncFolder } from '../../lib/atomic-file.ts';
 import { DockershError } from '../../lib/errors.ts';
 import type { Logger } from '../../lib/log.ts';
+import type { Uid } from '../../lib/values/uid.ts';
 import { diskImage } from '../places.ts';
 import { MountedDiskImage } from './disk-image.ts';
 
@@ -34,29 +35,29 @@ export interface ImageUse extends AsyncDisposable {
 export class OpenDiskImages implements AsyncDisposable {
   readonly #state: string;
   readonly #log: Logger;
-  readonly #open = new Map<number, OpenImage>();
+  readonly #open = new Map<Uid, OpenImage>();
 
   constructor(state: string, log: Logger) {
     this.#state = state;
     this.#log = log;
   }
 
-  fileOf(uid: number): string {
+  fileOf(uid: Uid): string {
     return diskImage(this.#state, uid);
   }
 
   /** Whether the user has a disk image. */
-  exists(uid: number): boolean {
+  exists(uid: Uid): boolean {
     return existsSync(this.fileOf(uid));
   }
 
   /** Whether there is something to open: its file, or what is mounted of it. */
-  has(uid: number): boolean {
+  has(uid: Uid): boolean {
     return this.#open.has(uid) || this.exists(uid);
   }
 
   /** Throws E_DISK_BROKEN. */
-  async open(uid: number): Promise<ImageUse> {
+  async open(uid: Uid): Promise<ImageUse> {
     const image = this.#open.get(uid) ?? this.#mount(uid);
     clearTimeout(image.closing);
     image.users += 1;
@@ -70,11 +71,11 @@ export class OpenDiskImages implements AsyncDisposable {
   }
 
   /** The one that is open now; undefined: none is. */
-  async mounted(uid: number): Promise<MountedDiskImage | undefined> {
+  async mounted(uid: Uid): Promise<MountedDiskImage | undefined> {
     return await this.#open.get(uid)?.mounting;
   }
 
-  #mount(uid: number): OpenImage {
+  #mount(uid: Uid): OpenImage {
     const image: OpenImage = {
       mounting: MountedDiskImage.mount(this.fileOf(uid)),
       users: 0,
@@ -88,7 +89,7 @@ export class OpenDiskImages implements AsyncDisposable {
     return image;
   }
 
-  #release(uid: number, image: OpenImage): void {
+  #release(uid: Uid, image: OpenImage): void {
     image.users -= 1;
     if (image.users > 0) return;
     for (const tell of image.whenUnused) tell();
@@ -99,7 +100,7 @@ export class OpenDiskImages implements AsyncDisposable {
     image.closing.unref();
   }
 
-  async #close(uid: number, image: OpenImage): Promise<void> {
+  async #close(uid: Uid, image: OpenImage): Promise<void> {
     clearTimeout(image.closing);
     this.#open.delete(uid);
     try {
@@ -111,7 +112,7 @@ export class OpenDiskImages implements AsyncDisposable {
   }
 
   /** Nobody has it open when this resolves. Throws E_BUSY. */
-  async close(uid: number): Promise<void> {
+  async close(uid: Uid): Promise<void> {
     const deadline = Date.now() + patienceMs;
     for (let image = this.#open.get(uid); image !== undefined; image = this.#open.get(uid)) {
       if (image.users === 0) await this.#close(uid, image);
@@ -121,7 +122,7 @@ export class OpenDiskImages implements AsyncDisposable {
   }
 
   /** Puts `file` in the place of the user's image. It is whole, and on the disk. */
-  async replace(uid: number, file: string): Promise<void> {
+  async replace(uid: Uid, file: string): Promise<void> {
     const target = this.fileOf(uid);
     // The old one may still be open, by name and for reading only; whoever comes now finds the new one.
     const old = this.#open.get(uid);
@@ -131,7 +132,7 @@ export class OpenDiskImages implements AsyncDisposable {
     if (old !== undefined) void this.#closeOld(uid, old);
   }
 
-  async #closeOld(uid: number, old: OpenImage): Promise<void> {
+  async #closeOld(uid: Uid, old: OpenImage): Promise<void> {
     await unusedWithin(old, patienceMs);
     clearTimeout(old.closing);
     await (await old.mounting)[Symbol.asyncDispose]().catch((error: unknown) => {

@@ -3,6 +3,7 @@
 
 import path from 'node:path';
 import type { Logger } from '../../lib/log.ts';
+import type { Uid } from '../../lib/values/uid.ts';
 import { diskParts, userFolder } from '../places.ts';
 import type { DiskLimits, DiskUse } from './limits.ts';
 import {
@@ -18,7 +19,7 @@ import {
 
 /** Whose disk. */
 export interface DiskOwner {
-  readonly uid: number;
+  readonly uid: Uid;
   /** What root inside is on the host. */
   readonly projectId: number;
 }
@@ -39,12 +40,12 @@ export class ProjectDisks {
     this.#options = options;
   }
 
-  #folderOf(uid: number): string {
+  #folderOf(uid: Uid): string {
     return userFolder(this.#options.state, uid);
   }
 
   /** Whether the user's files are counted. */
-  has(uid: number): boolean {
+  has(uid: Uid): boolean {
     return isProject(this.#folderOf(uid));
   }
 
@@ -88,7 +89,7 @@ export class ProjectDisks {
   }
 
   /** As UserDisks has it. */
-  async leave(uid: number, folder: string): Promise<void> {
+  async leave(uid: Uid, folder: string): Promise<void> {
     await forgetProject(this.#folderOf(uid));
     await this.#options.mark(0, folder);
   }

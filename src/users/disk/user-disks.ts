@@ -6,6 +6,7 @@
 //   <state>/users/<uid>/{layer,rescue,snapshots,home}
 
 import { DockershError } from '../../lib/errors.ts';
+import type { Uid } from '../../lib/values/uid.ts';
 import type { StoppedUser } from '../lock.ts';
 import { userFolder } from '../places.ts';
 import { diskImagesMissing } from './disk-image.ts';
@@ -45,12 +46,12 @@ export class UserDisks implements AsyncDisposable {
     this.#projects = new ProjectDisks(options);
   }
 
-  hasImage(uid: number): boolean {
+  hasImage(uid: Uid): boolean {
     return this.#open.exists(uid);
   }
 
   /** Throws E_DISK_BROKEN. */
-  async open(uid: number): Promise<UserDisk> {
+  async open(uid: Uid): Promise<UserDisk> {
     const outside = userFolder(this.#state, uid);
     if (this.#open.has(uid)) return { ...(await this.#open.open(uid)), outside, limited: true };
     const limited = this.#projects.has(uid);
@@ -118,7 +119,7 @@ export class UserDisks implements AsyncDisposable {
   }
 
   /** The folder is about to leave the user's folder: its files are counted no more. */
-  async leave(uid: number, folder: string): Promise<void> {
+  async leave(uid: Uid, folder: string): Promise<void> {
     if (this.#projects.has(uid)) await this.#projects.leave(uid, folder);
   }
 
@@ -129,7 +130,7 @@ export class UserDisks implements AsyncDisposable {
   }
 
   /** After a start of the daemon, for every user that there is. */
-  async cleanUp(uid: number): Promise<void> {
+  async cleanUp(uid: Uid): Promise<void> {
     await this.#moves.settle(uid);
   }
 

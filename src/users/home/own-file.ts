@@ -4,6 +4,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { addon, type UserRecord } from '../../isolation/addon.ts';
 import { Slots } from '../../lib/async/slots.ts';
+import type { Uid } from '../../lib/values/uid.ts';
 import type { UserDisk } from '../disk/user-disks.ts';
 import { lastHome } from './private-home.ts';
 
@@ -15,13 +16,13 @@ const patienceMs = 1_000;
 const mostThreads = 2;
 
 export class OwnFiles {
-  readonly #open: (uid: number) => Promise<UserDisk>;
+  readonly #open: (uid: Uid) => Promise<UserDisk>;
   readonly #threads = new Slots(mostThreads);
   /** One reading at a time for each user: a home that hangs takes one thread at most. */
-  readonly #pending = new Map<number, Promise<OwnText>>();
+  readonly #pending = new Map<Uid, Promise<OwnText>>();
 
   /** `open`: the disk that a private home is on. */
-  constructor(open: (uid: number) => Promise<UserDisk>) {
+  constructor(open: (uid: Uid) => Promise<UserDisk>) {
     this.#open = open;
   }
 

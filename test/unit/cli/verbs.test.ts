@@ -3,12 +3,13 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { Uid } from '../../../src/lib/values/uid.ts';
 import type { AdminLogin, AdminSandbox } from '../../../src/protocol/admin.ts';
 import { answerOk, cli, FakeDaemon } from './fake-daemon.ts';
 
 const minute = 60_000;
 const sandbox = {
-  uid: 1000,
+  uid: Uid.parse(1000),
   user: 'ada',
   state: 'running',
   image: 'host',
@@ -28,7 +29,7 @@ const sandbox = {
 const login = {
   id: 'k3x9',
   user: 'ada',
-  uid: 1000,
+  uid: Uid.parse(1000),
   at: '2026-01-02T03:04:05Z',
   kind: 'warm',
   outcome: 'exit 0',

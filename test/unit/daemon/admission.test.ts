@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { Admission } from '../../../src/daemon/login/admission.ts';
 import type { Load } from '../../../src/isolation/engine.ts';
+import { Uid } from '../../../src/lib/values/uid.ts';
 import type { HostPolicy } from '../../../src/policy/policy.ts';
 
 const gigabyte = 1024 ** 3;
@@ -24,7 +25,7 @@ function host(changes: Partial<HostPolicy>, loads: Load[] = []) {
   );
   let next = 0;
   const enter = (uid: number, memoryLimitBytes: number | null = gigabyte) =>
-    admission.enter({ id: `s${++next}`, uid, memoryLimitBytes });
+    admission.enter({ id: `s${++next}`, uid: Uid.parse(uid), memoryLimitBytes });
   return { admission, enter, loads };
 }
 
@@ -32,7 +33,9 @@ const full = (what: string) => ({ code: 'E_FULL', message: expect.stringContaini
 
 describe('a login beyond what all may take', () => {
   test('is refused: sandboxes, but not into one that runs or starts', async () => {
-    const { enter } = host({ mostSandboxes: 2 }, [{ uid: 1, memoryLimitBytes: null, sessions: [] }]);
+    const { enter } = host({ mostSandboxes: 2 }, [
+      { uid: Uid.parse(1), memoryLimitBytes: null, sessions: [] },
+    ]);
     await enter(2);
     await expect(enter(3)).rejects.toMatchObject(full('sandboxes'));
     await enter(1);
@@ -40,7 +43,9 @@ describe('a login beyond what all may take', () => {
   });
 
   test('sessions, of all together', async () => {
-    const { enter } = host({ mostSessions: 3 }, [{ uid: 1, memoryLimitBytes: null, sessions: ['a', 'b'] }]);
+    const { enter } = host({ mostSessions: 3 }, [
+      { uid: Uid.parse(1), memoryLimitBytes: null, sessions: ['a', 'b'] },
+    ]);
     const place = await enter(1);
     await expect(enter(2)).rejects.toMatchObject(full('sessions'));
     place[Symbol.dispose]();
@@ -49,7 +54,7 @@ describe('a login beyond what all may take', () => {
 
   test('memory that is promised; none is all there is', async () => {
     const { enter } = host({ mostMemoryBytes: 3 * gigabyte }, [
-      { uid: 1, memoryLimitBytes: 2 * gigabyte, sessions: [] },
+      { uid: Uid.parse(1), memoryLimitBytes: 2 * gigabyte, sessions: [] },
     ]);
     await expect(enter(2, 2 * gigabyte)).rejects.toMatchObject(full('memory'));
     await expect(enter(2, null)).rejects.toMatchObject(full('memory'));
@@ -62,7 +67,7 @@ describe('a login beyond what all may take', () => {
   test('is counted once, by whom it is with', async () => {
     const { enter, loads } = host({ mostSessions: 2, mostSandboxes: 1 });
     await enter(1);
-    loads.push({ uid: 1, memoryLimitBytes: gigabyte, sessions: ['s1'] }); // there, and its place not given back yet
+    loads.push({ uid: Uid.parse(1), memoryLimitBytes: gigabyte, sessions: ['s1'] }); // there, and its place not given back yet
     await enter(1);
   });
 });
@@ -70,7 +75,7 @@ describe('a login beyond what all may take', () => {
 describe('a login that waits', () => {
   test('gets in when there is room, in turn', async () => {
     const { admission, enter, loads } = host({ mostSandboxes: 1, whenFull: 'wait', waitMs: 2000 });
-    loads.push({ uid: 1, memoryLimitBytes: gigabyte, sessions: [] });
+    loads.push({ uid: Uid.parse(1), memoryLimitBytes: gigabyte, sessions: [] });
     const order: number[] = [];
     const [two, three] = [2, 3].map(async (uid) => {
       const place = await enter(uid);
@@ -90,7 +95,7 @@ describe('a login that waits', () => {
 
   test('is refused in the end', async () => {
     const { enter, loads } = host({ mostSandboxes: 1, whenFull: 'wait', waitMs: 30 });
-    loads.push({ uid: 1, memoryLimitBytes: gigabyte, sessions: [] });
+    loads.push({ uid: Uid.parse(1), memoryLimitBytes: gigabyte, sessions: [] });
     await expect(enter(2)).rejects.toMatchObject(full('sandboxes'));
     loads.pop();
     await enter(3);

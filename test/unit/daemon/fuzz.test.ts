@@ -9,6 +9,7 @@ import { journalEntry } from '../../../src/daemon/journal.ts';
 import { LoginHistory } from '../../../src/daemon/login/history.ts';
 import { KeptPolicy } from '../../../src/daemon/policy/kept-policy.ts';
 import { createLogger } from '../../../src/lib/log.ts';
+import { Uid } from '../../../src/lib/values/uid.ts';
 import { holds, hostileText, textOf } from '../lib/holds.ts';
 
 /** As the journal reads it (https://systemd.io/JOURNAL_NATIVE_PROTOCOL/). */
@@ -95,7 +96,7 @@ holds(
       const history = new LoginHistory();
       for (const [index, [startedNs, receivedNs, stepsNs]] of logins.entries()) {
         const id = String(index);
-        history.begin(id, 1000, startedNs, receivedNs < 0n ? 0n : receivedNs);
+        history.begin(id, Uid.parse(1000), startedNs, receivedNs < 0n ? 0n : receivedNs);
         history.ended({
           id,
           uid: 1000,

@@ -2,6 +2,7 @@
 
 import { expect, test } from 'vitest';
 import { type LeftOut, LogLimit } from '../../../src/daemon/login/log-limit.ts';
+import { Uid } from '../../../src/lib/values/uid.ts';
 
 function limited(count: number): { limit: LogLimit; told: LeftOut[] } {
   const told: LeftOut[] = [];
@@ -11,7 +12,7 @@ function limited(count: number): { limit: LogLimit; told: LeftOut[] } {
 test('each user has so many lines of each kind, and then a count', () => {
   const { limit, told } = limited(3);
   const lines = (uid: number, code: string, tries: number): number =>
-    Array.from({ length: tries }, () => limit.take(uid, code, 0)).filter(Boolean).length;
+    Array.from({ length: tries }, () => limit.take(Uid.parse(uid), code, 0)).filter(Boolean).length;
   expect([lines(1, 'E_FULL', 100), lines(1, 'E_BUSY', 5), lines(2, 'E_FULL', 2)]).toEqual([3, 3, 2]);
   limit.report();
   expect(told).toEqual([
@@ -25,7 +26,7 @@ test('each user has so many lines of each kind, and then a count', () => {
 test('many users together have an end as well, and so have the counts', () => {
   const { limit, told } = limited(20);
   let lines = 0;
-  for (let uid = 0; uid < 5_000; uid += 1) lines += limit.take(uid, '', 0) ? 1 : 0;
+  for (let uid = 0; uid < 5_000; uid += 1) lines += limit.take(Uid.parse(uid), '', 0) ? 1 : 0;
   expect(lines).toBe(3_000);
   limit.report();
   expect(told).toHaveLength(101);

@@ -22,6 +22,7 @@ import { KeptPolicy } from '../../../src/daemon/policy/kept-policy.ts';
 import { PolicyStore } from '../../../src/daemon/policy/policy-store.ts';
 import type { UserRecord } from '../../../src/isolation/engine.ts';
 import { createLogger } from '../../../src/lib/log.ts';
+import { Uid } from '../../../src/lib/values/uid.ts';
 
 // The store believes only what root owns; there is no way to tell it otherwise.
 const asRoot = describe.runIf(process.getuid?.() === 0);
@@ -50,7 +51,7 @@ afterEach(async () => {
 const clockTick = (): Promise<void> => sleep(30);
 const account = (name: string): UserRecord => ({
   name,
-  uid: 1000,
+  uid: Uid.parse(1000),
   gid: 1000,
   home: `/home/${name}`,
   shell: '/bin/bash',

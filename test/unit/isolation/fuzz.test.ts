@@ -12,6 +12,7 @@ import { homeInside } from '../../../src/isolation/sandbox/home-inside.ts';
 import { recordOf, SandboxRecord } from '../../../src/isolation/sandbox/record.ts';
 import { sessionMessage } from '../../../src/isolation/supervisor/session-message.ts';
 import type { DockershError } from '../../../src/lib/errors.ts';
+import { Uid } from '../../../src/lib/values/uid.ts';
 import { parseWire } from '../../../src/lib/wire.ts';
 import { groupText, passwdText, subordinateText } from '../../../src/users/identity-layer.ts';
 import { chooseSlot, parseSubordinate, SlotRegistry, slotCount } from '../../../src/users/slot-registry.ts';
@@ -123,7 +124,7 @@ holds(
     fc.uniqueArray(fc.nat(50)),
     (text, uid, taken) => {
       const foreign = parseSubordinate(text);
-      const slot = chooseSlot(uid, new Set(taken), foreign);
+      const slot = chooseSlot(Uid.parse(uid), new Set(taken), foreign);
       if (slot === undefined) return;
       expect(taken).not.toContain(slot);
       const start = firstRange + slot * rangeSize;
@@ -195,7 +196,7 @@ holds(
       // Zod leaves that one name out of every record.
       const kept = Object.entries(slots).filter(([uid]) => uid !== '__proto__');
       expect(new Set(kept.map(([, given]) => given)).size).toBe(kept.length);
-      for (const [uid] of kept) expect(opened.has(Number(uid))).toBe(true);
+      for (const [uid] of kept) expect(opened.has(Uid.parse(Number(uid)))).toBe(true);
     } else expect(opened).toMatchObject({ code: 'E_INTERNAL' } satisfies Partial<DockershError>);
   }),
   300,

@@ -2,6 +2,7 @@
 
 import { describe, expect, test } from 'vitest';
 import { firstRange, idMap, idMapsOf, rangeSize } from '../../../src/isolation/ids.ts';
+import { Uid } from '../../../src/lib/values/uid.ts';
 import { chooseSlot, parseSubordinate, slotCount } from '../../../src/users/slot-registry.ts';
 import { seeded } from '../lib/seeded.ts';
 
@@ -96,7 +97,7 @@ describe("a user's maps", () => {
   const groupsOf = (...gids: number[]) => gids.map((gid) => ({ gid }));
 
   test('own uid, gid and groups are themselves', () => {
-    const maps = idMapsOf({ uid: 1000, gid: 1001, groups: groupsOf(1001, 27, 100_000) }, 7);
+    const maps = idMapsOf({ uid: Uid.parse(1000), gid: 1001, groups: groupsOf(1001, 27, 100_000) }, 7);
     expect(maps.rootId).toBe(firstRange + 7 * rangeSize);
     expect(maps.groups).toEqual([1001, 27, 100_000]);
     checkMap(maps.uidMap, maps.rootId, [1000]);
@@ -104,15 +105,15 @@ describe("a user's maps", () => {
   });
 
   test('a uid above 65535 is itself, beside a whole range', () => {
-    const maps = idMapsOf({ uid: 1_234_567, gid: 1_234_568, groups: [] }, 0);
+    const maps = idMapsOf({ uid: Uid.parse(1_234_567), gid: 1_234_568, groups: [] }, 0);
     checkMap(maps.uidMap, firstRange, [1_234_567]);
     checkMap(maps.gidMap, firstRange, [1_234_568]);
   });
 
   test('group 0 is never the host’s', () => {
     for (const user of [
-      { uid: 1000, gid: 0, groups: groupsOf(0, 4) },
-      { uid: 1000, gid: 1000, groups: groupsOf(0, 4) },
+      { uid: Uid.parse(1000), gid: 0, groups: groupsOf(0, 4) },
+      { uid: Uid.parse(1000), gid: 1000, groups: groupsOf(0, 4) },
     ]) {
       const maps = idMapsOf(user, 3);
       expect(maps.groups).not.toContain(0);
@@ -122,7 +123,7 @@ describe("a user's maps", () => {
 
   test('groups that lie where the ranges do are left out: they would be another user’s ids', () => {
     const maps = idMapsOf(
-      { uid: 1000, gid: 1000, groups: groupsOf(firstRange, 0xffff_fffe, firstRange - 1) },
+      { uid: Uid.parse(1000), gid: 1000, groups: groupsOf(firstRange, 0xffff_fffe, firstRange - 1) },
       1,
     );
     expect(maps.groups).toEqual([1000, firstRange - 1]);
@@ -131,7 +132,7 @@ describe("a user's maps", () => {
 
   test('as many groups as a user database gives never make more lines than the kernel takes', () => {
     const gids = Array.from({ length: 256 }, (_, index) => 2 + index * 3);
-    const maps = idMapsOf({ uid: 1000, gid: 999, groups: groupsOf(...gids) }, 0);
+    const maps = idMapsOf({ uid: Uid.parse(1000), gid: 999, groups: groupsOf(...gids) }, 0);
     expect(maps.groups).toContain(999); // the primary group is never the one that is left out
     checkMap(maps.gidMap, maps.rootId, maps.groups);
   });
@@ -140,7 +141,9 @@ describe("a user's maps", () => {
     const random = seeded(2);
     for (let round = 0; round < 60; round += 1) {
       const [one, two] = [random.below(slotCount - 1), slotCount - 1].map((slot, index) =>
-        extents(idMapsOf({ uid: 1000 + index, gid: 3000 + index, groups: groupsOf(100) }, slot).gidMap),
+        extents(
+          idMapsOf({ uid: Uid.parse(1000 + index), gid: 3000 + index, groups: groupsOf(100) }, slot).gidMap,
+        ),
       );
       for (const a of one ?? []) {
         for (const b of two ?? []) {
@@ -159,32 +162,32 @@ describe('slots', () => {
   });
 
   test('the first choice is what the uid names', () => {
-    expect(chooseSlot(1000, new Set(), [])).toBe(1000);
-    expect(chooseSlot(slotCount + 5, new Set(), [])).toBe(5);
-    expect(chooseSlot(2 ** 31 - 1, new Set(), [])).toBeLessThan(slotCount);
+    expect(chooseSlot(Uid.parse(1000), new Set(), [])).toBe(1000);
+    expect(chooseSlot(Uid.parse(slotCount + 5), new Set(), [])).toBe(5);
+    expect(chooseSlot(Uid.parse(2 ** 31 - 1), new Set(), [])).toBeLessThan(slotCount);
   });
 
   test('a taken one is passed over, round the end too', () => {
-    expect(chooseSlot(1000, new Set([1000, 1001]), [])).toBe(1002);
-    expect(chooseSlot(slotCount - 1, new Set([slotCount - 1, 0]), [])).toBe(1);
+    expect(chooseSlot(Uid.parse(1000), new Set([1000, 1001]), [])).toBe(1002);
+    expect(chooseSlot(Uid.parse(slotCount - 1), new Set([slotCount - 1, 0]), [])).toBe(1);
   });
 
   test('there is an end to them', () => {
     const all = new Set(Array.from({ length: slotCount }, (_, slot) => slot));
-    expect(chooseSlot(1000, all, [])).toBeUndefined();
+    expect(chooseSlot(Uid.parse(1000), all, [])).toBeUndefined();
     all.delete(999);
-    expect(chooseSlot(1000, all, [])).toBe(999);
+    expect(chooseSlot(Uid.parse(1000), all, [])).toBe(999);
   });
 
   test('subordinate ids are avoided, also where they only touch a range', () => {
     const start = (slot: number): number => firstRange + slot * rangeSize;
-    expect(chooseSlot(5, new Set(), [{ start: start(5), count: 1 }])).toBe(6);
-    expect(chooseSlot(5, new Set(), [{ start: start(6) - 1, count: 1 }])).toBe(6);
-    expect(chooseSlot(5, new Set(), [{ start: start(5) - 10, count: 11 }])).toBe(6);
-    expect(chooseSlot(5, new Set(), [{ start: start(4), count: 3 * rangeSize }])).toBe(7);
-    expect(chooseSlot(5, new Set(), [{ start: start(5) - 10, count: 10 }])).toBe(5);
-    expect(chooseSlot(5, new Set(), [{ start: start(6), count: 10 }])).toBe(5);
-    expect(chooseSlot(5, new Set(), [{ start: 100_000, count: 2 ** 33 }])).toBeUndefined();
+    expect(chooseSlot(Uid.parse(5), new Set(), [{ start: start(5), count: 1 }])).toBe(6);
+    expect(chooseSlot(Uid.parse(5), new Set(), [{ start: start(6) - 1, count: 1 }])).toBe(6);
+    expect(chooseSlot(Uid.parse(5), new Set(), [{ start: start(5) - 10, count: 11 }])).toBe(6);
+    expect(chooseSlot(Uid.parse(5), new Set(), [{ start: start(4), count: 3 * rangeSize }])).toBe(7);
+    expect(chooseSlot(Uid.parse(5), new Set(), [{ start: start(5) - 10, count: 10 }])).toBe(5);
+    expect(chooseSlot(Uid.parse(5), new Set(), [{ start: start(6), count: 10 }])).toBe(5);
+    expect(chooseSlot(Uid.parse(5), new Set(), [{ start: 100_000, count: 2 ** 33 }])).toBeUndefined();
   });
 
   test('any chosen slot is free of everything it should be', () => {
@@ -195,7 +198,7 @@ describe('slots', () => {
         start: firstRange + random.below(60 * rangeSize),
         count: random.below(3 * rangeSize),
       }));
-      const slot = chooseSlot(random.below(60), taken, foreign) ?? -1;
+      const slot = chooseSlot(Uid.parse(random.below(60)), taken, foreign) ?? -1;
       const from = firstRange + slot * rangeSize;
       expect(taken.has(slot)).toBe(false);
       for (const range of foreign)

@@ -1,11 +1,12 @@
 // A user and a sandbox to start from; each test names what it changes.
 
 import type { SandboxSpec, SessionLimits, UserRecord } from '../../../src/isolation/engine.ts';
+import { Uid } from '../../../src/lib/values/uid.ts';
 import { unlimited } from '../../../src/limits/limits.ts';
 
 export function aUser(changes: Partial<UserRecord> = {}): UserRecord {
   return {
-    uid: 1000,
+    uid: Uid.parse(1000),
     gid: 1000,
     name: 'tester',
     home: '/home/tester',

@@ -5,6 +5,7 @@ import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { idMapsOf } from '../../../src/isolation/ids.ts';
 import { homeInside } from '../../../src/isolation/sandbox/home-inside.ts';
+import { Uid } from '../../../src/lib/values/uid.ts';
 import {
   groupText,
   passwdText,
@@ -177,9 +178,9 @@ describe('the layer', () => {
 
 describe('/etc/subuid', () => {
   test('has ids of the range alone, and no line reaches across one of the user’s own', () => {
-    const { uidMap } = idMapsOf(aUser({ uid: 20_000, gid: 20_000 }), 3);
+    const { uidMap } = idMapsOf(aUser({ uid: Uid.parse(20_000), gid: 20_000 }), 3);
     expect(subordinateText('tester', uidMap)).toBe('tester:1:19999\ntester:20001:45535\n');
-    expect(subordinateText('tester', idMapsOf(aUser({ uid: 1000 }), 3).uidMap)).toBe(
+    expect(subordinateText('tester', idMapsOf(aUser({ uid: Uid.parse(1000) }), 3).uidMap)).toBe(
       'tester:1:999\ntester:1001:64535\n',
     );
     expect(subordinateText('a:b\n', '0 5 20000\n')).toBe('ab:1:19999\n');

@@ -2,9 +2,10 @@
 
 import { describe, expect, it } from 'vitest';
 import { Pauses } from '../../../src/isolation/sandbox/pause.ts';
+import { Uid } from '../../../src/lib/values/uid.ts';
 import { type HeldUser, type StoppedUser, stopUser, UserLocks } from '../../../src/users/lock.ts';
 
-const uid = 1000;
+const uid = Uid.parse(1000);
 const nobody = { stopStarted: async () => false };
 
 /** Lets everything go on that can. */
@@ -29,7 +30,7 @@ function waiting<T>(asked: Promise<T>) {
 describe("a user's data", () => {
   it('is waited for by nobody where nobody has it', async () => {
     const locks = new UserLocks();
-    using _other = await locks.lock(uid + 1);
+    using _other = await locks.lock(Uid.parse(uid + 1));
     using held = await locks.lock(uid, 0);
     expect(held.uid).toBe(uid);
   });

@@ -5,6 +5,7 @@ import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promis
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { Uid } from '../../../src/lib/values/uid.ts';
 import { homeProblem } from '../../../src/users/home/private-home.ts';
 import { runOk } from '../../fixtures/process.ts';
 
@@ -32,7 +33,7 @@ test.each(names)('a home in a folder of the name %j is moved by what the hint sa
     await mkdir(join(other, 'home'), { recursive: true });
     await writeFile(join(other, 'home/file'), 'theirs');
     await writeFile(join(outside, 'home-place'), `${other}\n`);
-    const owner = { user: { uid: 1000, name: 'alice' }, outside, folder: outside, homeRoot: null };
+    const owner = { user: { uid: Uid.parse(1000), name: 'alice' }, outside, folder: outside, homeRoot: null };
     const problem = await homeProblem(owner);
     expect(problem?.code).toBe('E_HOME');
     await pasted(problem?.hint, 'move it: ', folder);
@@ -50,7 +51,7 @@ test.each(names)('a home that is gone from the name %j begins anew by what the h
     const outside = join(folder, name, '1000');
     await mkdir(outside, { recursive: true });
     await writeFile(join(outside, 'home-place'), `${join(folder, 'gone', name)}\n`);
-    const owner = { user: { uid: 1000, name: 'alice' }, outside, folder: outside, homeRoot: null };
+    const owner = { user: { uid: Uid.parse(1000), name: 'alice' }, outside, folder: outside, homeRoot: null };
     await pasted((await homeProblem(owner))?.hint, 'an empty home: ', folder);
     expect(await readdir(outside)).toEqual([]);
     expect(await homeProblem(owner)).toBeUndefined();

@@ -3,6 +3,7 @@
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { Uid } from '../../../src/lib/values/uid.ts';
 import { SlotRegistry } from '../../../src/users/slot-registry.ts';
 
 let folder = '';
@@ -16,11 +17,11 @@ afterEach(async () => {
 test('a slot that could not be written is not given, and is asked for again', async () => {
   const file = path.join(folder, 'state/ids.json');
   const registry = await SlotRegistry.open(file);
-  await expect(registry.slotOf(1000)).rejects.toMatchObject({ code: 'ENOENT' });
-  await expect(registry.slotOf(1000)).rejects.toMatchObject({ code: 'ENOENT' });
+  await expect(registry.slotOf(Uid.parse(1000))).rejects.toMatchObject({ code: 'ENOENT' });
+  await expect(registry.slotOf(Uid.parse(1000))).rejects.toMatchObject({ code: 'ENOENT' });
   await mkdir(path.dirname(file));
-  expect(await registry.slotOf(1001)).toBe(1001);
-  expect(await registry.slotOf(1000)).toBe(1000);
+  expect(await registry.slotOf(Uid.parse(1001))).toBe(1001);
+  expect(await registry.slotOf(Uid.parse(1000))).toBe(1000);
   expect(JSON.parse(await readFile(file, 'utf8'))).toEqual({ version: 1, slots: { 1000: 1000, 1001: 1001 } });
 });
 

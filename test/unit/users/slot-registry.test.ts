@@ -3,6 +3,7 @@
 import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { Uid } from '../../../src/lib/values/uid.ts';
 import { SlotRegistry, slotCount } from '../../../src/users/slot-registry.ts';
 
 let folder = '';
@@ -19,14 +20,16 @@ const written = async (): Promise<unknown> => JSON.parse(await readFile(file, 'u
 
 test('a slot is on disk when it is given, for root alone', async () => {
   const registry = await SlotRegistry.open(file);
-  expect(await registry.slotOf(1000)).toBe(1000);
+  expect(await registry.slotOf(Uid.parse(1000))).toBe(1000);
   expect(await written()).toEqual({ version: 1, slots: { 1000: 1000 } });
   expect((await stat(file)).mode & 0o777).toBe(0o600);
 });
 
 test('it stays the same for ever, whoever comes later', async () => {
   const first = await SlotRegistry.open(file);
-  const uids = [1000, 1000 + slotCount, 1000 + 2 * slotCount, 1001, 2_000_000_000];
+  const uids = [1000, 1000 + slotCount, 1000 + 2 * slotCount, 1001, 2_000_000_000].map((uid) =>
+    Uid.parse(uid),
+  );
   const slots: number[] = [];
   for (const uid of uids) slots.push(await first.slotOf(uid));
   expect(new Set(slots).size).toBe(uids.length);
@@ -36,7 +39,7 @@ test('it stays the same for ever, whoever comes later', async () => {
 
 test('users who come at once get different slots, all of them on disk', async () => {
   const registry = await SlotRegistry.open(file);
-  const uids = Array.from({ length: 40 }, (_, index) => 1000 + index * slotCount);
+  const uids = Array.from({ length: 40 }, (_, index) => Uid.parse(1000 + index * slotCount));
   const slots = await Promise.all(uids.map((uid) => registry.slotOf(uid)));
   expect(new Set(slots).size).toBe(uids.length);
   const expected = Object.fromEntries(uids.map((uid, index) => [uid, slots[index]]));
@@ -45,11 +48,19 @@ test('users who come at once get different slots, all of them on disk', async ()
 
 test('one that is given back is free again, on disk as well', async () => {
   const registry = await SlotRegistry.open(file);
-  expect([registry.has(1000), await registry.slotOf(1000), registry.has(1000)]).toEqual([false, 1000, true]);
-  await Promise.all([registry.slotOf(1001), registry.release(1000), registry.release(77)]);
-  expect(registry.has(1000)).toBe(false);
+  expect([
+    registry.has(Uid.parse(1000)),
+    await registry.slotOf(Uid.parse(1000)),
+    registry.has(Uid.parse(1000)),
+  ]).toEqual([false, 1000, true]);
+  await Promise.all([
+    registry.slotOf(Uid.parse(1001)),
+    registry.release(Uid.parse(1000)),
+    registry.release(Uid.parse(77)),
+  ]);
+  expect(registry.has(Uid.parse(1000))).toBe(false);
   expect(await written()).toEqual({ version: 1, slots: { 1001: 1001 } });
-  expect(await registry.slotOf(1000 + slotCount)).toBe(1000);
+  expect(await registry.slotOf(Uid.parse(1000 + slotCount))).toBe(1000);
 });
 
 describe('a file that can not be right is refused, not replaced', () => {
