@@ -2,6 +2,7 @@
 // (sandboxes.ts); nothing above may know of namespaces or cgroups.
 
 import type { DockershError } from '../lib/errors.ts';
+import type { AbsolutePath } from '../lib/values/absolute-path.ts';
 import type { Uid } from '../lib/values/uid.ts';
 import type { ByteString } from '../lib/wire.ts';
 import type { Limits, ShownLimits, UsedOfLimits } from '../limits/limits.ts';
@@ -39,8 +40,8 @@ export interface SandboxSpec extends Limits {
   readonly hostname: string;
   /** Folders of the host that root lets the sandbox see. */
   readonly mounts: readonly {
-    readonly source: string;
-    readonly target: string;
+    readonly source: AbsolutePath;
+    readonly target: AbsolutePath;
     readonly writable: boolean;
   }[];
   /** Whether setuid programs inside have their effect, up to the sandbox's own root. */
@@ -64,7 +65,7 @@ export interface SandboxStorage extends AsyncDisposable {
   /** Holds `upper` and `work`. */
   readonly layer: string;
   /** The identity layer, on top of the image's layers. */
-  readonly identity: string;
+  readonly identity: AbsolutePath;
   /** What is mounted at the user's home. */
   readonly home: string;
 }

@@ -1,6 +1,7 @@
 // Fields that several verbs of the admin protocol share. Pure.
 
 import { z } from 'zod';
+import { AbsolutePath } from '../lib/values/absolute-path.ts';
 
 export const count = z.int().nonnegative();
 export const bytes = z.int().nonnegative();
@@ -9,10 +10,7 @@ export const userName = z.string().min(1).max(256);
 // A reference with host, path, tag and digest (src/lib/text/image-name.ts) fits.
 export const imageName = z.string().min(1).max(544);
 /** A path on the host, absolute because the daemon's working directory is not the caller's. */
-export const hostPath = z
-  .string()
-  .max(4096)
-  .regex(/^\/[^\0]*$/, 'must be an absolute path');
+export const hostPath = AbsolutePath;
 export const noParams = z.strictObject({});
 
 /** What a verb takes and gives. `part`: of a long list, which comes before the result in pieces. */

@@ -6,6 +6,7 @@ import type { LayerProgram } from '../images/layers/program.ts';
 import { DockershError, hasErrno } from '../lib/errors.ts';
 import { exists } from '../lib/if-there.ts';
 import { requireTrustedPath } from '../lib/trusted-path.ts';
+import type { AbsolutePath } from '../lib/values/absolute-path.ts';
 import type { Uid } from '../lib/values/uid.ts';
 import type { UserDisks } from './disk/user-disks.ts';
 import { removeEmpty, removeTree, takeHome } from './home/homes.ts';
@@ -25,7 +26,7 @@ export interface Forgotten {
  * Throws E_USAGE where that is there already, E_UNTRUSTED_PATH, E_NOT_FOUND where there is no home to keep.
  */
 export async function forgetUser(
-  parts: { readonly state: string; readonly program: LayerProgram; readonly disks: UserDisks },
+  parts: { readonly state: AbsolutePath; readonly program: LayerProgram; readonly disks: UserDisks },
   held: StoppedUser,
   user: Account,
   keep: string | undefined,
@@ -57,7 +58,7 @@ export async function forgetUser(
   return { removed: removed.filter((part) => keep === undefined || part !== 'home') };
 }
 
-async function partsOf(state: string, uid: Uid, home: string): Promise<string[]> {
+async function partsOf(state: AbsolutePath, uid: Uid, home: string): Promise<string[]> {
   const outside = userFolder(state, uid);
   const parts = [
     ['layer', layerFolder(outside)],

@@ -12,6 +12,7 @@ import type { IdMaps } from '../isolation/ids.ts';
 import { field, homeInside } from '../isolation/sandbox/home-inside.ts';
 import { syncFolder } from '../lib/atomic-file.ts';
 import { hasErrno } from '../lib/errors.ts';
+import { type AbsolutePath, below } from '../lib/values/absolute-path.ts';
 
 interface Entry {
   readonly path: string;
@@ -149,10 +150,14 @@ async function writeEntry(root: string, entry: Entry): Promise<void> {
  * The layer's folder under `folder`, written only where it is not there already; older ones are removed. The
  * user must have no running sandbox.
  */
-export async function prepareIdentityLayer(folder: string, spec: SandboxSpec, ids: IdMaps): Promise<string> {
+export async function prepareIdentityLayer(
+  folder: AbsolutePath,
+  spec: SandboxSpec,
+  ids: IdMaps,
+): Promise<AbsolutePath> {
   const entries = await entriesOf(spec, ids);
   const digest = createHash('sha256').update(JSON.stringify(entries)).digest('hex').slice(0, 16);
-  const layer = path.join(folder, digest);
+  const layer = below(folder, digest);
   if (existsSync(layer)) return layer; // in the state, as user-folder.ts has it
   await rm(folder, { recursive: true, force: true });
   const half = path.join(folder, `${digest}.new`);

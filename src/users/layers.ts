@@ -104,7 +104,7 @@ export class UserLayers {
     }
     const remember = async (digest: string) => await this.#bases.add(uid, digest);
     const own = async () => await ownImageAtStart({ images, log, folder, policy, remember });
-    return await imageOrRescue({ images, log, user, folder: disk.outside, rescue: policy.rescue, own });
+    return await imageOrRescue({ images, log, user, outside: disk.outside, rescue: policy.rescue, own });
   }
 
   /** `told` hears of the changes in the order of paths, as fast as it can take them; the number of them comes back. */

@@ -14,6 +14,7 @@ import { writeFileAtomic } from '../lib/atomic-file.ts';
 import { DockershError, hasErrno } from '../lib/errors.ts';
 import type { Logger } from '../lib/log.ts';
 import { shellOperand } from '../lib/text/shell-word.ts';
+import type { AbsolutePath } from '../lib/values/absolute-path.ts';
 import { Uid } from '../lib/values/uid.ts';
 import { uidsBelow } from './folders.ts';
 import { identityFolder, ownerFile, userFolder } from './places.ts';
@@ -30,15 +31,15 @@ const OwnerFile = z.strictObject({
 const damaged = '?';
 
 export class FolderOwners {
-  readonly #state: string;
+  readonly #state: AbsolutePath;
   readonly #names = new Map<Uid, string>();
 
-  private constructor(state: string) {
+  private constructor(state: AbsolutePath) {
     this.#state = state;
   }
 
   /** A folder of an earlier version gets the account that has last started a sandbox from it. */
-  static async open(state: string, log: Logger): Promise<FolderOwners> {
+  static async open(state: AbsolutePath, log: Logger): Promise<FolderOwners> {
     const owners = new FolderOwners(state);
     for (const uid of await uidsBelow(state)) {
       await owners.#read(uid);
@@ -133,7 +134,7 @@ async function nameIn(file: string, uid: Uid): Promise<string | undefined> {
 }
 
 /** The identity layer is made for the user, whose line is the last of its passwd file (src/users/identity-layer.ts). */
-async function nameInIdentity(folder: string, uid: Uid): Promise<string | undefined> {
+async function nameInIdentity(folder: AbsolutePath, uid: Uid): Promise<string | undefined> {
   const identity = identityFolder(folder);
   try {
     for (const layer of await readdir(identity)) {

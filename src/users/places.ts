@@ -16,23 +16,26 @@
 //     home/                             the private home
 
 import path from 'node:path';
+import { type AbsolutePath, below } from '../lib/values/absolute-path.ts';
 import type { Uid } from '../lib/values/uid.ts';
 
-export const idsFile = (state: string): string => path.join(state, 'ids.json');
-export const usersFolder = (state: string): string => path.join(state, 'users');
+export const idsFile = (state: AbsolutePath): AbsolutePath => below(state, 'ids.json');
+export const usersFolder = (state: AbsolutePath): AbsolutePath => below(state, 'users');
 /** Where everything of a user's lies. */
-export const userFolder = (state: string, uid: Uid): string => path.join(usersFolder(state), String(uid));
+export const userFolder = (state: AbsolutePath, uid: Uid): AbsolutePath =>
+  below(usersFolder(state), String(uid));
 
-export const ownerFile = (outside: string): string => path.join(outside, 'owner.json');
-export const homePlaceFile = (outside: string): string => path.join(outside, 'home-place');
-export const identityFolder = (outside: string): string => path.join(outside, 'identity');
-export const rescueMark = (outside: string): string => path.join(outside, 'rescue-on');
-export const projectMark = (outside: string): string => path.join(outside, 'project');
-export const diskBasesFile = (outside: string): string => path.join(outside, 'disk-bases.json');
-export const halfDisk = (outside: string): string => path.join(outside, 'disk.new');
-export const wholeDisk = (outside: string): string => path.join(outside, 'disk.out');
+export const ownerFile = (outside: AbsolutePath): AbsolutePath => below(outside, 'owner.json');
+export const homePlaceFile = (outside: AbsolutePath): AbsolutePath => below(outside, 'home-place');
+export const identityFolder = (outside: AbsolutePath): AbsolutePath => below(outside, 'identity');
+export const rescueMark = (outside: AbsolutePath): AbsolutePath => below(outside, 'rescue-on');
+export const projectMark = (outside: AbsolutePath): AbsolutePath => below(outside, 'project');
+export const diskBasesFile = (outside: AbsolutePath): AbsolutePath => below(outside, 'disk-bases.json');
+export const halfDisk = (outside: AbsolutePath): AbsolutePath => below(outside, 'disk.new');
+export const wholeDisk = (outside: AbsolutePath): AbsolutePath => below(outside, 'disk.out');
 /** There where the user's disk is an image: holds these parts in place of the folder. */
-export const diskImage = (state: string, uid: Uid): string => path.join(userFolder(state, uid), 'disk.img');
+export const diskImage = (state: AbsolutePath, uid: Uid): AbsolutePath =>
+  below(userFolder(state, uid), 'disk.img');
 
 /** What a disk consists of. */
 export const diskParts = ['layer', 'rescue', 'snapshots', 'home'] as const;

@@ -9,6 +9,7 @@ import path from 'node:path';
 import { type LayerProgram, removeFolder } from '../images/layers/program.ts';
 import { syncFolder } from '../lib/atomic-file.ts';
 import { hasErrno } from '../lib/errors.ts';
+import type { AbsolutePath } from '../lib/values/absolute-path.ts';
 import type { StoppedUser } from './lock.ts';
 import { userFolder, usersFolder } from './places.ts';
 
@@ -17,7 +18,7 @@ const gonePrefix = '.gone-';
 /** Nothing where there is none. */
 export async function removeUserFolder(
   program: LayerProgram,
-  state: string,
+  state: AbsolutePath,
   { uid }: StoppedUser,
 ): Promise<void> {
   const folder = userFolder(state, uid);
@@ -34,7 +35,7 @@ export async function removeUserFolder(
 }
 
 /** After a start of the daemon. */
-export async function clearGoneFolders(program: LayerProgram, state: string): Promise<void> {
+export async function clearGoneFolders(program: LayerProgram, state: AbsolutePath): Promise<void> {
   const users = usersFolder(state);
   for (const name of await readdir(users))
     if (name.startsWith(gonePrefix)) await removeFolder(program, path.join(users, name));

@@ -11,6 +11,7 @@ import type { SandboxSpec, UserRecord } from '../isolation/engine.ts';
 import { writeFileAtomic } from '../lib/atomic-file.ts';
 import { DockershError, hasErrno } from '../lib/errors.ts';
 import type { Logger } from '../lib/log.ts';
+import type { AbsolutePath } from '../lib/values/absolute-path.ts';
 import { missing } from './image-at-start.ts';
 import { rescueMark, type UserLayerKind } from './places.ts';
 
@@ -25,7 +26,7 @@ export interface RescueChoice {
   readonly log: Logger;
   readonly user: UserRecord;
   /** The user's folder in the state. */
-  readonly folder: string;
+  readonly outside: AbsolutePath;
   /** The rescue image that the policy names. */
   readonly rescue: string | null;
   /** The user's own image. Throws E_IMAGE_MISSING, E_IMAGE_BROKEN. */
@@ -33,8 +34,8 @@ export interface RescueChoice {
 }
 
 export async function imageOrRescue(choice: RescueChoice): Promise<ImageAtStart> {
-  const { log, user, folder, rescue, own } = choice;
-  if (rescue !== null && (await isMarkedRescue(folder))) {
+  const { log, user, outside, rescue, own } = choice;
+  if (rescue !== null && (await isMarkedRescue(outside))) {
     const image = await rescueImage(choice, rescue);
     return { image, layer: 'rescue', notice: noticeOf('was taken out of use by an administrator') };
   }
@@ -75,9 +76,9 @@ async function rescueImage({ images }: RescueChoice, name: string): Promise<Reso
   return image;
 }
 
-export async function isMarkedRescue(folder: string): Promise<boolean> {
+export async function isMarkedRescue(outside: AbsolutePath): Promise<boolean> {
   try {
-    await lstat(rescueMark(folder));
+    await lstat(rescueMark(outside));
     return true;
   } catch (error) {
     if (hasErrno(error, 'ENOENT', 'ENOTDIR')) return false;
@@ -85,11 +86,11 @@ export async function isMarkedRescue(folder: string): Promise<boolean> {
   }
 }
 
-export async function markRescue(folder: string, on: boolean): Promise<void> {
+export async function markRescue(outside: AbsolutePath, on: boolean): Promise<void> {
   if (!on) {
-    await rm(rescueMark(folder), { force: true });
+    await rm(rescueMark(outside), { force: true });
     return;
   }
-  await mkdir(folder, { recursive: true, mode: 0o700 });
-  await writeFileAtomic(rescueMark(folder), '');
+  await mkdir(outside, { recursive: true, mode: 0o700 });
+  await writeFileAtomic(rescueMark(outside), '');
 }

@@ -7,6 +7,7 @@ import type { SandboxSpec, SandboxStorage, UserRecord } from '../isolation/engin
 import { firstRange, type IdMaps, idMapsOf, rootIdOf } from '../isolation/ids.ts';
 import { DockershError } from '../lib/errors.ts';
 import type { Logger } from '../lib/log.ts';
+import type { AbsolutePath } from '../lib/values/absolute-path.ts';
 import type { Uid } from '../lib/values/uid.ts';
 import { diskFiles } from './disk/files.ts';
 import type { DiskLimits, DiskUse } from './disk/limits.ts';
@@ -30,7 +31,7 @@ export interface UserLayer extends AsyncDisposable {
 }
 
 interface StoreParts {
-  readonly state: string;
+  readonly state: AbsolutePath;
   readonly log: Logger;
   readonly slots: SlotRegistry;
   readonly owners: FolderOwners;
@@ -39,7 +40,7 @@ interface StoreParts {
 
 export class UserStore implements AsyncDisposable {
   readonly #parts: StoreParts;
-  readonly state: string;
+  readonly state: AbsolutePath;
   readonly owners: FolderOwners;
   readonly disks: UserDisks;
   readonly locks = new UserLocks();
@@ -51,7 +52,7 @@ export class UserStore implements AsyncDisposable {
     this.disks = parts.disks;
   }
 
-  static async open(state: string, program: LayerProgram, log: Logger): Promise<UserStore> {
+  static async open(state: AbsolutePath, program: LayerProgram, log: Logger): Promise<UserStore> {
     await mkdir(usersFolder(state), { recursive: true, mode: 0o700 });
     const slots = await SlotRegistry.open(idsFile(state));
     const owners = await FolderOwners.open(state, log);

@@ -7,6 +7,7 @@ import path from 'node:path';
 import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import type { UserRecord } from '../../src/isolation/engine.ts';
 import { loadAddon } from '../../src/isolation/socket/seqpacket.ts';
+import { resolved } from '../../src/lib/values/absolute-path.ts';
 import { Uid } from '../../src/lib/values/uid.ts';
 import { OwnFiles } from '../../src/users/home/own-file.ts';
 import { buildFolder } from '../fixtures/paths.ts';
@@ -37,7 +38,7 @@ afterEach(async () => {
 /** A home in a plain folder. */
 const disks = {
   open: async () => ({
-    outside: path.dirname(home),
+    outside: resolved(path.dirname(home)),
     folder: path.dirname(home),
     device: undefined,
     limited: false,

@@ -2,12 +2,12 @@
 // that the account has by now.
 
 import { readFile, rm } from 'node:fs/promises';
-import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { writeFileAtomic } from '../../lib/atomic-file.ts';
 import { hasErrno } from '../../lib/errors.ts';
 import { printable } from '../../lib/text/printable.ts';
 import { shellWord } from '../../lib/text/shell-word.ts';
+import { resolved } from '../../lib/values/absolute-path.ts';
 import type { AccountFolder } from '../../protocol/admin-accounts.ts';
 import type { Console } from '../console.ts';
 import { Books } from './books.ts';
@@ -29,7 +29,7 @@ export function addForget(user: Command, console: () => Console): void {
     .option('-y, --yes', 'do not ask for confirmation', false)
     .action(async (user: string, { keepHome, force, yes }: ForgetOptions) => {
       const cli = console();
-      const home = keepHome === undefined ? undefined : resolve(keepHome);
+      const home = keepHome === undefined ? undefined : resolved(keepHome);
       if (!yes) {
         const rest = home === undefined ? '' : ` but its home, which goes to ${home}`;
         await cli.confirm(

@@ -10,6 +10,7 @@ import { dirname, join } from 'node:path';
 import { hasErrno, sysexits } from '../../lib/errors.ts';
 import { shellOperand } from '../../lib/text/shell-word.ts';
 import { checkTrustedPath } from '../../lib/trusted-path.ts';
+import { below, resolved } from '../../lib/values/absolute-path.ts';
 import { CliFailure } from '../failure.ts';
 import { type Account, listAccounts } from '../host/accounts.ts';
 import { runCommand } from '../host/command.ts';
@@ -21,10 +22,11 @@ type HomePlan = NonNullable<Plan['home']>;
 
 /** Throws CliFailure where the files can't be taken from there. */
 export async function planHome(account: Account, files: 'copy' | 'move'): Promise<HomePlan> {
-  const path = await realpath(account.home).catch((error: unknown) => {
+  const real = await realpath(account.home).catch((error: unknown) => {
     if (hasErrno(error, 'ENOENT', 'ENOTDIR', 'ELOOP', 'EACCES')) throw refused(account, 'it does not exist');
     throw error;
   });
+  const path = resolved(real);
   const info = await lstat(path, { bigint: true });
   if (path === '/' || !info.isDirectory()) throw refused(account, 'it is no folder of its own');
   if (info.uid !== BigInt(account.uid)) throw refused(account, `it belongs to uid ${info.uid}`);
@@ -39,7 +41,7 @@ export async function planHome(account: Account, files: 'copy' | 'move'): Promis
     const mounted = listMounts().find((mount) => mount.path === path || mount.path.startsWith(`${path}/`));
     if (mounted !== undefined) throw refused(account, `${mounted.path} is a mount point`);
   }
-  const aside = join(dirname(path), `.dockersh-${account.uid}`);
+  const aside = below(resolved(dirname(path)), `.dockersh-${account.uid}`);
   if ((await inodeOf(aside)) !== undefined) throw refused(account, `${aside} is in the way`);
   return { path, aside, inode: identity(info) };
 }

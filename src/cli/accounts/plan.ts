@@ -2,6 +2,7 @@
 // there, a later run takes everything back, or completes it.
 
 import { z } from 'zod';
+import { AbsolutePath } from '../../lib/values/absolute-path.ts';
 
 const Id = z.int().nonnegative();
 
@@ -25,8 +26,8 @@ export const Plan = z.strictObject({
   /** The home on the host that gives way to a stub, and where it lies meanwhile. */
   home: z
     .strictObject({
-      path: z.string(),
-      aside: z.string(),
+      path: AbsolutePath,
+      aside: AbsolutePath,
       /** Of the folder with the user's files, by which it is known wherever it lies. */
       inode: z.string(),
     })

@@ -1,8 +1,8 @@
 // dockershctl image export: writes an image into an archive that other tools load.
 
-import { resolve } from 'node:path';
 import { type Command, Option } from 'commander';
 import { printable } from '../../lib/text/printable.ts';
+import { resolved } from '../../lib/values/absolute-path.ts';
 import type { Console } from '../console.ts';
 import { humanSize } from '../human.ts';
 import { type ProgressOptions, progressDisplay, progressOption } from '../progress.ts';
@@ -27,7 +27,7 @@ export function addImageExport(image: Command, console: () => Console): void {
     .action(async (name: string, file: string, options: Options) => {
       const cli = console();
       using display = progressDisplay(cli, options);
-      const request = { name, path: resolve(file), format: options.format };
+      const request = { name, path: resolved(file), format: options.format };
       const result = await cli.call('image.export', request, { onProgress: (step) => display.show(step) });
       display[Symbol.dispose]();
       cli.show(

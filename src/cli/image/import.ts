@@ -1,8 +1,8 @@
 // dockershctl image import and load: makes images of what an administrator has in files.
 
-import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { printable } from '../../lib/text/printable.ts';
+import { resolved } from '../../lib/values/absolute-path.ts';
 import type { AdminParams } from '../../protocol/admin.ts';
 import type { Console } from '../console.ts';
 import { humanSize } from '../human.ts';
@@ -19,7 +19,7 @@ export function addImageImport(image: Command, console: () => Console): void {
     .argument('<path>', path)
     .addOption(progressOption())
     .action(async (name: string, file: string, options: ProgressOptions) => {
-      await importInto(console(), { name, path: resolve(file) }, options);
+      await importInto(console(), { name, path: resolved(file) }, options);
     });
 }
 
@@ -30,7 +30,7 @@ export function addImageLoad(image: Command, console: () => Console): void {
     .argument('<path>', 'an OCI layout (folder or tar), or an archive of docker save')
     .addOption(progressOption())
     .action(async (file: string, options: ProgressOptions) => {
-      await importInto(console(), { path: resolve(file) }, options);
+      await importInto(console(), { path: resolved(file) }, options);
     });
 }
 

@@ -1,8 +1,8 @@
 // The admin verbs about an account's part of the state, and about the parts that are no account's any more.
 
-import path from 'node:path';
 import type { UserRecord } from '../../isolation/engine.ts';
 import { DockershError } from '../../lib/errors.ts';
+import { below } from '../../lib/values/absolute-path.ts';
 import { uidIn } from '../../lib/values/uid.ts';
 import type { AccountFolder, accountVerbs } from '../../protocol/admin-accounts.ts';
 import { missing } from '../../users/image-at-start.ts';
@@ -74,7 +74,7 @@ function folderHandlers(
       const owner = await ownerToForget(parts, user);
       if (!force && (await users.find(owner.uid))?.name === owner.name) throw stillThere(owner);
       const { stopped, removed } = await accounts.forget(owner, keepHome, signal);
-      const keptHome = keepHome === undefined ? null : path.join(keepHome, 'home');
+      const keptHome = keepHome === undefined ? null : below(keepHome, 'home');
       return { user: owner.name, uid: owner.uid, stopped, removed, keptHome };
     },
     'account.rename': async ({ user, to }) => {

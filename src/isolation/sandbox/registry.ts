@@ -7,6 +7,7 @@
 import { readdir, readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
 import type { Logger } from '../../lib/log.ts';
+import { type AbsolutePath, below } from '../../lib/values/absolute-path.ts';
 import { type Uid, uidIn } from '../../lib/values/uid.ts';
 import type { CgroupHost } from '../cgroup/host.ts';
 import type { EngineEvents } from '../engine.ts';
@@ -15,7 +16,7 @@ import { cgroupOf, SandboxRecord } from './record.ts';
 import { Sandbox } from './sandbox.ts';
 
 export interface SandboxRegistryOptions {
-  readonly run: string;
+  readonly run: AbsolutePath;
   readonly cgroups: CgroupHost;
   readonly log: Logger;
   readonly events: EngineEvents;
@@ -50,8 +51,8 @@ export class SandboxRegistry {
     return path.join(this.#options.run, 'sandboxes', `${uid}.json`);
   }
 
-  controlSocket(uid: Uid): string {
-    return path.join(this.#options.run, 'sandboxes', `${uid}.sock`);
+  controlSocket(uid: Uid): AbsolutePath {
+    return below(this.#options.run, 'sandboxes', `${uid}.sock`);
   }
 
   /** Owns the connection to the supervisor. The sandbox is here until nothing of it is left. */

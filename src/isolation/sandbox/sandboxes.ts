@@ -8,6 +8,7 @@ import { within } from '../../lib/async/within.ts';
 import { DockershError } from '../../lib/errors.ts';
 import type { OwnedFd } from '../../lib/fd.ts';
 import type { Logger } from '../../lib/log.ts';
+import type { AbsolutePath } from '../../lib/values/absolute-path.ts';
 import type { Uid } from '../../lib/values/uid.ts';
 import { limitsOf } from '../../limits/limits.ts';
 import type { CgroupHost } from '../cgroup/host.ts';
@@ -35,7 +36,7 @@ import type { Sandbox } from './sandbox.ts';
 import { SandboxStarts } from './starts.ts';
 
 export interface EngineOptions {
-  readonly run: string;
+  readonly run: AbsolutePath;
   /** dockersh-supervisor and dockersh-init. */
   readonly libexec: string;
   readonly cgroups: CgroupHost;

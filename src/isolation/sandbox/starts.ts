@@ -4,6 +4,7 @@
 import path from 'node:path';
 import { toDockershError } from '../../lib/errors.ts';
 import type { Logger } from '../../lib/log.ts';
+import { type AbsolutePath, below } from '../../lib/values/absolute-path.ts';
 import type { Uid } from '../../lib/values/uid.ts';
 import { type CgroupHost, cgroupName } from '../cgroup/host.ts';
 import type { PreparedSandbox, SandboxSpec, SandboxStorage } from '../engine.ts';
@@ -15,7 +16,7 @@ import type { SandboxRegistry } from './registry.ts';
 import type { Sandbox } from './sandbox.ts';
 
 export interface SandboxStartsOptions {
-  readonly run: string;
+  readonly run: AbsolutePath;
   readonly cgroups: CgroupHost;
   readonly log: Logger;
 }
@@ -110,7 +111,7 @@ export class SandboxStarts {
       lifts: cgroups.lifts,
       delegated: await this.#delegated(spec, name),
       devices: await devicesFor(spec, (missing) => log.warn({ uid, missing }, 'devices are missing')),
-      mountpoint: path.join(run, 'mnt'),
+      mountpoint: below(run, 'mnt'),
       controlSocket: this.#parts.registry.controlSocket(uid),
     });
   }

@@ -1,6 +1,7 @@
 // A sandbox's specification as the supervisor takes it (MSG_SANDBOX): everything worked out, nothing left to
 // look up. Pure.
 
+import type { AbsolutePath } from '../../lib/values/absolute-path.ts';
 import { WireWriter } from '../../lib/wire.ts';
 import type { LimitWrite } from '../cgroup/host.ts';
 import type { SandboxSpec, SandboxStorage } from '../engine.ts';
@@ -18,8 +19,8 @@ export interface Placement {
   /** The sandbox's cgroup of version 2, to be divided further inside; undefined: not wanted, or there is none. */
   readonly delegated: string | undefined;
   /** An empty folder to build on; every supervisor has its own mount namespace, so all share one. */
-  readonly mountpoint: string;
-  readonly controlSocket: string;
+  readonly mountpoint: AbsolutePath;
+  readonly controlSocket: AbsolutePath;
 }
 
 /** "for ever" in milliseconds (UINT64_MAX). */

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { parseImageName } from '../../lib/text/image-name.ts';
 import { nearest } from '../../lib/text/nearest.ts';
 import { formatDuration, formatSize, parseDuration, parseSize, type Quantity } from '../../lib/text/units.ts';
+import type { AbsolutePath } from '../../lib/values/absolute-path.ts';
 
 export type Check<T> =
   | { readonly ok: true; readonly value: T }
@@ -74,8 +75,11 @@ export const imageOrNone = text<string | null>((input) => {
     : { ok: true, value: input };
 });
 
-export const pathInside = text<string>((input) =>
-  input.length < 4096 && /^(\/[^/\0]+)+$/.test(input) && !/\/\.{1,2}(\/|$)/.test(input)
+const isPlainPath = (input: string): input is AbsolutePath =>
+  input.length < 4096 && /^(\/[^/\0]+)+$/.test(input) && !/\/\.{1,2}(\/|$)/.test(input);
+
+export const pathInside = text<AbsolutePath>((input) =>
+  isPlainPath(input)
     ? { ok: true, value: input }
     : { ok: false, problem: 'is not an absolute path without "." and ".."' },
 );

@@ -1,6 +1,7 @@
 // The kinds of value that keys about sandboxes and lists of names have. Pure.
 
 import { nearest } from '../../lib/text/nearest.ts';
+import type { AbsolutePath } from '../../lib/values/absolute-path.ts';
 import { globTest, isGlob } from '../glob.ts';
 import { type Check, text } from './basic.ts';
 
@@ -14,13 +15,14 @@ export const hostName = text<string>((input) =>
 );
 
 export interface Mount {
-  readonly source: string;
-  readonly target: string;
+  readonly source: AbsolutePath;
+  readonly target: AbsolutePath;
   readonly writable: boolean;
 }
 
 const mostMounts = 32;
-const wholePath = /^(?:\/[^/\s:,\0]+)+$/;
+const isWholePath = (input: string): input is AbsolutePath =>
+  input.length < 4096 && /^(?:\/[^/\s:,\0]+)+$/.test(input) && !/\/\.{1,2}(?:\/|$)/.test(input);
 /** What the sandbox itself keeps there must stay. */
 const taken = /^\/(?:proc|sys|dev|run)(?:\/|$)|^\/(?:etc|usr|bin|sbin|lib|lib64|tmp|home)$/;
 
@@ -28,9 +30,9 @@ const taken = /^\/(?:proc|sys|dev|run)(?:\/|$)|^\/(?:etc|usr|bin|sbin|lib|lib64|
 const unshown = /^\/(?:proc|sys|dev)(?:\/|$)/;
 
 /** A folder of the host; "none" is null. */
-export const hostFolderOrNone = text<string | null>((input) => {
+export const hostFolderOrNone = text<AbsolutePath | null>((input) => {
   if (input === 'none') return { ok: true, value: null };
-  if (!wholePath.test(input) || /\/\.{1,2}(?:\/|$)/.test(input))
+  if (!isWholePath(input))
     return { ok: false, problem: 'is not an absolute path without "." and "..", or none' };
   if (unshown.test(input)) return { ok: false, problem: `is ${input}, where nothing can be kept` };
   return { ok: true, value: input };
@@ -38,10 +40,8 @@ export const hostFolderOrNone = text<string | null>((input) => {
 
 function mountOf(item: string): Check<Mount> {
   const [source = '', target = '', mode = 'ro', ...more] = item.split(':');
-  for (const path of [source, target]) {
-    if (!wholePath.test(path) || /\/\.{1,2}(?:\/|$)/.test(path))
-      return { ok: false, problem: `has "${item}", which is not SOURCE:TARGET:ro with two absolute paths` };
-  }
+  if (!isWholePath(source) || !isWholePath(target))
+    return { ok: false, problem: `has "${item}", which is not SOURCE:TARGET:ro with two absolute paths` };
   if (more.length > 0 || (mode !== 'ro' && mode !== 'rw'))
     return { ok: false, problem: `has "${item}", which ends neither in :ro nor in :rw` };
   if (unshown.test(source)) return { ok: false, problem: `has "${item}": nothing of ${source} can be shown` };

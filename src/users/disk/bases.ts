@@ -5,6 +5,7 @@
 import { rm } from 'node:fs/promises';
 import { z } from 'zod';
 import { writeFileAtomic } from '../../lib/atomic-file.ts';
+import type { AbsolutePath } from '../../lib/values/absolute-path.ts';
 import type { Uid } from '../../lib/values/uid.ts';
 import { uidsBelow } from '../folders.ts';
 import { readJson } from '../layer/files.ts';
@@ -15,10 +16,10 @@ import type { UserDisks } from './user-disks.ts';
 const list = z.strictObject({ digests: z.array(z.string()) });
 
 export class DiskBases {
-  readonly #state: string;
+  readonly #state: AbsolutePath;
   readonly #disks: UserDisks;
 
-  constructor(state: string, disks: UserDisks) {
+  constructor(state: AbsolutePath, disks: UserDisks) {
     this.#state = state;
     this.#disks = disks;
   }

@@ -10,6 +10,7 @@ import { mkdir, open, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { syncFolder } from '../../lib/atomic-file.ts';
 import type { Logger } from '../../lib/log.ts';
+import type { AbsolutePath } from '../../lib/values/absolute-path.ts';
 import type { Uid } from '../../lib/values/uid.ts';
 import { diskParts, halfDisk, userFolder, wholeDisk } from '../places.ts';
 import { type DiskImageSize, emptyDiskImage, MountedDiskImage, makeDiskImage } from './disk-image.ts';
@@ -17,7 +18,7 @@ import { sizeToHold } from './disk-image-size.ts';
 import type { OpenDiskImages } from './open-disk-images.ts';
 
 export interface DiskMovesOptions {
-  readonly state: string;
+  readonly state: AbsolutePath;
   readonly log: Logger;
   /** Copies a folder with everything in it, so that it is on the disk afterwards. Throws E_DISK_FULL. */
   readonly copy: (from: string, to: string) => Promise<void>;
@@ -36,7 +37,7 @@ export class DiskMoves {
     this.#images = images;
   }
 
-  #folderOf(uid: Uid): string {
+  #folderOf(uid: Uid): AbsolutePath {
     return userFolder(this.#options.state, uid);
   }
 

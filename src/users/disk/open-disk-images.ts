@@ -8,6 +8,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { syncFolder } from '../../lib/atomic-file.ts';
 import { DockershError } from '../../lib/errors.ts';
 import type { Logger } from '../../lib/log.ts';
+import type { AbsolutePath } from '../../lib/values/absolute-path.ts';
 import type { Uid } from '../../lib/values/uid.ts';
 import { diskImage } from '../places.ts';
 import { MountedDiskImage } from './disk-image.ts';
@@ -33,11 +34,11 @@ export interface ImageUse extends AsyncDisposable {
 }
 
 export class OpenDiskImages implements AsyncDisposable {
-  readonly #state: string;
+  readonly #state: AbsolutePath;
   readonly #log: Logger;
   readonly #open = new Map<Uid, OpenImage>();
 
-  constructor(state: string, log: Logger) {
+  constructor(state: AbsolutePath, log: Logger) {
     this.#state = state;
     this.#log = log;
   }

@@ -3,6 +3,7 @@
 
 import path from 'node:path';
 import type { Logger } from '../../lib/log.ts';
+import type { AbsolutePath } from '../../lib/values/absolute-path.ts';
 import type { Uid } from '../../lib/values/uid.ts';
 import { diskParts, userFolder } from '../places.ts';
 import type { DiskLimits, DiskUse } from './limits.ts';
@@ -25,7 +26,7 @@ export interface DiskOwner {
 }
 
 export interface ProjectDisksOptions {
-  readonly state: string;
+  readonly state: AbsolutePath;
   readonly log: Logger;
   /** Makes everything in a folder a project's; 0: nobody's. */
   readonly mark: (id: number, folder: string) => Promise<void>;
@@ -40,7 +41,7 @@ export class ProjectDisks {
     this.#options = options;
   }
 
-  #folderOf(uid: Uid): string {
+  #folderOf(uid: Uid): AbsolutePath {
     return userFolder(this.#options.state, uid);
   }
 

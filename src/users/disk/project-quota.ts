@@ -10,6 +10,7 @@ import path from 'node:path';
 import { addon } from '../../isolation/addon.ts';
 import { writeFileAtomic } from '../../lib/atomic-file.ts';
 import { hasErrno } from '../../lib/errors.ts';
+import type { AbsolutePath } from '../../lib/values/absolute-path.ts';
 import { homeIn, projectMark } from '../places.ts';
 import type { DiskLimits, DiskUse } from './limits.ts';
 
@@ -17,7 +18,7 @@ import type { DiskLimits, DiskUse } from './limits.ts';
 export interface Project {
   readonly id: number;
   /** The user's folder in the state. */
-  readonly outside: string;
+  readonly outside: AbsolutePath;
   /** What holds the home where that is another folder. */
   readonly homePlace: string | undefined;
 }
@@ -53,7 +54,7 @@ const places = ({ outside, homePlace }: Project): string[] =>
   homePlace === undefined ? [outside] : [outside, homePlace];
 
 /** Of what has been marked; undefined: nothing has. */
-async function marked(outside: string): Promise<string | undefined> {
+async function marked(outside: AbsolutePath): Promise<string | undefined> {
   try {
     return await readFile(projectMark(outside), 'utf8');
   } catch (error) {
@@ -62,12 +63,12 @@ async function marked(outside: string): Promise<string | undefined> {
   }
 }
 
-export const isProject = (outside: string): boolean => existsSync(projectMark(outside));
+export const isProject = (outside: AbsolutePath): boolean => existsSync(projectMark(outside));
 
 const wantedMark = (project: Project): string => `${[project.id, ...places(project)].join('\n')}\n`;
 
 /** Something comes that does not belong to the project yet: the next start goes through everything. */
-export async function forgetProject(outside: string): Promise<void> {
+export async function forgetProject(outside: AbsolutePath): Promise<void> {
   await rm(projectMark(outside), { force: true });
 }
 

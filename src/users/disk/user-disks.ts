@@ -6,6 +6,7 @@
 //   <state>/users/<uid>/{layer,rescue,snapshots,home}
 
 import { DockershError } from '../../lib/errors.ts';
+import type { AbsolutePath } from '../../lib/values/absolute-path.ts';
 import type { Uid } from '../../lib/values/uid.ts';
 import type { StoppedUser } from '../lock.ts';
 import { userFolder } from '../places.ts';
@@ -19,7 +20,7 @@ import { projectsMissing } from './project-quota.ts';
 
 export interface UserDisk extends AsyncDisposable {
   /** The user's folder in the state. */
-  readonly outside: string;
+  readonly outside: AbsolutePath;
   /** What holds layer, rescue, snapshots and home. Valid until disposed. */
   readonly folder: string;
   /** The block device that a sandbox mounts to see it; undefined where the folder is one of the host's. */
@@ -31,7 +32,7 @@ export interface UserDisk extends AsyncDisposable {
 export type UserDisksOptions = DiskMovesOptions & ProjectDisksOptions;
 
 export class UserDisks implements AsyncDisposable {
-  readonly #state: string;
+  readonly #state: AbsolutePath;
   readonly #open: OpenDiskImages;
   readonly #moves: DiskMoves;
   readonly #images: DiskImages;

@@ -14,13 +14,14 @@ import { DockershError, hasErrno } from '../../lib/errors.ts';
 import { exists } from '../../lib/if-there.ts';
 import { shellWord } from '../../lib/text/shell-word.ts';
 import { checkTrustedPath } from '../../lib/trusted-path.ts';
+import type { AbsolutePath } from '../../lib/values/absolute-path.ts';
 import { homeIn, homePlaceFile } from '../places.ts';
 
 /** Whose home it is, and what is known of where. */
 export interface HomeOwner {
   readonly user: Pick<UserRecord, 'uid' | 'name'>;
   /** The user's folder in the state. */
-  readonly outside: string;
+  readonly outside: AbsolutePath;
   /** What holds the home where the policy has no other place: that, or the user's own disk (user-disks.ts). */
   readonly folder: string;
   /** As the policy names it; null: the state. */
@@ -144,6 +145,6 @@ export async function rememberHome(owner: HomeOwner): Promise<void> {
 }
 
 /** The home is about to be nowhere. */
-export async function forgetHome(outside: string): Promise<void> {
+export async function forgetHome(outside: AbsolutePath): Promise<void> {
   await rm(homePlaceFile(outside), { force: true });
 }

@@ -4,6 +4,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { resolved } from '../../../src/lib/values/absolute-path.ts';
 import { lacks } from '../../fixtures/machine.ts';
 import { VerbsHost } from '../verbs/verbs-host.ts';
 import { KillHost } from './kill-host.ts';
@@ -70,7 +71,7 @@ describe.skipIf(lacks('busybox'))(`SIGKILL with seed ${killSeed}`, () => {
     async () => {
       const rootfs = await verbs.rootfs('doomed', { '/srv/file': 'x'.repeat(100_000) });
       const imported = async () =>
-        void (await kill.ask('image.import', { name: 'lab/doomed', path: rootfs }));
+        void (await kill.ask('image.import', { name: 'lab/doomed', path: resolved(rootfs) }));
       await rounds(['image', 'rm', 'lab/doomed'], imported, async (told, about) => {
         const left = await kill.digestOf('lab/doomed:latest');
         if (told) expect(left, about).toBeUndefined();

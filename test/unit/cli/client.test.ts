@@ -4,6 +4,7 @@ import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { callAdmin } from '../../../src/cli/client.ts';
+import { resolved } from '../../../src/lib/values/absolute-path.ts';
 import { type AdminProgress, adminMaxAnswerBytes } from '../../../src/protocol/admin.ts';
 import { answerOk, FakeDaemon, type Respond } from './fake-daemon.ts';
 
@@ -46,7 +47,7 @@ describe('callAdmin', () => {
     const seen: AdminProgress[] = [];
     const { socketPath } = daemon;
     const onProgress = (progress: AdminProgress): void => void seen.push(progress);
-    await callAdmin('image.import', { name: 'base', path: '/x' }, { socketPath, onProgress });
+    await callAdmin('image.import', { name: 'base', path: resolved('/x') }, { socketPath, onProgress });
     expect(seen.map(({ files }) => files)).toEqual([1, 3]);
   });
 

@@ -3,6 +3,7 @@
 import { describe, expect, test } from 'vitest';
 import { idMapsOf } from '../../../src/isolation/ids.ts';
 import { type Placement, specificationMessage } from '../../../src/isolation/supervisor/specification.ts';
+import { resolved } from '../../../src/lib/values/absolute-path.ts';
 import {
   fieldsOf,
   parseWire,
@@ -18,7 +19,7 @@ const aStorage = (ids = idMapsOf(aUser(), 7)): Placement['storage'] => ({
   ids,
   device: undefined,
   layer: '/state/layer',
-  identity: '/state/identity/abc',
+  identity: resolved('/state/identity/abc'),
   home: '/state/home',
 });
 
@@ -29,8 +30,8 @@ const aPlace = (changes: Partial<Placement> = {}): Placement => ({
   lifts: [],
   devices: [],
   delegated: undefined,
-  mountpoint: '/run/mnt',
-  controlSocket: '/run/1000.sock',
+  mountpoint: resolved('/run/mnt'),
+  controlSocket: resolved('/run/1000.sock'),
   ...changes,
 });
 
@@ -112,8 +113,8 @@ test.each([
 
 test('mounts of the policy come apart from what the image brings, read-only unless they are not', () => {
   const mounts = [
-    { source: '/data/lab', target: '/data', writable: false },
-    { source: '/scratch', target: '/scratch', writable: true },
+    { source: resolved('/data/lab'), target: resolved('/data'), writable: false },
+    { source: resolved('/scratch'), target: resolved('/scratch'), writable: true },
   ];
   expect(textsOf(messageOf(aSandbox({ mounts })), 'mount')).toEqual([
     '/data/lab\0/data\0ro',

@@ -5,6 +5,7 @@ import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { idMapsOf } from '../../../src/isolation/ids.ts';
 import { homeInside } from '../../../src/isolation/sandbox/home-inside.ts';
+import { type AbsolutePath, below, resolved } from '../../../src/lib/values/absolute-path.ts';
 import { Uid } from '../../../src/lib/values/uid.ts';
 import {
   groupText,
@@ -142,9 +143,9 @@ describe('the home inside', () => {
 });
 
 describe('the layer', () => {
-  let folder = '';
+  let folder: AbsolutePath;
   beforeEach(async () => {
-    folder = path.join(await mkdtemp('/tmp/dockersh-test-'), 'identity');
+    folder = below(resolved(await mkdtemp('/tmp/dockersh-test-')), 'identity');
   });
   afterEach(async () => {
     await rm(path.dirname(folder), { recursive: true, force: true });

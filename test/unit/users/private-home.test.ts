@@ -5,6 +5,7 @@ import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promis
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { resolved } from '../../../src/lib/values/absolute-path.ts';
 import { Uid } from '../../../src/lib/values/uid.ts';
 import { homeProblem } from '../../../src/users/home/private-home.ts';
 import { runOk } from '../../fixtures/process.ts';
@@ -28,7 +29,7 @@ async function pasted(hint: string | undefined, before: string, folder: string):
 test.each(names)('a home in a folder of the name %j is moved by what the hint says', async (name) => {
   const folder = await mkdtemp(join(tmpdir(), 'dockersh-test-home-'));
   try {
-    const [outside, other] = [join(folder, `state ${name}`, '1000'), join(folder, name, '1000')];
+    const [outside, other] = [resolved(join(folder, `state ${name}`, '1000')), join(folder, name, '1000')];
     await mkdir(outside, { recursive: true });
     await mkdir(join(other, 'home'), { recursive: true });
     await writeFile(join(other, 'home/file'), 'theirs');
@@ -48,7 +49,7 @@ test.each(names)('a home in a folder of the name %j is moved by what the hint sa
 test.each(names)('a home that is gone from the name %j begins anew by what the hint says', async (name) => {
   const folder = await mkdtemp(join(tmpdir(), 'dockersh-test-home-'));
   try {
-    const outside = join(folder, name, '1000');
+    const outside = resolved(join(folder, name, '1000'));
     await mkdir(outside, { recursive: true });
     await writeFile(join(outside, 'home-place'), `${join(folder, 'gone', name)}\n`);
     const owner = { user: { uid: Uid.parse(1000), name: 'alice' }, outside, folder: outside, homeRoot: null };
