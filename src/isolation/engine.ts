@@ -2,6 +2,7 @@
 // (sandboxes.ts); nothing above may know of namespaces or cgroups.
 
 import type { DockershError } from '../lib/errors.ts';
+import type { Network } from '../lib/network/network.ts';
 import type { AbsolutePath } from '../lib/values/absolute-path.ts';
 import type { Uid } from '../lib/values/uid.ts';
 import type { ByteString } from '../lib/wire.ts';
@@ -33,7 +34,7 @@ export interface SandboxSpec extends Limits {
   readonly hangupGraceMs: number;
   readonly stopGraceMs: number;
   readonly tmpBytes: number | null;
-  readonly network: 'none' | 'host';
+  readonly network: Network;
   readonly background: 'keep' | 'kill';
   /** Size of /dev/shm. */
   readonly shmBytes: number | null;

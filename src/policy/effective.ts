@@ -1,6 +1,8 @@
 // Names what keys of the policy come to, for the rest of the program, and has its types from the keys' own. Pure.
 
+import type { Network } from '../lib/network/network.ts';
 import { type Limits, limitsFrom } from '../limits/limits.ts';
+import { networkOf } from './network/network-of.ts';
 import {
   type HostSection,
   hostDefaults,
@@ -31,7 +33,6 @@ const fields = {
   home: 'home',
   /** The folder that private homes are in; null: the state. */
   homeRoot: 'home_root',
-  network: 'network',
   /** Infinity: the sandbox never stops by itself. */
   lingerMs: 'linger',
   background: 'background',
@@ -80,6 +81,14 @@ const hostFields = {
   mostMemoryBytes: 'memory',
   whenFull: 'when_full',
   waitMs: 'wait_time',
+  /** null: chosen by the daemon. */
+  networkPool: 'network_pool',
+  /** null: chosen by the daemon; "none": no IPv6. */
+  networkPool6: 'network_pool6',
+  /** Ports that users have of their own; null: none. */
+  publishPool: 'publish_pool',
+  /** UDP ports, for mosh. */
+  moshPool: 'mosh_pool',
 } as const satisfies Record<string, keyof HostSection>;
 
 /** What holds for all images: [images]. */
@@ -111,6 +120,7 @@ export type EffectivePolicy = Limits &
     readonly [F in keyof typeof optionalFields]?: PolicyValue<(typeof optionalFields)[F]>;
   } & {
     readonly image: string;
+    readonly network: Network;
     readonly strict: boolean;
     readonly nice: number;
     /** "NAME=value", over the image's and the login's own. */
@@ -135,6 +145,7 @@ export function effective(values: PolicySection, image: string, env: readonly st
     ...limitsFrom((key) => required(values[key], key)),
     ...Object.fromEntries(optional.map(([field, key]) => [field, values[key]])),
     image,
+    network: networkOf(values),
     strict: required(values.strict, 'strict') === 'yes',
     nice: required(values.nice, 'nice') ?? 0,
     env,

@@ -8,6 +8,7 @@ import { filterKeys } from './keys/filter.ts';
 import { hostKeys } from './keys/host.ts';
 import { imageKeys } from './keys/images.ts';
 import { limitKeys, limitNames } from './keys/limits.ts';
+import { networkKeys } from './keys/network.ts';
 import { sandboxKeys } from './keys/sandbox.ts';
 import { sessionKeys } from './keys/session.ts';
 import { type KeyCheck, type KeyDoc, type KeySpec, sectionSchema } from './section-schema.ts';
@@ -60,14 +61,6 @@ const ownKeys = {
     doc: "private: a home of the sandbox's own, kept under the state folder. host: the home folder of the host; programs of the host that read settings there (systemd, cron, mail delivery) then read what the user wrote from inside.",
     example: 'host',
   },
-  network: {
-    type: oneOf('none', 'host'),
-    defaultText: 'none',
-    values: 'none, host',
-    applies: 'sandbox',
-    doc: "none: a loopback of the sandbox's own and no other way out. host: the host's network, its loopback services included.",
-    example: 'host',
-  },
   linger: {
     type: durationOrForever,
     defaultText: '10m',
@@ -107,6 +100,7 @@ const ownKeys = {
 
 const boundKeys = {
   ...ownKeys,
+  ...networkKeys,
   ...diskKeys,
   ...sandboxKeys,
   ...filterKeys,

@@ -12,9 +12,9 @@ export type AppliesAt = 'now' | 'sandbox' | 'session' | 'image';
 
 /**
  * What bounds a user's own value where "user_may_set" names the key: root's value is the most (least) there
- * can be, root's list of images holds it, or nothing does.
+ * can be, root's list of images holds it, root's share of ports does, or nothing does.
  */
-export type UserBound = 'most' | 'least' | 'images' | 'free';
+export type UserBound = 'most' | 'least' | 'images' | 'ports' | 'free';
 
 export interface KeySpec {
   readonly type: z.ZodType<unknown, string>;

@@ -71,7 +71,7 @@ async function hostText(file: string): Promise<string> {
 }
 
 async function networkFiles(spec: SandboxSpec): Promise<Entry[]> {
-  if (spec.network === 'host') {
+  if (spec.network.kind === 'host') {
     return [
       { path: 'etc/hosts', text: await hostText('/etc/hosts') },
       { path: 'etc/resolv.conf', text: await hostText('/etc/resolv.conf') },

@@ -27,7 +27,8 @@ export function accountHandlers(parts: AdminParts): Handlers<keyof typeof accoun
         uid: record.uid,
         ...state,
         exempt: given?.exempt === 'yes',
-        policy: given === undefined ? null : { image: given.image, home: given.home, network: given.network },
+        policy:
+          given === undefined ? null : { image: given.image, home: given.home, network: given.network.kind },
       };
     },
     'account.prepare': async ({ user, files, source }, { signal }) => {

@@ -23,14 +23,20 @@ interface Waiting {
 /** What counts now: running sandboxes and their sessions. */
 type Loads = () => readonly Load[];
 
+/** The part of [host] that is about room. */
+export type Caps = Pick<
+  HostPolicy,
+  'mostSandboxes' | 'mostSessions' | 'mostMemoryBytes' | 'whenFull' | 'waitMs'
+>;
+
 export class Admission {
-  readonly #caps: () => HostPolicy;
+  readonly #caps: () => Caps;
   readonly #loads: Loads;
   /** Let in, and not counted by the engine yet. */
   readonly #entering = new Set<Arrival>();
   #waiting: Waiting[] = [];
 
-  constructor(caps: () => HostPolicy, loads: Loads) {
+  constructor(caps: () => Caps, loads: Loads) {
     this.#caps = caps;
     this.#loads = loads;
   }

@@ -11,6 +11,7 @@ import type {
   UserRecord,
 } from '../../isolation/engine.ts';
 import { requireUsable } from '../../isolation/supervisor/session-size.ts';
+import { DockershError } from '../../lib/errors.ts';
 import type { Logger } from '../../lib/log.ts';
 import type { EffectivePolicy, SectionPolicy } from '../../policy/policy.ts';
 import { imageEnvironment } from '../../shell/environment.ts';
@@ -48,6 +49,13 @@ export interface SpecSubject {
 export async function prepareSandbox(parts: SpecParts, subject: SpecSubject): Promise<PreparedSandbox> {
   const { user, policy } = subject;
   const { layers, store, engine, log } = parts;
+  if (policy.network.kind === 'private') {
+    throw new DockershError('E_POLICY_UNFIT', {
+      what: `network = private for ${user.name}`,
+      why: 'this version does not make such networks yet',
+      hint: 'Write network = none or network = host.',
+    });
+  }
   const systemCalls = await parts.systemCalls.for(policy);
   await using stack = new AsyncDisposableStack();
   const held = await stopUser(stack.use(await store.locks.lock(user.uid, patienceMs)), engine);

@@ -60,7 +60,7 @@ export function specificationMessage(spec: SandboxSpec, place: Placement): Buffe
   writer
     .text('bind', `${home}\0${homeInside(user)}\0rw`)
     .text('hostname', spec.hostname)
-    .u32('network', spec.network === 'host' ? 1 : 0)
+    .u32('network', spec.network.kind === 'host' ? 1 : 0)
     .u32('root', spec.root === 'yes' ? 1 : 0)
     .u32('nesting', spec.nesting === 'yes' ? 1 : 0)
     .u32('filtersAlone', spec.systemCalls.alone ? 1 : 0)

@@ -2,6 +2,8 @@
 
 import type { KeySpec } from '../section-schema.ts';
 import { duration, oneOf, sizeLimit, wholeNumber } from '../values/basic.ts';
+import { addressPool, addressPool6 } from '../values/network.ts';
+import { portPool } from '../values/ports.ts';
 
 export const hostKeys = {
   sandboxes: {
@@ -43,5 +45,37 @@ export const hostKeys = {
     applies: 'session',
     doc: 'How long a login waits for room.',
     example: '2m',
+  },
+  network_pool: {
+    type: addressPool,
+    defaultText: 'auto',
+    values: 'auto, or a block of addresses of IPv4',
+    applies: 'sandbox',
+    doc: 'Where the addresses of private networks come from. Nothing else may use them: no network that this host is in or knows a way to. auto: a block of 65,536 that is free when the first is needed, and is kept.',
+    example: '10.88.0.0/16',
+  },
+  network_pool6: {
+    type: addressPool6,
+    defaultText: 'auto',
+    values: 'auto, none, or a block of addresses of IPv6',
+    applies: 'sandbox',
+    doc: 'The same for IPv6. none: private networks have no IPv6.',
+    example: 'fd12:3456:789a:1::/64',
+  },
+  publish_pool: {
+    type: portPool,
+    defaultText: '20000-29999/10',
+    values: 'a range of ports and how many of it each user has, or none',
+    applies: 'sandbox',
+    doc: 'Ports of this host that are users\' own, for entries such as +0 of "publish": 20000-29999/10 has ten for each of a thousand users. A user keeps the same ones. Nothing is bound at them until "publish" says so. The range should lie outside of net.ipv4.ip_local_port_range, from which the host takes ports for connections of its own.',
+    example: '20000-29999/10',
+  },
+  mosh_pool: {
+    type: portPool,
+    defaultText: '61000-64999/4',
+    values: 'a range of ports and how many of it each user has, or none',
+    applies: 'sandbox',
+    doc: 'UDP ports for "mosh_ports = pool". One mosh at a time takes one.',
+    example: '60000-60999/5',
   },
 } as const satisfies Record<string, KeySpec>;

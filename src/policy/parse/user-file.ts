@@ -1,6 +1,7 @@
 // Reads a user's own settings: taken as far as root lets them, and never further. Nothing in it can stop a login;
 // what does not count is a problem that the user is told. Pure.
 
+import { isDeepStrictEqual } from 'node:util';
 import { valuesOf } from '../evaluate.ts';
 import { hasExpansion, type Subject } from '../expand.ts';
 import { globTest, isGlob } from '../glob.ts';
@@ -104,6 +105,7 @@ function withinBounds(section: SectionPolicy, bounds: PolicySection, problems: P
   const keys = [...section.settings.keys()].filter((key) => {
     const bound = describePolicyKey(key).user;
     if (bound === 'free') return true;
+    if (bound === 'ports') return portsAreOwn(section, bounds, problems);
     if (bound !== 'most' && bound !== 'least') return false;
     const [wanted, most] = [amount(section.values[key]), amount(bounds[key])];
     if (bound === 'most' ? wanted <= most : wanted >= most) return true;
@@ -112,6 +114,23 @@ function withinBounds(section: SectionPolicy, bounds: PolicySection, problems: P
     return false;
   });
   return only(section, keys);
+}
+
+const loopback: readonly (string | undefined)[] = [undefined, '127.0.0.1', '::1'];
+
+/** Entries that root has as well, and ports of the user's own, where root's own entries are bound or nearer. */
+function portsAreOwn(section: SectionPolicy, bounds: PolicySection, problems: Problem[]): boolean {
+  const wrong = (section.values.publish ?? []).find(
+    (entry) =>
+      !(bounds.publish ?? []).some((one) => isDeepStrictEqual(one, entry)) &&
+      !(entry.own && [...loopback, bounds.publish_address].includes(entry.address)),
+  );
+  if (wrong === undefined) return true;
+  const message = wrong.own
+    ? `${wrong.address} is not an address that you may publish at`
+    : `port ${wrong.first} is not yours: write +0 for the first of your own ports`;
+  complain(section, 'publish', message, problems);
+  return false;
 }
 
 /** "No limit" is more than any. */

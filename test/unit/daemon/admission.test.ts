@@ -3,15 +3,14 @@
 import { totalmem } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
-import { Admission } from '../../../src/daemon/login/admission.ts';
+import { Admission, type Caps } from '../../../src/daemon/login/admission.ts';
 import type { Load } from '../../../src/isolation/engine.ts';
 import { Uid } from '../../../src/lib/values/uid.ts';
-import type { HostPolicy } from '../../../src/policy/policy.ts';
 
 const gigabyte = 1024 ** 3;
 
-function host(changes: Partial<HostPolicy>, loads: Load[] = []) {
-  const caps: HostPolicy = {
+function host(changes: Partial<Caps>, loads: Load[] = []) {
+  const caps: Caps = {
     mostSandboxes: null,
     mostSessions: null,
     mostMemoryBytes: null,

@@ -46,7 +46,7 @@ export function aSandbox(changes: Partial<SandboxSpec> = {}): SandboxSpec {
     hangupGraceMs: 5000,
     stopGraceMs: 2000,
     tmpBytes: null,
-    network: 'none',
+    network: { kind: 'none' },
     background: 'keep',
     shmBytes: null,
     hostname: 'box',

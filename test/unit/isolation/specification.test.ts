@@ -104,7 +104,7 @@ describe('times and sizes', () => {
 test.each([
   ['nesting', aSandbox({ nesting: 'yes' }), aSandbox({ nesting: 'no' })],
   ['root', aSandbox({ root: 'yes' }), aSandbox({ root: 'no' })],
-  ['network', aSandbox({ network: 'host' }), aSandbox({ network: 'none' })],
+  ['network', aSandbox({ network: { kind: 'host' } }), aSandbox({ network: { kind: 'none' } })],
   ['backgroundKill', aSandbox({ background: 'kill' }), aSandbox({ background: 'keep' })],
 ] as const)('%s is 1 or 0', (tag, on, off) => {
   expect(u32Of(messageOf(on), tag)).toBe(1);

@@ -43,7 +43,7 @@ test('the built-in defaults', () => {
     pids: 1024,
     tmpBytes: 1024 ** 3,
     home: 'private',
-    network: 'none',
+    network: { kind: 'none' },
     lingerMs: 600_000,
     background: 'keep',
     hangupGraceMs: 5000,

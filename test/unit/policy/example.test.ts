@@ -18,7 +18,7 @@ const example = readFileSync(new URL('../../../etc/dockersh.ini.example', import
 /** `key = value` and `#key = value` of a section by key. */
 function settings(section: string): Map<string, string> {
   const text = example.split(`[${section}]\n`)[1]?.split(/^#?\[/m)[0] ?? '';
-  const found = [...text.matchAll(/^#?([a-z_]+) = (.*)$/gm)];
+  const found = [...text.matchAll(/^#?([a-z_0-9]+) = (.*)$/gm)];
   expect(new Set(found.map(([, key]) => key)).size).toBe(found.length);
   return new Map(found.map(([, key = '', value = '']) => [key, value]));
 }
@@ -30,7 +30,7 @@ test('the example is valid as it is', () => {
 });
 
 test('the example is valid with every setting in use, and then means the defaults', () => {
-  const text = example.replace(/^#(?=[a-z_]+ = |\[)/gm, '');
+  const text = example.replace(/^#(?=[a-z_0-9]+ = |\[)/gm, '');
   const { policy, problems } = parsePolicy(text, 'example');
   expect(problems).toEqual([]);
   const without = policyKeys.filter((key) => describePolicyKey(key).defaultText === undefined);

@@ -1,5 +1,6 @@
 // For tests that go through every key: texts that it accepts, and the field that its value ends up in.
 
+import type { PrivateNetwork } from '../../../src/lib/network/network.ts';
 import type { EffectivePolicy } from '../../../src/policy/policy.ts';
 import type { PolicyKey } from '../../../src/policy/schema.ts';
 
@@ -21,7 +22,19 @@ export const someTexts: Readonly<Record<PolicyKey, readonly string[]>> = {
   tmp_size: [...sizes, '1M', 'none'],
   home: ['private', 'host'],
   home_root: ['none', '/srv/homes', '/srv/%g/%u'],
-  network: ['none', 'host'],
+  network: ['none', 'host', 'private'],
+  allow_out: ['none', 'any:443/tcp 10.0.0.0/8', '*.example.org:80-443,[2001:db8::1]:53/udp', 'host/icmp'],
+  deny_out: ['none', 'any', '192.0.2.1 bad.example:25'],
+  open_out: ['none', 'host:5432/tcp', '169.254.169.254:80 fe80::1'],
+  dns: ['host', '192.0.2.53', '2001:db8::53,192.0.2.1'],
+  publish: ['none', '8080:80', '+0:80 +1-3', '127.0.0.1:5000-5009:6000/udp,[::1]:22'],
+  publish_address: ['127.0.0.1', '0.0.0.0', '::'],
+  mosh_ports: ['none', 'pool', '60000-60010'],
+  bandwidth_in: ['8K', '1M', 'none'],
+  bandwidth_out: ['8K', '1M', 'none'],
+  connections: ['16', '4k', 'none'],
+  new_connections: ['1', '500', 'none'],
+  networks: ['none', 'course101', 'a,b-2'],
   linger: [...durations, '24d', 'forever'],
   background: ['keep', 'kill'],
   hangup_grace: durations,
@@ -64,7 +77,10 @@ export const someTexts: Readonly<Record<PolicyKey, readonly string[]>> = {
   maintenance: ['none', 'back at noon; 100% sure'],
 };
 
-export const effectiveField: Readonly<Record<PolicyKey, keyof EffectivePolicy>> = {
+/** Those of a private network are in `network`. */
+type NetworkKey = keyof typeof networkField | 'publish_address';
+
+const effectiveField: Readonly<Record<Exclude<PolicyKey, NetworkKey>, keyof EffectivePolicy>> = {
   image: 'image',
   on_image_change: 'onImageChange',
   shell: 'shell',
@@ -79,7 +95,6 @@ export const effectiveField: Readonly<Record<PolicyKey, keyof EffectivePolicy>> 
   tmp_size: 'tmpBytes',
   home: 'home',
   home_root: 'homeRoot',
-  network: 'network',
   linger: 'lingerMs',
   background: 'background',
   hangup_grace: 'hangupGraceMs',
@@ -121,3 +136,27 @@ export const effectiveField: Readonly<Record<PolicyKey, keyof EffectivePolicy>> 
   banner: 'banner',
   maintenance: 'maintenance',
 };
+
+const networkField = {
+  network: 'kind',
+  allow_out: 'allow',
+  deny_out: 'deny',
+  open_out: 'open',
+  dns: 'dns',
+  publish: 'publish',
+  mosh_ports: 'mosh',
+  bandwidth_in: 'bytesIn',
+  bandwidth_out: 'bytesOut',
+  connections: 'connections',
+  new_connections: 'newConnections',
+  networks: 'networks',
+} as const satisfies Partial<Record<PolicyKey, keyof PrivateNetwork>>;
+
+/** What a policy has of a key; undefined where it has nothing to say, or says it with another key's value. */
+export function valueIn(policy: EffectivePolicy, key: PolicyKey): unknown {
+  if (key === 'publish_address') return undefined;
+  if (!(key in networkField)) return policy[effectiveField[key as keyof typeof effectiveField]];
+  const { network } = policy;
+  if (key === 'network') return network.kind;
+  return network.kind === 'private' ? network[networkField[key as keyof typeof networkField]] : undefined;
+}

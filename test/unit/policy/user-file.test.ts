@@ -1,15 +1,16 @@
 // Tests of a user's own settings and their bounds.
 
 import { describe, expect, test } from 'vitest';
+import type { PublishedPorts } from '../../../src/lib/network/network.ts';
 import { evaluate } from '../../../src/policy/evaluate.ts';
 import type { Subject } from '../../../src/policy/expand.ts';
 import { explain } from '../../../src/policy/explain.ts';
 import { parsePolicy } from '../../../src/policy/parse/parse.ts';
 import { userSettings } from '../../../src/policy/parse/user-file.ts';
-import type { EffectivePolicy, Policy } from '../../../src/policy/policy.ts';
+import type { Policy } from '../../../src/policy/policy.ts';
 import { describePolicyKey, policyKeys } from '../../../src/policy/schema.ts';
 import { seeded } from '../lib/seeded.ts';
-import { effectiveField, someTexts } from './key-samples.ts';
+import { someTexts, valueIn } from './key-samples.ts';
 
 const alice: Subject = {
   name: 'alice',
@@ -132,6 +133,33 @@ describe('a bad file', () => {
   });
 });
 
+function expectOwnPorts(is: readonly PublishedPorts[], was: readonly PublishedPorts[]): void {
+  for (const ports of is) if (!ports.own) expect(was).toContainEqual(ports);
+}
+
+describe('publish', () => {
+  const publishing = (text: string) => {
+    const root = may('publish', 'network = private\npublish = 8080:80 +9\n');
+    return userSettings(`publish = ${text}\n`, root, alice);
+  };
+
+  test('is for ports of one’s own and those that root has given, at addresses that root has', () => {
+    expect(publishing('+0:80 127.0.0.1:+1 8080:80').problems).toEqual([]);
+  });
+
+  test.each([
+    ['8081:80', 'port 8081 is not yours: write +0 for the first of your own ports'],
+    ['8080:81', 'port 8080 is not yours: write +0 for the first of your own ports'],
+    ['8080:80/udp', 'port 8080 is not yours: write +0 for the first of your own ports'],
+    ['0.0.0.0:+0', '0.0.0.0 is not an address that you may publish at'],
+    ['+0 [::]:+1', ':: is not an address that you may publish at'],
+  ])('%s does not count', (text, why) => {
+    const { problems, own } = publishing(text);
+    expect(problems.map(({ message }) => message)).toEqual([`publish: ${why}`]);
+    expect(own.at(-1)?.settings.has('publish')).toBe(false);
+  });
+});
+
 test('no file of a user’s raises anything above its bound, whatever it says', () => {
   let counted = 0;
   for (let seed = 0; seed < 1500; seed += 1) {
@@ -159,18 +187,18 @@ test('no file of a user’s raises anything above its bound, whatever it says', 
     const after = evaluate(policy, alice, own);
     if (after.kind !== 'ok') continue; // own-settings.ts goes on without the file then
     for (const key of policyKeys) {
-      const field = effectiveField[key];
-      const [was, is] = [before.policy[field], after.policy[field]];
+      const [was, is] = [valueIn(before.policy, key), valueIn(after.policy, key)];
       if (JSON.stringify(was) === JSON.stringify(is) && was === is) continue;
       const { user } = describePolicyKey(key);
       const changed = !Object.is(JSON.stringify(was), JSON.stringify(is));
       if (!changed) continue;
       counted += 1;
       expect(named.split(' '), `seed ${seed}: ${key}\n${root}\n${file}`).toContain(key);
-      const amount = (value: EffectivePolicy[keyof EffectivePolicy]): number =>
+      const amount = (value: unknown): number =>
         typeof value === 'number' ? value : Number.POSITIVE_INFINITY;
       if (user === 'most') expect(amount(is), `seed ${seed}: ${key}`).toBeLessThanOrEqual(amount(was));
       if (user === 'least') expect(amount(is), `seed ${seed}: ${key}`).toBeGreaterThanOrEqual(amount(was));
+      if (user === 'ports') expectOwnPorts(is as PublishedPorts[], was as PublishedPorts[]);
       if (user === 'images') expect(is).toMatch(/^lab\//);
     }
   }

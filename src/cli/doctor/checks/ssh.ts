@@ -200,7 +200,7 @@ function tcpForwarding(settings: SshdSettings, subject: Subject): Finding {
   const open = ['yes', 'all', 'local'].includes(value) && settings.value('permitopen') !== 'none';
   const listen = ['yes', 'all', 'remote'].includes(value) && settings.value('permitlisten') !== 'none';
   if (forwardingOff(settings) || (!open && !listen)) return ok('no TCP forwarding');
-  if (policyOf(subject)?.network === 'host') return ok("the sandbox is in the host's network by policy");
+  if (policyOf(subject)?.network.kind === 'host') return ok("the sandbox is in the host's network by policy");
   return warning(`AllowTcpForwarding is ${value}`, inMatch('AllowTcpForwarding no'));
 }
 
