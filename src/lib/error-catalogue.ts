@@ -111,6 +111,11 @@ export const errorCatalogue = {
     `${askAdmin} to correct "mounts" in the policy.`,
     'Correct "mounts" in the policy: the log of dockershd names the folder and the reason.',
   ),
+  E_NETWORK: login(
+    'the sandbox could not get its network',
+    `${askAdmin}.`,
+    `${seeLog} "network = none" gives a sandbox without one.`,
+  ),
   E_DEVICE: login(
     'a device of the host that belongs in this sandbox is not available',
     `${askAdmin} to correct "devices" in the policy.`,

@@ -31,6 +31,7 @@ export const failures = {
   device: { number: 108, code: 'E_DEVICE' },
   descriptors: { number: 109, code: null },
   shell: { number: 110, code: null },
+  network: { number: 111, code: 'E_NETWORK' },
   stopping: { number: 120, code: 'E_STOPPING' },
   places: { number: 121, code: 'E_SESSIONS' },
   sessions: { number: 122, code: 'E_SESSIONS' },
