@@ -57,6 +57,7 @@ force as a whole, also over a restart (docs/admin.md), and the log names every m
 | \`dockershctl policy schema\` | prints the keys as JSON Schema |
 | \`dockershctl policy convert FILE\` | turns the configuration of an older dockersh into a policy |
 | \`dockershctl policy explain USER\` | shows every key: its value, the line that says so, and what that overrides |
+| \`dockershctl policy explain USER --to HOST:PORT\` | shows what a private network is answered there, and by which line |
 
 ## The files
 

@@ -12,6 +12,7 @@ import { addDiff } from './layer/diff.ts';
 import { addReset, addRollback } from './layer/rollback.ts';
 import { addSnapshot } from './layer/snapshot.ts';
 import { addUpgrade } from './layer/upgrade.ts';
+import { addNetwork } from './network/network.ts';
 import { addPolicyCheck } from './policy/check.ts';
 import { addPolicyConvert } from './policy/convert.ts';
 import { addPolicyDiff } from './policy/diff.ts';
@@ -81,6 +82,7 @@ export function buildProgram(
   addRollback(program, console);
   addReset(program, console);
   addUpgrade(program, console);
+  addNetwork(program, console);
   const policy = program.command('policy').description('check, explain and compare the policy');
   addPolicyCheck(policy, console, setStatus);
   addPolicyExplain(policy, console);

@@ -18,6 +18,7 @@ import { Accounts } from '../users/accounts.ts';
 import { DiskBases } from '../users/disk/bases.ts';
 import { UserLayers } from '../users/layers.ts';
 import { UserStore } from '../users/store.ts';
+import { noNetworks } from './admin/network.ts';
 import { serveAdmin } from './admin/socket.ts';
 import { claimSockets, type SocketPaths } from './installation.ts';
 import { Admission } from './login/admission.ts';
@@ -266,6 +267,7 @@ async function openAdmin(ground: Ground, storage: Storage, engine: Engine, user:
     store,
     policy,
     ownSettings,
+    networks: noNetworks,
     history,
     cgroup: cgroups.mode,
     scratch,

@@ -23,10 +23,12 @@ import {
 } from './admin-fields.ts';
 import { healthVerbs } from './admin-health.ts';
 import { imageVerbs } from './admin-images.ts';
+import { networkVerbs } from './admin-network.ts';
 import { policyVerbs } from './admin-policy.ts';
 import { userVerbs } from './admin-users.ts';
 
 export type { AdminHistoryEntry, AdminImage, AdminUse } from './admin-images.ts';
+export type { AdminNetwork, AdminRefusal } from './admin-network.ts';
 export type { AdminExplanation, AdminPolicySource } from './admin-policy.ts';
 export type { AdminChange, AdminSnapshot } from './admin-users.ts';
 
@@ -120,6 +122,7 @@ export const adminVerbs = {
   ...imageVerbs,
   ...userVerbs,
   ...policyVerbs,
+  ...networkVerbs,
 } as const satisfies Record<string, Verb>;
 
 type Verbs = typeof adminVerbs;

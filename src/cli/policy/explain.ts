@@ -5,6 +5,7 @@ import { printable } from '../../lib/text/printable.ts';
 import type { AdminExplanation, AdminPolicySource, AdminResult } from '../../protocol/admin.ts';
 import type { Console } from '../console.ts';
 import type { Column } from '../table.ts';
+import { explainTo } from './explain-to.ts';
 import { faultLines } from './fault.ts';
 
 const columns: Column[] = [
@@ -19,9 +20,15 @@ export function addPolicyExplain(policy: Command, console: () => Console): void 
     .command('explain')
     .description('show what a user gets, which line says so, and what that line overrides')
     .argument('<user>', 'name of the account, which need not exist')
-    .action(async (user: string) => {
+    .option('--to <host>', 'show what a private network is answered at HOST[:PORT][/tcp|udp|icmp]')
+    .action(async (user: string, { to }: { to?: string }) => {
       const cli = console();
-      cli.show(await cli.call('policy.explain', { user }), (result) => {
+      const explained = await cli.call('policy.explain', { user });
+      if (to !== undefined) {
+        await explainTo(cli, explained, to);
+        return;
+      }
+      cli.show(explained, (result) => {
         const table = cli.table(columns, result.keys.map(row));
         return `${headOf(result)}${table}`;
       });

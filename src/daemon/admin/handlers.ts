@@ -20,6 +20,7 @@ export function handlersOf(parts: AdminParts): Handlers {
     ...imageHandlers(parts),
     ...userHandlers(parts),
     ...policyHandlers(parts),
+    network: async () => await parts.networks(),
     version: async () => ({ version, node: process.version, kernel: release(), cgroup: parts.cgroup }),
     health: async () => ({
       ...parts.paths,

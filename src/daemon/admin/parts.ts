@@ -15,6 +15,9 @@ import type { LoginHistory } from '../login/history.ts';
 import type { OwnSettings } from '../policy/own-settings.ts';
 import type { PolicyStore } from '../policy/policy-store.ts';
 
+/** Says what there is of private networks; `network` of the admin protocol. */
+export type Networks = () => Promise<AdminResult<'network'>>;
+
 export interface AdminParts {
   readonly engine: Engine;
   readonly images: ImageStore;
@@ -24,6 +27,7 @@ export interface AdminParts {
   readonly store: UserStore;
   readonly policy: PolicyStore;
   readonly ownSettings: OwnSettings;
+  readonly networks: Networks;
   readonly history: LoginHistory;
   readonly cgroup: CgroupMode;
   /** A folder of root's for temporary files, emptied when the daemon starts. */

@@ -38,11 +38,15 @@ const mostReadings = 5;
 /** The most problems of the files that are kept: as many as a person reads. */
 const mostFaults = 20;
 
+/** Puts below a policy what holds whatever it says. */
+type Adapt = (policy: Policy) => Policy;
+
 export class PolicyStore implements AsyncDisposable {
   readonly #file: string;
   readonly #log: Logger;
   readonly #files: PolicyFiles;
   readonly #kept: KeptPolicy;
+  #adapt: Adapt = (policy) => policy;
   #policy: Policy;
   /** When it was accepted; null: there is no policy, and nobody is let in. */
   #since: string | null = null;
@@ -65,10 +69,11 @@ export class PolicyStore implements AsyncDisposable {
   }
 
   /** Broken files are no reason not to start. */
-  static async open(file: string, log: Logger, kept: KeptPolicy): Promise<PolicyStore> {
+  static async open(file: string, log: Logger, kept: KeptPolicy, adapt?: Adapt): Promise<PolicyStore> {
     const files = new PolicyFiles(file);
     const { policy, problems, texts, ...last } = await files.load();
     const store = new PolicyStore(file, log, kept, files, last);
+    store.#adapt = adapt ?? store.#adapt;
     const before = await kept.read();
     logProblems(log, problems);
     if (policy !== undefined) {
@@ -76,7 +81,7 @@ export class PolicyStore implements AsyncDisposable {
       return store;
     }
     if (before.ok) {
-      store.#policy = before.policy;
+      store.#policy = store.#adapt(before.policy);
       store.#since = before.since;
     }
     store.#setFault(problems, before.ok ? { keptBy: before.version } : { noneKept: before.why });
@@ -155,7 +160,7 @@ export class PolicyStore implements AsyncDisposable {
   }
 
   #accept(policy: Policy, texts: PolicyTexts): void {
-    this.#policy = policy;
+    this.#policy = this.#adapt(policy);
     this.#since = this.#kept.keep(texts);
     this.#evaluations = new WeakMap();
     this.#following?.changed();

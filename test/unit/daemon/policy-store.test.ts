@@ -23,6 +23,8 @@ import { PolicyStore } from '../../../src/daemon/policy/policy-store.ts';
 import type { UserRecord } from '../../../src/isolation/engine.ts';
 import { createLogger } from '../../../src/lib/log.ts';
 import { Uid } from '../../../src/lib/values/uid.ts';
+import { withOlderNetwork } from '../../../src/policy/network/older.ts';
+import type { Policy } from '../../../src/policy/policy.ts';
 
 // The store believes only what root owns; there is no way to tell it otherwise.
 const asRoot = describe.runIf(process.getuid?.() === 0);
@@ -59,9 +61,9 @@ const account = (name: string): UserRecord => ({
   groups: [],
 });
 const tester = account('tester');
-const open = async (): Promise<PolicyStore> => {
+const open = async (adapt?: (policy: Policy) => Policy): Promise<PolicyStore> => {
   const log = createLogger({ level: 'debug', file: logFile });
-  const store = await PolicyStore.open(file, log, new KeptPolicy(state, file, log));
+  const store = await PolicyStore.open(file, log, new KeptPolicy(state, file, log), adapt);
   opened.push(store);
   return store;
 };
@@ -104,6 +106,24 @@ asRoot('while the file is right', () => {
     await clockTick();
     await store.refresh();
     expect(imageOf(store)).toBe('six');
+  });
+});
+
+asRoot('what is put below every policy', () => {
+  test('holds after an edit, and for the last good policy of a daemon before', async () => {
+    const older = (policy: Policy): Policy => withOlderNetwork(policy, '/state/network.json');
+    const sourceOf = (store: PolicyStore) =>
+      store.explain(tester).keys.find(({ key }) => key === 'network')?.from[0]?.section;
+    const store = await open(older);
+    expect(sourceOf(store)).toBe('upgrade');
+    await edit('[user:tester]\nimage = two\n');
+    await store.refresh();
+    expect(sourceOf(store)).toBe('upgrade');
+    await store[Symbol.asyncDispose]();
+    await edit('[user:tester]\nimgae = two\n');
+    const next = await open(older);
+    expect(imageOf(next)).toBe('two');
+    expect(sourceOf(next)).toBe('upgrade');
   });
 });
 
