@@ -29,9 +29,9 @@ const alone = {
   ],
   e2e: [
     // It measures disks, and what a slow one has yet to write holds up everybody's sync(1).
-    'test/e2e/policy-devices.test.ts',
+    'test/e2e/policy/devices.test.ts',
     // Eight logins at a time keep both processors busy.
-    'test/e2e/leaks.test.ts',
+    'test/e2e/host/leaks.test.ts',
   ],
 };
 

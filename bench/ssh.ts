@@ -3,7 +3,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { program } from '../test/fixtures/machine.ts';
-import { Sshd } from '../test/fixtures/sshd.ts';
+import { Sshd } from '../test/fixtures/ssh/sshd.ts';
 import type { Benchmark } from './benchmarks.ts';
 import { type Account, as, floorName, ourName, root } from './contenders.ts';
 import type { Field } from './field.ts';

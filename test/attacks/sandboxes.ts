@@ -4,10 +4,10 @@ import { chmod, copyFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type AttackAnswer, type Place, runAttacks } from '../../src/cli/doctor/attack.ts';
 import { Host } from '../fixtures/host.ts';
+import { makeRootfs } from '../fixtures/images/rootfs.ts';
 import { buildFolder } from '../fixtures/paths.ts';
 import type { PolicySection } from '../fixtures/policy-text.ts';
 import type { Finished } from '../fixtures/process.ts';
-import { makeRootfs } from '../fixtures/rootfs.ts';
 import { TestUser } from '../fixtures/users.ts';
 
 import { Counterpart } from './counterparts.ts';

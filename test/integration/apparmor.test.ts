@@ -1,5 +1,5 @@
 // The AppArmor profiles that the package brings are some, as far as the parser here can tell: rules about user
-// namespaces are of version 4. What they do is tried in a kernel that has AppArmor (test/vm/kernel-apparmor.ts).
+// namespaces are of version 4. What they do is tried in a kernel that has AppArmor (test/vm/kernel/apparmor.ts).
 
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

@@ -4,8 +4,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { descriptorsOf, descriptorsSettle } from '../fixtures/descriptors.ts';
 import { Host } from '../fixtures/host.ts';
+import { descriptorsOf, descriptorsSettle } from '../fixtures/kernel/descriptors.ts';
 import { control } from '../fixtures/machine.ts';
 import { checkout } from '../fixtures/paths.ts';
 import { describeFinished, type Finished, Running, run, runOk, waitUntil } from '../fixtures/process.ts';

@@ -4,11 +4,11 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { descriptorsOf, descriptorsSettle } from '../fixtures/descriptors.ts';
 import { Host } from '../fixtures/host.ts';
+import { makeRootfs } from '../fixtures/images/rootfs.ts';
+import { descriptorsOf, descriptorsSettle } from '../fixtures/kernel/descriptors.ts';
 import { control, lacks } from '../fixtures/machine.ts';
 import { describeFinished, type Finished, Running, run, runOk, waitUntil } from '../fixtures/process.ts';
-import { makeRootfs } from '../fixtures/rootfs.ts';
 import { TestUser } from '../fixtures/users.ts';
 import { builtImage, builtLayer, writeLayout } from './images/image-builder.ts';
 

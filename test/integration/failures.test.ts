@@ -6,9 +6,9 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { makeDiskImage } from '../../src/users/disk/disk-image.ts';
 import { Host } from '../fixtures/host.ts';
+import { makeRootfs } from '../fixtures/images/rootfs.ts';
 import { control, unlimited } from '../fixtures/machine.ts';
 import { describeFinished, type Finished, Running, run, runOk, waitUntil } from '../fixtures/process.ts';
-import { makeRootfs } from '../fixtures/rootfs.ts';
 import { TestUser } from '../fixtures/users.ts';
 
 describe.skipIf(control)('a failure', () => {

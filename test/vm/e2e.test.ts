@@ -3,14 +3,17 @@
 
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { debianArchive } from '../fixtures/debian-image.ts';
+import { debianArchive } from '../fixtures/images/debian-image.ts';
 import { tail } from '../fixtures/process.ts';
 import { runInside } from './inside.ts';
 import { cache, suites } from './remote.ts';
 
 const logins = [
-  ...['both', 'called-as', 'command', 'confinement', 'git', 'hang-up', 'image', 'isolation', 'job-control'],
-  ...['lifecycle', 'mixed-fds', 'multiplex', 'pam', 'refusal', 'stream', 'terminal', 'transfer'],
+  ...['both', 'called-as', 'command', 'git', 'hang-up', 'job-control', 'mixed-fds', 'multiplex', 'pam'].map(
+    (name) => `login/${name}`,
+  ),
+  ...['refusal', 'stream', 'terminal', 'transfer'].map((name) => `login/${name}`),
+  ...['images/own', 'sandbox/confinement', 'sandbox/isolation', 'sandbox/lifecycle'],
 ].map((name) => `test/e2e/${name}.test.ts`);
 
 /** The Debian that the e2e tests run on outside: its sshd, shells and tools are tried there. */

@@ -3,8 +3,8 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { listTree } from '../../fixtures/images/tree-listing.ts';
 import { lacks } from '../../fixtures/machine.ts';
-import { listTree } from '../../fixtures/tree-listing.ts';
 import { builtImage, builtLayer, writeLayout } from './image-builder.ts';
 import { mountImage } from './mounted.ts';
 import { buildLayerProgram, layer, Scratch } from './scratch.ts';

@@ -6,7 +6,7 @@ import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { ImageStore } from '../../../src/images/store/image-store.ts';
-import { listTree } from '../../fixtures/tree-listing.ts';
+import { listTree } from '../../fixtures/images/tree-listing.ts';
 import { builtImage, builtLayer, writeLayout } from './image-builder.ts';
 import { mountImage } from './mounted.ts';
 import { buildLayerProgram, Scratch } from './scratch.ts';

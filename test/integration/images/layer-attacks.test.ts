@@ -4,7 +4,7 @@
 import { lstat, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { listTree } from '../../fixtures/tree-listing.ts';
+import { listTree } from '../../fixtures/images/tree-listing.ts';
 import { file, folder, hardlink, opaque, symlink } from './feature-layers.ts';
 import { builtImage, builtLayer, writeLayout } from './image-builder.ts';
 import { mountImage } from './mounted.ts';

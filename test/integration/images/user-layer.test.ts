@@ -17,9 +17,9 @@ import {
   takeSnapshot,
   writeLayerBase,
 } from '../../../src/users/layer/snapshots.ts';
+import { listTree } from '../../fixtures/images/tree-listing.ts';
 import { program } from '../../fixtures/machine.ts';
 import { nodeProgram } from '../../fixtures/paths.ts';
-import { listTree } from '../../fixtures/tree-listing.ts';
 import { builtImage, builtLayer, writeLayout } from './image-builder.ts';
 import { buildLayerProgram, layerProgram, Scratch } from './scratch.ts';
 import { tar } from './tar-builder.ts';

@@ -4,7 +4,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Containers } from '../../fixtures/containers.ts';
+import { Containers } from '../../fixtures/images/containers.ts';
 import { lacks } from '../../fixtures/machine.ts';
 import { runOk } from '../../fixtures/process.ts';
 import { builtImage, builtLayer, writeLayout } from '../images/image-builder.ts';

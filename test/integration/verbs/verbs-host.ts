@@ -3,9 +3,9 @@
 import { chmod, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Host, type HostOptions } from '../../fixtures/host.ts';
+import { makeRootfs } from '../../fixtures/images/rootfs.ts';
 import { ctlBundle, nodeProgram } from '../../fixtures/paths.ts';
 import { describeFinished, type Finished, run } from '../../fixtures/process.ts';
-import { makeRootfs } from '../../fixtures/rootfs.ts';
 import { TestUser } from '../../fixtures/users.ts';
 
 export class VerbsHost implements AsyncDisposable {

@@ -7,7 +7,7 @@ import { compile, compileFilter } from '../../../src/seccomp/compile.ts';
 import { neededCalls } from '../../../src/seccomp/needed.ts';
 import { type Argument, Profile } from '../../../src/seccomp/profile.ts';
 import { mostInstructions } from '../../../src/seccomp/program.ts';
-import { answerOf } from '../../fixtures/bpf.ts';
+import { answerOf } from '../../fixtures/kernel/bpf.ts';
 
 const values = [0, 1, 2, 0x5412, 0x7e020000, 0xffff_ffff, 0x1_0000_0000, 0x1_0000_0001, 2 ** 53 - 1];
 const returns = {

@@ -6,16 +6,16 @@ import { describe, expect, test } from 'vitest';
 import { baseProfiles, builtinProfiles } from '../../../src/seccomp/builtin.ts';
 import { callsOf, type Kind, type Machine, machines } from '../../../src/seccomp/calls.ts';
 import { compile } from '../../../src/seccomp/compile.ts';
-import { verdictOf } from '../../fixtures/bpf.ts';
+import { verdictOf } from '../../fixtures/kernel/bpf.ts';
 import {
   dockerAllows,
   dockerPersonalities,
   dockerRefusedFamilies,
   everydayCalls,
   nestingCalls,
-} from '../../fixtures/known-calls.ts';
+} from '../../fixtures/kernel/known-calls.ts';
+import { ofKeys, ofMachine, ofMounts, unknown } from '../../fixtures/kernel/system-calls.ts';
 import { checkout } from '../../fixtures/paths.ts';
-import { ofKeys, ofMachine, ofMounts, unknown } from '../../fixtures/system-calls.ts';
 
 const [EPERM, ENOSYS, EAFNOSUPPORT] = [1, 38, 97];
 const newTime = 0x80;

@@ -1,0 +1,94 @@
+// Debian 13 and 12 with their own kernels, cgroups of version 2 with every controller, and a disk: limits are
+// exceeded, and the power is cut while people write.
+
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describeFinished } from '../../fixtures/process.ts';
+import { Machine } from '../machine.ts';
+import { suites, usersScript } from '../remote.ts';
+import { apparmorTests, purgeTest } from './apparmor.ts';
+import { cgroupTests } from './cgroups.ts';
+import { cpuTests } from './cpu.ts';
+import { diskTests } from './disk.ts';
+import { memoryTests } from './memory.ts';
+import { nestingTests } from './nesting.ts';
+import { accounts, OnKernel, patience, sandboxes, testMs, users } from './on-kernel.ts';
+
+/** A few at a time: more at once take longer than sshd waits for one, on a processor that is emulated. */
+async function inGroups<T>(names: readonly string[], work: (name: string) => Promise<T>): Promise<T[]> {
+  const results: T[] = [];
+  for (let index = 0; index < names.length; index += 5) {
+    results.push(...(await Promise.all(names.slice(index, index + 5).map(work))));
+  }
+  return results;
+}
+
+const wanted = (process.env['DOCKERSH_VM_KERNELS'] ?? 'trixie').split(' ');
+
+describe.each(suites.filter((suite) => wanted.includes(suite)))('on the kernel of Debian %s', (suite) => {
+  let machine: Machine;
+  const on = new OnKernel(() => machine);
+  beforeAll(async () => {
+    const enable = accounts.map((user) => `usermod --shell /usr/bin/dockersh ${user}`).join('\n');
+    // A service manager for each user who logs in is not what is tested, and takes most of the time of a login.
+    const files = `systemctl mask user@.service\nsed -i 's/^image = host/&\\nlinger = forever/' /etc/dockersh/dockersh.ini`;
+    machine = await Machine.start(suite, `${usersScript(accounts)}\n${enable}\n${files}`);
+  }, 900_000);
+  afterAll(async () => {
+    await machine?.[Symbol.asyncDispose]();
+  }, 60_000);
+
+  it(
+    'the first login after the machine has started just works',
+    async () => {
+      const result = await machine.ssh('ada', 'cat /proc/1/comm; cat /proc/self/cgroup', patience);
+      expect(result.stdout.toString(), describeFinished(result)).toMatch(/^(dockersh-\w+|init)\n0::\/\n$/);
+      expect(await on.root('dockershctl version')).toContain('cgroups     v2');
+      expect(await on.root('systemctl --failed --plain --no-legend')).not.toContain('dockersh');
+    },
+    testMs,
+  );
+
+  it(
+    'the cgroup of the sandboxes is delegated with every controller, and systemd leaves it alone',
+    async () => {
+      expect(await on.root(`cat ${sandboxes}/cgroup.controllers`)).toBe('cpuset cpu io memory pids\n');
+      expect(await on.root(`cat ${sandboxes}/u1000-ada/pids.max`)).toBe('1026\n');
+      await on.root('systemctl daemon-reload; systemctl restart dockershd.service; systemctl daemon-reexec');
+      expect(await on.root(`cat ${sandboxes}/cgroup.subtree_control`)).toBe('cpuset cpu io memory pids\n');
+      expect(await on.root(`cat ${sandboxes}/u1000-ada/pids.max`)).toBe('1026\n');
+      expect((await machine.ssh('ada', 'exit 3', patience)).code).toBe(3);
+    },
+    testMs,
+  );
+
+  memoryTests(on);
+  cpuTests(on);
+  diskTests(on);
+  cgroupTests(on);
+  nestingTests(on);
+  apparmorTests(on, () => machine);
+
+  it('after the power was cut while everybody wrote, every sandbox starts again and images verify', async () => {
+    const writers = await inGroups(users, async (user) => {
+      const writer = machine.startSsh(
+        user,
+        'echo kept >kept; sync -f kept; echo writing; while :; do head -c 200000 /dev/urandom >"f$((RANDOM % 50))"; done',
+      );
+      await writer.waitForOutput('writing', 120_000);
+      return writer;
+    });
+    await new Promise((resolve) => setTimeout(resolve, 15_000));
+    await machine.cutPower();
+    for (const writer of writers) await writer[Symbol.asyncDispose]();
+    await machine.boot();
+    const kept = await inGroups(users, async (user) => await machine.sshOk(user, 'cat kept', patience));
+    expect(kept).toEqual(users.map(() => 'kept\n'));
+    expect(await on.root('dockershctl image verify')).toContain('nothing is damaged');
+    const { sandboxes } = JSON.parse(await on.root('dockershctl --json ps')) as {
+      sandboxes: { user: string }[];
+    };
+    expect(sandboxes.map(({ user }) => user)).toEqual(users);
+  }, 900_000);
+
+  purgeTest(on);
+});
