@@ -20,7 +20,6 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -28,9 +27,10 @@
 #include "leave.h"
 #include "message.h"
 #include "outside.h"
-#include "pump.h"
-#include "streams.h"
-#include "terminal.h"
+#include "reach.h"
+#include "terminal/pump.h"
+#include "terminal/streams.h"
+#include "terminal/terminal.h"
 #include "wire.h"
 
 #ifndef RUN_DIR
@@ -86,29 +86,21 @@ static void release_signals(void) {
     (void)sigprocmask(SIG_SETMASK, &usual_mask, NULL);
 }
 
-static int dial(const struct sockaddr_un *address) {
-    cleanup_fd int connection = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-    if (connection < 0 || connect(connection, (const struct sockaddr *)address, sizeof *address) != 0)
-        return -1;
-    return take_fd(&connection);
-}
-
 // Our own door, where the daemon has made one, is one that nobody else can stand in.
-static int dial_daemon(void) {
-    static const struct sockaddr_un everybody = {.sun_family = AF_UNIX, .sun_path = SOCKET_PATH};
+static int reach_daemon(void) {
 #ifndef DOCKERSH_EXEC
-    struct sockaddr_un own = {.sun_family = AF_UNIX};
-    int written = snprintf(own.sun_path, sizeof own.sun_path, RUN_DIR "/doors/%u.sock", (unsigned)getuid());
-    int connection = written > 0 && (size_t)written < sizeof own.sun_path ? dial(&own) : -1;
+    char door[sizeof RUN_DIR + 32];
+    (void)snprintf(door, sizeof door, RUN_DIR "/doors/%u.sock", (unsigned)getuid());
+    int connection = reach_dial(door);
     if (connection >= 0)
         return connection;
 #endif
-    return dial(&everybody);
+    return reach_dial(SOCKET_PATH);
 }
 
 // A connected socket with the login sent, or -1 with errno.
 static int submit(size_t length) {
-    cleanup_fd int connection = dial_daemon();
+    cleanup_fd int connection = reach_daemon();
     if (connection < 0)
         return -1;
     static const int standard[] = {0, 1, 2};
@@ -228,6 +220,7 @@ static int wait_for_start(int connection, int argc, char **argv) {
 }
 
 static int start(size_t length, int *ptm, int argc, char **argv) {
+    int why = 0;
     for (int attempt = 0; attempt < RETRY_ATTEMPTS; attempt++) {
         int connection = submit(length);
         if (connection >= 0) {
@@ -236,15 +229,14 @@ static int start(size_t length, int *ptm, int argc, char **argv) {
                 return connection;
             close_fd(connection);
             release_signals();
-        } else if (errno != ECONNREFUSED && errno != EAGAIN && errno != EPIPE && errno != ECONNRESET) {
-            break; // no socket, or no access to it: waiting does not help
+            why = ECONNREFUSED;
+        } else if (!reach_may_come(why = errno)) {
+            break;
         }
         struct timespec pause = {.tv_nsec = RETRY_MS * 1000000L};
         (void)nanosleep(&pause, NULL);
     }
-    if (errno == EACCES || errno == EPERM)
-        fail("Access to the socket of the login service (dockershd) is denied. " TELL);
-    fail("The login service (dockershd) is not running, so you can't be logged in. " TELL);
+    reach_failed(why, TELL);
 }
 
 int main(int argc, char **argv) {

@@ -3,7 +3,7 @@
 
 #include <sys/socket.h>
 
-#include "../../login/pump.c"
+#include "../../login/terminal/pump.c"
 
 #include "fuzz.h"
 

@@ -9,7 +9,7 @@ import { makeRootfs } from '../../fixtures/images/rootfs.ts';
 import type { Login } from '../../fixtures/login.ts';
 import { control, lacks, unlimited } from '../../fixtures/machine.ts';
 import type { PolicySection } from '../../fixtures/policy-text.ts';
-import { describeFinished, run, runOk, waitUntil } from '../../fixtures/process.ts';
+import { describeFinished, Running, run, runOk, waitUntil } from '../../fixtures/process.ts';
 import { uniqueName } from '../../fixtures/shell-text.ts';
 import { modes, useWorld } from '../../fixtures/world.ts';
 
@@ -54,6 +54,31 @@ it.skipIf(control)('the daemon is not running, for either', async () => {
   }
   expect(existsSync(marker)).toBe(false);
   for (const mode of modes) expect((await world().login(mode).ssh('exit 3')).code).toBe(3);
+});
+
+/** Has descriptors of the user's under way, more than a login's own limit, which the kernel then refuses (ETOOMANYREFS). */
+const underWay = `import array, socket, sys, time
+left, right = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+for _ in range(8):
+    left.sendmsg([b'x'], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array('i', [0] * 10))])
+print('sent', flush=True)
+time.sleep(float(sys.argv[1]))`;
+
+describe.skipIf(control || lacks('python3'))('a user with too many descriptors under way', () => {
+  it.each([
+    ['for a moment', '1', 0, ''],
+    ['for good', '600', 125, "can't be reached, so you can't be logged in: too many descriptors of yours"],
+  ])('%s', async (_name, seconds, code, text) => {
+    const { user, host } = world().login('shell');
+    const { uid, gid } = user;
+    await using holder = new Running('python3', ['-c', underWay, seconds], { uid, gid });
+    await holder.waitForOutput('sent');
+    const script = `ulimit -n 32; exec ${host.client} -c 'echo in'`;
+    const result = await run('/bin/sh', ['-c', script], { uid, gid, cwd: '/' });
+    expect(result.code, describeFinished(result)).toBe(code);
+    expect(result.stdout.toString()).toBe(code === 0 ? 'in\n' : '');
+    expect(result.stderr.toString()).toContain(text);
+  });
 });
 
 describe.skipIf(control).each(modes)('as %s', (mode) => {

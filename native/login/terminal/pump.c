@@ -1,4 +1,4 @@
-#include "pump.h"
+#include "terminal/pump.h"
 
 #include <errno.h>
 #include <poll.h>

@@ -6,7 +6,7 @@
 #include <stdbool.h>
 
 #include "leave.h"
-#include "terminal.h"
+#include "terminal/terminal.h"
 
 // Runs until the session has ended. `ptm` is -1 where no descriptor is a terminal; `watched` is a
 // socket whose peer's end means that the connection was dropped, or -1; `signals` is a signalfd.
