@@ -60,6 +60,11 @@ enum wire_type {
     MSG_FORK = 48,
     MSG_DISCARD = 49,
     MSG_LET_GO = 50,
+    // supervisor -> relay
+    MSG_RELAY_SERVE = 56,
+    MSG_RELAY_PINNED = 57,
+    // relay -> supervisor
+    MSG_RELAY_PIN = 58,
     // inside the supervisor: supervisor <-> spawner and init
     MSG_BUILD = 64,
     MSG_ENTER = 65,
@@ -145,6 +150,7 @@ enum wire_tag {
     TAG_NET_PEER = 93,
     TAG_NET_REFUSED = 94,
     TAG_NET_TRAFFIC = 95,
+    TAG_NET_PIN = 96,
 };
 
 // Whether the field is part of a network's plan (network/plan.h).

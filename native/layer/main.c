@@ -69,8 +69,10 @@ static const char *folder_of(const char *path) {
 }
 
 static int wall_around(const char *job, const struct wall_folder *folders, size_t count, struct err *err) {
-    int attribute = profile_open();
-    profile_enter(&attribute, job);
+    char profile[64];
+    (void)snprintf(profile, sizeof profile, "dockersh-layer-%s", job);
+    int attribute = profile_open("dockersh-layer");
+    profile_enter(&attribute, profile);
     return wall_build(folders, count, err);
 }
 

@@ -129,6 +129,7 @@ export const tags = {
   netPeer: 93,
   netRefused: 94,
   netTraffic: 95,
+  netPin: 96,
 } as const;
 export type Tag = keyof typeof tags;
 

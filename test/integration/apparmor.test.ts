@@ -48,10 +48,11 @@ describe('the AppArmor profiles of what reads archives and layers', () => {
     const jobs = [
       ...(await readFile(join(checkout, 'native/layer/main.c'), 'utf8')).matchAll(/wall_around\("(\w+)"/g),
       ...(await readFile(join(checkout, 'native/layer/unpack/job.c'), 'utf8')).matchAll(
-        /profile_enter\(&\w+, "(\w+)"\)/g,
+        /profile_enter\(&\w+, "dockersh-layer-(\w+)"\)/g,
       ),
     ].map(([, job]) => `dockersh-layer-${job}`);
-    const names = said.split('\n').filter((line) => line.startsWith('dockersh-'));
+    const names = said.split('\n').filter((line) => line.startsWith('dockersh-layer-'));
+    expect(said).toMatch(/^dockersh-relay$/m);
     expect(names.sort()).toEqual(jobs.sort());
     expect(jobs).toHaveLength(4);
   });

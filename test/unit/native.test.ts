@@ -6,7 +6,14 @@ import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 
 const build = path.resolve(import.meta.dirname, '../../build');
-const programs = ['dockersh', 'dockersh-exec', 'dockersh-supervisor', 'dockersh-init', 'dockersh-layer'];
+const programs = [
+  'dockersh',
+  'dockersh-exec',
+  'dockersh-supervisor',
+  'dockersh-init',
+  'dockersh-layer',
+  'dockersh-relay',
+];
 
 /** Types of the program headers of a 64-bit little-endian ELF file (elf(5)). */
 function segmentTypes(file: string): number[] {

@@ -83,10 +83,10 @@ static int unpack_finish(pid_t child, int marker, int root, struct err *err) {
 int unpack_job(const char *path, const struct limits *limits) {
     struct err err = {0};
     int sockets[2];
-    int attribute = profile_open();
+    int attribute = profile_open("dockersh-layer");
     if (confine_enter(path, &err) < 0)
         return fail(&err, NULL, false, 0);
-    profile_enter(&attribute, "unpack");
+    profile_enter(&attribute, "dockersh-layer-unpack");
     // Before the archive sets its mode, and before what it takes to open a folder that nobody may read is
     // given up.
     cleanup_fd int root = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);

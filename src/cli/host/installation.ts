@@ -10,6 +10,7 @@ export const nativePrograms = [
   'dockersh-supervisor',
   'dockersh-init',
   'dockersh-layer',
+  'dockersh-relay',
   'dockersh-exec',
   'dockersh-probe',
   'dockersh-attack',

@@ -191,7 +191,7 @@ export const breakers: Readonly<Record<string, Breaker>> = {
   'kernel-apparmor': {
     scenario: 'noProfiles',
     state: 'warning',
-    found: /^not in force: dockersh-layer-pack, dockersh-layer-chain, dockersh-layer-unpack$/,
+    found: /^not in force: dockersh-layer-pack, dockersh-layer-chain, dockersh-layer-unpack, dockersh-relay$/,
   },
   'kernel-seccomp': { scenario: 'noSyscalls', state: 'critical', found: /seccomp/ },
   'kernel-pidfd': { scenario: 'noSyscalls', state: 'critical', found: /pidfd_open/ },

@@ -13,6 +13,7 @@ import { type OnKernel, patience, testMs } from './on-kernel.ts';
 
 const tool = '/usr/lib/dockersh/dockersh-layer';
 const profiles = ['chain', 'list', 'pack', 'unpack'].map((job) => `dockersh-layer-${job} (enforce)\n`);
+const relay = 'dockersh-relay (enforce)\n';
 const loaded = "grep '^dockersh' /sys/kernel/security/apparmor/profiles | sort";
 
 /** The jobs, each with what it is to be refused by its profile alone, the folders it is made for being in `work`. */
@@ -38,7 +39,7 @@ export function apparmorTests(on: OnKernel, machine: () => Machine): void {
         };
         expect(await state()).toBe('warning'); // it was set up where there was no such kernel
         await on.root('sh /var/lib/dpkg/info/dockersh.postinst configure');
-        expect(await on.root(loaded)).toBe(profiles.join(''));
+        expect(await on.root(loaded)).toBe([...profiles, relay].join(''));
         expect(await state()).toBe('ok');
       },
       testMs,

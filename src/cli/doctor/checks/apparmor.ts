@@ -1,4 +1,4 @@
-// Checks that AppArmor confines what reads archives and layers (packaging/apparmor/dockersh-layer), where the host has it.
+// Checks that AppArmor confines what reads archives, layers and the network (packaging/apparmor/dockersh-layer), where the host has it.
 
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
@@ -7,12 +7,13 @@ import { type Finding, type HostCheck, ok, unknown, warning } from '../check.ts'
 
 const installed = '/etc/apparmor.d/dockersh-layer';
 const loaded = '/sys/kernel/security/apparmor/profiles';
-const names = ['list', 'pack', 'chain', 'unpack'].map((job) => `dockersh-layer-${job}`);
+const jobs = ['list', 'pack', 'chain', 'unpack'].map((job) => `dockersh-layer-${job}`);
+const names = [...jobs, 'dockersh-relay'];
 
 export const apparmorCheck: HostCheck = {
   id: 'kernel-apparmor',
   group: 'kernel',
-  what: "AppArmor's profiles for what reads archives and layers are loaded",
+  what: "AppArmor's profiles for what reads archives, layers and the network are loaded",
   why: 'They are one more wall around programs that read what strangers wrote.',
   run: look,
 };
