@@ -178,7 +178,10 @@ export const imageVerbs = {
     result: z.strictObject({ name: imageName, path: hostPath, digest, sizeBytes: bytes }),
   },
   'image.du': { params: noParams, result: adminUse },
-  'image.gc': { params: noParams, result: z.strictObject({ blobs: count, layers: count, bytes }) },
+  'image.gc': {
+    params: noParams,
+    result: z.strictObject({ blobs: count, layers: count, bytes, damaged: z.array(z.string()).readonly() }),
+  },
   'image.verify': {
     /** `layers`: also every file of every layer. */
     params: z.strictObject({ layers: z.boolean().optional() }),

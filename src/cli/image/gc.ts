@@ -4,6 +4,8 @@ import type { Command } from 'commander';
 import type { Console } from '../console.ts';
 import { humanSize } from '../human.ts';
 
+const hint = 'Pull or import it again, or remove it; "dockershctl image verify" says what is wrong with it.';
+
 export function addImageGc(image: Command, console: () => Console): void {
   image
     .command('gc')
@@ -11,10 +13,10 @@ export function addImageGc(image: Command, console: () => Console): void {
     .description("remove what no name, no sandbox and no user's layer needs")
     .action(async () => {
       const cli = console();
-      cli.show(
-        await cli.call('image.gc', {}),
-        ({ layers, blobs, bytes }) =>
-          `removed ${layers} layers and ${blobs} blobs\nTotal reclaimed space: ${humanSize(bytes)}\n`,
+      cli.show(await cli.call('image.gc', {}), ({ layers, blobs, bytes, damaged }) =>
+        damaged.length > 0
+          ? `removed nothing: what ${damaged.join(', ')} needs cannot be told, because it is damaged\n${hint}\n`
+          : `removed ${layers} layers and ${blobs} blobs\nTotal reclaimed space: ${humanSize(bytes)}\n`,
       );
     });
 }

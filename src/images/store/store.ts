@@ -176,8 +176,8 @@ export class Store implements ImageStore {
   }
 
   async collectGarbage(): Promise<GarbageReport> {
-    const { blobs, layers, bytes } = (await this.#change(async () => undefined)).garbage;
-    return { blobs, layers, bytes };
+    const { blobs, layers, bytes, damaged } = (await this.#change(async () => undefined)).garbage;
+    return { blobs, layers, bytes, damaged };
   }
 
   /** Changes the index with the turn held, then removes what has become garbage by it. */
@@ -195,11 +195,16 @@ export class Store implements ImageStore {
   async #takeGarbage(): Promise<Garbage> {
     const { layout, host, options } = this.#parts;
     const inUse = options.inUse ?? (() => new Set<string>());
-    const nothing: Garbage = { folders: [], blobs: 0, layers: 0, bytes: 0 };
+    const nothing: Garbage = { folders: [], blobs: 0, layers: 0, bytes: 0, damaged: [] };
     const garbage = await this.#orWarn(async () => {
       const bases = (await options.bases?.()) ?? new Set();
       return collectGarbage(layout, { bases, inUse, pins: this.#context.pins });
     }, nothing);
+    if (garbage.damaged.length > 0)
+      options.log?.warn(
+        { images: garbage.damaged },
+        'nothing of the image store is removed while images are damaged',
+      );
     if (garbage.blobs > 0 || garbage.layers > 0) this.#resolver.forget();
     const generations = await this.#orWarn(() => host.takeUnused(inUse()), []);
     return { ...garbage, folders: [...garbage.folders, ...generations] };

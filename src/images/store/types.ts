@@ -48,6 +48,8 @@ export interface GarbageReport {
   readonly layers: number;
   /** Of blobs, and of the archives that the layers were unpacked from. */
   readonly bytes: number;
+  /** Images whose documents cannot be read. Where there is one, nothing was removed. */
+  readonly damaged: readonly string[];
 }
 
 export interface ImageStore extends AsyncDisposable, ContentStore {

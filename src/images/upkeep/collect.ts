@@ -1,6 +1,7 @@
 // Garbage collection: mark what the index's names, sandboxes and users' layers lead to, sweep the rest.
 // Run with the store's turn held, so that no name moves meanwhile. What running transactions hold is asked
-// for in the very turn in which something goes, so a pull beside it loses nothing.
+// for in the very turn in which something goes, so a pull beside it loses nothing. While a document of an image is
+// damaged, nobody knows what the image consists of: then nothing is garbage.
 
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, renameSync, rmSync, statSync } from 'node:fs';
@@ -12,7 +13,7 @@ import { readJsonBlob } from '../blobs/blobs.ts';
 import { type Digest, digestFromHex } from '../digest.ts';
 import { chainIdOf, listChains } from '../layers/chain.ts';
 import { findLayerInfo, listLayers } from '../layers/layers.ts';
-import { imageConfig, imageManifest } from '../oci.ts';
+import { imageConfig, imageManifest, refNameAnnotation } from '../oci.ts';
 import { readIndex } from '../store/index-file.ts';
 import { type Layout, stalePartials } from '../store/layout.ts';
 import type { Pins } from '../store/pins.ts';
@@ -21,6 +22,8 @@ export interface Marks {
   readonly blobs: Set<Digest>;
   readonly layers: Set<Digest>;
   readonly chains: Set<Digest>;
+  /** Images whose manifest or configuration cannot be read, by name, or by digest where they have none. */
+  readonly damaged: Set<string>;
 }
 
 export interface Garbage {
@@ -30,6 +33,8 @@ export interface Garbage {
   readonly layers: number;
   /** Of blobs, and of the archives that layers were unpacked from. */
   readonly bytes: number;
+  /** As Marks has it. Where there is one, nothing was removed. */
+  readonly damaged: readonly string[];
 }
 
 export interface Roots {
@@ -43,7 +48,8 @@ export interface Roots {
 /** Takes garbage out of the store. */
 export async function collectGarbage(layout: Layout, { bases, inUse, pins }: Roots): Promise<Garbage> {
   const marks = await mark(layout, new Set([...bases, ...inUse()]));
-  const swept = { folders: [] as string[], blobs: 0, layers: 0, bytes: 0 };
+  const swept = { folders: [] as string[], blobs: 0, layers: 0, bytes: 0, damaged: [...marks.damaged] };
+  if (swept.damaged.length > 0) return swept;
   for (const diffId of await listLayers(layout)) {
     if (marks.layers.has(diffId)) continue;
     const bytes = await layerSize(layout, diffId);
@@ -95,26 +101,33 @@ async function layerSize(layout: Layout, diffId: Digest): Promise<number> {
 
 /** What the index's names and the manifests of `roots` lead to. */
 export async function mark(layout: Layout, roots: ReadonlySet<string>): Promise<Marks> {
-  const marks: Marks = { blobs: new Set(), layers: new Set(), chains: new Set() };
+  const marks: Marks = { blobs: new Set(), layers: new Set(), chains: new Set(), damaged: new Set() };
   const index = await readIndex(layout);
-  const manifests = new Set(index.manifests.map((manifest) => manifest.digest));
+  const manifests = new Map(
+    index.manifests.map(({ digest, annotations }) => [digest, annotations?.[refNameAnnotation] ?? digest]),
+  );
   for (const name of await readdir(layout.blobs)) {
-    if (/^[0-9a-f]{64}$/.test(name) && roots.has(`sha256:${name}`)) manifests.add(digestFromHex(name));
+    if (!/^[0-9a-f]{64}$/.test(name) || !roots.has(`sha256:${name}`)) continue;
+    const digest = digestFromHex(name);
+    if (!manifests.has(digest)) manifests.set(digest, digest);
   }
-  for (const manifest of manifests) await markImage(layout, manifest, marks);
+  for (const [manifest, name] of manifests) {
+    if (!(await markImage(layout, manifest, marks))) marks.damaged.add(name);
+  }
   return marks;
 }
 
-/** Of a broken image everything that can still be read is kept: it may be repaired by hand. */
-async function markImage(layout: Layout, digest: Digest, marks: Marks): Promise<void> {
+/** False where not all of it could be found. */
+async function markImage(layout: Layout, digest: Digest, marks: Marks): Promise<boolean> {
   marks.blobs.add(digest);
   const manifest = await orUndefined(readJsonBlob(layout, digest, imageManifest));
-  if (manifest === undefined) return;
+  if (manifest === undefined) return false;
   for (const blob of [manifest.config, ...manifest.layers]) marks.blobs.add(blob.digest);
   const config = await orUndefined(readJsonBlob(layout, manifest.config.digest, imageConfig));
-  if (config === undefined) return;
+  if (config === undefined) return false;
   marks.chains.add(chainIdOf(config.rootfs.diff_ids));
   for (const diffId of config.rootfs.diff_ids) await markLayer(layout, diffId, marks);
+  return true;
 }
 
 /** With a layer stays what was compressed of it here. */

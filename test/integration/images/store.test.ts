@@ -3,7 +3,7 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -292,6 +292,40 @@ describe('a store', () => {
     expect(await again.remove('test')).toMatchObject({ removed: true });
     expect(await again.list()).toHaveLength(1);
   });
+
+  it.each(['manifest', 'configuration'] as const)(
+    'removes nothing while the %s of an image is damaged: what it needs cannot be told',
+    async (document) => {
+      await using store = await scratch.openStore();
+      await store.importRootfs('precious:1', await file('rootfs', rootfs));
+      await store.importRootfs('useless', await file('other', tar({ name: 'other', data: 'other' })));
+      const { digest = '', layers = [] } = (await store.resolve('precious:1')) ?? {};
+      const manifest = JSON.parse(
+        await readFile(scratch.path('store/blobs/sha256', digest.slice(7)), 'utf8'),
+      ) as { config: { digest: string } };
+      const damaged = document === 'manifest' ? digest : manifest.config.digest;
+      const blob = scratch.path('store/blobs/sha256', damaged.slice(7));
+      const original = await readFile(blob);
+      await writeFile(
+        blob,
+        original.map((byte, index) => (index === 20 ? byte ^ 1 : byte)),
+      );
+      await store.remove('useless');
+      expect(await store.collectGarbage()).toEqual({
+        blobs: 0,
+        layers: 0,
+        bytes: 0,
+        damaged: ['precious:1'],
+      });
+      await rm(blob);
+      expect(await store.collectGarbage()).toMatchObject({ layers: 0, damaged: ['precious:1'] });
+      await writeFile(blob, original, { mode: 0o600 });
+      expect((await store.resolve('precious:1'))?.layers).toEqual(layers);
+      expect(existsSync(layers[0]?.path ?? '')).toBe(true);
+      expect(await store.collectGarbage()).toMatchObject({ layers: 1, damaged: [] });
+      expect(await store.verify()).toMatchObject({ images: 1, problems: [] });
+    },
+  );
 
   it('does not follow links that an image puts where its accounts should be', async () => {
     await using store = await scratch.openStore();
