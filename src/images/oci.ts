@@ -16,6 +16,8 @@ export const mediaTypes = {
   dockerManifest: 'application/vnd.docker.distribution.manifest.v2+json',
   dockerConfig: 'application/vnd.docker.container.image.v1+json',
   dockerLayer: 'application/vnd.docker.image.rootfs.diff.tar.gzip',
+  dockerLayerTar: 'application/vnd.docker.image.rootfs.diff.tar',
+  dockerLayerZstd: 'application/vnd.docker.image.rootfs.diff.tar.zstd',
 } as const;
 
 /** Largest manifest, index or configuration that is read: far above any real one, as registries have it. */
@@ -101,6 +103,17 @@ export type ImageConfig = z.infer<typeof imageConfig>;
 export function ociArchitecture(arch: string): string {
   const names: Readonly<Record<string, string>> = { x64: 'amd64', ia32: '386' };
   return names[arch] ?? arch;
+}
+
+const ociLayerTypes: Readonly<Record<string, string>> = {
+  [mediaTypes.dockerLayer]: mediaTypes.layerGzip,
+  [mediaTypes.dockerLayerTar]: mediaTypes.layerTar,
+  [mediaTypes.dockerLayerZstd]: mediaTypes.layerZstd,
+};
+
+/** A layer of a manifest of either kind as one of OCI's names it: a manifest has layers of its own kind only. */
+export function ociLayer(layer: Descriptor): Descriptor {
+  return { ...layer, mediaType: ociLayerTypes[layer.mediaType] ?? layer.mediaType };
 }
 
 /** True for the two kinds of document that list manifests by platform. */

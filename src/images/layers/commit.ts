@@ -11,6 +11,7 @@ import {
   imageManifest,
   maxLayers,
   mediaTypes,
+  ociLayer,
 } from '../oci.ts';
 import { writableKey } from '../reference.ts';
 import type { StoreContext } from '../store/context.ts';
@@ -137,7 +138,7 @@ async function stack(
     schemaVersion: 2,
     mediaType: mediaTypes.manifest,
     config,
-    layers: [...below.layers, blob],
+    layers: [...below.layers.map(ociLayer), blob],
   };
   const stored = await putJsonBlob(layout, mediaTypes.manifest, manifest, hold);
   return { digest: stored.digest, config: stored, layers: manifest.layers.length };

@@ -11,8 +11,8 @@ const layerTypes: ReadonlySet<string> = new Set([
   mediaTypes.layerGzip,
   mediaTypes.layerZstd,
   mediaTypes.dockerLayer,
-  'application/vnd.docker.image.rootfs.diff.tar',
-  'application/vnd.docker.image.rootfs.diff.tar.zstd',
+  mediaTypes.dockerLayerTar,
+  mediaTypes.dockerLayerZstd,
 ]);
 const configTypes: ReadonlySet<string> = new Set([mediaTypes.config, mediaTypes.dockerConfig]);
 

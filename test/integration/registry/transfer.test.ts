@@ -1,8 +1,9 @@
 // Pulls and pushes with Debian's docker-registry, and skopeo and podman at the other end.
 
 import { randomBytes } from 'node:crypto';
-import { readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { ImageManifest } from '../../../src/images/oci.ts';
 import { parsePlatform } from '../../../src/images/platform.ts';
 import { RegistryClient } from '../../../src/images/registry/client.ts';
 import { registryOptions } from '../../../src/images/registry/options.ts';
@@ -12,7 +13,7 @@ import { parseRemoteName } from '../../../src/images/registry/remote-name.ts';
 import { sendInChunks } from '../../../src/images/registry/upload/chunks.ts';
 import type { ImageStore } from '../../../src/images/store/image-store.ts';
 import { lacks } from '../../fixtures/machine.ts';
-import { run } from '../../fixtures/process.ts';
+import { run, runOk } from '../../fixtures/process.ts';
 import { builtImage, builtLayer, digestOf, tenLayers, writeLayout } from '../images/image-builder.ts';
 import { buildLayerProgram, Scratch } from '../images/scratch.ts';
 import { tar } from '../images/tar-builder.ts';
@@ -143,6 +144,27 @@ describe.skipIf(lacks('docker-registry', 'skopeo'))('a pull', () => {
       `docker://${registry.host}/again:1`,
     );
     expect(JSON.parse(raw).mediaType).toBe('application/vnd.docker.distribution.manifest.v2+json');
+  });
+
+  it.skipIf(lacks('umoci'))('makes of docker’s kind and a layer of its own one kind throughout', async () => {
+    const layout = await writeLayout(scratch.path('layout'), builtImage([builtLayer(small)]));
+    const base = `${registry.host}/lab/below:1`;
+    await copy('--format', 'v2s2', `oci:${layout}:test`, `docker://${base}`);
+    await using store = await scratch.openStore();
+    await pullImage(store, base, options);
+    await mkdir(scratch.path('upper'));
+    await writeFile(scratch.path('upper/mine'), 'mine');
+    await store.commit(scratch.path('upper'), undefined, base, { name: 'above:1' });
+    const above = `${registry.host}/lab/above:1`;
+    await pushImage(store, 'above:1', { ...options, to: above });
+    const raw = await skopeo(scratch.folder, 'inspect', '--raw', '--tls-verify=false', `docker://${above}`);
+    const { config, layers } = JSON.parse(raw) as ImageManifest;
+    for (const { mediaType } of [config, ...layers]) expect(mediaType).toMatch(/^application\/vnd\.oci\./);
+    expect(layers).toHaveLength(2);
+    await copy('--format', 'v2s2', `docker://${above}`, `docker://${registry.host}/lab/converted:1`);
+    await copy(`docker://${above}`, `oci:${scratch.path('back')}:x`);
+    await runOk('umoci', ['unpack', '--image', `${scratch.path('back')}:x`, scratch.path('bundle')]);
+    expect(await readFile(scratch.path('bundle/rootfs/mine'), 'utf8')).toBe('mine');
   });
 
   it('goes by digest, and by tag and digest', async () => {
