@@ -3,6 +3,7 @@
 import { hostImageName } from '../lib/text/image-name.ts';
 import { effective } from './effective.ts';
 import type { Subject } from './expand.ts';
+import { ownPortsFault } from './network/own-ports.ts';
 import type { Evaluation, Policy, SectionPolicy } from './policy.ts';
 import { sectionsInOrder, textOf } from './precedence.ts';
 import { checkPolicyValue, type PolicyKey, type PolicySection } from './schema.ts';
@@ -44,6 +45,8 @@ export function evaluate(policy: Policy, subject: Subject, own: readonly Section
   const environment = [...env.values()];
   if (environment.reduce((bytes, entry) => bytes + Buffer.byteLength(entry), 0) > longestEnvironment)
     return unfit(`the variables (env.NAME) take more than ${longestEnvironment} bytes`);
+  const fault = values.network === 'private' ? ownPortsFault(values, policy.host) : undefined;
+  if (fault !== undefined) return unfit(fault);
   return { kind: 'ok', policy: effective(values, image, environment) };
 }
 

@@ -37,6 +37,12 @@ export function explain(policy: Policy, subject: Subject, own: readonly SectionP
   ];
 }
 
+/** The same for some keys alone. */
+export function explainKeys(policy: Policy, subject: Subject, keys: readonly PolicyKey[]): Explanation[] {
+  const sections = sectionsInOrder(policy, subject);
+  return keys.map((key) => explainKey(sections, key, subject));
+}
+
 /** The value of every key that has one, and of env.NAME. For comparing two policies. */
 export function texts(
   policy: Policy,

@@ -6,6 +6,8 @@ import type { Command } from 'commander';
 import { errorCatalogue } from '../../lib/errors.ts';
 import { printable } from '../../lib/text/printable.ts';
 import { type Affected, affectedBy, namedUsers, unusedSections } from '../../policy/affected.ts';
+import { networkStateName, recordedDefault, withOlderNetwork } from '../../policy/network/older.ts';
+import { networkProblems } from '../../policy/network/problems.ts';
 import { loadPolicyFile } from '../../policy/parse/load.ts';
 import type { Policy } from '../../policy/policy.ts';
 import { formatProblem, type Problem } from '../../policy/problem.ts';
@@ -18,6 +20,10 @@ import { profileProblems } from './profiles.ts';
 /** For a daemon that may be stuck. */
 const mostWaitMs = 2000;
 const daemonsFile = '/etc/dockersh/dockersh.ini';
+
+/** Where the daemon's files are. */
+type Daemon = Readonly<Record<'config' | 'state', string>>;
+const usual: Daemon = { config: daemonsFile, state: '/var/lib/dockersh' };
 
 interface Report {
   readonly file: string;
@@ -41,7 +47,7 @@ export function addPolicyCheck(
       const cli = console();
       const daemon = await daemonOf(cli);
       if (daemon?.config === resolve(file)) warnOfFault(cli, daemon.policyFault);
-      const report = await check(file, against, daemon?.config ?? daemonsFile);
+      const report = await check(file, against, daemon ?? usual);
       cli.show(report, () => [...textOf(report)].map((line) => `${printable(line)}\n`).join(''));
       const fault = report.problems.find(({ severity }) => severity === 'error');
       if (fault !== undefined) setStatus(errorCatalogue[fault.code ?? 'E_POLICY_INVALID'].exitCode);
@@ -59,21 +65,25 @@ async function daemonOf(cli: Console): Promise<AdminResult<'health'> | undefined
 /** A draft may lie where others can write: that it does is only a warning. */
 async function load(
   file: string,
-  ofDaemon: string,
-): Promise<{ policy?: Policy; problems: readonly Problem[] }> {
-  return await loadPolicyFile(resolve(file), { draft: resolve(file) !== ofDaemon });
+  { config, state }: Daemon,
+): Promise<{ policy: Policy | undefined; problems: readonly Problem[] }> {
+  const { policy, problems } = await loadPolicyFile(resolve(file), { draft: resolve(file) !== config });
+  if (policy === undefined || (await recordedDefault(state)) === 'private') return { policy, problems };
+  return { policy: withOlderNetwork(policy, resolve(state, networkStateName)), problems };
 }
 
-async function check(file: string, against: string | undefined, ofDaemon: string): Promise<Report> {
-  const { policy, problems } = await load(file, ofDaemon);
+async function check(file: string, against: string | undefined, daemon: Daemon): Promise<Report> {
+  const { policy, problems } = await load(file, daemon);
   if (policy === undefined) return { file, valid: false, problems };
-  const old = against === undefined ? undefined : await load(against, ofDaemon);
+  const old = against === undefined ? undefined : await load(against, daemon);
   const names = [...namedUsers(policy), ...(old?.policy === undefined ? [] : namedUsers(old.policy))];
   const { users, groups, complete } = await readAccounts(names);
   const unused = complete ? unusedSections(policy, users, groups) : [];
   const profiles = await profileProblems(policy);
-  const all = [...problems, ...unused, ...profiles];
-  if (profiles.length > 0 || old === undefined) return { file, valid: profiles.length === 0, problems: all };
+  const networks = networkProblems(policy, users.values(), complete);
+  const all = [...problems, ...unused, ...networks, ...profiles];
+  const valid = !all.some(({ severity }) => severity === 'error');
+  if (!valid || old === undefined) return { file, valid, problems: all };
   if (old.policy === undefined) return { file, valid: false, problems: [...old.problems, ...all] };
   const subjects = [...users.values()].filter(({ uid }) => uid !== 0);
   return { file, valid: true, problems: all, affected: affectedBy(old.policy, policy, subjects) };

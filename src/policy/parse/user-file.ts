@@ -5,7 +5,8 @@ import { isDeepStrictEqual } from 'node:util';
 import { valuesOf } from '../evaluate.ts';
 import { hasExpansion, type Subject } from '../expand.ts';
 import { globTest, isGlob } from '../glob.ts';
-import type { Policy, SectionPolicy } from '../policy.ts';
+import { ownPortsFault } from '../network/own-ports.ts';
+import type { HostPolicy, Policy, SectionPolicy } from '../policy.ts';
 import type { Problem } from '../problem.ts';
 import { describePolicyKey, type PolicyKey, type PolicySection } from '../schema.ts';
 import { reporter } from './file.ts';
@@ -41,7 +42,7 @@ export function userSettings(text: string, policy: Policy, subject: Subject): Us
   const image = allowedImage(allowed, given.values, problems);
   const withImage = valuesOf(policy, subject, image);
   const bounds = withImage.ok ? withImage.values : given.values;
-  const rest = withinBounds(allowed, bounds, problems);
+  const rest = withinBounds(allowed, bounds, policy.host, problems);
   return { own: [...(withImage.ok ? image : []), rest], problems };
 }
 
@@ -101,11 +102,16 @@ function allowedImage(section: SectionPolicy, given: PolicySection, problems: Pr
   return [];
 }
 
-function withinBounds(section: SectionPolicy, bounds: PolicySection, problems: Problem[]): SectionPolicy {
+function withinBounds(
+  section: SectionPolicy,
+  bounds: PolicySection,
+  host: HostPolicy,
+  problems: Problem[],
+): SectionPolicy {
   const keys = [...section.settings.keys()].filter((key) => {
     const bound = describePolicyKey(key).user;
     if (bound === 'free') return true;
-    if (bound === 'ports') return portsAreOwn(section, bounds, problems);
+    if (bound === 'ports') return portsAreOwn(section, bounds, host, problems);
     if (bound !== 'most' && bound !== 'least') return false;
     const [wanted, most] = [amount(section.values[key]), amount(bounds[key])];
     if (bound === 'most' ? wanted <= most : wanted >= most) return true;
@@ -119,13 +125,22 @@ function withinBounds(section: SectionPolicy, bounds: PolicySection, problems: P
 const loopback: readonly (string | undefined)[] = [undefined, '127.0.0.1', '::1'];
 
 /** Entries that root has as well, and ports of the user's own, where root's own entries are bound or nearer. */
-function portsAreOwn(section: SectionPolicy, bounds: PolicySection, problems: Problem[]): boolean {
+function portsAreOwn(
+  section: SectionPolicy,
+  bounds: PolicySection,
+  host: HostPolicy,
+  problems: Problem[],
+): boolean {
   const wrong = (section.values.publish ?? []).find(
     (entry) =>
       !(bounds.publish ?? []).some((one) => isDeepStrictEqual(one, entry)) &&
       !(entry.own && [...loopback, bounds.publish_address].includes(entry.address)),
   );
-  if (wrong === undefined) return true;
+  if (wrong === undefined) {
+    const fault = ownPortsFault(section.values, host);
+    if (fault !== undefined) complain(section, 'publish', fault, problems);
+    return fault === undefined;
+  }
   const message = wrong.own
     ? `${wrong.address} is not an address that you may publish at`
     : `port ${wrong.first} is not yours: write +0 for the first of your own ports`;
