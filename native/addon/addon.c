@@ -14,6 +14,7 @@
 #include "files/own_file.h"
 #include "files/project_quota.h"
 #include "files/unnamed_file.h"
+#include "network/uplink.h"
 #include "poller.h"
 #include "sockets.h"
 #include "users.h"
@@ -61,7 +62,10 @@ static napi_value initialize(napi_env env, napi_value exports) {
                      {"projectMark", project_mark},
                      {"projectLimit", project_limit},
                      {"projectUse", project_use},
-                     {"giveName", give_name}};
+                     {"giveName", give_name},
+                     {"uplinkWatch", uplink_watch},
+                     {"uplinkChanged", uplink_changed},
+                     {"linkMtu", link_mtu}};
     for (size_t index = 0; index < sizeof functions / sizeof functions[0]; index++) {
         napi_value function;
         if (napi_create_function(env, functions[index].name, NAPI_AUTO_LENGTH, functions[index].function,

@@ -65,7 +65,10 @@ async function main(): Promise<void> {
   const signal = await stopping.promise;
   manager.stopping();
   log.info({ signal }, 'stopping');
-  if (options.stopSandboxesOnExit) await running.engine.stopAll();
+  if (options.stopSandboxesOnExit) {
+    await running.engine.stopAll();
+    await running.networks.withdraw();
+  }
   await running.parts.disposeAsync();
   if (options.stopSandboxesOnExit) await running.cgroups.remove();
   log.info('stopped');

@@ -2,16 +2,18 @@
 // the stack that it was put on.
 
 import path from 'node:path';
-import type { ArchiveLimits } from '../images/layers/program.ts';
 import { type ImageStore, openImageStore } from '../images/store/image-store.ts';
 import { removeOrWarn } from '../images/upkeep/sweep.ts';
 import { CgroupHost } from '../isolation/cgroup/host.ts';
 import { diskOf } from '../isolation/disk.ts';
 import type { Engine, EngineEvents } from '../isolation/engine.ts';
 import { HostChanges } from '../isolation/host-changes.ts';
+import type { Networks } from '../isolation/network/networks.ts';
+import type { NetworkState } from '../isolation/network/state.ts';
 import { Sandboxes } from '../isolation/sandbox/sandboxes.ts';
 import { SeqpacketListener } from '../isolation/socket/seqpacket.ts';
 import { Users } from '../isolation/users.ts';
+import { laterOnce } from '../lib/async/later-once.ts';
 import type { Logger } from '../lib/log.ts';
 import { LayerAccess } from '../users/access.ts';
 import { Accounts } from '../users/accounts.ts';
@@ -29,43 +31,20 @@ import { LoginService } from './login/logins.ts';
 import { LoginRefusals } from './login/refusals.ts';
 import { SessionLog } from './login/session-log.ts';
 import { SystemCalls } from './login/system-calls.ts';
+import { openNetworkState, openNetworks } from './networks.ts';
 import type { DaemonOptions } from './options.ts';
 import { KeptPolicy } from './policy/kept-policy.ts';
 import { LiveLimits } from './policy/live-limits.ts';
 import { OwnSettings } from './policy/own-settings.ts';
+import { archiveLimitsOf } from './policy/policy-limits.ts';
 import { PolicyStore } from './policy/policy-store.ts';
 import type { InheritedSockets } from './service-manager.ts';
-
-/** A function that has `work` done once after `ms`, however often it is called until then. */
-function laterOnce(ms: number, work: () => void): () => void {
-  let planned = false;
-  return () => {
-    if (planned) return;
-    planned = true;
-    const timer = setTimeout(() => {
-      planned = false;
-      work();
-    }, ms);
-    timer.unref();
-  };
-}
-
-/** Looked up whenever an archive is read, so that an edit of the policy counts for the next one. */
-function limitsOf(policy: PolicyStore): ArchiveLimits {
-  return {
-    get maxEntries() {
-      return policy.images.maxEntries;
-    },
-    get maxBytes() {
-      return policy.images.maxBytes;
-    },
-  };
-}
 
 /** The daemon at work. */
 export interface Running {
   readonly engine: Engine;
   readonly cgroups: CgroupHost;
+  readonly networks: Networks;
   readonly policy: PolicyStore;
   readonly parts: AsyncDisposableStack;
 }
@@ -78,6 +57,8 @@ interface Ground {
   readonly parts: AsyncDisposableStack;
   readonly policy: PolicyStore;
   readonly cgroups: CgroupHost;
+  readonly networkState: NetworkState;
+  readonly networks: Networks;
   readonly history: LoginHistory;
   readonly sessions: SessionLog;
   readonly users: Users;
@@ -112,8 +93,8 @@ export async function serve(
   const clients = openLogins(ground, storage, engine, user);
   await openAdmin(ground, storage, engine, user);
   listen(ground, engine, clients);
-  const { cgroups, policy } = ground;
-  return { engine, cgroups, policy, parts: parts.move() };
+  const { cgroups, networks, policy } = ground;
+  return { engine, cgroups, networks, policy, parts: parts.move() };
 }
 
 async function layGround(
@@ -122,6 +103,7 @@ async function layGround(
   log: Logger,
   parts: AsyncDisposableStack,
 ): Promise<Ground> {
+  const networkState = await openNetworkState(options.state);
   const policy = parts.use(
     await PolicyStore.open(options.config, log, new KeptPolicy(options.state, options.config, log)),
   );
@@ -131,10 +113,14 @@ async function layGround(
     rare: policy.rareControllers(),
     disk: diskOf(options.state),
   });
+  const networks = parts.use(openNetworks(networkState, policy, log));
   const history = new LoginHistory();
   const sessions = SessionLog.start(log);
   const users = new Users();
-  return { options, inherited, sockets, parts, policy, cgroups, history, sessions, users, log, used: {} };
+  return {
+    ...{ options, inherited, sockets, parts, policy, cgroups, networkState, networks },
+    ...{ history, sessions, users, log, used: {} },
+  };
 }
 
 async function openStorage({ options, parts, policy, used, log }: Ground): Promise<Storage> {
@@ -147,7 +133,7 @@ async function openStorage({ options, parts, policy, used, log }: Ground): Promi
       layerProgram,
       inUse: () => used.engine?.layersInUse() ?? new Set(),
       bases: async () => await bases.all(),
-      limits: limitsOf(policy),
+      limits: archiveLimitsOf(policy),
       log,
     }),
   );
@@ -180,12 +166,13 @@ function eventsFor({ history, sessions, used, log }: Ground, images: ImageStore)
 }
 
 async function openEngine(ground: Ground, { store, images }: Storage): Promise<Engine> {
-  const { options, parts, cgroups, used, log } = ground;
+  const { options, parts, cgroups, networks, used, log } = ground;
   const engine = parts.use(
     await Sandboxes.open({
       run: options.run,
       libexec: options.libexec,
       cgroups,
+      networks,
       log,
       events: eventsFor(ground, images),
     }),
@@ -237,11 +224,24 @@ async function openUserParts(
 }
 
 function openLogins(ground: Ground, { store }: Storage, engine: Engine, user: UserParts): LoginConnections {
-  const { policy, users, history, sessions, log } = ground;
+  const { policy, users, networks, history, sessions, log } = ground;
   const { layers, ownSettings, admission } = user;
   const systemCalls = new SystemCalls();
   const logins = new LoginService({
-    ...{ policy, ownSettings, users, store, layers, systemCalls, engine, history, admission, sessions, log },
+    ...{
+      policy,
+      ownSettings,
+      users,
+      store,
+      layers,
+      systemCalls,
+      networks,
+      engine,
+      history,
+      admission,
+      sessions,
+      log,
+    },
   });
   const refusals = LoginRefusals.start({ engine, history, log });
   return new LoginConnections({
@@ -262,7 +262,7 @@ async function openAdmin(ground: Ground, storage: Storage, engine: Engine, user:
     engine,
     images,
     layers,
-    accounts: new Accounts(store, images.layerProgram, access),
+    accounts: new Accounts(store, images.layerProgram, access, ground.networkState),
     users,
     store,
     policy,

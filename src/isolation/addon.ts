@@ -86,6 +86,26 @@ export interface Addon {
   }>;
   /** Of a file without a name (O_TMPFILE); the name must be free. */
   giveName(fd: number, path: string): Promise<void>;
+  /** Can be read when something of the host's network has changed (rtnetlink(7)). */
+  uplinkWatch(): number;
+  /** Whether an interface, an address or a default route has, since it was last asked; sandboxes' own do not count. */
+  uplinkChanged(fd: number): boolean;
+  /** The largest packet of an interface; 0: there is none of this name. */
+  linkMtu(name: string): number;
+  /** Makes or replaces the host's table for private networks, all at once. `closed`: see HostTableSettings. */
+  hostTableApply(table: {
+    readonly pools: readonly string[];
+    readonly uplinks: readonly string[];
+    readonly closed: readonly string[];
+    readonly open: readonly string[];
+  }): void;
+  /** An address that may reach more than the way out. */
+  hostTableOpen(address: string, on: boolean): void;
+  hostTableRemove(): void;
+  /** Can be read when rules of the host have changed. */
+  hostTableWatch(): number;
+  /** Whether ours have, by somebody else, since it was last asked. */
+  hostTableChanged(fd: number): boolean;
   /** Calls back whenever the descriptor can be read; call the result before closing the descriptor. */
   poll(fd: number, callback: () => void): () => void;
 }

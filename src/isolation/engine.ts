@@ -9,12 +9,16 @@ import type { ByteString } from '../lib/wire.ts';
 import type { Limits, ShownLimits, UsedOfLimits } from '../limits/limits.ts';
 import type { UserRecord } from './addon.ts';
 import type { IdMaps } from './ids.ts';
+import type { SandboxLink } from './network/plan.ts';
+import type { Refused } from './network/refused.ts';
 import type { Pause } from './sandbox/pause.ts';
 import type { ClientConnection, Disposer } from './socket/client-connection.ts';
 
 export type { Limits } from '../limits/limits.ts';
 export type { UserRecord } from './addon.ts';
 export { type IdMaps, rangeSize } from './ids.ts';
+export type { SandboxLink } from './network/plan.ts';
+export type { Refused } from './network/refused.ts';
 export type { Pause } from './sandbox/pause.ts';
 
 /** Everything that decides what a sandbox is, at its start. */
@@ -35,6 +39,8 @@ export interface SandboxSpec extends Limits {
   readonly stopGraceMs: number;
   readonly tmpBytes: number | null;
   readonly network: Network;
+  /** Of a private network; undefined: there is none. */
+  readonly link: SandboxLink | undefined;
   readonly background: 'keep' | 'kill';
   /** Size of /dev/shm. */
   readonly shmBytes: number | null;
@@ -243,6 +249,12 @@ export interface Engine extends AsyncDisposable, Disposer {
    * policy says now of them. Throws E_LIMIT_REFUSED.
    */
   adjust(uid: Uid, limits: Limits, settings: Readonly<Record<string, string>>): Promise<boolean>;
+  /** Has the user's running sandbox keep to what the policy says of its network now, where that is a private one. */
+  follow(uid: Uid, network: Network): void;
+  /** Of a running sandbox with a private network: its addresses, and what was refused lately. */
+  networkOf(
+    uid: Uid,
+  ): { readonly addresses: readonly string[]; readonly refused: readonly Refused[] } | undefined;
   /** Of running sandboxes. */
   uids(): Uid[];
   /** The account that the running sandbox was started for; undefined where there is none. */

@@ -5,6 +5,7 @@ import { lstat } from 'node:fs/promises';
 import path from 'node:path';
 import type { LayerProgram } from '../images/layers/program.ts';
 import type { UserRecord } from '../isolation/engine.ts';
+import type { NetworkState } from '../isolation/network/state.ts';
 import { syncFolder } from '../lib/atomic-file.ts';
 import { DockershError } from '../lib/errors.ts';
 import { exists } from '../lib/if-there.ts';
@@ -30,6 +31,7 @@ import {
   placeForHome,
   rememberHome,
 } from './home/private-home.ts';
+import type { StoppedUser } from './lock.ts';
 import type { Account } from './owners.ts';
 import { layerFolder, userFolder } from './places.ts';
 import { removeUserFolder } from './removal.ts';
@@ -50,11 +52,18 @@ export class Accounts {
   readonly #store: UserStore;
   readonly #program: LayerProgram;
   readonly #access: LayerAccess;
+  readonly #addresses: Pick<NetworkState, 'release'>;
 
-  constructor(store: UserStore, program: LayerProgram, access: LayerAccess) {
+  constructor(
+    store: UserStore,
+    program: LayerProgram,
+    access: LayerAccess,
+    addresses: Pick<NetworkState, 'release'>,
+  ) {
     this.#store = store;
     this.#program = program;
     this.#access = access;
+    this.#addresses = addresses;
   }
 
   #owner(user: Account, { outside, folder }: UserDisk, homeRoot: string | null) {
@@ -151,7 +160,7 @@ export class Accounts {
         await removeUserFolder(this.#program, this.#store.state, held);
         this.#store.owners.removed(user.uid);
       }
-      if (what.range) await this.#store.releaseRange(held);
+      if (what.range) await this.#release(held);
     });
   }
 
@@ -174,10 +183,16 @@ export class Accounts {
     const { stopped, result } = await this.#access.stopped(user, async (held) => {
       const forgotten = await forgetUser({ state, program, disks }, held, user, keep, signal);
       this.#store.owners.removed(user.uid);
-      if (keep === undefined) await this.#store.releaseRange(held);
+      if (keep === undefined) await this.#release(held);
+      else await this.#addresses.release(user.uid);
       return forgotten;
     });
     return { ...result, stopped };
+  }
+
+  async #release(held: StoppedUser): Promise<void> {
+    await this.#store.releaseRange(held);
+    await this.#addresses.release(held.uid);
   }
 
   async #discardHome(user: UserRecord, homeRoot: string | null, whole: boolean): Promise<void> {

@@ -9,6 +9,7 @@ import { chmod, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path';
 import type { SandboxSpec } from '../isolation/engine.ts';
 import type { IdMaps } from '../isolation/ids.ts';
+import { hostsText, resolvConfText } from '../isolation/network/files.ts';
 import { field, homeInside } from '../isolation/sandbox/home-inside.ts';
 import { syncFolder } from '../lib/atomic-file.ts';
 import { hasErrno } from '../lib/errors.ts';
@@ -75,6 +76,15 @@ async function networkFiles(spec: SandboxSpec): Promise<Entry[]> {
     return [
       { path: 'etc/hosts', text: await hostText('/etc/hosts') },
       { path: 'etc/resolv.conf', text: await hostText('/etc/resolv.conf') },
+    ];
+  }
+  if (spec.link !== undefined) {
+    return [
+      { path: 'etc/hosts', text: hostsText(spec.hostname, spec.link.addresses) },
+      {
+        path: 'etc/resolv.conf',
+        text: resolvConfText(await hostText('/etc/resolv.conf'), spec.link.resolver),
+      },
     ];
   }
   const hosts = `127.0.0.1\tlocalhost\n127.0.1.1\t${spec.hostname}\n::1\tlocalhost ip6-localhost ip6-loopback\n`;

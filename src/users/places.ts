@@ -1,6 +1,7 @@
 // Names every place of what is kept of a user in the state. Nobody else spells one.
 //
 //   <state>/ids.json                    who has which range of ids
+//   <state>/network.json                addresses of networks
 //   <state>/users/<uid>/                "outside": what is never on a disk of the user's own
 //     owner.json                        whose all this is
 //     home-place                        where a home was last that is elsewhere (home_root)
@@ -20,6 +21,7 @@ import { type AbsolutePath, below } from '../lib/values/absolute-path.ts';
 import type { Uid } from '../lib/values/uid.ts';
 
 export const idsFile = (state: AbsolutePath): AbsolutePath => below(state, 'ids.json');
+export const networkFile = (state: AbsolutePath): AbsolutePath => below(state, 'network.json');
 export const usersFolder = (state: AbsolutePath): AbsolutePath => below(state, 'users');
 /** Where everything of a user's lies. */
 export const userFolder = (state: AbsolutePath, uid: Uid): AbsolutePath =>

@@ -4,6 +4,7 @@
 // the host by us; the exempt account's own client becomes its shell there.
 
 import type { Engine, UserRecord } from '../../isolation/engine.ts';
+import type { Networks } from '../../isolation/network/networks.ts';
 import type { Users } from '../../isolation/users.ts';
 import { DockershError } from '../../lib/errors.ts';
 import type { Logger } from '../../lib/log.ts';
@@ -31,6 +32,7 @@ export interface LoginParts {
   readonly store: UserStore;
   readonly layers: UserLayers;
   readonly systemCalls: SystemCalls;
+  readonly networks: Networks;
   readonly engine: Engine;
   readonly history: LoginHistory;
   readonly admission: Admission;

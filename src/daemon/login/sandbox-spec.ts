@@ -10,8 +10,8 @@ import type {
   SandboxSpec,
   UserRecord,
 } from '../../isolation/engine.ts';
+import type { Networks } from '../../isolation/network/networks.ts';
 import { requireUsable } from '../../isolation/supervisor/session-size.ts';
-import { DockershError } from '../../lib/errors.ts';
 import type { Logger } from '../../lib/log.ts';
 import type { EffectivePolicy, SectionPolicy } from '../../policy/policy.ts';
 import { imageEnvironment } from '../../shell/environment.ts';
@@ -30,6 +30,7 @@ export interface SpecParts {
   readonly store: UserStore;
   readonly engine: Pick<Engine, 'stopStarted'>;
   readonly systemCalls: SystemCalls;
+  readonly networks: Networks;
   readonly log: Logger;
 }
 
@@ -49,21 +50,26 @@ export interface SpecSubject {
 export async function prepareSandbox(parts: SpecParts, subject: SpecSubject): Promise<PreparedSandbox> {
   const { user, policy } = subject;
   const { layers, store, engine, log } = parts;
-  if (policy.network.kind === 'private') {
-    throw new DockershError('E_POLICY_UNFIT', {
-      what: `network = private for ${user.name}`,
-      why: 'this version does not make such networks yet',
-      hint: 'Write network = none or network = host.',
-    });
-  }
+  const network = await networkFor(parts, subject);
   const systemCalls = await parts.systemCalls.for(policy);
   await using stack = new AsyncDisposableStack();
   const held = await stopUser(stack.use(await store.locks.lock(user.uid, patienceMs)), engine);
   const start = await layers.prepareStart(held, user, policy, log);
-  const spec = specOf(parts, subject, start, systemCalls);
+  const spec = { ...specOf(parts, subject, start, systemCalls), ...network };
   const storage = await store.storage(held, spec, policy, start.layer);
   const lock = stack.move();
   return { spec, storage, [Symbol.asyncDispose]: async () => await lock.disposeAsync() };
+}
+
+/** A host that cannot give a private network gives none, where the policy is content with that. Throws E_NETWORK. */
+async function networkFor(
+  { networks }: SpecParts,
+  { user, policy }: SpecSubject,
+): Promise<Pick<SandboxSpec, 'network' | 'link'>> {
+  const { network, strict } = policy;
+  if (network.kind !== 'private') return { network, link: undefined };
+  const link = await networks.link(user.uid, strict);
+  return link === undefined ? { network: { kind: 'none' }, link } : { network, link };
 }
 
 /** How long a login waits for whoever is at the user's data. */
@@ -74,7 +80,7 @@ function specOf(
   subject: SpecSubject,
   { image, notice }: ImageAtStart,
   systemCalls: SandboxSpec['systemCalls'],
-): SandboxSpec {
+): Omit<SandboxSpec, 'network' | 'link'> {
   const { user, policy, own, shell } = subject;
   const env = imageEnvironment(image.config.env);
   requireUsable(image.name, env);

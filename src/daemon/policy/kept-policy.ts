@@ -16,7 +16,7 @@ import { parseFile } from '../../policy/parse/file.ts';
 import type { Policy } from '../../policy/policy.ts';
 import { formatProblem } from '../../policy/problem.ts';
 
-const keptName = 'last-good-policy.json';
+export const keptPolicyName = 'last-good-policy.json';
 /** Far above any policy of a host; larger ones are not kept. */
 const largestBytes = 64 * 1024 * 1024;
 
@@ -51,7 +51,7 @@ export class KeptPolicy implements AsyncDisposable {
   }
 
   get file(): string {
-    return path.join(this.#state, keptName);
+    return path.join(this.#state, keptPolicyName);
   }
 
   /** Call before keep(): what is the same as before is not written again. */
@@ -69,7 +69,7 @@ export class KeptPolicy implements AsyncDisposable {
 
   async #removeHalfWritten(): Promise<void> {
     const names = await readdir(this.#state);
-    const half = names.filter((name) => isAtomicTemporary(name, keptName));
+    const half = names.filter((name) => isAtomicTemporary(name, keptPolicyName));
     for (const name of half) await rm(path.join(this.#state, name), { force: true });
   }
 

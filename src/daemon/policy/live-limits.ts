@@ -98,6 +98,7 @@ export class LiveLimits {
         ),
       );
     const limits = evaluation.policy;
+    engine.follow(uid, limits.network);
     // One that is starting is looked at again when it has started.
     if (
       !(await engine.adjust(

@@ -1,8 +1,9 @@
 // Collects the limits that a policy sets for anybody, which the kernel has to be able to hold.
+import type { ArchiveLimits } from '../../images/layers/program.ts';
 import type { Controller } from '../../limits/entry.ts';
 import { type LimitKey, limitEntries, limitsAnything, rareControllers } from '../../limits/limits.ts';
 
-import type { EffectivePolicy, Policy, SectionPolicy } from '../../policy/policy.ts';
+import type { EffectivePolicy, ImagesPolicy, Policy, SectionPolicy } from '../../policy/policy.ts';
 
 /** Limits that no cgroup holds. */
 export type DiskKey = 'disk' | 'inodes';
@@ -35,4 +36,16 @@ export function rareControllersOf(policy: Policy): Set<Controller> {
     return rareControllers.includes(controller) && setsLimit(policy, key);
   });
   return new Set(set.map(([, { controller }]) => controller));
+}
+
+/** Looked up whenever an archive is read, so that an edit of the policy counts for the next one. */
+export function archiveLimitsOf(policy: { readonly images: ImagesPolicy }): ArchiveLimits {
+  return {
+    get maxEntries() {
+      return policy.images.maxEntries;
+    },
+    get maxBytes() {
+      return policy.images.maxBytes;
+    },
+  };
 }

@@ -48,6 +48,20 @@ export const SandboxRecord = z.strictObject({
   cgroup: z.string().optional(),
   /** As SandboxSpec has it. */
   notice: z.string().optional(),
+  /** Absent: of an earlier version, which knew no private ones. */
+  network: z.enum(['none', 'host', 'private']).optional(),
+  /** Of a private network. */
+  link: z
+    .strictObject({
+      name: z.string(),
+      addresses: z.array(z.string()),
+      resolver: z.string(),
+      pools: z.array(z.string()),
+      mtu: z.int(),
+      index: z.int(),
+    })
+    .optional(),
+  hostname: z.string().optional(),
   startedAt: z.string(),
 });
 export type SandboxRecord = z.infer<typeof SandboxRecord>;
@@ -81,8 +95,14 @@ export function recordOf(spec: SandboxSpec, cgroup?: string): SandboxRecord {
     stopGraceMs: spec.stopGraceMs,
     ...(cgroup === undefined ? {} : { cgroup }),
     ...(spec.notice === undefined ? {} : { notice: spec.notice }),
+    network: spec.network.kind,
+    ...(spec.link === undefined ? {} : { link: storedLink(spec.link), hostname: spec.hostname }),
     startedAt: new Date().toISOString(),
   };
+}
+
+function storedLink(link: NonNullable<SandboxSpec['link']>): SandboxRecord['link'] {
+  return { ...link, addresses: [...link.addresses], pools: [...link.pools] };
 }
 
 function storedUser(user: NonNullable<SandboxSpec['image']['user']>): SandboxRecord['imageUser'] {

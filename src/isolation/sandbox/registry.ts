@@ -7,10 +7,13 @@
 import { readdir, readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
 import type { Logger } from '../../lib/log.ts';
+import type { PrivateNetwork } from '../../lib/network/network.ts';
 import { type AbsolutePath, below } from '../../lib/values/absolute-path.ts';
 import { type Uid, uidIn } from '../../lib/values/uid.ts';
 import type { CgroupHost } from '../cgroup/host.ts';
 import type { EngineEvents } from '../engine.ts';
+import type { Networks } from '../network/networks.ts';
+import type { NetworkPlan } from '../network/plan.ts';
 import { SeqpacketConnection } from '../socket/seqpacket.ts';
 import { cgroupOf, SandboxRecord } from './record.ts';
 import { Sandbox } from './sandbox.ts';
@@ -20,6 +23,7 @@ export interface SandboxRegistryOptions {
   readonly cgroups: CgroupHost;
   readonly log: Logger;
   readonly events: EngineEvents;
+  readonly networks: Networks;
 }
 
 export class SandboxRegistry {
@@ -66,6 +70,7 @@ export class SandboxRegistry {
     const sandbox = Sandbox.attach(connection, record, this.#recordFile(uid), state, {
       started: (steps) => events.sandboxStarted({ uid, steps }),
       sessionEnded: events.sessionEnded,
+      refused: (lines) => this.#options.networks.refused.add(uid, record.user, lines),
       left: () =>
         this.#options.log.warn(
           { uid, user: record.user, cgroup: cgroupOf(record) },
@@ -77,12 +82,21 @@ export class SandboxRegistry {
     return sandbox;
   }
 
+  /** `network`: undefined: not known, of a sandbox that an earlier daemon has started; `plan`: what it has been told. */
+  joinNetwork(sandbox: Sandbox, network?: PrivateNetwork, plan?: NetworkPlan): void {
+    const { uid, user, hostname = '', link } = sandbox.record;
+    if (link === undefined || this.#sandboxes.get(uid) !== sandbox) return;
+    const tell = async (next: NetworkPlan) => await sandbox.changeNetwork(next);
+    this.#options.networks.join({ uid, user, hostname, link }, tell, network, plan);
+  }
+
   #gone(uid: Uid, sandbox: Sandbox, record: SandboxRecord): void {
     const { events, log } = this.#options;
     if (this.#sandboxes.get(uid) === sandbox) this.#sandboxes.delete(uid);
     const { failure } = sandbox;
     if (failure === undefined) log.info({ uid, user: record.user }, 'sandbox ended');
     else log.error({ uid, user: record.user, err: failure }, 'sandbox could not be started');
+    if (record.link !== undefined) this.#options.networks.leave(uid, record.link);
     events.sandboxEnded(uid);
     this.#letGo(sandbox).catch((error: unknown) =>
       log.warn({ err: error, uid }, 'closing the disk of a user'),
@@ -133,6 +147,7 @@ export class SandboxRegistry {
       const connection = SeqpacketConnection.connect(this.controlSocket(uid));
       const sandbox = this.adopt(uid, connection, record, 'running');
       const state = await sandbox.adoptSessions();
+      this.joinNetwork(sandbox);
       log.info({ uid, user: record.user, stopping: state?.stopping }, 'sandbox found again');
     } catch (error) {
       // ECONNREFUSED, ENOENT: nobody is there. A record that can't be read belongs to nobody either.

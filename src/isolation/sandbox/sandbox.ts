@@ -5,6 +5,7 @@ import { rmSync, writeFileSync } from 'node:fs';
 import { setTimeout as delayRef } from 'node:timers/promises';
 import { DockershError } from '../../lib/errors.ts';
 import type { Limits, SessionEnd, SessionIdentity, SessionSpec } from '../engine.ts';
+import type { NetworkPlan } from '../network/plan.ts';
 import type { ClientConnection } from '../socket/client-connection.ts';
 import type { SeqpacketConnection } from '../socket/seqpacket.ts';
 import { sessionIn } from '../supervisor/session-place.ts';
@@ -23,6 +24,8 @@ const delay = <T>(ms: number, value: T): Promise<T> => delayRef(ms, value, { ref
 export interface SandboxEvents {
   readonly started: (steps: readonly { readonly name: string; readonly ns: bigint }[]) => void;
   readonly sessionEnded: (end: SessionEnd) => void;
+  /** Of its network, as its supervisor says it. */
+  readonly refused: (lines: readonly string[]) => void;
   /** There are processes that the kernel can't end; the sandbox is gone all the same. */
   readonly left: () => void;
   readonly gone: () => void;
@@ -76,6 +79,7 @@ export class Sandbox implements Pausable {
         events.sessionEnded({ ...end, uid: record.uid });
       },
       left: () => events.left(),
+      refused: (lines) => events.refused(lines),
       gone: () => {
         this.#state = 'stopping';
         rmSync(this.#file, { force: true });
@@ -182,6 +186,11 @@ export class Sandbox implements Pausable {
       why: 'its supervisor does not answer',
       hint: `Find its process with "ps -eo pid,ppid,args | grep dockersh-supervisor" and kill it.`,
     });
+  }
+
+  /** Undefined: its network is like that now. */
+  changeNetwork(plan: NetworkPlan): Promise<DockershError | undefined> {
+    return this.#supervisor.changeNetwork(plan);
   }
 
   /** The host's files have changed. */

@@ -8,6 +8,7 @@ import { within } from '../../lib/async/within.ts';
 import { DockershError } from '../../lib/errors.ts';
 import type { OwnedFd } from '../../lib/fd.ts';
 import type { Logger } from '../../lib/log.ts';
+import type { Network } from '../../lib/network/network.ts';
 import type { AbsolutePath } from '../../lib/values/absolute-path.ts';
 import type { Uid } from '../../lib/values/uid.ts';
 import { limitsOf } from '../../limits/limits.ts';
@@ -24,6 +25,7 @@ import type {
   SessionStart,
   UserRecord,
 } from '../engine.ts';
+import type { Networks } from '../network/networks.ts';
 import type { ClientConnection } from '../socket/client-connection.ts';
 import { SupervisorPool } from '../supervisor/pool.ts';
 import { identityIn } from '../supervisor/session-place.ts';
@@ -42,6 +44,7 @@ export interface EngineOptions {
   readonly cgroups: CgroupHost;
   readonly log: Logger;
   readonly events: EngineEvents;
+  readonly networks: Networks;
 }
 
 /** How long a login waits for a stopping sandbox to be gone before it gives up. */
@@ -201,6 +204,16 @@ export class Sandboxes implements Engine {
     sandbox.adjusted(limits, settings);
     if (!sameLimits) this.#options.log.info({ uid, user, ...limitsOf(limits) }, 'limits changed');
     return true;
+  }
+
+  follow(uid: Uid, network: Network): void {
+    if (network.kind === 'private') this.#options.networks.follow(uid, network);
+  }
+
+  networkOf(uid: Uid): ReturnType<Engine['networkOf']> {
+    const link = this.#registry.get(uid)?.record.link;
+    if (link === undefined) return undefined;
+    return { addresses: link.addresses, refused: this.#options.networks.refused.of(uid) };
   }
 
   async stopAll(): Promise<void> {

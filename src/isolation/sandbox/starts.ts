@@ -8,6 +8,8 @@ import { type AbsolutePath, below } from '../../lib/values/absolute-path.ts';
 import type { Uid } from '../../lib/values/uid.ts';
 import { type CgroupHost, cgroupName } from '../cgroup/host.ts';
 import type { PreparedSandbox, SandboxSpec, SandboxStorage } from '../engine.ts';
+import type { Networks } from '../network/networks.ts';
+import type { NetworkPlan } from '../network/plan.ts';
 import type { SupervisorPool } from '../supervisor/pool.ts';
 import { specificationMessage } from '../supervisor/specification.ts';
 import { devicesFor } from './devices.ts';
@@ -19,6 +21,7 @@ export interface SandboxStartsOptions {
   readonly run: AbsolutePath;
   readonly cgroups: CgroupHost;
   readonly log: Logger;
+  readonly networks: Networks;
 }
 
 /** What a start takes its sandbox from, and puts it into. */
@@ -94,14 +97,21 @@ export class SandboxStarts {
       spec.image.layers.map((layer) => layer.path),
     );
     const cgroup = await this.#options.cgroups.freeName(cgroupName(uid, spec.user.name));
-    const specification = await this.#specify(spec, storage, cgroup);
+    const network = this.#networkFor(spec);
+    const specification = await this.#specify(spec, storage, cgroup, network);
     const sandbox = this.#build(spec, specification, cgroup);
+    if (spec.network.kind === 'private') this.#parts.registry.joinNetwork(sandbox, spec.network, network);
     await this.#parts.registry.keep(uid, held.move());
     return sandbox;
   }
 
   /** Says in a message what the supervisor is to build. */
-  async #specify(spec: SandboxSpec, storage: SandboxStorage, name: string): Promise<Buffer> {
+  async #specify(
+    spec: SandboxSpec,
+    storage: SandboxStorage,
+    name: string,
+    network: NetworkPlan | undefined,
+  ): Promise<Buffer> {
     const { cgroups, run, log } = this.#options;
     const { uid } = spec.user;
     return specificationMessage(spec, {
@@ -113,7 +123,13 @@ export class SandboxStarts {
       devices: await devicesFor(spec, (missing) => log.warn({ uid, missing }, 'devices are missing')),
       mountpoint: below(run, 'mnt'),
       controlSocket: this.#parts.registry.controlSocket(uid),
+      network,
     });
+  }
+
+  #networkFor({ user, hostname, link, network }: SandboxSpec): NetworkPlan | undefined {
+    if (network.kind !== 'private' || link === undefined) return undefined;
+    return this.#options.networks.planFor({ uid: user.uid, user: user.name, hostname, link }, network);
   }
 
   /** The cgroup that the user may divide further, where policy allows nesting. */

@@ -5,6 +5,7 @@ import type { AbsolutePath } from '../../lib/values/absolute-path.ts';
 import { WireWriter } from '../../lib/wire.ts';
 import type { LimitWrite } from '../cgroup/host.ts';
 import type { SandboxSpec, SandboxStorage } from '../engine.ts';
+import { type NetworkPlan, writeNetwork } from '../network/plan.ts';
 import type { DeviceNode } from '../sandbox/devices.ts';
 import { homeInside } from '../sandbox/home-inside.ts';
 
@@ -21,7 +22,11 @@ export interface Placement {
   /** An empty folder to build on; every supervisor has its own mount namespace, so all share one. */
   readonly mountpoint: AbsolutePath;
   readonly controlSocket: AbsolutePath;
+  /** Undefined: the sandbox has no private network. */
+  readonly network: NetworkPlan | undefined;
 }
+
+const networkNumbers = { none: 0, host: 1, private: 2 } as const;
 
 /** "for ever" in milliseconds (UINT64_MAX). */
 const never = 0xffff_ffff_ffff_ffffn;
@@ -60,7 +65,7 @@ export function specificationMessage(spec: SandboxSpec, place: Placement): Buffe
   writer
     .text('bind', `${home}\0${homeInside(user)}\0rw`)
     .text('hostname', spec.hostname)
-    .u32('network', spec.network.kind === 'host' ? 1 : 0)
+    .u32('network', networkNumbers[spec.network.kind])
     .u32('root', spec.root === 'yes' ? 1 : 0)
     .u32('nesting', spec.nesting === 'yes' ? 1 : 0)
     .u32('filtersAlone', spec.systemCalls.alone ? 1 : 0)
@@ -76,6 +81,7 @@ export function specificationMessage(spec: SandboxSpec, place: Placement): Buffe
     writer.text('mount', `${source}\0${target}\0${writable ? 'rw' : 'ro'}`);
   for (const { name, major, minor, writable } of place.devices)
     writer.text('device', `${name}\0${major}:${minor}\0${writable ? 'rw' : 'r'}`);
+  if (place.network !== undefined) writeNetwork(writer, place.network);
   if (place.delegated !== undefined) writer.text('delegated', place.delegated);
   for (const { hierarchy, file, value } of place.limits) {
     writer.text('cgroupWrite', `${hierarchy}\0${file}\0${value}`);

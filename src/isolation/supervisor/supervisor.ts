@@ -2,14 +2,19 @@
 // nothing else. The order of calls is the business of sandbox.ts.
 
 import type { DockershError } from '../../lib/errors.ts';
-import { type Failure, failureOf, nativeError } from '../../lib/failures.ts';
+import { type Failure, nativeError } from '../../lib/failures.ts';
 import { closeAll, type OwnedFd } from '../../lib/fd.ts';
 import { fieldsOf, parseWire, textOf, u32Of, u64sOf, type WireMessage, WireWriter } from '../../lib/wire.ts';
 import { addon } from '../addon.ts';
 import type { SessionEnd, SessionSpec } from '../engine.ts';
+import type { NetworkPlan } from '../network/plan.ts';
 import { type ClientConnection, isPeerGone } from '../socket/client-connection.ts';
 import type { SeqpacketConnection } from '../socket/seqpacket.ts';
-import { SessionNote, type SessionPlace, sessionMessage } from './session-message.ts';
+import { failureIn, type SupervisorState, sessionEnd, stateOf } from './answers.ts';
+import { NetworkChanges } from './network-changes.ts';
+import { type SessionPlace, sessionMessage } from './session-message.ts';
+
+export type { SupervisorState } from './answers.ts';
 
 /** What became of a session that was handed over. A refused one's client is ours again. */
 export type SessionAnswer =
@@ -25,23 +30,14 @@ interface Waiting {
 
 const isStopping: SessionAnswer = { kind: 'refused', failure: 'stopping' };
 
-export interface SupervisorState {
-  readonly stopping: boolean;
-  readonly initPid: number;
-  readonly sessions: readonly {
-    readonly id: string;
-    readonly pid: number;
-    readonly pts: number;
-    readonly note: SessionNote;
-  }[];
-}
-
 export interface SupervisorEvents {
   /** `stepsNs`: when the build began, and each step of it (buildSteps). */
   readonly ready: (initPid: number, stepsNs: readonly bigint[]) => void;
   readonly failed: (failure: DockershError) => void;
   readonly stopping: () => void;
   readonly sessionEnded: (end: Omit<SessionEnd, 'uid'>) => void;
+  /** What was refused on its network: "PROTOCOL ADDRESS PORT COUNT". */
+  readonly refused: (lines: readonly string[]) => void;
   /** Nothing of the user's runs any more, but there are processes that the kernel can't end. */
   readonly left: () => void;
   /** Nothing of the sandbox is left, or the supervisor has died. */
@@ -58,6 +54,7 @@ export class Supervisor implements Disposable {
   /** Hears first how the pause begins that was asked for last, and then when it ends by itself. */
   #pause: ((problem: string | undefined) => void) | undefined;
   #pauses = 0;
+  readonly #networks = new NetworkChanges();
   #states: ((state: SupervisorState | undefined) => void)[] = [];
   #gone = false;
   /** Of PID 1 and of the supervisor itself. */
@@ -159,6 +156,14 @@ export class Supervisor implements Disposable {
     if (!this.#gone) this.#sendOrEnd(this.#pauseMessage(0));
   }
 
+  /** Has it make the sandbox's network like that. Undefined: it has, or it is gone. */
+  changeNetwork(plan: NetworkPlan): Promise<DockershError | undefined> {
+    if (this.#gone) return Promise.resolve(undefined);
+    const { message, answer } = this.#networks.ask(plan);
+    this.#sendOrEnd(message);
+    return answer;
+  }
+
   #pauseMessage(limitMs: number): Buffer {
     return new WireWriter('pause').u32('slot', this.#pauses).u32('pauseMs', limitMs).finish();
   }
@@ -213,6 +218,12 @@ export class Supervisor implements Disposable {
       case 'paused':
         this.#paused(message);
         break;
+      case 'networkSet':
+        this.#networks.answered(message);
+        break;
+      case 'networkRefused':
+        this.#events.refused(fieldsOf(message, 'netRefused').map((value) => value.toString('utf8')));
+        break;
       case 'state':
         this.#states.shift()?.(stateOf(message));
         break;
@@ -242,6 +253,7 @@ export class Supervisor implements Disposable {
     for (const state of this.#states) state(undefined);
     this.#states = [];
     this.#pause?.(isGone);
+    this.#networks.end();
     this.#events.gone();
   }
 
@@ -253,40 +265,3 @@ export class Supervisor implements Disposable {
 }
 
 const isGone = 'it has just ended';
-
-/** `otherwise`: of a supervisor of another version, which says none that we know. */
-function failureIn(message: WireMessage, otherwise: Failure): Failure {
-  return failureOf(u32Of(message, 'failure')) ?? otherwise;
-}
-
-function sessionEnd(message: WireMessage): Omit<SessionEnd, 'uid'> {
-  const why = textOf(message, 'text') ?? '';
-  return {
-    id: textOf(message, 'id') ?? '',
-    outcome: { kind: u32Of(message, 'kind') === 1 ? 'signal' : 'exit', code: u32Of(message, 'code') ?? 0 },
-    failure: why === '' ? undefined : nativeError(failureIn(message, 'system'), 'E_SESSION_START', { why }),
-    stepsNs: u64sOf(message, 'steps'),
-  };
-}
-
-function stateOf(message: WireMessage): SupervisorState {
-  const sessions = fieldsOf(message, 'session').map((value) => {
-    const [id, pid, pts, note] = value.toString('utf8').split('\0');
-    const parsed = SessionNote.safeParse(parseNote(note));
-    return {
-      id: id ?? '',
-      pid: Number(pid),
-      pts: Number(pts),
-      note: parsed.success ? parsed.data : { startedAt: new Date(0).toISOString() },
-    };
-  });
-  return { stopping: textOf(message, 'state') !== 'running', initPid: u32Of(message, 'pid') ?? 0, sessions };
-}
-
-function parseNote(note: string | undefined): unknown {
-  try {
-    return JSON.parse(note ?? '');
-  } catch {
-    return undefined; // of another version: the session is shown without it
-  }
-}

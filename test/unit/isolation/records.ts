@@ -47,6 +47,7 @@ export function aSandbox(changes: Partial<SandboxSpec> = {}): SandboxSpec {
     stopGraceMs: 2000,
     tmpBytes: null,
     network: { kind: 'none' },
+    link: undefined,
     background: 'keep',
     shmBytes: null,
     hostname: 'box',

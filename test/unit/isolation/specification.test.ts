@@ -32,6 +32,7 @@ const aPlace = (changes: Partial<Placement> = {}): Placement => ({
   delegated: undefined,
   mountpoint: resolved('/run/mnt'),
   controlSocket: resolved('/run/1000.sock'),
+  network: undefined,
   ...changes,
 });
 

@@ -1,0 +1,152 @@
+// Knows every sandbox with a private network, and tells its supervisor what is another thing by now: the policy, the
+// host's addresses, or who else is in a network that it shares.
+
+import type { DockershError } from '../../lib/errors.ts';
+import type { PrivateNetwork } from '../../lib/network/network.ts';
+import type { Uid } from '../../lib/values/uid.ts';
+import {
+  type NetworkPlan,
+  type Peer,
+  planOf,
+  type SandboxLink,
+  type Surroundings,
+  samePlan,
+} from './plan.ts';
+
+/** A sandbox as its network sees it. */
+export interface Subject {
+  readonly uid: Uid;
+  /** The user's name, by which those in the same network reach it. */
+  readonly user: string;
+  readonly hostname: string;
+  readonly link: SandboxLink;
+}
+
+/** Has a supervisor make its network like that. Undefined: it has. */
+export type Tell = (plan: NetworkPlan) => Promise<DockershError | undefined>;
+
+interface Member {
+  readonly subject: Subject;
+  readonly tell: Tell;
+  /** Undefined: not known yet, of a sandbox that an earlier daemon has started. */
+  network: PrivateNetwork | undefined;
+  /** What its supervisor has, as far as is known. */
+  told: NetworkPlan | undefined;
+  retry: NodeJS.Timeout | undefined;
+}
+
+export interface MembersOptions {
+  readonly surroundings: () => Surroundings;
+  /** Before a supervisor hears of it, and without a plan when it is gone. */
+  readonly planned: (link: SandboxLink, plan: NetworkPlan | undefined) => void;
+  readonly failed: (subject: Subject, error: unknown) => void;
+}
+
+/** Those who start or end one after the other are told of together. */
+const togetherMs = 30;
+/** After a supervisor could not. */
+const againMs = 10_000;
+
+export class Members {
+  readonly #options: MembersOptions;
+  readonly #members = new Map<Uid, Member>();
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(options: MembersOptions) {
+    this.#options = options;
+  }
+
+  get size(): number {
+    return this.#members.size;
+  }
+
+  links(): SandboxLink[] {
+    return [...this.#members.values()].map(({ subject }) => subject.link);
+  }
+
+  /** What a sandbox that is about to be built is given. */
+  planFor(subject: Subject, network: PrivateNetwork): NetworkPlan {
+    return this.#plan(subject, network);
+  }
+
+  /** `plan`: what its supervisor has been told; undefined: that is not known. */
+  join(subject: Subject, tell: Tell, network?: PrivateNetwork, plan?: NetworkPlan): void {
+    this.#members.set(subject.uid, { subject, tell, network, told: plan, retry: undefined });
+    if (plan !== undefined) this.#options.planned(subject.link, plan);
+    if (network !== undefined && network.networks.length > 0) this.refreshSoon();
+  }
+
+  /** Nothing is left of it. Another one of the same user may be there already. */
+  leave(uid: Uid, link: SandboxLink): void {
+    const member = this.#members.get(uid);
+    if (member?.subject.link.name !== link.name) return;
+    clearTimeout(member.retry);
+    this.#members.delete(uid);
+    this.#options.planned(link, undefined);
+    if ((member.network?.networks.length ?? 0) > 0) this.refreshSoon();
+  }
+
+  /** The policy says this of it now. */
+  follow(uid: Uid, network: PrivateNetwork): void {
+    const member = this.#members.get(uid);
+    if (member === undefined) return;
+    const before = member.network?.networks;
+    member.network = network;
+    this.#tell(member);
+    // Members of shared networks are each other's concern.
+    if ((before ?? []).join() !== network.networks.join()) this.refreshSoon();
+  }
+
+  /** Something that concerns all of them has changed. */
+  refresh(): void {
+    for (const member of this.#members.values()) this.#tell(member);
+  }
+
+  refreshSoon(): void {
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined;
+      this.refresh();
+    }, togetherMs).unref();
+  }
+
+  #plan(subject: Subject, network: PrivateNetwork): NetworkPlan {
+    const own = { link: subject.link, hostname: subject.hostname, peers: this.#peersOf(subject, network) };
+    return planOf(network, own, this.#options.surroundings());
+  }
+
+  #peersOf({ uid }: Subject, { networks }: PrivateNetwork): Peer[] {
+    if (networks.length === 0) return [];
+    return [...this.#members.values()].flatMap(({ subject, network }) =>
+      subject.uid !== uid && network?.networks.some((name) => networks.includes(name)) === true
+        ? [{ name: subject.user, addresses: subject.link.addresses }]
+        : [],
+    );
+  }
+
+  #tell(member: Member): void {
+    if (member.network === undefined) return;
+    const plan = this.#plan(member.subject, member.network);
+    if (member.told !== undefined && samePlan(plan, member.told)) return;
+    member.told = plan;
+    this.#options.planned(member.subject.link, plan);
+    member
+      .tell(plan)
+      .then((failure) => {
+        if (failure !== undefined) this.#failed(member, failure);
+      })
+      .catch((error: unknown) => this.#failed(member, error));
+  }
+
+  #failed(member: Member, error: unknown): void {
+    if (this.#members.get(member.subject.uid) !== member) return;
+    this.#options.failed(member.subject, error);
+    member.told = undefined;
+    clearTimeout(member.retry);
+    member.retry = setTimeout(() => this.#tell(member), againMs).unref();
+  }
+
+  dispose(): void {
+    clearTimeout(this.#timer);
+    for (const { retry } of this.#members.values()) clearTimeout(retry);
+  }
+}

@@ -1,0 +1,54 @@
+// Reads what supervisors say in answer to the daemon (docs/protocol.md, "Supervisor"). Pure.
+
+import { type Failure, failureOf, nativeError } from '../../lib/failures.ts';
+import { fieldsOf, textOf, u32Of, u64sOf, type WireMessage } from '../../lib/wire.ts';
+import type { SessionEnd } from '../engine.ts';
+import { SessionNote } from './session-message.ts';
+
+export interface SupervisorState {
+  readonly stopping: boolean;
+  readonly initPid: number;
+  readonly sessions: readonly {
+    readonly id: string;
+    readonly pid: number;
+    readonly pts: number;
+    readonly note: SessionNote;
+  }[];
+}
+
+/** `otherwise`: of a supervisor of another version, which says none that we know. */
+export function failureIn(message: WireMessage, otherwise: Failure): Failure {
+  return failureOf(u32Of(message, 'failure')) ?? otherwise;
+}
+
+export function sessionEnd(message: WireMessage): Omit<SessionEnd, 'uid'> {
+  const why = textOf(message, 'text') ?? '';
+  return {
+    id: textOf(message, 'id') ?? '',
+    outcome: { kind: u32Of(message, 'kind') === 1 ? 'signal' : 'exit', code: u32Of(message, 'code') ?? 0 },
+    failure: why === '' ? undefined : nativeError(failureIn(message, 'system'), 'E_SESSION_START', { why }),
+    stepsNs: u64sOf(message, 'steps'),
+  };
+}
+
+export function stateOf(message: WireMessage): SupervisorState {
+  const sessions = fieldsOf(message, 'session').map((value) => {
+    const [id, pid, pts, note] = value.toString('utf8').split('\0');
+    const parsed = SessionNote.safeParse(parseNote(note));
+    return {
+      id: id ?? '',
+      pid: Number(pid),
+      pts: Number(pts),
+      note: parsed.success ? parsed.data : { startedAt: new Date(0).toISOString() },
+    };
+  });
+  return { stopping: textOf(message, 'state') !== 'running', initPid: u32Of(message, 'pid') ?? 0, sessions };
+}
+
+function parseNote(note: string | undefined): unknown {
+  try {
+    return JSON.parse(note ?? '');
+  } catch {
+    return undefined; // of another version: the session is shown without it
+  }
+}
