@@ -14,6 +14,7 @@
 #include "files/own_file.h"
 #include "files/project_quota.h"
 #include "files/unnamed_file.h"
+#include "network/host_table.h"
 #include "network/uplink.h"
 #include "poller.h"
 #include "sockets.h"
@@ -65,7 +66,12 @@ static napi_value initialize(napi_env env, napi_value exports) {
                      {"giveName", give_name},
                      {"uplinkWatch", uplink_watch},
                      {"uplinkChanged", uplink_changed},
-                     {"linkMtu", link_mtu}};
+                     {"linkMtu", link_mtu},
+                     {"hostTableApply", host_table_apply_value},
+                     {"hostTableOpen", host_table_open_value},
+                     {"hostTableRemove", host_table_remove_value},
+                     {"hostTableWatch", host_table_watch_value},
+                     {"hostTableChanged", host_table_changed_value}};
     for (size_t index = 0; index < sizeof functions / sizeof functions[0]; index++) {
         napi_value function;
         if (napi_create_function(env, functions[index].name, NAPI_AUTO_LENGTH, functions[index].function,

@@ -1,6 +1,7 @@
 #include "nft/rule.h"
 
 #include <endian.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <linux/netfilter.h>
@@ -8,6 +9,9 @@
 #include <linux/netlink.h>
 
 #include "nft/expression.h"
+
+// The kernel's IFNAMSIZ.
+#define NFT_NAME_BYTES 16
 
 const struct nft_field nft_saddr4 = {NFT_PAYLOAD_NETWORK_HEADER, 12, 4};
 const struct nft_field nft_daddr4 = {NFT_PAYLOAD_NETWORK_HEADER, 16, 4};
@@ -45,6 +49,13 @@ void nft_is_interface(struct nft_batch *batch, uint32_t key, uint32_t number) {
 void nft_is_interface_like(struct nft_batch *batch, uint32_t key, const char *prefix, bool equal) {
     nft_expression_meta(batch, key);
     nft_expression_compare(batch, equal, prefix, strlen(prefix));
+}
+
+void nft_is_interface_named(struct nft_batch *batch, uint32_t key, const char *name) {
+    char padded[NFT_NAME_BYTES] = "";
+    (void)snprintf(padded, sizeof padded, "%s", name);
+    nft_expression_meta(batch, key);
+    nft_expression_compare(batch, true, padded, sizeof padded);
 }
 
 void nft_is_value(struct nft_batch *batch, struct nft_field field, const void *value, unsigned prefix,

@@ -18,6 +18,8 @@ void nft_is_protocol(struct nft_batch *batch, uint8_t number);
 void nft_is_interface(struct nft_batch *batch, uint32_t key, uint32_t number);
 // oifname "PREFIX*", iifname "PREFIX*": `key` is NFT_META_OIFNAME or NFT_META_IIFNAME
 void nft_is_interface_like(struct nft_batch *batch, uint32_t key, const char *prefix, bool equal);
+// iifname NAME
+void nft_is_interface_named(struct nft_batch *batch, uint32_t key, const char *name);
 // ip saddr ADDRESS, and the like; `prefix` is how many bits count
 void nft_is_value(struct nft_batch *batch, struct nft_field field, const void *value, unsigned prefix,
                   bool equal);

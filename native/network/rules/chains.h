@@ -11,6 +11,7 @@
 #define CHAIN_OVER "over"     // above the bounds on connections
 #define CHAIN_REFUSE "refuse"
 #define CHAIN_WALL "wall"
+#define CHAIN_WALL_CLOSED "closed"
 
 // Counters.
 #define RULES_REFUSED "refused"
@@ -23,4 +24,6 @@ void chains_refuse(struct nft_batch *batch);
 void chains_pass(struct nft_batch *batch, const struct net_plan *plan);
 void chains_output(struct nft_batch *batch, const struct net_plan *plan);
 void chains_input(struct nft_batch *batch, const struct net_plan *plan);
+// `closed` of the wall, which no plan changes.
+void chains_wall_closed(struct nft_batch *batch);
 void chains_wall(struct nft_batch *batch, const struct net_plan *plan);

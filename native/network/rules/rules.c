@@ -48,6 +48,8 @@ static void make_wall(struct nft_batch *batch) {
     nft_table_make(batch, 0);
     nft_counter_make(batch, RULES_STOPPED);
     nft_chain_make(batch, CHAIN_WALL, &egress);
+    nft_chain_make(batch, CHAIN_WALL_CLOSED, NULL);
+    chains_wall_closed(batch);
 }
 
 int rules_apply(int socket, const struct net_plan *plan, const struct net_plan *before, struct err *err) {

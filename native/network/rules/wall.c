@@ -65,6 +65,24 @@ static void stop_closed(struct nft_batch *batch, const struct net_plan *plan, in
     uint32_t set = ranges_set(batch, &closed);
     begin(batch, family);
     nft_is_in_set(batch, field, NULL, set, true);
+    nft_verdict(batch, NFT_GOTO, CHAIN_WALL_CLOSED);
+    nft_rule_end(batch);
+}
+
+// The host may ask whether the sandbox is there. An answer to nothing is one that the host's table and other
+// sandboxes' rules drop.
+static void let_go_of_echo_reply(struct nft_batch *batch, uint8_t protocol, uint8_t type) {
+    static const struct nft_field icmp_type = {NFT_PAYLOAD_TRANSPORT_HEADER, 0, 1};
+    nft_rule_begin(batch, CHAIN_WALL_CLOSED);
+    nft_is_protocol(batch, protocol);
+    nft_is_value(batch, icmp_type, &type, 8, true);
+    let_go(batch);
+}
+
+void chains_wall_closed(struct nft_batch *batch) {
+    let_go_of_echo_reply(batch, 1, 0);
+    let_go_of_echo_reply(batch, 58, 129);
+    nft_rule_begin(batch, CHAIN_WALL_CLOSED);
     stop(batch);
 }
 

@@ -12,6 +12,7 @@
 #include <linux/netfilter/nfnetlink_log.h>
 #include <linux/netlink.h>
 
+#include "host/table.h"
 #include "nft/object.h"
 #include "nft/reply.h"
 #include "nft/rule.h"
@@ -180,6 +181,7 @@ static void damaged_bytes_are_survived(void) {
         memcpy(exact, bytes, size);
         rules_refused_parse(exact, size, &list);
         nft_read_answer(exact, size, &answer);
+        (void)host_table_is_changed_by(exact, size, 0);
         free(exact);
     }
 }
@@ -196,7 +198,30 @@ static void an_answer_is_the_first_refusal(void) {
     CHECK(answer.error == 17 && answer.sequence == 5 && answer.type == NFT_MSG_NEWRULE && !answer.done);
 }
 
+static void only_others_change_our_table(void) {
+    struct {
+        struct nlmsghdr header;
+        struct nfgenmsg general;
+        struct nlattr attribute;
+        char name[12];
+    } notice = {{0, NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_DELRULE, 0, 0, 4242},
+                {NFPROTO_INET, 0, 0},
+                {NLA_HDRLEN + sizeof HOST_TABLE, NFTA_RULE_TABLE},
+                HOST_TABLE};
+    const uint8_t *bytes = (const uint8_t *)&notice;
+    notice.header.nlmsg_len = sizeof notice;
+    CHECK(host_table_is_changed_by(bytes, sizeof notice, 1));
+    CHECK(!host_table_is_changed_by(bytes, sizeof notice, 4242));
+    CHECK(!host_table_is_changed_by(bytes, sizeof notice - 1, 1));
+    notice.general.nfgen_family = NFPROTO_IPV4;
+    CHECK(!host_table_is_changed_by(bytes, sizeof notice, 1));
+    notice.general.nfgen_family = NFPROTO_INET;
+    notice.name[0] = 'x';
+    CHECK(!host_table_is_changed_by(bytes, sizeof notice, 1));
+}
+
 int main(void) {
+    only_others_change_our_table();
     a_rule_is_messages_in_messages();
     what_does_not_fit_fails_whole();
     ranges_touch_no_more();
