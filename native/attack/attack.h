@@ -68,6 +68,7 @@ extern const struct family outside_family;
 extern const struct family host_family;
 extern const struct family files_family;
 extern const struct family counters_family;
+extern const struct family network_family;
 
 // What an attack returns, with a word on why. A defence that held because there was nothing to attack is
 // none: that is `unattempted`.

@@ -43,6 +43,7 @@ static const struct family *const families[] = {
     &host_family,
     &files_family,
     &counters_family,
+    &network_family,
 };
 // clang-format on
 #define FAMILIES (sizeof families / sizeof families[0])

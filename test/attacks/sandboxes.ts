@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { type AttackAnswer, type Place, runAttacks } from '../../src/cli/doctor/attack.ts';
 import { Host } from '../fixtures/host.ts';
 import { makeRootfs } from '../fixtures/images/rootfs.ts';
+import type { NetworkNamespace } from '../fixtures/network/namespace.ts';
 import { buildFolder } from '../fixtures/paths.ts';
 import type { PolicySection } from '../fixtures/policy-text.ts';
 import type { Finished } from '../fixtures/process.ts';
@@ -35,14 +36,19 @@ export interface SandboxesOptions {
   only?: readonly Kind[];
   /** Another folder of the daemon's programs. */
   libexec?: string;
+  /** Where the daemon runs; its sandboxes then have private networks. */
+  network?: NetworkNamespace;
 }
+
+/** Those of a host that is not there, for sandboxes that have no network. */
+const nobody = { 'host-addresses': '203.0.113.2', 'other-addresses': '203.0.113.3', 'service-port': '7' };
 
 export class Sandboxes implements AsyncDisposable {
   readonly host: Host;
   readonly #users: ReadonlyMap<string, TestUser>;
   readonly #everything: AsyncDisposableStack;
   /** What attacks must be told of what is outside. */
-  readonly #args: Record<string, string> = { 'image-file': inImage };
+  readonly #args: Record<string, string> = { 'image-file': inImage, ...nobody };
 
   private constructor(host: Host, users: ReadonlyMap<string, TestUser>, everything: AsyncDisposableStack) {
     this.host = host;
@@ -64,7 +70,10 @@ export class Sandboxes implements AsyncDisposable {
     await chmod(join(rootfs, inImage), 0o4755);
     await host.ctlOk('image', 'import', 'attack', rootfs);
     await host.setPolicy({
-      defaults: { image: 'host', linger: '1h', stop_grace: '0' },
+      defaults: {
+        ...{ image: 'host', linger: '1h', stop_grace: '0' },
+        ...(options.network === undefined ? {} : { network: 'private' }),
+      },
       users: Object.fromEntries(only.map((kind) => [users.get(kind)?.name ?? '', settings[kind]])),
     });
     return new Sandboxes(host, users, everything.move());

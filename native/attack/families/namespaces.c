@@ -48,12 +48,12 @@ static enum result find_interfaces(const struct attack *attack) {
     struct if_nameindex *names = if_nameindex();
     if (names == NULL)
         return unattempted("if_nameindex: %s", strerror(errno));
-    enum result result = held("the loopback alone");
+    enum result result = held("no other than its own");
     for (struct if_nameindex *one = names; one->if_index != 0; one++) {
         // Those that the kernel makes in every namespace go nowhere.
         static const char *const empty[] = {"lo",      "tunl0",    "gre0", "gretap0", "erspan0",
                                             "ip_vti0", "ip6_vti0", "sit0", "ip6tnl0", "ip6gre0"};
-        bool known = false;
+        bool known = given("network", "private") && strcmp(one->if_name, "eth0") == 0;
         for (size_t index = 0; index < sizeof empty / sizeof empty[0]; index++)
             known |= strcmp(one->if_name, empty[index]) == 0;
         if (!known)
@@ -125,7 +125,7 @@ static const struct attack attacks[] = {
      .run = enter_init},
     {.name = "interfaces",
      .tries = "find a network interface that leads outside",
-     .must = "finds the loopback alone",
+     .must = "finds the loopback, and its own if it has a network",
      .places = ANYWHERE,
      .run = find_interfaces},
     {.name = "map-foreign-ids",
