@@ -26,6 +26,7 @@ const alone = {
     'test/integration/attacks-descriptors.test.ts',
     // Doctor looks at every account of the machine, and at what is mounted.
     'test/integration/doctor/doctor.test.ts',
+    'test/integration/doctor/firewalls.test.ts',
   ],
   e2e: [
     // It measures disks, and what a slow one has yet to write holds up everybody's sync(1).

@@ -11,6 +11,7 @@ export type CheckGroup =
   | 'kernel'
   | 'cgroups'
   | 'file systems'
+  | 'network'
   | 'policy'
   | 'daemon'
   | 'programs'

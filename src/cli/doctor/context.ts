@@ -3,6 +3,7 @@
 import { join } from 'node:path';
 import { DockershError, hasErrno } from '../../lib/errors.ts';
 import { hostImageName } from '../../lib/text/image-name.ts';
+import { networkStateName, recordedDefault, withOlderNetwork } from '../../policy/network/older.ts';
 import type { ParsedPolicy } from '../../policy/parse/assemble.ts';
 import { loadPolicyFile } from '../../policy/parse/load.ts';
 import type { AdminResult } from '../../protocol/admin.ts';
@@ -95,9 +96,13 @@ export class Context {
     };
   });
 
-  readonly policy = lazy(
-    async (): Promise<ParsedPolicy> => await loadPolicyFile((await this.paths()).config),
-  );
+  readonly policy = lazy(async (): Promise<ParsedPolicy> => {
+    const { config, state } = await this.paths();
+    const { policy, problems } = await loadPolicyFile(config);
+    if (policy === undefined) return { problems };
+    const older = (await recordedDefault(state)) === 'none';
+    return { policy: older ? withOlderNetwork(policy, join(state, networkStateName)) : policy, problems };
+  });
 
   /** The accounts that have a sandbox. */
   readonly subjects = lazy(async (): Promise<Subjects> => await findSubjects(this));

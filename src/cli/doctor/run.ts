@@ -8,6 +8,7 @@ import { apparmorCheck } from './checks/apparmor.ts';
 import { cgroupChecks } from './checks/cgroups.ts';
 import { fileSystemChecks } from './checks/filesystems.ts';
 import { kernelChecks } from './checks/kernel.ts';
+import { networkChecks } from './checks/network.ts';
 import { exemptCheck, stateChecks } from './checks/never-out.ts';
 import { serviceChecks, userServiceChecks } from './checks/service.ts';
 import { sharedTableChecks } from './checks/shared-tables.ts';
@@ -24,6 +25,7 @@ const hostChecks: readonly HostCheck[] = [
   ...sharedTableChecks,
   ...cgroupChecks,
   ...fileSystemChecks,
+  ...networkChecks,
   ...serviceChecks,
   ...accountChecks,
   ...hostWays,

@@ -26,6 +26,25 @@ export const scenarios = {
       echo 100 200 300 >/proc/sys/net/ipv4/tcp_mem; echo 1000 2000 3000000000 >/proc/sys/net/ipv4/udp_mem
       echo 0 >/proc/sys/net/netfilter/nf_hooks_lwtunnel`,
   },
+  /** The state is of an installation from before private networks. */
+  undecided: {
+    policy: '[defaults]\nimage = host\n',
+    script: `
+      mount -t tmpfs -o mode=700 none /mnt; echo '{"version":1,"default":"none"}' >/mnt/network.json`,
+    args: ['--state', '/mnt'],
+  },
+  noLinks: { policy: '[defaults]\nimage = host\nnetwork = private\n', deny: 'unshare' },
+  badNetwork: {
+    namespaces: ['--net'],
+    policy:
+      '[defaults]\nimage = host\nnetwork = private\n[host]\nnetwork_pool = 10.88.0.0/16\npublish_pool = 40000-40999/10\n',
+    script: `
+      ip link set lo up; ip link add up0 type veth peer name up1; ip link set up1 up; ip link set up0 up
+      ip address add 10.0.0.2/8 dev up0; ip -6 address add 2001:db8::2/64 dev up0 nodad
+      ip -6 route add default via fe80::1 dev up0 proto ra
+      nft 'add table inet site; add chain inet site pass { type filter hook forward priority 0; policy drop; }'
+      mount -t tmpfs none /proc/sys/net/ipv6/conf/all`,
+  },
   noProfiles: {
     script: `
       mkdir -p /etc/apparmor.d; echo | put /etc/apparmor.d/dockersh-layer
@@ -186,6 +205,20 @@ export const breakers: Readonly<Record<string, Breaker>> = {
   'sysctl-socket-memory': { scenario: 'smallTables', state: 'warning', found: /tcp_mem ends at 300 pages/ },
   'sysctl-hugepages': { scenario: 'smallTables', state: 'warning', found: /512/ },
   'sysctl-lwtunnel': { scenario: 'smallTables', state: 'warning', found: /off/ },
+  'network-default': { scenario: 'undecided', state: 'warning', found: /older than private networks/ },
+  'network-kernel': { scenario: 'noLinks', state: 'critical', found: /^veth and nf_tables can't be had/ },
+  'network-forward': { scenario: 'badNetwork', state: 'critical', found: /^inet site pass drops$/ },
+  'network-pool': {
+    scenario: 'badNetwork',
+    state: 'warning',
+    found: /^10\.88\.0\.0\/16 overlaps 10\.0\.0\.0\/8 on up0$/,
+  },
+  'network-ipv6': {
+    scenario: 'badNetwork',
+    state: 'warning',
+    found: /default route of up0 is a router's word/,
+  },
+  'network-ports': { scenario: 'badNetwork', state: 'warning', found: /^40000-40999 are of .*32768-60999/ },
   'kernel-namespaces': { scenario: 'noNamespaces', state: 'critical' },
   'kernel-mount-api': { scenario: 'noMountApi', state: 'critical', found: /open_tree/ },
   'kernel-apparmor': {

@@ -80,7 +80,7 @@ export class DoctorsHost implements AsyncDisposable {
 
   static async start(): Promise<DoctorsHost> {
     await using stack = new AsyncDisposableStack();
-    const host = stack.use(await Host.start());
+    const host = stack.use(await Host.start({ policy: { defaults: { image: 'host', network: 'none' } } }));
     const user = stack.use(await TestUser.create({ shell: host.client }));
     host.uids.push(user.uid);
     await runOk('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', join(host.folder, 'host_key')]);
