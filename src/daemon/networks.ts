@@ -3,12 +3,15 @@
 import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import path from 'node:path';
+import type { CgroupHost } from '../isolation/cgroup/host.ts';
 import { Networks } from '../isolation/network/networks.ts';
+import { DnsRelay } from '../isolation/network/relay.ts';
 import { NetworkState } from '../isolation/network/state.ts';
 import { hasErrno } from '../lib/errors.ts';
 import type { Logger } from '../lib/log.ts';
 import type { AbsolutePath } from '../lib/values/absolute-path.ts';
 import { idsFile, networkFile, usersFolder } from '../users/places.ts';
+import type { DaemonOptions } from './options.ts';
 import { keptPolicyName } from './policy/kept-policy.ts';
 import type { PolicyStore } from './policy/policy-store.ts';
 
@@ -27,6 +30,17 @@ async function isOlder(state: AbsolutePath): Promise<boolean> {
   }
 }
 
-export function openNetworks(state: NetworkState, policy: PolicyStore, log: Logger): Networks {
-  return new Networks({ state, settings: () => policy.host, relay: undefined, log });
+/** Takes nothing of the host before the first sandbox with such a network. */
+export function openNetworks(
+  state: NetworkState,
+  policy: PolicyStore,
+  { options, cgroups, log }: { options: DaemonOptions; cgroups: CgroupHost; log: Logger },
+): Networks {
+  const relay = new DnsRelay({
+    program: path.join(options.libexec, 'dockersh-relay'),
+    socket: path.join(options.run, 'relay.sock'),
+    started: (pid) => cgroups.placeLauncher(pid),
+    log,
+  });
+  return new Networks({ state, settings: () => policy.host, relay, log });
 }

@@ -20,7 +20,7 @@ import { Accounts } from '../users/accounts.ts';
 import { DiskBases } from '../users/disk/bases.ts';
 import { UserLayers } from '../users/layers.ts';
 import { UserStore } from '../users/store.ts';
-import { noNetworks } from './admin/network.ts';
+import { networksOf } from './admin/network.ts';
 import { serveAdmin } from './admin/socket.ts';
 import { claimSockets, type SocketPaths } from './installation.ts';
 import { Admission } from './login/admission.ts';
@@ -33,11 +33,11 @@ import { SessionLog } from './login/session-log.ts';
 import { SystemCalls } from './login/system-calls.ts';
 import { openNetworkState, openNetworks } from './networks.ts';
 import type { DaemonOptions } from './options.ts';
-import { KeptPolicy } from './policy/kept-policy.ts';
 import { LiveLimits } from './policy/live-limits.ts';
+import { openPolicy } from './policy/open-policy.ts';
 import { OwnSettings } from './policy/own-settings.ts';
 import { archiveLimitsOf } from './policy/policy-limits.ts';
-import { PolicyStore } from './policy/policy-store.ts';
+import type { PolicyStore } from './policy/policy-store.ts';
 import type { InheritedSockets } from './service-manager.ts';
 
 /** The daemon at work. */
@@ -104,16 +104,14 @@ async function layGround(
   parts: AsyncDisposableStack,
 ): Promise<Ground> {
   const networkState = await openNetworkState(options.state);
-  const policy = parts.use(
-    await PolicyStore.open(options.config, log, new KeptPolicy(options.state, options.config, log)),
-  );
+  const policy = parts.use(await openPolicy(options, networkState.defaultNetwork, log));
   // At a socket that systemd holds there always is somebody, and systemd starts one daemon only.
   const sockets = await claimSockets(options.run, inherited);
   const cgroups = await CgroupHost.open(options.cgroup, undefined, {
     rare: policy.rareControllers(),
     disk: diskOf(options.state),
   });
-  const networks = parts.use(openNetworks(networkState, policy, log));
+  const networks = parts.use(openNetworks(networkState, policy, { options, cgroups, log }));
   const history = new LoginHistory();
   const sessions = SessionLog.start(log);
   const users = new Users();
@@ -267,7 +265,7 @@ async function openAdmin(ground: Ground, storage: Storage, engine: Engine, user:
     store,
     policy,
     ownSettings,
-    networks: noNetworks,
+    networks: networksOf(engine, ground.networks, ground.networkState.defaultNetwork),
     history,
     cgroup: cgroups.mode,
     scratch,

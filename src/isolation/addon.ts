@@ -95,7 +95,6 @@ export interface Addon {
   /** Makes or replaces the host's table for private networks, all at once. `closed`: see HostTableSettings. */
   hostTableApply(table: {
     readonly pools: readonly string[];
-    readonly uplinks: readonly string[];
     readonly closed: readonly string[];
     readonly open: readonly string[];
   }): void;

@@ -9,7 +9,7 @@ import type { ByteString } from '../lib/wire.ts';
 import type { Limits, ShownLimits, UsedOfLimits } from '../limits/limits.ts';
 import type { UserRecord } from './addon.ts';
 import type { IdMaps } from './ids.ts';
-import type { SandboxLink } from './network/plan.ts';
+import type { SandboxLink, Traffic } from './network/plan.ts';
 import type { Refused } from './network/refused.ts';
 import type { Pause } from './sandbox/pause.ts';
 import type { ClientConnection, Disposer } from './socket/client-connection.ts';
@@ -214,6 +214,20 @@ export interface SandboxUsage extends ShownLimits, UsedOfLimits {
   readonly pressure: { readonly cpu: number; readonly memory: number; readonly io: number } | null;
 }
 
+/** A private network, of a sandbox that runs. */
+export interface NetworkInfo {
+  readonly user: string;
+  readonly link: SandboxLink;
+  /** Shared ones that it is in. */
+  readonly networks: readonly string[];
+  /** "PROTOCOL ADDRESS PORTS PORTS": of the host, and inside. */
+  readonly published: readonly string[];
+  /** Undefined: nobody says. */
+  readonly traffic: Traffic | undefined;
+  /** The latest first. */
+  readonly refused: readonly Refused[];
+}
+
 export interface EngineEvents {
   readonly sessionEnded: (end: SessionEnd) => void;
   readonly sandboxStarted: (start: SandboxStart) => void;
@@ -251,10 +265,8 @@ export interface Engine extends AsyncDisposable, Disposer {
   adjust(uid: Uid, limits: Limits, settings: Readonly<Record<string, string>>): Promise<boolean>;
   /** Has the user's running sandbox keep to what the policy says of its network now, where that is a private one. */
   follow(uid: Uid, network: Network): void;
-  /** Of a running sandbox with a private network: its addresses, and what was refused lately. */
-  networkOf(
-    uid: Uid,
-  ): { readonly addresses: readonly string[]; readonly refused: readonly Refused[] } | undefined;
+  /** Undefined: there is no running sandbox with a private network. */
+  networkOf(uid: Uid): Promise<NetworkInfo | undefined>;
   /** Of running sandboxes. */
   uids(): Uid[];
   /** The account that the running sandbox was started for; undefined where there is none. */

@@ -9,7 +9,6 @@ import { addon } from '../addon.ts';
 
 export interface HostTableSettings {
   readonly pools: readonly string[];
-  readonly uplinks: readonly string[];
   /** Interfaces that forward because of sandboxes alone: for nothing else. "*": all. */
   readonly closed: readonly string[];
 }

@@ -64,6 +64,12 @@ export class Members {
     return [...this.#members.values()].map(({ subject }) => subject.link);
   }
 
+  /** Nothing, as long as it is not known what the policy says. */
+  known(uid: Uid): { readonly networks: readonly string[]; readonly published: readonly string[] } {
+    const { network, told } = this.#members.get(uid) ?? {};
+    return { networks: network?.networks ?? [], published: told?.published ?? [] };
+  }
+
   /** What a sandbox that is about to be built is given. */
   planFor(subject: Subject, network: PrivateNetwork): NetworkPlan {
     return this.#plan(subject, network);

@@ -14,6 +14,7 @@ import { Members, type Subject, type Tell } from './members.ts';
 import { type NetworkPlan, opens, type SandboxLink } from './plan.ts';
 import { addressOf, choosePool4, choosePool6, type Pools, resolverOf } from './pool.ts';
 import { RefusedTraffic } from './refused.ts';
+import type { DnsRelay } from './relay.ts';
 import type { NetworkState } from './state.ts';
 import { Sysctls } from './sysctls.ts';
 import { decideIpv6, forward, type Ipv6, mtuOf, switchedOn, uplinksOf } from './uplink.ts';
@@ -30,8 +31,7 @@ export interface NetworkSettings {
 export interface NetworksOptions {
   readonly state: NetworkState;
   readonly settings: () => NetworkSettings;
-  /** Path of the relay's socket; undefined: there is none. */
-  readonly relay: string | undefined;
+  readonly relay: Pick<DnsRelay, 'socket' | 'want' | typeof Symbol.dispose>;
   readonly log: Logger;
 }
 
@@ -89,6 +89,7 @@ export class Networks {
       if (!strict && this.#unable !== undefined && performance.now() < this.#unable.untilMs)
         throw this.#unable.failure;
       const { host, pools, ipv6 } = await this.#begin();
+      this.#options.relay.want();
       const index = await this.#options.state.indexOf(uid);
       const all = [pools.v4, ...(pools.v6 !== undefined && ipv6.ok ? [pools.v6] : [])];
       return {
@@ -122,6 +123,7 @@ export class Networks {
   /** As Members.join; of a sandbox that runs already, what it needs of the host is seen to. */
   join(subject: Subject, tell: Tell, network?: PrivateNetwork, plan?: NetworkPlan): void {
     this.#members.join(subject, tell, network, plan);
+    this.#options.relay.want();
     if (this.#basis !== undefined) return;
     this.#begin().catch((error: unknown) =>
       this.#options.log.error({ err: error }, 'the way out of running sandboxes cannot be kept open'),
@@ -134,6 +136,10 @@ export class Networks {
 
   follow(uid: Uid, network: PrivateNetwork): void {
     this.#members.follow(uid, network);
+  }
+
+  known(uid: Uid): ReturnType<Members['known']> {
+    return this.#members.known(uid);
   }
 
   status(): NetworksStatus {
@@ -202,7 +208,6 @@ export class Networks {
     // The rules come first: nothing is forwarded that they do not know.
     this.#table.apply({
       pools: [pools.v4, ...(pools.v6 === undefined ? [] : [pools.v6])].map(formatCidr),
-      uplinks: uplinksOf(routes),
       closed: switchedOn(routes, ipv6, this.#sysctls),
     });
     await forward(routes, ipv6, this.#sysctls);
@@ -226,10 +231,11 @@ export class Networks {
   #surroundings() {
     const { settings, relay } = this.#options;
     const { publishPool, moshPool } = settings();
-    return { host: this.#basis?.host.routes.own ?? [], relay, publishPool, moshPool };
+    return { host: this.#basis?.host.routes.own ?? [], relay: relay.socket, publishPool, moshPool };
   }
 
   [Symbol.dispose](): void {
+    this.#options.relay[Symbol.dispose]();
     this.#members.dispose();
     this.#table[Symbol.dispose]();
     this.#basis?.host[Symbol.dispose]();

@@ -28,6 +28,14 @@ export interface SandboxLink {
   readonly index: number;
 }
 
+/** Into the sandbox and out of it, since it was started. */
+export interface Traffic {
+  readonly bytesIn: number;
+  readonly packetsIn: number;
+  readonly bytesOut: number;
+  readonly packetsOut: number;
+}
+
 /** Another sandbox in a network that both are in. */
 export interface Peer {
   readonly name: string;

@@ -2,7 +2,8 @@
 import { shownOf } from '../../limits/shapes.ts';
 
 import type { CgroupHost } from '../cgroup/host.ts';
-import type { SandboxInfo, SandboxUsage } from '../engine.ts';
+import type { NetworkInfo, SandboxInfo, SandboxUsage } from '../engine.ts';
+import type { Networks } from '../network/networks.ts';
 import { cgroupOf } from './record.ts';
 import type { Sandbox } from './sandbox.ts';
 
@@ -30,6 +31,16 @@ export async function describeSandbox(sandbox: Sandbox, cgroups: CgroupHost): Pr
     startedAt,
     lingerUntil: seen.sessions.length > 0 ? null : sandbox.lingerUntil,
   };
+}
+
+export async function networkInfoOf(
+  sandbox: Sandbox,
+  networks: Pick<Networks, 'known' | 'refused'>,
+): Promise<NetworkInfo | undefined> {
+  const { uid, user, link } = sandbox.record;
+  if (link === undefined) return undefined;
+  const traffic = await sandbox.traffic();
+  return { user, link, ...networks.known(uid), traffic, refused: networks.refused.of(uid) };
 }
 
 export async function usageOf({ record, sessions }: Sandbox, cgroups: CgroupHost): Promise<SandboxUsage> {

@@ -5,7 +5,7 @@ import { rmSync, writeFileSync } from 'node:fs';
 import { setTimeout as delayRef } from 'node:timers/promises';
 import { DockershError } from '../../lib/errors.ts';
 import type { Limits, SessionEnd, SessionIdentity, SessionSpec } from '../engine.ts';
-import type { NetworkPlan } from '../network/plan.ts';
+import type { NetworkPlan, Traffic } from '../network/plan.ts';
 import type { ClientConnection } from '../socket/client-connection.ts';
 import type { SeqpacketConnection } from '../socket/seqpacket.ts';
 import { sessionIn } from '../supervisor/session-place.ts';
@@ -191,6 +191,11 @@ export class Sandbox implements Pausable {
   /** Undefined: its network is like that now. */
   changeNetwork(plan: NetworkPlan): Promise<DockershError | undefined> {
     return this.#supervisor.changeNetwork(plan);
+  }
+
+  /** Undefined where the supervisor is gone, or does not answer at once. */
+  traffic(): Promise<Traffic | undefined> {
+    return Promise.race([this.#supervisor.traffic(), delay(inspectPatienceMs, undefined)]);
   }
 
   /** The host's files have changed. */

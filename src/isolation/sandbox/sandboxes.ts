@@ -18,6 +18,7 @@ import type {
   EngineEvents,
   Limits,
   Load,
+  NetworkInfo,
   PreparedSandbox,
   SandboxInfo,
   SandboxUsage,
@@ -29,7 +30,7 @@ import type { Networks } from '../network/networks.ts';
 import type { ClientConnection } from '../socket/client-connection.ts';
 import { SupervisorPool } from '../supervisor/pool.ts';
 import { identityIn } from '../supervisor/session-place.ts';
-import { describeSandbox, usageOf } from './info.ts';
+import { describeSandbox, networkInfoOf, usageOf } from './info.ts';
 import { type Pause, Pauses, pauseOf } from './pause.ts';
 import { cgroupOf, hasLimits } from './record.ts';
 import { refusalOf } from './refusals.ts';
@@ -210,10 +211,9 @@ export class Sandboxes implements Engine {
     if (network.kind === 'private') this.#options.networks.follow(uid, network);
   }
 
-  networkOf(uid: Uid): ReturnType<Engine['networkOf']> {
-    const link = this.#registry.get(uid)?.record.link;
-    if (link === undefined) return undefined;
-    return { addresses: link.addresses, refused: this.#options.networks.refused.of(uid) };
+  async networkOf(uid: Uid): Promise<NetworkInfo | undefined> {
+    const sandbox = this.#registry.get(uid);
+    return sandbox === undefined ? undefined : await networkInfoOf(sandbox, this.#options.networks);
   }
 
   async stopAll(): Promise<void> {

@@ -7,7 +7,7 @@ import { closeAll, type OwnedFd } from '../../lib/fd.ts';
 import { fieldsOf, parseWire, textOf, u32Of, u64sOf, type WireMessage, WireWriter } from '../../lib/wire.ts';
 import { addon } from '../addon.ts';
 import type { SessionEnd, SessionSpec } from '../engine.ts';
-import type { NetworkPlan } from '../network/plan.ts';
+import type { NetworkPlan, Traffic } from '../network/plan.ts';
 import { type ClientConnection, isPeerGone } from '../socket/client-connection.ts';
 import type { SeqpacketConnection } from '../socket/seqpacket.ts';
 import { failureIn, type SupervisorState, sessionEnd, stateOf } from './answers.ts';
@@ -164,6 +164,14 @@ export class Supervisor implements Disposable {
     return answer;
   }
 
+  /** What has passed the sandbox's network; undefined: it is gone. */
+  traffic(): Promise<Traffic | undefined> {
+    if (this.#gone) return Promise.resolve(undefined);
+    const { message, answer } = this.#networks.count();
+    this.#sendOrEnd(message);
+    return answer;
+  }
+
   #pauseMessage(limitMs: number): Buffer {
     return new WireWriter('pause').u32('slot', this.#pauses).u32('pauseMs', limitMs).finish();
   }
@@ -220,6 +228,9 @@ export class Supervisor implements Disposable {
         break;
       case 'networkSet':
         this.#networks.answered(message);
+        break;
+      case 'traffic':
+        this.#networks.counted(message);
         break;
       case 'networkRefused':
         this.#events.refused(fieldsOf(message, 'netRefused').map((value) => value.toString('utf8')));
