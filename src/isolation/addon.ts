@@ -97,6 +97,8 @@ export interface Addon {
     readonly pools: readonly string[];
     readonly closed: readonly string[];
     readonly open: readonly string[];
+    /** Of one sandbox at a time; default: 16,384. */
+    readonly connections?: number;
   }): void;
   /** An address that may reach more than the way out. */
   hostTableOpen(address: string, on: boolean): void;

@@ -97,6 +97,19 @@ static bool take_closed(napi_env env, napi_value object, char (**names)[IF_NAMES
     return true;
 }
 
+static bool take_connections(napi_env env, napi_value object, uint32_t *connections) {
+    napi_value value;
+    napi_valuetype type;
+    int number;
+    if (napi_get_named_property(env, object, "connections", &value) != napi_ok ||
+        napi_typeof(env, value, &type) != napi_ok || type == napi_undefined)
+        return true;
+    if (!number_of(env, value, &number))
+        return false;
+    *connections = number > 0 ? (uint32_t)number : CONNECTIONS;
+    return true;
+}
+
 napi_value host_table_apply_value(napi_env env, napi_callback_info info) {
     napi_value values[1];
     struct host_table table = {.connections = CONNECTIONS};
@@ -106,6 +119,7 @@ napi_value host_table_apply_value(napi_env env, napi_callback_info info) {
     cleanup_free const char **closed = NULL;
     uint32_t open_count, closed_count;
     if (!arguments(env, info, 1, values) || !take_pools(env, values[0], &table) ||
+        !take_connections(env, values[0], &table.connections) ||
         !take_open(env, values[0], &open, &open_count) ||
         !take_closed(env, values[0], &names, &closed, &closed_count))
         return NULL;

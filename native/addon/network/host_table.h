@@ -3,7 +3,7 @@
 
 #include <node_api.h>
 
-// hostTableApply({pools, closed, open}); hostTableOpen(address, on); hostTableRemove()
+// hostTableApply({pools, closed, open, connections}); hostTableOpen(address, on); hostTableRemove()
 napi_value host_table_apply_value(napi_env env, napi_callback_info info);
 napi_value host_table_open_value(napi_env env, napi_callback_info info);
 napi_value host_table_remove_value(napi_env env, napi_callback_info info);

@@ -50,7 +50,7 @@ static void put_open(struct nft_batch *batch, const struct host_table *table, in
 }
 
 static int replace(int socket, const struct host_table *table, bool there, uint32_t flags, struct err *err) {
-    struct nft_batch cleanup_nft batch;
+    struct nft_batch cleanup_nft batch = {0};
     nft_begin(&batch);
     nft_use_table(&batch, NFPROTO_INET, HOST_TABLE);
     if (there)
@@ -82,7 +82,7 @@ int host_table_apply(int socket, const struct host_table *table, struct err *err
 }
 
 int host_table_open(int socket, const struct net_prefix *address, bool open, struct err *err) {
-    struct nft_batch cleanup_nft batch;
+    struct nft_batch cleanup_nft batch = {0};
     nft_begin(&batch);
     nft_use_table(&batch, NFPROTO_INET, HOST_TABLE);
     bool four = address->family == AF_INET;
@@ -94,7 +94,7 @@ int host_table_open(int socket, const struct net_prefix *address, bool open, str
 }
 
 int host_table_remove(int socket, struct err *err) {
-    struct nft_batch cleanup_nft batch;
+    struct nft_batch cleanup_nft batch = {0};
     bool there;
     if (is_there(socket, &there, err) != 0)
         return -1;

@@ -53,7 +53,7 @@ static void make_wall(struct nft_batch *batch) {
 }
 
 int rules_apply(int socket, const struct net_plan *plan, const struct net_plan *before, struct err *err) {
-    struct nft_batch cleanup_nft batch;
+    struct nft_batch cleanup_nft batch = {0};
     nft_begin(&batch);
     nft_use_table(&batch, NFPROTO_INET, RULES_TABLE);
     if (before == NULL) {
@@ -85,7 +85,7 @@ int rules_apply(int socket, const struct net_plan *plan, const struct net_plan *
 int rules_pin(int socket, const struct net_plan *plan, uint16_t set, const struct net_prefix *address,
               uint32_t seconds, struct err *err) {
     char name[PIN_NAME_BYTES];
-    struct nft_batch cleanup_nft batch;
+    struct nft_batch cleanup_nft batch = {0};
     if (!pin_has_set(plan, set, false))
         return err_plain(err, FAILURE_PROTOCOL, "an address for no set of the network's", NULL);
     pin_name(name, set, address->family);
