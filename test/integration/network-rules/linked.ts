@@ -104,13 +104,13 @@ export class Linked implements AsyncDisposable {
     return file;
   }
 
-  /** A process that holds the host's table. What is written to it is run, and answered with a line of JSON. */
-  async hostTable(settings: object = {}): Promise<Running> {
+  /** A process that holds the host's table, or with `make` false could make it. What is written to it is run, and answered with a line of JSON. */
+  async hostTable(settings: object = {}, make = true): Promise<Running> {
     const table = { pools, closed: [], open: [], ...settings };
     const script = `
       const addon = require(${JSON.stringify(addonFile)});
       const table = ${JSON.stringify(table)};
-      addon.hostTableApply(table);
+      ${make ? 'addon.hostTableApply(table);' : ''}
       const watch = addon.hostTableWatch();
       require('node:readline').createInterface({ input: process.stdin }).on('line', (line) => {
         let value;
