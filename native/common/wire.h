@@ -65,6 +65,9 @@ enum wire_type {
     MSG_RELAY_PINNED = 57,
     // relay -> supervisor
     MSG_RELAY_PIN = 58,
+    // supervisor -> publisher
+    MSG_PUBLISH = 59,
+    MSG_UNPUBLISH = 60,
     // inside the supervisor: supervisor <-> spawner and init
     MSG_BUILD = 64,
     MSG_ENTER = 65,

@@ -116,6 +116,11 @@ export const errorCatalogue = {
     `${askAdmin}.`,
     `${seeLog} "network = none" gives a sandbox without one.`,
   ),
+  E_PORT: login(
+    'a port that this sandbox publishes is taken on this host',
+    `${askAdmin}, or publish another one.`,
+    'End what holds the port, or correct "publish" or "mosh_ports": the log of dockershd names it.',
+  ),
   E_DEVICE: login(
     'a device of the host that belongs in this sandbox is not available',
     `${askAdmin} to correct "devices" in the policy.`,

@@ -32,6 +32,7 @@ export const failures = {
   descriptors: { number: 109, code: null },
   shell: { number: 110, code: null },
   network: { number: 111, code: 'E_NETWORK' },
+  port: { number: 112, code: 'E_PORT' },
   stopping: { number: 120, code: 'E_STOPPING' },
   places: { number: 121, code: 'E_SESSIONS' },
   sessions: { number: 122, code: 'E_SESSIONS' },

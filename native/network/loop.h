@@ -1,4 +1,5 @@
-// The relay's event loop: descriptors, timers, and what is freed when a turn is over. One thread, one loop.
+// An event loop: descriptors, timers, and what is freed when a turn is over. One thread, one loop. Of the DNS
+// relay, and of what holds published ports.
 #pragma once
 
 #include <stdbool.h>

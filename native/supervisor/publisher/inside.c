@@ -1,0 +1,22 @@
+// Connects to a service on the sandbox's loopback.
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include "cleanup.h"
+#include "publisher/publisher.h"
+
+int inside_connect(int type, bool six, uint16_t port) {
+    struct sockaddr_in four_address = {
+        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in6 six_address = {
+        .sin6_family = AF_INET6, .sin6_port = htons(port), .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+    const struct sockaddr *address =
+        six ? (const struct sockaddr *)&six_address : (const struct sockaddr *)&four_address;
+    socklen_t size = six ? sizeof six_address : sizeof four_address;
+    cleanup_fd int fd = socket(six ? AF_INET6 : AF_INET, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0 || (connect(fd, address, size) != 0 && errno != EINPROGRESS))
+        return -1;
+    return take_fd(&fd);
+}
