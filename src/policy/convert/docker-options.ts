@@ -35,7 +35,8 @@ const switches = new Set(
 );
 
 const ownNamespaces = 'every sandbox has namespaces of its own';
-const noPorts = 'nothing outside reaches a sandbox by a port';
+const noAddresses = 'addresses come from a pool ("network_pool")';
+const asHost = 'names are searched for as on the host';
 const noCaps = 'users have no capabilities, but for what "root" and "nesting" give inside';
 const noMore = 'a sandbox belongs to its user and lasts as long as "linger" says';
 
@@ -64,10 +65,17 @@ const reasons: ReadonlyMap<string, string> = new Map(
     '--volumes-from': '"mounts" shows folders of the host, by their paths',
     '--domainname': 'write it into "hostname"',
     '--sysctl': 'no key sets it',
-    '--publish': noPorts,
-    '--publish-all': noPorts,
-    '--expose': noPorts,
-    '--link': noPorts,
+    '--publish-all': 'name the ports in "publish"',
+    '--expose': 'sandboxes reach each other in networks that both are in ("networks"), at every port',
+    '--link': 'sandboxes reach each other by name in networks that both are in ("networks")',
+    '--network-alias':
+      'in a network that two sandboxes are in ("networks"), they know each other by the names of their users',
+    '--dns-search': asHost,
+    '--dns-option': asHost,
+    '--add-host': 'users can write /etc/hosts of their own where they are root ("root")',
+    '--ip': noAddresses,
+    '--ip6': noAddresses,
+    '--mac-address': noAddresses,
     '--ipc': ownNamespaces,
     '--pid': ownNamespaces,
     '--uts': ownNamespaces,

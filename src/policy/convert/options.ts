@@ -3,6 +3,7 @@
 
 import { formatSize } from '../../lib/text/units.ts';
 import { type OptionWord, optionsOf, whyNoKey } from './docker-options.ts';
+import { dns, network, publish } from './network-options.ts';
 
 export type Note = (line: number, message: string) => void;
 
@@ -160,12 +161,6 @@ function variable({ value, note }: Given): readonly Line[] | undefined {
   return [[`env.${name}`, /^[\w./:@,+%=-]+$/.test(text) ? text : JSON.stringify(text)]];
 }
 
-function network({ value, note }: Given): readonly Line[] {
-  if (value === 'none' || value === 'host') return [['network', value]];
-  note('left out; a sandbox has no network but its own loopback, or that of the host ("network")');
-  return [];
-}
-
 /** Those that have a key, or something like one. */
 const rules: ReadonlyMap<string, Rule> = new Map(
   Object.entries({
@@ -209,6 +204,8 @@ const rules: ReadonlyMap<string, Rule> = new Map(
     '--device-write-iops': rate('io_write_ops'),
     '--env': variable,
     '--network': network,
+    '--publish': publish,
+    '--dns': dns,
     '--storage-opt': ({ value, note }) => {
       const bytes = bytesOf(/^size=(.*)$/.exec(value)?.[1] ?? '');
       if (bytes !== undefined) {
@@ -239,7 +236,7 @@ export function convertOptions(words: readonly OptionWord[], note: Note): string
   return asLines(lines);
 }
 
-const lists = ['mounts', 'devices'];
+const lists = ['mounts', 'devices', 'publish', 'dns'];
 
 function asLines(lines: readonly Line[]): string[] {
   const values = new Map<string, string[]>();
