@@ -41,6 +41,8 @@ export interface SandboxSpec extends Limits {
   readonly network: Network;
   /** Of a private network; undefined: there is none. */
   readonly link: SandboxLink | undefined;
+  /** Lines of its published ports, for the user inside; as NetworkPlan has them. */
+  readonly published: readonly string[];
   readonly background: 'keep' | 'kill';
   /** Size of /dev/shm. */
   readonly shmBytes: number | null;

@@ -9,7 +9,7 @@ import { chmod, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path';
 import type { SandboxSpec } from '../isolation/engine.ts';
 import type { IdMaps } from '../isolation/ids.ts';
-import { hostsText, resolvConfText } from '../isolation/network/files.ts';
+import { hostsText, publishedText, resolvConfText } from '../isolation/network/files.ts';
 import { field, homeInside } from '../isolation/sandbox/home-inside.ts';
 import { syncFolder } from '../lib/atomic-file.ts';
 import { hasErrno } from '../lib/errors.ts';
@@ -85,6 +85,7 @@ async function networkFiles(spec: SandboxSpec): Promise<Entry[]> {
         path: 'etc/resolv.conf',
         text: resolvConfText(await hostText('/etc/resolv.conf'), spec.link.resolver),
       },
+      { path: 'etc/dockersh/published', text: publishedText(spec.published) },
     ];
   }
   const hosts = `127.0.0.1\tlocalhost\n127.0.1.1\t${spec.hostname}\n::1\tlocalhost ip6-localhost ip6-loopback\n`;

@@ -11,6 +11,7 @@ import type {
   UserRecord,
 } from '../../isolation/engine.ts';
 import type { Networks } from '../../isolation/network/networks.ts';
+import { publishedLines } from '../../isolation/network/plan.ts';
 import { requireUsable } from '../../isolation/supervisor/session-size.ts';
 import type { Logger } from '../../lib/log.ts';
 import type { EffectivePolicy, SectionPolicy } from '../../policy/policy.ts';
@@ -63,13 +64,14 @@ export async function prepareSandbox(parts: SpecParts, subject: SpecSubject): Pr
 
 /** A host that cannot give a private network gives none, where the policy is content with that. Throws E_NETWORK. */
 async function networkFor(
-  { networks }: SpecParts,
+  { networks, policy: { host } }: SpecParts,
   { user, policy }: SpecSubject,
-): Promise<Pick<SandboxSpec, 'network' | 'link'>> {
+): Promise<Pick<SandboxSpec, 'network' | 'link' | 'published'>> {
   const { network, strict } = policy;
-  if (network.kind !== 'private') return { network, link: undefined };
+  if (network.kind !== 'private') return { network, link: undefined, published: [] };
   const link = await networks.link(user.uid, strict);
-  return link === undefined ? { network: { kind: 'none' }, link } : { network, link };
+  if (link === undefined) return { network: { kind: 'none' }, link, published: [] };
+  return { network, link, published: publishedLines(network, link, host) };
 }
 
 /** How long a login waits for whoever is at the user's data. */
@@ -80,7 +82,7 @@ function specOf(
   subject: SpecSubject,
   { image, notice }: ImageAtStart,
   systemCalls: SandboxSpec['systemCalls'],
-): Omit<SandboxSpec, 'network' | 'link'> {
+): Omit<SandboxSpec, 'network' | 'link' | 'published'> {
   const { user, policy, own, shell } = subject;
   const env = imageEnvironment(image.config.env);
   requireUsable(image.name, env);

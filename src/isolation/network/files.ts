@@ -1,4 +1,4 @@
-// Writes /etc/hosts and /etc/resolv.conf of a sandbox with a private network. Pure.
+// Writes /etc/hosts, /etc/resolv.conf and /etc/dockersh/published of a sandbox with a private network. Pure.
 
 /** The names that every sandbox has for its loopback, and its own at the addresses that others see. */
 export function hostsText(hostname: string, addresses: readonly string[]): string {
@@ -13,4 +13,14 @@ export function resolvConfText(host: string, resolver: string): string {
     return keyword === undefined ? [] : [`${keyword} ${rest}\n`];
   });
   return `nameserver ${resolver}\n${kept.join('')}`;
+}
+
+/** For people and programs inside: which ports of the host lead to which of the sandbox, as of its start. */
+export function publishedText(lines: readonly string[]): string {
+  const ports = (range = ''): string => range.replace(/^(\d+)-\1$/, '$1');
+  const rows = lines.map((line) => {
+    const [protocol, address, outside, inside] = line.split(' ');
+    return `${protocol} ${address} ${ports(outside)} ${ports(inside)}\n`;
+  });
+  return `# Published ports: protocol, address of the host, its ports, ports of this sandbox\n${rows.join('')}`;
 }

@@ -88,12 +88,21 @@ export function planOf(
     rules,
     dns: dnsLines(network, known, names),
     relay,
-    published: [
-      ...network.publish.flatMap((ports) => publishLine(ports, publishPool, link.index)),
-      ...moshLines(network, moshPool, link),
-    ],
+    published: publishedLines(network, link, { publishPool, moshPool }),
     peers: peers.flatMap(({ name, addresses }) => addresses.map((address) => `${name} ${address}`)),
   };
+}
+
+/** Ports of the host that lead into the sandbox: "tcp 127.0.0.1 8080-8080 80-80". */
+export function publishedLines(
+  network: PrivateNetwork,
+  link: SandboxLink,
+  { publishPool, moshPool }: Pick<Surroundings, 'publishPool' | 'moshPool'>,
+): string[] {
+  return [
+    ...network.publish.flatMap((ports) => publishLine(ports, publishPool, link.index)),
+    ...moshLines(network, moshPool, link),
+  ];
 }
 
 /** Whether anything of the host's, or of other sandboxes', is opened: then the host's table knows the sandbox. */

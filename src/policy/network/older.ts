@@ -2,7 +2,7 @@
 // "network" is then none, and "policy explain" shows where that comes from.
 
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
 import { hasErrno } from '../../lib/errors.ts';
@@ -27,6 +27,18 @@ export function withOlderNetwork(policy: Policy, file: string): Policy {
   return { ...policy, defaults: [section, ...policy.defaults] };
 }
 
+/** As the daemon has it: something is kept there already. */
+async function isOlder(state: string): Promise<boolean> {
+  const files = ['ids.json', 'last-good-policy.json'].map((name) => path.join(state, name));
+  if (files.some((file) => existsSync(file))) return true;
+  try {
+    return (await readdir(path.join(state, 'users'))).length > 0;
+  } catch (error) {
+    if (!hasErrno(error, 'ENOENT')) throw error;
+    return false;
+  }
+}
+
 const Recorded = z.object({ default: z.enum(['private', 'none']) });
 
 /** For whoever looks at a policy without the daemon: what the daemon has recorded, or would at its first start. */
@@ -37,6 +49,6 @@ export async function recordedDefault(state: string): Promise<DefaultNetwork> {
   } catch (error) {
     // A damaged file is for the daemon to complain of; what opens nothing is what to go by.
     if (!hasErrno(error, 'ENOENT')) return 'none';
-    return existsSync(path.join(state, 'ids.json')) ? 'none' : 'private';
+    return (await isOlder(state)) ? 'none' : 'private';
   }
 }

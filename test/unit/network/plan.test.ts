@@ -1,7 +1,7 @@
 // Tests what a supervisor is told of its sandbox's network, and when.
 
 import { describe, expect, it } from 'vitest';
-import { hostsText, resolvConfText } from '../../../src/isolation/network/files.ts';
+import { hostsText, publishedText, resolvConfText } from '../../../src/isolation/network/files.ts';
 import { Members, type Tell } from '../../../src/isolation/network/members.ts';
 import {
   type NetworkPlan,
@@ -247,4 +247,11 @@ describe('files of the identity layer', () => {
       '127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n10.213.0.2\tbox\nfd12::2\tbox\n',
     );
   });
+});
+
+it('who is inside can read which ports of the host lead to which of theirs', () => {
+  expect(publishedText(['tcp 127.0.0.1 20070-20070 80-80', 'udp :: 61000-61003 61000-61003'])).toBe(
+    '# Published ports: protocol, address of the host, its ports, ports of this sandbox\ntcp 127.0.0.1 20070 80\nudp :: 61000-61003 61000-61003\n',
+  );
+  expect(publishedText([]).split('\n')).toHaveLength(2);
 });

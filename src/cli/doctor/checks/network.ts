@@ -180,6 +180,8 @@ async function ipv6(context: Context): Promise<Finding> {
   if (uplinks.length === 0) return ok('this host has no default route of IPv6');
   if ((await sysctlText('net/ipv6/conf/all/force_forwarding')) !== undefined)
     return ok('the kernel forwards for single links');
+  if ((await sysctlText('net/ipv6/conf/all/forwarding')) === '1')
+    return ok('this host forwards IPv6 already');
   const losing: string[] = [];
   for (const { device, advertised } of uplinks) {
     const accepts = await sysctlText(`net/ipv6/conf/${device}/accept_ra`);
