@@ -90,6 +90,7 @@ static void leave_behind(struct supervisor *supervisor) {
 // last of all: its end tells the daemon that nothing of this sandbox is left.
 _Noreturn void supervisor_leave(struct supervisor *supervisor) {
     pause_end(supervisor); // on v1 what is frozen can't be killed
+    network_close(&supervisor->network);
     if (supervisor->init_pid > 0)
         (void)kill(supervisor->init_pid, SIGKILL);
     if (supervisor->spawner_pid > 0) {

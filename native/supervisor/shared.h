@@ -31,6 +31,7 @@ enum build_step {
     STEP_NETWORK, // (in parallel) network, UTS, IPC and cgroup namespaces
     STEP_PIVOT,   // the sandbox's own mounts, pivot_root
     STEP_ENTER,   // the spawner is inside
+    STEP_LINK,    // (in parallel) a private network is there
     STEP_COUNT
 };
 

@@ -21,6 +21,7 @@
 #include "cleanup.h"
 #include "closing.h"
 #include "control/control.h"
+#include "control/networking.h"
 #include "control/pause.h"
 #include "control/tell.h"
 #include "rootfs/devpts.h"
@@ -29,7 +30,7 @@
 #include "start/spawner.h"
 #include "sys.h"
 
-#define FIXED_POLLS 4
+#define FIXED_POLLS 5
 #define WATCHDOG_SECONDS 60
 #define FIRST_LOOK_NS 20000000u
 
@@ -101,6 +102,7 @@ static uint64_t next_deadline(void) {
     uint64_t next = idle_end_ns() < self.kill_at_ns ? idle_end_ns() : self.kill_at_ns;
     next = self.thaw_at_ns < next ? self.thaw_at_ns : next;
     next = self.detach_at_ns < next ? self.detach_at_ns : next;
+    next = self.network.report_at_ns < next ? self.network.report_at_ns : next;
     for (size_t index = 0; index < self.reached; index++) {
         const struct session *session = &self.sessions[index];
         if (!session->used)
@@ -130,6 +132,8 @@ static void pass_deadlines(void) {
         self.detach_at_ns = NEVER;
         rootfs_detach(&self.spec);
     }
+    if (self.network.report_at_ns <= now)
+        networking_report(&self);
     if (idle_end_ns() <= now)
         supervisor_stop(&self);
 }
@@ -138,7 +142,8 @@ static void wait_and_handle(void) {
     struct pollfd polled[FIXED_POLLS + MAX_SESSIONS] = {{.fd = self.control, .events = POLLIN},
                                                         {.fd = self.signals, .events = POLLIN},
                                                         {.fd = self.listener, .events = POLLIN},
-                                                        {.fd = self.spawner, .events = POLLIN}};
+                                                        {.fd = self.spawner, .events = POLLIN},
+                                                        {.fd = self.network.refused, .events = POLLIN}};
     struct session *owners[MAX_SESSIONS];
     nfds_t count = FIXED_POLLS;
     if (self.state == STATE_IDLE)
@@ -169,6 +174,8 @@ static void wait_and_handle(void) {
         if (polled[index].revents != 0 && owner->used && owner->connection == polled[index].fd)
             session_message(&self, owner);
     }
+    if (polled[4].revents != 0)
+        networking_refused(&self);
     if (polled[0].revents != 0)
         control_message(&self);
     if (polled[2].revents != 0)
@@ -241,6 +248,7 @@ _Noreturn void supervise(int control, int init_binary) {
     self.listener = self.signals = self.spawner = self.init = self.devpts = CLOSED_FD;
     self.terminals = self.init_pidfd = CLOSED_FD;
     self.linger_at_ns = self.kill_at_ns = self.thaw_at_ns = self.detach_at_ns = NEVER;
+    network_init(&self.network);
     closing_when(spawner_has_let_go);
     (void)setsid();
     (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);

@@ -7,6 +7,7 @@
 #include <sys/types.h>
 
 #include "cgroup/cgroup.h"
+#include "network/network.h"
 #include "shared.h"
 #include "spec.h"
 
@@ -75,6 +76,7 @@ struct supervisor {
     size_t reached; // none beyond has ever been used, and their pages stay untouched
     struct report reports[MAX_REPORTS];
     size_t report_count;
+    struct network network;
 };
 
 // supervise.c: the whole life of a supervisor; `control` is the connection with the daemon.

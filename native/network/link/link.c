@@ -174,7 +174,9 @@ static void put_local(struct netlink_batch *batch, const struct net_prefix *own,
 static int settings6(const struct net_plan *plan, const char *link, bool host, struct err *err) {
     if (plan->address6.family == 0)
         return setting_write_if_there("ipv6", link, "disable_ipv6", "1", err);
-    if (setting_write("ipv6", link, "accept_ra", "0", err) != 0 ||
+    // The host may say of new devices that they have none.
+    if (setting_write("ipv6", link, "disable_ipv6", "0", err) != 0 ||
+        setting_write("ipv6", link, "accept_ra", "0", err) != 0 ||
         setting_write("ipv6", link, "accept_redirects", "0", err) != 0)
         return -1;
     return host ? setting_write_if_there("ipv6", link, "force_forwarding", "1", err) : 0;

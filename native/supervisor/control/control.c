@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "control/networking.h"
 #include "control/pause.h"
 #include "control/tell.h"
 #include "rootfs/host_folders.h"
@@ -136,6 +137,12 @@ void control_message(struct supervisor *supervisor) {
         case MSG_RENEW:
             if (supervisor->state == STATE_RUNNING)
                 host_folders_renew(&supervisor->spec, supervisor->init_pidfd);
+            break;
+        case MSG_NETWORK:
+            networking_change(supervisor, &reader);
+            break;
+        case MSG_COUNT_TRAFFIC:
+            networking_count(supervisor, &reader);
             break;
         case MSG_HELLO:
             send_state(supervisor);

@@ -7,6 +7,7 @@
 //   "mapped" ------------------------------------------ > network, UTS, IPC, cgroup namespace
 //   layers, overlay, /dev, binds   (at the same time)
 //   "mounted" ----------------------------------------- > mount namespace, proc … pivot_root, lockdown
+//   a private network: link, rules   (at the same time)
 //   keeps devpts             <--------------------------  MSG_STEP with devpts
 //   MSG_ENTER with pidfd ---- > setns, lockdown           lockdown
 //   the host's /usr (host_folders.h, at the same time)
@@ -126,6 +127,18 @@ static int map_and_mount(struct supervisor *supervisor, int init, struct err *er
     return 0;
 }
 
+// While PID 1 makes its own mounts.
+static int make_network(struct supervisor *supervisor, int init, struct err *err) {
+    if (supervisor->spec.network != NET_PRIVATE)
+        return 0;
+    if (step_wait(init, MSG_STEP, err) != 0) // it has the namespace
+        return explain(&supervisor->shared->init_err, err);
+    if (network_make(&supervisor->network, &supervisor->spec.plan, supervisor->init_pid, err) != 0)
+        return explain(&supervisor->shared->init_err, err); // which may have gone meanwhile
+    supervisor->shared->steps_ns[STEP_LINK] = monotonic_ns();
+    return 0;
+}
+
 static int ask_to_enter(struct supervisor *supervisor, struct err *err) {
     uint8_t bytes[WIRE_HEADER_BYTES];
     struct wire_writer writer;
@@ -151,10 +164,29 @@ static int prepare_cgroup(struct supervisor *supervisor, int init_end, struct er
     return spawner_start(supervisor, init_end, err);
 }
 
+// All that it was told but the network's plan, which is nobody's but ours to know.
+static int ask_to_build(const struct supervisor *supervisor, const uint8_t *bytes, size_t length,
+                        struct err *err) {
+    uint8_t build[WIRE_MAX_BYTES];
+    struct wire_writer writer;
+    struct wire_reader reader;
+    struct wire_field field;
+    wire_start(&writer, build, sizeof build, MSG_BUILD);
+    (void)wire_open_header(&reader, bytes, length);
+    while (wire_next(&reader, &field)) {
+        if (!wire_is_network(field.tag))
+            wire_put(&writer, (enum wire_tag)field.tag, field.value, field.length);
+    }
+    if (wire_send(supervisor->spawner, build, wire_finish(&writer, 0), NULL, 0) != 0)
+        return err_sys(err, "ask the spawner", NULL);
+    return 0;
+}
+
 int build_sandbox(struct supervisor *supervisor, struct wire_reader *reader, const uint8_t *bytes,
                   size_t length, struct err *err) {
     supervisor->received_ns = monotonic_ns();
-    if (spec_parse(&supervisor->spec, reader, err) != 0)
+    if (spec_parse(&supervisor->spec, reader, err) != 0 ||
+        (supervisor->spec.network == NET_PRIVATE && net_plan_check(&supervisor->spec.plan, err) != 0))
         return -1;
     supervisor->shared->freedom = supervisor->spec.freedom;
     share_filters(supervisor->shared, &supervisor->spec.filters);
@@ -164,18 +196,13 @@ int build_sandbox(struct supervisor *supervisor, struct wire_reader *reader, con
         return -1;
     close_fd_at(&init_end);
     supervisor->shared->steps_ns[STEP_CGROUP] = monotonic_ns();
-    uint8_t build[WIRE_MAX_BYTES];
-    memcpy(build, bytes, length);
-    wire_retype(build, MSG_BUILD);
-    if (wire_send(supervisor->spawner, build, length, NULL, 0) != 0)
-        return err_sys(err, "ask the spawner", NULL);
-    if (wait_spawner(supervisor, err) != 0)
+    if (ask_to_build(supervisor, bytes, length, err) != 0 || wait_spawner(supervisor, err) != 0)
         return -1;
     supervisor->init_pid = supervisor->shared->init_pid;
     supervisor->init_pidfd = sys_pidfd_open(supervisor->init_pid);
     if (supervisor->init_pidfd < 0)
         return err_sys(err, "open pidfd", NULL);
-    if (map_and_mount(supervisor, init, err) != 0)
+    if (map_and_mount(supervisor, init, err) != 0 || make_network(supervisor, init, err) != 0)
         return -1;
     if (step_wait_fd(init, MSG_STEP, &supervisor->devpts, err) != 0)
         return explain(&supervisor->shared->init_err, err);

@@ -177,6 +177,8 @@ static int build(const struct spec *spec, struct shared *shared, int peer, struc
     if (become_root(err) != 0 || own_namespaces(spec, err) != 0)
         return -1;
     shared->steps_ns[STEP_NETWORK] = monotonic_ns();
+    if (spec->network == NET_PRIVATE && step_send(peer, MSG_STEP, -1, err) != 0)
+        return -1;
     size_t bound = bound_early(spec);
     if (step_wait(peer, MSG_BUILD, err) != 0) // the root filesystem is mounted
         return -1;

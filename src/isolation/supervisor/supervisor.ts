@@ -45,7 +45,7 @@ export interface SupervisorEvents {
 }
 
 /** Names of the steps in MSG_READY, in the order of enum build_step (native/supervisor/shared.h). */
-export const buildSteps = ['limits', 'clone', 'rootfs', 'namespaces', 'pivot', 'enter'] as const;
+export const buildSteps = ['limits', 'clone', 'rootfs', 'namespaces', 'pivot', 'enter', 'link'] as const;
 
 export class Supervisor implements Disposable {
   readonly #connection: SeqpacketConnection;

@@ -1,0 +1,117 @@
+#include "control/networking.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cleanup.h"
+#include "control/tell.h"
+
+// From the first packet that is refused until the daemon hears of it.
+#define REPORT_NS 1000000000u
+
+static void answer(const struct supervisor *supervisor, uint32_t slot, const struct err *err) {
+    uint8_t bytes[1024];
+    char text[400];
+    struct wire_writer writer;
+    wire_start(&writer, bytes, sizeof bytes, MSG_NETWORK_SET);
+    wire_put_u32(&writer, TAG_SLOT, slot);
+    wire_put_u32(&writer, TAG_FAILURE, (uint32_t)err->code);
+    if (err->code != FAILURE_NONE) {
+        err_text(err, text, sizeof text);
+        wire_put_u32(&writer, TAG_CODE, (uint32_t)err->number);
+        wire_put_text(&writer, TAG_TEXT, text);
+    }
+    (void)tell_daemon(supervisor, &writer, CLOSED_FD);
+}
+
+static int parse(struct net_plan *plan, struct wire_reader *reader, uint32_t *slot, struct err *err) {
+    struct wire_field field;
+    while (wire_next(reader, &field)) {
+        if (field.tag == TAG_SLOT ? !wire_u32(&field, slot) : net_plan_field(plan, &field) != 1)
+            return err_plain(err, FAILURE_PROTOCOL, "what the network is to be is not understood", NULL);
+    }
+    return net_plan_check(plan, err);
+}
+
+void networking_change(struct supervisor *supervisor, struct wire_reader *reader) {
+    __attribute__((cleanup(net_plan_free))) struct net_plan next = {0};
+    struct err err = {0};
+    uint32_t slot = 0;
+    struct net_plan *plan = &supervisor->spec.plan;
+    if (parse(&next, reader, &slot, &err) == 0) {
+        if (supervisor->state != STATE_RUNNING || supervisor->spec.network != NET_PRIVATE)
+            (void)err_plain(&err, FAILURE_STOPPING, "there is no private network here (any more)", NULL);
+        else if (network_change(&supervisor->network, plan, &next, supervisor->init_pid, &err) == 0) {
+            struct net_plan before = *plan;
+            *plan = next;
+            next = before; // which is freed
+        }
+    }
+    answer(supervisor, slot, &err);
+}
+
+void networking_count(struct supervisor *supervisor, struct wire_reader *reader) {
+    struct err err = {0};
+    struct wire_field field;
+    uint32_t slot = 0;
+    struct link_traffic traffic;
+    while (wire_next(reader, &field)) {
+        if (field.tag == TAG_SLOT)
+            (void)wire_u32(&field, &slot);
+    }
+    uint8_t bytes[128];
+    struct wire_writer writer;
+    wire_start(&writer, bytes, sizeof bytes, MSG_TRAFFIC);
+    wire_put_u32(&writer, TAG_SLOT, slot);
+    if (supervisor->network.rules >= 0 && network_count(&supervisor->spec.plan, &traffic, &err) == 0) {
+        const uint64_t counted[] = {traffic.bytes_in, traffic.packets_in, traffic.bytes_out,
+                                    traffic.packets_out};
+        wire_put(&writer, TAG_NET_TRAFFIC, counted, sizeof counted);
+    }
+    (void)tell_daemon(supervisor, &writer, CLOSED_FD);
+}
+
+void networking_refused(struct supervisor *supervisor) {
+    struct network *network = &supervisor->network;
+    rules_refused_read(network->refused, &network->list);
+    if (network->report_at_ns == NEVER)
+        network->report_at_ns = monotonic_ns() + REPORT_NS;
+}
+
+static const char *name_of(uint8_t protocol, char number[4]) {
+    switch (protocol) {
+    case IPPROTO_TCP:
+        return "tcp";
+    case IPPROTO_UDP:
+        return "udp";
+    case IPPROTO_ICMP:
+    case IPPROTO_ICMPV6:
+        return "icmp";
+    default:
+        (void)snprintf(number, 4, "%u", protocol);
+        return number;
+    }
+}
+
+void networking_report(struct supervisor *supervisor) {
+    struct network *network = &supervisor->network;
+    struct refused_list *list = &network->list;
+    network->report_at_ns = NEVER;
+    uint8_t bytes[sizeof list->list / sizeof *list->list * 128 + WIRE_HEADER_BYTES];
+    struct wire_writer writer;
+    wire_start(&writer, bytes, sizeof bytes, MSG_NETWORK_REFUSED);
+    for (size_t index = 0; index < list->count; index++) {
+        const struct refused *refused = &list->list[index];
+        char address[INET6_ADDRSTRLEN], number[4], line[96];
+        if (inet_ntop(refused->family, refused->address, address, sizeof address) == NULL)
+            continue;
+        (void)snprintf(line, sizeof line, "%s %s %u %u", name_of(refused->protocol, number), address,
+                       refused->port, refused->count);
+        wire_put_text(&writer, TAG_NET_REFUSED, line);
+    }
+    // Where there is no daemon now, the next one hears of it with what is refused then.
+    if (list->count > 0 && tell_daemon(supervisor, &writer, CLOSED_FD))
+        list->count = list->others = 0;
+}
