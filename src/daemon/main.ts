@@ -11,6 +11,7 @@ import { describeFault } from '../policy/fault.ts';
 import { checkInstallation } from './installation.ts';
 import { journalIsOurs, journalStream } from './journal.ts';
 import { refuseWaiting } from './login/refuse-waiting.ts';
+import { withdraw } from './networks.ts';
 import { type DaemonOptions, parseOptions } from './options.ts';
 import type { PolicyStore } from './policy/policy-store.ts';
 import { type Running, serve } from './serve.ts';
@@ -54,6 +55,10 @@ async function main(): Promise<void> {
   const service = takeServiceEnvironment(process.env, process.pid);
   const log = openLog(options);
   process.umask(0o022);
+  if (options.withdraw) {
+    await withdraw(options, log);
+    return;
+  }
   const stopping = Promise.withResolvers<string>();
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stopping.resolve(signal));
   process.on('SIGHUP', () => {}); // the policy is read again by itself

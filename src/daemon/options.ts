@@ -15,6 +15,7 @@ export interface DaemonOptions {
   readonly logLevel: LogLevel;
   readonly logFile?: AbsolutePath;
   readonly stopSandboxesOnExit: boolean;
+  readonly withdraw: boolean;
 }
 
 /** Beside the bundle when installed; the build folder in a checkout. */
@@ -39,7 +40,12 @@ export function daemonCommand(): Command {
     .option('--cgroup <name>', 'of our folder in every cgroup hierarchy', 'dockersh')
     .addOption(new Option('--log-level <level>').choices(logLevels).default('info'))
     .option('--log-file <file>', 'instead of stderr', resolved)
-    .option('--stop-sandboxes-on-exit', 'leave nothing running; for throw-away daemons', false);
+    .option('--stop-sandboxes-on-exit', 'leave nothing running; for throw-away daemons', false)
+    .option(
+      '--withdraw',
+      "put back what private networks have changed of the host's, and end; only without sandboxes",
+      false,
+    );
 }
 
 export function parseOptions(argv: readonly string[]): DaemonOptions {

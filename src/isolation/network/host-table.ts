@@ -57,8 +57,8 @@ export class HostTable implements Disposable {
 
   remove(): void {
     this.#halt();
-    if (this.#settings !== undefined) addon().hostTableRemove();
     this.#settings = undefined;
+    addon().hostTableRemove();
   }
 
   #write(settings: HostTableSettings): void {

@@ -157,6 +157,10 @@ export class Networks {
 
   /** Takes away all that was put into the host. Only where no sandbox has such a network any more. */
   async withdraw(): Promise<void> {
+    const { pools, changed } = this.#options.state;
+    const isUnused =
+      this.#basis === undefined && pools.pool4 === null && Object.keys(changed.files).length === 0;
+    if (isUnused) return;
     this.#basis?.host[Symbol.dispose]();
     this.#basis = undefined;
     this.#table.remove();
@@ -240,6 +244,13 @@ export class Networks {
     this.#table[Symbol.dispose]();
     this.#basis?.host[Symbol.dispose]();
   }
+}
+
+/** Takes away what an earlier daemon has put into the host. Only where no sandbox has such a network. */
+export async function withdrawNetworks(state: NetworkState, log: Logger): Promise<void> {
+  using table = new HostTable(log);
+  table.remove();
+  await new Sysctls(state).restore();
 }
 
 const unableMs = 60_000;

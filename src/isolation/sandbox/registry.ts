@@ -96,6 +96,7 @@ export class SandboxRegistry {
     const { failure } = sandbox;
     if (failure === undefined) log.info({ uid, user: record.user }, 'sandbox ended');
     else log.error({ uid, user: record.user, err: failure }, 'sandbox could not be started');
+    if (failure?.code === 'E_NETWORK') this.#options.networks.unable(failure);
     if (record.link !== undefined) this.#options.networks.leave(uid, record.link);
     events.sandboxEnded(uid);
     this.#letGo(sandbox).catch((error: unknown) =>
