@@ -7,8 +7,8 @@
 // who never gets a sandbox and must not depend on a daemon, gets /bin/sh; and whom the daemon calls exempt
 // gets the shell that it names.
 //
-// Built a second time with -DDOCKERSH_EXEC it is dockersh-exec, root's way to run a command in a
-// user's sandbox: `dockersh-exec USER [COMMAND [ARG …]]`, over a socket that only root can reach.
+// Built a second time with -DDOCKERSH_EXEC it is dockersh-exec, root's way to run a command in a sandbox,
+// over a socket that only root can reach: `dockersh-exec [--socket PATH] USER [COMMAND [ARG …]]`.
 
 #include <errno.h>
 #include <poll.h>
@@ -20,6 +20,7 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -59,6 +60,21 @@
 
 static uint8_t message[WIRE_MAX_BYTES];
 
+#ifdef DOCKERSH_EXEC
+static const char *socket_path = SOCKET_PATH;
+
+// Root, who runs this, may name another daemon's; the login client has its socket compiled in.
+static void take_socket(int *argc, char ***argv) {
+    if (*argc < 3 || strcmp((*argv)[1], "--socket") != 0)
+        return;
+    socket_path = (*argv)[2];
+    if (strlen(socket_path) >= sizeof((struct sockaddr_un *)0)->sun_path)
+        fail("The path of the socket is too long.");
+    *argc -= 2;
+    *argv += 2;
+}
+#endif
+
 static uint64_t monotonic_ns(void) {
     struct timespec now;
     (void)clock_gettime(CLOCK_MONOTONIC, &now);
@@ -88,14 +104,16 @@ static void release_signals(void) {
 
 // Our own door, where the daemon has made one, is one that nobody else can stand in.
 static int reach_daemon(void) {
-#ifndef DOCKERSH_EXEC
+#ifdef DOCKERSH_EXEC
+    return reach_dial(socket_path);
+#else
     char door[sizeof RUN_DIR + 32];
     (void)snprintf(door, sizeof door, RUN_DIR "/doors/%u.sock", (unsigned)getuid());
     int connection = reach_dial(door);
     if (connection >= 0)
         return connection;
-#endif
     return reach_dial(SOCKET_PATH);
+#endif
 }
 
 // A connected socket with the login sent, or -1 with errno.
@@ -243,8 +261,9 @@ int main(int argc, char **argv) {
     uint64_t started = monotonic_ns();
     streams_fill();
 #ifdef DOCKERSH_EXEC
+    take_socket(&argc, &argv);
     if (argc < 2)
-        fail("usage: " PROGRAM " USER [COMMAND [ARG …]]");
+        fail("usage: " PROGRAM " [--socket PATH] USER [COMMAND [ARG …]]");
 #else
     // Kernels before 5.18 allow a program with no argv[0], which has been used to confuse others.
     if (argc < 1 || argv[0] == NULL || argv[0][0] == '\0')

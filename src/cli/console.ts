@@ -17,6 +17,8 @@ export interface Output {
 
 export type Input = NodeJS.ReadableStream & { readonly isTTY?: boolean };
 
+export const defaultSocket = '/run/dockersh/admin.sock';
+
 export interface GlobalOptions {
   json: boolean;
   socket: string;

@@ -3,7 +3,7 @@
 import { Command, CommanderError } from 'commander';
 import { sysexits } from '../lib/errors.ts';
 import { addUser } from './accounts/user.ts';
-import { type CliEnvironment, Console, type GlobalOptions } from './console.ts';
+import { type CliEnvironment, Console, defaultSocket, type GlobalOptions } from './console.ts';
 import { addDoctor } from './doctor/doctor.ts';
 import { toCliFailure } from './failure.ts';
 import { addImage } from './image/image.ts';
@@ -26,8 +26,6 @@ import { addStats, addTop } from './sandbox/stats.ts';
 import { addStop } from './sandbox/stop.ts';
 import { addSshdConfig } from './sshd/sshd-config.ts';
 import { addVersion } from './version.ts';
-
-const defaultSocket = '/run/dockersh/admin.sock';
 
 /** Runs one command line (without the program's name); returns the exit status, never throws. */
 export async function runCli(
@@ -74,7 +72,7 @@ export function buildProgram(
   addStats(program, console);
   addTop(program, console);
   addStop(program, console);
-  addExec(program, setStatus);
+  addExec(program, console, setStatus);
   addImage(program, console, setStatus);
   addDiff(program, console);
   addCommit(program, console);

@@ -44,8 +44,9 @@ const answer = z.strictObject({
 export type AttackAnswer = z.infer<typeof answer>;
 
 export interface AttackRun {
-  /** dockersh-exec. */
+  /** dockersh-exec, and what it is told of the daemon. */
   readonly exec: string;
+  readonly execArgs?: readonly string[];
   /** dockersh-attack, on the host. */
   readonly program: string;
   readonly user: string;
@@ -68,7 +69,7 @@ export async function listAttacks(program: string): Promise<Attack[]> {
 
 /** An answer for each chosen attack that is made at this place. An attack without one could not be tried. */
 export async function runAttacks(run: AttackRun): Promise<AttackAnswer[]> {
-  const { exec, program, user, place, chosen, args = {}, inside = '/proc/self/fd/0' } = run;
+  const { exec, execArgs = [], program, user, place, chosen, args = {}, inside = '/proc/self/fd/0' } = run;
   const wanted = (await listAttacks(program)).filter(
     (attack) => attack.places.includes(place) && isChosen(attack, chosen),
   );
@@ -78,7 +79,7 @@ export async function runAttacks(run: AttackRun): Promise<AttackAnswer[]> {
   await using file = await open(program, 'r');
   const outcome = await runCommand(
     exec,
-    [user, inside, 'run', place, ...words, ...(typeof chosen === 'string' ? [chosen] : chosen)],
+    [...execArgs, user, inside, 'run', place, ...words, ...(typeof chosen === 'string' ? [chosen] : chosen)],
     { stdin: file.fd, timeoutMs: patienceMs },
   );
   const answers = new Map(

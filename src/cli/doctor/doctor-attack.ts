@@ -9,7 +9,7 @@ import { CliFailure } from '../failure.ts';
 import { findAccount } from '../host/accounts.ts';
 import { isExecutable } from '../host/command.ts';
 import { libexecFolder } from '../host/installation.ts';
-import { findProgram } from '../sandbox/exec.ts';
+import { findProgram, socketArgs } from '../sandbox/exec.ts';
 import { type Attack, type AttackAnswer, listAttacks, type Place, runAttacks } from './attack.ts';
 import { statusOf } from './check.ts';
 
@@ -27,9 +27,10 @@ export async function attackUser(cli: Console, user: string, options: AttackOpti
   requireAttacks(table, options.ignore);
   await findAccount(user);
   const exec = options.exec ?? findProgram(libexecFolder());
+  const execArgs = socketArgs(cli);
   const answers: AttackAnswer[] = [];
   for (const place of await placesOf(cli, user)) {
-    answers.push(...(await runAttacks({ exec, program, user, place, chosen: 'harmless' })));
+    answers.push(...(await runAttacks({ exec, execArgs, program, user, place, chosen: 'harmless' })));
   }
   const counted = answers.filter(({ name }) => !options.ignore.includes(name));
   const shown = counted.filter(({ result }) => !options.quiet || result !== 'held');

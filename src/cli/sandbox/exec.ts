@@ -5,9 +5,10 @@
 
 import { spawn } from 'node:child_process';
 import { constants as osConstants } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { Command } from 'commander';
 import { sysexits } from '../../lib/errors.ts';
+import { type Console, defaultSocket } from '../console.ts';
 import { CliFailure } from '../failure.ts';
 import { isExecutable } from '../host/command.ts';
 
@@ -15,7 +16,7 @@ import { isExecutable } from '../host/command.ts';
 const forwarded: readonly NodeJS.Signals[] = ['SIGTERM', 'SIGHUP', 'SIGUSR1', 'SIGUSR2', 'SIGCONT'];
 const fromTerminal: readonly NodeJS.Signals[] = ['SIGINT', 'SIGQUIT'];
 
-export function addExec(program: Command, setStatus: (status: number) => void): void {
+export function addExec(program: Command, console: () => Console, setStatus: (status: number) => void): void {
   program
     .command('exec')
     .description("run a command in a user's sandbox, starting the sandbox if need be")
@@ -26,8 +27,13 @@ export function addExec(program: Command, setStatus: (status: number) => void): 
     .addHelpText('after', '\nThe exit status is that of the command, 128+n if signal n ended it.')
     .action(async (user: string, command: string[], options: { program?: string }) => {
       const path = options.program ?? findProgram(import.meta.dirname);
-      setStatus(await runInherited(path, [user, ...command]));
+      setStatus(await runInherited(path, [...socketArgs(console()), user, ...command]));
     });
+}
+
+/** What dockersh-exec is told of the daemon that was named: its socket for commands lies beside that for administrators. */
+export function socketArgs({ options: { socket } }: Console): readonly string[] {
+  return socket === defaultSocket ? [] : ['--socket', join(dirname(socket), 'exec.sock')];
 }
 
 /** Installed, dockersh-exec lies beside the bundle; in a checkout the bundle is in dist/. */

@@ -47,8 +47,7 @@ export class VerbsHost implements AsyncDisposable {
   }
 
   async exec(...command: string[]): Promise<Finished> {
-    const program = join(this.host.folder, 'bin/dockersh-exec');
-    return await this.host.ctl('exec', '--program', program, this.name, '--', ...command);
+    return await this.host.ctl('exec', this.name, '--', ...command);
   }
 
   /** `dockershctl` as a person gets it, without --json. */

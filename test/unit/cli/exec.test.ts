@@ -49,6 +49,13 @@ describe('exec', () => {
     expect(await ended).toEqual({ code: 0, stdout: '<ada><ls><-l><--json><a b><--><>input' });
   });
 
+  it('goes to the daemon whose socket is named', async () => {
+    const path = await standIn('printf "<%s>" "$@"');
+    const { child, ended } = start(['--socket', '/some/where/admin.sock', '--program', path, 'ada']);
+    child.stdin.end();
+    expect(await ended).toEqual({ code: 0, stdout: '<--socket></some/where/exec.sock><ada>' });
+  });
+
   it('passes the exit status on', async () => {
     expect((await cli(['exec', '--program', await standIn('exit 7'), 'ada', '--', 'x'])).status).toBe(7);
   });
