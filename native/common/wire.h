@@ -31,6 +31,7 @@ enum wire_type {
     MSG_ERROR = 4,
     MSG_OUTSIDE = 5,
     MSG_WAIT = 7,
+    MSG_NOTICE = 8,
     // login client -> supervisor
     MSG_SIGNAL = 6,
     // daemon -> supervisor
@@ -43,6 +44,7 @@ enum wire_type {
     MSG_RENEW = 22,
     MSG_NETWORK = 23,
     MSG_COUNT_TRAFFIC = 24,
+    MSG_SAY = 25,
     // supervisor -> daemon
     MSG_READY = 32,
     MSG_FAILED = 33,

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <sys/mount.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -15,6 +16,7 @@
 #include "closing.h"
 #include "control/pause.h"
 #include "control/tell.h"
+#include "session/notice.h"
 #include "supervisor.h"
 #include "sys.h"
 
@@ -97,6 +99,7 @@ _Noreturn void supervisor_leave(struct supervisor *supervisor) {
         (void)kill(supervisor->spawner_pid, SIGKILL);
         supervisor->shared->let_go = supervisor->asked; // those who close wait for nobody any more
     }
+    notice_last(supervisor);
     let_clients_go(supervisor);
     cgroups_free_disks(&supervisor->cgroups, &supervisor->spec);
     if (supervisor->spec.mountpoint != NULL)
@@ -115,7 +118,7 @@ void supervisor_end_when_alone(const struct supervisor *supervisor) {
     (void)send(supervisor->init, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL); // a full queue says the same
 }
 
-void supervisor_stop(struct supervisor *supervisor) {
+void supervisor_stop(struct supervisor *supervisor, const char *why) {
     if (supervisor->state != STATE_RUNNING)
         return;
     pause_end(supervisor); // what stands still hears nothing
@@ -123,6 +126,8 @@ void supervisor_stop(struct supervisor *supervisor) {
     supervisor->linger_at_ns = NEVER;
     supervisor->kill_at_ns = monotonic_ns() + supervisor->spec.stop_grace_ms * 1000000u;
     tell_stopping(supervisor);
+    (void)snprintf(supervisor->why, sizeof supervisor->why, "%s", why != NULL ? why : "");
+    notice_end(supervisor);
     sandbox_signal(&supervisor->cgroups, supervisor->init_pid, SIGTERM);
     // Interactive shells ignore SIGTERM. What has no terminal does not expect a hang-up and would die of it.
     sandbox_hang_up(&supervisor->cgroups, supervisor->init_pid);

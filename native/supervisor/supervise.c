@@ -57,7 +57,7 @@ static void children_exited(void) {
     struct signalfd_siginfo ignored;
     while (read(self.signals, &ignored, sizeof ignored) == sizeof ignored) {
         if (ignored.ssi_signo == SIGTERM)
-            supervisor_stop(&self);
+            supervisor_stop(&self, "Your sandbox is being stopped, as are all on this host.");
     }
     closing_check();
     // Zombies that a session still needs stay; they must not hide the ones behind them, so each
@@ -135,7 +135,7 @@ static void pass_deadlines(void) {
     if (self.network.report_at_ns <= now)
         networking_report(&self);
     if (idle_end_ns() <= now)
-        supervisor_stop(&self);
+        supervisor_stop(&self, NULL);
 }
 
 static void wait_and_handle(void) {

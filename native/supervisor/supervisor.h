@@ -15,12 +15,14 @@
 #define ID_BYTES 40
 #define MAX_REPORTS 64
 #define NOTE_BYTES 200
+#define WHY_BYTES 900 // with the rest of EXIT, what a client has room for
 
 struct session {
     bool used;
     bool started; // the spawner has been asked for it; its pid appears in the shared slot
     bool taken;   // its process was seen to have received the login: what the client says now is for us
     bool hung_up; // its client is gone, and its process group has been told
+    bool told;    // why the sandbox ends, on its terminal
     bool ended;   // its leader has exited and its client has been told
     char id[ID_BYTES];
     int connection; // to the login client
@@ -73,7 +75,9 @@ struct supervisor {
     uint64_t thaw_at_ns;   // when a paused one runs on; NEVER: it is not paused
     uint32_t pause;        // the daemon's number of the pause, so that it knows which one an answer is about
     struct session sessions[MAX_SESSIONS];
-    size_t reached; // none beyond has ever been used, and their pages stay untouched
+    size_t reached;      // none beyond has ever been used, and their pages stay untouched
+    char why[WHY_BYTES]; // it ends, for those inside; empty: they need not know
+    uint64_t oom_kills;  // that they have been told of (cgroup/memory.h)
     struct report reports[MAX_REPORTS];
     size_t report_count;
     struct network network;
@@ -85,8 +89,9 @@ _Noreturn void supervise(int control, int init_binary);
 // leave.c
 // Ends the sandbox now, and with it the supervisor.
 _Noreturn void supervisor_leave(struct supervisor *supervisor);
-// Asks all processes in the sandbox to end, and kills those that are left after the grace.
-void supervisor_stop(struct supervisor *supervisor);
+// Asks all processes in the sandbox to end, and kills those that are left after the grace. `why`: what those
+// inside are told, cut to WHY_BYTES; NULL: nobody is inside.
+void supervisor_stop(struct supervisor *supervisor, const char *why);
 // Asks PID 1 to look whether it is alone, and to end when it is.
 void supervisor_end_when_alone(const struct supervisor *supervisor);
 // Of monotonic_ns(), for poll(2).

@@ -21,6 +21,7 @@ import { addMaintenance } from './policy/maintenance.ts';
 import { addPolicySchema } from './policy/schema.ts';
 import { addExec } from './sandbox/exec.ts';
 import { addLogins } from './sandbox/logins.ts';
+import { addMessage } from './sandbox/message.ts';
 import { addPs } from './sandbox/ps.ts';
 import { addStats, addTop } from './sandbox/stats.ts';
 import { addStop } from './sandbox/stop.ts';
@@ -71,7 +72,8 @@ export function buildProgram(
   addPs(program, console);
   addStats(program, console);
   addTop(program, console);
-  addStop(program, console);
+  addStop(program, console, setStatus);
+  addMessage(program, console);
   addExec(program, console, setStatus);
   addImage(program, console, setStatus);
   addDiff(program, console);

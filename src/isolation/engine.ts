@@ -249,10 +249,15 @@ export interface Engine extends AsyncDisposable, Disposer {
     connection: ClientConnection,
     prepare: () => Promise<PreparedSandbox>,
   ): Promise<SessionStart>;
-  /** Stops a sandbox, one that is being prepared as well, and waits until nothing of it is left. False: there was none. */
-  stop(uid: Uid): Promise<boolean>;
+  /**
+   * Stops a sandbox, one that is being prepared as well, and waits until nothing of it is left. False: there was none.
+   * `why`: what those inside are told; default: that the administrator does it.
+   */
+  stop(uid: Uid, why?: string): Promise<boolean>;
   /** The same, without one that is being prepared: whoever calls keeps that from going on. */
   stopStarted(uid: Uid): Promise<boolean>;
+  /** Says it on the terminals of the user's sessions; how many these are. `text`: as `notice` of the protocol has it. */
+  say(uid: Uid, text: string): Promise<number>;
   /** Keeps what was open for a sandbox that an earlier daemon has started. */
   keep(uid: Uid, storage: AsyncDisposable): Promise<void>;
   /**

@@ -1,6 +1,7 @@
 // Fields that several verbs of the admin protocol share. Pure.
 
 import { z } from 'zod';
+import { printable } from '../lib/text/printable.ts';
 import { AbsolutePath } from '../lib/values/absolute-path.ts';
 
 export const count = z.int().nonnegative();
@@ -11,6 +12,12 @@ export const userName = z.string().min(1).max(256);
 export const imageName = z.string().min(1).max(544);
 /** A path on the host, absolute because the daemon's working directory is not the caller's. */
 export const hostPath = AbsolutePath;
+/** One line that users read on their terminals: nothing in it acts on these, and with what is added it is sent whole. */
+export const notice = z
+  .string()
+  .min(1)
+  .refine((text) => printable(text) === text, 'must be one line, without characters that act on a terminal')
+  .refine((text) => new TextEncoder().encode(text).length <= 700, 'must have at most 700 bytes');
 export const noParams = z.strictObject({});
 
 /** What a verb takes and gives. `part`: of a long list, which comes before the result in pieces. */

@@ -16,6 +16,7 @@ import {
   count,
   imageName,
   noParams,
+  notice,
   policyFault,
   timestamp,
   userName,
@@ -108,9 +109,15 @@ export const adminVerbs = {
     result: z.strictObject({ sandboxes: z.array(adminSandbox), policyFault: policyFault.nullable() }),
   },
   stop: {
-    params: z.strictObject({ user: userName }),
+    /** `message`: what those inside are told besides. */
+    params: z.strictObject({ user: userName, message: notice.optional() }),
     /** `stopped` is false when the user had no sandbox. */
     result: z.strictObject({ user: userName, stopped: z.boolean() }),
+  },
+  message: {
+    params: z.strictObject({ user: userName, text: notice }),
+    /** `terminals`: how many show it; 0 where nobody has one. */
+    result: z.strictObject({ user: userName, terminals: count }),
   },
   logins: {
     params: z.strictObject({ id: loginId.optional(), limit: z.int().min(1).max(1000).optional() }),

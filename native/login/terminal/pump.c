@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
@@ -13,9 +14,11 @@
 #define BUFFER_BYTES (64 * 1024)
 #define CHUNK_BYTES 512 // what a blocking terminal takes without making us wait for long
 
+#define NOTICE_BYTES 1024 // room for a word of the supervisor's behind what is there
+
 struct buffer {
     size_t start, end;
-    char bytes[BUFFER_BYTES];
+    char bytes[BUFFER_BYTES + NOTICE_BYTES];
 };
 
 struct session {
@@ -41,7 +44,7 @@ static void finish(struct session *session, int kind, int code) {
 
 // Fills an empty buffer. 1: something was read, 0: nothing there now, -1: the end of the file.
 static int fill(struct buffer *buffer, int fd) {
-    ssize_t got = read(fd, buffer->bytes, sizeof buffer->bytes);
+    ssize_t got = read(fd, buffer->bytes, BUFFER_BYTES);
     if (got > 0) {
         buffer->start = 0;
         buffer->end = (size_t)got;
@@ -56,8 +59,8 @@ static int fill(struct buffer *buffer, int fd) {
 // time; larger pieces for the other side save it, and us, most of the wake-ups.
 static int fill_whole(struct buffer *buffer, int fd) {
     int result = fill(buffer, fd);
-    while (result > 0 && buffer->end < sizeof buffer->bytes) {
-        ssize_t got = read(fd, buffer->bytes + buffer->end, sizeof buffer->bytes - buffer->end);
+    while (result > 0 && buffer->end < BUFFER_BYTES) {
+        ssize_t got = read(fd, buffer->bytes + buffer->end, BUFFER_BYTES - buffer->end);
         if (got <= 0)
             break; // an end of file shows again at the next read
         buffer->end += (size_t)got;
@@ -79,6 +82,27 @@ static bool drain(struct buffer *buffer, int fd, size_t most) {
     return true;
 }
 
+// Between what the session writes, as write(1) does it. Where the screen takes nothing, there is nobody to
+// read more.
+static void show_notice(struct wire_reader *reader) {
+    struct wire_field field;
+    while (wire_next(reader, &field)) {
+        char line[NOTICE_BYTES];
+        int length = field.tag != TAG_TEXT ? 0
+                                           : snprintf(line, sizeof line, "\r\ndockersh: %.*s\r\n",
+                                                      (int)field.length, (const char *)field.value);
+        if (length <= 0 || (size_t)length >= sizeof line)
+            continue;
+        memmove(to_screen.bytes, to_screen.bytes + to_screen.start, to_screen.end - to_screen.start);
+        to_screen.end -= to_screen.start;
+        to_screen.start = 0;
+        if ((size_t)length > sizeof to_screen.bytes - to_screen.end)
+            return;
+        memcpy(to_screen.bytes + to_screen.end, line, (size_t)length);
+        to_screen.end += (size_t)length;
+    }
+}
+
 static void read_message(struct session *session) {
     static uint8_t bytes[4096];
     int fds[WIRE_MAX_FDS];
@@ -94,6 +118,8 @@ static void read_message(struct session *session) {
         session->ended = true;
         return;
     }
+    if (reader.type == MSG_NOTICE && session->ptm >= 0)
+        show_notice(&reader);
     if (reader.type != MSG_EXIT)
         return;
     session->outcome = outcome_read(&reader);

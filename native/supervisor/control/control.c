@@ -14,6 +14,7 @@
 #include "control/pause.h"
 #include "control/tell.h"
 #include "rootfs/host_folders.h"
+#include "session/notice.h"
 #include "sys.h"
 
 static uint8_t message[WIRE_MAX_BYTES];
@@ -57,6 +58,14 @@ static void send_state(struct supervisor *supervisor) {
     }
     send_with_handles(supervisor, &writer);
     session_report_all(supervisor);
+}
+
+static void text_in(struct wire_reader *reader, char *text, size_t size) {
+    struct wire_field field;
+    while (wire_next(reader, &field)) {
+        if (field.tag == TAG_TEXT)
+            (void)snprintf(text, size, "%.*s", (int)field.length, (const char *)field.value);
+    }
 }
 
 static int listen_for_daemons(struct supervisor *supervisor, struct err *err) {
@@ -107,6 +116,7 @@ static void start_sandbox(struct supervisor *supervisor, struct wire_reader *rea
 }
 
 void control_message(struct supervisor *supervisor) {
+    char text[WHY_BYTES] = "";
     int fds[WIRE_MAX_FDS];
     unsigned count;
     struct wire_reader reader;
@@ -129,7 +139,12 @@ void control_message(struct supervisor *supervisor) {
             session_start(supervisor, &reader, fds, count);
             break;
         case MSG_STOP:
-            supervisor_stop(supervisor);
+            text_in(&reader, text, sizeof text);
+            supervisor_stop(supervisor, text);
+            break;
+        case MSG_SAY:
+            text_in(&reader, text, sizeof text);
+            notice_say(supervisor, text);
             break;
         case MSG_PAUSE:
             pause_request(supervisor, &reader);

@@ -11,6 +11,7 @@
 #include "cleanup.h"
 #include "client.h"
 #include "closing.h"
+#include "session/notice.h"
 #include "session/session.h"
 #include "session/time.h"
 
@@ -64,19 +65,6 @@ static void report_end(struct supervisor *supervisor, const struct session *sess
     session_report_all(supervisor);
 }
 
-static void tell_client(const struct session *session, uint32_t kind, uint32_t code, const char *text) {
-    if (session->connection < 0)
-        return;
-    uint8_t bytes[1024];
-    struct wire_writer writer;
-    wire_start(&writer, bytes, sizeof bytes, MSG_EXIT);
-    wire_put_u32(&writer, TAG_KIND, kind);
-    wire_put_u32(&writer, TAG_CODE, code);
-    if (text[0] != '\0')
-        wire_put_text(&writer, TAG_TEXT, text);
-    client_tell(session->connection, bytes, wire_finish(&writer, 0));
-}
-
 void session_release(struct supervisor *supervisor, struct session *session) {
     closing_end(&session->connection, supervisor->spec.uid);
     close_fd_at(&session->pts);
@@ -87,6 +75,7 @@ void session_release(struct supervisor *supervisor, struct session *session) {
 void session_conclude(struct supervisor *supervisor, struct session *session, uint32_t kind, uint32_t code) {
     struct slot *slot = &supervisor->shared->slots[session - supervisor->sessions];
     char detail[256] = "", text[320] = "";
+    const char *words = text;
     if (slot->err.code != FAILURE_NONE) {
         err_text(&slot->err, detail, sizeof detail);
         if (slot->err.code == FAILURE_PROCESSES)
@@ -100,9 +89,11 @@ void session_conclude(struct supervisor *supervisor, struct session *session, ui
                            session->id);
         kind = 0;
         code = 125;
+    } else {
+        words = notice_of_end(supervisor, session, kind == 1 && code == SIGKILL);
     }
     close_fd_at(&session->pts); // before the client hears of it: then the master has nothing more to wait for
-    tell_client(session, kind, code, text);
+    notice_exit(session, kind, code, words);
     closing_end(&session->connection, supervisor->spec.uid);
     session->ended = true;
     report_end(supervisor, session, slot, kind, code, detail);
@@ -134,7 +125,7 @@ void session_check_time(struct supervisor *supervisor, struct session *session) 
     if (reason == NULL)
         return;
     session->ends_at_ns = session->look_at_ns = NEVER;
-    tell_client(session, 1, SIGHUP, reason);
+    notice_exit(session, 1, SIGHUP, reason);
     hang_up(supervisor, session);
 }
 

@@ -28,13 +28,20 @@ export function handlersOf(parts: AdminParts): Handlers {
       policyFault: faultOf(parts),
     }),
     ps: async () => ({ sandboxes: await sandboxesOf(parts), policyFault: faultOf(parts) }),
-    stop: async ({ user }) => {
+    stop: async ({ user, message }) => {
       const { uid, name } = runningSandbox(parts, user) ?? (await findUser(users, user));
-      return { user: name, stopped: await engine.stop(uid) };
+      return { user: name, stopped: await engine.stop(uid, message && stopping(message)) };
+    },
+    message: async ({ user, text }) => {
+      const { uid, name } = runningSandbox(parts, user) ?? (await findUser(users, user));
+      return { user: name, terminals: await engine.say(uid, `The administrator of this host says: ${text}`) };
     },
     logins: async (params) => ({ logins: loginsOf(parts, params) }),
   };
 }
+
+const stopping = (message: string): string =>
+  `Your sandbox is being stopped by the administrator of this host: ${message}`;
 
 /** Also where the account that it was started for is gone. */
 function runningSandbox({ engine }: AdminParts, user: string): Account | undefined {

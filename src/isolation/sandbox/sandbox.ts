@@ -167,12 +167,12 @@ export class Sandbox implements Pausable {
   }
 
   /**
-   * Resolves when nothing of the user's runs any more. Where the supervisor does not see to it in its time, it is
+   * Resolves when nothing of the user's runs any more. `why`: what those inside are told. Where the supervisor does not see to it in its time, it is
    * killed with the sandbox; `killMore` does what else there is to do. Throws E_BUSY where it is of a version
    * that can't be killed from here.
    */
-  async stop(killMore: () => Promise<void>): Promise<void> {
-    if (this.#state !== 'stopping') this.#supervisor.stop();
+  async stop(why: string, killMore: () => Promise<void>): Promise<void> {
+    if (this.#state !== 'stopping') this.#supervisor.stop(why);
     const { stopGraceMs } = this.#record;
     if (await this.#isGoneWithin((stopGraceMs ?? longGraceMs) + endPatienceMs)) return;
     if (this.#supervisor.kill()) {
@@ -196,6 +196,13 @@ export class Sandbox implements Pausable {
   /** Undefined where the supervisor is gone, or does not answer at once. */
   traffic(): Promise<Traffic | undefined> {
     return Promise.race([this.#supervisor.traffic(), delay(inspectPatienceMs, undefined)]);
+  }
+
+  /** Says it on the terminals of its sessions; how many there are. */
+  async say(text: string): Promise<number> {
+    const state = await this.inspect();
+    this.#supervisor.say(text);
+    return (state?.sessions ?? []).filter(({ pts }) => pts >= 0).length;
   }
 
   /** The host's files have changed. */

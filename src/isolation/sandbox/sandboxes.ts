@@ -50,6 +50,8 @@ export interface EngineOptions {
 
 /** How long a login waits for a stopping sandbox to be gone before it gives up. */
 const stopPatienceMs = 30_000;
+/** Told to those inside, where nothing else is. */
+const stoppedByRoot = 'Your sandbox is being stopped by the administrator of this host.';
 /** Each attempt meets another sandbox that ends; more than a few mean that none can live. */
 const mostAttempts = 10;
 
@@ -128,19 +130,23 @@ export class Sandboxes implements Engine {
     this.#startPool().disposer.discard(uid, connection);
   }
 
-  async stop(uid: Uid): Promise<boolean> {
-    return await this.#stop(uid, this.#registry.get(uid) ?? (await this.#starts.get(uid)));
+  async stop(uid: Uid, why?: string): Promise<boolean> {
+    return await this.#stop(uid, this.#registry.get(uid) ?? (await this.#starts.get(uid)), why);
   }
 
   async stopStarted(uid: Uid): Promise<boolean> {
     return await this.#stop(uid, this.#registry.get(uid));
   }
 
-  async #stop(uid: Uid, sandbox: Sandbox | undefined): Promise<boolean> {
+  async #stop(uid: Uid, sandbox: Sandbox | undefined, why = stoppedByRoot): Promise<boolean> {
     if (sandbox === undefined) return false;
     await this.#pauses.ended(uid);
-    await sandbox.stop(async () => await this.#options.cgroups.kill(cgroupOf(sandbox.record)));
+    await sandbox.stop(why, async () => await this.#options.cgroups.kill(cgroupOf(sandbox.record)));
     return true;
+  }
+
+  async say(uid: Uid, text: string): Promise<number> {
+    return (await this.#registry.get(uid)?.say(text)) ?? 0;
   }
 
   async keep(uid: Uid, storage: AsyncDisposable): Promise<void> {

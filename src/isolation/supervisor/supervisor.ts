@@ -107,8 +107,14 @@ export class Supervisor implements Disposable {
     return await answer.promise;
   }
 
-  stop(): void {
-    this.#connection.send(new WireWriter('stop').finish());
+  /** `why`: what those inside are told. */
+  stop(why: string): void {
+    this.#connection.send(new WireWriter('stop').text('text', why).finish());
+  }
+
+  /** Has it said on the terminals of its sessions. */
+  say(text: string): void {
+    if (!this.#gone) this.#sendOrEnd(new WireWriter('say').text('text', text).finish());
   }
 
   /** Shows the host's folders as they are now, where the sandbox has any. */

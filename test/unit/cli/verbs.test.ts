@@ -87,6 +87,82 @@ describe('stop', () => {
   ])('says what it did (%s)', async (stopped, text) => {
     expect((await ask({ user: 'ada', stopped }, ['stop', 'ada'])).stdout).toBe(text);
   });
+
+  async function among(args: string[]) {
+    await using daemon = await FakeDaemon.start((request, socket) => {
+      if (request.verb === 'ps')
+        return answerOk({ sandboxes: [sandbox], policyFault: null })(request, socket);
+      if (request.verb !== 'stop') throw new Error(request.verb);
+      const { user } = request.params;
+      if (user !== 'eve') return answerOk({ user, stopped: true })(request, socket);
+      const error = { code: 'E_BUSY', message: 'it does not stop', exitCode: 75 };
+      socket.end(`${JSON.stringify({ ok: false, error })}\n`);
+    });
+    const run = await cli(['--socket', daemon.socketPath, 'stop', ...args]);
+    return { ...run, requests: daemon.requests.filter(({ verb }) => verb === 'stop') };
+  }
+
+  it('takes several users and stops the others where one does not stop', async () => {
+    const run = await among(['ada', 'eve', 'bob', 'ada']);
+    expect(run.status).toBe(75);
+    expect(run.stdout).toBe(
+      'stopped the sandbox of ada\neve: it does not stop [E_BUSY]\nstopped the sandbox of bob\n',
+    );
+    expect(run.requests.length).toBe(3);
+  });
+
+  it('takes all, by uid, with a message', async () => {
+    const run = await among(['--all', '--message', 'new disks']);
+    expect(run.requests.map(({ params }) => params)).toEqual([{ user: '1000', message: 'new disks' }]);
+    expect(run.status).toBe(0);
+    expect(JSON.parse((await among(['--all', '--json'])).stdout)).toEqual({
+      sandboxes: [{ user: '1000', stopped: true }],
+    });
+  });
+
+  it.each([
+    [['--all', 'ada']],
+    [[]],
+    [['ada', '--message', 'a\u001bb']],
+    [['ada', '--message', 'é'.repeat(351)]],
+  ])('is refused as usage: %j', async (args) => {
+    const run = await among(args);
+    expect(run.status).toBe(64);
+    expect(run.requests).toEqual([]);
+  });
+});
+
+describe('message', () => {
+  it('takes words, and says how many terminals show them', async () => {
+    const { stdout, requests } = await ask({ user: 'ada', terminals: 2 }, [
+      'message',
+      'ada',
+      'the',
+      'disk is full',
+    ]);
+    expect(requests.map(({ params }) => params)).toEqual([{ user: 'ada', text: 'the disk is full' }]);
+    expect(stdout).toBe('ada: 2 terminals\n');
+  });
+
+  it('goes to all', async () => {
+    await using daemon = await FakeDaemon.start((request, socket) =>
+      answerOk(
+        request.verb === 'ps' ? { sandboxes: [sandbox], policyFault: null } : { user: 'ada', terminals: 0 },
+      )(request, socket),
+    );
+    const { stdout } = await cli(['--socket', daemon.socketPath, 'message', '--all', 'back', 'at noon']);
+    expect(daemon.requests.at(-1)?.params).toEqual({ user: '1000', text: 'back at noon' });
+    expect(stdout).toBe('ada: no terminal\n');
+  });
+
+  it.each([[['ada']], [[]], [['--all']], [['ada', 'a\nb']], [['ada', '\u202egnp.exe']], [['ada', ' ']]])(
+    'is refused as usage: %j',
+    async (args) => {
+      const { status, requests } = await ask({}, ['message', ...args]);
+      expect(status).toBe(64);
+      expect(requests).toEqual([]);
+    },
+  );
 });
 
 describe('image', () => {

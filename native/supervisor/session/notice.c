@@ -1,0 +1,81 @@
+#include "session/notice.h"
+
+#include <linux/sockios.h>
+#include <string.h>
+#include <sys/ioctl.h>
+
+#include "cgroup/memory.h"
+#include "client.h"
+
+#define OUT_OF_MEMORY "Your sandbox ran out of memory: the kernel has killed processes in it."
+
+#define MOST_UNREAD_BYTES (64 * 1024)
+
+// Not before its process has told the client that the session has begun: a client that hears something else
+// first takes it for a refusal.
+static bool has_begun(const struct supervisor *supervisor, const struct session *session) {
+    return session->used && !session->ended && session->connection >= 0 &&
+           supervisor->shared->slots[session - supervisor->sessions].exec_ns != 0;
+}
+
+void notice_exit(const struct session *session, uint32_t kind, uint32_t code, const char *text) {
+    if (session->connection < 0)
+        return;
+    uint8_t bytes[1024];
+    struct wire_writer writer;
+    wire_start(&writer, bytes, sizeof bytes, MSG_EXIT);
+    wire_put_u32(&writer, TAG_KIND, kind);
+    wire_put_u32(&writer, TAG_CODE, code);
+    if (text[0] != '\0')
+        wire_put_text(&writer, TAG_TEXT, text);
+    client_tell(session->connection, bytes, wire_finish(&writer, 0));
+}
+
+// A client that is stopped reads nothing, and there must be room for the session's end when it goes on.
+static bool hears(const struct supervisor *supervisor, const struct session *session) {
+    int unread = 0;
+    return has_begun(supervisor, session) && session->pts >= 0 &&
+           ioctl(session->connection, SIOCOUTQ, &unread) == 0 && unread < MOST_UNREAD_BYTES;
+}
+
+static void say(struct supervisor *supervisor, const char *text, bool ends) {
+    uint8_t bytes[1024];
+    struct wire_writer writer;
+    wire_start(&writer, bytes, sizeof bytes, MSG_NOTICE);
+    wire_put_text(&writer, TAG_TEXT, text);
+    size_t length = wire_finish(&writer, 0);
+    for (size_t index = 0; index < supervisor->reached && length > 0; index++) {
+        struct session *session = &supervisor->sessions[index];
+        if (!hears(supervisor, session))
+            continue;
+        client_tell(session->connection, bytes, length);
+        session->told |= ends;
+    }
+}
+
+void notice_say(struct supervisor *supervisor, const char *text) {
+    say(supervisor, text, false);
+}
+
+void notice_end(struct supervisor *supervisor) {
+    if (supervisor->why[0] != '\0')
+        say(supervisor, supervisor->why, true);
+}
+
+const char *notice_of_end(struct supervisor *supervisor, const struct session *session, bool killed) {
+    if (session->told)
+        return "";
+    if (supervisor->state == STATE_STOPPING && supervisor->why[0] != '\0')
+        return supervisor->why;
+    return killed && memory_ran_out(&supervisor->cgroups, &supervisor->oom_kills) ? OUT_OF_MEMORY : "";
+}
+
+void notice_last(struct supervisor *supervisor) {
+    if (supervisor->why[0] == '\0' && memory_ran_out(&supervisor->cgroups, &supervisor->oom_kills))
+        (void)strcpy(supervisor->why, OUT_OF_MEMORY);
+    for (size_t index = 0; index < supervisor->reached && supervisor->why[0] != '\0'; index++) {
+        struct session *session = &supervisor->sessions[index];
+        if (has_begun(supervisor, session))
+            notice_exit(session, 0, 125, session->told ? "" : supervisor->why);
+    }
+}

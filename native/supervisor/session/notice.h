@@ -1,0 +1,17 @@
+// Tells those who are in a sandbox what happens to it: on their own terminals, through their clients, and
+// where a session ends with the sandbox, with its end. Nothing is written to a file of the sandbox's.
+#pragma once
+
+#include "supervisor.h"
+
+// The session has ended: its client is told, where it has one. `kind` 0: exit status, 1: signal.
+void notice_exit(const struct session *session, uint32_t kind, uint32_t code, const char *text);
+// Has the clients that have a terminal print the text there.
+void notice_say(struct supervisor *supervisor, const char *text);
+// As notice_say, of the sandbox's end.
+void notice_end(struct supervisor *supervisor);
+// What is said with the end of a session that nobody at it has asked for; "" for nothing. Valid until the
+// next call.
+const char *notice_of_end(struct supervisor *supervisor, const struct session *session, bool killed);
+// Ends the sessions that are still there, for a sandbox whose end there are words for.
+void notice_last(struct supervisor *supervisor);
