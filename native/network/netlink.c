@@ -35,6 +35,7 @@ bool netlink_next_message(struct netlink_reader *reader, struct netlink_message 
         return false;
     *message = (struct netlink_message){.type = header.nlmsg_type,
                                         .sequence = header.nlmsg_seq,
+                                        .sender = header.nlmsg_pid,
                                         .body = reader->at + sizeof header,
                                         .length = header.nlmsg_len - sizeof header};
     size_t step = NLMSG_ALIGN(header.nlmsg_len);

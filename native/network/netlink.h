@@ -71,6 +71,7 @@ int netlink_send(int socket, struct netlink_batch *batch, enum failure code, str
 struct netlink_message {
     uint16_t type;
     uint32_t sequence;
+    uint32_t sender;     // of a notice: the port of the socket that has asked for what it is about
     const uint8_t *body; // behind struct nlmsghdr
     size_t length;
 };

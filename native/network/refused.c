@@ -34,43 +34,22 @@ enum protocol {
     UDP_LITE = 136
 };
 
-static void put(uint8_t **at, unsigned type, const void *value, size_t length) {
-    struct nlattr header = {.nla_len = (uint16_t)(NLA_HDRLEN + length), .nla_type = (uint16_t)type};
-    memcpy(*at, &header, sizeof header);
-    memcpy(*at + NLA_HDRLEN, value, length);
-    *at += NLA_ALIGN(NLA_HDRLEN + length);
-}
-
 // Binds the socket to the group, with as much of each packet as the rules give.
 static int bind_group(int socket, struct err *err) {
-    _Alignas(struct nlmsghdr) uint8_t bytes[128] = {0}, answer_bytes[1024];
-    const struct nfulnl_msg_config_cmd bind = {.command = NFULNL_CFG_CMD_BIND};
+    const struct nfulnl_msg_config_cmd bind_it = {.command = NFULNL_CFG_CMD_BIND};
     const struct nfulnl_msg_config_mode mode = {.copy_range = htobe32(UINT16_MAX),
                                                 .copy_mode = NFULNL_COPY_PACKET};
-    const uint32_t gathered = htobe32(GATHERED);
-    struct nfgenmsg general = {
+    const struct nfgenmsg general = {
         .nfgen_family = AF_UNSPEC, .version = NFNETLINK_V0, .res_id = htobe16(REFUSED_LOG_GROUP)};
-    uint8_t *at = bytes + NLMSG_HDRLEN;
-    memcpy(at, &general, sizeof general);
-    at += NLMSG_ALIGN(sizeof general);
-    put(&at, NFULA_CFG_CMD, &bind, sizeof bind);
-    put(&at, NFULA_CFG_MODE, &mode, sizeof mode);
-    put(&at, NFULA_CFG_TIMEOUT, &gathered, sizeof gathered);
-    struct nlmsghdr header = {.nlmsg_len = (uint32_t)(at - bytes),
-                              .nlmsg_type = NFNL_SUBSYS_ULOG << 8 | NFULNL_MSG_CONFIG,
-                              .nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK};
-    memcpy(bytes, &header, sizeof header);
-    struct sockaddr_nl kernel = {.nl_family = AF_NETLINK};
-    if (sendto(socket, bytes, header.nlmsg_len, 0, (const struct sockaddr *)&kernel, sizeof kernel) < 0)
-        return err_sys(err, "bind the log of refused packets", NULL);
-    ssize_t got = recv(socket, answer_bytes, sizeof answer_bytes, MSG_DONTWAIT);
-    struct nft_answer answer = {0};
-    if (got > 0)
-        nft_read_answer(answer_bytes, (size_t)got, &answer);
-    if (answer.error == 0 && answer.done)
-        return 0;
-    errno = answer.error == 0 ? EPROTO : answer.error;
-    return err_sys(err, "bind the log of refused packets", NULL);
+    struct netlink_batch batch = {0};
+    netlink_begin(&batch, NFNL_SUBSYS_ULOG << 8 | NFULNL_MSG_CONFIG, 0, &general, sizeof general,
+                  "bind the log of refused packets", NULL);
+    netlink_put(&batch, NFULA_CFG_CMD, &bind_it, sizeof bind_it);
+    netlink_put(&batch, NFULA_CFG_MODE, &mode, sizeof mode);
+    netlink_put_be32(&batch, NFULA_CFG_TIMEOUT, GATHERED);
+    int result = netlink_send(socket, &batch, FAILURE_NETWORK, err);
+    netlink_free(&batch);
+    return result;
 }
 
 int rules_refused_open(struct err *err) {
@@ -156,8 +135,10 @@ static void add(struct refused_list *list, const struct refused *refused) {
 }
 
 void rules_refused_parse(const uint8_t *bytes, size_t length, struct refused_list *list) {
-    struct nft_item message, payload;
-    while (nft_next_message(&bytes, &length, &message)) {
+    struct netlink_reader reader = {.at = bytes, .end = bytes + length};
+    struct netlink_message message;
+    struct netlink_attribute payload;
+    while (netlink_next_message(&reader, &message)) {
         struct refused refused = {.count = 1};
         if (message.type != (NFNL_SUBSYS_ULOG << 8 | NFULNL_MSG_PACKET) ||
             !nft_find_in_message(&message, NFULA_PAYLOAD, &payload) || payload.length == 0)

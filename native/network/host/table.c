@@ -9,27 +9,22 @@
 #include "host/chains.h"
 #include "nft/object.h"
 #include "nft/query.h"
+#include "nft/reply.h"
 
 // In the headers of Linux 6.9 and later.
 #define TABLE_PERSIST 4u
 
-struct look {
-    bool found;
-};
-
-static void take_table(const struct nft_item *message, void *data) {
-    struct look *look = data;
-    struct nft_item name;
-    if (nft_find_in_message(message, NFTA_TABLE_NAME, &name) && nft_is_text(&name, HOST_TABLE))
-        look->found = true;
+static int hear_table(void *context, const struct netlink_message *message, struct err *err) {
+    (void)err;
+    bool *there = context;
+    struct netlink_attribute name;
+    *there |= nft_find_in_message(message, NFTA_TABLE_NAME, &name) && nft_is_text(&name, HOST_TABLE);
+    return 0;
 }
 
 static int is_there(int socket, bool *there, struct err *err) {
-    struct look look = {0};
-    if (nft_list(socket, NFT_MSG_GETTABLE, NFPROTO_INET, take_table, &look, err) != 0)
-        return -1;
-    *there = look.found;
-    return 0;
+    *there = false;
+    return nft_list(socket, NFT_MSG_GETTABLE, NFPROTO_INET, hear_table, there, err);
 }
 
 static void put_open(struct nft_batch *batch, const struct host_table *table, int family, const char *name) {

@@ -24,10 +24,12 @@ int host_table_watch(struct err *err) {
 
 // In every kind of message the first attribute is the table's name.
 bool host_table_is_changed_by(const uint8_t *bytes, size_t length, uint32_t own) {
-    struct nft_item message, table;
-    while (nft_next_message(&bytes, &length, &message)) {
+    struct netlink_reader reader = {.at = bytes, .end = bytes + length};
+    struct netlink_message message;
+    struct netlink_attribute table;
+    while (netlink_next_message(&reader, &message)) {
         if (message.type >> 8 == NFNL_SUBSYS_NFTABLES && message.sender != own && message.length > 0 &&
-            message.value[0] == NFPROTO_INET && nft_find_in_message(&message, NFTA_TABLE_NAME, &table) &&
+            message.body[0] == NFPROTO_INET && nft_find_in_message(&message, NFTA_TABLE_NAME, &table) &&
             nft_is_text(&table, HOST_TABLE))
             return true;
     }

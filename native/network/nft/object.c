@@ -15,60 +15,61 @@ void nft_use_table(struct nft_batch *batch, uint8_t family, const char *name) {
 }
 
 void nft_table_make(struct nft_batch *batch, uint32_t flags) {
-    nft_message(batch, NFT_MSG_NEWTABLE, NLM_F_CREATE);
-    nft_put_text(batch, NFTA_TABLE_NAME, batch->table);
-    nft_put_u32(batch, NFTA_TABLE_FLAGS, flags);
+    nft_message(batch, NFT_MSG_NEWTABLE, NLM_F_CREATE, "make a table");
+    netlink_put_text(&batch->messages, NFTA_TABLE_NAME, batch->table);
+    netlink_put_be32(&batch->messages, NFTA_TABLE_FLAGS, flags);
 }
 
 void nft_table_delete(struct nft_batch *batch) {
-    nft_message(batch, NFT_MSG_DELTABLE, 0);
-    nft_put_text(batch, NFTA_TABLE_NAME, batch->table);
+    nft_message(batch, NFT_MSG_DELTABLE, 0, "remove a table");
+    netlink_put_text(&batch->messages, NFTA_TABLE_NAME, batch->table);
 }
 
 void nft_chain_make(struct nft_batch *batch, const char *name, const struct nft_hook *hook) {
-    nft_message(batch, NFT_MSG_NEWCHAIN, NLM_F_CREATE);
-    nft_put_text(batch, NFTA_CHAIN_TABLE, batch->table);
-    nft_put_text(batch, NFTA_CHAIN_NAME, name);
+    nft_message(batch, NFT_MSG_NEWCHAIN, NLM_F_CREATE, "make a chain");
+    netlink_put_text(&batch->messages, NFTA_CHAIN_TABLE, batch->table);
+    netlink_put_text(&batch->messages, NFTA_CHAIN_NAME, name);
     if (hook == NULL)
         return;
-    size_t nest = nft_nest(batch, NFTA_CHAIN_HOOK);
-    nft_put_u32(batch, NFTA_HOOK_HOOKNUM, hook->number);
-    nft_put_u32(batch, NFTA_HOOK_PRIORITY, (uint32_t)hook->priority);
+    netlink_nest(&batch->messages, NFTA_CHAIN_HOOK);
+    netlink_put_be32(&batch->messages, NFTA_HOOK_HOOKNUM, hook->number);
+    netlink_put_be32(&batch->messages, NFTA_HOOK_PRIORITY, (uint32_t)hook->priority);
     if (hook->device != NULL)
-        nft_put_text(batch, NFTA_HOOK_DEV, hook->device);
-    nft_nest_end(batch, nest);
-    nft_put_u32(batch, NFTA_CHAIN_POLICY, hook->drops ? NF_DROP : NF_ACCEPT);
-    nft_put_text(batch, NFTA_CHAIN_TYPE, hook->type);
+        netlink_put_text(&batch->messages, NFTA_HOOK_DEV, hook->device);
+    netlink_close(&batch->messages);
+    netlink_put_be32(&batch->messages, NFTA_CHAIN_POLICY, hook->drops ? NF_DROP : NF_ACCEPT);
+    netlink_put_text(&batch->messages, NFTA_CHAIN_TYPE, hook->type);
 }
 
 void nft_chain_flush(struct nft_batch *batch, const char *name) {
-    nft_message(batch, NFT_MSG_DELRULE, 0);
-    nft_put_text(batch, NFTA_RULE_TABLE, batch->table);
-    nft_put_text(batch, NFTA_RULE_CHAIN, name);
+    nft_message(batch, NFT_MSG_DELRULE, 0, "empty a chain");
+    netlink_put_text(&batch->messages, NFTA_RULE_TABLE, batch->table);
+    netlink_put_text(&batch->messages, NFTA_RULE_CHAIN, name);
 }
 
 void nft_counter_make(struct nft_batch *batch, const char *name) {
-    nft_message(batch, NFT_MSG_NEWOBJ, NLM_F_CREATE);
-    nft_put_text(batch, NFTA_OBJ_TABLE, batch->table);
-    nft_put_text(batch, NFTA_OBJ_NAME, name);
-    nft_put_u32(batch, NFTA_OBJ_TYPE, NFT_OBJECT_COUNTER);
-    nft_nest_end(batch, nft_nest(batch, NFTA_OBJ_DATA));
+    nft_message(batch, NFT_MSG_NEWOBJ, NLM_F_CREATE, "make a counter");
+    netlink_put_text(&batch->messages, NFTA_OBJ_TABLE, batch->table);
+    netlink_put_text(&batch->messages, NFTA_OBJ_NAME, name);
+    netlink_put_be32(&batch->messages, NFTA_OBJ_TYPE, NFT_OBJECT_COUNTER);
+    netlink_nest(&batch->messages, NFTA_OBJ_DATA);
+    netlink_close(&batch->messages);
 }
 
 uint32_t nft_set_make(struct nft_batch *batch, const struct nft_set *set) {
     uint32_t number = ++batch->sets;
-    nft_message(batch, NFT_MSG_NEWSET, NLM_F_CREATE);
-    nft_put_text(batch, NFTA_SET_TABLE, batch->table);
-    nft_put_text(batch, NFTA_SET_NAME, set->name == NULL ? NAMELESS : set->name);
-    nft_put_u32(batch, NFTA_SET_ID, number);
-    nft_put_u32(batch, NFTA_SET_FLAGS,
-                set->flags | (set->name == NULL ? NFT_SET_ANONYMOUS | NFT_SET_CONSTANT : 0));
-    nft_put_u32(batch, NFTA_SET_KEY_TYPE, set->key);
-    nft_put_u32(batch, NFTA_SET_KEY_LEN, set->key == NFT_KEY_ADDRESS4 ? 4 : 16);
+    nft_message(batch, NFT_MSG_NEWSET, NLM_F_CREATE, "make a set");
+    netlink_put_text(&batch->messages, NFTA_SET_TABLE, batch->table);
+    netlink_put_text(&batch->messages, NFTA_SET_NAME, set->name == NULL ? NAMELESS : set->name);
+    netlink_put_be32(&batch->messages, NFTA_SET_ID, number);
+    netlink_put_be32(&batch->messages, NFTA_SET_FLAGS,
+                     set->flags | (set->name == NULL ? NFT_SET_ANONYMOUS | NFT_SET_CONSTANT : 0));
+    netlink_put_be32(&batch->messages, NFTA_SET_KEY_TYPE, set->key);
+    netlink_put_be32(&batch->messages, NFTA_SET_KEY_LEN, set->key == NFT_KEY_ADDRESS4 ? 4 : 16);
     if (set->most != 0) {
-        size_t nest = nft_nest(batch, NFTA_SET_DESC);
-        nft_put_u32(batch, NFTA_SET_DESC_SIZE, set->most);
-        nft_nest_end(batch, nest);
+        netlink_nest(&batch->messages, NFTA_SET_DESC);
+        netlink_put_be32(&batch->messages, NFTA_SET_DESC_SIZE, set->most);
+        netlink_close(&batch->messages);
     }
     if (set->connlimit != 0)
         nft_expression_connections(batch, NFTA_SET_EXPR, set->connlimit);
@@ -76,30 +77,31 @@ uint32_t nft_set_make(struct nft_batch *batch, const struct nft_set *set) {
 }
 
 void nft_set_delete(struct nft_batch *batch, const char *name) {
-    nft_message(batch, NFT_MSG_DELSET, 0);
-    nft_put_text(batch, NFTA_SET_TABLE, batch->table);
-    nft_put_text(batch, NFTA_SET_NAME, name);
+    nft_message(batch, NFT_MSG_DELSET, 0, "remove a set");
+    netlink_put_text(&batch->messages, NFTA_SET_TABLE, batch->table);
+    netlink_put_text(&batch->messages, NFTA_SET_NAME, name);
 }
 
 void nft_elements_begin(struct nft_batch *batch, bool remove, const char *name, uint32_t number) {
-    nft_message(batch, remove ? NFT_MSG_DELSETELEM : NFT_MSG_NEWSETELEM, remove ? 0 : NLM_F_CREATE);
-    nft_put_text(batch, NFTA_SET_ELEM_LIST_TABLE, batch->table);
-    nft_put_text(batch, NFTA_SET_ELEM_LIST_SET, name == NULL ? NAMELESS : name);
+    nft_message(batch, remove ? NFT_MSG_DELSETELEM : NFT_MSG_NEWSETELEM, remove ? 0 : NLM_F_CREATE,
+                "change a set");
+    netlink_put_text(&batch->messages, NFTA_SET_ELEM_LIST_TABLE, batch->table);
+    netlink_put_text(&batch->messages, NFTA_SET_ELEM_LIST_SET, name == NULL ? NAMELESS : name);
     if (name == NULL)
-        nft_put_u32(batch, NFTA_SET_ELEM_LIST_SET_ID, number);
-    batch->list = nft_nest(batch, NFTA_SET_ELEM_LIST_ELEMENTS);
+        netlink_put_be32(&batch->messages, NFTA_SET_ELEM_LIST_SET_ID, number);
+    netlink_nest(&batch->messages, NFTA_SET_ELEM_LIST_ELEMENTS);
 }
 
 void nft_element(struct nft_batch *batch, const void *key, size_t length, uint64_t milliseconds, bool end) {
-    size_t element = nft_nest(batch, NFTA_LIST_ELEM);
+    netlink_nest(&batch->messages, NFTA_LIST_ELEM);
     nft_put_data(batch, NFTA_SET_ELEM_KEY, key, length);
     if (milliseconds != 0)
-        nft_put_u64(batch, NFTA_SET_ELEM_TIMEOUT, milliseconds);
+        netlink_put_be64(&batch->messages, NFTA_SET_ELEM_TIMEOUT, milliseconds);
     if (end)
-        nft_put_u32(batch, NFTA_SET_ELEM_FLAGS, NFT_SET_ELEM_INTERVAL_END);
-    nft_nest_end(batch, element);
+        netlink_put_be32(&batch->messages, NFTA_SET_ELEM_FLAGS, NFT_SET_ELEM_INTERVAL_END);
+    netlink_close(&batch->messages);
 }
 
 void nft_elements_end(struct nft_batch *batch) {
-    nft_nest_end(batch, batch->list);
+    netlink_close(&batch->messages);
 }

@@ -2,9 +2,8 @@
 #pragma once
 
 #include "err.h"
-#include "nft/reply.h"
+#include "netlink.h"
 
-// Calls `take` for each message of the answer to `type` (NFT_MSG_GET…), of tables of `family` or, with
-// AF_UNSPEC, of all. 0, or -1 with `err`.
-int nft_list(int socket, unsigned type, unsigned family,
-             void (*take)(const struct nft_item *message, void *data), void *data, struct err *err);
+// Gives `hear` each message of the answer to `type` (NFT_MSG_GET…), of tables of `family` or, with AF_UNSPEC,
+// of all. 0, or -1 with `err`.
+int nft_list(int socket, unsigned type, unsigned family, netlink_hear *hear, void *context, struct err *err);

@@ -114,7 +114,7 @@ static void write_family(const struct writer *writer, const struct net_plan *pla
     size_t count = 0;
     cleanup_free const struct net_rule **rules = calloc(plan->rule_count, sizeof *rules);
     if (rules == NULL) {
-        writer->batch->failed = true;
+        writer->batch->messages.overflow = true;
         return;
     }
     for (size_t index = 0; index < plan->rule_count; index++) {

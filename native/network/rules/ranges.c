@@ -76,7 +76,7 @@ uint32_t ranges_set(struct nft_batch *batch, const struct ranges *ranges) {
                                 .flags = NFT_SET_INTERVAL};
     uint32_t number = nft_set_make(batch, &set);
     if (ranges->failed)
-        batch->failed = true;
+        batch->messages.overflow = true;
     for (size_t index = 0; index < ranges->count; index++) {
         uint8_t end[16];
         if (index % (NFT_MOST_ELEMENTS / 2) == 0)

@@ -2,7 +2,7 @@
 // and what the kernel or a user's packet says is taken apart without a byte too many.
 #include "check.h"
 
-#include <arpa/inet.h>
+#include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -30,7 +30,8 @@ static struct net_prefix prefix_of(const char *text) {
 
 static void a_rule_is_messages_in_messages(void) {
     struct nft_batch batch;
-    struct nft_item message, attribute, expression;
+    struct netlink_message message;
+    struct netlink_attribute attribute, expression;
     nft_begin(&batch);
     nft_use_table(&batch, NFPROTO_INET, "t");
     nft_rule_begin(&batch, "c");
@@ -38,22 +39,21 @@ static void a_rule_is_messages_in_messages(void) {
     nft_verdict(&batch, NF_ACCEPT, NULL);
     nft_rule_end(&batch);
     nft_table_delete(&batch); // which ends the rule's message
-    CHECK(!batch.failed);
-    const uint8_t *at = batch.bytes;
-    size_t length = batch.used;
-    CHECK(nft_next_message(&at, &length, &message) && message.type == NFNL_MSG_BATCH_BEGIN);
-    CHECK(nft_next_message(&at, &length, &message) &&
+    CHECK(!batch.messages.overflow);
+    struct netlink_reader reader = {batch.messages.bytes, batch.messages.bytes + batch.messages.used};
+    CHECK(netlink_next_message(&reader, &message) && message.type == NFNL_MSG_BATCH_BEGIN);
+    CHECK(netlink_next_message(&reader, &message) &&
           message.type == (NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWRULE));
     CHECK(nft_find_in_message(&message, NFTA_RULE_CHAIN, &attribute) && nft_is_text(&attribute, "c"));
     CHECK(nft_find_in_message(&message, NFTA_RULE_EXPRESSIONS, &attribute));
+    struct netlink_reader inside = nft_inside(&attribute);
     static const char *const names[] = {"meta", "cmp", "immediate"};
     for (size_t index = 0; index < 3; index++) {
-        struct nft_item name;
-        CHECK(nft_next_attribute(&attribute.value, &attribute.length, &expression));
-        CHECK(nft_find(expression.value, expression.length, NFTA_EXPR_NAME, &name));
-        CHECK(nft_is_text(&name, names[index]));
+        struct netlink_attribute name;
+        CHECK(netlink_next_attribute(&inside, &expression));
+        CHECK(nft_find(nft_inside(&expression), NFTA_EXPR_NAME, &name) && nft_is_text(&name, names[index]));
     }
-    CHECK(attribute.length == 0);
+    CHECK(inside.at == inside.end);
     nft_free(&batch);
 }
 
@@ -62,16 +62,9 @@ static void what_does_not_fit_fails_whole(void) {
     struct nft_batch batch;
     struct err err = {0};
     nft_begin(&batch);
-    nft_put(&batch, 1, large, sizeof large);
-    CHECK(batch.failed && nft_commit(-1, &batch, &err) == -1 && err.code == FAILURE_MEMORY);
-    nft_free(&batch);
-
-    nft_begin(&batch);
-    size_t nest = nft_nest(&batch, 1);
-    nft_put(&batch, 1, large, 40000);
-    nft_put(&batch, 1, large, 40000);
-    nft_nest_end(&batch, nest);
-    CHECK(batch.failed);
+    nft_message(&batch, NFT_MSG_NEWTABLE, 0, "try");
+    netlink_put(&batch.messages, 1, large, sizeof large);
+    CHECK(batch.messages.overflow && nft_commit(-1, &batch, &err) == -1 && err.number == ENOMEM);
     nft_free(&batch);
 }
 
@@ -177,25 +170,11 @@ static void damaged_bytes_are_survived(void) {
         size_t size = damage(&state, bytes, logged(bytes, packet, sizeof packet));
         uint8_t *exact = malloc(size == 0 ? 1 : size);
         struct refused_list list = {0};
-        struct nft_answer answer = {0};
         memcpy(exact, bytes, size);
         rules_refused_parse(exact, size, &list);
-        nft_read_answer(exact, size, &answer);
         (void)host_table_is_changed_by(exact, size, 0);
         free(exact);
     }
-}
-
-static void an_answer_is_the_first_refusal(void) {
-    struct {
-        struct nlmsghdr header;
-        int32_t error;
-        struct nlmsghdr about;
-    } answers[2] = {{{sizeof answers[0], NLMSG_ERROR, 0, 0, 0}, -17, {0, 0xa06, 0, 5, 0}},
-                    {{sizeof answers[0], NLMSG_ERROR, 0, 0, 0}, -2, {0, 0xa07, 0, 6, 0}}};
-    struct nft_answer answer = {0};
-    nft_read_answer((const uint8_t *)answers, sizeof answers, &answer);
-    CHECK(answer.error == 17 && answer.sequence == 5 && answer.type == NFT_MSG_NEWRULE && !answer.done);
 }
 
 static void only_others_change_our_table(void) {
@@ -228,7 +207,6 @@ int main(void) {
     ranges_are_what_was_added();
     a_refused_packet_is_read();
     damaged_bytes_are_survived();
-    an_answer_is_the_first_refusal();
     (void)printf("nft_test: ok\n");
     return 0;
 }
