@@ -7,7 +7,7 @@
 
 #include "netlink.h"
 
-#define MOST_BYTES (4 * 1024 * 1024) // of a policy with 4,096 rules, no two alike
+#define MOST_BYTES (16 * 1024 * 1024) // above a plan with 4,096 rules, no two alike
 
 // Zeroed room for `length` bytes at the end, aligned behind; NULL where there is none.
 static uint8_t *extend(struct netlink_batch *batch, size_t length) {

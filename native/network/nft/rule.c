@@ -112,8 +112,8 @@ void nft_is_state(struct nft_batch *batch, uint32_t states) {
     nft_expression_compare(batch, false, &none, sizeof none);
 }
 
-void nft_has_extension_header(struct nft_batch *batch, uint8_t type) {
-    static const uint8_t there = 1;
+void nft_has_routing_header(struct nft_batch *batch) {
+    static const uint8_t type = 43, there = 1;
     nft_expression_begin(batch, "exthdr");
     netlink_put_be32(&batch->messages, NFTA_EXTHDR_DREG, NFT_REG_1);
     netlink_put(&batch->messages, NFTA_EXTHDR_TYPE, &type, sizeof type);

@@ -30,8 +30,8 @@ void nft_is_in_set(struct nft_batch *batch, struct nft_field field, const char *
                    bool equal);
 // ct state …: `states` are bits of NF_CT_STATE_BIT
 void nft_is_state(struct nft_batch *batch, uint32_t states);
-// exthdr TYPE exists
-void nft_has_extension_header(struct nft_batch *batch, uint8_t type);
+// exthdr rt exists
+void nft_has_routing_header(struct nft_batch *batch);
 // The fib has no way back to the source by the interface that it came in by.
 void nft_has_no_way_back(struct nft_batch *batch);
 // limit rate [over] PACKETS/second burst BURST packets

@@ -19,7 +19,6 @@
 #define PROTOCOL_IGMP 2
 #define PROTOCOL_TCP 6
 #define PROTOCOL_ICMP6 58
-#define HEADER_ROUTING 43
 
 #define ECHO_REPLY 0
 #define ECHO_REQUEST 8
@@ -121,7 +120,7 @@ static void refuse_detours(struct nft_batch *batch) {
     verdict(batch, NFT_GOTO, CHAIN_REFUSE);
     nft_rule_begin(batch, CHAIN_PASS);
     nft_is_family(batch, NFPROTO_IPV6);
-    nft_has_extension_header(batch, HEADER_ROUTING);
+    nft_has_routing_header(batch);
     verdict(batch, NFT_GOTO, CHAIN_REFUSE);
 }
 

@@ -13,6 +13,7 @@
 
 // In the frame itself: a raw socket may tell the kernel another protocol than the receiver reads there.
 static const struct nft_field ether_type = {NFT_PAYLOAD_LL_HEADER, 12, 2};
+
 static const struct nft_field first_byte = {NFT_PAYLOAD_NETWORK_HEADER, 0, 1};
 static const uint8_t ethernet4[2] = {0x08, 0x00}, ethernet6[2] = {0x86, 0xdd};
 
@@ -88,7 +89,7 @@ void chains_wall_closed(struct nft_batch *batch) {
 
 static void write_family(struct nft_batch *batch, const struct net_plan *plan, const struct net_prefix *own) {
     bool four = own->family == AF_INET;
-    // A header without options, which could name further stations; of IPv6 the version alone.
+    // A header without options, which could name further stations; of IPv6 that is another header.
     uint8_t start = four ? 0x45 : 0x60;
     struct nft_field source = four ? nft_saddr4 : nft_saddr6, target = four ? nft_daddr4 : nft_daddr6;
     if (own->family == 0)
@@ -96,6 +97,11 @@ static void write_family(struct nft_batch *batch, const struct net_plan *plan, c
     begin(batch, own->family);
     nft_is_value(batch, first_byte, &start, four ? 8 : 4, false);
     stop(batch);
+    if (!four) {
+        begin(batch, own->family);
+        nft_has_routing_header(batch);
+        stop(batch);
+    }
     begin(batch, own->family);
     nft_is_value(batch, source, own->address, four ? 32 : 128, false);
     stop(batch);

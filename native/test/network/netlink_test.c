@@ -66,7 +66,7 @@ static void test_overflow(void) {
     netlink_nest(&batch, 1);
     CHECK(netlink_send(-1, &batch, FAILURE_SYSTEM, &err) == -1); // never closed
     netlink_clear(&batch);
-    for (int index = 0; index < 20; index++) {
+    for (int index = 0; index < 300; index++) {
         netlink_begin(&batch, 7, 0, NULL, 0, "one", NULL);
         netlink_put(&batch, 1, large, 60000);
     }

@@ -117,6 +117,40 @@ def option():
             say(name_of(error))
 
 
+# From an address that need not be its own, for which no privilege is needed (IP_FREEBIND, IPV6_FREEBIND).
+def forge():
+    level, freebind = (41, 78) if family == socket.AF_INET6 else (0, 15)
+    with socket.socket(family, socket.SOCK_DGRAM) as made:
+        made.settimeout(0.5)
+        try:
+            made.setsockopt(level, freebind, 1)
+            made.bind((sys.argv[4], 0))
+            made.sendto(b"frame:forged;", (address, port))
+            made.recv(4096)
+            say("answer")
+        except OSError as error:
+            say(name_of(error))
+
+
+# From the port of a connection that is there, with an option as above.
+def detour():
+    with socket.socket(family, socket.SOCK_DGRAM) as first, socket.socket(family, socket.SOCK_DGRAM) as second:
+        first.settimeout(1)
+        for made in first, second:
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        first.bind(("", 5000))
+        for _turn in range(2):
+            first.sendto(b"hello", (address, port))
+            first.recv(4096)
+        second.bind(("", 5000))
+        try:
+            second.setsockopt(int(sys.argv[4]), int(sys.argv[5]), bytes.fromhex(sys.argv[6]))
+            second.sendto(b"frame:detour;", (address, port))
+            say("sent")
+        except OSError as error:
+            say(name_of(error))
+
+
 # A packet of a protocol of its own, by a raw socket above the rules.
 def raw():
     with socket.socket(family, socket.SOCK_RAW, int(sys.argv[4])) as made:
@@ -137,4 +171,6 @@ def raw():
     "size": size,
     "option": option,
     "raw": raw,
+    "forge": forge,
+    "detour": detour,
 }[what]()

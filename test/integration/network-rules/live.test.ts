@@ -228,10 +228,43 @@ test('options that name further stations are refused', async () => {
   for (const option of ['830704a9fea9fe00', '890704a9fea9fe00', '070704000000000000000000'])
     expect(await once('option', far.v4, peerPort, 0, 4, option)).toMatch(/^(EPERM|EINVAL)$/);
   // A segment routing header (RFC 8754) of two segments.
-  const segments = `00 04 04 01 01 00 00 00 fd000ec2000000000000000000000254 20010db8000700000000000000000007`;
-  expect(await once('option', far.v6, peerPort, 41, 57, segments.replaceAll(' ', ''))).toMatch(
-    /^(EPERM|EACCES|EINVAL)$/,
-  );
+  expect(
+    await once('option', far.v6, peerPort, 41, 57, segmentsTo('fd000ec2000000000000000000000254')),
+  ).toMatch(/^(EPERM|EACCES|EINVAL)$/);
+});
+
+const segmentsTo = (address: string): string =>
+  `0004040101000000${address}${'20010db8000700000000000000000007'}`;
+
+test('options get no further where a connection is there already', async () => {
+  await linked.apply(ada, []);
+  await using witness = linked.internet.host.start('/usr/bin/python3', [
+    join(import.meta.dirname, 'witness.py'),
+    'frames',
+    ada.link,
+  ]);
+  await witness.waitForOutput('ready');
+  await once('detour', far.v4, peerPort, 0, 4, '830704c633640700'); // by the very one that it leads to
+  await once('detour', far.v6, peerPort, 41, 57, segmentsTo('fd000ec2000000000000000000000254'));
+  await once('forge', far.v4, peerPort, ada.v4);
+  await witness.waitForOutput('forged');
+  expect(witness.stdout.toString()).not.toContain('detour');
+});
+
+test('a source that is not its own goes nowhere', async () => {
+  await linked.apply(ada, []);
+  expect(await once('forge', far.v4, peerPort, ada.v4)).toBe('answer');
+  expect(await once('forge', far.v6, peerPort, ada.v6)).toBe('answer');
+  const before = (await countersOf(ada)).stopped;
+  for (const source of ['10.99.0.1', '127.0.0.1', '10.99.0.6', '203.0.113.77'])
+    expect(await once('forge', far.v4, peerPort, source)).toMatch(
+      /^(timeout|EINVAL|EPERM|ENOBUFS|ENETUNREACH)$/,
+    );
+  for (const source of ['fd77::6', '2001:db8:9::9', '::1'])
+    expect(await once('forge', far.v6, peerPort, source)).toMatch(
+      /^(timeout|EINVAL|EPERM|ENOBUFS|ENETUNREACH|EADDRNOTAVAIL)$/,
+    );
+  expect((await countersOf(ada)).stopped).toBeGreaterThan(before);
 });
 
 test('other protocols go by the same rules', async () => {
