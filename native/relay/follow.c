@@ -14,7 +14,7 @@
 #include "cleanup.h"
 #include "loop.h"
 
-#define MOST_FOLDERS 16
+#define MOST_WATCHED 16
 #define MOST_LINKS 8
 #define MOST_BYTES (64 * 1024)
 // A file that is written in several steps is read after the last.
@@ -26,7 +26,7 @@ static const char *file;
 static struct servers *current;
 static struct watch watch;
 static struct timer settled;
-static int watched[MOST_FOLDERS]; // inotify's numbers
+static int watched[MOST_WATCHED]; // inotify's numbers
 static size_t watched_count;
 
 struct servers *follow_servers(void) {
@@ -51,16 +51,20 @@ static void cut_last(char *path) {
         *(slash == path ? slash + 1 : slash) = '\0';
 }
 
+static bool add_watch(const char *path, uint32_t flags) {
+    int number = inotify_add_watch(watch.fd, path, CHANGES | flags);
+    if (number >= 0 && watched_count < MOST_WATCHED)
+        watched[watched_count++] = number;
+    return number >= 0;
+}
+
 // The folder that the path's last part is in; the next one above that is there, until it is.
 static void watch_folder_of(const char *path) {
     char folder[PATH_MAX];
     (void)strcpy(folder, path);
     do {
         cut_last(folder);
-        int number = inotify_add_watch(watch.fd, folder, CHANGES | IN_ONLYDIR);
-        if (number >= 0 && watched_count < MOST_FOLDERS)
-            watched[watched_count++] = number;
-        if (number >= 0 || errno != ENOENT)
+        if (add_watch(folder, IN_ONLYDIR) || errno != ENOENT)
             return;
     } while (strcmp(folder, "/") != 0);
 }
@@ -93,8 +97,10 @@ static void watch_all(void) {
     for (int links = 0; links < MOST_LINKS; links++) {
         watch_folder_of(path);
         if (!follow_link(path))
-            return;
+            break;
     }
+    // And the file: what is mounted over another one has its folder elsewhere.
+    (void)add_watch(path, 0);
 }
 
 // ---- what it says --------------------------------------------------------------------------------------

@@ -30,7 +30,7 @@
 #include "start/spawner.h"
 #include "sys.h"
 
-#define FIXED_POLLS 5
+#define FIXED_POLLS 6
 #define WATCHDOG_SECONDS 60
 #define FIRST_LOOK_NS 20000000u
 
@@ -76,6 +76,7 @@ static void children_exited(void) {
     }
     if (self.spawner_pid > 0 && waitpid(self.spawner_pid, NULL, WNOHANG) == self.spawner_pid)
         spawner_died();
+    network_reap(&self.network);
     if (self.init_pid > 0 && waitpid(self.init_pid, NULL, WNOHANG) == self.init_pid) {
         self.init_pid = 0;
         supervisor_leave(&self);
@@ -102,7 +103,7 @@ static uint64_t next_deadline(void) {
     uint64_t next = idle_end_ns() < self.kill_at_ns ? idle_end_ns() : self.kill_at_ns;
     next = self.thaw_at_ns < next ? self.thaw_at_ns : next;
     next = self.detach_at_ns < next ? self.detach_at_ns : next;
-    next = self.network.report_at_ns < next ? self.network.report_at_ns : next;
+    next = networking_next(&self.network) < next ? networking_next(&self.network) : next;
     for (size_t index = 0; index < self.reached; index++) {
         const struct session *session = &self.sessions[index];
         if (!session->used)
@@ -132,18 +133,19 @@ static void pass_deadlines(void) {
         self.detach_at_ns = NEVER;
         rootfs_detach(&self.spec);
     }
-    if (self.network.report_at_ns <= now)
-        networking_report(&self);
+    networking_due(&self, now);
     if (idle_end_ns() <= now)
         supervisor_stop(&self, NULL);
 }
 
 static void wait_and_handle(void) {
-    struct pollfd polled[FIXED_POLLS + MAX_SESSIONS] = {{.fd = self.control, .events = POLLIN},
-                                                        {.fd = self.signals, .events = POLLIN},
-                                                        {.fd = self.listener, .events = POLLIN},
-                                                        {.fd = self.spawner, .events = POLLIN},
-                                                        {.fd = self.network.refused, .events = POLLIN}};
+    struct pollfd polled[FIXED_POLLS + MAX_SESSIONS] = {
+        {.fd = self.control, .events = POLLIN},
+        {.fd = self.signals, .events = POLLIN},
+        {.fd = self.listener, .events = POLLIN},
+        {.fd = self.spawner, .events = POLLIN},
+        {.fd = self.network.refused, .events = POLLIN},
+        {.fd = self.network.relay.connection, .events = POLLIN}};
     struct session *owners[MAX_SESSIONS];
     nfds_t count = FIXED_POLLS;
     if (self.state == STATE_IDLE)
@@ -176,6 +178,8 @@ static void wait_and_handle(void) {
     }
     if (polled[4].revents != 0)
         networking_refused(&self);
+    if (polled[5].revents != 0 && self.network.relay.connection >= 0)
+        relay_hear(&self.network.relay, &self.spec.plan, self.network.rules);
     if (polled[0].revents != 0)
         control_message(&self);
     if (polled[2].revents != 0)

@@ -35,6 +35,11 @@ static int parse(struct net_plan *plan, struct wire_reader *reader, uint32_t *sl
     return net_plan_check(plan, err);
 }
 
+static int publish(struct supervisor *supervisor, struct err *err) {
+    const struct network_owner owner = {&supervisor->cgroups, supervisor->spec.root_uid};
+    return network_publish(&supervisor->network, &supervisor->spec.plan, supervisor->init_pid, &owner, err);
+}
+
 void networking_change(struct supervisor *supervisor, struct wire_reader *reader) {
     __attribute__((cleanup(net_plan_free))) struct net_plan next = {0};
     struct err err = {0};
@@ -47,6 +52,8 @@ void networking_change(struct supervisor *supervisor, struct wire_reader *reader
             struct net_plan before = *plan;
             *plan = next;
             next = before; // which is freed
+            // The rules count in any case: a port that is taken is only told.
+            (void)publish(supervisor, &err);
         }
     }
     answer(supervisor, slot, &err);
@@ -95,7 +102,7 @@ static const char *name_of(uint8_t protocol, char number[4]) {
     }
 }
 
-void networking_report(struct supervisor *supervisor) {
+static void networking_report(struct supervisor *supervisor) {
     struct network *network = &supervisor->network;
     struct refused_list *list = &network->list;
     network->report_at_ns = NEVER;
@@ -114,4 +121,21 @@ void networking_report(struct supervisor *supervisor) {
     // Where there is no daemon now, the next one hears of it with what is refused then.
     if (list->count > 0 && tell_daemon(supervisor, &writer, CLOSED_FD))
         list->count = list->others = 0;
+}
+
+uint64_t networking_next(const struct network *network) {
+    uint64_t next = network->report_at_ns;
+    next = network->relay.retry_at_ns < next ? network->relay.retry_at_ns : next;
+    return network->publish_at_ns < next ? network->publish_at_ns : next;
+}
+
+void networking_due(struct supervisor *supervisor, uint64_t now) {
+    struct network *network = &supervisor->network;
+    struct err ignored = {0};
+    if (network->report_at_ns <= now)
+        networking_report(supervisor);
+    if (network->relay.retry_at_ns <= now)
+        relay_connect(&network->relay, &supervisor->spec.plan);
+    if (network->publish_at_ns <= now)
+        (void)publish(supervisor, &ignored);
 }

@@ -9,5 +9,6 @@ void networking_change(struct supervisor *supervisor, struct wire_reader *reader
 void networking_count(struct supervisor *supervisor, struct wire_reader *reader);
 // Something has been refused inside; the daemon hears of it a moment later, of everything until then at once.
 void networking_refused(struct supervisor *supervisor);
-// That moment has come.
-void networking_report(struct supervisor *supervisor);
+// When networking_due() has something to do: to tell of it, to ask the DNS relay again, to publish again.
+uint64_t networking_next(const struct network *network);
+void networking_due(struct supervisor *supervisor, uint64_t now);

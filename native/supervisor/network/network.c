@@ -4,12 +4,16 @@
 #include <linux/netlink.h>
 #include <sched.h>
 #include <stdio.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "cleanup.h"
 #include "netlink.h"
 #include "nft/batch.h"
 #include "rules/rules.h"
+#include "shared.h"
+
+#define PUBLISH_AGAIN_NS 1000000000u
 
 // What there is to come back to, and to go to.
 struct places {
@@ -40,7 +44,9 @@ static int enter(int namespace, struct err *err) {
 
 void network_init(struct network *network) {
     network->rules = network->refused = CLOSED_FD;
-    network->report_at_ns = UINT64_MAX;
+    network->report_at_ns = network->publish_at_ns = UINT64_MAX;
+    network->relay = RELAY_NONE;
+    network->publisher = PUBLISHER_NONE;
 }
 
 // In the sandbox's namespace. The rules come before the link is up: nothing has ever passed without them.
@@ -50,7 +56,9 @@ static int fill(struct network *network, const struct net_plan *plan, struct err
         return -1;
     network->refused = rules_refused_open(err);
     cleanup_fd int route = network->refused < 0 ? CLOSED_FD : netlink_open(NETLINK_ROUTE, err);
-    return route < 0 ? -1 : link_inside(plan, route, err);
+    if (route < 0 || link_inside(plan, route, err) != 0)
+        return -1;
+    return relay_open(&network->relay, plan, err);
 }
 
 static int make(struct network *network, const struct net_plan *plan, pid_t init_pid, struct err *err) {
@@ -65,16 +73,39 @@ static int make(struct network *network, const struct net_plan *plan, pid_t init
         *err = back;
         return -1;
     }
-    if (filled == 0)
-        link_settle(plan, route);
-    return filled;
+    if (filled != 0)
+        return -1;
+    link_settle(plan, route);
+    relay_connect(&network->relay, plan);
+    return 0;
+}
+
+int network_publish(struct network *network, const struct net_plan *plan, pid_t init_pid,
+                    const struct network_owner *owner, struct err *err) {
+    cleanup_places struct places places = {CLOSED_FD, CLOSED_FD};
+    network->publish_at_ns = UINT64_MAX;
+    if (plan->published_count == 0 && network->publisher.pid == 0)
+        return 0;
+    if (open_places(&places, init_pid, err) != 0)
+        return -1;
+    return publish_apply(&network->publisher, plan, places.sandbox, owner->cgroups, owner->id, err);
+}
+
+void network_reap(struct network *network) {
+    pid_t pid = network->publisher.pid;
+    if (pid <= 0 || waitpid(pid, NULL, WNOHANG) != pid)
+        return;
+    publish_lost(&network->publisher);
+    network->publish_at_ns = monotonic_ns() + PUBLISH_AGAIN_NS;
 }
 
 // Whatever fails, a policy that wants a network is told so: the sandbox does not start without.
-int network_make(struct network *network, const struct net_plan *plan, pid_t init_pid, struct err *err) {
-    if (make(network, plan, init_pid, err) == 0)
+int network_make(struct network *network, const struct net_plan *plan, pid_t init_pid,
+                 const struct network_owner *owner, struct err *err) {
+    if (make(network, plan, init_pid, err) == 0 && network_publish(network, plan, init_pid, owner, err) == 0)
         return 0;
-    err->code = FAILURE_NETWORK;
+    if (err->code != FAILURE_PORT)
+        err->code = FAILURE_NETWORK;
     network_close(network);
     return -1;
 }
@@ -112,7 +143,10 @@ int network_change(struct network *network, const struct net_plan *plan, const s
     if (change_device(plan->link, plan->rate_in, next->rate_in, plan->mtu, next->mtu, err) != 0 ||
         change_inside(plan, next, init_pid, err) != 0)
         return -1;
-    return rules_apply(network->rules, next, plan, err);
+    if (rules_apply(network->rules, next, plan, err) != 0)
+        return -1;
+    relay_renew(&network->relay, next);
+    return 0;
 }
 
 int network_count(const struct net_plan *plan, struct link_traffic *traffic, struct err *err) {
@@ -123,5 +157,7 @@ int network_count(const struct net_plan *plan, struct link_traffic *traffic, str
 void network_close(struct network *network) {
     close_fd_at(&network->rules);
     close_fd_at(&network->refused);
-    network->report_at_ns = UINT64_MAX;
+    relay_close(&network->relay);
+    publish_end(&network->publisher);
+    network->report_at_ns = network->publish_at_ns = UINT64_MAX;
 }

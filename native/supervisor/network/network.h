@@ -6,8 +6,11 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "cgroup/cgroup.h"
 #include "err.h"
 #include "link/link.h"
+#include "network/publish.h"
+#include "network/relay.h"
 #include "plan.h"
 #include "refused.h"
 
@@ -16,14 +19,30 @@ struct network {
     int refused; // what these refuse, to be read
     uint64_t report_at_ns;
     struct refused_list list;
+    struct relay relay;
+    struct publisher publisher;
+    uint64_t publish_at_ns; // when what publishes ports is started again
+};
+
+// What the sandbox's process that publishes ports is counted for, and who it is.
+struct network_owner {
+    const struct cgroups *cgroups;
+    uid_t id;
 };
 
 void network_init(struct network *network);
 // For the sandbox whose PID 1 this is, after it has made its network namespace. Packets go out from its end
 // on.
-int network_make(struct network *network, const struct net_plan *plan, pid_t init_pid, struct err *err);
+int network_make(struct network *network, const struct net_plan *plan, pid_t init_pid,
+                 const struct network_owner *owner, struct err *err);
 // The plan in force becomes `next`; where it can't, it stays as it is.
 int network_change(struct network *network, const struct net_plan *plan, const struct net_plan *next,
                    pid_t init_pid, struct err *err);
+// Publishes what the plan says and nothing else: of a sandbox whose network has been made. -1: a port is
+// somebody else's; all others are published.
+int network_publish(struct network *network, const struct net_plan *plan, pid_t init_pid,
+                    const struct network_owner *owner, struct err *err);
+// A child has ended: where it was what publishes ports, another one is started at publish_at_ns.
+void network_reap(struct network *network);
 int network_count(const struct net_plan *plan, struct link_traffic *traffic, struct err *err);
 void network_close(struct network *network);

@@ -133,7 +133,8 @@ static int make_network(struct supervisor *supervisor, int init, struct err *err
         return 0;
     if (step_wait(init, MSG_STEP, err) != 0) // it has the namespace
         return explain(&supervisor->shared->init_err, err);
-    if (network_make(&supervisor->network, &supervisor->spec.plan, supervisor->init_pid, err) != 0)
+    const struct network_owner owner = {&supervisor->cgroups, supervisor->spec.root_uid};
+    if (network_make(&supervisor->network, &supervisor->spec.plan, supervisor->init_pid, &owner, err) != 0)
         return explain(&supervisor->shared->init_err, err); // which may have gone meanwhile
     supervisor->shared->steps_ns[STEP_LINK] = monotonic_ns();
     return 0;

@@ -1,0 +1,127 @@
+// Names in a sandbox with a private network: what the host's name servers say, whatever becomes of the relay, of the daemon
+// and of the host's resolv.conf; and rules by name.
+
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Login } from '../../fixtures/login.ts';
+import { control } from '../../fixtures/machine.ts';
+import { addresses, Internet, peerPort } from '../../fixtures/network/internet.ts';
+import { probeFrom } from '../../fixtures/network/probe.ts';
+import { describeFinished, waitUntil } from '../../fixtures/process.ts';
+import type { World } from '../../fixtures/world.ts';
+
+const serve = (address: string, answer: string): [string, string[]] => [
+  '/usr/sbin/dnsmasq',
+  [
+    ...['--keep-in-foreground', '--log-facility=-', '--no-resolv', '--no-hosts', '--conf-file=/dev/null'],
+    ...['--bind-interfaces', `--listen-address=${address}`, '--user=root', '--group=root', '--pid-file='],
+    ...[`--host-record=far.example,${answer},${addresses.far.v6}`, '--txt-record=text.example,hello'],
+    ...[`--host-record=other.example,${addresses.gateway.v4}`, '--cname=alias.example,far.example'],
+  ],
+];
+
+describe.skipIf(control)('names in a private network', () => {
+  let folder: string;
+  let internet: Internet;
+  let world: World;
+  let login: Login;
+  const stack = new AsyncDisposableStack();
+
+  const policy = async (settings: Record<string, string | number> = {}): Promise<void> =>
+    await world.host.setPolicy({
+      defaults: { image: 'host', network: 'private', linger: '10m', stop_grace: '0', ...settings },
+    });
+  const inside = async (command: string): Promise<string> => {
+    const result = await login.ssh(command);
+    expect(result.code, describeFinished(result)).toBe(0);
+    return result.stdout.toString();
+  };
+  const lookup = async (name: string): Promise<string> => {
+    const { stdout } = await login.ssh(`getent ahostsv4 ${name}`);
+    return stdout.toString().split(' ')[0] ?? '';
+  };
+  const relayPid = async (): Promise<number> => {
+    const { ino } = await import('node:fs').then((fs) =>
+      fs.statSync(join(world.host.runFolder, 'relay.sock.lock')),
+    );
+    const locks = await readFile('/proc/locks', 'utf8');
+    return Number(new RegExp(`FLOCK +ADVISORY +WRITE (\\d+) \\S+:${ino} `).exec(locks)?.[1]);
+  };
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'dockersh-test-names-'));
+    stack.defer(async () => await rm(folder, { recursive: true, force: true }));
+    const text = 'search example\noptions timeout:2\nnameserver 127.0.0.53\n';
+    internet = stack.use(await Internet.create({ resolvConf: { folder, text } }));
+    for (const [address, answer] of [
+      ['127.0.0.53', addresses.far.v4],
+      ['127.0.0.54', '198.51.100.99'],
+    ] as const) {
+      const server = stack.use(internet.host.start(...serve(address, answer)));
+      await waitUntil(() => server.stderr.toString().includes('started'), 'dnsmasq');
+    }
+    world = stack.use(
+      await internet.world({
+        policy: { defaults: { image: 'host', network: 'private', linger: '10m', stop_grace: '0' } },
+      }),
+    );
+    login = world.login('shell');
+  });
+  afterAll(async () => {
+    await stack.disposeAsync();
+  });
+
+  it('are what the host’s server on its loopback says, with its search list, by UDP and TCP', async () => {
+    expect(await inside('cat /etc/resolv.conf')).toMatch(
+      /^nameserver \d[\d.]+\nsearch example\noptions timeout:2\n$/,
+    );
+    expect(await lookup('far.example')).toBe(addresses.far.v4);
+    expect(await lookup('far')).toBe(addresses.far.v4);
+    expect(await inside('getent ahostsv6 far.example')).toContain(addresses.far.v6);
+    expect(await inside(`RES_OPTIONS=use-vc getent ahostsv4 far.example`)).toContain(addresses.far.v4);
+    expect((await login.ssh('getent ahosts nowhere.example')).code).toBe(2);
+  });
+
+  it('are the sandbox’s own as well', async () => {
+    expect(await inside('getent ahostsv4 "$(hostname)"')).toMatch(/^10\.|^172\.|^192\./);
+  });
+
+  it('go on when the relay is killed, and the daemon', async () => {
+    const before = await relayPid();
+    expect(before).toBeGreaterThan(0);
+    process.kill(before, 'SIGKILL');
+    expect(await lookup('far.example')).toBe(addresses.far.v4);
+    await world.host.killDaemon();
+    const asking = login.ssh('getent ahostsv4 far.example');
+    await world.host.startDaemon();
+    expect((await asking).stdout.toString()).toContain(addresses.far.v4);
+    const now = await relayPid();
+    expect(now).not.toBe(before);
+    process.kill(now, 'SIGKILL');
+    expect(await lookup('far.example')).toBe(addresses.far.v4);
+  });
+
+  it('follow the host’s resolv.conf under a running sandbox', async () => {
+    const file = join(folder, 'resolv.conf'); // mounted: the file itself is written
+    await writeFile(file, 'nameserver 127.0.0.54\n');
+    await waitUntil(async () => (await lookup('far.example')) === '198.51.100.99', 'the other server');
+    await writeFile(file, 'nameserver 127.0.0.53\n');
+    await waitUntil(async () => (await lookup('far.example')) === addresses.far.v4, 'the first server');
+  });
+
+  it('in rules stand for the addresses that have been given, from then on, and for no others', async () => {
+    await policy({ allow_out: `*.example:${peerPort}` });
+    const far = { protocol: 'tcp', address: addresses.far.v4 } as const;
+    const gateway = { protocol: 'tcp', address: addresses.gateway.v4 } as const;
+    await waitUntil(async () => (await probeFrom(login, [far]))[0]?.result !== 'open', 'the rules');
+    expect(await lookup('far.example')).toBe(addresses.far.v4);
+    expect((await probeFrom(login, [far, gateway])).map(({ result }) => result)).toEqual([
+      'open',
+      'ECONNREFUSED',
+    ]);
+    expect(await lookup('other.example')).toBe(addresses.gateway.v4);
+    expect((await probeFrom(login, [gateway])).map(({ result }) => result)).toEqual(['open']);
+  });
+});
