@@ -122,13 +122,16 @@ describe.skipIf(control)('published ports', () => {
     );
     const [, port = '', key = ''] = /MOSH CONNECT (\d+) (\S+)/.exec(begun.stdout.toString()) ?? [];
     expect(Number(port), describeFinished(begun)).toBeGreaterThanOrEqual(60_000);
-    const command = `mosh-client ${addresses.host.v4} ${port}`;
-    await using client = new Running(...internet.internet.command('script', ['-qec', command, '/dev/null']), {
-      stdio: 'pipe',
-      env: { MOSH_KEY: key, LANG: 'C.UTF-8', TERM: 'xterm', PATH: '/usr/bin:/bin' },
-    });
+    const command = `stty rows 24 columns 80; exec mosh-client ${addresses.host.v4} ${port}`;
+    await using client = new Running(
+      ...internet.internet.command('script', ['-qefc', command, '/dev/null']),
+      {
+        stdio: 'pipe',
+        env: { MOSH_KEY: key, LANG: 'C.UTF-8', TERM: 'xterm', PATH: '/usr/bin:/bin' },
+      },
+    );
     const shown = (): string => client.stdout.toString();
-    await waitUntil(() => shown().length > 200, `the session: ${shown()}`);
+    await waitUntil(() => shown().length > 200, 'the session');
     client.process.stdin?.write('echo "here is $((40 + 2))"\r');
     await waitUntil(() => shown().includes('here is 42'), 'what the shell says');
     client.process.stdin?.write('exit\r');
