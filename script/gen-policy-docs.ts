@@ -190,7 +190,8 @@ Options of \`docker run\`; what else there is has no key, and is named with the 
 | --storage-opt size | \`disk\`, which counts the private home as well |
 | --volume, --mount of a folder | \`mounts\` |
 | --device | \`devices\`, under the name that it has on the host |
-| --network none, host | \`network\`. Docker's own network, which was there without a word, has no equivalent: it becomes \`network = none\` |
+| --network | \`network\`: none and host mean the same; Docker's own network, which was there without a word, and every other one become \`private\` |
+| --publish, --dns | \`publish\`, \`dns\`. Docker bound published ports at all addresses, and so they are converted |
 | --env NAME=VALUE | \`env.NAME\` |
 | --hostname, --stop-timeout | \`hostname\`, \`stop_grace\` |
 

@@ -11,7 +11,7 @@ import { Sessions } from './sessions.ts';
 
 const users = ['ada', 'bob', 'cleo', 'dora', 'eve'];
 /** These systems share a kernel whose controllers are of version 1, so nothing can enforce a limit here. */
-const withoutLimits = '[user:*]\nmemory = none\npids = none\n';
+const withoutLimits = '[user:*]\nmemory = none\npids = none\nnetwork = none\n';
 
 /** The commands of a section of the README, as they stand there. */
 function readmeCommands(section: string): string[] {

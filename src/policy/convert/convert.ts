@@ -114,6 +114,9 @@ function blockOf({ user, line, settings }: OldSection, enabled: boolean, note: N
     else lines.push(...rule(setting, note));
   }
   lines.push(...convertOptions(wordsOf(options), note));
+  // Docker's own network was there without a word.
+  if (user === undefined && !lines.some((text) => text.startsWith('network = ')))
+    lines.push('network = private');
   if (maySet.length > 0 && !enabled)
     note(line, 'what users may set: left out, because enableuserconfig is not there');
   if (maySet.length > 0 && enabled) lines.push(`user_may_set = ${maySet.join(' ')}`);

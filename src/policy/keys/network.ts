@@ -11,11 +11,11 @@ const targets =
 export const networkKeys = {
   network: {
     type: oneOf('private', 'none', 'host'),
-    defaultText: 'none',
+    defaultText: 'private',
     values: 'private, none, host',
     applies: 'sandbox',
-    doc: "none: a loopback of the sandbox's own and no other way out. host: the host's network, its loopback services included. private: a network of the sandbox's own with a way out; this version does not make it yet, and refuses logins with it.",
-    example: 'private',
+    doc: "private: a network of the sandbox's own, with a way out that the keys below decide (docs/network.md). none: a loopback of the sandbox's own and no other way out. host: the host's network, its loopback services included. An installation from before private networks has none until a section says otherwise. Where this host cannot make a private network, logins are refused, or with \"strict = no\" go on without one.",
+    example: 'none',
   },
   allow_out: {
     type: ruleList,

@@ -57,17 +57,22 @@ test('what held without a word is said', () => {
   for (const old of ['', '[dockersh]\n', '[user "bob"]\nshell = /bin/zsh\n']) {
     const { policy } = parsePolicy(convertOldConfig(old).text, 'p');
     if (policy === undefined) throw new Error(old);
-    expect(evaluate(policy, alice)).toMatchObject({ policy: { image: 'busybox', shell: '/bin/ash' } });
+    expect(evaluate(policy, alice)).toMatchObject({
+      policy: { image: 'busybox', shell: '/bin/ash', network: { kind: 'private' } },
+    });
+    expect(policy.defaults[0]?.settings.get('network')?.text).toBe('private');
   }
 });
 
-/** What a line of options comes to: the keys that it sets, and what is said of it. */
+/** What a line of options comes to: the keys that it sets, and what is said of it. What holds without a word is not shown. */
 function converted(options: string): { readonly keys: Record<string, string>; readonly notes: string[] } {
   const { text, notes } = convertOldConfig(`[dockersh]\nimagename = base\ndockeropt = ${options}\n`);
   const { policy, problems } = parsePolicy(text, 'p');
   expect(problems, text).toEqual([]);
   const [section] = policy?.defaults ?? [];
-  const settings = [...(section?.settings ?? [])].filter(([key]) => key !== 'image' && key !== 'shell');
+  const settings = [...(section?.settings ?? [])].filter(
+    ([key]) => key !== 'image' && key !== 'shell' && (key !== 'network' || /--?net/.test(options)),
+  );
   const variables = [...(section?.env ?? [])].map(([name, setting]) => [`env.${name}`, setting] as const);
   const keys = [...settings, ...variables].map(([key, setting]) => [key, setting.text]);
   return { keys: Object.fromEntries(keys), notes: notes.map(({ message }) => message) };

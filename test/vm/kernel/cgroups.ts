@@ -158,7 +158,7 @@ export function cgroupTests(on: OnKernel): void {
         const folder = '/sys/fs/cgroup/busy';
         const said =
           await on.root(`mkdir ${folder} /root/d; sleep 600 & busy=$!; echo $busy >${folder}/cgroup.procs
-        printf '[defaults]\\nimage = host\\n' >/root/d/dockersh.ini
+        printf '[defaults]\\nimage = host\\nnetwork = none\\n' >/root/d/dockersh.ini
         /usr/lib/dockersh/node /usr/lib/dockersh/dockershd.js --config /root/d/dockersh.ini --state /root/d/state \\
           --run /root/d/run --libexec /usr/lib/dockersh --cgroup busy/in --log-file /root/d/log 2>&1 & daemon=$!
         for i in $(seq 300); do grep -q '"ready"' /root/d/log 2>/dev/null && break; kill -0 $daemon || break; sleep .2; done

@@ -30,7 +30,7 @@ describe.each(suites.filter((suite) => wanted.includes(suite)))('on the kernel o
   beforeAll(async () => {
     const enable = accounts.map((user) => `usermod --shell /usr/bin/dockersh ${user}`).join('\n');
     // A service manager for each user who logs in is not what is tested, and takes most of the time of a login.
-    const files = `systemctl mask user@.service\nsed -i 's/^image = host/&\\nlinger = forever/' /etc/dockersh/dockersh.ini`;
+    const files = `systemctl mask user@.service\nsed -i 's/^image = host/&\\nlinger = forever\\nnetwork = none/' /etc/dockersh/dockersh.ini`;
     machine = await Machine.start(suite, `${usersScript(accounts)}\n${enable}\n${files}`);
   }, 900_000);
   afterAll(async () => {
