@@ -7,7 +7,8 @@ import { bytes, count, noParams, timestamp, userName, type Verb } from './admin-
 const port = z.int().min(0).max(65_535);
 const address = z.string().min(2).max(45);
 
-const published = z.strictObject({
+/** Ports of the host that lead into a sandbox. */
+export const adminPublished = z.strictObject({
   protocol: z.enum(['tcp', 'udp']),
   /** Of the host. */
   address,
@@ -26,7 +27,7 @@ const network = z.strictObject({
   address6: address.nullable(),
   /** Shared networks that it is in. */
   networks: z.array(z.string()),
-  published: z.array(published),
+  published: z.array(adminPublished),
   /** Into and out of the sandbox since it was started; null: not counted. */
   bytesIn: bytes.nullable(),
   bytesOut: bytes.nullable(),

@@ -90,6 +90,10 @@ export const policyVerbs = {
               inodesLimit: count.nullable(),
             })
             .nullable(),
+          /** Of a private network since the sandbox was started; null: it has none, or is not counted. */
+          network: z
+            .strictObject({ bytesIn: bytes, bytesOut: bytes, packetsIn: count, packetsOut: count })
+            .nullable(),
           /** Percent of the last 10 seconds (PSI); null where the host does not count it. */
           pressure: z.strictObject({ cpu: z.number(), memory: z.number(), io: z.number() }).nullable(),
         }),

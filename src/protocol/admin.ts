@@ -24,7 +24,7 @@ import {
 } from './admin-fields.ts';
 import { healthVerbs } from './admin-health.ts';
 import { imageVerbs } from './admin-images.ts';
-import { networkVerbs } from './admin-network.ts';
+import { adminPublished, networkVerbs } from './admin-network.ts';
 import { policyVerbs } from './admin-policy.ts';
 import { userVerbs } from './admin-users.ts';
 
@@ -68,6 +68,7 @@ export const adminSandbox = z.strictObject({
   pids: count.nullable(),
   ...shownLimitsShape,
   startedAt: timestamp,
+  published: z.array(adminPublished),
   /** When it will be stopped if nobody logs in again; null while it has sessions or stays forever. */
   lingerUntil: timestamp.nullable(),
 });

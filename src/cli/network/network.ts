@@ -10,6 +10,7 @@ import type { AdminNetwork, AdminRefusal, AdminResult } from '../../protocol/adm
 import type { Console } from '../console.ts';
 import { humanAgo, humanSize } from '../human.ts';
 import type { Column } from '../table.ts';
+import { publishedText } from './published.ts';
 import { surroundingsOf } from './surroundings.ts';
 
 const lsColumns: Column[] = [
@@ -75,19 +76,6 @@ function listRow(one: AdminNetwork): string[] {
     one.networks.join(' ') || '-',
     one.published.map(publishedText).join(' ') || '-',
   ];
-}
-
-/** As "publish" has it: "127.0.0.1:8080:80". */
-export function publishedText({
-  protocol,
-  address,
-  first,
-  last,
-  inside,
-}: AdminNetwork['published'][number]): string {
-  const host = address.includes(':') ? `[${address}]` : address;
-  const range = (from: number): string => (first === last ? `${from}` : `${from}-${from + last - first}`);
-  return `${host}:${range(first)}:${range(inside)}${protocol === 'tcp' ? '' : `/${protocol}`}`;
 }
 
 function refusedRow(one: AdminRefusal & { readonly wouldPassWith: string }): string[] {

@@ -4,6 +4,7 @@ import type { Command } from 'commander';
 import type { AdminSandbox } from '../../protocol/admin.ts';
 import type { Console } from '../console.ts';
 import { humanDuration, humanSize } from '../human.ts';
+import { publishedText } from '../network/published.ts';
 import { warnOfFault } from '../policy/fault.ts';
 import type { Column } from '../table.ts';
 
@@ -20,6 +21,8 @@ const columns: Column[] = [
   { header: 'STOPS IN', align: 'right' },
 ];
 
+const published: Column = { header: 'PUBLISHED' };
+
 export function addPs(program: Command, console: () => Console): void {
   program
     .command('ps')
@@ -29,12 +32,15 @@ export function addPs(program: Command, console: () => Console): void {
       const now = Date.now();
       const result = await cli.call('ps', {});
       warnOfFault(cli, result.policyFault);
-      cli.show(result, ({ sandboxes }) =>
-        cli.table(
-          columns,
-          sandboxes.map((sandbox) => row(sandbox, now)),
-        ),
-      );
+      cli.show(result, ({ sandboxes }) => {
+        const rows = sandboxes.map((sandbox) => row(sandbox, now));
+        if (sandboxes.every((sandbox) => sandbox.published.length === 0)) return cli.table(columns, rows);
+        const ports = sandboxes.map((sandbox) => sandbox.published.map(publishedText).join(' ') || '-');
+        return cli.table(
+          [...columns, published],
+          rows.map((cells, index) => [...cells, ports[index] ?? '-']),
+        );
+      });
     });
 }
 

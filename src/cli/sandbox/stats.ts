@@ -12,7 +12,10 @@ import type { Column } from '../table.ts';
 type Stats = AdminResult<'stats'>;
 type Usage = Stats['sandboxes'][number];
 /** With the CPUs that it used between two answers; null where that is not known. */
-type Row = Usage & { readonly cpusUsed: number | null };
+type Row = Usage & { readonly cpusUsed: number | null; readonly carried: Carried | null };
+
+/** What a private network carries each second. */
+type Carried = NonNullable<Usage['network']>;
 
 const columns: Column[] = [
   { header: 'USER' },
@@ -22,6 +25,8 @@ const columns: Column[] = [
   { header: 'PROCESSES', align: 'right' },
   { header: 'DISK', align: 'right' },
   { header: 'FILES', align: 'right' },
+  { header: 'IN/S', align: 'right' },
+  { header: 'OUT/S', align: 'right' },
   { header: 'WAITS FOR CPU/MEMORY/IO', align: 'right' },
 ];
 
@@ -31,6 +36,7 @@ const orders = {
   processes: (row: Row) => row.pids ?? 0,
   disk: (row: Row) => row.disk?.bytes ?? 0,
   sessions: (row: Row) => row.sessions,
+  network: (row: Row) => (row.carried === null ? 0 : row.carried.bytesIn + row.carried.bytesOut),
 } as const;
 type Order = keyof typeof orders;
 
@@ -38,7 +44,7 @@ export function addStats(program: Command, console: () => Console): void {
   program
     .command('stats')
     .description('show what every sandbox uses of its limits, measured over one second')
-    .option('--sort <column>', 'cpu, memory, processes, disk or sessions', asOrder, 'cpu')
+    .option('--sort <column>', 'cpu, memory, processes, disk, network or sessions', asOrder, 'cpu')
     .action(async ({ sort }: { sort: Order }) => {
       const cli = console();
       const before = await cli.call('stats', {});
@@ -55,7 +61,7 @@ export function addTop(program: Command, console: () => Console): void {
   program
     .command('top')
     .description('show stats on a terminal, updated until Ctrl-C')
-    .option('--sort <column>', 'cpu, memory, processes, disk or sessions', asOrder, 'cpu')
+    .option('--sort <column>', 'cpu, memory, processes, disk, network or sessions', asOrder, 'cpu')
     .option('--interval <seconds>', 'seconds between two updates', asSeconds, 2)
     .action(async ({ sort, interval }: { sort: Order; interval: number }) => {
       const cli = console();
@@ -90,12 +96,25 @@ function asSeconds(text: string): number {
 
 function rowsOf(before: Stats, after: Stats): Row[] {
   const usec = (after.atMs - before.atMs) * 1000;
-  const earlier = new Map(before.sandboxes.map((one) => [one.uid, one.cpuUsec]));
+  const earlier = new Map(before.sandboxes.map((one) => [one.uid, one]));
   return after.sandboxes.map((one) => {
-    const was = earlier.get(one.uid) ?? null;
+    const { cpuUsec: was = null, network = null } = earlier.get(one.uid) ?? {};
     const used = was === null || one.cpuUsec === null ? null : (one.cpuUsec - was) / usec;
-    return { ...one, cpusUsed: used === null ? null : Math.max(0, used) };
+    const carried = carriedBetween(network, one.network, (after.atMs - before.atMs) / 1000);
+    return { ...one, cpusUsed: used === null ? null : Math.max(0, used), carried };
   });
+}
+
+/** A sandbox that was started anew counts anew. */
+function carriedBetween(was: Carried | null, is: Carried | null, seconds: number): Carried | null {
+  if (was === null || is === null) return null;
+  const rate = (key: keyof Carried): number => Math.max(0, Math.round((is[key] - was[key]) / seconds));
+  return {
+    bytesIn: rate('bytesIn'),
+    bytesOut: rate('bytesOut'),
+    packetsIn: rate('packetsIn'),
+    packetsOut: rate('packetsOut'),
+  };
 }
 
 function sorted(rows: readonly Row[], order: Order): Row[] {
@@ -115,7 +134,7 @@ function textOf(cli: Console, { host, sandboxes }: Stats, rows: readonly Row[]):
 }
 
 function cells(row: Row): string[] {
-  const { pressure, disk } = row;
+  const { pressure, disk, carried } = row;
   return [
     row.user,
     String(row.sessions),
@@ -124,9 +143,14 @@ function cells(row: Row): string[] {
     ofMost(row.pids, row.pidsLimit, String),
     disk === null ? '-' : ofMost(disk.bytes, disk.limitBytes, humanSize),
     disk === null ? '-' : ofMost(disk.inodes, disk.inodesLimit, String),
+    carried === null ? '-' : carriedText(carried.bytesIn, carried.packetsIn),
+    carried === null ? '-' : carriedText(carried.bytesOut, carried.packetsOut),
     pressure === null ? '-' : `${pressure.cpu}% ${pressure.memory}% ${pressure.io}%`,
   ];
 }
+
+/** Bytes, and packets. */
+const carriedText = (bytes: number, packets: number): string => `${humanSize(bytes)} ${packets}p`;
 
 /** Swap is shown where there is some: nearly nowhere. */
 function memoryOf({ memoryBytes, memoryLimitBytes, swapBytes }: Row): string {

@@ -52,14 +52,19 @@ function runningSandbox({ engine }: AdminParts, user: string): Account | undefin
   return undefined;
 }
 
-async function sandboxesOf({ engine, images }: AdminParts): Promise<AdminResult<'ps'>['sandboxes']> {
-  const all = await engine.list();
+async function sandboxesOf({
+  engine,
+  images,
+  networks,
+}: AdminParts): Promise<AdminResult<'ps'>['sandboxes']> {
+  const [all, { users }] = await Promise.all([engine.list(), networks()]);
+  const published = new Map(users.map((one) => [one.uid, one.published]));
   return await Promise.all(
     all.map(async (sandbox) => {
       const { image, imageDigest } = sandbox;
       // The virtual image is the host's own files: it is never older than they are.
       const newerImage = !isVirtual(imageDigest) && (await hasMoved(images, image, imageDigest));
-      return { ...sandbox, newerImage };
+      return { ...sandbox, newerImage, published: published.get(sandbox.uid) ?? [] };
     }),
   );
 }

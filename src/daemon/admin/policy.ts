@@ -27,6 +27,7 @@ export function policyHandlers(parts: AdminParts): Handlers<keyof typeof policyV
       const used = (await engine.usage()).map(async (one) => ({
         ...one,
         disk: await parts.store.diskUse(one.uid),
+        network: (await engine.networkOf(one.uid))?.traffic ?? null,
       }));
       return { atMs: performance.now(), host, sandboxes: await Promise.all(used) };
     },

@@ -23,6 +23,7 @@ const sandbox = {
   pidsLimit: null,
   cpus: 1.5,
   startedAt: new Date(Date.now() - 90 * minute).toISOString(),
+  published: [],
   lingerUntil: null,
 } satisfies AdminSandbox;
 
@@ -55,6 +56,20 @@ describe('ps', () => {
       'ada   1000  running  host          1  13M / 2G          3   1.5  1h30m         -',
       '',
     ]);
+  });
+
+  it('shows published ports where there are any', async () => {
+    const published = [
+      { protocol: 'tcp' as const, address: '127.0.0.1', first: 20070, last: 20070, inside: 80 },
+      { protocol: 'udp' as const, address: '::', first: 61_000, last: 61_003, inside: 61_000 },
+    ];
+    const { stdout } = await ask({ sandboxes: [{ ...sandbox, published }, sandbox], policyFault: null }, [
+      'ps',
+    ]);
+    const [head = '', first = '', second = ''] = stdout.split('\n');
+    expect(head).toMatch(/ {2}PUBLISHED$/);
+    expect(first).toMatch(/ 127\.0\.0\.1:20070:80 \[::\]:61000-61003:61000-61003\/udp$/);
+    expect(second).toMatch(/ -$/);
   });
 
   it('prints what the daemon answered with --json, before or after the verb', async () => {
