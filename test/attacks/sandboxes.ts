@@ -1,14 +1,16 @@
 // The sandboxes that are attacked: one of each kind that the policy can give, for the whole file of tests.
 
+import { readFileSync } from 'node:fs';
 import { chmod, copyFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type AttackAnswer, type Place, runAttacks } from '../../src/cli/doctor/attack.ts';
 import { Host } from '../fixtures/host.ts';
 import { makeRootfs } from '../fixtures/images/rootfs.ts';
+import { peerPort } from '../fixtures/network/internet.ts';
 import type { NetworkNamespace } from '../fixtures/network/namespace.ts';
-import { buildFolder } from '../fixtures/paths.ts';
+import { buildFolder, checkout } from '../fixtures/paths.ts';
 import type { PolicySection } from '../fixtures/policy-text.ts';
-import type { Finished } from '../fixtures/process.ts';
+import { type Finished, Running, run } from '../fixtures/process.ts';
 import { TestUser } from '../fixtures/users.ts';
 
 import { Counterpart } from './counterparts.ts';
@@ -43,11 +45,22 @@ export interface SandboxesOptions {
 /** Those of a host that is not there, for sandboxes that have no network. */
 const nobody = { 'host-addresses': '203.0.113.2', 'other-addresses': '203.0.113.3', 'service-port': '7' };
 
+const fixtures = join(checkout, 'test/fixtures/network');
+
+interface NetworkList {
+  readonly users: readonly {
+    readonly user: string;
+    readonly address4: string | null;
+    readonly address6: string | null;
+  }[];
+}
+
 export class Sandboxes implements AsyncDisposable {
   readonly host: Host;
   readonly #users: ReadonlyMap<string, TestUser>;
   readonly #everything: AsyncDisposableStack;
   /** What attacks must be told of what is outside. */
+  #networks: NetworkList['users'] = [];
   readonly #args: Record<string, string> = { 'image-file': inImage, ...nobody };
 
   private constructor(host: Host, users: ReadonlyMap<string, TestUser>, everything: AsyncDisposableStack) {
@@ -101,6 +114,33 @@ export class Sandboxes implements AsyncDisposable {
     Object.assign(this.#args, host.args, other.args);
     Object.assign(this.#args, { 'host-process': Counterpart.processes(host.pid), 'host-secret': secret });
     Object.assign(this.#args, { 'other-process': Counterpart.processes(pid), 'other-home': home });
+  }
+
+  /** Has somebody answer in the sandbox (test/fixtures/network/peer.py). At which addresses: IPv4, IPv6. */
+  async serve(kind: Kind | 'victim', port: number): Promise<readonly string[]> {
+    const source = readFileSync(join(fixtures, 'peer.py'), 'utf8');
+    const args = [this.user(kind).name, '/usr/bin/python3', '-c', source, String(port)];
+    const peer = this.#everything.use(new Running(this.#exec, args, { stdio: ['pipe', 'pipe', 'pipe'] }));
+    await peer.waitForOutput('ready');
+    const { users } = (await this.host.ctlOk('network', 'ls')) as NetworkList;
+    this.#networks = users;
+    return this.addressesOf(kind);
+  }
+
+  addressesOf(kind: Kind | 'victim'): readonly string[] {
+    const found = this.#networks.find(({ user }) => user === this.user(kind).name);
+    return [found?.address4, found?.address6].filter((address) => typeof address === 'string');
+  }
+
+  /** What comes of connecting to each from inside: "open", or why not. */
+  async reached(kind: Kind | 'victim', targets: readonly string[]): Promise<string[]> {
+    const input = readFileSync(join(fixtures, 'probe.py'));
+    const words = targets.map((address) => `tcp ${address} ${peerPort}`);
+    const finished = await run(this.#exec, [this.user(kind).name, '/usr/bin/python3', '-', ...words], {
+      input,
+    });
+    const lines = finished.stdout.toString().trimEnd().split('\n');
+    return lines.map((line) => line.split(/\s/)[0] ?? '');
   }
 
   async attack(

@@ -135,6 +135,8 @@ static enum result send_as(int family, const char *source, const char *target) {
     int level = family == AF_INET ? IPPROTO_IP : IPPROTO_IPV6;
     int option = family == AF_INET ? IP_FREEBIND : IPV6_FREEBIND;
     (void)setsockopt(fd, level, family == AF_INET ? IP_TRANSPARENT : IPV6_TRANSPARENT, &yes, sizeof yes);
+    // Without it a packet that is dropped on its way out is no error.
+    (void)setsockopt(fd, level, family == AF_INET ? IP_RECVERR : IPV6_RECVERR, &yes, sizeof yes);
     if (setsockopt(fd, level, option, &yes, sizeof yes) != 0)
         return unattempted("freebind: %s", strerror(errno));
     if (bind(fd, &from.any, length) != 0)
