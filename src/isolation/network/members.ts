@@ -39,6 +39,8 @@ export interface MembersOptions {
   readonly surroundings: () => Surroundings;
   /** Before a supervisor hears of it, and without a plan when it is gone. */
   readonly planned: (link: SandboxLink, plan: NetworkPlan | undefined) => void;
+  /** Its supervisor has made it so. */
+  readonly changed: (subject: Subject) => void;
   readonly failed: (subject: Subject, error: unknown) => void;
 }
 
@@ -131,14 +133,21 @@ export class Members {
 
   #tell(member: Member): void {
     if (member.network === undefined) return;
-    const plan = this.#plan(member.subject, member.network);
+    let plan: NetworkPlan;
+    try {
+      plan = this.#plan(member.subject, member.network);
+    } catch (error) {
+      this.#failed(member, error);
+      return;
+    }
     if (member.told !== undefined && samePlan(plan, member.told)) return;
     member.told = plan;
     this.#options.planned(member.subject.link, plan);
     member
       .tell(plan)
       .then((failure) => {
-        if (failure !== undefined) this.#failed(member, failure);
+        if (failure === undefined) this.#options.changed(member.subject);
+        else this.#failed(member, failure);
       })
       .catch((error: unknown) => this.#failed(member, error));
   }

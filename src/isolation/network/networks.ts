@@ -72,6 +72,7 @@ export class Networks {
     this.#members = new Members({
       surroundings: () => this.#surroundings(),
       planned: (link, plan) => this.#table.open(link.addresses, plan !== undefined && opens(plan)),
+      changed: ({ uid, user }) => log.debug({ uid, user }, 'network changed'),
       failed: ({ uid, user }, error) =>
         log.error(
           { err: error, uid, user },

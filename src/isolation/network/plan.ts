@@ -1,6 +1,7 @@
 // Works out what a sandbox's supervisor is told of its private network (the NET fields of docs/protocol.md): from what the
 // policy says, the sandbox's own link, and what the host is at the moment. Pure.
 
+import { DockershError } from '../../lib/errors.ts';
 import { type Cidr, formatCidr } from '../../lib/network/address.ts';
 import type {
   NetworkProtocol,
@@ -67,6 +68,7 @@ export interface NetworkPlan {
   readonly peers: readonly string[];
 }
 
+/** Throws E_PORT where the user's share of a pool of ports is wanted, and there is none. */
 export function planOf(
   network: PrivateNetwork,
   own: { readonly link: SandboxLink; readonly hostname: string; readonly peers: readonly Peer[] },
@@ -100,7 +102,7 @@ export function publishedLines(
   { publishPool, moshPool }: Pick<Surroundings, 'publishPool' | 'moshPool'>,
 ): string[] {
   return [
-    ...network.publish.flatMap((ports) => publishLine(ports, publishPool, link.index)),
+    ...network.publish.map((ports) => publishLine(ports, publishPool, link.index)),
     ...moshLines(network, moshPool, link),
   ];
 }
@@ -206,19 +208,26 @@ function publishLine(
   { protocol, address, first, own, count, inside }: PublishedPorts,
   pool: PortPool | null,
   index: number,
-): string[] {
-  const share = own && pool !== null ? shareOf(pool, index) : undefined;
-  if (own && share === undefined) return [];
-  const start = (share?.first ?? 0) + first;
+): string {
+  const start = own ? shareIn(pool, index, 'publish_pool').first + first : first;
   const to = inside ?? start;
-  return [`${protocol} ${address} ${start}-${start + count - 1} ${to}-${to + count - 1}`];
+  return `${protocol} ${address} ${start}-${start + count - 1} ${to}-${to + count - 1}`;
+}
+
+function shareIn(pool: PortPool | null, index: number, key: string): { first: number; last: number } {
+  const share = pool === null ? undefined : shareOf(pool, index);
+  if (share !== undefined) return share;
+  throw new DockershError('E_PORT', {
+    what: 'a user has no ports of their own on this host',
+    why: pool === null ? `${key} in [host] is none` : `${key} in [host] has no more than others have`,
+    hint: `Give a larger ${key}.`,
+  });
 }
 
 /** On every address: a client of mosh uses the one that it reached sshd at. */
 function moshLines({ mosh }: PrivateNetwork, pool: PortPool | null, link: SandboxLink): string[] {
-  const share = mosh?.kind === 'own' && pool !== null ? shareOf(pool, link.index) : undefined;
-  const range = mosh?.kind === 'range' ? mosh : share;
-  if (range === undefined) return [];
+  if (mosh === null) return [];
+  const range = mosh.kind === 'range' ? mosh : shareIn(pool, link.index, 'mosh_pool');
   const ports = `${range.first}-${range.last}`;
   const addresses = link.addresses.length > 1 ? ['0.0.0.0', '::'] : ['0.0.0.0'];
   return addresses.map((address) => `udp ${address} ${ports} ${ports}`);

@@ -222,3 +222,76 @@ describe.skipIf(control)('a host that cannot', () => {
     );
   });
 });
+
+describe.skipIf(control)('addresses', () => {
+  const uplinks = async (internet: Internet) =>
+    await internet.host.ok('sh', '-c', 'cd /proc/sys/net/ipv4/conf && grep -l 1 */forwarding | grep -v dsh');
+
+  it('are not those that the host has a way to, and those of a user who is forgotten are somebody else’s', async () => {
+    await using internet = await Internet.create();
+    await internet.host.ok('ip', 'route', 'add', '10.213.64.0/18', 'via', addresses.gateway.v4);
+    await using world = await internet.world({ policy });
+    const login = world.login('shell');
+    await ok(login, 'true');
+    const first = (await networks(world)).users[0]?.address4;
+    expect(first).toBe('10.214.0.2');
+    const other = await world.addLogin('shell');
+    await ok(other, 'true');
+    expect((await networks(world)).users.map(({ address4 }) => address4).sort()).toEqual([
+      first,
+      '10.214.0.3',
+    ]);
+    await world.host.ctlOk('user', 'forget', '--yes', '--force', login.user.name);
+    const third = await world.addLogin('shell');
+    await ok(third, 'true');
+    const users = (await networks(world)).users;
+    expect(users.find(({ user }) => user === third.user.name)?.address4).toBe(first);
+  });
+
+  it('are from the pool that root names, once no sandbox has another', async () => {
+    await using internet = await Internet.create();
+    await using world = await internet.world({ policy });
+    const login = world.login('shell');
+    const other = await world.addLogin('shell');
+    await ok(login, 'true');
+    const named = `[host]\nnetwork_pool = 172.30.7.0/24\nnetwork_pool6 = none\n`;
+    await world.host.setPolicy(`${readFileSync(world.host.policyFile, 'utf8')}\n${named}`);
+    await ok(other, 'true');
+    const all = (await networks(world)).users.map(({ address4 }) => address4?.slice(0, 7));
+    expect(new Set(all)).toEqual(new Set(['10.213.']));
+    for (const { user } of [login, other]) await world.host.ctlOk('stop', user.name);
+    expect(await results(other, far)).toEqual(['open', expect.stringMatching(/^E/)]);
+    expect((await networks(world)).users).toMatchObject([{ address4: '172.30.7.3', address6: null }]);
+  });
+
+  it('get out by another uplink when that becomes the way', async () => {
+    await using internet = await Internet.create();
+    await using world = await internet.world({ policy });
+    const login = world.login('shell');
+    expect(await results(login, far)).toEqual(['open', 'open']);
+    expect(await uplinks(internet)).toBe('uplink0/forwarding\n');
+    const pid = String(internet.internet.pid);
+    await internet.host.ok(
+      'ip',
+      'link',
+      'add',
+      'uplink1',
+      'type',
+      'veth',
+      'peer',
+      'name',
+      'isp1',
+      'netns',
+      pid,
+    );
+    await internet.internet.ok('ip', 'link', 'set', 'isp1', 'up');
+    await internet.internet.ok('ip', 'address', 'add', '192.0.2.1/24', 'dev', 'isp1');
+    await internet.host.ok('ip', 'link', 'set', 'uplink1', 'up');
+    await internet.host.ok('ip', 'address', 'add', '192.0.2.2/24', 'dev', 'uplink1');
+    await internet.host.ok('ip', 'link', 'set', 'uplink0', 'down');
+    await internet.host.ok('ip', 'route', 'replace', 'default', 'via', '192.0.2.1');
+    await waitUntil(async () => (await results(login, far))[0] === 'open', 'the other way out', 2_000);
+    const [outcome] = await probeFrom(login, far);
+    expect(outcome?.seenAs).toBe('192.0.2.2');
+  });
+});

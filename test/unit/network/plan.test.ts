@@ -118,8 +118,10 @@ describe('published ports', () => {
   it("are counted from the user's own", () => {
     const own = { ...ports, own: true, first: 2 };
     expect(plan({ publish: [own] }, 1).published).toEqual(['tcp 127.0.0.1 20012-20012 80-80']);
-    expect(plan({ publish: [own] }, 2).published).toEqual([]);
-    expect(plan({ publish: [own] }, 0, { ...around, publishPool: null }).published).toEqual([]);
+    const refused = expect.objectContaining({ code: 'E_PORT' });
+    expect(() => plan({ publish: [own] }, 2)).toThrow(refused);
+    expect(() => plan({ publish: [own] }, 0, { ...around, publishPool: null })).toThrow(refused);
+    expect(() => plan({ mosh: { kind: 'own' } }, 2)).toThrow(refused);
   });
 
   it('are for mosh as well, at every address', () => {
@@ -159,6 +161,7 @@ describe('members', () => {
   const members = new Members({
     surroundings: () => host,
     planned: (link, made) => opened.push(`${link.name} ${made === undefined ? 'gone' : String(opens(made))}`),
+    changed: () => {},
     failed: () => {},
   });
   const subject = (index: number) => ({
