@@ -145,26 +145,40 @@ void publish_end(struct publisher *publisher) {
 
 // ---- changes --------------------------------------------------------------------------------------------
 
+typedef int each_port(struct publisher *publisher, const struct publication *one, struct err *err);
+
+// Of a range of UDP, whose user takes any that is there (mosh), one is enough.
+static int for_range(struct publisher *publisher, const struct net_published *range, each_port *each,
+                     struct err *err) {
+    const struct err before = *err;
+    unsigned good = 0, bad = 0;
+    for (unsigned offset = 0; offset <= (unsigned)(range->outside.last - range->outside.first); offset++) {
+        struct publication one = {.address = range->address,
+                                  .protocol = range->protocol,
+                                  .outside = (uint16_t)(range->outside.first + offset),
+                                  .inside = (uint16_t)(range->inside.first + offset)};
+        *(each(publisher, &one, err) == 0 ? &good : &bad) += 1;
+    }
+    if (bad > 0 && (range->protocol != NET_UDP || good == 0))
+        return -1;
+    *err = before;
+    return 0;
+}
+
 // Calls `each` for every single port of the plan.
-static int for_each(struct publisher *publisher, const struct net_plan *plan,
-                    int (*each)(struct publisher *, const struct publication *, struct err *),
+static int for_each(struct publisher *publisher, const struct net_plan *plan, each_port *each,
                     struct err *err) {
     int result = 0;
     unsigned total = 0;
     for (size_t index = 0; index < plan->published_count; index++) {
-        const struct net_published *range = &plan->published[index];
-        for (unsigned offset = 0; offset <= (unsigned)(range->outside.last - range->outside.first);
-             offset++) {
-            struct publication one = {.address = range->address,
-                                      .protocol = range->protocol,
-                                      .outside = (uint16_t)(range->outside.first + offset),
-                                      .inside = (uint16_t)(range->inside.first + offset)};
-            if (++total > PUBLISHED_MOST)
-                return err_plain(err, FAILURE_NETWORK, "more ports are published than one sandbox can have",
-                                 NULL);
-            if (each(publisher, &one, err) != 0)
-                result = -1;
-        }
+        const struct net_ports *outside = &plan->published[index].outside;
+        total += outside->last - outside->first + 1u;
+    }
+    if (total > PUBLISHED_MOST)
+        return err_plain(err, FAILURE_NETWORK, "more ports are published than one sandbox can have", NULL);
+    for (size_t index = 0; index < plan->published_count; index++) {
+        if (for_range(publisher, &plan->published[index], each, err) != 0)
+            result = -1;
     }
     return result;
 }

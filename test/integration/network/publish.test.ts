@@ -133,6 +133,14 @@ describe('what is published', () => {
     expect(await publish('tcp 0.0.0.0 1-2000 1-2000')).toMatch(/^failed 111 more ports/);
   });
 
+  it('of a range of UDP is what there is, as long as there is any', async () => {
+    await using other = host.start(python, [program, 'echo', '192.0.2.1', '60000']);
+    await other.waitForOutput('ready');
+    expect(await publish('udp 192.0.2.1 60000-60001 80-81')).toMatch(/^ok /);
+    expect(await client('say', '192.0.2.1', '60001', 'x')).toMatch(/ x1$/);
+    expect(await publish('udp 192.0.2.1 60000-60000 80-80')).toMatch(/^failed 112 publish 'udp 192/);
+  });
+
   it('is held by a process without rights, in the network of the sandbox alone', async () => {
     const pid = pidOf(await publish('tcp 192.0.2.1 8080-8080 80-80'));
     await client('try', '192.0.2.1', '8080'); // by then it has given them up
