@@ -103,7 +103,7 @@ export const networkKeys = {
     values: 'a number of at least 16 such as 4096 or 16k, or none',
     applies: 'now',
     user: 'most',
-    doc: 'Connections (and for UDP and ICMP, exchanges) that a private network may have at a time, as the kernel counts them. One more is refused.',
+    doc: 'Connections (and for UDP and ICMP, exchanges) that a private network may have at a time, as the kernel counts them. One more is refused. The host lets no address of a sandbox have more than 16,384.',
     example: '1000',
   },
   new_connections: {
