@@ -56,7 +56,7 @@ force as a whole, also over a restart (docs/admin.md), and the log names every m
 | \`dockershctl policy diff USER\` | compares the policy with the user's running sandbox, and says when each change applies |
 | \`dockershctl policy schema\` | prints the keys as JSON Schema |
 | \`dockershctl policy convert FILE\` | turns the configuration of an older dockersh into a policy |
-| \`dockershctl policy explain USER\` | shows every key: its value, the line that says so, and what that overrides |
+| \`dockershctl policy explain USER\` | shows every key: its value, the line that says so, and what that overrides; with KEY behind it some keys, with \`--changed\` those that a line sets |
 | \`dockershctl policy explain USER --to HOST:PORT\` | shows what a private network is answered there, and by which line |
 
 ## The files

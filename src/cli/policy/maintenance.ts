@@ -14,6 +14,7 @@ import type { Console } from '../console.ts';
 import { CliFailure } from '../failure.ts';
 import { lookUpGroup } from '../host/accounts.ts';
 import { awaitPolicy } from './in-force.ts';
+import { showMaintenance } from './maintenance-status.ts';
 
 interface Options {
   message: string;
@@ -27,15 +28,19 @@ export function addMaintenance(program: Command, console: () => Console): void {
   program
     .command('maintenance')
     .description('refuse new logins with a message; open sessions and exec go on')
-    .addArgument(new Argument('<state>').choices(['on', 'off']))
+    .addArgument(new Argument('<state>').choices(['on', 'off', 'status']))
     .option('--message <text>', 'what users read', defaultMessage)
     .option('--for <group>', 'only for members of this group')
     .addHelpText(
       'after',
       '\nAccounts that the policy exempts, and those with "maintenance = none" of their own, get in all the same.',
     )
-    .action(async (state: 'on' | 'off', options: Options) => {
+    .action(async (state: 'on' | 'off' | 'status', options: Options) => {
       const cli = console();
+      if (state === 'status') {
+        await showMaintenance(cli);
+        return;
+      }
       const { config } = await cli.call('health', {});
       // After all others: the last one of a kind counts.
       const file = join(dirname(config), 'conf.d', 'zz-maintenance.ini');

@@ -94,6 +94,27 @@ describe('policy explain', () => {
     expect(status).toBe(0);
   });
 
+  it('shows some keys, and only what a line says', async () => {
+    await using daemon = await FakeDaemon.start(
+      answerOk({
+        ...answer,
+        keys: [...answer.keys, { ...answer.keys[0], key: 'memory_high', from: [{ text: '1' }] }],
+      }),
+    );
+    const keysOf = async (...args: string[]): Promise<string[]> => {
+      const run = await cli(['--socket', daemon.socketPath, '--json', 'policy', 'explain', 'ada', ...args]);
+      return (JSON.parse(run.stdout) as { keys: { key: string }[] }).keys.map(({ key }) => key);
+    };
+    expect(await keysOf()).toEqual(['memory', 'shell', 'memory_high']);
+    expect(await keysOf('--changed')).toEqual(['memory']);
+    expect(await keysOf('memory')).toEqual(['memory']);
+    expect(await keysOf('mem', 'shell')).toEqual(['memory', 'shell', 'memory_high']);
+    expect(await keysOf('shell', '--changed')).toEqual([]);
+    const strange = await cli(['--socket', daemon.socketPath, 'policy', 'explain', 'ada', 'memroy']);
+    expect(strange.status).toBe(64);
+    expect(strange.stderr).toContain('Did you mean memory?');
+  });
+
   it('says that there is no such account, that logins are refused, and that files are broken', async () => {
     const policyFault = { since: '2026-01-02T03:04:05.678Z', problems: ['a.ini:1: no'] };
     const refused = { code: 'E_NO_POLICY', why: 'the policy names no image for ada' };
@@ -106,5 +127,49 @@ describe('policy explain', () => {
       /^ATTENTION: the policy is broken: the last good one, of 2026-01-02T03:04:05\S*, is in force/m,
     );
     expect(stdout).toMatch(/refused: the policy names no image for ada \[E_NO_POLICY\]/);
+  });
+});
+
+describe('maintenance status', () => {
+  async function status(...args: string[]) {
+    const health = { config: join(folder, 'new/dockersh.ini'), state: '/s', run: '/r', libexec: '/l' };
+    await using daemon = await FakeDaemon.start(answerOk({ ...health, unenforced: [], policyFault: null }));
+    return await cli(['--socket', daemon.socketPath, 'maintenance', 'status', ...args]);
+  }
+
+  it('says that logins are open', async () => {
+    await write('new/dockersh.ini', '[defaults]\nimage = host\n[user:root]\nmaintenance = none\n');
+    const { status: exit, stdout } = await status();
+    expect([exit, stdout]).toEqual([0, 'logins are open\n']);
+    expect(JSON.parse((await status('--json')).stdout)).toMatchObject({ on: false });
+  });
+
+  it('names every line that closes them, and who gets in all the same', async () => {
+    const file = await write(
+      'new/dockersh.ini',
+      '[defaults]\nimage = host\n[user:ada, eve]\nmaintenance = none\n[group:lab]\nmaintenance = "old, at"\n',
+    );
+    const own = await write(
+      'new/conf.d/zz-maintenance.ini',
+      '[group:lab]\nmaintenance = "new\\u202e; disks"\n',
+    );
+    const { stdout } = await status();
+    expect(stdout.split('\n')).toEqual([
+      expect.stringMatching(/^logins of \[group:lab\] are closed: new.*; disks /),
+      `logins of [user:ada, eve] are open all the same (${file}:4)`,
+      '',
+    ]);
+    expect(JSON.parse((await status('--json')).stdout)).toMatchObject({
+      on: true,
+      lines: [
+        { section: 'group:lab', file: own, line: 2 },
+        { section: 'user:ada, eve', message: null },
+      ],
+    });
+  });
+
+  it('fails while the policy is broken', async () => {
+    await write('new/dockersh.ini', '[defaults]\nimgae = host\n');
+    expect((await status()).status).toBe(78);
   });
 });
