@@ -25,11 +25,27 @@ const userColumns: Column[] = [
 export function addImageDu(image: Command, console: () => Console): void {
   image
     .command('du')
-    .description("show what images and users' layers take on the disk")
-    .action(async () => {
+    .description("show what images and users' layers take on the disk, most first")
+    .option('--all', 'list users who have nothing, too; --json always does')
+    .action(async ({ all }: { all?: true }) => {
       const cli = console();
-      cli.show(await cli.call('image.du', {}), (use) => report(use, cli));
+      const use = sorted(await cli.call('image.du', {}));
+      cli.show(use, () => report(all === true ? use : { ...use, users: use.users.filter(hasSome) }, cli));
     });
+}
+
+function sorted(use: AdminUse): AdminUse {
+  const bytesOf = ({ layerBytes, snapshotBytes }: AdminUse['users'][number]): number =>
+    layerBytes + snapshotBytes;
+  return {
+    ...use,
+    images: use.images.toSorted((a, b) => b.ownBytes - a.ownBytes || b.sizeBytes - a.sizeBytes),
+    users: use.users.toSorted((a, b) => bytesOf(b) - bytesOf(a)),
+  };
+}
+
+function hasSome({ layerBytes, files, snapshots }: AdminUse['users'][number]): boolean {
+  return layerBytes > 0 || files > 0 || snapshots > 0;
 }
 
 function report(use: AdminUse, cli: Console): string {

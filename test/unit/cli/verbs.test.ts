@@ -208,6 +208,28 @@ describe('image', () => {
     ]);
   });
 
+  it('shows who takes most first, and who has nothing only with --all', async () => {
+    const image = (name: string, ownBytes: number) => ({
+      ...{ names: [name], digest: `sha256:${name}`, sizeBytes: ownBytes, sharedBytes: 0, ownBytes },
+    });
+    const user = (name: string, layerBytes: number, snapshotBytes = 0) => ({
+      ...{ user: name, uid: 1000, account: name, layerBytes, snapshotBytes },
+      ...{ files: layerBytes, snapshots: snapshotBytes > 0 ? 1 : 0 },
+    });
+    const result = {
+      images: [image('small', 1), image('large', 9)],
+      users: [user('none', 0), user('less', 5), user('most', 1, 7)],
+      ...{ layersBytes: 0, blobsBytes: 0, unnamedBytes: 0, temporaryBytes: 0, totalBytes: 0 },
+    };
+    const firstWords = (text: string): string[] => text.split('\n').map((line) => line.split(' ')[0] ?? '');
+    expect(firstWords((await ask(result, ['image', 'du'])).stdout).join(' ')).toBe(
+      'IMAGE large small  USER most less  Images: ',
+    );
+    expect(firstWords((await ask(result, ['image', 'du', '--all'])).stdout)).toContain('none');
+    const json = JSON.parse((await ask(result, ['image', 'du', '--json'])).stdout) as typeof result;
+    expect(json.users.map(({ user: name }) => name)).toEqual(['most', 'less', 'none']);
+  });
+
   it('removes one', async () => {
     const { stdout } = await ask({ name: 'base', removed: true }, ['image', 'rm', 'base']);
     expect(stdout).toBe('removed base\n');
