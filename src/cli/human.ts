@@ -28,6 +28,15 @@ export function humanDuration(ms: number): string {
   return formatDuration(Math.max(0, Math.floor(ms / step) * step));
 }
 
+/** "712µs", "12.3ms", "1.4s", then as humanDuration: steps of a login. */
+export function humanMicroseconds(us: number): string {
+  if (us < 999.5) return `${Math.round(us)}µs`;
+  const ms = us / 1000;
+  if (ms < 999.5) return `${ms < 99.95 ? ms.toFixed(1) : ms.toFixed(0)}ms`;
+  const seconds = ms / 1000;
+  return seconds < 59.95 ? `${seconds.toFixed(1)}s` : humanDuration(ms);
+}
+
 const week = 7 * day;
 const month = 30 * day;
 const year = 365 * day;

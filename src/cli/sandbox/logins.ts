@@ -6,6 +6,7 @@ import { printable } from '../../lib/text/printable.ts';
 import type { AdminLogin } from '../../protocol/admin.ts';
 import type { Console } from '../console.ts';
 import { CliFailure } from '../failure.ts';
+import { humanMicroseconds } from '../human.ts';
 import type { Column } from '../table.ts';
 
 const listColumns: Column[] = [
@@ -13,11 +14,11 @@ const listColumns: Column[] = [
   { header: 'USER' },
   { header: 'AT' },
   { header: 'KIND' },
-  { header: 'TOOK (µs)', align: 'right' },
+  { header: 'TOOK', align: 'right' },
   { header: 'OUTCOME' },
 ];
 
-const stepColumns: Column[] = [{ header: 'STEP' }, { header: 'MICROSECONDS', align: 'right' }];
+const stepColumns: Column[] = [{ header: 'STEP' }, { header: 'TOOK', align: 'right' }];
 
 interface Options {
   last?: true;
@@ -61,14 +62,14 @@ function nothingFound(id: string | undefined): CliFailure {
 
 function listRow(login: AdminLogin): string[] {
   const { id, user, at, kind } = login;
-  return [id, user, localTime(at), kind, microseconds(total(login)), outcomeOf(login)];
+  return [id, user, localTime(at), kind, humanMicroseconds(total(login)), outcomeOf(login)];
 }
 
 function breakdown(login: AdminLogin, cli: Console): string {
   const { id, user, uid, at, kind } = login;
   const title = printable(`${id}: ${user} (${uid}), ${localTime(at)}, ${kind}, ${outcomeOf(login)}`);
-  const steps = login.steps.map(({ name, us }) => [name, microseconds(us)]);
-  return `${title}\n\n${cli.table(stepColumns, [...steps, ['total', microseconds(total(login))]])}`;
+  const steps = login.steps.map(({ name, us }) => [name, humanMicroseconds(us)]);
+  return `${title}\n\n${cli.table(stepColumns, [...steps, ['total', humanMicroseconds(total(login))]])}`;
 }
 
 function outcomeOf({ outcome, count }: AdminLogin): string {
@@ -77,10 +78,6 @@ function outcomeOf({ outcome, count }: AdminLogin): string {
 
 function total(login: AdminLogin): number {
   return login.steps.reduce((sum, { us }) => sum + us, 0);
-}
-
-function microseconds(us: number): string {
-  return String(Math.round(us));
 }
 
 function localTime(at: string): string {

@@ -1,7 +1,7 @@
 // Tests of sizes and durations as people read them.
 
 import { expect, it } from 'vitest';
-import { humanDuration, humanSize } from '../../../src/cli/human.ts';
+import { humanDuration, humanMicroseconds, humanSize } from '../../../src/cli/human.ts';
 
 it.each([
   [0, '0B'],
@@ -27,4 +27,18 @@ it.each([
   [12 * 86_400_000 + 4 * 3_600_000 + 1, '12d4h'],
 ])('%d ms are shown as %s', (ms, text) => {
   expect(humanDuration(ms)).toBe(text);
+});
+
+it.each([
+  [0, '0µs'],
+  [12.4, '12µs'],
+  [999.4, '999µs'],
+  [999.6, '1.0ms'],
+  [12_345, '12.3ms'],
+  [99_960, '100ms'],
+  [999_600, '1.0s'],
+  [59_940_000, '59.9s'],
+  [75_000_000, '1m15s'],
+])('%d µs are shown as %s', (us, text) => {
+  expect(humanMicroseconds(us)).toBe(text);
 });
