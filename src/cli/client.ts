@@ -84,14 +84,25 @@ async function lastAnswer<Verb extends AdminVerb>(
     if ('progress' in answer) {
       options.onProgress?.(answer.progress);
     } else if ('part' in answer) {
-      options.onPart?.(parsePart(verb, answer.part));
+      const part = parsePart(verb, answer.part);
+      options.onPart?.(part);
     } else if (answer.ok) {
       return parseResult(verb, answer.result);
     } else {
       throw answeredFailure(answer.error);
     }
   }
-  throw new DockershError('E_PROTOCOL', { what: 'dockershd closed the connection without an answer' });
+  throw goneMeanwhile();
+}
+
+/** It answers whatever it is asked: without an answer, it has been killed or restarted. */
+function goneMeanwhile(cause?: unknown): DockershError {
+  return new DockershError('E_DAEMON_DOWN', {
+    what: 'dockershd has gone before it answered',
+    why: 'it was stopped, restarted or killed meanwhile',
+    hint: 'Look whether what was asked for has been done, and ask again if not: "journalctl -u dockershd" says why it went.',
+    cause,
+  });
 }
 
 async function* linesOf(socket: Socket): AsyncGenerator<string> {
@@ -167,8 +178,7 @@ function explain(error: unknown, { socketPath }: Pick<CallOptions, 'socketPath'>
     );
   }
   if (hasErrno(error, 'ECONNRESET', 'EPIPE')) {
-    const what = 'dockershd closed the connection without an answer';
-    return new DockershError('E_PROTOCOL', { what, cause: error });
+    return goneMeanwhile(error);
   }
   return error;
 }

@@ -75,8 +75,6 @@ describe('callAdmin', () => {
   });
 
   it.each([
-    ['nothing', raw()],
-    ['half a line', raw('{"ok":true')],
     ['no JSON', raw('hello\n')],
     ['an unknown answer', raw('{"fine":1}\n')],
     ['a result of another shape', raw('{"ok":true,"result":{"version":1}}\n')],
@@ -85,9 +83,17 @@ describe('callAdmin', () => {
       raw(`${JSON.stringify({ ok: true, result: { ...versionResult, extra: 1 } })}\n`),
     ],
     ['an endless line', raw('x'.repeat(adminMaxAnswerBytes + 1))],
-    ['a close without a word', (_request, socket) => socket.destroy()],
   ] satisfies [string, Respond][])('rejects %s', async (_what, respond) => {
     await expect(askVersion(respond)).rejects.toMatchObject({ code: 'E_PROTOCOL' });
+  });
+
+  it.each([
+    ['with nothing', raw()],
+    ['in the middle of a line', raw('{"ok":true')],
+    ['at once', (_request, socket) => socket.destroy()],
+  ] satisfies [string, Respond][])('says that a daemon has gone that ends %s', async (_what, respond) => {
+    const error = { code: 'E_DAEMON_DOWN', what: 'dockershd has gone before it answered' };
+    await expect(askVersion(respond)).rejects.toMatchObject(error);
   });
 
   it('gives up on a daemon that says nothing', async () => {
