@@ -46,6 +46,11 @@ static void send_state(struct supervisor *supervisor) {
     wire_start(&writer, message, sizeof message, MSG_STATE);
     wire_put_text(&writer, TAG_STATE, supervisor->state == STATE_RUNNING ? "running" : "stopping");
     wire_put_u32(&writer, TAG_PID, (uint32_t)supervisor->init_pid);
+    if (supervisor->linger_at_ns != NEVER) {
+        uint64_t now = monotonic_ns();
+        wire_put_u64(&writer, TAG_LINGER_MS,
+                     supervisor->linger_at_ns > now ? (supervisor->linger_at_ns - now) / 1000000u : 0);
+    }
     for (size_t index = 0; index < supervisor->reached; index++) {
         const struct session *session = &supervisor->sessions[index];
         char line[ID_BYTES + NOTE_BYTES + 48];

@@ -9,7 +9,12 @@ import type { Sandbox } from './sandbox.ts';
 
 export async function describeSandbox(sandbox: Sandbox, cgroups: CgroupHost): Promise<SandboxInfo> {
   const { uid, user, image, imageDigest, startedAt } = sandbox.record;
-  const seen = (await sandbox.inspect()) ?? { stopping: false, initPid: 0, sessions: [] };
+  const seen = (await sandbox.inspect()) ?? {
+    stopping: false,
+    initPid: 0,
+    lingerMs: undefined,
+    sessions: [],
+  };
   const { memoryBytes, pids } = await cgroups.usage(cgroupOf(sandbox.record));
   return {
     uid,
@@ -29,7 +34,8 @@ export async function describeSandbox(sandbox: Sandbox, cgroups: CgroupHost): Pr
     pids,
     ...shownOf(sandbox.record),
     startedAt,
-    lingerUntil: seen.sessions.length > 0 ? null : sandbox.lingerUntil,
+    // By the supervisor's clock, which no daemon's restart and nobody who sets the time changes.
+    lingerUntil: seen.lingerMs === undefined ? null : new Date(Date.now() + seen.lingerMs).toISOString(),
   };
 }
 

@@ -43,7 +43,6 @@ export class Sandbox implements Pausable {
   readonly #supervisor: Supervisor;
   #state: 'starting' | 'running' | 'stopping';
   #failure: DockershError | undefined;
-  #idleSinceMs: number | undefined;
 
   private constructor(
     connection: SeqpacketConnection,
@@ -75,7 +74,6 @@ export class Sandbox implements Pausable {
       sessionEnded: (end) => {
         this.#sessions.delete(end.id);
         this.#endedMeanwhile?.add(end.id);
-        this.#idleSinceMs = Date.now();
         events.sessionEnded({ ...end, uid: record.uid });
       },
       left: () => events.left(),
@@ -235,13 +233,6 @@ export class Sandbox implements Pausable {
     for (const { id } of state?.sessions ?? []) if (!ended.has(id)) this.#sessions.add(id);
     this.#endedMeanwhile = undefined;
     return state;
-  }
-
-  /** When it will stop if nobody logs in; as far as this daemon has seen. */
-  get lingerUntil(): string | null {
-    const { lingerMs } = this.record;
-    if (lingerMs === null || this.#idleSinceMs === undefined) return null;
-    return new Date(this.#idleSinceMs + lingerMs).toISOString();
   }
 
   /** Lets it run on without this daemon. */

@@ -8,6 +8,8 @@ import { SessionNote } from './session-message.ts';
 export interface SupervisorState {
   readonly stopping: boolean;
   readonly initPid: number;
+  /** How long it still stays without sessions; undefined: it has some, or stays for ever. */
+  readonly lingerMs: number | undefined;
   readonly sessions: readonly {
     readonly id: string;
     readonly pid: number;
@@ -42,7 +44,13 @@ export function stateOf(message: WireMessage): SupervisorState {
       note: parsed.success ? parsed.data : { startedAt: new Date(0).toISOString() },
     };
   });
-  return { stopping: textOf(message, 'state') !== 'running', initPid: u32Of(message, 'pid') ?? 0, sessions };
+  const [lingerMs] = u64sOf(message, 'lingerMs');
+  return {
+    stopping: textOf(message, 'state') !== 'running',
+    initPid: u32Of(message, 'pid') ?? 0,
+    lingerMs: lingerMs === undefined ? undefined : Number(lingerMs),
+    sessions,
+  };
 }
 
 function parseNote(note: string | undefined): unknown {
