@@ -1,7 +1,7 @@
 // Knows every sandbox with a private network, and tells its supervisor what is another thing by now: the policy, the
 // host's addresses, or who else is in a network that it shares.
 
-import type { DockershError } from '../../lib/errors.ts';
+import { DockershError } from '../../lib/errors.ts';
 import type { PrivateNetwork } from '../../lib/network/network.ts';
 import type { Uid } from '../../lib/values/uid.ts';
 import {
@@ -33,10 +33,13 @@ interface Member {
   /** What its supervisor has, as far as is known. */
   told: NetworkPlan | undefined;
   retry: NodeJS.Timeout | undefined;
+  /** Of one whose network is not known: whether the others wait for that, as it may be their peer. */
+  isAwaited: boolean;
 }
 
 export interface MembersOptions {
-  readonly surroundings: () => Surroundings;
+  /** Undefined: not known yet. */
+  readonly surroundings: () => Surroundings | undefined;
   /** Before a supervisor hears of it, and without a plan when it is gone. */
   readonly planned: (link: SandboxLink, plan: NetworkPlan | undefined) => void;
   /** Its supervisor has made it so. */
@@ -46,6 +49,8 @@ export interface MembersOptions {
 
 /** Those who start or end one after the other are told of together. */
 const togetherMs = 30;
+/** How long those wait for each other that an earlier daemon has started. */
+const othersMs = 1_000;
 /** After a supervisor could not. */
 const againMs = 10_000;
 
@@ -74,12 +79,18 @@ export class Members {
 
   /** What a sandbox that is about to be built is given. */
   planFor(subject: Subject, network: PrivateNetwork): NetworkPlan {
-    return this.#plan(subject, network);
+    const surroundings = this.#options.surroundings();
+    if (surroundings === undefined)
+      throw new DockershError('E_NETWORK', { why: 'the host is not ready for it' });
+    return this.#plan(subject, network, surroundings);
   }
 
   /** `plan`: what its supervisor has been told; undefined: that is not known. */
   join(subject: Subject, tell: Tell, network?: PrivateNetwork, plan?: NetworkPlan): void {
-    this.#members.set(subject.uid, { subject, tell, network, told: plan, retry: undefined });
+    this.#members.set(subject.uid, {
+      ...{ subject, tell, network, told: plan, retry: undefined },
+      isAwaited: network === undefined,
+    });
     if (plan !== undefined) this.#options.planned(subject.link, plan);
     if (network !== undefined && network.networks.length > 0) this.refreshSoon();
   }
@@ -100,6 +111,7 @@ export class Members {
     if (member === undefined) return;
     const before = member.network?.networks;
     member.network = network;
+    if (this.#waitsForOthers(member)) return;
     this.#tell(member);
     // Members of shared networks are each other's concern.
     if ((before ?? []).join() !== network.networks.join()) this.refreshSoon();
@@ -110,16 +122,32 @@ export class Members {
     for (const member of this.#members.values()) this.#tell(member);
   }
 
-  refreshSoon(): void {
+  refreshSoon(ms = togetherMs): void {
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined;
+      for (const member of this.#members.values()) member.isAwaited = false;
       this.refresh();
-    }, togetherMs).unref();
+    }, ms).unref();
   }
 
-  #plan(subject: Subject, network: PrivateNetwork): NetworkPlan {
+  /** After a start of the daemon: else a member would lose its peers until they are known as well. */
+  #waitsForOthers(member: Member): boolean {
+    if (!member.isAwaited) return false;
+    member.isAwaited = false;
+    const isLast = [...this.#members.values()].every(({ isAwaited }) => !isAwaited);
+    if (!isLast) {
+      this.refreshSoon(othersMs);
+      return true;
+    }
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.refresh();
+    return true;
+  }
+
+  #plan(subject: Subject, network: PrivateNetwork, surroundings: Surroundings): NetworkPlan {
     const own = { link: subject.link, hostname: subject.hostname, peers: this.#peersOf(subject, network) };
-    return planOf(network, own, this.#options.surroundings());
+    return planOf(network, own, surroundings);
   }
 
   #peersOf({ uid }: Subject, { networks }: PrivateNetwork): Peer[] {
@@ -132,10 +160,11 @@ export class Members {
   }
 
   #tell(member: Member): void {
-    if (member.network === undefined) return;
+    const surroundings = this.#options.surroundings();
+    if (member.network === undefined || surroundings === undefined) return;
     let plan: NetworkPlan;
     try {
-      plan = this.#plan(member.subject, member.network);
+      plan = this.#plan(member.subject, member.network, surroundings);
     } catch (error) {
       this.#failed(member, error);
       return;

@@ -11,7 +11,7 @@ import { HostNetwork } from './host-network.ts';
 import { HostTable } from './host-table.ts';
 import { linkName } from './links.ts';
 import { Members, type Subject, type Tell } from './members.ts';
-import { type NetworkPlan, opens, type SandboxLink } from './plan.ts';
+import { type NetworkPlan, opens, type SandboxLink, type Surroundings } from './plan.ts';
 import { addressOf, choosePool4, choosePool6, type Pools, resolverOf } from './pool.ts';
 import { RefusedTraffic } from './refused.ts';
 import type { DnsRelay } from './relay.ts';
@@ -40,6 +40,8 @@ interface Basis {
   readonly host: HostNetwork;
   pools: Pools;
   ipv6: Ipv6;
+  /** The host's table and its settings are as they should be. */
+  isReady: boolean;
 }
 
 /** For administrators. */
@@ -125,10 +127,7 @@ export class Networks {
   join(subject: Subject, tell: Tell, network?: PrivateNetwork, plan?: NetworkPlan): void {
     this.#members.join(subject, tell, network, plan);
     this.#options.relay.want();
-    if (this.#basis !== undefined) return;
-    this.#begin().catch((error: unknown) =>
-      this.#options.log.error({ err: error }, 'the way out of running sandboxes cannot be kept open'),
-    );
+    if (this.#basis?.isReady !== true) this.#keepUp();
   }
 
   leave(uid: Uid, link: SandboxLink): void {
@@ -170,7 +169,8 @@ export class Networks {
 
   /** Once for all who ask at a time; whoever asks later after a failure has it tried again. */
   #begin(): Promise<Basis> {
-    if (this.#basis !== undefined && this.#members.size > 0) return Promise.resolve(this.#basis);
+    const basis = this.#basis;
+    if (basis?.isReady === true && this.#members.size > 0) return Promise.resolve(basis);
     this.#beginning ??= this.#settle().finally(() => {
       this.#beginning = undefined;
     });
@@ -180,7 +180,8 @@ export class Networks {
   async #settle(): Promise<Basis> {
     const host = this.#basis?.host ?? HostNetwork.follow(() => this.#hostChanged());
     const pools = this.#poolsOfLinks() ?? (await this.#choosePools(host));
-    this.#basis = { host, pools, ipv6: this.#basis?.ipv6 ?? decideIpv6(host.routes, this.#sysctls) };
+    const ipv6 = this.#basis?.ipv6 ?? decideIpv6(host.routes, this.#sysctls);
+    this.#basis = { host, pools, ipv6, isReady: false };
     await this.#prepareHost(this.#basis);
     return this.#basis;
   }
@@ -220,26 +221,38 @@ export class Networks {
       log.warn({ why: ipv6.why, hint: ipv6.hint }, 'private networks have no IPv6');
     }
     this.#said = true;
+    basis.isReady = true;
   }
 
   #said = false;
+  #retry: NodeJS.Timeout | undefined;
 
   #hostChanged(): void {
-    const basis = this.#basis;
-    if (basis === undefined) return;
-    this.#prepareHost(basis).catch((error: unknown) =>
-      this.#options.log.error({ err: error }, "sandboxes' networks do not follow the host's yet"),
-    );
+    if (this.#basis === undefined) return;
+    this.#basis.isReady = false;
+    this.#keepUp();
     this.#members.refresh();
   }
 
-  #surroundings() {
+  /** Of running sandboxes: what they need of the host, as soon as it can be had. */
+  #keepUp(): void {
+    clearTimeout(this.#retry);
+    this.#begin().catch((error: unknown) => {
+      this.#options.log.error({ err: error }, "sandboxes' networks are not as this host is now");
+      this.#retry = setTimeout(() => this.#keepUp(), againMs).unref();
+    });
+  }
+
+  #surroundings(): Surroundings | undefined {
     const { settings, relay } = this.#options;
     const { publishPool, moshPool } = settings();
-    return { host: this.#basis?.host.routes.own ?? [], relay: relay.socket, publishPool, moshPool };
+    // Without the host's addresses nothing is told: they would be open.
+    if (this.#basis === undefined) return undefined;
+    return { host: this.#basis.host.routes.own, relay: relay.socket, publishPool, moshPool };
   }
 
   [Symbol.dispose](): void {
+    clearTimeout(this.#retry);
     this.#options.relay[Symbol.dispose]();
     this.#members.dispose();
     this.#table[Symbol.dispose]();
@@ -255,6 +268,7 @@ export async function withdrawNetworks(state: NetworkState, log: Logger): Promis
 }
 
 const unableMs = 60_000;
+const againMs = 2_000;
 
 const noPool6: Ipv6 = {
   ok: false,

@@ -219,6 +219,24 @@ describe('members', () => {
     expect(members.size).toBe(3);
   });
 
+  it('of an earlier daemon are told when all are known, and not without their peers', async () => {
+    for (const index of [5, 6, 7])
+      members.join({ ...subject(index), uid: Uid.parse(1000 + index) }, tell(index));
+    for (const index of [5, 6]) members.follow(Uid.parse(1000 + index), aNetwork({ networks: ['again'] }));
+    await settled();
+    expect(told.get(5)).toBeUndefined();
+    members.follow(Uid.parse(1007), aNetwork({ networks: ['again'] }));
+    for (const index of [5, 6, 7]) {
+      expect(told.get(index)?.map(({ peers }) => peers.length)).toEqual([4]);
+      members.leave(Uid.parse(1000 + index), aLink(index));
+    }
+    members.join(subject(8), tell(8));
+    members.join(subject(9), tell(9));
+    members.follow(Uid.parse(1008), aNetwork());
+    await expect.poll(() => told.get(8)?.length, { timeout: 3000 }).toBe(1);
+    for (const index of [8, 9]) members.leave(Uid.parse(1000 + index), aLink(index));
+  });
+
   it('are a thousand, and three hundred in one network, and hear in time', async () => {
     for (let index = 10; index < 1010; index += 1)
       join(index, aNetwork(index < 310 ? { networks: ['big'] } : {}));
