@@ -128,7 +128,7 @@ async function addUser(host: Host, stack: AsyncDisposableStack, shell: string): 
 }
 
 /** Proportional set size, proc_pid_smaps_rollup(5). */
-function pssOf(pid: number): number {
+export function pssOf(pid: number): number {
   const rollup = readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8');
   return Number(/^Pss:\s+(\d+) kB$/m.exec(rollup)?.[1] ?? Number.NaN);
 }

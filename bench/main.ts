@@ -14,6 +14,7 @@ import { hostile } from './hostile.ts';
 import { imageScale, imageUsers } from './image-scale.ts';
 import { imageCommit, imageImport, imagePull } from './images.ts';
 import { memory } from './memory.ts';
+import { networkBytes, networkCold, networkMemory, networkRequests, networkWarm } from './network.ts';
 import { policy } from './policy.ts';
 import { sshCold, sshWarm } from './ssh.ts';
 
@@ -37,6 +38,11 @@ const benchmarks: Record<string, Benchmark> = {
   'image-commit': imageCommit,
   'image-scale': imageScale,
   'image-users': imageUsers,
+  'network-cold': networkCold,
+  'network-warm': networkWarm,
+  'network-bytes': networkBytes,
+  'network-requests': networkRequests,
+  'network-memory': networkMemory,
   hostile,
 };
 
@@ -46,7 +52,7 @@ const onlyByName = ['hostile'];
 const usage = `Usage: sudo script/bench [options] [benchmark …]
 
 Benchmarks, all but the last by default: ${Object.keys(benchmarks).join(' ')}
-"images" stands for all that begin with "image-".
+"images" stands for all that begin with "image-", "networks" for those with "network-".
 
   --rounds N    rounds of each benchmark instead of its own number
   --seconds N   how long "hostile" works beside the attacker, after two minutes in peace at most (60)
@@ -76,7 +82,9 @@ async function main(): Promise<number> {
   const rounds = values.rounds === undefined ? undefined : Number(values.rounds);
   const seconds = values.seconds === undefined ? undefined : Number(values.seconds);
   const names = positionals.flatMap((name) =>
-    name === 'images' ? Object.keys(benchmarks).filter((one) => one.startsWith('image-')) : [name],
+    name === 'images' || name === 'networks'
+      ? Object.keys(benchmarks).filter((one) => one.startsWith(`${name.slice(0, -1)}-`))
+      : [name],
   );
   const unknown = names.filter((name) => !Object.hasOwn(benchmarks, name));
   const wrong = [rounds, seconds].some((n) => n !== undefined && !(Number.isInteger(n) && n > 0));
