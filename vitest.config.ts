@@ -24,6 +24,8 @@ const alone = {
     'test/integration/verbs/memory.test.ts',
     // A file system whose server never answers holds up what the kernel writes for all.
     'test/integration/attacks-descriptors.test.ts',
+    // It counts the kernel's memory, and takes a while to go.
+    'test/integration/network/many-links.test.ts',
     // Doctor looks at every account of the machine, and at what is mounted.
     'test/integration/doctor/doctor.test.ts',
     'test/integration/doctor/firewalls.test.ts',

@@ -1,4 +1,4 @@
-// What a private network costs: logins with one beside logins without, bytes and requests through it beside a plain pair
+// Measures what a private network costs: logins with one beside logins without, bytes and requests through it beside a plain pair
 // of devices, and our own memory. Everything happens in network namespaces of the benchmark's own.
 
 import { join } from 'node:path';
