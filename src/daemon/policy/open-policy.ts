@@ -17,5 +17,15 @@ export async function openPolicy(
   const kept = new KeptPolicy(state, config, log);
   if (defaultNetwork === 'private') return await PolicyStore.open(config, log, kept);
   const file = networkFile(state);
-  return await PolicyStore.open(config, log, kept, (policy) => withOlderNetwork(policy, file));
+  let told = false;
+  return await PolicyStore.open(config, log, kept, (policy) => {
+    if (!told && !policy.defaults.some(({ settings }) => settings.has('network'))) {
+      told = true;
+      log.info(
+        { file },
+        'this installation is older than private networks: sandboxes have none (network = none) where the policy does not say otherwise. Write network = private, or network = none, in [defaults]; docs/network.md has the steps',
+      );
+    }
+    return withOlderNetwork(policy, file);
+  });
 }
