@@ -29,10 +29,15 @@ function roff(text: string): string {
 
 const bold = (text: string): string => `\\fB${roff(text)}\\fR`;
 const italic = (text: string): string => `\\fI${roff(text)}\\fR`;
-const sentence = (text: string): string => {
-  const start = text.slice(0, 1).toUpperCase() + text.slice(1);
+/** A first word that is to be typed keeps its case: "debian:trixie", "linux/arm64", a choice. */
+const sentence = (text: string, typed: readonly string[] = []): string => {
+  const [, word = ''] = /^(\S*?),?(\s|$)/.exec(text) ?? [];
+  const isOrdinary = /^[a-z]+$/.test(word) && !typed.includes(word);
+  const start = isOrdinary ? text.slice(0, 1).toUpperCase() + text.slice(1) : text;
   return /[.!?]$/.test(start) ? start : `${start}.`;
 };
+
+const isEmptyList = (value: unknown): boolean => Array.isArray(value) && value.length === 0;
 
 function optionText(option: Option): string {
   const flags = option.flags.replace(/[<[]?[\w-]+[\]>…]*/g, (word) =>
@@ -40,15 +45,19 @@ function optionText(option: Option): string {
   );
   const notes = [
     option.argChoices === undefined ? undefined : `One of: ${option.argChoices.join(', ')}.`,
-    [undefined, false].includes(option.defaultValue as undefined | false)
+    [undefined, false].includes(option.defaultValue as undefined | false) || isEmptyList(option.defaultValue)
       ? undefined
       : `Default: ${String(option.defaultValueDescription ?? option.defaultValue)}.`,
   ].filter((note) => note !== undefined);
-  const text = [...(option.description === '' ? [] : [sentence(option.description)]), ...notes].join(' ');
+  const typed = [...(option.argChoices ?? []), String(option.defaultValue)];
+  const text = [...(option.description === '' ? [] : [sentence(option.description, typed)]), ...notes].join(
+    ' ',
+  );
   return ['.TP', flags, roff(text)].join('\n');
 }
 
 function argumentText(argument: Argument): string {
+  if (argument.argChoices !== undefined) return argument.argChoices.map(bold).join('|');
   const name = `${argument.name().toUpperCase()}${argument.variadic ? '…' : ''}`;
   return argument.required ? italic(name) : `[${italic(name)}]`;
 }

@@ -2,6 +2,7 @@
 
 import type { Command } from 'commander';
 import { parseImageName } from '../../lib/text/image-name.ts';
+import { printable } from '../../lib/text/printable.ts';
 import type { AdminImage } from '../../protocol/admin.ts';
 import type { Console } from '../console.ts';
 import { humanAgo, humanSize, shortDigest } from '../human.ts';
@@ -21,9 +22,14 @@ export function addImageLs(image: Command, console: () => Console): void {
     .command('ls')
     .alias('list')
     .description('list the images')
-    .action(async () => {
+    .option('-q, --quiet', 'only the names, one a line')
+    .action(async ({ quiet }: { quiet?: true }) => {
       const cli = console();
-      cli.show(await cli.call('image.ls', {}), ({ images }) => cli.table(columns, images.map(row)));
+      cli.show(await cli.call('image.ls', {}), ({ images }) =>
+        quiet === true
+          ? images.map(({ name }) => `${printable(name)}\n`).join('')
+          : cli.table(columns, images.map(row)),
+      );
     });
 }
 
