@@ -1,6 +1,6 @@
 // Failures of dockershctl's commands, with the exit status of each.
 
-import { DockershError, LOGIN_FAILURE_EXIT, sysexits } from '../lib/errors.ts';
+import { DockershError, hasErrno, LOGIN_FAILURE_EXIT, sysexits, toDockershError } from '../lib/errors.ts';
 import type { AdminError } from '../protocol/admin.ts';
 
 /** A failure that the administrator reads; its exit status is one of sysexits(3h). */
@@ -50,5 +50,6 @@ export function toCliFailure(error: unknown): CliFailure {
     return new CliFailure({ code, message, hint, exitCode }, { cause: error });
   }
   const message = error instanceof Error ? error.message : String(error);
+  if (hasErrno(error, 'ENOSPC', 'EDQUOT')) return toCliFailure(toDockershError(error));
   return new CliFailure({ code: 'E_INTERNAL', message, exitCode: sysexits.software }, { cause: error });
 }

@@ -28,10 +28,13 @@ const keptLines = 12;
 export async function runMmdebstrap(request: DebianRequest, options: ImportOptions): Promise<void> {
   const args = mmdebstrapArgs(request);
   requireProgram('mmdebstrap', 'mmdebstrap');
-  const tail = await run([...confinement, 'mmdebstrap', ...args], request.temporary, options);
-  if (tail === undefined) return;
+  const { failed, full, tail } = await run(
+    [...confinement, 'mmdebstrap', ...args],
+    request.temporary,
+    options,
+  );
+  if (!failed) return;
   options.signal?.throwIfAborted();
-  const full = tail.some((line) => line.includes('No space left on device'));
   throw new DockershError(full ? 'E_DISK_FULL' : 'E_INTERNAL', {
     what: `bootstrap of ${request.suite}`,
     why: `mmdebstrap failed: ${tail.join('\n') || 'it said nothing'}`,
@@ -95,12 +98,23 @@ function requireProgram(name: string, debianPackage: string): void {
   });
 }
 
-/** Undefined when all went well, or the last lines that it wrote. */
+/** What the kernel's word is, and what apt says before it begins. */
+export function saysFull(line: string): boolean {
+  return line.includes('No space left on device') || line.includes('have enough free space in');
+}
+
+interface Outcome {
+  readonly failed: boolean;
+  readonly full: boolean;
+  /** The last lines that it wrote. */
+  readonly tail: readonly string[];
+}
+
 async function run(
   [program, ...args]: readonly string[],
   temporary: string,
   { onProgress, signal }: ImportOptions,
-): Promise<string[] | undefined> {
+): Promise<Outcome> {
   const child = spawn(program ?? '', args, {
     cwd: '/',
     env: environment(temporary),
@@ -114,12 +128,14 @@ async function run(
   });
   ended.catch(() => undefined); // awaited below, when everything that it wrote is read
   let tail: string[] = [];
+  let full = false;
   for await (const line of createInterface({ input: child.stderr })) {
     tail = [...tail, line].slice(-keptLines);
+    full ||= saysFull(line);
     const step = /^I: (.+?)\.*$/.exec(line)?.[1];
     if (step !== undefined) onProgress?.({ step });
   }
-  return (await ended) === 0 ? undefined : tail;
+  return { failed: (await ended) !== 0, full, tail };
 }
 
 function environment(temporary: string): NodeJS.ProcessEnv {

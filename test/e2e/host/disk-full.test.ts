@@ -1,63 +1,13 @@
 // The file system that holds the state is full.
 
 import { existsSync } from 'node:fs';
-import { mkdtemp, rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { control } from '../../fixtures/machine.ts';
-import { describeFinished, run, runOk } from '../../fixtures/process.ts';
+import { describeFinished } from '../../fixtures/process.ts';
 import { uniqueName } from '../../fixtures/shell-text.ts';
+import { SmallDisk } from '../../fixtures/small-disk.ts';
 import { World } from '../../fixtures/world.ts';
-
-/** A small ext4 of its own in a file. */
-class SmallDisk implements AsyncDisposable {
-  readonly mountPoint: string;
-  readonly #file: string;
-
-  private constructor(mountPoint: string, file: string) {
-    this.mountPoint = mountPoint;
-    this.#file = file;
-  }
-
-  static async mount(): Promise<SmallDisk> {
-    const mountPoint = await mkdtemp('/tmp/dockersh-test-disk-');
-    const file = `${mountPoint}.img`;
-    await writeFile(file, '');
-    const disk = new SmallDisk(mountPoint, file);
-    try {
-      await runOk('truncate', ['-s', '16M', file]);
-      await runOk('mkfs.ext4', ['-q', '-O', '^has_journal', '-m', '0', '-N', '2000', file]);
-      await runOk('mount', ['-o', 'loop', file, mountPoint]);
-      return disk;
-    } catch (error) {
-      await disk[Symbol.asyncDispose]();
-      throw error;
-    }
-  }
-
-  async fill(): Promise<void> {
-    // To the last block: a large file first, then small ones.
-    await run('dd', ['if=/dev/zero', `of=${this.mountPoint}/filler`, 'bs=64k']);
-    for (const name of ['a', 'b'])
-      await run('dd', ['if=/dev/zero', `of=${this.mountPoint}/${name}`, 'bs=1k']);
-    const { stdout } = await run('df', ['--output=avail', this.mountPoint]);
-    expect(stdout.toString()).toMatch(/\n\s*0\n/);
-  }
-
-  async makeRoom(): Promise<void> {
-    await runOk('rm', [
-      join(this.mountPoint, 'filler'),
-      join(this.mountPoint, 'a'),
-      join(this.mountPoint, 'b'),
-    ]);
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await run('umount', [this.mountPoint]);
-    await rmdir(this.mountPoint);
-    await runOk('rm', ['-f', this.#file]);
-  }
-}
 
 describe.skipIf(control)('a full disk', () => {
   it('refuses a first login, says why, and lets it in when there is room again', async () => {

@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { isStatic } from '../../../src/images/bootstrap/busybox.ts';
-import { mmdebstrapArgs } from '../../../src/images/bootstrap/debian.ts';
+import { mmdebstrapArgs, saysFull } from '../../../src/images/bootstrap/debian.ts';
 
 const root = '/state/tmp/root';
 
@@ -43,4 +43,12 @@ it('a program without an interpreter is static', () => {
     if (shell.readUInt32LE(at) === 3) shell.writeUInt32LE(0, at); // PT_INTERP becomes PT_NULL
   }
   expect(isStatic(shell)).toBe(true);
+});
+
+it.each([
+  ["E: You don't have enough free space in /srv/root/var/cache/apt/archives/.", true],
+  ['tar: ./usr/bin/perl: Cannot write: No space left on device', true],
+  ['E: Unable to locate package no-space', false],
+])('a full disk is what %j says: %s', (line, full) => {
+  expect(saysFull(line)).toBe(full);
 });
