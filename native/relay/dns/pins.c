@@ -16,7 +16,7 @@ static uint32_t seconds_of(uint32_t ttl) {
 }
 
 int pins_ask(int connection, const struct policy *policy, const struct dns_query *query,
-             const uint8_t *answer, size_t length, uint32_t number) {
+             const uint8_t *answer, size_t length, struct pin_number number) {
     static struct dns_address addresses[MOST_ADDRESSES];
     uint16_t sets[MOST_SETS];
     size_t set_count = policy_sets(policy, &query->name, sets, MOST_SETS);
@@ -29,7 +29,8 @@ int pins_ask(int connection, const struct policy *policy, const struct dns_query
         return count;
     struct wire_writer writer;
     wire_start(&writer, message, sizeof message, MSG_RELAY_PIN);
-    wire_put_u32(&writer, TAG_SLOT, number);
+    wire_put_u32(&writer, TAG_SLOT, number.request);
+    wire_put_u32(&writer, TAG_CODE, number.generation);
     for (size_t set = 0; set < set_count; set++) {
         for (int index = 0; index < count; index++) {
             struct pin pin = {.set = sets[set],

@@ -19,6 +19,11 @@ struct pin {
     uint8_t address[16];
 };
 
+// The number of a request, and of the policy that it goes by.
+struct pin_number {
+    uint32_t request, generation;
+};
+
 // How many addresses have been named to the supervisor; 0: no rule is about it; -1: it could not be asked.
 int pins_ask(int connection, const struct policy *policy, const struct dns_query *query,
-             const uint8_t *answer, size_t length, uint32_t number);
+             const uint8_t *answer, size_t length, struct pin_number number);

@@ -100,9 +100,10 @@ static void answered(struct upstream *upstream, const uint8_t *bytes, size_t len
     struct lookup *lookup = OWNER(upstream, struct lookup, upstream);
     struct sandbox *sandbox = lookup->sandbox;
     int pins = 0;
+    lookup->pin = ++sandbox->pins;
+    const struct pin_number number = {lookup->pin, sandbox->generation};
     if (bytes != NULL)
-        pins = pins_ask(sandbox->connection.fd, sandbox->policy, &lookup->query, bytes, length,
-                        lookup->pin = ++sandbox->pins);
+        pins = pins_ask(sandbox->connection.fd, sandbox->policy, &lookup->query, bytes, length, number);
     if (pins > 0 && wait_for_pins(lookup, bytes, length))
         return;
     if (bytes == NULL || pins != 0) {

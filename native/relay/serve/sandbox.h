@@ -24,8 +24,9 @@ struct sandbox {
     struct lookup *lookups;
     struct client *clients;
     unsigned lookup_count, client_count;
-    uint32_t pins;   // asked for, ever
-    uint64_t due_ns; // when all that has been asked would have been within the rate
+    uint32_t pins;       // asked for, ever
+    uint32_t generation; // of the policy, as the supervisor counts
+    uint64_t due_ns;     // when all that has been asked would have been within the rate
 };
 
 // Counts one more. How long to wait instead, where there have been too many: 0 where it has been counted.

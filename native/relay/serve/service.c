@@ -126,6 +126,8 @@ static bool serve(struct sandbox *sandbox, struct wire_reader *reader, int *fds,
     struct wire_field field;
     struct policy *policy = NULL;
     while (wire_next(reader, &field)) {
+        if (field.tag == TAG_CODE)
+            (void)wire_u32(&field, &sandbox->generation);
         if (field.tag == TAG_NET_DNS && policy == NULL)
             policy = policy_parse((const char *)field.value, field.length, follow_interface);
     }

@@ -59,10 +59,11 @@ static void lose(struct relay *relay) {
     relay->failures++;
 }
 
-static bool serve(const struct relay *relay, const struct net_plan *plan, unsigned count) {
+static bool serve(struct relay *relay, const struct net_plan *plan, unsigned count) {
     const int sockets[] = {relay->udp, relay->tcp};
     struct wire_writer writer;
     wire_start(&writer, message, sizeof message, MSG_RELAY_SERVE);
+    wire_put_u32(&writer, TAG_CODE, ++relay->generation);
     wire_put(&writer, TAG_NET_DNS, plan->dns, plan->dns_bytes);
     return wire_send(relay->connection, message, wire_finish(&writer, count), sockets, count) == 0;
 }
@@ -89,16 +90,28 @@ void relay_renew(struct relay *relay, const struct net_plan *plan) {
         lose(relay);
 }
 
-static enum failure pin_all(struct wire_reader *reader, const struct net_plan *plan, int rules,
-                            uint32_t *slot) {
-    enum failure failed = FAILURE_NONE;
+// The sets of a plan that is no longer in force may have other numbers.
+static bool is_of_this_plan(struct wire_reader reader, uint32_t generation) {
+    uint32_t told = 0;
+    struct wire_field field;
+    while (wire_next(&reader, &field)) {
+        if (field.tag == TAG_CODE)
+            (void)wire_u32(&field, &told);
+    }
+    return told == generation;
+}
+
+static enum failure pin_all(struct wire_reader *reader, const struct relay *relay,
+                            const struct net_plan *plan, int rules, uint32_t *slot) {
+    bool valid = is_of_this_plan(*reader, relay->generation);
+    enum failure failed = valid ? FAILURE_NONE : FAILURE_PROTOCOL;
     struct wire_field field;
     while (wire_next(reader, &field)) {
         struct pin pin;
         struct err err = {0};
         if (field.tag == TAG_SLOT)
             (void)wire_u32(&field, slot);
-        if (field.tag != TAG_NET_PIN)
+        if (field.tag != TAG_NET_PIN || !valid)
             continue;
         if (field.length != sizeof pin)
             return FAILURE_PROTOCOL;
@@ -128,7 +141,7 @@ void relay_hear(struct relay *relay, const struct net_plan *plan, int rules) {
         return;
     }
     relay->failures = 0;
-    enum failure failed = pin_all(&reader, plan, rules, &slot);
+    enum failure failed = pin_all(&reader, relay, plan, rules, &slot);
     struct wire_writer writer;
     uint8_t answer[64];
     wire_start(&writer, answer, sizeof answer, MSG_RELAY_PINNED);

@@ -15,9 +15,10 @@ struct relay {
     int connection;       // to the relay; CLOSED_FD while there is none
     uint64_t retry_at_ns; // of monotonic_ns(), when to connect again; UINT64_MAX: not at all
     uint32_t failures;    // in a row
+    uint32_t generation;  // of NET_DNS: what is named by an older one's numbers is refused
 };
 
-#define RELAY_NONE ((struct relay){-EBADF, -EBADF, -EBADF, UINT64_MAX, 0})
+#define RELAY_NONE ((struct relay){-EBADF, -EBADF, -EBADF, UINT64_MAX, 0, 0})
 
 // In the sandbox's network namespace, whose loopback has the address. 0, also where the plan has no relay.
 int relay_open(struct relay *relay, const struct net_plan *plan, struct err *err);
