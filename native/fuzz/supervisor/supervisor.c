@@ -23,7 +23,8 @@ int kill(pid_t pid, int number) {
     return 0;
 }
 
-void supervisor_stop(struct supervisor *stopped) {
+void supervisor_stop(struct supervisor *stopped, const char *why) {
+    (void)why;
     stopped->state = STATE_STOPPING;
 }
 
