@@ -150,5 +150,14 @@ describe.skipIf(control)('dockershctl about private networks', () => {
         { protocol: 'udp', address: '127.0.0.1', first: udp, last: udp, inside: udp },
       ],
     });
+    // At once in the running sandbox.
+    await policy({ publish: '8444:443' });
+    const now = async () => JSON.stringify((await world.host.sandboxOf(login.user)) ?? {});
+    await waitUntil(
+      async () => (await now()).includes('"first":8444') && !(await now()).includes('8443'),
+      'the edit to count',
+      10_000,
+    );
+    expect(await internet.host.ok('ss', '-Hltn')).toMatch(/127\.0\.0\.1:8444\b/);
   });
 });

@@ -169,7 +169,7 @@ async function pools(context: Context): Promise<Finding> {
   if (clashes.length === 0) return ok(written.join(', '));
   return warning(
     clashes.join(', '),
-    `Write network_pool (network_pool6 for IPv6) with a block that nothing uses in [host] of ${(await context.paths()).config}; sandboxes take it when they next start.`,
+    `Write network_pool (network_pool6 for IPv6) with a block that nothing uses in [host] of ${(await context.paths()).config}; it counts when no sandbox with the old one runs any more.`,
   );
 }
 
