@@ -40,6 +40,8 @@ static struct supervisor self;
 
 static void spawner_died(void) {
     self.spawner_pid = 0;
+    if (self.state == STATE_IDLE)
+        supervisor_leave(&self); // of no use to anybody: the daemon has another one started
     session_hear_spawner(&self);
     close_fd_at(&self.spawner);
     self.shared->let_go = self.asked; // and so has it

@@ -1,6 +1,8 @@
 // One sandbox for each user: made once, shared, kept for the linger time, and made again.
 
+import { existsSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { descriptorsOf, supervisorsOf } from '../../fixtures/kernel/descriptors.ts';
 import type { Login } from '../../fixtures/login.ts';
 import { control } from '../../fixtures/machine.ts';
 import type { PolicySection } from '../../fixtures/policy-text.ts';
@@ -144,6 +146,25 @@ describe.skipIf(control)('a sandbox', () => {
       process.kill(spawner, 'SIGKILL');
       const result = await login.ssh('echo again', { timeoutMs: 20_000 });
       expect(result.stdout.toString(), describeFinished(result)).toBe('again\n');
+    }
+  });
+
+  it('is started by no supervisor whose spawner has been killed while it waited', async () => {
+    const login = await newUser('shell', { linger: '0' });
+    const { host } = login;
+    await host.ctl('stop', '--all');
+    await descriptorsOf(host); // all that are to wait are there
+    const waiting = supervisorsOf(host);
+    for (const spawner of [...waiting.values()].flat()) process.kill(spawner, 'SIGKILL');
+    const withSpawner = [...waiting].filter(([, children]) => children.length > 0);
+    await waitUntil(
+      () => withSpawner.every(([pid]) => !existsSync(`/proc/${pid}`)),
+      'supervisors that are of no use to end',
+    );
+    for (let round = 0; round < waiting.size; round += 1) {
+      const result = await login.ssh('echo in');
+      expect(result.stdout.toString(), describeFinished(result)).toBe('in\n');
+      await gone(login);
     }
   });
 
