@@ -263,7 +263,7 @@ describe.each(suites)('on Debian %s', (suite) => {
       `find / -xdev \\( -path /proc -o -path /root -o -path /home -o -path /tmp -o -path /var/log -o -path /var/lib/dockersh/users \\) -prune -o -name '*dockersh*' -print`,
     );
     expect(left).toBe('/var/lib/dockersh\n');
-    expect(await guest.enterOk('ls -A /var/lib/dockersh')).toBe('accounts\nids.json\nusers\n');
+    expect(await guest.enterOk('ls -A /var/lib/dockersh')).toBe('accounts\nids.json\nnetwork.json\nusers\n');
     expect(await guest.enterOk('cat /var/lib/dockersh/users/*/home/kept')).toBe('kept\n');
     expect(
       await guest.enterOk('ls -d /sys/fs/cgroup/*/*dockersh* /run/dockersh 2>/dev/null || echo none'),
