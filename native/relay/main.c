@@ -85,6 +85,7 @@ static int start(const char *path, const char *resolv_conf, struct err *err) {
     int other = lock(path, err);
     if (other != 0)
         return other;
+    (void)signal(SIGPIPE, SIG_IGN);
     (void)signal(SIGHUP, SIG_IGN);
     (void)signal(SIGINT, SIG_IGN);
     cleanup_fd int listener = listen_at(path, err);

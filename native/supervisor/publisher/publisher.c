@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -88,6 +89,7 @@ static void control_ready(struct watch *watch, uint32_t events) {
 
 _Noreturn void publisher_run(int connection, int network, uid_t id) {
     struct err err = {0};
+    (void)signal(SIGPIPE, SIG_IGN); // splice(2) can't be told to send none
     control.ready = control_ready;
     if (setns(network, CLONE_NEWNET) != 0 || loop_open(&err) != 0 ||
         !loop_add(&control, connection, EPOLLIN) || publisher_rights(id, &err) != 0)

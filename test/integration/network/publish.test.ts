@@ -77,6 +77,14 @@ describe('a port of TCP', () => {
     expect(await client('try', '192.0.2.1', '8083')).toBe('ConnectionResetError');
   });
 
+  it('goes on when clients leave in the middle', async () => {
+    const pid = pidOf(await publish('tcp 192.0.2.1 8080-8083 80-83'));
+    await client('leave', '192.0.2.1', '8080');
+    await client('leave', '192.0.2.1', '8080');
+    expect(await client('try', '192.0.2.1', '8080')).toBe('pong');
+    expect(pidOf(await publish('tcp 192.0.2.1 8080-8083 80-83'))).toBe(pid);
+  });
+
   it('has so many connections and no more; others have theirs when these are gone', async () => {
     const holding = host.start(python, [program, 'hold', '192.0.2.1', '8080', '1100']);
     await holding.waitForOutput('\n');
