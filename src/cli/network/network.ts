@@ -53,6 +53,8 @@ export function addNetwork(program: Command, console: () => Console): void {
       const wanted = all.refused.filter(
         (one) => user === undefined || one.user === user || String(one.uid) === user,
       );
+      // A name that nobody has is an error, and no empty list.
+      if (user !== undefined && wanted.length === 0) await cli.call('policy.explain', { user });
       const surroundings = surroundingsOf(all);
       const advise = adviser(cli, surroundings);
       const refused: (AdminRefusal & { readonly wouldPassWith: string })[] = [];

@@ -207,6 +207,9 @@ describe.skipIf(lacks('busybox'))('the memory that a verb takes', () => {
       await refused('maintenance', 'on', '--for', verbs.name, '--message', hugeName);
       await ok('maintenance', 'off');
     },
+    'network ls': async () => await ok('network', 'ls'),
+    'network refused': async () => await refused('network', 'refused', hugeName),
+    message: async () => await refused('message', hugeName, hugeName),
     stop: async () => {
       await ok('stop', verbs.name);
       await refused('stop', hugeName);
