@@ -98,6 +98,10 @@ static void try_program(const char *what, int program) {
         say(what, -1); // of a PID namespace whose first process has ended
         return;
     }
+    if (WIFSIGNALED(status)) { // nothing was run, or not to its end
+        (void)fprintf(stderr, "%s: %s\n", what, strsignal(WTERMSIG(status)));
+        return;
+    }
     errno = WEXITSTATUS(status);
     say(what, errno == 0 ? 0 : -1);
 }

@@ -109,6 +109,7 @@ export class KillHost {
       'ids.json',
       'images',
       'last-good-policy.json',
+      'network.json',
       'users',
     ]);
     expect((await readdir(store)).sort(), about).toEqual(
