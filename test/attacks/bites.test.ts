@@ -65,7 +65,13 @@ beforeAll(async () => {
     for (let name = names.shift(); name !== undefined; name = names.shift()) {
       const target = join(folder, name);
       await mkdir(target);
-      for (const file of ['dockersh-init', 'dockersh-layer', 'dockersh-attack', 'addon.node']) {
+      for (const file of [
+        'dockersh-init',
+        'dockersh-layer',
+        'dockersh-relay',
+        'dockersh-attack',
+        'addon.node',
+      ]) {
         await cp(join(buildFolder, file), join(target, file), { preserveTimestamps: true });
       }
       // PID 1 is nobody's to trace because nobody may read its file.
