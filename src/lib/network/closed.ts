@@ -1,7 +1,7 @@
 // Names what a private network never reaches unless the policy opens it. The kernel is told the same by
 // native/network. Pure.
 
-import { type Address, bitsOf, type Cidr, holds } from './address.ts';
+import { type Address, addressFrom, bitsOf, type Cidr, holds, numberOf } from './address.ts';
 
 /** What is different from host to host. */
 export interface Surroundings {
@@ -15,7 +15,10 @@ const v4 = (address: string, prefix = 32): Cidr => ({ family: 4, address, prefix
 const v6 = (address: string, prefix = 128): Cidr => ({ family: 6, address, prefix });
 
 /** Where clouds answer questions about the machine, credentials among them, to whoever asks from it. */
-const metadata = [v4('169.254.169.254'), v4('168.63.129.16'), v4('100.100.100.200'), v6('fd00:ec2::254')];
+const metadata = [
+  ...[v4('169.254.169.254'), v4('168.63.129.16'), v4('100.100.100.200'), v4('192.0.0.192')],
+  ...[v6('fd00:ec2::254'), v6('fd20:ce::254'), v6('fd00:c1::a9fe:a9fe'), v6('fd00:42::42')],
+];
 
 const always: readonly { readonly what: string; readonly blocks: readonly Cidr[] }[] = [
   { what: "where clouds keep the machine's credentials", blocks: metadata },
@@ -24,7 +27,14 @@ const always: readonly { readonly what: string; readonly blocks: readonly Cidr[]
     what: 'for many hosts at once (multicast, broadcast)',
     blocks: [v4('224.0.0.0', 4), v4('255.255.255.255'), v6('ff00::', 8)],
   },
+  {
+    what: 'no address that another host can have',
+    blocks: [v4('0.0.0.0', 8), v4('127.0.0.0', 8), v6('::', 96), v6('::ffff:0.0.0.0', 96)],
+  },
 ];
+
+/** A translator turns what follows this into an address of IPv4 (RFC 6052). */
+const translated = v6('64:ff9b::', 96);
 
 const inside = [v4('127.0.0.0', 8), v4('0.0.0.0'), v6('::1'), v6('::')];
 
@@ -38,7 +48,10 @@ export function whyClosed(block: Cidr, { pools, host }: Surroundings): string | 
   const known = always.find(({ blocks }) => holdsAny(blocks, block))?.what;
   if (known !== undefined) return known;
   if (holdsAny(host, block)) return 'an address of this host';
-  return holdsAny(pools, block) ? "another sandbox's address" : undefined;
+  if (holdsAny(pools, block)) return "another sandbox's address";
+  if (!holds(translated, block)) return undefined;
+  const behind = addressFrom(4, numberOf(block) & 0xffff_ffffn);
+  return whyClosed({ ...behind, prefix: block.prefix - translated.prefix }, { pools, host });
 }
 
 export const whole = (address: Address): Cidr => ({ ...address, prefix: bitsOf(address.family) });
