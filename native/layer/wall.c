@@ -2,15 +2,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/audit.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "confined.h"
 
 // linux/landlock.h of a kernel that has all of it; headers may be older.
 enum landlock {
@@ -77,31 +75,12 @@ static int restrict_files(const struct wall_folder *folders, size_t count, struc
     return 0;
 }
 
-#if defined(__x86_64__)
-#define MACHINE AUDIT_ARCH_X86_64
-#elif defined(__aarch64__)
-#define MACHINE AUDIT_ARCH_AARCH64
-#endif
-#define LAST_CALL 1024 // x32's numbers lie far above
-
-#define DENY(call)                                                                                           \
-    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_##call, 0, 1),                                                   \
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM)
-
 // A device may only be a whiteout: 0, 0. The number is the call's third argument or its fourth.
 #define DENY_DEVICES(call, argument)                                                                         \
     BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_##call, 0, 4),                                                   \
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[argument])),                   \
         BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 1, 0), BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),  \
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)
-
-static int install(const struct sock_filter *filter, size_t length, struct err *err) {
-    const struct sock_fprog program = {.len = (unsigned short)length,
-                                       .filter = (struct sock_filter *)(uintptr_t)filter};
-    if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) != 0)
-        return err_sys(err, "install a system call filter", NULL);
-    return 0;
-}
 
 // Before the other filter, which sees to it that numbers are those of this machine.
 static int restrict_devices(struct err *err) {
@@ -113,86 +92,81 @@ static int restrict_devices(struct err *err) {
         DENY_DEVICES(mknodat, 3),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
     };
-    return install(filter, sizeof filter / sizeof filter[0], err);
+    return confined_calls(filter, sizeof filter / sizeof filter[0], err);
 }
 
 // What no job needs after it has begun. Landlock says nothing of sockets with a path, and of tracing by root.
 static int restrict_calls(struct err *err) {
     static const struct sock_filter filter[] = {
-        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, MACHINE, 1, 0),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
-        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-        BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, LAST_CALL, 0, 1),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
-        DENY(execve),
-        DENY(execveat),
-        DENY(socket),
-        DENY(connect),
-        DENY(bind),
-        DENY(kill),
-        DENY(tkill),
-        DENY(tgkill),
-        DENY(pidfd_send_signal),
-        DENY(rt_sigqueueinfo),
-        DENY(rt_tgsigqueueinfo),
-        DENY(ptrace),
-        DENY(process_vm_readv),
-        DENY(process_vm_writev),
-        DENY(pidfd_getfd),
-        DENY(kcmp),
-        DENY(pivot_root),
-        DENY(chroot),
-        DENY(fspick),
-        DENY(quotactl),
-        DENY(swapon),
-        DENY(swapoff),
-        DENY(bpf),
-        DENY(perf_event_open),
-        DENY(userfaultfd),
-        DENY(io_uring_setup),
-        DENY(init_module),
-        DENY(finit_module),
-        DENY(delete_module),
-        DENY(kexec_load),
-        DENY(add_key),
-        DENY(keyctl),
-        DENY(request_key),
-        DENY(fanotify_init),
-        DENY(syslog),
-        DENY(reboot),
-        DENY(sethostname),
-        DENY(setdomainname),
+        CALLS_OF_THIS_MACHINE,
+        CALLS_DENY(execve),
+        CALLS_DENY(execveat),
+        CALLS_DENY(socket),
+        CALLS_DENY(connect),
+        CALLS_DENY(bind),
+        CALLS_DENY(kill),
+        CALLS_DENY(tkill),
+        CALLS_DENY(tgkill),
+        CALLS_DENY(pidfd_send_signal),
+        CALLS_DENY(rt_sigqueueinfo),
+        CALLS_DENY(rt_tgsigqueueinfo),
+        CALLS_DENY(ptrace),
+        CALLS_DENY(process_vm_readv),
+        CALLS_DENY(process_vm_writev),
+        CALLS_DENY(pidfd_getfd),
+        CALLS_DENY(kcmp),
+        CALLS_DENY(pivot_root),
+        CALLS_DENY(chroot),
+        CALLS_DENY(fspick),
+        CALLS_DENY(quotactl),
+        CALLS_DENY(swapon),
+        CALLS_DENY(swapoff),
+        CALLS_DENY(bpf),
+        CALLS_DENY(perf_event_open),
+        CALLS_DENY(userfaultfd),
+        CALLS_DENY(io_uring_setup),
+        CALLS_DENY(init_module),
+        CALLS_DENY(finit_module),
+        CALLS_DENY(delete_module),
+        CALLS_DENY(kexec_load),
+        CALLS_DENY(add_key),
+        CALLS_DENY(keyctl),
+        CALLS_DENY(request_key),
+        CALLS_DENY(fanotify_init),
+        CALLS_DENY(syslog),
+        CALLS_DENY(reboot),
+        CALLS_DENY(sethostname),
+        CALLS_DENY(setdomainname),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
     };
-    return install(filter, sizeof filter / sizeof filter[0], err);
+    return confined_calls(filter, sizeof filter / sizeof filter[0], err);
 }
 
 // Landlock says nothing of them for who keeps CAP_SYS_ADMIN.
 static int restrict_mounts(struct err *err) {
     static const struct sock_filter filter[] = {
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-        DENY(mount),
-        DENY(umount2),
-        DENY(unshare),
-        DENY(setns),
-        DENY(open_tree),
-        DENY(move_mount),
-        DENY(fsopen),
-        DENY(fsmount),
-        DENY(mount_setattr),
+        CALLS_DENY(mount),
+        CALLS_DENY(umount2),
+        CALLS_DENY(unshare),
+        CALLS_DENY(setns),
+        CALLS_DENY(open_tree),
+        CALLS_DENY(move_mount),
+        CALLS_DENY(fsopen),
+        CALLS_DENY(fsmount),
+        CALLS_DENY(mount_setattr),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
     };
-    return install(filter, sizeof filter / sizeof filter[0], err);
+    return confined_calls(filter, sizeof filter / sizeof filter[0], err);
 }
 
 static int restrict_handles(struct err *err) {
     static const struct sock_filter filter[] = {
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-        DENY(open_by_handle_at),
+        CALLS_DENY(open_by_handle_at),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
     };
-    return install(filter, sizeof filter / sizeof filter[0], err);
+    return confined_calls(filter, sizeof filter / sizeof filter[0], err);
 }
 
 int wall_calls(unsigned exceptions, struct err *err) {

@@ -2,23 +2,19 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <limits.h>
-#include <linux/audit.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "confined.h"
 #include "dns/servers.h"
 #include "sys.h"
 
@@ -104,94 +100,62 @@ static int restrict_files(const char *resolv_conf, struct err *err) {
 
 // ---- system calls ------------------------------------------------------------------------------------
 
-#if defined(__x86_64__)
-#define MACHINE AUDIT_ARCH_X86_64
-#elif defined(__aarch64__)
-#define MACHINE AUDIT_ARCH_AARCH64
-#endif
-#define LAST_CALL 1024 // x32's numbers lie far above
-
-#define RETURN(action) BPF_STMT(BPF_RET | BPF_K, (action))
-#define ALLOW(call) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_##call, 0, 1), RETURN(SECCOMP_RET_ALLOW)
-#define ARGUMENT(index) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[index]))
-#define IS(value, otherwise) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (value), 0, (otherwise))
-#define REFUSE RETURN(SECCOMP_RET_ERRNO | EPERM)
-
 static const struct sock_filter filter[] = {
-    BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch)),
-    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, MACHINE, 1, 0),
-    RETURN(SECCOMP_RET_KILL_PROCESS),
-    BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-    BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, LAST_CALL, 0, 1),
-    RETURN(SECCOMP_RET_KILL_PROCESS),
+    CALLS_OF_THIS_MACHINE,
 #ifdef SYS_epoll_wait
-    ALLOW(epoll_wait),
+    CALLS_ALLOW(epoll_wait),
 #endif
-    ALLOW(epoll_pwait),
-    ALLOW(epoll_ctl),
-    ALLOW(recvfrom),
-    ALLOW(recvmsg),
-    ALLOW(sendto),
-    ALLOW(sendmsg),
-    ALLOW(connect),
-    ALLOW(accept4),
-    ALLOW(close),
-    ALLOW(read),
-    ALLOW(clock_gettime),
-    ALLOW(getrandom),
-    ALLOW(fcntl),
-    ALLOW(inotify_add_watch),
-    ALLOW(inotify_rm_watch),
+    CALLS_ALLOW(epoll_pwait),
+    CALLS_ALLOW(epoll_ctl),
+    CALLS_ALLOW(recvfrom),
+    CALLS_ALLOW(recvmsg),
+    CALLS_ALLOW(sendto),
+    CALLS_ALLOW(sendmsg),
+    CALLS_ALLOW(connect),
+    CALLS_ALLOW(accept4),
+    CALLS_ALLOW(close),
+    CALLS_ALLOW(read),
+    CALLS_ALLOW(clock_gettime),
+    CALLS_ALLOW(getrandom),
+    CALLS_ALLOW(fcntl),
+    CALLS_ALLOW(inotify_add_watch),
+    CALLS_ALLOW(inotify_rm_watch),
 #ifdef SYS_readlink
-    ALLOW(readlink),
+    CALLS_ALLOW(readlink),
 #endif
-    ALLOW(readlinkat),
-    ALLOW(brk),
-    ALLOW(mmap),
-    ALLOW(munmap),
-    ALLOW(mremap),
-    ALLOW(mprotect),
-    ALLOW(madvise),
-    ALLOW(exit_group),
-    ALLOW(rt_sigreturn),
-    ALLOW(restart_syscall),
+    CALLS_ALLOW(readlinkat),
+    CALLS_ALLOW(brk),
+    CALLS_ALLOW(mmap),
+    CALLS_ALLOW(munmap),
+    CALLS_ALLOW(mremap),
+    CALLS_ALLOW(mprotect),
+    CALLS_ALLOW(madvise),
+    CALLS_ALLOW(exit_group),
+    CALLS_ALLOW(rt_sigreturn),
+    CALLS_ALLOW(restart_syscall),
 // Files to read.
 #ifdef SYS_open
-    IS(SYS_open, 5),
-    ARGUMENT(1),
+    CALLS_IS(SYS_open, 5),
+    CALLS_ARGUMENT(1),
     BPF_STMT(BPF_ALU | BPF_AND | BPF_K, O_ACCMODE | O_CREAT | O_TRUNC),
-    IS(O_RDONLY, 1),
-    RETURN(SECCOMP_RET_ALLOW),
-    REFUSE,
+    CALLS_IS(O_RDONLY, 1),
+    CALLS_RETURN(SECCOMP_RET_ALLOW),
+    CALLS_REFUSE,
 #endif
-    IS(SYS_openat, 5),
-    ARGUMENT(2),
+    CALLS_IS(SYS_openat, 5),
+    CALLS_ARGUMENT(2),
     BPF_STMT(BPF_ALU | BPF_AND | BPF_K, O_ACCMODE | O_CREAT | O_TRUNC),
-    IS(O_RDONLY, 1),
-    RETURN(SECCOMP_RET_ALLOW),
-    REFUSE,
-    // Sockets of the Internet's.
-    IS(SYS_socket, 5),
-    ARGUMENT(0),
-    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AF_INET, 1, 0),
-    IS(AF_INET6, 1),
-    RETURN(SECCOMP_RET_ALLOW),
-    REFUSE,
-    IS(SYS_ioctl, 4),
-    ARGUMENT(1),
-    IS(SIOCGIFINDEX, 1),
-    RETURN(SECCOMP_RET_ALLOW),
-    REFUSE,
-    REFUSE,
+    CALLS_IS(O_RDONLY, 1),
+    CALLS_RETURN(SECCOMP_RET_ALLOW),
+    CALLS_REFUSE,
+    CALLS_INTERNET_SOCKETS,
+    CALLS_IS(SYS_ioctl, 4),
+    CALLS_ARGUMENT(1),
+    CALLS_IS(SIOCGIFINDEX, 1),
+    CALLS_RETURN(SECCOMP_RET_ALLOW),
+    CALLS_REFUSE,
+    CALLS_REFUSE,
 };
-
-static int restrict_calls(struct err *err) {
-    const struct sock_fprog program = {.len = sizeof filter / sizeof filter[0],
-                                       .filter = (struct sock_filter *)(uintptr_t)filter};
-    if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) != 0)
-        return err_sys(err, "install a system call filter", NULL);
-    return 0;
-}
 
 // ---- rights ------------------------------------------------------------------------------------------
 
@@ -208,24 +172,9 @@ static int limit_resources(struct err *err) {
     return 0;
 }
 
-// The groups first, which takes a capability; the user last, with whom all capabilities go (capabilities(7)).
-// Then what a program could give back (no_new_privs), and who could reach in (dumpable, which setresuid() has
-// cleared, too).
-static int drop_ids(struct err *err) {
-    for (int capability = 0; prctl(PR_CAPBSET_READ, capability, 0, 0, 0) >= 0; capability++) {
-        if (prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) != 0)
-            return err_sys(err, "drop a capability from the bounding set", NULL);
-    }
-    if (setgroups(0, NULL) != 0 || setresgid(RELAY_ID, RELAY_ID, RELAY_ID) != 0 ||
-        setresuid(RELAY_ID, RELAY_ID, RELAY_ID) != 0)
-        return err_sys(err, "give up root's ids", NULL);
-    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
-        return err_sys(err, "set no_new_privs", NULL);
-    return 0;
-}
-
 int rights_drop(const char *resolv_conf, struct err *err) {
-    if (limit_resources(err) != 0 || drop_ids(err) != 0 || restrict_files(resolv_conf, err) != 0)
+    if (limit_resources(err) != 0 || confined_ids(RELAY_ID, err) != 0 ||
+        restrict_files(resolv_conf, err) != 0)
         return -1;
-    return restrict_calls(err);
+    return confined_calls(filter, sizeof filter / sizeof filter[0], err);
 }

@@ -1,0 +1,47 @@
+// Gives up what a program that strangers talk to does not need: ids, capabilities and system calls.
+#pragma once
+
+#include <errno.h>
+#include <linux/audit.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
+#include <sys/syscall.h>
+#include <sys/types.h>
+
+#include "err.h"
+
+#if defined(__x86_64__)
+#define CALLS_MACHINE AUDIT_ARCH_X86_64
+#elif defined(__aarch64__)
+#define CALLS_MACHINE AUDIT_ARCH_AARCH64
+#endif
+#define CALLS_LAST 1024 // x32's numbers lie far above
+
+#define CALLS_RETURN(action) BPF_STMT(BPF_RET | BPF_K, (action))
+#define CALLS_REFUSE CALLS_RETURN(SECCOMP_RET_ERRNO | EPERM)
+// Goes on with the next one where it is this value, and past `otherwise` of them where it is not.
+#define CALLS_IS(value, otherwise) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (value), 0, (otherwise))
+#define CALLS_ALLOW(call) CALLS_IS(SYS_##call, 1), CALLS_RETURN(SECCOMP_RET_ALLOW)
+#define CALLS_DENY(call) CALLS_IS(SYS_##call, 1), CALLS_REFUSE
+#define CALLS_ARGUMENT(index) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[index]))
+
+// The first lines of a filter: calls of another machine's, or with x32's numbers, end the process. Loads the
+// call's number.
+#define CALLS_OF_THIS_MACHINE                                                                                \
+    BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch)),                                 \
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, CALLS_MACHINE, 1, 0), CALLS_RETURN(SECCOMP_RET_KILL_PROCESS),    \
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),                               \
+        BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, CALLS_LAST, 0, 1), CALLS_RETURN(SECCOMP_RET_KILL_PROCESS)
+
+// Sockets of IPv4 and IPv6, and no others.
+#define CALLS_INTERNET_SOCKETS                                                                               \
+    CALLS_IS(SYS_socket, 5), CALLS_ARGUMENT(0), BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AF_INET, 1, 0),          \
+        CALLS_IS(AF_INET6, 1), CALLS_RETURN(SECCOMP_RET_ALLOW), CALLS_REFUSE
+
+// Needs no_new_privs, or CAP_SYS_ADMIN. 0, or -1 with `err`.
+int confined_calls(const struct sock_filter *filter, size_t count, struct err *err);
+
+// Becomes `id`, as user and group, with no other group and no capability, for good; nobody of that id can
+// trace it.
+int confined_ids(uid_t id, struct err *err);
