@@ -112,11 +112,18 @@ class Verification {
         if (info.diffId !== diffId) throw broken(diffId, `its description is that of ${info.diffId}`);
         this.#counts.layers += 1;
         await readdir(layout.tree(diffId));
-        // A tree whose blob has not arrived yet, of a pull under way or of one that was killed: no image has it.
-        const arriving = info.blobs.length === 0 && !info.packed && !needed.has(diffId);
-        if (deep && !arriving) await this.#compare(info);
+        // A tree whose blob has not arrived yet, or has gone before it, of a pull that is under way, was given up or was
+        // killed: no image has it.
+        const alone = !info.packed && !needed.has(diffId) && (await this.#isWithoutBlob(info));
+        if (deep && !alone) await this.#compare(info);
       });
     }
+  }
+
+  async #isWithoutBlob({ blobs }: LayerInfo): Promise<boolean> {
+    for (const { digest } of blobs)
+      if ((await blobSize(this.#context.layout, digest)) !== undefined) return false;
+    return true;
   }
 
   /** After layers(): what is derived of a damaged layer says nothing more. */

@@ -222,6 +222,8 @@ describe('names', () => {
     inUse.add(tree);
     await store.remove('two');
     expect(existsSync(tree)).toBe(true);
+    // Its blob has gone, and no image lacks it.
+    expect(await store.verify({ layers: true })).toMatchObject({ layers: 1, problems: [] });
     inUse.clear();
     await store.collectGarbage();
     expect(existsSync(tree)).toBe(false);
