@@ -2,6 +2,7 @@
 
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
+import { descriptorsOf } from '../../fixtures/kernel/descriptors.ts';
 import { added } from '../../fixtures/leaks.ts';
 import type { Login } from '../../fixtures/login.ts';
 import { control } from '../../fixtures/machine.ts';
@@ -107,6 +108,7 @@ it.skipIf(control)('500 rounds of login and logout leak nothing', async () => {
   };
   await runAll([...cold(first).slice(0, 4), ...cold(second).slice(0, 4)], 2);
   await nothingRuns();
+  await descriptorsOf(host); // with as many waiting supervisors as there will ever be
   const before = host.resources();
   await runAll([...cold(first), ...cold(second)], 2);
   await nothingRuns();
