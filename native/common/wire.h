@@ -32,6 +32,10 @@ enum wire_type {
     MSG_OUTSIDE = 5,
     MSG_WAIT = 7,
     MSG_NOTICE = 8,
+    // module in sshd -> daemon, and to the supervisor with the connection
+    MSG_JOIN = 9,
+    // supervisor -> module in sshd
+    MSG_JOINED = 10,
     // login client -> supervisor
     MSG_SIGNAL = 6,
     // daemon -> supervisor
@@ -45,6 +49,7 @@ enum wire_type {
     MSG_NETWORK = 23,
     MSG_COUNT_TRAFFIC = 24,
     MSG_SAY = 25,
+    MSG_CONNECTION = 26,
     // supervisor -> daemon
     MSG_READY = 32,
     MSG_FAILED = 33,
@@ -58,6 +63,7 @@ enum wire_type {
     MSG_NETWORK_SET = 41,
     MSG_NETWORK_REFUSED = 42,
     MSG_TRAFFIC = 43,
+    MSG_CONNECTION_ENDED = 44,
     // daemon -> launcher
     MSG_FORK = 48,
     MSG_DISCARD = 49,
@@ -156,6 +162,15 @@ enum wire_tag {
     TAG_NET_REFUSED = 94,
     TAG_NET_TRAFFIC = 95,
     TAG_NET_PIN = 96,
+    // Of a connection of sshd's.
+    TAG_FROM = 101,
+    TAG_AUTH = 102,
+    TAG_ACCOUNT = 103,
+    TAG_ACCOUNT_GROUP = 104,
+    TAG_HOME_INSIDE = 105,
+    TAG_CLIENT_FOLDER = 106,
+    TAG_RUN = 107,
+    TAG_CONNECTION_OPEN = 108,
 };
 
 // Whether the field is part of a network's plan (network/plan.h).
