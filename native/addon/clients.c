@@ -66,8 +66,12 @@ static bool holds_descriptors(int fd, bool *any) {
 }
 
 static bool is_silenced(int fd) {
-    int on = 1;
+    int on = 1, listens = 0;
+    socklen_t size = sizeof listens;
     (void)shutdown(fd, SHUT_RDWR); // before we look: what is not there now never will be
+    // Those who wait to be accepted would inherit what is set here (until Linux 6.16).
+    if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) != 0 || listens != 0)
+        return listens != 0;
     if (setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof on) != 0)
         return false;
     for (int count = 0; count < MOST_MESSAGES; count++) {

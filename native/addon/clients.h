@@ -13,7 +13,8 @@ napi_value accept_clients(napi_env env, napi_callback_info info);
 // client has gone, or will never say anything that could be one; undefined: nothing is there yet
 napi_value look_at_login(napi_env env, napi_callback_info info);
 // silence(fd): from now on nothing can be sent to us. True: what has been sent holds no descriptor, and has
-// been taken out, so that closing the connection waits for nobody
+// been taken out, so that closing the connection waits for nobody. To a listening socket nobody can connect
+// any more
 napi_value silence(napi_env env, napi_callback_info info);
 // closeAside(fd): true: it is being closed by a thread, however long that takes; false: too many are at it
 napi_value close_aside(napi_env env, napi_callback_info info);

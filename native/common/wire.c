@@ -191,9 +191,11 @@ static unsigned collect_fds(struct msghdr *message, int *fds) {
 
 ssize_t wire_receive(int socket, uint8_t *bytes, size_t size, int *fds, unsigned *fd_count) {
     struct iovec iov = {.iov_base = bytes, .iov_len = size};
+    // With the sender's credentials, which come before the descriptors and would take their room: they are
+    // asked for where a connection is looked at (client.c).
     union {
         struct cmsghdr align;
-        char space[CMSG_SPACE(sizeof(int) * WIRE_MAX_FDS)];
+        char space[CMSG_SPACE(sizeof(struct ucred)) + CMSG_SPACE(sizeof(int) * WIRE_MAX_FDS)];
     } control;
     struct msghdr message = {.msg_iov = &iov,
                              .msg_iovlen = 1,

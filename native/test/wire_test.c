@@ -199,6 +199,24 @@ static void test_descriptors(void) {
     (void)close(pair[1]);
 }
 
+// Whoever has looked at a connection may have asked for the sender's credentials with every message.
+static void test_credentials(void) {
+    int pair[2], fds[WIRE_MAX_FDS], on = 1;
+    unsigned count;
+    uint8_t bytes[256], received[256];
+    static const int most[WIRE_MAX_FDS] = {0, 1, 2};
+    CHECK(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == 0);
+    CHECK(setsockopt(pair[1], SOL_SOCKET, SO_PASSCRED, &on, sizeof on) == 0);
+    size_t length = sample(bytes, sizeof bytes, WIRE_MAX_FDS);
+    CHECK(wire_send(pair[0], bytes, length, most, WIRE_MAX_FDS) == 0);
+    CHECK(wire_receive(pair[1], received, sizeof received, fds, &count) == (ssize_t)length);
+    CHECK(count == WIRE_MAX_FDS);
+    for (unsigned index = 0; index < count; index++)
+        close_fd(fds[index]);
+    (void)close(pair[0]);
+    (void)close(pair[1]);
+}
+
 // Every way of sending descriptors that nobody asked for; none may stay open in the receiver.
 static void test_unwanted_descriptors(void) {
     int pair[2], fds[WIRE_MAX_FDS];
@@ -269,6 +287,7 @@ int main(void) {
     test_no_message_of_ours();
     test_limits();
     test_descriptors();
+    test_credentials();
     test_unwanted_descriptors();
     test_damaged();
     (void)printf("wire_test: ok\n");

@@ -1,6 +1,6 @@
 // While a user has a sandbox they log in by a socket of their own, in whose queue nobody else can stand.
 
-import { existsSync, lstatSync } from 'node:fs';
+import { existsSync, lstatSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -9,6 +9,12 @@ import { control } from '../fixtures/machine.ts';
 import { checkout } from '../fixtures/paths.ts';
 import { describeFinished, type Finished, Running, run, runOk, waitUntil } from '../fixtures/process.ts';
 import { TestUser } from '../fixtures/users.ts';
+
+/** How many wait there to be accepted: what is connecting, by the name that the socket was made with. */
+function connectingTo(socket: string): number {
+  const lines = readFileSync('/proc/net/unix', 'utf8').split('\n');
+  return lines.filter((line) => line.endsWith(` ${socket}.new`) && / 0005 02 /.test(line)).length;
+}
 
 /** Whoever closes the last copy of the attacker's socket waits so long. */
 const lingerMs = 10_000;
@@ -84,6 +90,26 @@ describe.skipIf(control)("a user's own login socket", () => {
     expect(existsSync(door(user))).toBe(false);
     await host.startDaemon();
     expect(existsSync(door(user))).toBe(true);
+  });
+
+  it('serves whoever has come by it when it is closed', async () => {
+    await served(user);
+    await there(user);
+    const { uid, gid } = user;
+    process.kill(host.daemonPid, 'SIGSTOP');
+    const init = host.processes().find(({ exe }) => exe === 'dockersh-init')?.pid ?? 0;
+    process.kill(init, 'SIGKILL');
+    await waitUntil(() => !existsSync(join(host.runFolder, `sandboxes/${uid}.sock`)), 'the sandbox to end');
+    const waiting = [1, 2].map(() => new Running(host.client, ['-c', 'echo served'], { uid, gid }));
+    try {
+      await waitUntil(() => connectingTo(door(user)) === waiting.length, 'them to be in the queue');
+    } finally {
+      process.kill(host.daemonPid, 'SIGCONT');
+    }
+    for (const client of waiting) {
+      const result = await client.finished();
+      expect(result.stdout.toString(), describeFinished(result)).toBe('served\n');
+    }
   });
 
   it('takes nobody else’s time when it is closed with much in its queue', async () => {

@@ -66,7 +66,11 @@ int streams_take(struct streams *streams, const struct child_ends *ends, struct 
     int fds[WIRE_MAX_FDS];
     unsigned count;
     ssize_t length = wire_receive(ends->connection, login, sizeof login, fds, &count);
-    if (length <= 0 || count != 3)
+    if (length == 0)
+        return -1; // it has gone
+    if (length < 0)
+        return err_code(err, FAILURE_DESCRIPTORS, "receive the login", NULL);
+    if (count != 3)
         return err_plain(err, FAILURE_DESCRIPTORS, "the login came without descriptors 0, 1 and 2", NULL);
     *streams = (struct streams){.number = -1};
     cleanup_fd int ptm = CLOSED_FD;
