@@ -1,11 +1,13 @@
 // Parts of dockersh are killed or stand still, one at a time. Nobody but that sandbox's user may notice, and
 // the user only once.
 
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Host } from '../fixtures/host.ts';
-import { control } from '../fixtures/machine.ts';
+import { cgroupsOf } from '../fixtures/leaks.ts';
+import { control, lacks } from '../fixtures/machine.ts';
 import { describeFinished, type Finished, Running, run, waitUntil } from '../fixtures/process.ts';
 import { childrenOf, parentOf } from '../fixtures/supervisor.ts';
 import { TestUser } from '../fixtures/users.ts';
@@ -16,6 +18,7 @@ describe.skipIf(control)('a part that is killed', () => {
   let user: TestUser;
   let other: TestUser;
   let third: TestUser;
+  let fourth: TestUser;
 
   beforeAll(async () => {
     host = parts.use(
@@ -24,7 +27,8 @@ describe.skipIf(control)('a part that is killed', () => {
     user = parts.use(await TestUser.create({ shell: host.client }));
     other = parts.use(await TestUser.create({ shell: host.client }));
     third = parts.use(await TestUser.create({ shell: host.client }));
-    host.uids.push(user.uid, other.uid, third.uid);
+    fourth = parts.use(await TestUser.create({ shell: host.client }));
+    host.uids.push(user.uid, other.uid, third.uid, fourth.uid);
   });
 
   afterAll(async () => {
@@ -105,4 +109,48 @@ describe.skipIf(control)('a part that is killed', () => {
       kill(stopped, 'SIGCONT');
     }
   }, 90_000);
+
+  it.skipIf(lacks('strace'))(
+    'a sandbox that ends: what the daemon clears away is not the next one’s',
+    async () => {
+      await host.setPolicy({ defaults: { image: 'host', linger: '0', nesting: 'yes' } });
+      const { uid, gid } = fourth;
+      const stdio = ['pipe', 'pipe', 'inherit'] as const;
+      await using first = new Running(host.client, ['-c', 'echo up; read line'], {
+        uid,
+        gid,
+        stdio: [...stdio],
+      });
+      await first.waitForOutput('up');
+      const isOwn = (folder: string): boolean => basename(folder).startsWith(`u${uid}-`);
+      const isUnified = (folder: string): boolean => existsSync(join(folder, 'cgroup.controllers'));
+      const [own = ''] = cgroupsOf(host.cgroup).filter((folder) => isOwn(folder) && isUnified(folder));
+      const launchers = childrenOf(host.daemonPid);
+      const supervisors = [...launchers, ...launchers.flatMap(childrenOf)];
+      const traced = (calls: string, delay: string, pids: readonly number[]): Running =>
+        new Running('strace', [
+          ...['-f', '-e', `trace=${calls}`, '-e', `inject=${calls}:${delay}`, '-P', own, '-P', dirname(own)],
+          ...pids.flatMap((pid) => ['-p', String(pid)]),
+        ]);
+      // µs: a supervisor has just made it, and the daemon is about to remove it.
+      await using makers = traced('mkdir,mkdirat', 'delay_exit=300000', supervisors);
+      await using remover = traced('rmdir', 'delay_enter=100000', [host.daemonPid]);
+      const attachedTo = ({ stderr }: Running): number => stderr.toString().split(' attached').length - 1;
+      await waitUntil(
+        () => attachedTo(makers) >= supervisors.length && attachedTo(remover) > 0,
+        'daemon and supervisors to be traced',
+      );
+      first.process.stdin?.end('\n');
+      await first.finished();
+      for (let round = 0; round < 3; round += 1) {
+        const result = await login(fourth, 'exit 5');
+        expect(result.code, describeFinished(result)).toBe(5);
+      }
+      const tracers = [makers, remover];
+      for (const { process: tracer } of tracers) tracer.kill('SIGTERM');
+      await Promise.all(tracers.map((tracer) => tracer.finished()));
+      expect(makers.stderr.toString()).toMatch(/mkdir(at)?\(.*DELAYED/);
+      expect(remover.stderr.toString()).toMatch(/rmdir\(.*DELAYED/);
+    },
+  );
 });

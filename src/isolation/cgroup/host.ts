@@ -253,12 +253,14 @@ export class CgroupHost {
   }
 
   /** Kills everything in a sandbox's cgroup, where the kernel does that by itself. */
-  async kill(name: string): Promise<void> {
+  kill(name: string): void {
     const [parent] = this.parents;
     if (this.version === 1 || parent === undefined) return;
-    await writeFile(path.join(parent, name, 'cgroup.kill'), '1').catch((error: unknown) => {
+    try {
+      writeFileSync(path.join(parent, name, 'cgroup.kill'), '1');
+    } catch (error) {
       if (!hasErrno(error, 'ENOENT', 'ENODEV', 'EOPNOTSUPP')) throw error; // gone already, or before Linux 5.14
-    });
+    }
   }
 
   /** Takes our own folders away again. Only for throw-away daemons: sandboxes must be gone. */

@@ -32,6 +32,8 @@ export class SandboxRegistry {
   readonly #sandboxes = new Map<Uid, Sandbox>();
   /** What is kept open for them. */
   readonly #storages = new Map<Sandbox, AsyncDisposable>();
+  /** Of what a sandbox that has ended left, under names that the user's next one takes. */
+  readonly #clearings = new Map<Uid, Promise<void>>();
 
   /** `isStarting`: another of that uid is being prepared, so that what lies there is not left over. */
   constructor(options: SandboxRegistryOptions, isStarting: (uid: Uid) => boolean) {
@@ -102,7 +104,22 @@ export class SandboxRegistry {
     this.#letGo(sandbox).catch((error: unknown) =>
       log.warn({ err: error, uid }, 'closing the disk of a user'),
     );
-    this.#clearAfter(record).catch((error: unknown) => log.error({ err: error, uid }, 'clean-up failed'));
+    this.#beginClearing(record);
+  }
+
+  /** Resolves when nothing of the user's is cleared away any more: what the next sandbox makes would be. */
+  async cleared(uid: Uid): Promise<void> {
+    await this.#clearings.get(uid);
+  }
+
+  #beginClearing(record: SandboxRecord): void {
+    const { uid } = record;
+    const clearing = this.#clearAfter(record)
+      .catch((error: unknown) => this.#options.log.error({ err: error, uid }, 'clean-up failed'))
+      .finally(() => {
+        if (this.#clearings.get(uid) === clearing) this.#clearings.delete(uid);
+      });
+    this.#clearings.set(uid, clearing);
   }
 
   /** Keeps it open until nothing is left of the sandbox; for none, not at all. */

@@ -169,12 +169,12 @@ export class Sandbox implements Pausable {
    * killed with the sandbox; `killMore` does what else there is to do. Throws E_BUSY where it is of a version
    * that can't be killed from here.
    */
-  async stop(why: string, killMore: () => Promise<void>): Promise<void> {
+  async stop(why: string, killMore: () => void): Promise<void> {
     if (this.#state !== 'stopping') this.#supervisor.stop(why);
     const { stopGraceMs } = this.#record;
     if (await this.#isGoneWithin((stopGraceMs ?? longGraceMs) + endPatienceMs)) return;
     if (this.#supervisor.kill()) {
-      await killMore();
+      killMore(); // at once: its name is the next sandbox's
       // Its death ends its connection; one that the kernel can't end is not waited for.
       if (!(await this.#isGoneWithin(endPatienceMs))) this.#supervisor.abandon();
       return;

@@ -141,7 +141,7 @@ export class Sandboxes implements Engine {
   async #stop(uid: Uid, sandbox: Sandbox | undefined, why = stoppedByRoot): Promise<boolean> {
     if (sandbox === undefined) return false;
     await this.#pauses.ended(uid);
-    await sandbox.stop(why, async () => await this.#options.cgroups.kill(cgroupOf(sandbox.record)));
+    await sandbox.stop(why, () => this.#options.cgroups.kill(cgroupOf(sandbox.record)));
     return true;
   }
 

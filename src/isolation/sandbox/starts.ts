@@ -96,6 +96,7 @@ export class SandboxStarts {
       uid,
       spec.image.layers.map((layer) => layer.path),
     );
+    await this.#parts.registry.cleared(uid);
     const cgroup = await this.#options.cgroups.freeName(cgroupName(uid, spec.user.name));
     const network = this.#networkFor(spec);
     const specification = await this.#specify(spec, storage, cgroup, network);
