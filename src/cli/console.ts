@@ -35,13 +35,13 @@ export class Console {
   readonly stdout: Output;
   readonly stderr: Output;
   readonly options: GlobalOptions;
-  readonly #stdin: Input | undefined;
+  readonly stdin: Input | undefined;
 
   constructor(environment: CliEnvironment, options: GlobalOptions) {
     this.stdout = environment.stdout;
     this.stderr = environment.stderr;
     this.options = options;
-    this.#stdin = environment.stdin;
+    this.stdin = environment.stdin;
   }
 
   /** Prints the result: as it is with --json, else as `human` makes it. */
@@ -78,7 +78,7 @@ export class Console {
 
   /** Returns when somebody at a terminal has agreed to what `warning` says. Throws CliFailure otherwise. */
   async confirm(warning: string): Promise<void> {
-    const input = this.#stdin;
+    const input = this.stdin;
     if (input?.isTTY !== true || this.stderr.isTTY !== true) {
       throw new CliFailure({
         code: 'E_USAGE',

@@ -32,38 +32,66 @@ function tooManyLayers({ input }: { readonly input?: unknown }): string {
 /** The annotation that carries a tag in index.json. Here: the whole name, "registry.example/lab/base:tag". */
 export const refNameAnnotation = 'org.opencontainers.image.ref.name';
 
-const annotations = z.record(z.string(), z.string());
+// Programs in Go write null, an empty text or nothing at all for what is not there, and take each of them.
+function maybe<T extends z.ZodType>(schema: T) {
+  return schema
+    .nullish()
+    .transform((value) => value ?? undefined)
+    .optional();
+}
+const text = z
+  .string()
+  .nullish()
+  .transform((value) => value ?? '');
+const version = z
+  .literal(2)
+  .nullish()
+  .transform((): 2 => 2);
+const mediaType = maybe(z.string().transform((value) => (value === '' ? undefined : value)));
+const annotations = maybe(z.record(z.string(), text));
 
-const platform = z.looseObject({
-  architecture: z.string(),
-  os: z.string(),
-  variant: z.string().optional(),
-});
+const platform = z.looseObject({ architecture: text, os: text, variant: maybe(z.string()) });
 
 export const descriptor = z.looseObject({
   mediaType: z.string(),
   digest: digestSchema,
   /** Bytes. */
   size: z.int().nonnegative(),
-  annotations: annotations.optional(),
-  platform: platform.optional(),
+  annotations,
+  platform: maybe(platform),
+  /** What a manifest is for that is no image. */
+  artifactType: maybe(z.string()),
 });
 export type Descriptor = z.infer<typeof descriptor>;
 
+/** A digest of an algorithm that the store does not use (descriptor.md, "digests"). */
+const strangeDigest = z.looseObject({
+  digest: z.string().regex(/^(?!sha256:)[a-z0-9]+(?:[+._-][a-z0-9]+)*:[A-Za-z0-9=_-]+$/),
+});
+
 export const imageIndex = z.looseObject({
-  schemaVersion: z.literal(2),
-  mediaType: z.string().optional(),
-  manifests: z.array(descriptor),
+  schemaVersion: version,
+  mediaType,
+  /** Without those that have a digest of another algorithm than ours: an index is a choice. */
+  manifests: z
+    .array(z.union([descriptor, strangeDigest.transform(() => undefined)]))
+    .nullable()
+    .transform((entries) => (entries ?? []).filter((entry) => entry !== undefined)),
 });
 export type ImageIndex = z.infer<typeof imageIndex>;
 
 export const imageManifest = z.looseObject({
-  schemaVersion: z.literal(2),
-  mediaType: z.string().optional(),
+  schemaVersion: version,
+  mediaType,
+  artifactType: maybe(z.string()),
   config: descriptor,
   /** Lowest layer first. */
-  layers: z.array(descriptor).min(1).max(maxLayers, { error: tooManyLayers }),
-  annotations: annotations.optional(),
+  layers: z
+    .array(descriptor)
+    .max(maxLayers, { error: tooManyLayers })
+    .nullish()
+    .transform((layers) => layers ?? []),
+  annotations,
 });
 export type ImageManifest = z.infer<typeof imageManifest>;
 
@@ -76,12 +104,13 @@ const historyEntry = z.looseObject({
   empty_layer: z.boolean().nullish(),
 });
 
-// Programs in Go write null for what is not there, and take it as well.
 export const imageConfig = z.looseObject({
   created: z.string().nullish(),
   author: z.string().nullish(),
-  architecture: z.string(),
-  os: z.string().default('linux'),
+  /** Empty: it does not say. */
+  architecture: text,
+  variant: maybe(z.string()),
+  os: text.transform((value) => (value === '' ? 'linux' : value)),
   config: z
     .looseObject({
       Env: z.array(z.string()).nullish(),
@@ -91,11 +120,18 @@ export const imageConfig = z.looseObject({
     })
     .nullish(),
   rootfs: z.looseObject({
-    type: z.literal('layers').default('layers'),
+    type: z
+      .literal('layers')
+      .nullish()
+      .transform(() => 'layers' as const),
     /** Digests of the uncompressed layers, lowest first. */
-    diff_ids: z.array(digestSchema).min(1).max(maxLayers, { error: tooManyLayers }),
+    diff_ids: z
+      .array(digestSchema)
+      .max(maxLayers, { error: tooManyLayers })
+      .nullish()
+      .transform((diffIds) => diffIds ?? []),
   }),
-  history: z.array(historyEntry).nullish(),
+  history: z.array(historyEntry.nullable().transform((step) => step ?? {})).nullish(),
 });
 export type ImageConfig = z.infer<typeof imageConfig>;
 
@@ -103,6 +139,20 @@ export type ImageConfig = z.infer<typeof imageConfig>;
 export function ociArchitecture(arch: string): string {
   const names: Readonly<Record<string, string>> = { x64: 'amd64', ia32: '386' };
   return names[arch] ?? arch;
+}
+
+/** Layers that only whoever made them may hand out; deprecated, as is what docker called foreign. */
+const nondistributable: ReadonlyMap<string, string> = new Map([
+  ['application/vnd.oci.image.layer.nondistributable.v1.tar', mediaTypes.layerTar],
+  ['application/vnd.oci.image.layer.nondistributable.v1.tar+gzip', mediaTypes.layerGzip],
+  ['application/vnd.oci.image.layer.nondistributable.v1.tar+zstd', mediaTypes.layerZstd],
+  ['application/vnd.docker.image.rootfs.foreign.diff.tar', mediaTypes.dockerLayerTar],
+  ['application/vnd.docker.image.rootfs.foreign.diff.tar.gzip', mediaTypes.dockerLayer],
+]);
+
+/** True for a layer that its manifest says is not to be uploaded anywhere. */
+export function mayNotBeDistributed({ mediaType }: Pick<Descriptor, 'mediaType'>): boolean {
+  return nondistributable.has(mediaType);
 }
 
 const ociLayerTypes: Readonly<Record<string, string>> = {

@@ -45,6 +45,7 @@ const adminImageDetails = z.strictObject({
   createdAt: z.string().nullable(),
   author: z.string().nullable(),
   architecture: z.string(),
+  variant: z.string().nullable(),
   os: z.string(),
   sizeBytes: bytes,
   /** As it is in the image: Env, WorkingDir, User, Labels, Entrypoint, Cmd … */

@@ -52,10 +52,11 @@ static int fill_names(struct tar_reader *reader, const struct tar_header *header
     entry->link = take_or_copy(&reader->pax.link, header->link);
     if (entry->path == NULL || entry->link == NULL)
         return err_sys(err, "remember a name", "");
-    if (entry->path[0] == '\0')
-        return err_plain(err, FAILURE_REFUSED, "an entry without a name", "");
     if (kind_of(header, entry->path, &entry->kind, err) < 0)
         return -1;
+    // A folder without a name is the root: programs that strip "./" write it so.
+    if (entry->path[0] == '\0' && entry->kind != TAR_DIRECTORY)
+        return err_plain(err, FAILURE_REFUSED, "an entry without a name", "");
     bool link = entry->kind == TAR_HARDLINK || entry->kind == TAR_SYMLINK;
     if (link && entry->link[0] == '\0')
         return err_plain(err, FAILURE_REFUSED, "a link without a target", "");

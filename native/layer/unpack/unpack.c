@@ -40,11 +40,21 @@ static int check_holes(struct job *job, const struct tar_entry *entry, struct er
     return 0;
 }
 
-static int unpack_entry(struct job *job, const struct tar_entry *entry, struct err *err) {
+// The root of a sandbox is its own: whose the layer says that it is plays no part.
+static void own_root(struct tar_entry *entry, const struct tree_path *path) {
+    if (path->name[0] != '\0')
+        return;
+    entry->uid = entry->uid > ID_MAX ? 0 : entry->uid;
+    entry->gid = entry->gid > ID_MAX ? 0 : entry->gid;
+}
+
+static int unpack_entry(struct job *job, struct tar_entry *entry, struct err *err) {
     struct placing *placing = &job->placing;
     placing->entry = entry;
-    if (tree_count(&job->tree, err) < 0 || attributes_check_ids(entry, err) < 0 ||
-        check_holes(job, entry, err) < 0 || tree_clean(&job->tree, entry->path, &placing->path, err) < 0)
+    if (tree_count(&job->tree, err) < 0 || tree_clean(&job->tree, entry->path, &placing->path, err) < 0)
+        return -1;
+    own_root(entry, &placing->path);
+    if (attributes_check_ids(entry, err) < 0 || check_holes(job, entry, err) < 0)
         return -1;
     // The same archive gives the same tree, whenever it is unpacked: no folder has the time of this moment.
     job->tree.implied = entry->mtime;

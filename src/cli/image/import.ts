@@ -2,14 +2,13 @@
 
 import type { Command } from 'commander';
 import { printable } from '../../lib/text/printable.ts';
-import { resolved } from '../../lib/values/absolute-path.ts';
-import type { AdminParams } from '../../protocol/admin.ts';
 import type { Console } from '../console.ts';
 import { humanSize } from '../human.ts';
 import { type ProgressOptions, progressDisplay, progressOption } from '../progress.ts';
+import { archiveFile } from './archive-file.ts';
 
 const path =
-  'a folder or a file: a root filesystem (folder or tar), an OCI layout (folder or tar), docker save';
+  'a folder or a file: a root filesystem (folder or tar), an OCI layout (folder or tar), docker save, a folder of skopeo; - is standard input';
 
 export function addImageImport(image: Command, console: () => Console): void {
   image
@@ -19,7 +18,7 @@ export function addImageImport(image: Command, console: () => Console): void {
     .argument('<path>', path)
     .addOption(progressOption())
     .action(async (name: string, file: string, options: ProgressOptions) => {
-      await importInto(console(), { name, path: resolved(file) }, options);
+      await importInto(console(), { name }, file, options);
     });
 }
 
@@ -27,18 +26,21 @@ export function addImageLoad(image: Command, console: () => Console): void {
   image
     .command('load')
     .description('import every image of an archive under the names that it brings')
-    .argument('<path>', 'an OCI layout (folder or tar), or an archive of docker save')
+    .argument('<path>', 'an OCI layout (folder or tar), or an archive of docker save; - is standard input')
     .addOption(progressOption())
     .action(async (file: string, options: ProgressOptions) => {
-      await importInto(console(), { path: resolved(file) }, options);
+      await importInto(console(), {}, file, options);
     });
 }
 
 async function importInto(
   cli: Console,
-  request: AdminParams<'image.import'>,
+  named: { readonly name?: string },
+  file: string,
   options: ProgressOptions,
 ): Promise<void> {
+  await using archive = await archiveFile(file, cli.stdin);
+  const request = { ...named, path: archive.path };
   using display = progressDisplay(cli, options);
   const result = await cli.call('image.import', request, { onProgress: (step) => display.show(step) });
   display[Symbol.dispose]();

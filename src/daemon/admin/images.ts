@@ -20,12 +20,10 @@ export function imageHandlers(parts: AdminParts): Handlers<keyof typeof imageVer
       for (const { name: id } of imported) {
         // It may be here to be passed on, but users who are given it get no further than to an error.
         await tellUnusable(images, id, progress);
-        const { os, architecture } = await images.inspect(id);
-        if (fitsPlatform({ os, architecture })) continue;
-        progress({
-          id,
-          step: `for ${os}/${architecture}: on this machine its programs run only by emulation`,
-        });
+        const { os, architecture, variant } = await images.inspect(id);
+        if (fitsPlatform({ os, architecture, variant: variant ?? undefined })) continue;
+        const machine = `${os}/${architecture}${variant === null ? '' : `/${variant}`}`;
+        progress({ id, step: `for ${machine}: on this machine its programs run only by emulation` });
       }
       return { images: imported };
     },

@@ -1,12 +1,13 @@
 // Reads members by name from what an administrator imports, be it a folder or a tar file.
 
 import { constants, createReadStream } from 'node:fs';
-import { open } from 'node:fs/promises';
+import { lstat, open } from 'node:fs/promises';
 import path from 'node:path';
 import type { Readable } from 'node:stream';
 import { parseBoundedJson } from '../../lib/bounded-json.ts';
 import { collect } from '../../lib/collect.ts';
 import { DockershError, hasErrno } from '../../lib/errors.ts';
+import { ifThere } from '../../lib/if-there.ts';
 import { maxDocumentBytes } from '../oci.ts';
 import type { TarMember } from './list-archive.ts';
 
@@ -21,6 +22,8 @@ export interface Bundle {
   readonly path: string;
   /** Undefined where there is no such file. */
   member(name: string): Promise<Member | undefined>;
+  /** Whether there is a folder of this name at its top. */
+  hasFolder(name: string): Promise<boolean>;
 }
 
 const highWaterMark = 256 * 1024;
@@ -39,6 +42,7 @@ export function folderBundle(folder: string): Bundle {
         open: async (start) => (await open(file, readFlags)).createReadStream({ start, highWaterMark }),
       };
     },
+    hasFolder: async (name) => (await ifThere(lstat(path.join(folder, name))))?.isDirectory() ?? false,
   };
 }
 
@@ -84,6 +88,27 @@ export function tarBundle(shown: string, file: string, members: readonly TarMemb
           : createReadStream('/dev/null');
       return { size, open: read };
     },
+    hasFolder: async (name) => members.some((member) => topOf(member) === name && member.kind === 'other'),
+  };
+}
+
+function topOf({ name }: TarMember): string {
+  return path.posix.normalize(name).split('/', 1)[0] ?? '';
+}
+
+/** The bundle below a folder of its own, as "tar -c FOLDER" makes it; itself where there is none or more beside it. */
+export function belowOneFolder(bundle: Bundle, members: readonly TarMember[]): Bundle {
+  const tops = new Set(members.map(topOf));
+  tops.delete('.');
+  const [top] = tops;
+  if (top === undefined || tops.size > 1) return bundle;
+  return {
+    path: bundle.path,
+    member: (name) => bundle.member(`${top}/${name}`),
+    hasFolder: async (name) =>
+      members.some(
+        (member) => member.kind === 'other' && path.posix.normalize(member.name) === `${top}/${name}/`,
+      ),
   };
 }
 
@@ -118,5 +143,14 @@ export function brokenBundle(bundle: Bundle, why: string, cause?: unknown): Dock
     why,
     hint: 'Export or save the image again.',
     cause,
+  });
+}
+
+/** What is something else in the form of an image. */
+export function noImage(bundle: Bundle, why: string): DockershError {
+  return new DockershError('E_USAGE', {
+    what: bundle.path,
+    why,
+    hint: 'Only images of root filesystems can be imported.',
   });
 }

@@ -8,7 +8,8 @@ import { pipeline } from 'node:stream/promises';
 import { DockershError, hasErrno } from '../../lib/errors.ts';
 import { decompressor, sniff } from '../blobs/compression.ts';
 import type { StoreContext } from '../store/context.ts';
-import { type Bundle, folderBundle, tarBundle } from './bundle.ts';
+import { type Bundle, belowOneFolder, folderBundle, tarBundle } from './bundle.ts';
+import { type BundleKind, kindOf } from './bundle-kind.ts';
 import { listArchive, type TarMember } from './list-archive.ts';
 import { type ImportOptions, reportEvery } from './options.ts';
 
@@ -18,7 +19,7 @@ export type Found =
   | FoundImage;
 
 interface FoundImage extends AsyncDisposable {
-  readonly kind: 'oci' | 'docker';
+  readonly kind: BundleKind;
   readonly bundle: Bundle;
 }
 
@@ -65,15 +66,11 @@ const nothingToDispose = { [Symbol.asyncDispose]: async () => undefined };
 
 async function detectFolder(folder: string): Promise<Found> {
   const bundle = folderBundle(folder);
-  if ((await bundle.member('oci-layout')) !== undefined) return { kind: 'oci', bundle, ...nothingToDispose };
-  if ((await bundle.member('manifest.json')) !== undefined) {
-    const layers = await bundle.member('repositories');
-    if (layers !== undefined) return { kind: 'docker', bundle, ...nothingToDispose };
-  }
-  return rootfs;
+  const kind = await kindOf(bundle);
+  return kind === undefined ? rootfs : { kind, bundle, ...nothingToDispose };
 }
 
-/** A plain tar, if it is an image's. Docker's own description wins where an archive has both: it has names. */
+/** A plain tar, if it is an image's. */
 async function imageTar(
   { program }: StoreContext,
   shown: string,
@@ -81,11 +78,12 @@ async function imageTar(
 ): Promise<FoundImage | undefined> {
   const { members, whole } = await listArchive(program, file);
   if (!whole) return undefined;
-  const bundle = tarBundle(shown, file, members);
-  const isDocker = (await bundle.member('manifest.json')) !== undefined;
-  const isOci = (await bundle.member('oci-layout')) !== undefined;
-  if (!isDocker && !isOci) return undefined;
-  return { kind: isDocker ? 'docker' : 'oci', bundle, ...nothingToDispose };
+  const all = tarBundle(shown, file, members);
+  for (const bundle of [all, belowOneFolder(all, members)]) {
+    const kind = await kindOf(bundle);
+    if (kind !== undefined) return { kind, bundle, ...nothingToDispose };
+  }
+  return undefined;
 }
 
 async function headMembers(
@@ -126,11 +124,16 @@ function limitTo(limit: number, what: string): Transform {
 }
 
 const imageNames =
-  /^(\.\/)?(manifest\.json|repositories|oci-layout|index\.json|blobs\/|[0-9a-f]{64}(\.json|\.tar|\/))/;
+  /^(manifest\.json|repositories|oci-layout|index\.json|version$|blobs\/|[0-9a-f]{64}(\.json|\.tar|\/|$))/;
 
+/** What is in an image's archive, at its top or below one folder. */
 function looksLikeImage(members: readonly TarMember[]): boolean {
-  const named = members.filter(({ name }) => name !== './' && name !== '.');
-  return named.length > 0 && named.slice(0, 4).every(({ name }) => imageNames.test(name));
+  const names = members.map(({ name }) => path.posix.normalize(name)).filter((name) => name !== './');
+  const top = names[0]?.split('/', 1)[0] ?? '';
+  const below = names.filter((name) => name !== `${top}/`).map((name) => name.slice(top.length + 1));
+  const allNamed = (some: readonly string[]): boolean =>
+    some.length > 0 && some.slice(0, 4).every((name) => imageNames.test(name));
+  return allNamed(names) || (names.every((name) => name.startsWith(`${top}/`)) && allNamed(below));
 }
 
 async function spooled(

@@ -9,19 +9,22 @@ import { type Descriptor, type ImageManifest, imageConfig, mediaTypes } from '..
 import type { StoreContext } from '../store/context.ts';
 import type { PinSet } from '../store/pins.ts';
 import { type Bundle, brokenBundle, readMember, readMemberJson } from './bundle.ts';
-import { addForeignLayer } from './foreign-layer.ts';
+import { addForeignLayer, type ForeignLayer } from './foreign-layer.ts';
 import { chooseImage, type NamedImage } from './names.ts';
 import { type ImportOptions, reportEvery } from './options.ts';
 
 const savedImage = z.looseObject({
   Config: z.string(),
   RepoTags: z.array(z.string()).nullish(),
-  Layers: z.array(z.string()).min(1),
+  Layers: z
+    .array(z.string())
+    .nullish()
+    .transform((layers) => layers ?? []),
 });
 type SavedImage = z.infer<typeof savedImage>;
-const savedImages = z.array(savedImage).max(1000);
+export const savedImages = z.array(savedImage).max(1000);
 
-interface Parts {
+export interface Parts {
   readonly context: StoreContext;
   readonly pins: PinSet;
   readonly transaction: Transaction;
@@ -74,9 +77,17 @@ async function importLayer(
   diffId: Digest,
   options: ImportOptions,
 ): Promise<Descriptor> {
-  const { bundle, context, pins } = parts;
   const known = await knownBlob(parts, diffId);
-  if (known !== undefined) return known;
+  return known ?? (await importForeign(parts, name, diffId, options)).blob;
+}
+
+/** A layer that is a member of the archive. `diffId`: as the image's configuration has it, where it has one. */
+export async function importForeign(
+  { bundle, context, pins }: Parts,
+  name: string,
+  diffId: Digest | undefined,
+  options: ImportOptions,
+): Promise<ForeignLayer> {
   const member = await bundle.member(name);
   if (member === undefined) throw brokenBundle(bundle, `it has no file ${JSON.stringify(name)}`);
   let bytes = 0;
@@ -85,8 +96,7 @@ async function importLayer(
     bytes += length;
   });
   const label = `${bundle.path}, layer ${name}`;
-  const layer = await addForeignLayer(context, pins, archive, { signal: options.signal, label, diffId });
-  return layer.blob;
+  return await addForeignLayer(context, pins, archive, { signal: options.signal, label, diffId });
 }
 
 async function* counted(

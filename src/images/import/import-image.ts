@@ -6,8 +6,12 @@ import { writableKey } from '../reference.ts';
 import type { StoreContext } from '../store/context.ts';
 import { readStoredImage } from '../store/stored-image.ts';
 import { StoreTransaction } from '../store/transaction.ts';
+import type { BundleKind } from './bundle-kind.ts';
 import { detect, statOrRefuse } from './detect.ts';
-import { importDocker } from './docker-archive.ts';
+import { importDir } from './dir.ts';
+import { importDocker, type Parts } from './docker-archive.ts';
+import { importLegacy } from './docker-legacy.ts';
+import type { NamedImage } from './names.ts';
 import { importOci } from './oci-layout.ts';
 import type { ImportOptions, ImportResult } from './options.ts';
 import { describeRootfs, importFolder, importTar } from './rootfs.ts';
@@ -51,16 +55,31 @@ export async function importImage(
   await using bundle = found;
   await using transaction = new StoreTransaction(context);
   const parts = { context, transaction, pins: transaction.pins, bundle: bundle.bundle };
-  const images =
-    found.kind === 'oci'
-      ? await importOci(transaction, found.bundle, key, options)
-      : await importDocker(parts, key, options);
+  const images = await importBundle(found.kind, parts, key, options);
   options.signal?.throwIfAborted();
   const results: ImportResult[] = [];
   for (const { image, names } of images) {
     for (const name of names) results.push(await tagged(context, transaction, writableKey(name), image));
   }
   return results;
+}
+
+function importBundle(
+  kind: BundleKind,
+  parts: Parts,
+  key: string | undefined,
+  options: ImportOptions,
+): Promise<NamedImage<Descriptor>[]> {
+  switch (kind) {
+    case 'oci':
+      return importOci(parts.transaction, parts.bundle, key, options);
+    case 'docker':
+      return importDocker(parts, key, options);
+    case 'legacy':
+      return importLegacy(parts, key, options);
+    case 'dir':
+      return importDir(parts.transaction, parts.bundle, key, options);
+  }
 }
 
 async function tagged(

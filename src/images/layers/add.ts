@@ -157,7 +157,13 @@ async function layerSource(
   label: string,
 ): Promise<ArchiveSource> {
   const { compression, stream } = await sniff(bytes);
-  const undo = decompressor(label, compression);
+  let undo: Decompressor | undefined;
+  try {
+    undo = decompressor(label, compression);
+  } catch (error) {
+    stream.destroy(); // or its file stays open
+    throw error;
+  }
   if (undo === undefined) return { stages: [stream], readBytes: () => 0, complete: Promise.resolve() };
   return { stages: [stream, undo], readBytes: () => 0, complete: allUsed(undo, size, label) };
 }

@@ -35,8 +35,7 @@ export interface Chain extends ChainTexts {
 
 /** `diffIds`: lowest first. */
 export function chainIdOf(diffIds: readonly Digest[]): Digest {
-  const [lowest, ...rest] = diffIds;
-  if (lowest === undefined) throw new DockershError('E_INTERNAL', { what: 'an image without layers' });
+  const [lowest = digestOf(''), ...rest] = diffIds;
   return rest.reduce((chainId, diffId) => digestOf(`${chainId} ${diffId}`), lowest);
 }
 
@@ -54,6 +53,8 @@ export async function openChain(
   program: LayerProgram,
   diffIds: readonly Digest[],
 ): Promise<Chain> {
+  // An image without layers is one that a user has all to themselves.
+  if (diffIds.length === 0) return { trees: [], passwd: undefined, group: undefined };
   const folder = layout.chain(chainIdOf(diffIds));
   await requireTrees(layout, diffIds);
   const known = await readInfo(folder);

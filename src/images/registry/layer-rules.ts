@@ -2,24 +2,19 @@
 // so that what cannot be taken costs nothing. Pure.
 
 import { z } from 'zod';
-import { type Descriptor, mediaTypes } from '../oci.ts';
+import { whyNoImage } from '../artifact.ts';
+import type { Descriptor } from '../oci.ts';
 import { RegistryError } from './failure.ts';
 import type { RegistryLimits } from './limits.ts';
 
-const layerTypes: ReadonlySet<string> = new Set([
-  mediaTypes.layerTar,
-  mediaTypes.layerGzip,
-  mediaTypes.layerZstd,
-  mediaTypes.dockerLayer,
-  mediaTypes.dockerLayerTar,
-  mediaTypes.dockerLayerZstd,
-]);
-const configTypes: ReadonlySet<string> = new Set([mediaTypes.config, mediaTypes.dockerConfig]);
-
 /** As much of a manifest as says what it is about, whether it is valid otherwise or not. */
 const outline = z.looseObject({
+  artifactType: z.string().nullish(),
   config: z.looseObject({ mediaType: z.string(), size: z.int().nonnegative() }),
-  layers: z.array(z.looseObject({ mediaType: z.string(), size: z.int().nonnegative() })),
+  layers: z
+    .array(z.looseObject({ mediaType: z.string(), size: z.int().nonnegative() }))
+    .nullish()
+    .transform((layers) => layers ?? []),
 });
 
 /** Throws a limit or refused RegistryError. Leaves to the schema what is no manifest at all. */
@@ -29,28 +24,16 @@ export function requireLayers(value: unknown, { digest }: Descriptor, limits: Re
   const { config, layers } = parsed.data;
   const what = `manifest ${digest}`;
   const tooMuch = (why: string): RegistryError => new RegistryError('limit', { what, why });
-  if (!configTypes.has(config.mediaType)) {
-    throw refused(what, `this is no image: its configuration is of the kind ${config.mediaType}`);
+  const why = whyNoImage(parsed.data);
+  if (why !== undefined) {
+    throw new RegistryError('refused', { what, why, hint: 'Only images of root filesystems can be pulled.' });
   }
   if (config.size > limits.configBytes) throw tooMuch(`its configuration has ${config.size} bytes`);
   if (layers.length > limits.layers) {
     throw tooMuch(`it has ${layers.length} layers, the limit is ${limits.layers}`);
   }
-  const strange = layers.find(({ mediaType }) => !layerTypes.has(mediaType));
-  if (strange !== undefined) throw refused(what, reasonOf(strange.mediaType));
   const bytes = layers.reduce((sum, { size }) => sum + size, 0);
   if (bytes > limits.imageBytes) {
     throw tooMuch(`its layers have ${bytes} bytes, the limit is ${limits.imageBytes}`);
   }
-}
-
-/** Layers that name another place to get them from are not followed there: the manifest's author chose it. */
-function reasonOf(mediaType: string): string {
-  if (/foreign|nondistributable/.test(mediaType)) return 'it has layers that registries may not distribute';
-  if (mediaType.endsWith('+encrypted')) return 'it has encrypted layers';
-  return `it has a layer of the kind ${mediaType}`;
-}
-
-function refused(what: string, why: string): RegistryError {
-  return new RegistryError('refused', { what, why, hint: 'Only images of root filesystems can be pulled.' });
 }

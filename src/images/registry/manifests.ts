@@ -14,7 +14,8 @@ import {
   isManifest,
   mediaTypes,
 } from '../oci.ts';
-import { choosePlatform, describePlatform, listPlatforms, type Platform, thisPlatform } from '../platform.ts';
+import { describePlatform, listPlatforms, type Platform, thisPlatform } from '../platform.ts';
+import { selectImage } from '../select.ts';
 import { blobPath, pullScope, pushScope } from './api.ts';
 import type { RegistryClient } from './client.ts';
 import { RegistryError } from './failure.ts';
@@ -32,8 +33,8 @@ export interface RemoteManifest extends RemoteDocument {
   readonly manifest: ImageManifest;
 }
 export interface RemoteImage extends RemoteManifest {
-  /** The index that the name means, where it is one. */
-  readonly index: RemoteDocument | undefined;
+  /** The index that the name means, where it is one, and those within that led on. */
+  readonly indexes: readonly RemoteDocument[];
 }
 
 type Parsed =
@@ -58,15 +59,40 @@ export async function fetchImage(
   platform: Platform = thisPlatform(),
 ): Promise<RemoteImage> {
   const first = await fetchDocument(client, repository, reference);
-  if (first.kind === 'manifest') {
-    return { ...first.document, manifest: first.manifest, index: undefined };
+  if (first.kind === 'manifest') return { ...first.document, manifest: first.manifest, indexes: [] };
+  const what = `index ${first.document.descriptor.digest}`;
+  const read = (entry: Descriptor) => fetchDocument(client, repository, entry.digest, entry.size);
+  const indexes = [first.document];
+  requireEntries(what, first.index, client.limits);
+  const image = await selectImage(first.index.manifests, platform, async (entry) => {
+    const found = await unlessNoImage(read(entry));
+    if (found === undefined) return { kind: 'other' };
+    if (found.kind === 'manifest') return { kind: 'image', image: found };
+    indexes.push(found.document);
+    requireEntries(what, found.index, client.limits);
+    return { kind: 'index', manifests: found.index.manifests };
+  });
+  if (image !== undefined) return { ...image.document, manifest: image.manifest, indexes };
+  throw new RegistryError('missing', {
+    what,
+    why: `there is nothing for ${describePlatform(platform)} in it, but ${listPlatforms(first.index.manifests)}`,
+    hint: 'Choose an image that is made for this kind of machine, or another --platform.',
+  });
+}
+
+function requireEntries(what: string, { manifests }: ImageIndex, limits: RegistryLimits): void {
+  if (manifests.length <= limits.indexEntries) return;
+  throw new RegistryError('limit', { what, why: `it has more than ${limits.indexEntries} entries` });
+}
+
+/** Undefined for what is in an index and no image: it may have one beside it. */
+async function unlessNoImage(document: Promise<Parsed>): Promise<Parsed | undefined> {
+  try {
+    return await document;
+  } catch (error) {
+    if (error instanceof RegistryError && error.fault === 'refused') return undefined;
+    throw error;
   }
-  const chosen = choose(first.index, first.document, platform, client.limits);
-  const second = await fetchDocument(client, repository, chosen.digest, chosen.size);
-  if (second.kind !== 'manifest') {
-    throw refusedImage(second.document, 'it is an index in an index', 'Name the inner one by its digest.');
-  }
-  return { ...second.document, manifest: second.manifest, index: first.document };
 }
 
 /** Makes a tag or digest of the repository mean these bytes. Everything in them must have been sent before. */
@@ -179,29 +205,10 @@ function refuseSchema1(mediaType: string, value: Readonly<Record<string, unknown
   });
 }
 
-function choose(
-  index: ImageIndex,
-  { descriptor }: RemoteDocument,
-  platform: Platform,
-  limits: RegistryLimits,
-): Descriptor {
-  const what = `index ${descriptor.digest}`;
-  if (index.manifests.length > limits.indexEntries) {
-    throw new RegistryError('limit', { what, why: `it has more than ${limits.indexEntries} entries` });
-  }
-  const chosen = choosePlatform(index.manifests, platform);
-  if (chosen !== undefined) return chosen;
-  throw new RegistryError('missing', {
-    what,
-    why: `there is nothing for ${describePlatform(platform)} in it, but ${listPlatforms(index.manifests)}`,
-    hint: 'Choose an image that is made for this kind of machine, or another --platform.',
-  });
-}
-
-function refusedImage({ descriptor }: RemoteDocument, why: string, hint?: string): RegistryError {
+function refusedImage({ descriptor }: RemoteDocument, why: string): RegistryError {
   return new RegistryError('refused', {
     what: `manifest ${descriptor.digest}`,
     why,
-    hint: hint ?? 'Only images of root filesystems can be pulled.',
+    hint: 'Only images of root filesystems can be pulled.',
   });
 }

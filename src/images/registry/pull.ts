@@ -7,10 +7,11 @@ import { DockershError } from '../../lib/errors.ts';
 import { shellWord } from '../../lib/text/shell-word.ts';
 import type { ContentStore, Transaction } from '../content.ts';
 import type { Digest } from '../digest.ts';
-import { type Descriptor, type ImageConfig, imageConfig } from '../oci.ts';
+import { type Descriptor, type ImageConfig, imageConfig, mayNotBeDistributed } from '../oci.ts';
 import { describePlatform, fitsPlatform, type Platform, thisPlatform } from '../platform.ts';
 import { withIndexDigests } from '../store/index-file.ts';
-import { blobSource } from './blobs.ts';
+import { pullScope } from './api.ts';
+import { blobSource, hasBlob } from './blobs.ts';
 import { RegistryClient } from './client.ts';
 import { RegistryError } from './failure.ts';
 import { fetchImage, type RemoteImage } from './manifests.ts';
@@ -126,15 +127,15 @@ async function pullFrom(
   const { shared, bytes } = await fetchContent(transfer, image);
   const manifest = await transaction.putBlob(image.bytes, image.descriptor.mediaType);
   options.signal?.throwIfAborted();
-  const index = image.index?.descriptor.digest;
-  const native = platform.architecture === thisPlatform().architecture;
+  const indexes = image.indexes.map(({ descriptor }) => descriptor.digest);
+  const native = fitsPlatform({ os: 'linux', ...platform });
   // What an index is called by means the image for this machine, whatever else of it is here.
-  const known = index === undefined || !native ? [] : [index];
+  const known = native ? indexes : [];
   await transaction.tag(key, withIndexDigests(manifest, known));
   return {
     name: key,
     digest: manifest.digest,
-    remoteDigest: index ?? manifest.digest,
+    remoteDigest: indexes[0] ?? manifest.digest,
     source: describeRemoteName(remote),
     platform: describePlatform(platform),
     native,
@@ -181,13 +182,26 @@ async function fetchContent(transfer: Transfer, image: RemoteImage) {
   let bytes = 0;
   await inParallel(layers, options.parallel ?? defaultParallel, signal, async (layer, stop) => {
     if (await transaction.hasLayer(layer.blob.digest, layer.diffId)) shared += 1;
-    else
+    else {
+      await requireServed(transfer, layer.blob, stop);
       await fetchLayer(transfer, layer, stop, (length) => {
         bytes += length;
       });
+    }
     meter.done(layer.blob.digest);
   });
   return { shared, bytes };
+}
+
+/** Such layers name other places to get them from, which are not gone to: the manifest's author chose them. */
+async function requireServed({ client, repository }: Transfer, blob: Descriptor, signal: AbortSignal) {
+  if (!mayNotBeDistributed(blob)) return;
+  if (await hasBlob(client, repository, blob.digest, [pullScope(repository)], signal)) return;
+  throw new RegistryError('refused', {
+    what: `layer ${blob.digest}`,
+    why: 'it is one that registries may not distribute, and this one does not have it',
+    hint: 'Get the image as an archive from whoever makes it, and import that.',
+  });
 }
 
 /** `received` hears of every piece that comes over the network. */

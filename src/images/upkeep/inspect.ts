@@ -33,7 +33,10 @@ export interface InspectedImage {
   readonly mediaType: string;
   readonly createdAt: string | null;
   readonly author: string | null;
+  /** Empty: the image does not say. */
   readonly architecture: string;
+  /** "v7", "v3". */
+  readonly variant: string | null;
   readonly os: string;
   readonly sizeBytes: number;
   readonly config: Readonly<Record<string, unknown>>;
@@ -101,6 +104,7 @@ export async function inspectImage(context: StoreContext, name: string): Promise
     createdAt: config.created ?? null,
     author: config.author ?? null,
     architecture: config.architecture,
+    variant: config.variant ?? null,
     os: config.os,
     sizeBytes: layers.reduce((sum, { size }) => sum + size, 0),
     config: config.config ?? {},

@@ -5,6 +5,7 @@ import { mkdir, readdir, readFile, stat, symlink, writeFile } from 'node:fs/prom
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { lacks, program } from '../../fixtures/machine.ts';
+import { ctlBundle, nodeProgram } from '../../fixtures/paths.ts';
 import { describeFinished, runOk } from '../../fixtures/process.ts';
 import { builtImage, builtLayer, writeLayout } from '../images/image-builder.ts';
 import { tar } from '../images/tar-builder.ts';
@@ -84,6 +85,20 @@ describe.skipIf(lacks('busybox'))('images', () => {
     await ctl('image', 'export', 'lab/base:1', file, '--format', 'docker');
     await runOk(program('skopeo'), ['copy', '--quiet', `docker-archive:${file}`, `dir:${path('copied')}`]);
     expect(await readdir(path('copied'))).toContain('manifest.json');
+  });
+
+  it('come from standard input and from pipes, compressed or not, and leave nothing of it', async () => {
+    const before = (await readdir('/var/tmp')).filter((name) => name.startsWith('dockersh-import-'));
+    await ctl('image', 'export', 'lab/base:1', path('piped.tar'));
+    const ctlLine = `"${nodeProgram}" "${ctlBundle}" --socket "${path('run/admin.sock')}"`;
+    const shell = async (script: string): Promise<string> =>
+      await runOk('bash', ['-c', script.replaceAll('CTL', ctlLine)], { cwd: verbs.host.folder });
+    expect(await shell('cat piped.tar | CTL image load -')).toContain('imported lab/base:1: ');
+    expect(await shell('CTL image import lab/piped - < piped.tar')).toContain('imported lab/piped');
+    expect(await shell('CTL image import lab/piped <(gzip -c piped.tar)')).toContain('imported lab/piped');
+    expect(await shell('! CTL image import lab/piped - < /dev/null 2>&1')).toContain('E_');
+    await ctl('image', 'rm', 'lab/piped');
+    expect((await readdir('/var/tmp')).filter((name) => name.startsWith('dockersh-import-'))).toEqual(before);
   });
 
   it('are not written where that is not possible, and leave nothing', async () => {

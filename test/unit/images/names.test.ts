@@ -108,7 +108,6 @@ describe('the index', () => {
   it('is not believed where it names what is no digest', () => {
     const config = { mediaType: 'x', digest: 'sha256:../../../etc/shadow', size: 1 };
     expect(imageManifest.safeParse({ schemaVersion: 2, config, layers: [entry] }).success).toBe(false);
-    expect(imageManifest.safeParse({ schemaVersion: 2, config: entry, layers: [] }).success).toBe(false);
   });
 });
 
