@@ -64,6 +64,7 @@ enum wire_type {
     MSG_NETWORK_REFUSED = 42,
     MSG_TRAFFIC = 43,
     MSG_CONNECTION_ENDED = 44,
+    MSG_PORTS_MISSING = 45,
     // daemon -> launcher
     MSG_FORK = 48,
     MSG_DISCARD = 49,
@@ -162,6 +163,9 @@ enum wire_tag {
     TAG_NET_REFUSED = 94,
     TAG_NET_TRAFFIC = 95,
     TAG_NET_PIN = 96,
+    TAG_NET_RESOLV_CONF = 97,
+    TAG_NET_STRICT = 98,
+    TAG_NET_MISSING = 99,
     // Of a connection of sshd's.
     TAG_FROM = 101,
     TAG_AUTH = 102,
@@ -175,7 +179,8 @@ enum wire_tag {
 
 // Whether the field is part of a network's plan (network/plan.h).
 static inline bool wire_is_network(uint32_t tag) {
-    return tag >= TAG_NET_LINK && tag <= TAG_NET_PEER;
+    return (tag >= TAG_NET_LINK && tag <= TAG_NET_PEER) || tag == TAG_NET_RESOLV_CONF ||
+           tag == TAG_NET_STRICT;
 }
 
 struct wire_writer {

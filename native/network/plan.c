@@ -155,6 +155,20 @@ static bool parse_dns(struct net_plan *plan, const struct wire_field *field) {
     return true;
 }
 
+static bool parse_resolv_conf(struct net_plan *plan, const struct wire_field *field) {
+    free(plan->resolv_conf);
+    plan->resolv_conf = field->length > NET_MOST_RESOLV_CONF_BYTES ? NULL : wire_text(field);
+    return plan->resolv_conf != NULL;
+}
+
+static bool parse_strict(struct net_plan *plan, const struct wire_field *field) {
+    uint32_t strict;
+    if (!wire_u32(field, &strict))
+        return false;
+    plan->strict = strict != 0;
+    return true;
+}
+
 static bool parse_field(struct net_plan *plan, const struct wire_field *field) {
     switch (field->tag) {
     case TAG_NET_LINK:
@@ -183,6 +197,10 @@ static bool parse_field(struct net_plan *plan, const struct wire_field *field) {
         return parse_published(plan, field);
     case TAG_NET_RELAY:
         return parse_relay(plan, field);
+    case TAG_NET_RESOLV_CONF:
+        return parse_resolv_conf(plan, field);
+    case TAG_NET_STRICT:
+        return parse_strict(plan, field);
     default: // TAG_NET_DNS
         return parse_dns(plan, field);
     }
@@ -221,5 +239,6 @@ void net_plan_free(struct net_plan *plan) {
     free(plan->published);
     free(plan->relay);
     free(plan->dns);
+    free(plan->resolv_conf);
     memset(plan, 0, sizeof *plan);
 }

@@ -19,6 +19,7 @@
 #define NET_MOST_PEERS 2048
 #define NET_MOST_PUBLISHED 256
 #define NET_MOST_DNS_BYTES (64 * 1024)
+#define NET_MOST_RESOLV_CONF_BYTES 4096
 
 enum net_kind { NET_NONE = 0, NET_HOST = 1, NET_PRIVATE = 2, NET_KINDS };
 
@@ -63,6 +64,8 @@ struct net_plan {
     char *relay;  // path of the DNS relay's socket; NULL: none
     uint8_t *dns; // for the relay; never read here
     size_t dns_bytes;
+    char *resolv_conf; // what /etc/resolv.conf says inside; NULL: nothing
+    bool strict;       // a port that is published and taken is a failure
 };
 
 // Takes one field into the plan, which begins as all zeros. 1: taken; 0: no field of the network's; -1:

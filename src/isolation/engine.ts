@@ -41,8 +41,6 @@ export interface SandboxSpec extends Limits {
   readonly network: Network;
   /** Of a private network; undefined: there is none. */
   readonly link: SandboxLink | undefined;
-  /** Lines of its published ports, for the user inside; as NetworkPlan has them. */
-  readonly published: readonly string[];
   readonly background: 'keep' | 'kill';
   /** Size of /dev/shm. */
   readonly shmBytes: number | null;
@@ -224,6 +222,8 @@ export interface NetworkInfo {
   readonly networks: readonly string[];
   /** "PROTOCOL ADDRESS PORTS PORTS": of the host, and inside. */
   readonly published: readonly string[];
+  /** "PROTOCOL ADDRESS PORT WHY": those of them that could not be had. */
+  readonly missing: readonly string[];
   /** Undefined: nobody says. */
   readonly traffic: Traffic | undefined;
   /** The latest first. */

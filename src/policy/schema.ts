@@ -41,7 +41,7 @@ const ownKeys = {
     defaultText: 'yes',
     values: 'yes, no',
     applies: 'sandbox',
-    doc: `What happens where this host cannot enforce one of the limits ${limitNames} because its kernel lacks a controller, does not count swap or cannot limit the disk, or disk and inodes because nothing there can hold them, or where one of its devices is not there. yes: logins are refused. no: they go on without it. dockershd names such limits in its log when it starts, and whenever the policy is edited.`,
+    doc: `What happens where this host cannot enforce one of the limits ${limitNames} because its kernel lacks a controller, does not count swap or cannot limit the disk, or disk and inodes because nothing there can hold them, or where one of its devices, or a port that it publishes, is not to be had. yes: logins are refused. no: they go on without it. dockershd names such limits in its log when it starts, and whenever the policy is edited.`,
     example: 'no',
   },
   tmp_size: {

@@ -18,6 +18,15 @@ export const adminPublished = z.strictObject({
   inside: port,
 });
 
+/** A published port that could not be had. */
+export const adminMissingPort = z.strictObject({
+  protocol: z.enum(['tcp', 'udp']),
+  address,
+  port,
+  /** The kernel's word for it. */
+  why: z.string(),
+});
+
 const network = z.strictObject({
   uid: Uid,
   user: userName,
@@ -28,6 +37,8 @@ const network = z.strictObject({
   /** Shared networks that it is in. */
   networks: z.array(z.string()),
   published: z.array(adminPublished),
+  /** Those of them that somebody else has. */
+  missing: z.array(adminMissingPort),
   /** Into and out of the sandbox since it was started; null: not counted. */
   bytesIn: bytes.nullable(),
   bytesOut: bytes.nullable(),

@@ -24,7 +24,7 @@ import {
 } from './admin-fields.ts';
 import { healthVerbs } from './admin-health.ts';
 import { imageVerbs } from './admin-images.ts';
-import { adminPublished, networkVerbs } from './admin-network.ts';
+import { adminMissingPort, adminPublished, networkVerbs } from './admin-network.ts';
 import { policyVerbs } from './admin-policy.ts';
 import { userVerbs } from './admin-users.ts';
 
@@ -69,6 +69,8 @@ export const adminSandbox = z.strictObject({
   ...shownLimitsShape,
   startedAt: timestamp,
   published: z.array(adminPublished),
+  /** Those of them that somebody else has. */
+  missing: z.array(adminMissingPort),
   /** When it will be stopped if nobody logs in again; null while it has sessions or stays forever. */
   lingerUntil: timestamp.nullable(),
 });

@@ -5,11 +5,11 @@
 
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { chmod, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { SandboxSpec } from '../isolation/engine.ts';
 import type { IdMaps } from '../isolation/ids.ts';
-import { hostsText, publishedText, resolvConfText } from '../isolation/network/files.ts';
+import { filesInside, hostsText } from '../isolation/network/files.ts';
 import { field, homeInside } from '../isolation/sandbox/home-inside.ts';
 import { syncFolder } from '../lib/atomic-file.ts';
 import { hasErrno } from '../lib/errors.ts';
@@ -17,8 +17,10 @@ import { type AbsolutePath, below } from '../lib/values/absolute-path.ts';
 
 interface Entry {
   readonly path: string;
-  /** Absent: a folder. */
+  /** With neither: a folder. */
   readonly text?: string;
+  /** Where a symbolic link leads. */
+  readonly link?: string;
 }
 
 const rootLine = 'root:x:0:0:root:/root:/bin/sh';
@@ -81,11 +83,9 @@ async function networkFiles(spec: SandboxSpec): Promise<Entry[]> {
   if (spec.link !== undefined) {
     return [
       { path: 'etc/hosts', text: hostsText(spec.hostname, spec.link.addresses) },
-      {
-        path: 'etc/resolv.conf',
-        text: resolvConfText(await hostText('/etc/resolv.conf'), spec.link.resolver),
-      },
-      { path: 'etc/dockersh/published', text: publishedText(spec.published) },
+      // These change while the sandbox runs, and no file of a layer may.
+      { path: 'etc/resolv.conf', link: `${filesInside}/resolv.conf` },
+      { path: 'etc/dockersh/published', link: `${filesInside}/published` },
     ];
   }
   const hosts = `127.0.0.1\tlocalhost\n127.0.1.1\t${spec.hostname}\n::1\tlocalhost ip6-localhost ip6-loopback\n`;
@@ -148,12 +148,13 @@ async function entriesOf(spec: SandboxSpec, ids: IdMaps): Promise<Entry[]> {
 
 async function writeEntry(root: string, entry: Entry): Promise<void> {
   const target = path.join(root, entry.path);
-  if (entry.text === undefined) {
+  if (entry.text === undefined && entry.link === undefined) {
     await mkdir(target, { recursive: true, mode: 0o755 });
     return;
   }
   await mkdir(path.dirname(target), { recursive: true, mode: 0o755 });
-  await writeFile(target, entry.text, { mode: 0o644 });
+  if (entry.link !== undefined) return await symlink(entry.link, target);
+  await writeFile(target, entry.text ?? '', { mode: 0o644 });
   await chmod(target, 0o644);
 }
 

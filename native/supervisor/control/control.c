@@ -118,6 +118,8 @@ static void start_sandbox(struct supervisor *supervisor, struct wire_reader *rea
     // The first session is on its way; if it never comes, the sandbox must not stay for ever.
     supervisor->linger_at_ns = monotonic_ns() + 10u * 1000000000u;
     send_ready(supervisor);
+    if (publish_some_are_missing(&supervisor->network.publisher))
+        networking_tell_missing(supervisor);
 }
 
 void control_message(struct supervisor *supervisor) {

@@ -10,6 +10,7 @@
 
 // From the first packet that is refused until the daemon hears of it.
 #define REPORT_NS 1000000000u
+#define MISSING_TOLD 64
 
 static void answer(const struct supervisor *supervisor, uint32_t slot, const struct err *err) {
     uint8_t bytes[1024];
@@ -40,6 +41,31 @@ static int publish(struct supervisor *supervisor, struct err *err) {
     return network_publish(&supervisor->network, &supervisor->spec.plan, supervisor->init_pid, &owner, err);
 }
 
+// All that could not be published, as far as a message has room.
+void networking_tell_missing(const struct supervisor *supervisor) {
+    uint8_t bytes[WIRE_HEADER_BYTES + MISSING_TOLD * 160];
+    struct wire_writer writer;
+    size_t told = 0;
+    const struct net_plan *plan = &supervisor->spec.plan;
+    wire_start(&writer, bytes, sizeof bytes, MSG_PORTS_MISSING);
+    for (size_t index = 0; index < plan->published_count; index++) {
+        const struct net_published *range = &plan->published[index];
+        for (unsigned offset = 0; offset <= (unsigned)(range->outside.last - range->outside.first);
+             offset++) {
+            int missing = publish_missing(&supervisor->network.publisher, range, offset);
+            char address[INET6_ADDRSTRLEN], line[128];
+            if (missing == 0 || told == MISSING_TOLD ||
+                inet_ntop(range->address.family, range->address.address, address, sizeof address) == NULL)
+                continue;
+            (void)snprintf(line, sizeof line, "%s %s %u %s", range->protocol == NET_TCP ? "tcp" : "udp",
+                           address, range->outside.first + offset, strerror(missing));
+            wire_put_text(&writer, TAG_NET_MISSING, line);
+            told++;
+        }
+    }
+    (void)tell_daemon(supervisor, &writer, CLOSED_FD);
+}
+
 void networking_change(struct supervisor *supervisor, struct wire_reader *reader) {
     __attribute__((cleanup(net_plan_free))) struct net_plan next = {0};
     struct err err = {0};
@@ -54,6 +80,7 @@ void networking_change(struct supervisor *supervisor, struct wire_reader *reader
             next = before; // which is freed
             // The rules count in any case: a port that is taken is only told.
             (void)publish(supervisor, &err);
+            networking_tell_missing(supervisor);
         }
     }
     answer(supervisor, slot, &err);
@@ -136,6 +163,8 @@ void networking_due(struct supervisor *supervisor, uint64_t now) {
         networking_report(supervisor);
     if (network->relay.retry_at_ns <= now)
         relay_connect(&network->relay, &supervisor->spec.plan);
-    if (network->publish_at_ns <= now)
+    if (network->publish_at_ns <= now) {
         (void)publish(supervisor, &ignored);
+        networking_tell_missing(supervisor);
+    }
 }

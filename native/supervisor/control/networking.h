@@ -5,6 +5,8 @@
 
 // MSG_NETWORK: from now on the network is as this says. Answers MSG_NETWORK_SET.
 void networking_change(struct supervisor *supervisor, struct wire_reader *reader);
+// MSG_PORTS_MISSING: which of the plan's ports could not be published.
+void networking_tell_missing(const struct supervisor *supervisor);
 // MSG_COUNT_TRAFFIC, which is answered by MSG_TRAFFIC.
 void networking_count(struct supervisor *supervisor, struct wire_reader *reader);
 // Something has been refused inside; the daemon hears of it a moment later, of everything until then at once.

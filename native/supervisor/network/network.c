@@ -14,6 +14,8 @@
 #include "shared.h"
 
 #define PUBLISH_AGAIN_NS 1000000000u
+// A port that is another program's may be free some time.
+#define MISSING_AGAIN_NS 5000000000u
 
 // What there is to come back to, and to go to.
 struct places {
@@ -47,6 +49,7 @@ void network_init(struct network *network) {
     network->report_at_ns = network->publish_at_ns = UINT64_MAX;
     network->relay = RELAY_NONE;
     network->publisher = PUBLISHER_NONE;
+    network->files = (struct network_files){.folder = CLOSED_FD};
 }
 
 // In the sandbox's namespace. The rules come before the link is up: nothing has ever passed without them.
@@ -83,12 +86,21 @@ static int make(struct network *network, const struct net_plan *plan, pid_t init
 int network_publish(struct network *network, const struct net_plan *plan, pid_t init_pid,
                     const struct network_owner *owner, struct err *err) {
     cleanup_places struct places places = {CLOSED_FD, CLOSED_FD};
+    int published = 0;
     network->publish_at_ns = UINT64_MAX;
-    if (plan->published_count == 0 && network->publisher.pid == 0)
+    if (plan->published_count > 0 || network->publisher.pid > 0) {
+        if (open_places(&places, init_pid, err) != 0)
+            return -1;
+        published = publish_apply(&network->publisher, plan, places.sandbox, owner->cgroups, owner->id, err);
+    }
+    if (publish_some_are_missing(&network->publisher))
+        network->publish_at_ns = monotonic_ns() + MISSING_AGAIN_NS;
+    network_files_write(&network->files, plan, &network->publisher);
+    if (published != 0 && err->code == FAILURE_PORT && !plan->strict) {
+        *err = (struct err){0};
         return 0;
-    if (open_places(&places, init_pid, err) != 0)
-        return -1;
-    return publish_apply(&network->publisher, plan, places.sandbox, owner->cgroups, owner->id, err);
+    }
+    return published;
 }
 
 void network_reap(struct network *network) {
@@ -159,5 +171,6 @@ void network_close(struct network *network) {
     close_fd_at(&network->refused);
     relay_close(&network->relay);
     publish_end(&network->publisher);
+    network_files_close(&network->files);
     network->report_at_ns = network->publish_at_ns = UINT64_MAX;
 }

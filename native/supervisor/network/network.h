@@ -9,6 +9,7 @@
 #include "cgroup/cgroup.h"
 #include "err.h"
 #include "link/link.h"
+#include "network/files.h"
 #include "network/publish.h"
 #include "network/relay.h"
 #include "plan.h"
@@ -21,7 +22,8 @@ struct network {
     struct refused_list list;
     struct relay relay;
     struct publisher publisher;
-    uint64_t publish_at_ns; // when what publishes ports is started again
+    uint64_t publish_at_ns; // when it is tried again what could not be published
+    struct network_files files;
 };
 
 // What the sandbox's process that publishes ports is counted for, and who it is.
@@ -39,7 +41,7 @@ int network_make(struct network *network, const struct net_plan *plan, pid_t ini
 int network_change(struct network *network, const struct net_plan *plan, const struct net_plan *next,
                    pid_t init_pid, struct err *err);
 // Publishes what the plan says and nothing else: of a sandbox whose network has been made. -1: a port is
-// somebody else's; all others are published.
+// somebody else's, which the plan does not allow; all others are published. What is shown inside follows.
 int network_publish(struct network *network, const struct net_plan *plan, pid_t init_pid,
                     const struct network_owner *owner, struct err *err);
 // A child has ended: where it was what publishes ports, another one is started at publish_at_ns.

@@ -27,6 +27,8 @@ struct publication {
     uint16_t outside, inside;
     uint32_t id;
     bool wanted;
+    bool of_many; // of a range of UDP: whoever wants one of them goes on to the next
+    int missing;  // why it could not be had (errno); 0: it is published
 };
 
 // ---- what is published ----------------------------------------------------------------------------------
@@ -147,16 +149,22 @@ void publish_end(struct publisher *publisher) {
 
 typedef int each_port(struct publisher *publisher, const struct publication *one, struct err *err);
 
+static struct publication one_of(const struct net_published *range, unsigned offset) {
+    bool is_many = range->outside.first < range->outside.last;
+    return (struct publication){.address = range->address,
+                                .protocol = range->protocol,
+                                .outside = (uint16_t)(range->outside.first + offset),
+                                .inside = (uint16_t)(range->inside.first + offset),
+                                .of_many = is_many && range->protocol == NET_UDP};
+}
+
 // Of a range of UDP, whose user takes any that is there (mosh), one is enough.
 static int for_range(struct publisher *publisher, const struct net_published *range, each_port *each,
                      struct err *err) {
     const struct err before = *err;
     unsigned good = 0, bad = 0;
     for (unsigned offset = 0; offset <= (unsigned)(range->outside.last - range->outside.first); offset++) {
-        struct publication one = {.address = range->address,
-                                  .protocol = range->protocol,
-                                  .outside = (uint16_t)(range->outside.first + offset),
-                                  .inside = (uint16_t)(range->inside.first + offset)};
+        const struct publication one = one_of(range, offset);
         *(each(publisher, &one, err) == 0 ? &good : &bad) += 1;
     }
     if (bad > 0 && (range->protocol != NET_UDP || good == 0))
@@ -186,24 +194,40 @@ static int for_each(struct publisher *publisher, const struct net_plan *plan, ea
 static int want(struct publisher *publisher, const struct publication *one, struct err *err) {
     struct publication *known = find(publisher, one);
     (void)err;
-    if (known != NULL)
-        known->wanted = true;
+    // One that is held inside, or not, because it was of many, or not, begins anew.
+    if (known == NULL || (known->missing != 0 && known->of_many != one->of_many))
+        return 0;
+    known->wanted = true;
+    known->of_many = one->of_many;
     return 0;
 }
 
+// The first one is told.
+static int fail(struct err *err, const struct err *failed) {
+    if (err->code == FAILURE_NONE)
+        *err = *failed;
+    return -1;
+}
+
+// One that can't be had is remembered with the reason. Of a range of UDP it is held inside as well:
+// mosh-server would choose it, and its client talk to another program of the host's for ever.
 static int add(struct publisher *publisher, const struct publication *one, struct err *err) {
-    if (find(publisher, one) != NULL)
+    struct publication *known = find(publisher, one);
+    if (known != NULL && known->missing == 0)
         return 0;
     struct err failed = {0};
     cleanup_fd int fd = listen_at(one, &failed);
-    const struct publication *added = fd < 0 ? NULL : one_more(publisher, one);
-    if (fd >= 0 && (added == NULL || !say(publisher, MSG_PUBLISH, added, fd)))
+    if (known != NULL && fd < 0)
+        return fail(err, &failed);
+    if (known != NULL && known->of_many)
+        (void)say(publisher, MSG_UNPUBLISH, known, CLOSED_FD); // it was held
+    if (known == NULL)
+        known = one_more(publisher, one);
+    if (known != NULL)
+        known->missing = failed.code == FAILURE_NONE ? 0 : failed.number;
+    if (known == NULL || ((fd >= 0 || known->of_many) && !say(publisher, MSG_PUBLISH, known, fd)))
         (void)err_plain(&failed, FAILURE_SYSTEM, "what publishes ports has ended", NULL);
-    if (failed.code == FAILURE_NONE)
-        return 0;
-    if (err->code == FAILURE_NONE) // the first one is told
-        *err = failed;
-    return -1;
+    return failed.code == FAILURE_NONE ? 0 : fail(err, &failed);
 }
 
 // Waits until they are closed: others may want the same ports.
@@ -240,4 +264,18 @@ int publish_apply(struct publisher *publisher, const struct net_plan *plan, int 
     if (publisher->pid == 0 && start(publisher, network, cgroups, id, err) != 0)
         return -1;
     return for_each(publisher, plan, add, err);
+}
+
+int publish_missing(const struct publisher *publisher, const struct net_published *range, unsigned offset) {
+    const struct publication one = one_of(range, offset);
+    const struct publication *known = find(publisher, &one);
+    return known == NULL ? ENOSPC : known->missing;
+}
+
+bool publish_some_are_missing(const struct publisher *publisher) {
+    for (size_t index = 0; index < publisher->count; index++) {
+        if (publisher->list[index].missing != 0)
+            return true;
+    }
+    return false;
 }

@@ -29,6 +29,9 @@ struct publisher {
 // does not name.
 int publish_apply(struct publisher *publisher, const struct net_plan *plan, int network,
                   const struct cgroups *cgroups, uid_t id, struct err *err);
+// Why a port of this range can't be had (errno); 0: it is published.
+int publish_missing(const struct publisher *publisher, const struct net_published *range, unsigned offset);
+bool publish_some_are_missing(const struct publisher *publisher);
 // Its process has ended: it has been reaped. publish_apply() starts another.
 void publish_lost(struct publisher *publisher);
 // Ends it, and waits for its end.

@@ -14,6 +14,7 @@
 static struct watch control;
 static struct port *ports;
 
+// `fd`: what listens; CLOSED_FD: somebody else has the port, and no program inside may have its own either.
 static void add(uint32_t id, uint16_t inside, bool stream, int fd) {
     struct port *port = calloc(1, sizeof *port);
     if (port == NULL)
@@ -21,6 +22,10 @@ static void add(uint32_t id, uint16_t inside, bool stream, int fd) {
     *port = (struct port){.id = id, .inside = inside, .stream = stream, .next = ports};
     port->watch.ready = stream ? streams_ready : datagrams_ready;
     ports = port;
+    if (fd < 0) {
+        port->watch.fd = inside_hold(inside); // never asked: what comes there is nobody's
+        return;
+    }
     if (!loop_add(&port->watch, fd, EPOLLIN))
         _exit(1);
     if (!stream)
@@ -54,8 +59,8 @@ static void obey(struct wire_reader *reader, int *fds, unsigned count) {
     struct port *port = ports;
     while (port != NULL && port->id != id)
         port = port->next;
-    if (reader->type == MSG_PUBLISH && port == NULL && count == 1)
-        add(id, (uint16_t)inside, stream != 0, take_fd(&fds[0]));
+    if (reader->type == MSG_PUBLISH && port == NULL && count <= 1)
+        add(id, (uint16_t)inside, stream != 0, count == 1 ? take_fd(&fds[0]) : CLOSED_FD);
     else if (reader->type == MSG_UNPUBLISH && port != NULL)
         leave_out(port);
 }

@@ -13,7 +13,8 @@
 #define CONNECTIONS_MOST 1024 // of TCP, at a time
 #define FLOWS_MOST 512        // of UDP, at a time
 
-// A port of the host that is held. `inside`: the one that it leads to.
+// A port of the host that is held. `inside`: the one that it leads to. One that somebody else has on the host
+// is held inside instead.
 struct port {
     struct watch watch;
     struct port *next;
@@ -38,3 +39,5 @@ void datagrams_end(const struct port *port);
 
 // inside.c: a socket to the port on the loopback inside, by IPv4 or IPv6, that is connected or about to be.
 int inside_connect(int type, bool six, uint16_t port);
+// Takes a port of UDP inside, at every address, so that no program there can. -1: one has it already.
+int inside_hold(uint16_t port);

@@ -10,18 +10,36 @@
 #define MOST_DESCRIPTORS 16384
 
 static const struct sock_filter filter[] = {
-    CALLS_OF_THIS_MACHINE,        CALLS_ALLOW(splice),
+    CALLS_OF_THIS_MACHINE,
+    CALLS_ALLOW(splice),
 #ifdef SYS_epoll_wait
     CALLS_ALLOW(epoll_wait),
 #endif
-    CALLS_ALLOW(epoll_pwait),     CALLS_ALLOW(epoll_ctl),  CALLS_ALLOW(recvfrom),
-    CALLS_ALLOW(recvmsg),         CALLS_ALLOW(sendto),     CALLS_ALLOW(sendmsg),
-    CALLS_ALLOW(connect),         CALLS_ALLOW(accept4),    CALLS_ALLOW(shutdown),
-    CALLS_ALLOW(setsockopt),      CALLS_ALLOW(pipe2),      CALLS_ALLOW(close),
-    CALLS_ALLOW(clock_gettime),   CALLS_ALLOW(brk),        CALLS_ALLOW(mmap),
-    CALLS_ALLOW(munmap),          CALLS_ALLOW(mremap),     CALLS_ALLOW(mprotect),
-    CALLS_ALLOW(madvise),         CALLS_ALLOW(exit_group), CALLS_ALLOW(rt_sigreturn),
-    CALLS_ALLOW(restart_syscall), CALLS_INTERNET_SOCKETS,  CALLS_REFUSE,
+    CALLS_ALLOW(epoll_pwait),
+    CALLS_ALLOW(epoll_ctl),
+    CALLS_ALLOW(recvfrom),
+    CALLS_ALLOW(recvmsg),
+    CALLS_ALLOW(sendto),
+    CALLS_ALLOW(sendmsg),
+    CALLS_ALLOW(connect),
+    CALLS_ALLOW(accept4),
+    CALLS_ALLOW(shutdown),
+    CALLS_ALLOW(setsockopt),
+    CALLS_ALLOW(bind),
+    CALLS_ALLOW(pipe2),
+    CALLS_ALLOW(close),
+    CALLS_ALLOW(clock_gettime),
+    CALLS_ALLOW(brk),
+    CALLS_ALLOW(mmap),
+    CALLS_ALLOW(munmap),
+    CALLS_ALLOW(mremap),
+    CALLS_ALLOW(mprotect),
+    CALLS_ALLOW(madvise),
+    CALLS_ALLOW(exit_group),
+    CALLS_ALLOW(rt_sigreturn),
+    CALLS_ALLOW(restart_syscall),
+    CALLS_INTERNET_SOCKETS,
+    CALLS_REFUSE,
 };
 
 int publisher_rights(uid_t id, struct err *err) {

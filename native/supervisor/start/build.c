@@ -134,6 +134,12 @@ static int make_network(struct supervisor *supervisor, int init, struct err *err
     if (step_wait(init, MSG_STEP, err) != 0) // it has the namespace
         return explain(&supervisor->shared->init_err, err);
     const struct network_owner owner = {&supervisor->cgroups, supervisor->spec.root_uid};
+    const struct spec *spec = &supervisor->spec;
+    cleanup_fd int root = open("r", O_PATH | O_DIRECTORY | O_CLOEXEC); // rootfs_build()
+    if (root < 0)
+        return err_sys(err, "open root", spec->mountpoint);
+    if (network_files_open(&supervisor->network.files, root, spec->root_uid, spec->root_gid, err) != 0)
+        return -1;
     if (network_make(&supervisor->network, &supervisor->spec.plan, supervisor->init_pid, &owner, err) != 0)
         return explain(&supervisor->shared->init_err, err); // which may have gone meanwhile
     supervisor->shared->steps_ns[STEP_LINK] = monotonic_ns();

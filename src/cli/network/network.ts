@@ -10,7 +10,7 @@ import type { AdminNetwork, AdminRefusal, AdminResult } from '../../protocol/adm
 import type { Console } from '../console.ts';
 import { humanAgo, humanSize } from '../human.ts';
 import type { Column } from '../table.ts';
-import { publishedText } from './published.ts';
+import { missingText, portsText } from './published.ts';
 import { surroundingsOf } from './surroundings.ts';
 
 const lsColumns: Column[] = [
@@ -64,7 +64,10 @@ export function addNetwork(program: Command, console: () => Console): void {
 }
 
 function listText(cli: Console, { users, lacks }: AdminResult<'network'>): string {
-  const notes = lacks.map((why) => `${printable(`Attention: ${why}`)}\n`).join('');
+  const missing = users.flatMap((one) =>
+    one.missing.map((port) => `${one.user} does not have the port ${missingText(port)}: ${port.why}`),
+  );
+  const notes = [...lacks, ...missing].map((why) => `${printable(`Attention: ${why}`)}\n`).join('');
   return `${notes}${cli.table(lsColumns, users.map(listRow))}`;
 }
 
@@ -76,7 +79,7 @@ function listRow(one: AdminNetwork): string[] {
     one.bytesIn === null ? '-' : humanSize(one.bytesIn),
     one.bytesOut === null ? '-' : humanSize(one.bytesOut),
     one.networks.join(' ') || '-',
-    one.published.map(publishedText).join(' ') || '-',
+    portsText(one),
   ];
 }
 

@@ -4,7 +4,7 @@ import type { Command } from 'commander';
 import type { AdminSandbox } from '../../protocol/admin.ts';
 import type { Console } from '../console.ts';
 import { humanDuration, humanSize } from '../human.ts';
-import { publishedText } from '../network/published.ts';
+import { portsText } from '../network/published.ts';
 import { warnOfFault } from '../policy/fault.ts';
 import type { Column } from '../table.ts';
 
@@ -35,7 +35,7 @@ export function addPs(program: Command, console: () => Console): void {
       cli.show(result, ({ sandboxes }) => {
         const rows = sandboxes.map((sandbox) => row(sandbox, now));
         if (sandboxes.every((sandbox) => sandbox.published.length === 0)) return cli.table(columns, rows);
-        const ports = sandboxes.map((sandbox) => sandbox.published.map(publishedText).join(' ') || '-');
+        const ports = sandboxes.map(portsText);
         return cli.table(
           [...columns, published],
           rows.map((cells, index) => [...cells, ports[index] ?? '-']),

@@ -58,13 +58,13 @@ async function sandboxesOf({
   networks,
 }: AdminParts): Promise<AdminResult<'ps'>['sandboxes']> {
   const [all, { users }] = await Promise.all([engine.list(), networks()]);
-  const published = new Map(users.map((one) => [one.uid, one.published]));
+  const ports = new Map(users.map(({ uid, published, missing }) => [uid, { published, missing }]));
   return await Promise.all(
     all.map(async (sandbox) => {
       const { image, imageDigest } = sandbox;
       // The virtual image is the host's own files: it is never older than they are.
       const newerImage = !isVirtual(imageDigest) && (await hasMoved(images, image, imageDigest));
-      return { ...sandbox, newerImage, published: published.get(sandbox.uid) ?? [] };
+      return { ...sandbox, newerImage, ...(ports.get(sandbox.uid) ?? { published: [], missing: [] }) };
     }),
   );
 }

@@ -30,7 +30,7 @@ export function networksOf(
   };
 }
 
-function userOf(uid: Uid, { user, link, networks, published, traffic }: NetworkInfo): AdminNetwork {
+function userOf(uid: Uid, { user, link, networks, published, missing, traffic }: NetworkInfo): AdminNetwork {
   return {
     uid,
     user,
@@ -39,6 +39,7 @@ function userOf(uid: Uid, { user, link, networks, published, traffic }: NetworkI
     address6: link.addresses.find((address) => address.includes(':')) ?? null,
     networks: [...networks],
     published: published.map(publishedOf),
+    missing: missing.map(missingOf),
     bytesIn: traffic?.bytesIn ?? null,
     bytesOut: traffic?.bytesOut ?? null,
     packetsIn: traffic?.packetsIn ?? null,
@@ -56,6 +57,11 @@ function publishedOf(line: string): AdminNetwork['published'][number] {
     last: last ?? first ?? 0,
     inside: Number(inside.split('-')[0]),
   };
+}
+
+function missingOf(line: string): AdminNetwork['missing'][number] {
+  const [protocol, address = '', number = '0', ...why] = line.split(' ');
+  return { protocol: protocol === 'udp' ? 'udp' : 'tcp', address, port: Number(number), why: why.join(' ') };
 }
 
 function refusedOf(uid: Uid, { user, refused }: NetworkInfo): AdminRefusal[] {

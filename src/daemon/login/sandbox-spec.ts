@@ -11,7 +11,6 @@ import type {
   UserRecord,
 } from '../../isolation/engine.ts';
 import type { Networks } from '../../isolation/network/networks.ts';
-import { publishedLines } from '../../isolation/network/plan.ts';
 import { requireUsable } from '../../isolation/supervisor/session-size.ts';
 import type { Logger } from '../../lib/log.ts';
 import type { EffectivePolicy, SectionPolicy } from '../../policy/policy.ts';
@@ -64,14 +63,13 @@ export async function prepareSandbox(parts: SpecParts, subject: SpecSubject): Pr
 
 /** A host that cannot give a private network gives none, where the policy is content with that. Throws E_NETWORK. */
 async function networkFor(
-  { networks, policy: { host } }: SpecParts,
+  { networks }: SpecParts,
   { user, policy }: SpecSubject,
-): Promise<Pick<SandboxSpec, 'network' | 'link' | 'published'>> {
+): Promise<Pick<SandboxSpec, 'network' | 'link'>> {
   const { network, strict } = policy;
-  if (network.kind !== 'private') return { network, link: undefined, published: [] };
+  if (network.kind !== 'private') return { network, link: undefined };
   const link = await networks.link(user.uid, strict);
-  if (link === undefined) return { network: { kind: 'none' }, link, published: [] };
-  return { network, link, published: publishedLines(network, link, host) };
+  return link === undefined ? { network: { kind: 'none' }, link } : { network, link };
 }
 
 /** How long a login waits for whoever is at the user's data. */
@@ -82,7 +80,7 @@ function specOf(
   subject: SpecSubject,
   { image, notice }: ImageAtStart,
   systemCalls: SandboxSpec['systemCalls'],
-): Omit<SandboxSpec, 'network' | 'link' | 'published'> {
+): Omit<SandboxSpec, 'network' | 'link'> {
   const { user, policy, own, shell } = subject;
   const env = imageEnvironment(image.config.env);
   requireUsable(image.name, env);

@@ -1,4 +1,4 @@
-// Writes /etc/hosts, /etc/resolv.conf and /etc/dockersh/published of a sandbox with a private network. Pure.
+// Writes /etc/hosts and /etc/resolv.conf of a sandbox with a private network. Pure.
 
 /** The names that every sandbox has for its loopback, and its own at the addresses that others see. */
 export function hostsText(hostname: string, addresses: readonly string[]): string {
@@ -6,21 +6,19 @@ export function hostsText(hostname: string, addresses: readonly string[]): strin
   return `127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n${own}`;
 }
 
+/** Where the supervisor writes what changes while the sandbox runs (native/supervisor/network/files.c). */
+export const filesInside = '/run/dockersh';
+
+/** The wire's bound on it (docs/protocol.md). */
+const mostBytes = 4096;
+
 /** `search` and `options` of the host's (resolv.conf(5)); whom the host asks is the relay's business. */
 export function resolvConfText(host: string, resolver: string): string {
-  const kept = host.split('\n').flatMap((line) => {
+  let text = `nameserver ${resolver}\n`;
+  for (const line of host.split('\n')) {
     const [, keyword, rest] = /^\s*(search|domain|options)\s+(\S.*?)\s*$/.exec(line) ?? [];
-    return keyword === undefined ? [] : [`${keyword} ${rest}\n`];
-  });
-  return `nameserver ${resolver}\n${kept.join('')}`;
-}
-
-/** For people and programs inside: which ports of the host lead to which of the sandbox, as of its start. */
-export function publishedText(lines: readonly string[]): string {
-  const ports = (range = ''): string => range.replace(/^(\d+)-\1$/, '$1');
-  const rows = lines.map((line) => {
-    const [protocol, address, outside, inside] = line.split(' ');
-    return `${protocol} ${address} ${ports(outside)} ${ports(inside)}\n`;
-  });
-  return `# Published ports: protocol, address of the host, its ports, ports of this sandbox\n${rows.join('')}`;
+    const kept = keyword === undefined ? '' : `${keyword} ${rest}\n`;
+    if (!kept.includes('\0') && Buffer.byteLength(text + kept) <= mostBytes) text += kept;
+  }
+  return text;
 }

@@ -28,6 +28,8 @@ export type Tell = (plan: NetworkPlan) => Promise<DockershError | undefined>;
 interface Member {
   readonly subject: Subject;
   readonly tell: Tell;
+  /** Ports that could not be published, and why. */
+  missing: readonly string[];
   /** Undefined: not known yet, of a sandbox that an earlier daemon has started. */
   network: PrivateNetwork | undefined;
   /** What its supervisor has, as far as is known. */
@@ -35,6 +37,13 @@ interface Member {
   retry: NodeJS.Timeout | undefined;
   /** Of one whose network is not known: whether the others wait for that, as it may be their peer. */
   isAwaited: boolean;
+}
+
+/** Of a sandbox's network, for whoever asks. */
+export interface Known {
+  readonly networks: readonly string[];
+  readonly published: readonly string[];
+  readonly missing: readonly string[];
 }
 
 export interface MembersOptions {
@@ -72,9 +81,17 @@ export class Members {
   }
 
   /** Nothing, as long as it is not known what the policy says. */
-  known(uid: Uid): { readonly networks: readonly string[]; readonly published: readonly string[] } {
-    const { network, told } = this.#members.get(uid) ?? {};
-    return { networks: network?.networks ?? [], published: told?.published ?? [] };
+  known(uid: Uid): Known {
+    const { network, told, missing = [] } = this.#members.get(uid) ?? {};
+    return { networks: network?.networks ?? [], published: told?.published ?? [], missing };
+  }
+
+  /** Whether these are others than those known before. */
+  missing(uid: Uid, ports: readonly string[]): boolean {
+    const member = this.#members.get(uid);
+    if (member === undefined || member.missing.join() === ports.join()) return false;
+    member.missing = ports;
+    return true;
   }
 
   /** What a sandbox that is about to be built is given. */
@@ -88,7 +105,7 @@ export class Members {
   /** `plan`: what its supervisor has been told; undefined: that is not known. */
   join(subject: Subject, tell: Tell, network?: PrivateNetwork, plan?: NetworkPlan): void {
     this.#members.set(subject.uid, {
-      ...{ subject, tell, network, told: plan, retry: undefined },
+      ...{ subject, tell, network, told: plan, retry: undefined, missing: [] },
       isAwaited: network === undefined,
     });
     if (plan !== undefined) this.#options.planned(subject.link, plan);

@@ -15,6 +15,7 @@ import { type NetworkPlan, opens, type SandboxLink, type Surroundings } from './
 import { addressOf, choosePool4, choosePool6, type Pools, resolverOf } from './pool.ts';
 import { RefusedTraffic } from './refused.ts';
 import type { DnsRelay } from './relay.ts';
+import { HostResolvConf } from './resolv-conf.ts';
 import type { NetworkState } from './state.ts';
 import { Sysctls } from './sysctls.ts';
 import { decideIpv6, forward, type Ipv6, mtuOf, switchedOn, uplinksOf } from './uplink.ts';
@@ -38,6 +39,7 @@ export interface NetworksOptions {
 /** What is in force since the first private network. */
 interface Basis {
   readonly host: HostNetwork;
+  readonly resolvConf: HostResolvConf;
   pools: Pools;
   ipv6: Ipv6;
   /** The host's table and its settings are as they should be. */
@@ -138,6 +140,15 @@ export class Networks {
     this.#members.follow(uid, network);
   }
 
+  /** Published ports that its supervisor could not have: "PROTOCOL ADDRESS PORT WHY". */
+  missing(uid: Uid, user: string, ports: readonly string[]): void {
+    if (!this.#members.missing(uid, ports)) return;
+    const { log } = this.#options;
+    if (ports.length > 0)
+      log.warn({ uid, user, ports }, 'ports that this sandbox publishes are not to be had');
+    else log.info({ uid, user }, 'this sandbox has all ports that it publishes by now');
+  }
+
   known(uid: Uid): ReturnType<Members['known']> {
     return this.#members.known(uid);
   }
@@ -161,7 +172,7 @@ export class Networks {
     const isUnused =
       this.#basis === undefined && pools.pool4 === null && Object.keys(changed.files).length === 0;
     if (isUnused) return;
-    this.#basis?.host[Symbol.dispose]();
+    this.#letGo();
     this.#basis = undefined;
     this.#table.remove();
     await this.#sysctls.restore();
@@ -181,7 +192,8 @@ export class Networks {
     const host = this.#basis?.host ?? HostNetwork.follow(() => this.#hostChanged());
     const pools = this.#poolsOfLinks() ?? (await this.#choosePools(host));
     const ipv6 = this.#basis?.ipv6 ?? decideIpv6(host.routes, this.#sysctls);
-    this.#basis = { host, pools, ipv6, isReady: false };
+    const resolvConf = this.#basis?.resolvConf ?? new HostResolvConf(() => this.#members.refresh());
+    this.#basis = { host, resolvConf, pools, ipv6, isReady: false };
     await this.#prepareHost(this.#basis);
     return this.#basis;
   }
@@ -248,7 +260,8 @@ export class Networks {
     const { publishPool, moshPool } = settings();
     // Without the host's addresses nothing is told: they would be open.
     if (this.#basis === undefined) return undefined;
-    return { host: this.#basis.host.routes.own, relay: relay.socket, publishPool, moshPool };
+    const { host, resolvConf } = this.#basis;
+    return { host: host.routes.own, resolvConf: resolvConf.text, relay: relay.socket, publishPool, moshPool };
   }
 
   [Symbol.dispose](): void {
@@ -256,7 +269,12 @@ export class Networks {
     this.#options.relay[Symbol.dispose]();
     this.#members.dispose();
     this.#table[Symbol.dispose]();
+    this.#letGo();
+  }
+
+  #letGo(): void {
     this.#basis?.host[Symbol.dispose]();
+    this.#basis?.resolvConf[Symbol.dispose]();
   }
 }
 

@@ -13,6 +13,7 @@ import type {
 } from '../../lib/network/network.ts';
 import { shareOf } from '../../lib/network/network.ts';
 import type { WireWriter } from '../../lib/wire.ts';
+import { resolvConfText } from './files.ts';
 
 /** What a sandbox's network is from its start to its end. */
 export interface SandboxLink {
@@ -51,6 +52,8 @@ export interface Surroundings {
   readonly relay: string | undefined;
   readonly publishPool: PortPool | null;
   readonly moshPool: PortPool | null;
+  /** The host's /etc/resolv.conf. */
+  readonly resolvConf: string;
 }
 
 export interface NetworkPlan {
@@ -66,13 +69,17 @@ export interface NetworkPlan {
   readonly relay: string | undefined;
   readonly published: readonly string[];
   readonly peers: readonly string[];
+  /** Inside. */
+  readonly resolvConf: string;
+  /** Whether a published port that is taken is a failure. */
+  readonly strict: boolean;
 }
 
 /** Throws E_PORT where the user's share of a pool of ports is wanted, and there is none. */
 export function planOf(
   network: PrivateNetwork,
   own: { readonly link: SandboxLink; readonly hostname: string; readonly peers: readonly Peer[] },
-  { host, relay, publishPool, moshPool }: Surroundings,
+  { host, relay, publishPool, moshPool, resolvConf }: Surroundings,
 ): NetworkPlan {
   const { link, hostname, peers } = own;
   const names = new NameSets();
@@ -92,11 +99,13 @@ export function planOf(
     relay,
     published: publishedLines(network, link, { publishPool, moshPool }),
     peers: peers.flatMap(({ name, addresses }) => addresses.map((address) => `${name} ${address}`)),
+    resolvConf: resolvConfText(resolvConf, link.resolver),
+    strict: network.strict,
   };
 }
 
 /** Ports of the host that lead into the sandbox: "tcp 127.0.0.1 8080-8080 80-80". */
-export function publishedLines(
+function publishedLines(
   network: PrivateNetwork,
   link: SandboxLink,
   { publishPool, moshPool }: Pick<Surroundings, 'publishPool' | 'moshPool'>,
@@ -125,6 +134,8 @@ export function samePlan(one: NetworkPlan, other: NetworkPlan): boolean {
     one.newConnections === other.newConnections &&
     one.dns === other.dns &&
     one.relay === other.relay &&
+    one.resolvConf === other.resolvConf &&
+    one.strict === other.strict &&
     (['host', 'rules', 'published', 'peers'] as const).every((lines) => sameLines(one[lines], other[lines]))
   );
 }
@@ -146,7 +157,7 @@ export function writeNetwork(writer: WireWriter, plan: NetworkPlan): WireWriter 
   if (plan.relay !== undefined) writer.text('netRelay', plan.relay);
   for (const ports of plan.published) writer.text('netPublish', ports);
   for (const peer of plan.peers) writer.text('netPeer', peer);
-  return writer;
+  return writer.text('netResolvConf', plan.resolvConf).u32('netStrict', plan.strict ? 1 : 0);
 }
 
 /** Numbers the sets that the relay fills with the addresses of names. */

@@ -73,6 +73,7 @@ export class SandboxRegistry {
       started: (steps) => events.sandboxStarted({ uid, steps }),
       sessionEnded: events.sessionEnded,
       refused: (lines) => this.#options.networks.refused.add(uid, record.user, lines),
+      missing: (lines) => this.#options.networks.missing(uid, record.user, lines),
       left: () =>
         this.#options.log.warn(
           { uid, user: record.user, cgroup: cgroupOf(record) },

@@ -26,6 +26,7 @@ export interface SandboxEvents {
   readonly sessionEnded: (end: SessionEnd) => void;
   /** Of its network, as its supervisor says it. */
   readonly refused: (lines: readonly string[]) => void;
+  readonly missing: (lines: readonly string[]) => void;
   /** There are processes that the kernel can't end; the sandbox is gone all the same. */
   readonly left: () => void;
   readonly gone: () => void;
@@ -78,6 +79,7 @@ export class Sandbox implements Pausable {
       },
       left: () => events.left(),
       refused: (lines) => events.refused(lines),
+      missing: (lines) => events.missing(lines),
       gone: () => {
         this.#state = 'stopping';
         rmSync(this.#file, { force: true });

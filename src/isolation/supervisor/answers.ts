@@ -1,7 +1,7 @@
 // Reads what supervisors say in answer to the daemon (docs/protocol.md, "Supervisor"). Pure.
 
 import { type Failure, failureOf, nativeError } from '../../lib/failures.ts';
-import { fieldsOf, textOf, u32Of, u64sOf, type WireMessage } from '../../lib/wire.ts';
+import { fieldsOf, type Tag, textOf, u32Of, u64sOf, type WireMessage } from '../../lib/wire.ts';
 import type { SessionEnd } from '../engine.ts';
 import { SessionNote } from './session-message.ts';
 
@@ -21,6 +21,11 @@ export interface SupervisorState {
 /** `otherwise`: of a supervisor of another version, which says none that we know. */
 export function failureIn(message: WireMessage, otherwise: Failure): Failure {
   return failureOf(u32Of(message, 'failure')) ?? otherwise;
+}
+
+/** Each field with this tag. */
+export function linesOf(message: WireMessage, tag: Tag): string[] {
+  return fieldsOf(message, tag).map((value) => value.toString('utf8'));
 }
 
 export function sessionEnd(message: WireMessage): Omit<SessionEnd, 'uid'> {

@@ -4,13 +4,13 @@
 import type { DockershError } from '../../lib/errors.ts';
 import { type Failure, nativeError } from '../../lib/failures.ts';
 import { closeAll, type OwnedFd } from '../../lib/fd.ts';
-import { fieldsOf, parseWire, textOf, u32Of, u64sOf, type WireMessage, WireWriter } from '../../lib/wire.ts';
+import { parseWire, textOf, u32Of, u64sOf, type WireMessage, WireWriter } from '../../lib/wire.ts';
 import { addon } from '../addon.ts';
 import type { SessionEnd, SessionSpec } from '../engine.ts';
 import type { NetworkPlan, Traffic } from '../network/plan.ts';
 import { type ClientConnection, isPeerGone } from '../socket/client-connection.ts';
 import type { SeqpacketConnection } from '../socket/seqpacket.ts';
-import { failureIn, type SupervisorState, sessionEnd, stateOf } from './answers.ts';
+import { failureIn, linesOf, type SupervisorState, sessionEnd, stateOf } from './answers.ts';
 import { NetworkChanges } from './network-changes.ts';
 import { type SessionPlace, sessionMessage } from './session-message.ts';
 
@@ -38,13 +38,15 @@ export interface SupervisorEvents {
   readonly sessionEnded: (end: Omit<SessionEnd, 'uid'>) => void;
   /** What was refused on its network: "PROTOCOL ADDRESS PORT COUNT". */
   readonly refused: (lines: readonly string[]) => void;
+  /** Which ports could not be published: "PROTOCOL ADDRESS PORT WHY". */
+  readonly missing: (lines: readonly string[]) => void;
   /** Nothing of the user's runs any more, but there are processes that the kernel can't end. */
   readonly left: () => void;
   /** Nothing of the sandbox is left, or the supervisor has died. */
   readonly gone: () => void;
 }
 
-/** Names of the steps in MSG_READY, in the order of enum build_step (native/supervisor/shared.h). */
+/** Names of the steps in READY, in the order of enum build_step (native/supervisor/shared.h). */
 export const buildSteps = ['limits', 'clone', 'rootfs', 'namespaces', 'pivot', 'enter', 'link'] as const;
 
 export class Supervisor implements Disposable {
@@ -239,7 +241,10 @@ export class Supervisor implements Disposable {
         this.#networks.counted(message);
         break;
       case 'networkRefused':
-        this.#events.refused(fieldsOf(message, 'netRefused').map((value) => value.toString('utf8')));
+        this.#events.refused(linesOf(message, 'netRefused'));
+        break;
+      case 'portsMissing':
+        this.#events.missing(linesOf(message, 'netMissing'));
         break;
       case 'state':
         this.#states.shift()?.(stateOf(message));

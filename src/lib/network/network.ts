@@ -66,6 +66,8 @@ export interface PrivateNetwork {
   readonly newConnections: number | null;
   /** Shared networks that the sandbox is in. */
   readonly networks: readonly string[];
+  /** Whether a published port that somebody else has is a failure. */
+  readonly strict: boolean;
 }
 
 export type Network = { readonly kind: 'none' } | { readonly kind: 'host' } | PrivateNetwork;

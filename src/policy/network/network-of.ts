@@ -34,6 +34,7 @@ export function networkOf(values: PolicySection): Network {
     connections: of('connections'),
     newConnections: of('new_connections'),
     networks: of('networks'),
+    strict: required(values.strict, 'strict') === 'yes',
   };
 }
 

@@ -164,10 +164,13 @@ describe.skipIf(control)('a private network', () => {
     await world.host.ctlOk('stop', login.user.name);
     await internet.host.ok('ip', 'link', 'set', 'uplink0', 'mtu', '1420');
     await expect
-      .poll(async () => {
-        await world.host.ctl('stop', login.user.name);
-        return await ok(login, 'cat /sys/class/net/eth0/mtu');
-      })
+      .poll(
+        async () => {
+          await world.host.ctl('stop', login.user.name);
+          return await ok(login, 'cat /sys/class/net/eth0/mtu');
+        },
+        { timeout: 20_000 },
+      )
       .toBe('1420\n');
     const [after] = (await networks(world)).users;
     expect(after).toMatchObject({ address4: before?.address4, address6: before?.address6 });

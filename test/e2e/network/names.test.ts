@@ -5,11 +5,12 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { RunningSandbox } from '../../fixtures/host.ts';
 import type { Login } from '../../fixtures/login.ts';
 import { control } from '../../fixtures/machine.ts';
 import { addresses, Internet, peerPort } from '../../fixtures/network/internet.ts';
 import { probeFrom } from '../../fixtures/network/probe.ts';
-import { describeFinished, waitUntil } from '../../fixtures/process.ts';
+import { describeFinished, runOk, waitUntil } from '../../fixtures/process.ts';
 import type { World } from '../../fixtures/world.ts';
 
 const serve = (address: string, answer: string): [string, string[]] => [
@@ -109,6 +110,55 @@ describe.skipIf(control)('names in a private network', () => {
     await waitUntil(async () => (await lookup('far.example')) === '198.51.100.99', 'the other server');
     await writeFile(file, 'nameserver 127.0.0.53\n');
     await waitUntil(async () => (await lookup('far.example')) === addresses.far.v4, 'the first server');
+  });
+
+  it('are searched for as on the host now, but for who has a resolv.conf of their own', async () => {
+    const file = join(folder, 'resolv.conf');
+    const search = async (text: string): Promise<void> => {
+      await writeFile(file, `${text}\nnameserver 127.0.0.53\n`);
+      await waitUntil(async () => (await inside('cat /etc/resolv.conf')).endsWith(`\n${text}\n`), text);
+    };
+    await search('search nowhere.example\noptions attempts:1');
+    expect(await lookup('far')).toBe('');
+    await search('search example');
+    expect(await lookup('far')).toBe(addresses.far.v4);
+    await world.host.killDaemon();
+    await writeFile(file, 'search later.example\nnameserver 127.0.0.53\n');
+    await world.host.startDaemon();
+    await waitUntil(async () => (await inside('cat /etc/resolv.conf')).includes('later'), 'the next daemon');
+
+    const started = async (): Promise<RunningSandbox> => {
+      await inside('true');
+      const sandbox = await world.host.sandboxOf(login.user);
+      if (sandbox === undefined) throw new Error('no sandbox');
+      return sandbox;
+    };
+    const root = async (command: string): Promise<string> => {
+      const asRoot = ['--user', '--mount', '--setuid', '0', '--setgid', '0', 'sh', '-c', command];
+      return await runOk('nsenter', ['--target', String((await started()).initPid), ...asRoot]);
+    };
+    const seen = async (): Promise<string> => await inside('cat /etc/resolv.conf /run/dockersh/resolv.conf');
+    await root('echo "nameserver 192.0.2.53" >/etc/resolv.conf'); // the link stays, and leads to this
+    await writeFile(file, 'search one.example\nnameserver 127.0.0.53\noptions rotate\n');
+    await root('rm /etc/resolv.conf; echo "nameserver 192.0.2.54" >/etc/resolv.conf');
+    await root('mv /run/dockersh/published /run/old; ln -s /run/old /run/dockersh/published');
+    await root(
+      'rm -f /run/dockersh/published.new; ln -s /run/old /run/dockersh/published.new; echo mine >/run/old',
+    );
+    await policy({ publish: '8099' });
+    await waitUntil(
+      async () => (await internet.host.ok('ss', '-Hltn')).includes(':8099'),
+      'another plan to be in force',
+    );
+    expect(await seen()).toBe('nameserver 192.0.2.54\nnameserver 192.0.2.53\n');
+    expect(await inside('cat /run/old')).toBe('mine\n');
+    await world.host.ctl('stop', login.user.name);
+    expect(await seen()).toMatch(
+      /^nameserver 192\.0\.2\.54\nnameserver 1[\d.]+\nsearch one\.example\noptions rotate\n$/,
+    );
+    await root('rm /etc/resolv.conf; ln -s /run/dockersh/resolv.conf /etc/resolv.conf');
+    await writeFile(file, 'search example\nnameserver 127.0.0.53\n');
+    await waitUntil(async () => (await lookup('far')) === addresses.far.v4, 'the search list again');
   });
 
   it('in rules stand for the addresses that have been given, from then on, and for no others', async () => {

@@ -115,27 +115,109 @@ describe.skipIf(control)('published ports', () => {
     expect((await login.ssh('true')).code).toBe(0);
   });
 
-  it('carry a session of mosh, whatever the address that sshd was reached at', async () => {
-    await policy({ mosh_ports: '60000-60010', background: 'keep' });
+  it('are missing with strict = no where one is taken, which is said, and come when it is free', async () => {
+    await world.host.ctl('stop', login.user.name);
+    const other = stack.use(internet.host.start(python, [program, 'occupy', '127.0.0.1', '8081']));
+    await other.waitForOutput('ready');
+    await policy({ publish: '8080-8082:8000 8084:8000/udp', strict: 'no', background: 'keep' });
+    await service('127.0.0.1', 8000);
+    expect(await tries(internet.host, '127.0.0.1', 8080)).toBe('pong');
+    const missing = [{ protocol: 'tcp', address: '127.0.0.1', port: 8081, why: 'Address in use' }];
+    await waitUntil(async () => (await world.host.sandboxOf(login.user))?.missing.length === 1, 'ps');
+    expect(await world.host.sandboxOf(login.user)).toMatchObject({ missing });
+    expect(await world.host.ctlOk('network', 'ls')).toMatchObject({ users: [{ missing }] });
+    const said = (): number =>
+      world.host
+        .logRecords()
+        .filter(({ msg }) => msg === 'ports that this sandbox publishes are not to be had').length;
+    expect(said()).toBe(1);
+    const inside = async (): Promise<string> =>
+      (await login.ssh('tail -n +2 /etc/dockersh/published')).stdout.toString();
+    expect(await inside()).toBe(
+      'tcp 127.0.0.1 8080 8000\n# missing: tcp 127.0.0.1 8081 8001 # Address in use\ntcp 127.0.0.1 8082 8002\nudp 127.0.0.1 8084 8000\n',
+    );
+    // Another daemon hears of it as well.
+    await world.host.killDaemon();
+    await world.host.startDaemon();
+    await waitUntil(async () => (await world.host.sandboxOf(login.user))?.missing.length === 1, 'ps');
+    await other[Symbol.asyncDispose]();
+    await waitUntil(
+      async () => (await world.host.sandboxOf(login.user))?.missing.length === 0,
+      'the port',
+      20_000,
+    );
+    expect(await inside()).toBe('tcp 127.0.0.1 8080-8082 8000-8002\nudp 127.0.0.1 8084 8000\n');
+  });
+
+  /** Real mosh, begun as the script mosh(1) does: whatever mosh-server says is what the client is given. */
+  const mosh = async (): Promise<{ readonly client: Running; readonly port: number }> => {
     const begun = await login.ssh(
       `SSH_CONNECTION='${addresses.gateway.v4} 1 ${addresses.host.v4} 22' LANG=C.UTF-8 mosh-server new -s -p 60000:60010`,
     );
     const [, port = '', key = ''] = /MOSH CONNECT (\d+) (\S+)/.exec(begun.stdout.toString()) ?? [];
     expect(Number(port), describeFinished(begun)).toBeGreaterThanOrEqual(60_000);
     const command = `stty rows 24 columns 80; exec mosh-client ${addresses.host.v4} ${port}`;
-    await using client = new Running(
-      ...internet.internet.command('script', ['-qefc', command, '/dev/null']),
-      {
-        stdio: 'pipe',
-        env: { MOSH_KEY: key, LANG: 'C.UTF-8', TERM: 'xterm', PATH: '/usr/bin:/bin' },
-      },
-    );
-    const shown = (): string => client.stdout.toString();
-    await waitUntil(() => shown().length > 200, 'the session');
-    client.process.stdin?.write('echo "here is $((40 + 2))"\r');
-    await waitUntil(() => shown().includes('here is 42'), 'what the shell says');
+    const client = new Running(...internet.internet.command('script', ['-qefc', command, '/dev/null']), {
+      stdio: 'pipe',
+      env: { MOSH_KEY: key, LANG: 'C.UTF-8', TERM: 'xterm', PATH: '/usr/bin:/bin' },
+    });
+    await waitUntil(() => client.stdout.toString().length > 200, 'the session');
+    return { client, port: Number(port) };
+  };
+  const says = async (client: Running, number: number): Promise<void> => {
+    client.process.stdin?.write(`echo "here is $((${number} + 2))"\r`);
+    await waitUntil(() => client.stdout.toString().includes(`here is ${number + 2}`), 'what the shell says');
+  };
+  const exits = async (client: Running): Promise<void> => {
     client.process.stdin?.write('exit\r');
-    const { code } = await client.finished(20_000);
-    expect(code).toBe(0);
+    expect((await client.finished(20_000)).code).toBe(0);
+  };
+
+  it('carry a session of mosh, whatever the address that sshd was reached at', async () => {
+    await policy({ mosh_ports: '60000-60010', background: 'keep' });
+    const { client, port } = await mosh();
+    await using _ = client;
+    expect(port).toBe(60_000);
+    await says(client, 40);
+    await exits(client);
+  });
+
+  it('carry a session of mosh where other programs of the host have its first ports', async () => {
+    await world.host.ctl('stop', login.user.name);
+    const others: Running[] = [];
+    for (const [address, port] of [
+      ['0.0.0.0', '60000'],
+      ['::', '60001'],
+      [addresses.host.v4, '60002'],
+    ] as const) {
+      const other = stack.use(internet.host.start(python, [program, 'echo', address, port]));
+      others.push(other);
+      await other.waitForOutput('ready');
+    }
+    await policy({ mosh_ports: '60000-60010', background: 'keep' });
+    const { client, port } = await mosh();
+    await using _ = client;
+    expect(port).toBe(60_003);
+    await says(client, 50);
+    await exits(client);
+    for (const other of others) await other[Symbol.asyncDispose]();
+  });
+
+  it('carry a session of mosh on, when its client has another address', async () => {
+    await policy({ mosh_ports: '60000-60010', background: 'keep' });
+    const { client } = await mosh();
+    await using _ = client;
+    await says(client, 70);
+    // The client's own address goes, as with another network; what it sends now comes from the other.
+    const { gateway } = addresses;
+    const move = async (from: string, to: string): Promise<void> => {
+      await internet.internet.ok('ip', 'address', 'del', `${from}/24`, 'dev', 'isp0');
+      await internet.internet.ok('ip', 'address', 'add', `${to}/24`, 'dev', 'isp0');
+    };
+    await move(gateway.v4, '203.0.113.77');
+    await says(client, 80);
+    await move('203.0.113.77', gateway.v4);
+    await says(client, 90);
+    await exits(client);
   });
 });

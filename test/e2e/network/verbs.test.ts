@@ -159,5 +159,8 @@ describe.skipIf(control)('dockershctl about private networks', () => {
       10_000,
     );
     expect(await internet.host.ok('ss', '-Hltn')).toMatch(/127\.0\.0\.1:8444\b/);
+    expect((await login.ssh('cat /etc/dockersh/published')).stdout.toString()).toMatch(
+      /sandbox\ntcp 127\.0\.0\.1 8444 443\n$/,
+    );
   });
 });

@@ -81,7 +81,8 @@ describe('a port of TCP', () => {
     const pid = pidOf(await publish('tcp 192.0.2.1 8080-8083 80-83'));
     await client('leave', '192.0.2.1', '8080');
     await client('leave', '192.0.2.1', '8080');
-    expect(await client('try', '192.0.2.1', '8080')).toBe('pong');
+    // The service inside has what it wanted to send to all of them still to be refused.
+    await waitUntil(async () => (await client('try', '192.0.2.1', '8080')) === 'pong', 'its turn');
     expect(pidOf(await publish('tcp 192.0.2.1 8080-8083 80-83'))).toBe(pid);
   });
 
@@ -147,6 +148,32 @@ describe('what is published', () => {
     expect(await publish('udp 192.0.2.1 60000-60001 80-81')).toMatch(/^ok /);
     expect(await client('say', '192.0.2.1', '60001', 'x')).toMatch(/ x1$/);
     expect(await publish('udp 192.0.2.1 60000-60000 80-80')).toMatch(/^failed 112 publish 'udp 192/);
+  });
+
+  it('of a range of UDP is held inside where it is taken, for no program there to choose it', async () => {
+    const bindInside = async (address: string, port: number): Promise<string> =>
+      (await inside.ok(python, program, 'bind', address, String(port))).trim();
+    const other = await start(host, 'echo', '192.0.2.1', '60000');
+    expect(await publish('udp 192.0.2.1 60000-60001 7000-7001')).toMatch(/^ok /);
+    await waitUntil(
+      async () => (await bindInside('0.0.0.0', 7000)) === 'Address already in use',
+      'it to be held',
+    );
+    for (const address of ['127.0.0.1', '::', '::1'])
+      expect(await bindInside(address, 7000)).toBe('Address already in use');
+    expect(await bindInside('0.0.0.0', 7001)).toBe('bound');
+    // Of one port alone its service may want it all the same.
+    expect(await publish('udp 192.0.2.1 60000-60000 7000-7000')).toMatch(/^failed 112 /);
+    expect(await bindInside('0.0.0.0', 7000)).toBe('bound');
+    expect(await publish('udp 192.0.2.1 60000-60001 7000-7001')).toMatch(/^ok /);
+    await waitUntil(
+      async () => (await bindInside('0.0.0.0', 7000)) === 'Address already in use',
+      'it to be held',
+    );
+    await other[Symbol.asyncDispose]();
+    expect(await publish('udp 192.0.2.1 60000-60001 7000-7001')).toMatch(/^ok /);
+    await waitUntil(async () => (await bindInside('0.0.0.0', 7000)) === 'bound', 'it to be let go');
+    expect(await publish('')).toBe('ok 0');
   });
 
   it('is held by a process without rights, in the network of the sandbox alone', async () => {

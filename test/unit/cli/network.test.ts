@@ -18,6 +18,7 @@ const ada: AdminNetwork = {
     { protocol: 'tcp', address: '127.0.0.1', first: 8080, last: 8080, inside: 80 },
     { protocol: 'udp', address: '::', first: 61_000, last: 61_003, inside: 61_000 },
   ],
+  missing: [],
   bytesIn: 1_500_000,
   bytesOut: null,
   packetsIn: 1200,
@@ -58,6 +59,13 @@ describe('network ls', () => {
       'ada   10.213.0.2 fd00:1::2  dshrs-ab12  1.4M    -  course101  127.0.0.1:8080:80 [::]:61000-61003:61000-61003/udp',
       '',
     ]);
+  });
+
+  it('names ports that somebody else has', async () => {
+    const missing = [{ protocol: 'udp', address: '::', port: 61_001, why: 'Address in use' }] as const;
+    const { stdout } = await ask({ users: [{ ...ada, missing: [...missing] }] }, '', ['network', 'ls']);
+    expect(stdout).toMatch(/^Attention: ada does not have the port \[::\]:61001\/udp: Address in use\n/);
+    expect(stdout).toContain('61000-61003/udp (without [::]:61001/udp)\n');
   });
 
   it('says what private networks lack', async () => {

@@ -24,6 +24,7 @@ const sandbox = {
   cpus: 1.5,
   startedAt: new Date(Date.now() - 90 * minute).toISOString(),
   published: [],
+  missing: [],
   lingerUntil: null,
 } satisfies AdminSandbox;
 

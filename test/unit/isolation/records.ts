@@ -48,7 +48,6 @@ export function aSandbox(changes: Partial<SandboxSpec> = {}): SandboxSpec {
     tmpBytes: null,
     network: { kind: 'none' },
     link: undefined,
-    published: [],
     background: 'keep',
     shmBytes: null,
     hostname: 'box',

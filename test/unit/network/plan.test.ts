@@ -1,7 +1,7 @@
 // Tests what a supervisor is told of its sandbox's network, and when.
 
 import { describe, expect, it } from 'vitest';
-import { hostsText, publishedText, resolvConfText } from '../../../src/isolation/network/files.ts';
+import { hostsText, resolvConfText } from '../../../src/isolation/network/files.ts';
 import { Members, type Tell } from '../../../src/isolation/network/members.ts';
 import {
   type NetworkPlan,
@@ -28,6 +28,7 @@ const aNetwork = (changes: Partial<PrivateNetwork> = {}): PrivateNetwork => ({
   connections: null,
   newConnections: null,
   networks: [],
+  strict: true,
   ...changes,
 });
 const aLink = (index = 0): SandboxLink => ({
@@ -53,6 +54,7 @@ const around: Surroundings = {
   relay: '/run/relay.sock',
   publishPool: { first: 20_000, last: 20_019, each: 10 },
   moshPool: { first: 61_000, last: 61_007, each: 4 },
+  resolvConf: 'search example\nnameserver 192.0.2.1\n',
 };
 const plan = (network: Partial<PrivateNetwork>, index = 0, surroundings = around): NetworkPlan =>
   planOf(aNetwork(network), { link: aLink(index), hostname: 'box', peers: [] }, surroundings);
@@ -250,7 +252,7 @@ describe('members', () => {
   });
 });
 
-describe('files of the identity layer', () => {
+describe('files inside', () => {
   it('name the resolver, and search as the host does', () => {
     const host =
       '# made by somebody\nnameserver 127.0.0.53\noptions edns0 trust-ad\nsearch lab.example.org example.org\n';
@@ -261,6 +263,10 @@ describe('files of the identity layer', () => {
     expect(resolvConfText('search\nsearching x\n options rotate \ndomain a.b', '1.2.3.4')).toBe(
       'nameserver 1.2.3.4\noptions rotate\ndomain a.b\n',
     );
+    // A line that there is no room for, or that C could not read, is left out.
+    expect(resolvConfText(`search ${'x'.repeat(5000)}\noptions a\0b\noptions rotate\n`, '1.2.3.4')).toBe(
+      'nameserver 1.2.3.4\noptions rotate\n',
+    );
   });
 
   it('have the own name at the own addresses', () => {
@@ -268,11 +274,4 @@ describe('files of the identity layer', () => {
       '127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n10.213.0.2\tbox\nfd12::2\tbox\n',
     );
   });
-});
-
-it('who is inside can read which ports of the host lead to which of theirs', () => {
-  expect(publishedText(['tcp 127.0.0.1 20070-20070 80-80', 'udp :: 61000-61003 61000-61003'])).toBe(
-    '# Published ports: protocol, address of the host, its ports, ports of this sandbox\ntcp 127.0.0.1 20070 80\nudp :: 61000-61003 61000-61003\n',
-  );
-  expect(publishedText([]).split('\n')).toHaveLength(2);
 });

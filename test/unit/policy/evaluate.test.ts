@@ -56,6 +56,7 @@ test('the built-in defaults', () => {
       connections: 4096,
       newConnections: 1000,
       networks: [],
+      strict: true,
     },
     lingerMs: 600_000,
     background: 'keep',

@@ -278,6 +278,7 @@ describe('the network', () => {
       connections: 4096,
       newConnections: 1000,
       networks: [],
+      strict: true,
     });
   });
 
