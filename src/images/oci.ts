@@ -91,6 +91,8 @@ export const imageManifest = z.looseObject({
     .max(maxLayers, { error: tooManyLayers })
     .nullish()
     .transform((layers) => layers ?? []),
+  /** What it says something about, as a signature does. */
+  subject: maybe(z.union([descriptor, strangeDigest.transform(() => undefined)])),
   annotations,
 });
 export type ImageManifest = z.infer<typeof imageManifest>;

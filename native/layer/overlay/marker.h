@@ -17,6 +17,7 @@ struct unpack_result {
     uint64_t skipped_xattrs;
     uint64_t whiteouts;
     uint64_t implied; // folders that no entry speaks of
+    bool times_kept;  // the file system holds every time of the archive as it is
 };
 
 // Reading side's calls. `folder` is borrowed.

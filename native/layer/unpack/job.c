@@ -74,9 +74,10 @@ static int unpack_finish(pid_t child, int marker, int root, struct err *err) {
         return fail(err, NULL, false, 0);
     }
     (void)printf("{\"entries\":%" PRIu64 ",\"bytes\":%" PRIu64 ",\"skippedDevices\":%" PRIu64
-                 ",\"skippedXattrs\":%" PRIu64 ",\"whiteouts\":%" PRIu64 ",\"implied\":%" PRIu64 "}\n",
+                 ",\"skippedXattrs\":%" PRIu64 ",\"whiteouts\":%" PRIu64 ",\"implied\":%" PRIu64
+                 ",\"timesKept\":%s}\n",
                  result.entries, result.bytes, result.skipped_devices, result.skipped_xattrs,
-                 result.whiteouts, result.implied);
+                 result.whiteouts, result.implied, result.times_kept ? "true" : "false");
     return fflush(stdout) == 0 ? 0 : FAILURE_SYSTEM;
 }
 

@@ -4,6 +4,8 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <time.h>
 
 #include "attributes/attributes.h"
 #include "report.h"
@@ -15,7 +17,49 @@ struct job {
     struct tar_reader reader;
     struct placing placing;
     uint64_t holes; // in files so far, bytes
+    // Times that ask most of the file system: the first, the last, and one of the finest.
+    struct timespec oldest, newest, finest;
 };
+
+static bool is_before(const struct timespec *left, const struct timespec *right) {
+    return left->tv_sec != right->tv_sec ? left->tv_sec < right->tv_sec : left->tv_nsec < right->tv_nsec;
+}
+
+// How many digits of the nanoseconds count.
+static int fineness(long nanoseconds) {
+    int digits = 9;
+    while (digits > 0 && nanoseconds % 10 == 0) {
+        nanoseconds /= 10;
+        digits--;
+    }
+    return digits;
+}
+
+static void remember_time(struct job *job, const struct timespec *time) {
+    bool first = job->tree.entries == 1;
+    if (first || is_before(time, &job->oldest))
+        job->oldest = *time;
+    if (first || is_before(&job->newest, time))
+        job->newest = *time;
+    if (first || fineness(time->tv_nsec) > fineness(job->finest.tv_nsec))
+        job->finest = *time;
+}
+
+// Whether the file system gives the times back as they are: many hold none after 2038, some no fractions.
+// Tried with the root, whose own time is set later.
+static int try_times(const struct job *job, int root, bool *kept, struct err *err) {
+    const struct timespec *const tried[] = {&job->oldest, &job->newest, &job->finest};
+    *kept = true;
+    for (size_t index = 0; index < sizeof tried / sizeof *tried && job->tree.entries > 0; index++) {
+        const struct timespec times[2] = {*tried[index], *tried[index]};
+        struct stat info;
+        if (futimens(root, times) < 0 || fstat(root, &info) < 0)
+            return err_sys(err, "set the time", "");
+        if (info.st_mtim.tv_sec != times[1].tv_sec || info.st_mtim.tv_nsec != times[1].tv_nsec)
+            *kept = false;
+    }
+    return 0;
+}
 
 // Folders whose names say that they are deleted hold nothing that could be unpacked; what aufs kept in such
 // of its own, old images still have. -1: refused, 0: to be left out, 1: to be unpacked.
@@ -56,6 +100,7 @@ static int unpack_entry(struct job *job, struct tar_entry *entry, struct err *er
     own_root(entry, &placing->path);
     if (attributes_check_ids(entry, err) < 0 || check_holes(job, entry, err) < 0)
         return -1;
+    remember_time(job, &entry->mtime);
     // The same archive gives the same tree, whenever it is unpacked: no folder has the time of this moment.
     job->tree.implied = entry->mtime;
     if (job->tree.entries == 1 && tree_remember_root(&job->tree, err) < 0)
@@ -102,6 +147,8 @@ int unpack(int fd, int root, int marker, const struct limits *limits, struct unp
     // An archive without entries is a layer too, and the same whenever it is unpacked: from 1970.
     if (done == 0 && job.tree.entries == 0)
         done = tree_remember_root(&job.tree, err);
+    if (done == 0)
+        done = try_times(&job, root, &result->times_kept, err);
     if (done == 0)
         done = tree_finish(&job.tree, err);
     if (done == 0 && result->whiteouts > 0)

@@ -61,6 +61,39 @@ export function decompressor(what: string, compression: Compression): Decompress
   }
 }
 
+/** As decompressor; closes the stream where that throws, or its file would stay open. */
+export function decompressorOf(
+  stream: Readable,
+  what: string,
+  compression: Compression,
+): Decompressor | undefined {
+  try {
+    return decompressor(what, compression);
+  } catch (error) {
+    stream.destroy();
+    throw error;
+  }
+}
+
+/**
+ * Rejects where something follows the compressed data. zlib and zstd leave that out without a word, others do
+ * not: what one reads as an image, another one refuses, and nobody looks at what is hidden there.
+ */
+export function allUsed(undo: Decompressor, size: () => number, label: string): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  undo.once('close', () => {
+    const extra = size() - undo.bytesWritten;
+    // Where it did not come to its end, whatever stopped it is the failure.
+    if (!undo.readableEnded || undo.errored !== null || extra === 0) resolve();
+    else {
+      const why = `${extra} bytes follow the compressed data`;
+      reject(new DockershError('E_ARCHIVE_REFUSED', { what: label, why, hint: 'Compress it again.' }));
+    }
+  });
+  promise.catch(() => undefined); // awaited once the stream has ended
+  return promise;
+}
+
 /** Fast rather than small: most layers are written once and read a few times. */
 export function compressor(compression: LayerCompression): Transform | undefined {
   if (compression === 'none') return undefined;

@@ -5,7 +5,14 @@
 import { once } from 'node:events';
 import { Readable, type Transform, type Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { type Compression, compressor, decompressor, layerMediaTypes, sniff } from '../blobs/compression.ts';
+import {
+  allUsed,
+  type Compression,
+  compressor,
+  decompressorOf,
+  layerMediaTypes,
+  sniff,
+} from '../blobs/compression.ts';
 import { BlobRecorder } from '../blobs/recorder.ts';
 import type { LayerCompression } from '../content.ts';
 import { type LayerInfo, noteLayer, type UnpackOptions, unpackLayer } from '../layers/layers.ts';
@@ -18,26 +25,35 @@ export interface ForeignLayer {
   readonly blob: Descriptor;
 }
 
-/** Unpacks the archive, installs tree and blob, and pins both. */
+/** Unpacks the archive, installs tree and blob, and pins both. `complete` rejects where the archive is not whole. */
 export async function addForeignLayer(
   context: StoreContext,
   pins: PinSet,
   archive: AsyncIterable<Uint8Array>,
   options: UnpackOptions,
+  complete: Promise<unknown> = Promise.resolve(),
 ): Promise<ForeignLayer> {
   const { layout, program } = context;
   const { compression, stream } = await sniff(archive);
-  const undo = decompressor(options.label, compression);
+  const undo = decompressorOf(stream, options.label, compression);
   const kept = keptAs(compression);
   const squeeze = compression === 'none' ? compressor(kept) : undefined;
   await using recorder = await BlobRecorder.open(layout);
   const recording = record(squeeze, recorder.sink);
-  const copy = Readable.from(tee(stream, recording), { objectMode: false, highWaterMark: 256 * 1024 });
+  let bytes = 0;
+  const counted = tee(stream, recording, (length) => {
+    bytes += length;
+  });
+  const copy = Readable.from(counted, { objectMode: false, highWaterMark: 256 * 1024 });
+  // What is kept goes out as it is, and nobody would take it with something behind the compressed data.
+  const used =
+    undo === undefined ? complete : Promise.all([complete, allUsed(undo, () => bytes, options.label)]);
   const source = {
     stages: undo === undefined ? ([copy] as const) : ([copy, undo] as const),
-    readBytes: () => 0,
-    complete: Promise.resolve(),
+    readBytes: () => bytes,
+    complete: used.then(() => undefined),
   };
+  source.complete.catch(() => undefined); // awaited once the stream has ended
   await using layer = await unpackLayer(layout, program, source, options);
   await recording.done;
   const mediaType = layerMediaTypes[kept];
@@ -75,12 +91,14 @@ async function finished(sink: Writable): Promise<void> {
 async function* tee(
   source: AsyncIterable<Uint8Array>,
   { entry, done }: Recording,
+  count: (bytes: number) => void,
 ): AsyncGenerator<Uint8Array, void, void> {
   entry.on('error', () => undefined); // `done` tells
   try {
     for await (const chunk of source) {
       if (entry.destroyed) await done;
       if (!entry.write(chunk)) await Promise.race([once(entry, 'drain'), done]);
+      count(chunk.length);
       yield chunk;
     }
     entry.end();

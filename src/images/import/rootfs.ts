@@ -16,7 +16,10 @@ import type { PinSet } from '../store/pins.ts';
 import { addForeignLayer, type ForeignLayer } from './foreign-layer.ts';
 import { type ImportOptions, reportEvery } from './options.ts';
 
-/** A folder is packed; the layer has no blob of its own, because packing it again gives the same archive. */
+/**
+ * A folder is packed; the layer has no blob of its own, because packing it again gives the same archive. Where it would
+ * not, for times that the store's file system can't hold, it is packed once more, and that is kept.
+ */
 export async function importFolder(
   context: StoreContext,
   pins: PinSet,
@@ -29,11 +32,22 @@ export async function importFolder(
   using _reports = reportEvery(options, () => ({ step: 'unpacking', bytes: source.readBytes() }));
   const unpack = { signal: options.signal, label: `import ${folder}`, packed: true };
   await using layer = await unpackLayer(layout, program, source, unpack);
+  if (!layer.timesKept) return await keepFolder(context, pins, folder, options);
   const { diffId, size } = layer.info;
   pins.layer(diffId);
   await layer.install();
   await context.notes.take(() => noteLayer(layout, diffId, { packed: true }));
   return { info: layer.info, blob: { mediaType: mediaTypes.layerTar, digest: diffId, size } };
+}
+
+async function keepFolder(
+  context: StoreContext,
+  pins: PinSet,
+  folder: string,
+  { signal }: ImportOptions,
+): Promise<ForeignLayer> {
+  const { stages, complete } = packedArchive(context.program, folder, { signal });
+  return await addForeignLayer(context, pins, stages[0], { signal, label: `import ${folder}` }, complete);
 }
 
 /** A tar file, plain or compressed. */

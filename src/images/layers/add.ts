@@ -5,7 +5,7 @@ import { Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { DockershError } from '../../lib/errors.ts';
 import { blobSize } from '../blobs/blobs.ts';
-import { type Decompressor, decompressor, sniff } from '../blobs/compression.ts';
+import { allUsed, decompressorOf, sniff } from '../blobs/compression.ts';
 import { PartialBlob } from '../blobs/partial.ts';
 import { DigestTap } from '../blobs/tap.ts';
 import type { AddOptions, BlobProgress, OpenBlob } from '../content.ts';
@@ -157,34 +157,9 @@ async function layerSource(
   label: string,
 ): Promise<ArchiveSource> {
   const { compression, stream } = await sniff(bytes);
-  let undo: Decompressor | undefined;
-  try {
-    undo = decompressor(label, compression);
-  } catch (error) {
-    stream.destroy(); // or its file stays open
-    throw error;
-  }
+  const undo = decompressorOf(stream, label, compression);
   if (undo === undefined) return { stages: [stream], readBytes: () => 0, complete: Promise.resolve() };
-  return { stages: [stream, undo], readBytes: () => 0, complete: allUsed(undo, size, label) };
-}
-
-/**
- * Rejects where something follows the compressed data. zlib and zstd leave that out without a word, others do
- * not: what one reads as an image, another one refuses, and nobody looks at what is hidden there.
- */
-function allUsed(undo: Decompressor, size: number, label: string): Promise<void> {
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  undo.once('close', () => {
-    const extra = size - undo.bytesWritten;
-    // Where it did not come to its end, whatever stopped it is the failure.
-    if (!undo.readableEnded || undo.errored !== null || extra === 0) resolve();
-    else {
-      const why = `${extra} bytes follow the compressed data`;
-      reject(new DockershError('E_ARCHIVE_REFUSED', { what: label, why, hint: 'Compress it again.' }));
-    }
-  });
-  promise.catch(() => undefined); // awaited once the stream has ended
-  return promise;
+  return { stages: [stream, undo], readBytes: () => 0, complete: allUsed(undo, () => size, label) };
 }
 
 async function drain(bytes: AsyncIterable<Uint8Array>): Promise<void> {

@@ -1,7 +1,10 @@
 // Makes one more layer of an image from what a user has changed.
 
+import { mkdtemp, rmdir, stat, utimes } from 'node:fs/promises';
+import path from 'node:path';
 import { DockershError } from '../../lib/errors.ts';
 import { putJsonBlob, readJsonBlob } from '../blobs/blobs.ts';
+import { addForeignLayer, type ForeignLayer } from '../import/foreign-layer.ts';
 import { type ImportOptions, reportEvery } from '../import/options.ts';
 import {
   type Descriptor,
@@ -15,6 +18,7 @@ import {
 } from '../oci.ts';
 import { writableKey } from '../reference.ts';
 import type { StoreContext } from '../store/context.ts';
+import type { Layout } from '../store/layout.ts';
 import { StoreTransaction } from '../store/transaction.ts';
 import { type LeftOut, packedArchive } from './archive.ts';
 import { type LayerInfo, noteLayer, unpackLayer } from './layers.ts';
@@ -75,8 +79,9 @@ export async function commitLayer(
       why: 'it is not in the store, so nothing can be put on top of it',
     });
   }
-  const { layer, leftOut } = await packUpper(context, transaction, upper, ids, options);
-  const { digest, config, layers } = await stack(context, transaction, found, layer, options);
+  const { layer: taken, leftOut } = await packUpper(context, transaction, upper, ids, options);
+  const layer = taken.info;
+  const { digest, config, layers } = await stack(context, transaction, found, taken, options);
   if (layers > maxLayers) {
     throw new DockershError('E_USAGE', {
       what: `commit ${key}`,
@@ -103,18 +108,38 @@ async function packUpper(
   upper: string,
   ids: IdMapping | undefined,
   options: CommitOptions,
-): Promise<{ readonly layer: LayerInfo; readonly leftOut: LeftOut }> {
+): Promise<{ readonly layer: ForeignLayer; readonly leftOut: LeftOut }> {
   const { layout, program } = context;
   const source = packedArchive(program, upper, { overlay: true, ids, signal: options.signal });
   void source.complete.then(options.onTaken, () => undefined); // a failure is told below
   using _reports = reportEvery(options, () => ({ step: 'committing', bytes: source.readBytes() }));
-  const unpack = { signal: options.signal, label: `commit ${options.name}`, packed: true };
-  await using layer = await unpackLayer(layout, program, source, unpack);
-  transaction.pins.layer(layer.info.diffId);
+  const { pins } = transaction;
+  const unpack = { signal: options.signal, label: `commit ${options.name}` };
+  if (!(await holdsTimes(layout))) {
+    const layer = await addForeignLayer(context, pins, source.stages[0], unpack, source.complete);
+    return { layer, leftOut: await source.leftOut };
+  }
+  await using layer = await unpackLayer(layout, program, source, { ...unpack, packed: true });
+  const { diffId, size } = layer.info;
+  pins.layer(diffId);
   await layer.install();
-  await context.notes.take(() => noteLayer(layout, layer.info.diffId, { packed: true }));
-  return { layer: layer.info, leftOut: await source.leftOut };
+  await context.notes.take(() => noteLayer(layout, diffId, { packed: true }));
+  const blob = { mediaType: mediaTypes.layerTar, digest: diffId, size };
+  return { layer: { info: layer.info, blob }, leftOut: await source.leftOut };
 }
+
+/** After 2038, with fractions: where the store's file system has no such times, packing a layer gives another archive. */
+async function holdsTimes({ tmp }: Layout): Promise<boolean> {
+  const folder = await mkdtemp(path.join(tmp, 'times-'));
+  try {
+    await utimes(folder, late, late);
+    return (await stat(folder)).mtimeMs === late * 1000;
+  } finally {
+    await rmdir(folder);
+  }
+}
+
+const late = 4_000_000_000.5;
 
 interface Stacked {
   readonly digest: string;
@@ -126,14 +151,13 @@ async function stack(
   { layout }: StoreContext,
   transaction: StoreTransaction,
   base: Descriptor,
-  layer: LayerInfo,
+  { info: layer, blob }: ForeignLayer,
   options: CommitOptions,
 ): Promise<Stacked> {
   const below = await readJsonBlob(layout, base.digest, imageManifest);
   const before = await readJsonBlob(layout, below.config.digest, imageConfig);
   const hold = transaction.pins.blob.bind(transaction.pins);
   const config = await putJsonBlob(layout, mediaTypes.config, committedConfig(before, layer, options), hold);
-  const blob: Descriptor = { mediaType: mediaTypes.layerTar, digest: layer.diffId, size: layer.size };
   const manifest: ImageManifest = {
     schemaVersion: 2,
     mediaType: mediaTypes.manifest,

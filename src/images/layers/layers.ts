@@ -46,6 +46,7 @@ export type LayerInfo = z.infer<typeof layerInfo>;
 const unpackReport = z.looseObject({
   entries: z.int().nonnegative(),
   skippedDevices: z.int().nonnegative(),
+  timesKept: z.boolean(),
 });
 
 /** A layer that is whole but not in the store yet. Disposing removes what has not been installed. */
@@ -53,6 +54,8 @@ export interface UnpackedLayer extends AsyncDisposable {
   readonly info: LayerInfo;
   /** Where it lies until it is installed. */
   readonly tree: string;
+  /** False: the store's file system holds not all times of its files, so packing it gives another archive. */
+  readonly timesKept: boolean;
   /** Moves it into place. Where the same layer is there already, that one stays and this one goes. */
   install(): Promise<void>;
 }
@@ -81,9 +84,9 @@ export async function unpackLayer(
     const tree = path.join(folder, 'tree');
     // The mode of a root filesystem's root, where the archive says nothing about it.
     await mkdir(tree, { mode: 0o755 });
-    const info = await unpackInto(tree, program, source, options);
+    const { info, timesKept } = await unpackInto(tree, program, source, options);
     await writeFileAtomic(path.join(folder, 'layer.json'), `${JSON.stringify(info)}\n`);
-    return unpacked(layout, program, folder, info);
+    return { ...unpacked(layout, program, folder, info), timesKept };
   } catch (error) {
     await removeFolder(program, folder);
     throw error;
@@ -95,7 +98,7 @@ async function unpackInto(
   program: LayerProgram,
   source: ArchiveSource,
   options: UnpackOptions,
-): Promise<LayerInfo> {
+): Promise<{ readonly info: LayerInfo; readonly timesKept: boolean }> {
   const { signal, diffId } = options;
   const { child, ended } = startUnpack(program, tree, { signal, mayStop: diffId !== undefined });
   const tap = new DigestTap();
@@ -117,7 +120,7 @@ async function unpackInto(
   const report = unpackReport.parse(JSON.parse(exited.value.stdout));
   if (tap.digest === undefined) throw new DockershError('E_INTERNAL', { what: options.label });
   requireDiffId(tap.digest, options);
-  return {
+  const info: LayerInfo = {
     diffId: tap.digest,
     size: tap.bytes,
     entries: report.entries,
@@ -125,6 +128,7 @@ async function unpackInto(
     packed: options.packed ?? false,
     blobs: options.blob === undefined ? [] : [options.blob],
   };
+  return { info, timesKept: report.timesKept };
 }
 
 /** Throws E_IMAGE_BROKEN where a layer has another digest than its image says. */
@@ -181,7 +185,12 @@ export function streamFailure(label: string, error: unknown): unknown {
   });
 }
 
-function unpacked(layout: Layout, program: LayerProgram, folder: string, info: LayerInfo): UnpackedLayer {
+function unpacked(
+  layout: Layout,
+  program: LayerProgram,
+  folder: string,
+  info: LayerInfo,
+): Omit<UnpackedLayer, 'timesKept'> {
   let installed = false;
   return {
     info,

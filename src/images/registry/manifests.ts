@@ -95,13 +95,16 @@ async function unlessNoImage(document: Promise<Parsed>): Promise<Parsed | undefi
   }
 }
 
-/** Makes a tag or digest of the repository mean these bytes. Everything in them must have been sent before. */
+/**
+ * Makes a tag or digest of the repository mean these bytes. Everything in them must have been sent before. Returns what
+ * the registry has understood as their subject, if anything.
+ */
 export async function putManifest(
   client: RegistryClient,
   repository: string,
   reference: string,
   { descriptor, bytes }: RemoteDocument,
-): Promise<void> {
+): Promise<string | undefined> {
   const answer = await client.call({
     method: 'PUT',
     target: blobPath(repository, 'manifests', reference),
@@ -116,9 +119,11 @@ export async function putManifest(
     const why = `it has stored the manifest as ${stored}, not as ${descriptor.digest}`;
     throw new RegistryError('broken', { what: answer.what, why });
   }
+  const subject = answer.headers['oci-subject'];
+  return typeof subject === 'string' ? subject : undefined;
 }
 
-async function fetchDocument(
+export async function fetchDocument(
   client: RegistryClient,
   repository: string,
   reference: string,
@@ -160,6 +165,12 @@ function parseDocument(answer: Answer, bytes: Buffer, digest: Digest, limits: Re
   const value = parseJson(bytes);
   if (value === undefined) throw wrong('the answer is not JSON');
   const mediaType = mediaTypeOf(value, answer.headers['content-type']);
+  const header = typeOfHeader(answer.headers['content-type']);
+  // Each reader would go by another one of the two.
+  const isKnown = (type: string): boolean => isIndex(type) || isManifest(type);
+  if (header !== mediaType && isKnown(header) && isKnown(mediaType)) {
+    throw wrong(`it says that it is ${mediaType}, and the registry that it is ${header}`);
+  }
   refuseSchema1(mediaType, value, answer);
   const document = { descriptor: { mediaType, digest, size: bytes.length }, bytes };
   // A document that can be read in two ways is a different image to different readers (CVE-2021-41190).
@@ -191,9 +202,13 @@ function parseJson(bytes: Buffer): Readonly<Record<string, unknown>> | undefined
 function mediaTypeOf(value: Readonly<Record<string, unknown>>, header: string | undefined): string {
   const named = value['mediaType'];
   if (typeof named === 'string' && named !== '') return named.slice(0, 200);
-  const type = (header ?? '').split(';')[0]?.trim().toLowerCase() ?? '';
+  const type = typeOfHeader(header);
   if (type.startsWith('application/vnd.')) return type;
   return 'manifests' in value ? mediaTypes.index : mediaTypes.manifest;
+}
+
+function typeOfHeader(header: string | undefined): string {
+  return (header ?? '').split(';')[0]?.trim().toLowerCase() ?? '';
 }
 
 function refuseSchema1(mediaType: string, value: Readonly<Record<string, unknown>>, answer: Answer): void {

@@ -5,13 +5,16 @@
 import { inParallel } from '../../lib/async/parallel.ts';
 import type { ContentStore, Transaction } from '../content.ts';
 import type { Digest } from '../digest.ts';
-import { type Descriptor, imageManifest } from '../oci.ts';
+import { type Descriptor, imageManifest, mayNotBeDistributed } from '../oci.ts';
+import { pushScope } from './api.ts';
+import { hasBlob } from './blobs.ts';
 import { RegistryClient } from './client.ts';
 import { RegistryError } from './failure.ts';
 import { collectBody } from './http/body.ts';
 import { putManifest } from './manifests.ts';
 import { type PartialRegistryOptions, registryOptions } from './options.ts';
 import { ProgressMeter, type TransferProgress } from './progress.ts';
+import { addReferrer } from './referrers.ts';
 import { describeRemoteName, parseRemoteName, type RemoteName, wanted } from './remote-name.ts';
 import { uploadBlob } from './upload/uploads.ts';
 
@@ -78,7 +81,11 @@ export async function pushImage(
     descriptor.size,
     'manifest',
   );
-  await putManifest(client, remote.repository, wanted(remote), { descriptor, bytes });
+  const understood = await putManifest(client, remote.repository, wanted(remote), { descriptor, bytes });
+  const manifest = await transaction.readJson(descriptor, imageManifest);
+  if (manifest.subject !== undefined && understood === undefined) {
+    await addReferrer(client, remote.repository, manifest.subject, descriptor, manifest);
+  }
   return { target: describeRemoteName(remote), digest: descriptor.digest, ...counts };
 }
 
@@ -110,6 +117,7 @@ async function sendContent(transfer: Transfer, descriptor: Descriptor) {
   const results = { there: 0, mounted: 0, sent: 0 };
   let bytesSent = 0;
   await inParallel(distinct, options.parallel ?? defaultParallel, options.signal, async (layer, signal) => {
+    await requireDistributable(transfer, layer, signal);
     const result = await send(transfer, layer, signal);
     results[result] += 1;
     if (result === 'sent') bytesSent += layer.size;
@@ -123,6 +131,21 @@ async function sendContent(transfer: Transfer, descriptor: Descriptor) {
     layersThere: results.there + layers.length - distinct.length,
     bytesSent,
   };
+}
+
+/** What is there already is nobody's to upload. */
+async function requireDistributable(
+  { client, remote: { repository } }: Transfer,
+  layer: Descriptor,
+  signal: AbortSignal,
+): Promise<void> {
+  if (!mayNotBeDistributed(layer)) return;
+  if (await hasBlob(client, repository, layer.digest, [pushScope(repository)], signal)) return;
+  throw new RegistryError('refused', {
+    what: `layer ${layer.digest}`,
+    why: `it is one that may not be uploaded (${layer.mediaType})`,
+    hint: 'Whoever makes the image can say where it may go.',
+  });
 }
 
 function send(

@@ -227,6 +227,17 @@ describe('manifests', () => {
     expect(error.message).toContain(text);
   });
 
+  it('are what the registry says that they are, or nothing is taken', async () => {
+    const error = await failure(fetchFrom({ latest: { bytes, type: indexType } }));
+    expect(error).toMatchObject({ fault: 'answer' });
+    expect(error.message).toContain(
+      `it says that it is ${manifestType}, and the registry that it is ${indexType}`,
+    );
+    for (const type of ['text/plain', 'application/octet-stream', `${manifestType}; charset=utf-8`]) {
+      expect((await fetchFrom({ latest: { bytes, type } })).descriptor.mediaType).toBe(manifestType);
+    }
+  });
+
   it('that come encoded are not decoded', async () => {
     const headers = { 'content-encoding': 'gzip' };
     const error = await failure(fetchFrom({ latest: { bytes: gzipSync(bytes), headers } }));
