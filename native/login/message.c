@@ -1,6 +1,5 @@
 #include "message.h"
 
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/auxv.h>
@@ -29,28 +28,24 @@ size_t message_write(uint8_t *bytes, size_t size, uint64_t started, const char *
         wire_put_text(&writer, TAG_EXEC_PATH, path != NULL ? path : "");
     for (int index = 0; index < argc; index++)
         wire_put_text(&writer, TAG_ARG, argv[index]);
-    for (char **entry = environ; *entry != NULL; entry++) {
-        if (environ_allowed(*entry))
-            wire_put_text(&writer, TAG_ENV, *entry);
-    }
+    environ_write(&writer, environ, user == NULL); // nothing of root's that a session does not need
     return wire_finish(&writer, 3);
 }
 
 _Noreturn void message_fail_too_large(int argc, char **argv) {
-    size_t command = 0, variables = 0;
+    size_t command = 0;
     char text[320];
     for (int index = 0; index < argc; index++)
         command += WIRE_FIELD_BYTES + strlen(argv[index]);
-    for (char **entry = environ; *entry != NULL; entry++) {
-        bool is_command = strncmp(*entry, ORIGINAL_COMMAND, strlen(ORIGINAL_COMMAND)) == 0;
-        *(is_command ? &command : &variables) +=
-            environ_allowed(*entry) ? WIRE_FIELD_BYTES + strlen(*entry) : 0;
-    }
+    for (char **entry = environ; *entry != NULL; entry++)
+        command += strncmp(*entry, ORIGINAL_COMMAND, strlen(ORIGINAL_COMMAND)) == 0
+                       ? WIRE_FIELD_BYTES + strlen(*entry)
+                       : 0;
     (void)snprintf(
         text, sizeof text,
         "The command and variables of this login are too large (the command: %zu KiB, the variables that "
         "came with the login: %zu KiB; all together may have %d KiB). Give a shorter command, or send fewer "
         "variables. [E_TOO_LARGE]",
-        (command + 1023) / 1024, (variables + 1023) / 1024, WIRE_MAX_BYTES / 1024);
+        (command + 1023) / 1024, (environ_bytes(environ) + 1023) / 1024, WIRE_MAX_BYTES / 1024);
     fail(text);
 }

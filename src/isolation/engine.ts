@@ -137,6 +137,8 @@ export interface SessionSpec {
   readonly env: readonly ByteString[];
   /** How many of these, the first ones, came with the login. */
   readonly sentVariables: number;
+  /** How many of those, the first ones, are left out where the session has no room for them. */
+  readonly spareVariables: number;
   /** `direct`: args[0] is run itself, found by PATH inside. `shell`: falls back to /bin/sh, silently or not. */
   readonly program:
     | { readonly kind: 'direct' }

@@ -48,6 +48,8 @@ const fields = {
   socketcall: 'socketcall',
   /** null: the login's own. */
   umask: 'umask',
+  /** Globs. */
+  passEnv: 'pass_env',
   openFiles: 'open_files',
   fileSizeBytes: 'file_size',
   lockedBytes: 'locked_memory',

@@ -21,12 +21,22 @@ export interface Invocation {
   readonly execPath: ByteString;
 }
 
+/** Whether sshd's ForceCommand has started the program, or nobody has said a command: then what the user wants is in SSH_ORIGINAL_COMMAND. */
+function isPlain({ args, execPath }: Invocation): boolean {
+  const [, ...rest] = args;
+  return (
+    rest.length === 0 || (rest.length === 2 && rest[0] === '-c' && rest[1] === execPath && execPath !== '')
+  );
+}
+
+/** Whether a command runs that the user's key has (command= in authorized_keys), which may look at SSH_ORIGINAL_COMMAND. */
+export const hasOwnCommand = (invocation: Invocation): boolean => !isPlain(invocation);
+
 /** argv for the user's shell. argv[0] is "-" for a login shell and "" otherwise: its name is added inside. */
 export function shellArguments({ args, env, execPath }: Invocation): ByteString[] {
   const [name = '', ...rest] = args;
   const login = name.startsWith('-');
-  const forcedHere = rest.length === 2 && rest[0] === '-c' && rest[1] === execPath && execPath !== '';
-  if (rest.length > 0 && !forcedHere) return [login ? '-' : '', ...rest];
+  if (!isPlain({ args, env, execPath })) return [login ? '-' : '', ...rest];
   const original = login ? undefined : variable(env, 'SSH_ORIGINAL_COMMAND');
   return original === undefined ? ['-'] : ['', '-c', original];
 }

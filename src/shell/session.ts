@@ -4,8 +4,8 @@ import { randomBytes } from 'node:crypto';
 import type { SessionLimits, SessionSpec, UserRecord } from '../isolation/engine.ts';
 import type { EffectivePolicy } from '../policy/policy.ts';
 import type { LoginRequest } from '../protocol/login.ts';
-import { shellArguments } from './command.ts';
-import { mayTravel, sessionEnvironment, variable } from './environment.ts';
+import { hasOwnCommand, shellArguments } from './command.ts';
+import { mayTravel, passesNothing, sessionEnvironment, spareVariables, variable } from './environment.ts';
 
 const idBytes = 5;
 let random = Buffer.alloc(0);
@@ -55,7 +55,7 @@ export function loginSource(request: LoginRequest): string | undefined {
 
 export type SessionPolicy = Pick<
   EffectivePolicy,
-  'env' | 'imageUser' | 'timezone' | 'umask' | 'banner' | keyof SessionLimits
+  'env' | 'passEnv' | 'imageUser' | 'timezone' | 'umask' | 'banner' | keyof SessionLimits
 >;
 
 /** Root, who comes by dockershctl exec, is not to be kept out or sent away. */
@@ -68,22 +68,30 @@ function limitsOf(policy: SessionPolicy, byRoot: boolean): SessionLimits {
     : { ...resources, mostSessions, sessionTimeMs, idleTimeMs };
 }
 
+/** `joined`: whether the user has a connection whose forwards are in the sandbox. */
 export function sessionOf(
   id: string,
   request: LoginRequest,
   user: UserRecord,
   shell: ShellChoice,
   policy: SessionPolicy,
+  joined = false,
 ): SessionSpec {
   const account = { name: user.name, uid: user.uid, shell: shell.path };
   const zone = policy.timezone === undefined ? [] : [`TZ=${policy.timezone}`];
-  const env = sessionEnvironment(account, request.env, [...zone, ...policy.env]);
+  const passing =
+    request.user === undefined
+      ? { names: policy.passEnv, joined, original: hasOwnCommand(request) }
+      : passesNothing;
+  const env = sessionEnvironment(account, request.env, [...zone, ...policy.env], passing);
+  const spareCount = spareVariables(request.env, passing).length;
   const limits = limitsOf(policy, request.user !== undefined);
   const umask = policy.umask ?? request.umask;
   const common = {
     id,
     env,
-    sentVariables: request.env.filter(mayTravel).length,
+    spareVariables: spareCount,
+    sentVariables: spareCount + request.env.filter(mayTravel).length,
     umask,
     from: loginSource(request),
     limits,

@@ -28,6 +28,24 @@ static void check_arguments(char **argv, size_t count) {
     REQUIRE(made <= count + 2);
 }
 
+static void check_variable(const char *text) {
+    enum environ_want want = environ_want(text);
+    REQUIRE(want == ENVIRON_NEVER || strchr(text, '=') != NULL);
+    REQUIRE(want != ENVIRON_ALWAYS || (strncmp(text, "LD_", 3) != 0 && strncmp(text, "PATH=", 5) != 0));
+}
+
+// What there is no room for is left out, and nothing else of a message.
+static void check_written(char *const *list) {
+    uint8_t bytes[256], few[256];
+    struct wire_writer writer, without;
+    wire_start(&writer, bytes, sizeof bytes, MSG_LOGIN);
+    wire_start(&without, few, sizeof few, MSG_LOGIN);
+    environ_write(&writer, list, true);
+    environ_write(&without, list, false);
+    REQUIRE(writer.overflow == without.overflow);
+    REQUIRE(writer.used <= sizeof bytes && writer.used >= without.used);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length) {
     char *list[MOST + 1] = {NULL};
     cleanup_free char *text = malloc(length + 1);
@@ -37,9 +55,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length) {
     if (count == 0 || list[0][0] == '\0')
         return 0;
     for (size_t index = 0; index < count; index++)
-        if (environ_allowed(list[index]))
-            REQUIRE(strchr(list[index], '=') != NULL && strncmp(list[index], "LD_", 3) != 0 &&
-                    strncmp(list[index], "PATH=", 5) != 0);
+        check_variable(list[index]);
+    check_written(list);
     check_arguments(list, count);
     return 0;
 }

@@ -3,6 +3,7 @@
 import { inParallel } from '../../lib/async/parallel.ts';
 import { findAccount } from '../host/accounts.ts';
 import { type CheckResult, type Finding, type HostCheck, type UserCheck, unknown } from './check.ts';
+import { acceptEnvCheck } from './checks/accept-env.ts';
 import { accountChecks } from './checks/accounts.ts';
 import { apparmorCheck } from './checks/apparmor.ts';
 import { cgroupChecks } from './checks/cgroups.ts';
@@ -30,7 +31,13 @@ const hostChecks: readonly HostCheck[] = [
   ...accountChecks,
   ...hostWays,
 ];
-const userChecks: readonly UserCheck[] = [...stateChecks, ...userServiceChecks, ...sshChecks, ...userWays];
+const userChecks: readonly UserCheck[] = [
+  ...stateChecks,
+  ...userServiceChecks,
+  acceptEnvCheck,
+  ...sshChecks,
+  ...userWays,
+];
 
 /** The ids of all checks, for --ignore and for the test of the documentation. */
 export const checkIds: readonly string[] = [...hostChecks, ...userChecks].map(({ id }) => id);

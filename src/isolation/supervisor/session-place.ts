@@ -6,6 +6,7 @@ import { type ByteString, byteStringOf } from '../../lib/wire.ts';
 import type { SessionIdentity, SessionSpec } from '../engine.ts';
 import type { SandboxRecord } from '../sandbox/record.ts';
 import type { SessionPlace } from './session-message.ts';
+import { bytesOf, mostSpareBytes, sessionMaxBytes } from './session-size.ts';
 
 /** Whose ids the session gets; undefined: the user's own. Throws E_SESSION_START where nobody can say. */
 export function identityIn({ imageUser }: SandboxRecord, session: SessionSpec): SessionIdentity | undefined {
@@ -25,11 +26,29 @@ export function sessionIn(
     ...(session.from === undefined ? {} : { from: session.from }),
   };
   const banner = joined(session.banner, record.notice);
-  const env = environmentIn(record, session, identity);
+  const ofImage = record.env.map(byteStringOf);
+  const own = [...sparesFor(session, ofImage), ...session.env.slice(session.spareVariables)];
+  const env = environmentIn(record, { ...session, env: own }, identity);
   const cwd = folderIn(record, session, identity);
-  const ofLogin = session.env.slice(0, session.sentVariables);
-  const place = { cwd, identity, note, ofLogin, ofImage: record.env.map(byteStringOf) };
+  const ofLogin = session.env.slice(session.spareVariables, session.sentVariables);
+  const place = { cwd, identity, note, ofLogin, ofImage };
   return { session: { ...session, env, banner }, place };
+}
+
+/** Beside a session's strings: its texts and numbers. */
+const otherBytes = 8 * 1024;
+
+/** As many as there is room for, so that none makes a session too large. */
+function sparesFor(session: SessionSpec, ofImage: readonly ByteString[]): ByteString[] {
+  if (session.spareVariables === 0) return [];
+  const others = [...session.args, ...session.env.slice(session.spareVariables), ...ofImage];
+  let room = Math.min(sessionMaxBytes - otherBytes - bytesOf(others), mostSpareBytes);
+  return session.env.slice(0, session.spareVariables).filter((entry) => {
+    const bytes = bytesOf([entry]);
+    if (bytes > room) return false;
+    room -= bytes;
+    return true;
+  });
 }
 
 const joined = (banner: string | null, notice: string | undefined): string | null =>

@@ -7,6 +7,8 @@ import { type ByteString, wireFieldBytes, wireMaxBytes } from '../../lib/wire.ts
 /** For what the supervisor adds (native/supervisor/session/begin.c): ids, 256 groups, SSH_TTY, a slot. */
 const supervisorsBytes = 2 * 1024;
 export const sessionMaxBytes = wireMaxBytes - supervisorsBytes;
+/** Of variables that may be left out; a program takes them with the smallest stack_size, too. */
+export const mostSpareBytes = 64 * 1024;
 /** Of a session's environment (MAX_STRINGS of native/supervisor/session/child.c). */
 const mostVariables = 4096;
 /** What execve(2) takes as one string, without its NUL. */

@@ -2,7 +2,7 @@
 
 import type { KeySpec } from '../section-schema.ts';
 import { durationFrom, oneOf, pathInside, sizeLimit, wholeNumber } from '../values/basic.ts';
-import { fileMode, message, rate, timeZone } from '../values/session.ts';
+import { fileMode, message, rate, timeZone, variableGlobs } from '../values/session.ts';
 
 export const sessionKeys = {
   shell: {
@@ -30,6 +30,15 @@ export const sessionKeys = {
     user: 'free',
     doc: 'The umask that a session starts with. keep: the one that the login came with.',
     example: '027',
+  },
+  pass_env: {
+    type: variableGlobs,
+    defaultText: 'none',
+    values: 'a list of names of variables and globs, or none',
+    applies: 'session',
+    list: true,
+    doc: "Variables of the login's environment that pass into the session, besides TERM, COLORTERM, NO_COLOR, LANG, LANGUAGE, LC_*, TZ, GIT_PROTOCOL, SSH_CLIENT and SSH_CONNECTION, which always do. Name here what AcceptEnv of sshd_config(5) lets in: a login can't tell what the client has sent from what sshd, PAM or /etc/environment have set. What passes has its effect inside, on the user's own programs; it stands over the image's variables, and those that the policy sets stand over it. What every session has of its own (HOME, USER, LOGNAME, SHELL, PATH, MAIL, what begins with SSH_ or XDG_SESSION_, and the like) never passes. Where a login has no room for all (64 KiB), the rest is left out. A key with a command of its own (command= in authorized_keys) is kept to that command only while nothing passes that its programs obey, such as LD_PRELOAD or BASH_ENV: as with AcceptEnv on a host without sandboxes, name what you mean. dockershctl exec passes none of them.",
+    example: 'EDITOR PAGER GIT_*',
   },
   nice: {
     type: wholeNumber(0, 19),

@@ -1,6 +1,7 @@
 // The kinds of value that keys about sessions have. Pure.
 
 import { parseDuration } from '../../lib/text/units.ts';
+import { globTest, isGlob } from '../glob.ts';
 import { text } from './basic.ts';
 
 /** A umask; "keep" is null. */
@@ -48,4 +49,62 @@ export const message = text<string | null>((input) => {
   return /\p{Cc}/u.test(plain)
     ? { ok: false, problem: 'has a control character' }
     : { ok: true, value: input };
+});
+
+/** What of a login's environment passes into a session without being named. */
+const alwaysPass = new Set([
+  'TERM',
+  'LANG',
+  'LANGUAGE',
+  'TZ',
+  'COLORTERM',
+  'NO_COLOR',
+  'GIT_PROTOCOL',
+  'SSH_CLIENT',
+  'SSH_CONNECTION',
+]);
+
+export const alwaysPasses = (name: string): boolean => alwaysPass.has(name) || name.startsWith('LC_');
+
+/** What every session has of its own, or what names things of the host: no glob means them. */
+const keptNames = new Set([
+  'HOME',
+  'USER',
+  'LOGNAME',
+  'SHELL',
+  'PATH',
+  'MAIL',
+  'PWD',
+  'OLDPWD',
+  'SHLVL',
+  '_',
+  'DBUS_SESSION_BUS_ADDRESS',
+  'DISPLAY',
+  'XAUTHORITY',
+  'XDG_RUNTIME_DIR',
+]);
+
+export const neverPasses = (name: string): boolean =>
+  keptNames.has(name) || name.startsWith('SSH_') || name.startsWith('XDG_SESSION_');
+
+const longestName = 100;
+const mostGlobs = 64;
+
+/** Names of variables and globs for them; "none" for no variable. */
+export const variableGlobs = text<readonly string[]>((input) => {
+  const globs = input === 'none' ? [] : input.split(/[\s,]+/).filter((word) => word !== '');
+  for (const glob of globs) {
+    if (
+      !/^[\w*?[\]!-]+$/.test(glob) ||
+      /^\d/.test(glob) ||
+      glob.length > longestName ||
+      'problem' in globTest(glob)
+    )
+      return { ok: false, problem: `has "${glob}", which is neither a variable's name nor a glob for names` };
+    if (!isGlob(glob) && neverPasses(glob))
+      return { ok: false, problem: `has "${glob}", which every session has of its own` };
+  }
+  if (globs.length === 0 && input !== 'none') return { ok: false, problem: 'is no list, or none' };
+  if (globs.length > mostGlobs) return { ok: false, problem: `has more than ${mostGlobs} names` };
+  return { ok: true, value: globs };
 });

@@ -272,6 +272,7 @@ export const breakers: Readonly<Record<string, Breaker>> = {
   'ssh-x11': { scenario: 'openSshd', state: 'warning' },
   'ssh-user-rc': { scenario: 'hostShell', state: 'critical' },
   'ssh-user-environment': { scenario: 'openSshd', state: 'critical' },
+  'ssh-pass-env': { scenario: 'openSshd', state: 'warning', found: /^LD_\* of AcceptEnv: not in pass_env$/ },
   'ssh-accept-env': { scenario: 'openSshd', state: 'warning', found: /LD_PRELOAD/ },
   'ssh-chroot': { scenario: 'openSshd', state: 'warning' },
   'home-host': { scenario: 'homeHost', state: 'critical' },

@@ -235,6 +235,7 @@ holds(
             id: 'id',
             args,
             env,
+            spareVariables: 0,
             sentVariables: 0,
             umask: 0o22,
             from: undefined,

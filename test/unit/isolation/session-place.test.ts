@@ -3,6 +3,7 @@
 import { describe, expect, test } from 'vitest';
 import type { SessionSpec } from '../../../src/isolation/engine.ts';
 import { recordOf } from '../../../src/isolation/sandbox/record.ts';
+import { sessionMessage } from '../../../src/isolation/supervisor/session-message.ts';
 import { identityIn, mergeEnvironment, sessionIn } from '../../../src/isolation/supervisor/session-place.ts';
 import { seeded } from '../lib/seeded.ts';
 import { aSandbox, noLimits } from './records.ts';
@@ -54,6 +55,7 @@ function aSession(changes: Partial<SessionSpec> = {}): SessionSpec {
     id: 's1',
     args: ['-bash'],
     env: ['TERM=xterm', 'XDG_RUNTIME_DIR=/run/user/1000'],
+    spareVariables: 0,
     sentVariables: 1,
     program: { kind: 'shell', path: '/bin/bash', announceFallback: true },
     umask: 0o022,
@@ -88,6 +90,26 @@ describe('a session in a sandbox', () => {
     expect(env).toContain('HOME=/home/tester');
     expect(env).toContain(`LANG=${Buffer.from('ü').toString('latin1')}`);
     expect(env).toContain('XDG_RUNTIME_DIR=/run/user/1000');
+  });
+
+  test('leaves out what it has no room for, of what may be left out', () => {
+    const large = `A=${'x'.repeat(40_000)}`;
+    const env = [large, `B${large}`, 'C=1', 'TERM=xterm'];
+    const session = aSession({ env, spareVariables: 3, sentVariables: 4 });
+    const names = (changes: Partial<SessionSpec>, image = {}): string[] => {
+      const { session: made, place } = sessionIn(aRecord(image), { ...session, ...changes }, undefined);
+      expect(() => sessionMessage(made, place)).not.toThrow();
+      expect(place.ofLogin).toEqual(['TERM=xterm']);
+      return made.env
+        .map((entry) => entry.split('=')[0] ?? '')
+        .filter((name) => /^(?:A|BA|C|TERM)$/.test(name));
+    };
+    expect(names({})).toEqual(['A', 'C', 'TERM']); // at most 64 KiB of them
+    expect(names({ args: ['-c', 'x'.repeat(130_000)] })).toEqual(['A', 'C', 'TERM']);
+    expect(names({ args: ['-c', 'x'.repeat(130_000)] }, { env: [`I=${'x'.repeat(30_000)}`] })).toEqual([
+      'C',
+      'TERM',
+    ]);
   });
 
   test("as the image's user has that one's names, and nothing of the user's run folder", () => {

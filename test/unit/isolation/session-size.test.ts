@@ -18,6 +18,7 @@ function message(command: number, variables: number, image: number): Buffer {
     ...{ id: 'id', umask: 0o22, from: undefined, banner: null, asImageUser: false, limits },
     args: ['', '-c', 'x'.repeat(command)],
     env: [...ofImage, ...ofLogin],
+    spareVariables: 0,
     sentVariables: 1,
     program: { kind: 'shell', path: '/bin/sh', announceFallback: false },
   };

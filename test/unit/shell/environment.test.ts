@@ -3,16 +3,26 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { imageEnvironment, mayTravel, sessionEnvironment, variable } from '../../../src/shell/environment.ts';
+import {
+  imageEnvironment,
+  mayTravel,
+  passesNothing,
+  sessionEnvironment,
+  spareVariables,
+  variable,
+} from '../../../src/shell/environment.ts';
 
 const account = { name: 'tester', uid: 1000, shell: '/bin/bash' };
 const own = ['USER=tester', 'LOGNAME=tester', 'SHELL=/bin/bash', 'XDG_RUNTIME_DIR=/run/user/1000'];
 
 const root = path.resolve(import.meta.dirname, '../../..');
-/** Names of the variables that the login client sends, those that begin with LC_ left out. */
-const sent = [
-  ...readFileSync(path.join(root, 'native/login/environ.c'), 'utf8').matchAll(/^ {4}"([A-Z_]+)=",$/gm),
-].map(([, name]) => name ?? '');
+const environ = readFileSync(path.join(root, 'native/login/environ.c'), 'utf8');
+/** Names in a list of the login client's, those that begin with LC_ left out. */
+const namesIn = (list: string): string[] => {
+  const [, text = ''] = new RegExp(`\\b${list}\\[\\] = \\{([^}]*)\\}`).exec(environ) ?? [];
+  return [...text.matchAll(/^ {4}"([A-Z_]+)=",$/gm)].map(([, name]) => name ?? '');
+};
+const sent = namesIn('always');
 
 describe('what may travel', () => {
   test.each([
@@ -57,6 +67,61 @@ describe('what may travel', () => {
     const named = /\.SH ENVIRONMENT\n([\s\S]*?)\.SH /.exec(manual)?.[1]?.match(/\b[A-Z][A-Z_]+\*?/g) ?? [];
     const travels = sent.filter((name) => mayTravel(`${name}=x`));
     expect(named.filter((name) => name !== 'BR').sort()).toEqual([...travels, 'LC_*'].sort());
+  });
+});
+
+describe('what passes besides', () => {
+  const login = [
+    'EDITOR=vi',
+    'GIT_DIR=/x',
+    'PATH=/x',
+    'HOME=/x',
+    'SSH_AUTH_SOCK=/tmp/a',
+    'DISPLAY=:0',
+    'TERM=t',
+  ];
+  const policy = { ...passesNothing, names: ['EDITOR', 'GIT_*'] };
+
+  test('is what the policy names, and never twice what always does', () => {
+    expect(spareVariables(login, policy)).toEqual(['EDITOR=vi', 'GIT_DIR=/x']);
+    expect(spareVariables(login, passesNothing)).toEqual([]);
+    expect(sessionEnvironment(account, login, ['EDITOR=ed'], policy)).toEqual([
+      ...['EDITOR=vi', 'GIT_DIR=/x', 'TERM=t', 'EDITOR=ed'],
+      ...own,
+    ]);
+  });
+
+  test('is nothing that a session has of its own, whatever the glob', () => {
+    expect(spareVariables(login, { ...passesNothing, names: ['*'] })).toEqual(['EDITOR=vi', 'GIT_DIR=/x']);
+    const kept = [
+      'MAIL',
+      'SHELL',
+      'USER',
+      'LOGNAME',
+      'XDG_RUNTIME_DIR',
+      'XDG_SESSION_ID',
+      'SSH_TTY',
+      'SSH_ASKPASS',
+    ];
+    const names = ['?*', ...kept];
+    expect(
+      spareVariables(
+        [...kept, 'XAUTHORITY'].map((name) => `${name}=x`),
+        { ...passesNothing, names },
+      ),
+    ).toEqual([]);
+  });
+
+  test('is what sshd makes for a connection, where that is in the sandbox', () => {
+    const found = spareVariables([...login, 'XAUTHORITY=/x'], { ...passesNothing, joined: true });
+    expect(found).toEqual(['SSH_AUTH_SOCK=/tmp/a', 'DISPLAY=:0', 'XAUTHORITY=/x']);
+    expect(found.map((entry) => entry.split('=')[0]).sort()).toEqual(namesIn('joined').sort());
+  });
+
+  test('is the command that was asked for, where another one runs', () => {
+    const original = 'SSH_ORIGINAL_COMMAND=borg serve';
+    expect(spareVariables([original], { ...passesNothing, original: true })).toEqual([original]);
+    expect(spareVariables([original], { ...passesNothing, names: ['*'] })).toEqual([]);
   });
 });
 

@@ -21,7 +21,14 @@ const aLogin = (changes: Partial<LoginRequest> = {}): LoginRequest => ({
   execPath: '/usr/local/bin/dockersh',
   ...changes,
 });
-const nothing: SessionPolicy = { env: [], imageUser: 'ignore', umask: null, banner: null, ...noLimits };
+const nothing: SessionPolicy = {
+  env: [],
+  passEnv: [],
+  imageUser: 'ignore',
+  umask: null,
+  banner: null,
+  ...noLimits,
+};
 const bash = { path: '/bin/bash', wanted: false };
 
 describe('the shell', () => {
@@ -83,6 +90,7 @@ describe('a session', () => {
       ],
       umask: 0o027,
       from: '192.0.2.7',
+      spareVariables: 0,
       sentVariables: 2,
       program: { kind: 'shell', path: '/bin/bash', announceFallback: false },
       asImageUser: false,
@@ -132,6 +140,41 @@ describe('a session', () => {
     const policy = { ...nothing, openFiles: 20, mostSessions: 1, sessionTimeMs: 1, idleTimeMs: 1 };
     const session = sessionOf('x', aLogin({ user: 'tester', args: ['tester', 'id'] }), aUser(), bash, policy);
     expect(session.limits).toEqual({ ...noLimits, openFiles: 20 });
+  });
+
+  test('has what the policy lets pass first, and counts it apart', () => {
+    const env = ['EDITOR=vi', 'TERM=t', 'DISPLAY=:0', 'X=1'];
+    const policy = { ...nothing, passEnv: ['EDITOR'] };
+    const plain = sessionOf('x', aLogin({ env }), aUser(), bash, policy);
+    expect(plain.env.slice(0, 2)).toEqual(['EDITOR=vi', 'TERM=t']);
+    expect([plain.spareVariables, plain.sentVariables]).toEqual([1, 2]);
+    const joined = sessionOf('x', aLogin({ env }), aUser(), bash, policy, true);
+    expect(joined.env.slice(0, 3)).toEqual(['EDITOR=vi', 'DISPLAY=:0', 'TERM=t']);
+    const exec = sessionOf(
+      'x',
+      aLogin({ env, user: 'tester', args: ['tester'] }),
+      aUser(),
+      bash,
+      policy,
+      true,
+    );
+    expect(exec.env[0]).toBe('TERM=t');
+    expect(exec.spareVariables).toBe(0);
+  });
+
+  test('tells the command of a key what was asked for', () => {
+    const env = ['SSH_ORIGINAL_COMMAND=rsync --server'];
+    const forced = sessionOf(
+      'x',
+      aLogin({ args: ['dockersh', '-c', 'rrsync /x'], env }),
+      aUser(),
+      bash,
+      nothing,
+    );
+    expect(forced.args).toEqual(['', '-c', 'rrsync /x']);
+    expect(forced.env[0]).toBe(env[0]);
+    const plain = sessionOf('x', aLogin({ args: ['dockersh'], env }), aUser(), bash, nothing);
+    expect(plain.env).not.toContain(env[0]);
   });
 
   test("dockersh-exec's command is run as it stands", () => {
