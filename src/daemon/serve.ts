@@ -38,6 +38,7 @@ import { openPolicy } from './policy/open-policy.ts';
 import { OwnSettings } from './policy/own-settings.ts';
 import { archiveLimitsOf } from './policy/policy-limits.ts';
 import type { PolicyStore } from './policy/policy-store.ts';
+import { UserKeys } from './policy/user-keys.ts';
 import type { InheritedSockets } from './service-manager.ts';
 
 /** The daemon at work. */
@@ -64,7 +65,13 @@ interface Ground {
   readonly users: Users;
   readonly log: Logger;
   /** Made later than what tells them of events. */
-  readonly used: { engine?: Engine; live?: LiveLimits; admission?: Admission; doors?: Doors };
+  readonly used: {
+    engine?: Engine;
+    live?: LiveLimits;
+    admission?: Admission;
+    doors?: Doors;
+    keys?: UserKeys;
+  };
 }
 
 interface Storage {
@@ -78,6 +85,7 @@ interface UserParts {
   readonly ownSettings: OwnSettings;
   readonly live: LiveLimits;
   readonly admission: Admission;
+  readonly keys: UserKeys;
 }
 
 export async function serve(
@@ -148,6 +156,7 @@ function eventsFor({ history, sessions, used, log }: Ground, images: ImageStore)
       history.ended(end);
       used.admission?.changed();
       sessions.ended(end);
+      used.keys?.follow(end.uid);
     },
     sandboxStarted: (started) => {
       history.sandboxStarted(started);
@@ -157,6 +166,7 @@ function eventsFor({ history, sessions, used, log }: Ground, images: ImageStore)
     },
     sandboxEnded: (uid) => {
       used.doors?.close(uid);
+      used.keys?.follow(uid);
       used.admission?.changed();
       sweepLater();
     },
@@ -198,7 +208,7 @@ async function keepDisks({ disks }: UserStore, engine: Engine, log: Logger): Pro
 }
 
 async function openUserParts(
-  { policy, users, cgroups, used, log }: Ground,
+  { policy, users, cgroups, used, parts, log }: Ground,
   { store, images }: Storage,
   engine: Engine,
 ): Promise<UserParts> {
@@ -213,12 +223,16 @@ async function openUserParts(
     () => engine.loads(),
   );
   used.admission = admission;
+  const keys = parts.use(await UserKeys.open({ policy, users, store, engine, log }));
+  used.keys = keys;
   policy.follow(() => {
     live.changed();
     admission.changed();
+    keys.changed();
   });
   live.changed();
-  return { access, layers, ownSettings, live, admission };
+  keys.changed();
+  return { access, layers, ownSettings, live, admission, keys };
 }
 
 function openLogins(ground: Ground, { store }: Storage, engine: Engine, user: UserParts): LoginConnections {
@@ -226,20 +240,8 @@ function openLogins(ground: Ground, { store }: Storage, engine: Engine, user: Us
   const { layers, ownSettings, admission } = user;
   const systemCalls = new SystemCalls();
   const logins = new LoginService({
-    ...{
-      policy,
-      ownSettings,
-      users,
-      store,
-      layers,
-      systemCalls,
-      networks,
-      engine,
-      history,
-      admission,
-      sessions,
-      log,
-    },
+    ...{ policy, ownSettings, users, store, layers, systemCalls },
+    ...{ networks, engine, history, admission, sessions, log },
   });
   const refusals = LoginRefusals.start({ engine, history, log });
   return new LoginConnections({
@@ -253,14 +255,15 @@ function openLogins(ground: Ground, { store }: Storage, engine: Engine, user: Us
 async function openAdmin(ground: Ground, storage: Storage, engine: Engine, user: UserParts): Promise<void> {
   const { options, inherited, sockets, parts, policy, users, history, cgroups, log } = ground;
   const { store, images } = storage;
-  const { access, layers, ownSettings, live } = user;
+  const { access, layers, ownSettings, live, keys } = user;
   const scratch = path.join(options.state, 'tmp');
   await removeOrWarn(images.layerProgram, scratch, { log }); // of a bootstrap that was killed
   const admin = await serveAdmin(inherited.get('admin') ?? sockets.admin, {
     engine,
     images,
     layers,
-    accounts: new Accounts(store, images.layerProgram, access, ground.networkState),
+    accounts: new Accounts(store, images.layerProgram, access, ground.networkState, keys),
+    keys,
     users,
     store,
     policy,

@@ -47,13 +47,17 @@ export interface Addon {
   /** SIGKILL for the process that a pidfd stands for; nothing where it has gone. */
   kill(pidfd: number): void;
   lookupUser(user: Uid | string): Promise<UserRecord | null>;
-  /** A file of a user's home, with that user's rights; null: there is none. */
+  /**
+   * A file of a user's home, with that user's rights; null: there is none. `strict`: nobody else may change it, the home,
+   * or the one folder between.
+   */
   readOwnFile(
     home: string,
     name: string,
     uid: Uid,
     gid: number,
     mostBytes: number,
+    strict: boolean,
   ): Promise<{ readonly data?: Buffer; readonly problem?: string } | null>;
   /** An inotify descriptor; -1 where the kernel gives none. */
   watchOpen(): number;

@@ -48,6 +48,7 @@ const fields = {
   socketcall: 'socketcall',
   /** null: the login's own. */
   umask: 'umask',
+  authorizedKeys: 'authorized_keys',
   /** Globs. */
   passEnv: 'pass_env',
   openFiles: 'open_files',

@@ -40,6 +40,8 @@ export const accountVerbs = {
           image: imageName,
           home: z.enum(['private', 'host']),
           network: z.string(),
+          /** Whose keys let the user in by ssh: the host's file, that inside, or both. */
+          keys: z.enum(['host', 'inside', 'both']),
         })
         .nullable(),
     }),

@@ -36,7 +36,7 @@ export const passesNothing: Passing = { names: [], joined: false, original: fals
 const tests = new Map<string, (name: string) => boolean>();
 const mostTests = 1000;
 
-function testOf(glob: string): (name: string) => boolean {
+function globFor(glob: string): (name: string) => boolean {
   const known = tests.get(glob);
   if (known !== undefined) return known;
   const made = globTest(glob);
@@ -51,7 +51,7 @@ export function spareVariables(
   { names, joined, original }: Passing,
 ): ByteString[] {
   if (names.length === 0 && !joined && !original) return [];
-  const globs = names.map(testOf);
+  const globs = names.map(globFor);
   return login.filter((entry) => {
     const name = nameOf(entry);
     if (ofConnection.has(name)) return joined;

@@ -48,22 +48,30 @@ export interface AccountState {
   readonly rescue: boolean;
 }
 
+/** What lets the user in by ssh. */
+export interface KeysKept {
+  forget(uid: Uid): Promise<void>;
+}
+
 export class Accounts {
   readonly #store: UserStore;
   readonly #program: LayerProgram;
   readonly #access: LayerAccess;
   readonly #addresses: Pick<NetworkState, 'release'>;
+  readonly #keys: KeysKept;
 
   constructor(
     store: UserStore,
     program: LayerProgram,
     access: LayerAccess,
     addresses: Pick<NetworkState, 'release'>,
+    keys: KeysKept,
   ) {
     this.#store = store;
     this.#program = program;
     this.#access = access;
     this.#addresses = addresses;
+    this.#keys = keys;
   }
 
   #owner(user: Account, { outside, folder }: UserDisk, homeRoot: string | null) {
@@ -159,6 +167,7 @@ export class Accounts {
         await this.#store.disks.close(held);
         await removeUserFolder(this.#program, this.#store.state, held);
         this.#store.owners.removed(user.uid);
+        await this.#keys.forget(user.uid);
       }
       if (what.range) await this.#release(held);
     });
@@ -181,6 +190,7 @@ export class Accounts {
   ): Promise<Forgotten & { readonly stopped: boolean }> {
     const [state, program, disks] = [this.#store.state, this.#program, this.#store.disks];
     const { stopped, result } = await this.#access.stopped(user, async (held) => {
+      await this.#keys.forget(user.uid); // first: whatever fails below, nobody gets in by them
       const forgotten = await forgetUser({ state, program, disks }, held, user, keep, signal);
       this.#store.owners.removed(user.uid);
       if (keep === undefined) await this.#release(held);

@@ -28,6 +28,8 @@ export const userFolder = (state: AbsolutePath, uid: Uid): AbsolutePath =>
   below(usersFolder(state), String(uid));
 
 export const ownerFile = (outside: AbsolutePath): AbsolutePath => below(outside, 'owner.json');
+/** Copies of the users' keys (home/key-copies.ts): beside the state, which nobody but root can enter. */
+export const keysFolder = (state: AbsolutePath): string => `${state}-keys`;
 export const homePlaceFile = (outside: AbsolutePath): AbsolutePath => below(outside, 'home-place');
 export const identityFolder = (outside: AbsolutePath): AbsolutePath => below(outside, 'identity');
 export const rescueMark = (outside: AbsolutePath): AbsolutePath => below(outside, 'rescue-on');

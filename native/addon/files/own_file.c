@@ -19,6 +19,7 @@ struct reading {
     napi_deferred deferred;
     char home[4096], name[256];
     uint32_t uid, gid, most;
+    bool strict;
     char *data;
     size_t length;
     int error; // errno; ENOENT: there is none
@@ -27,15 +28,15 @@ struct reading {
 
 // setfsuid(2) concerns the calling thread alone, and takes its capabilities over files away until the ids
 // are root's again: what the user could not read, this can't either.
-static int open_as_user(const struct reading *reading, int home) {
-    struct open_how how = {.flags = O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC,
+static int open_as_user(const struct reading *reading, int at, const char *name, uint64_t flags) {
+    struct open_how how = {.flags = flags | O_CLOEXEC,
                            .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV};
     (void)setfsgid(reading->gid);
     (void)setfsuid(reading->uid);
     int fd = -1;
     errno = EPERM;
     if ((uint32_t)setfsuid((uid_t)-1) == reading->uid && (uint32_t)setfsgid((gid_t)-1) == reading->gid)
-        fd = (int)syscall(SYS_openat2, home, reading->name, &how, sizeof how);
+        fd = (int)syscall(SYS_openat2, at, name, &how, sizeof how);
     int number = errno;
     (void)setfsuid(0);
     (void)setfsgid(0);
@@ -54,6 +55,35 @@ static int open_home(const struct reading *reading) {
         return -1;
     }
     return take_fd(&home);
+}
+
+// As sshd's StrictModes has it for keys: nobody but the user may change the file, or put another in its
+// place.
+static bool others_may_change(int fd) {
+    struct stat info;
+    return fd >= 0 && fstat(fd, &info) == 0 && (info.st_mode & 022) != 0;
+}
+
+// Opens the file; where it is to be the user's alone, the one folder that it may lie in is opened before it.
+static int open_file(struct reading *reading, int home) {
+    const uint64_t flags = O_RDONLY | O_NONBLOCK | O_NOCTTY;
+    if (!reading->strict)
+        return open_as_user(reading, home, reading->name, flags);
+    char folder[sizeof reading->name];
+    (void)snprintf(folder, sizeof folder, "%s", reading->name);
+    char *slash = strchr(folder, '/');
+    cleanup_fd int between = -1;
+    if (slash != NULL) {
+        *slash = '\0';
+        between = open_as_user(reading, home, folder, O_PATH | O_DIRECTORY);
+        if (between < 0)
+            return -1;
+    }
+    cleanup_fd int fd = open_as_user(reading, slash != NULL ? between : home,
+                                     reading->name + (slash != NULL ? slash + 1 - folder : 0), flags);
+    if (fd >= 0 && (others_may_change(home) || others_may_change(between) || others_may_change(fd)))
+        reading->problem = "or a folder that it is in may be changed by others";
+    return take_fd(&fd);
 }
 
 static void read_all(struct reading *reading, int fd) {
@@ -77,12 +107,14 @@ static void perform(napi_env env, void *data) {
     (void)env;
     struct reading *reading = data;
     cleanup_fd int home = open_home(reading);
-    cleanup_fd int fd = home < 0 ? -1 : open_as_user(reading, home);
+    cleanup_fd int fd = home < 0 ? -1 : open_file(reading, home);
     struct stat info;
     if (fd < 0 || fstat(fd, &info) != 0) {
         reading->error = errno;
         return;
     }
+    if (reading->problem != NULL)
+        return;
     if (!S_ISREG(info.st_mode))
         reading->problem = "is no regular file";
     else if (info.st_uid != reading->uid) // a hard link to somebody else's that a group lets us read
@@ -130,21 +162,23 @@ static bool text_of(napi_env env, napi_value value, char *text, size_t size) {
 }
 
 napi_value read_own_file(napi_env env, napi_callback_info info) {
-    napi_value values[5], promise = NULL, name;
-    size_t count = 5;
+    napi_value values[6], promise = NULL, name;
+    size_t count = 6;
     struct reading *reading = calloc(1, sizeof *reading);
-    if (reading == NULL || napi_get_cb_info(env, info, &count, values, NULL, NULL) != napi_ok || count != 5 ||
+    if (reading == NULL || napi_get_cb_info(env, info, &count, values, NULL, NULL) != napi_ok || count != 6 ||
         !text_of(env, values[0], reading->home, sizeof reading->home) ||
         !text_of(env, values[1], reading->name, sizeof reading->name) ||
         napi_get_value_uint32(env, values[2], &reading->uid) != napi_ok ||
         napi_get_value_uint32(env, values[3], &reading->gid) != napi_ok ||
-        napi_get_value_uint32(env, values[4], &reading->most) != napi_ok || reading->uid == 0 ||
+        napi_get_value_uint32(env, values[4], &reading->most) != napi_ok ||
+        napi_get_value_bool(env, values[5], &reading->strict) != napi_ok || reading->uid == 0 ||
         napi_create_promise(env, &reading->deferred, &promise) != napi_ok ||
         napi_create_string_utf8(env, "readOwnFile", NAPI_AUTO_LENGTH, &name) != napi_ok ||
         napi_create_async_work(env, NULL, name, perform, finish, reading, &reading->work) != napi_ok ||
         napi_queue_async_work(env, reading->work) != napi_ok) {
         free(reading);
-        (void)napi_throw_type_error(env, NULL, "home, name, uid, gid and a size are needed");
+        (void)napi_throw_type_error(env, NULL,
+                                    "home, name, uid, gid, a size and whether it is strict are needed");
         return NULL;
     }
     return promise;

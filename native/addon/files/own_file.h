@@ -3,5 +3,5 @@
 
 #include <node_api.h>
 
-// readOwnFile(home, name, uid, gid, mostBytes): Promise<{data?: Buffer, problem?: string} | null>
+// readOwnFile(home, name, uid, gid, mostBytes, strict): Promise<{data?: Buffer, problem?: string} | null>
 napi_value read_own_file(napi_env env, napi_callback_info info);

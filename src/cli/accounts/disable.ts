@@ -10,7 +10,7 @@ import { placeOf } from '../sshd/trial.ts';
 import { removeAside } from './home.ts';
 import type { Installation } from './installation.ts';
 import type { Plan } from './plan.ts';
-import { exitStep, groupStep, homeBackStep, policyStep, stopStep } from './steps.ts';
+import { exitStep, groupStep, homeBackStep, keysStep, policyStep, stopStep } from './steps.ts';
 import type { Work } from './transaction.ts';
 
 export interface DisableOptions {
@@ -33,6 +33,7 @@ export async function planDisable(
     client,
     how: samePath(shell, client) ? ('shell' as const) : await requireNamed(name, options.sshdConfig),
     sshdConfig: options.sshdConfig,
+    keys: 'host' as const,
     group: null,
     policy: null,
     files: 'none' as const,
@@ -79,6 +80,7 @@ export function workOfDisabling({ cli, books, daemonRuns }: Installation, plan: 
   return {
     steps: [
       exitStep(tools),
+      ...keysStep(tools, false),
       ...groupStep(tools, false),
       ...policyStep(tools, false),
       ...(daemonRuns ? [stopStep(tools)] : []),

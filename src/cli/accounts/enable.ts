@@ -14,7 +14,15 @@ import type { Installation } from './installation.ts';
 import { isLocal, isLocalGroup, requireWritableEtc } from './passwd.ts';
 import type { Plan } from './plan.ts';
 import { processesOf } from './processes.ts';
-import { entranceStep, firstLoginStep, groupStep, policyStep, stateStep, type Tools } from './steps.ts';
+import {
+  entranceStep,
+  firstLoginStep,
+  groupStep,
+  keysStep,
+  policyStep,
+  stateStep,
+  type Tools,
+} from './steps.ts';
 import type { Step, Work } from './transaction.ts';
 
 export interface EnableOptions {
@@ -65,6 +73,7 @@ export async function planEnable(
     client,
     how,
     sshdConfig: options.sshdConfig,
+    keys: look.policy?.keys ?? 'host',
     group: options.group === undefined ? null : await groupToJoin(account, options.group),
     policy: policyFile(account, options, look.policy, config),
     files,
@@ -166,6 +175,7 @@ export function workOfEnabling(installation: Installation, plan: Plan, force: bo
       undisturbed(stateStep(tools)),
       firstLoginStep(tools),
       // From here on, logins lead into the sandbox.
+      ...keysStep(tools, true),
       undisturbed(entranceStep(tools)),
     ],
     isInForce: async () => await isIn(plan),

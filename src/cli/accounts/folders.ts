@@ -92,7 +92,7 @@ async function forgetEnabling(cli: Console, uid: number): Promise<Left> {
   const { policy } = plan;
   if (policy !== null && (await isUnchanged(policy))) await rm(policy.file);
   await books.setEnabled(uid, undefined);
-  return { sshdEntry: plan.how === 'sshd' };
+  return { sshdEntry: plan.how === 'sshd' || plan.keys !== 'host' };
 }
 
 async function renameEnabling(cli: Console, uid: number, name: string): Promise<Left> {
@@ -103,7 +103,7 @@ async function renameEnabling(cli: Console, uid: number, name: string): Promise<
   const policy = plan.policy === null ? null : await renamedPolicy(plan.policy, plan.account.name, name);
   const account = { ...plan.account, name };
   await books.setEnabled(uid, { ...enabled, plan: { ...plan, account, policy } });
-  return { sshdEntry: plan.how === 'sshd' };
+  return { sshdEntry: plan.how === 'sshd' || plan.keys !== 'host' };
 }
 
 const booksOf = async (cli: Console): Promise<Books> => new Books((await cli.call('health', {})).state);

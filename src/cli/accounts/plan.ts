@@ -18,6 +18,8 @@ export const Plan = z.strictObject({
   client: z.string(),
   how: z.enum(['shell', 'sshd']),
   sshdConfig: z.string(),
+  /** Whose keys let the user in, as the policy said. */
+  keys: z.enum(['host', 'inside', 'both']).default('host'),
   /** A group that the account joins, or leaves; null where it is in it anyway. */
   group: z.string().nullable(),
   /** A file of ours in conf.d. */

@@ -9,6 +9,8 @@ import { CliFailure } from '../failure.ts';
 import { groupsOf, lookUpAccount } from '../host/accounts.ts';
 import { awaitPolicy } from '../policy/in-force.ts';
 import { install, installedEntries, remove } from '../sshd/change.ts';
+import { sameEntry } from '../sshd/drop-in.ts';
+import { findKeysProgram } from '../sshd/keys.ts';
 import { placeOf } from '../sshd/trial.ts';
 import { putStub, removeAside, swap, takeStubBack } from './home.ts';
 import { joinGroup, leaveGroup, requireShell, setShell } from './passwd.ts';
@@ -132,9 +134,9 @@ export function firstLoginStep({ cli, plan }: Tools): Step {
 }
 
 /** From here on the user's logins lead into the sandbox. */
-export function entranceStep({ plan }: Tools): Step {
+export function entranceStep({ cli, plan }: Tools): Step {
   const { account, client, how } = plan;
-  if (how === 'sshd') return sshdStep(plan, true);
+  if (how === 'sshd') return sshdStep({ cli, plan }, true);
   return {
     name: 'entrance',
     telling: `making ${client} the login shell of ${account.name}`,
@@ -147,9 +149,9 @@ export function entranceStep({ plan }: Tools): Step {
   };
 }
 
-export function exitStep({ plan }: Tools): Step {
+export function exitStep({ cli, plan }: Tools): Step {
   const { account, client, how } = plan;
-  if (how === 'sshd') return sshdStep(plan, false);
+  if (how === 'sshd') return sshdStep({ cli, plan }, false);
   return {
     name: 'exit',
     telling: `making ${account.shell} the login shell of ${account.name}`,
@@ -166,16 +168,32 @@ async function shellBack({ account, client }: Plan): Promise<void> {
   if (now?.shell === client) await setShell(account.name, account.shell);
 }
 
-function sshdStep({ account, client, sshdConfig }: Plan, wanted: boolean): Step {
+/** Has sshd ask for the keys inside, where the login shell leads there and nothing else need be said to sshd. */
+export function keysStep({ cli, plan }: Tools, wanted: boolean): Step[] {
+  const { account, client, how, keys, sshdConfig } = plan;
+  if (how === 'sshd' || keys === 'host') return [];
   const place = placeOf(sshdConfig);
-  const entry = { kind: 'user', name: account.name } as const;
-  const options = { client, tcpForwarding: false };
-  const add = async (): Promise<void> => void (await install(place, [entry], options));
+  const entry = { kind: 'keys', name: account.name, keys } as const;
+  const options = async () => ({ client, tcpForwarding: false, keys: await findKeysProgram(cli) });
+  const add = async (): Promise<void> => void (await install(place, [entry], await options()));
   const take = async (): Promise<void> => {
-    const there = (await installedEntries(place)).some(
-      ({ kind, name }) => kind === 'user' && name === entry.name,
-    );
-    if (there) await remove(place, [entry], options);
+    const there = (await installedEntries(place)).some((one) => sameEntry(one, entry));
+    if (there) await remove(place, [entry], await options());
+  };
+  return wanted
+    ? [{ name: 'keys', telling: `telling sshd of the keys of ${account.name}`, run: add, undo: take }]
+    : [{ name: 'keys', telling: `telling sshd to forget the keys of ${account.name}`, run: take, undo: add }];
+}
+
+function sshdStep({ cli, plan }: Tools, wanted: boolean): Step {
+  const { account, client, keys, sshdConfig } = plan;
+  const place = placeOf(sshdConfig);
+  const entry = { kind: 'user', name: account.name, keys } as const;
+  const options = async () => ({ client, tcpForwarding: false, keys: await findKeysProgram(cli) });
+  const add = async (): Promise<void> => void (await install(place, [entry], await options()));
+  const take = async (): Promise<void> => {
+    const there = (await installedEntries(place)).some((one) => sameEntry(one, entry));
+    if (there) await remove(place, [entry], await options());
   };
   return wanted
     ? { name: 'entrance', telling: `telling sshd of ${account.name}`, run: add, undo: take }

@@ -94,7 +94,7 @@ keep   the files stay on the host; the sandbox starts with an empty home`,
       cli.show({ user: account.name, changed: true, how: plan.how, files: plan.files, open }, () =>
         [
           `${account.name} has a sandbox: a login works`,
-          ...(plan.how === 'sshd'
+          ...(plan.how === 'sshd' || plan.keys !== 'host'
             ? ['sshd goes by it when it has read its configuration: systemctl reload ssh']
             : []),
           ...(open.length === 0

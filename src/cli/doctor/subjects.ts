@@ -51,7 +51,7 @@ async function namedAccounts(host: HostFacts): Promise<Account[]> {
   const entries = await installedEntries(placeOf(host.sshd.config));
   const users = [
     ...(await new Books(state).enabledUids()).map(String),
-    ...entries.filter(({ kind }) => kind === 'user').map(({ name }) => name),
+    ...entries.filter(({ kind }) => kind !== 'group').map(({ name }) => name),
   ];
   const found = await inParallel(users, atOnce, undefined, lookUpAccount);
   const accounts = found.filter((account) => account !== undefined);

@@ -14,6 +14,7 @@ export const nativePrograms = [
   'dockersh-exec',
   'dockersh-probe',
   'dockersh-attack',
+  'dockersh-keys',
   'addon.node',
 ];
 

@@ -7,9 +7,9 @@ import { hasErrno, sysexits } from '../../lib/errors.ts';
 import { CliFailure } from '../failure.ts';
 import { runCommand } from '../host/command.ts';
 import { lastLine, runSshd } from '../host/sshd-settings.ts';
-import { type DropInOptions, dropInText, type Entry, entriesOf, sameEntry } from './drop-in.ts';
+import { type DropInOptions, dropInText, type Entry, entriesOf, merged, sameEntry } from './drop-in.ts';
 import { type Place, tryOut } from './trial.ts';
-import { verifyForced } from './verify.ts';
+import { verifyEntries } from './verify.ts';
 
 export interface Changed {
   readonly entries: readonly Entry[];
@@ -30,9 +30,9 @@ export async function install(
   options: DropInOptions,
 ): Promise<Changed> {
   const before = await installedEntries(place);
-  const all = [...before, ...entries.filter((entry) => !before.some((one) => sameEntry(one, entry)))];
+  const all = merged(before, entries);
   const text = dropInText(all, options);
-  const notes = await tryOut(place, text, async (config) => await verifyForced(config, all, options.client));
+  const notes = await tryOut(place, text, async (config) => await verifyEntries(config, all, options));
   return { entries: all, text, notes, changed: await replace(place, text) };
 }
 
@@ -46,7 +46,7 @@ export async function remove(
   const left =
     entries.length === 0 ? [] : before.filter((one) => !entries.some((entry) => sameEntry(one, entry)));
   const text = left.length === 0 ? undefined : dropInText(left, options);
-  const notes = await tryOut(place, text, async (config) => await verifyForced(config, left, options.client));
+  const notes = await tryOut(place, text, async (config) => await verifyEntries(config, left, options));
   return { entries: left, text: text ?? '', notes, changed: await replace(place, text) };
 }
 

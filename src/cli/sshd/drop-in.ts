@@ -4,9 +4,20 @@
 import { sysexits } from '../../lib/errors.ts';
 import { CliFailure } from '../failure.ts';
 
+/** Whose keys let somebody in: the host's files, what is kept inside, or either. */
+export type KeysSource = 'host' | 'inside' | 'both';
+
 export interface Entry {
-  readonly kind: 'user' | 'group';
+  /** keys: a user whose login shell is dockersh, named here for the keys alone. */
+  readonly kind: 'user' | 'group' | 'keys';
   readonly name: string;
+  /** Absent: host. */
+  readonly keys?: KeysSource;
+}
+
+export interface KeysProgram {
+  /** As sshd runs it, without what it asks about. */
+  readonly command: string;
 }
 
 export interface DropInOptions {
@@ -14,6 +25,7 @@ export interface DropInOptions {
   readonly client: string;
   /** Leaves TCP forwarding as it is elsewhere. */
   readonly tcpForwarding: boolean;
+  readonly keys: KeysProgram;
 }
 
 const heading = `# Made by "dockershctl sshd-config", which writes this file anew: changes by hand are lost.
@@ -29,15 +41,29 @@ const restrictions = [
   'ChrootDirectory none',
 ];
 
-export function dropInText(entries: readonly Entry[], { client, tcpForwarding }: DropInOptions): string {
-  const lines = [
+/** The system user that the package makes. */
+const keysUser = 'dockersh-keys';
+
+export const keysCommand = ({ command }: KeysProgram): string => `${command} %U %u`;
+
+/** sshd asks before it knows whether the user may log in: dockersh-keys answers from a copy, and starts nothing. */
+function keysLines({ keys = 'host' }: Entry, program: KeysProgram): string[] {
+  if (keys === 'host') return [];
+  const command = [`AuthorizedKeysCommand ${keysCommand(program)}`, `AuthorizedKeysCommandUser ${keysUser}`];
+  return keys === 'inside' ? ['AuthorizedKeysFile none', ...command] : command;
+}
+
+export function dropInText(entries: readonly Entry[], options: DropInOptions): string {
+  const { client, tcpForwarding } = options;
+  const forced = [
     `ForceCommand ${client}`,
     ...(tcpForwarding ? [] : ['AllowTcpForwarding no']),
     ...restrictions,
-  ].map((line) => `    ${line}`);
+  ];
   const blocks = entries.map((entry) => {
     const comment = `${markOf(entry)}\n`;
-    return `\n${comment}Match ${criteria(entry)}\n${lines.join('\n')}\n`;
+    const all = [...(entry.kind === 'keys' ? [] : forced), ...keysLines(entry, options.keys)];
+    return `\n${comment}Match ${criteria(entry)}\n${all.map((line) => `    ${line}\n`).join('')}`;
   });
   // What follows in the file that includes this one must not become part of the last block.
   return `${heading}${blocks.join('')}\nMatch all\n`;
@@ -45,25 +71,32 @@ export function dropInText(entries: readonly Entry[], { client, tcpForwarding }:
 
 /** root is never sent to dockersh, whatever groups it is in. */
 function criteria({ kind, name }: Entry): string {
-  return kind === 'user' ? `User "${name}"` : `Group "${name}" User "!root,*"`;
+  return kind !== 'group' ? `User "${name}"` : `Group "${name}" User "!root,*"`;
 }
 
-const mark = /^# dockersh (user|group): (".*")$/gm;
+const mark = /^# dockersh (user|group|keys): (".*?")(?: keys (inside|both))?$/gm;
 
-function markOf({ kind, name }: Entry): string {
-  return `# dockersh ${kind}: ${JSON.stringify(name)}`;
+function markOf({ kind, name, keys = 'host' }: Entry): string {
+  return `# dockersh ${kind}: ${JSON.stringify(name)}${keys === 'host' ? '' : ` keys ${keys}`}`;
 }
 
 /** The users and groups that a file of ours has. */
 export function entriesOf(text: string): Entry[] {
-  return [...text.matchAll(mark)].map(([, kind, name = '""']) => ({
-    kind: kind === 'group' ? 'group' : 'user',
+  return [...text.matchAll(mark)].map(([, kind, name = '""', keys]) => ({
+    kind: kind === 'group' || kind === 'keys' ? kind : 'user',
     name: String(JSON.parse(name)),
+    ...(keys === 'inside' || keys === 'both' ? { keys } : {}),
   }));
 }
 
 export const sameEntry = (one: Entry, other: Entry): boolean =>
   one.kind === other.kind && one.name === other.name;
+
+/** `before`, with `entries` in the place of those of the same name or behind them. */
+export function merged(before: readonly Entry[], entries: readonly Entry[]): Entry[] {
+  const kept = before.map((one) => entries.find((entry) => sameEntry(one, entry)) ?? one);
+  return [...kept, ...entries.filter((entry) => !before.some((one) => sameEntry(one, entry)))];
+}
 
 /**
  * Throws CliFailure E_USAGE for a name that sshd would read as a pattern or a list, or that would end its quotes:

@@ -1,7 +1,7 @@
 // dockershctl sshd-config: sends users and groups to their sandboxes by sshd's ForceCommand, where the login shell
 // can't be changed because a directory has it.
 
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { sysexits } from '../../lib/errors.ts';
 import { printable } from '../../lib/text/printable.ts';
 import type { Console } from '../console.ts';
@@ -9,7 +9,8 @@ import { CliFailure } from '../failure.ts';
 import { findClient } from '../host/installation.ts';
 import { defaultQuestion } from '../host/sshd-settings.ts';
 import { type Changed, install, installedEntries, reloadSshd, remove } from './change.ts';
-import { dropInText, type Entry, requireWritable, sameEntry } from './drop-in.ts';
+import { dropInText, type Entry, type KeysSource, merged, requireWritable } from './drop-in.ts';
+import { findKeysProgram, withKeys } from './keys.ts';
 import { placeOf } from './trial.ts';
 
 interface Options {
@@ -19,6 +20,7 @@ interface Options {
   remove?: true;
   reload: boolean;
   allowTcpForwarding: boolean;
+  keys?: KeysSource;
   sshdConfig: string;
   client?: string;
 }
@@ -35,6 +37,12 @@ export function addSshdConfig(program: Command, console: () => Console): void {
     .option('--remove', 'take them out of it, or all when none is named')
     .option('--reload', 'have sshd read its configuration again', false)
     .option('--allow-tcp-forwarding', 'leave TCP forwarding as it is', false)
+    .addOption(
+      new Option(
+        '--keys <whose>',
+        "keys that let them in (default: as the policy's authorized_keys says)",
+      ).choices(['host', 'inside', 'both']),
+    )
     .option('--sshd-config <file>', "sshd's main file", defaultQuestion.config)
     .option('--client <path>', 'the login client, where it is not in the usual place')
     .addHelpText(
@@ -44,11 +52,20 @@ export function addSshdConfig(program: Command, console: () => Console): void {
     .action(async (options: Options) => {
       const cli = console();
       const place = placeOf(options.sshdConfig);
-      const entries = entriesIn(options);
-      const settings = { client: clientIn(options), tcpForwarding: options.allowTcpForwarding };
+      const { keys } = options;
+      const asked = entriesIn(options);
+      const wanted = options.remove === undefined && asked.length > 0;
+      const entries =
+        keys === undefined && wanted
+          ? await withKeys(cli, asked)
+          : asked.map((entry) => ({ ...entry, ...(keys === undefined ? {} : { keys }) }));
+      const settings = {
+        client: clientIn(options),
+        tcpForwarding: options.allowTcpForwarding,
+        keys: await findKeysProgram(cli),
+      };
       if (options.install === undefined && options.remove === undefined) {
-        const before = await installedEntries(place);
-        const all = [...before, ...entries.filter((entry) => !before.some((one) => sameEntry(one, entry)))];
+        const all = merged(await installedEntries(place), entries);
         const text = dropInText(all, settings);
         cli.show({ file: place.dropIn, entries: all, text }, () => printableLines(text));
         return;

@@ -28,17 +28,26 @@ export function accountHandlers(parts: AdminParts): Handlers<keyof typeof accoun
         ...state,
         exempt: given?.exempt === 'yes',
         policy:
-          given === undefined ? null : { image: given.image, home: given.home, network: given.network.kind },
+          given === undefined
+            ? null
+            : {
+                image: given.image,
+                home: given.home,
+                network: given.network.kind,
+                keys: given.authorizedKeys,
+              },
       };
     },
     'account.prepare': async ({ user, files, source }, { signal }) => {
       const record = await findOwner(parts, user);
       const report = await accounts.prepare(record, await homeRootOf(record), files, source, signal);
+      parts.keys.follow(record.uid);
       return { user: record.name, ...report };
     },
     'account.giveBack': async ({ user, target }, { signal }) => {
       const record = await findOwner(parts, user);
       const renamed = await accounts.giveBack(record, await homeRootOf(record), target, signal);
+      parts.keys.follow(record.uid);
       return { user: record.name, renamed };
     },
     'account.rescue': async ({ user, on }) => {
@@ -58,6 +67,7 @@ export function accountHandlers(parts: AdminParts): Handlers<keyof typeof accoun
     'account.discard': async ({ user, ...what }) => {
       const record = await findOwner(parts, user);
       await accounts.discard(record, await homeRootOf(record), what);
+      parts.keys.follow(record.uid);
       return { user: record.name };
     },
     ...folderHandlers(parts),
@@ -94,7 +104,9 @@ function folderHandlers(
           hint: 'Give every account a uid of its own.',
         });
       }
-      return { user: name, uid, stopped: await accounts.rename(uid, name) };
+      const stopped = await accounts.rename(uid, name);
+      parts.keys.follow(uid); // the copy is under the other name
+      return { user: name, uid, stopped };
     },
   };
 }

@@ -6,7 +6,7 @@ import type { Engine, UserRecord } from '../../isolation/engine.ts';
 import type { Users } from '../../isolation/users.ts';
 import { DockershError } from '../../lib/errors.ts';
 import type { Logger } from '../../lib/log.ts';
-import { uidIn } from '../../lib/values/uid.ts';
+import { type Uid, uidIn } from '../../lib/values/uid.ts';
 import type { AdminParams, AdminPart, AdminProgress, AdminResult, AdminVerb } from '../../protocol/admin.ts';
 import type { Accounts } from '../../users/accounts.ts';
 import type { UserLayers } from '../../users/layers.ts';
@@ -23,6 +23,8 @@ export interface AdminParts {
   readonly images: ImageStore;
   readonly layers: UserLayers;
   readonly accounts: Accounts;
+  /** Copies of users' keys. */
+  readonly keys: { follow(uid: Uid): void };
   readonly users: Users;
   readonly store: UserStore;
   readonly policy: PolicyStore;

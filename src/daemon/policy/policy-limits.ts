@@ -19,6 +19,11 @@ export function setsLimit(policy: Policy, key: LimitKey | DiskKey): boolean {
   );
 }
 
+/** Whether anybody may get something else than the keys of the host. */
+export function keysInside(policy: Policy): boolean {
+  return sectionsOf(policy).some(({ values }) => (values.authorized_keys ?? 'host') !== 'host');
+}
+
 function sectionsOf({ defaults, imageSections, groups, userGlobs, users }: Policy): SectionPolicy[] {
   const named = [...imageSections, ...groups, ...userGlobs].map(({ section }) => section);
   return [...defaults, ...named, ...[...users.values()].flat()];

@@ -26,7 +26,7 @@ import type {
 } from '../../policy/policy.ts';
 import { formatProblem, type Problem } from '../../policy/problem.ts';
 import type { KeptPolicy, PolicyTexts } from './kept-policy.ts';
-import { type DiskKey, diskBackendsOf, rareControllersOf, setsLimit } from './policy-limits.ts';
+import { type DiskKey, diskBackendsOf, keysInside, rareControllersOf, setsLimit } from './policy-limits.ts';
 
 type LastReading = Pick<LoadedPolicy, 'files' | 'stamp' | 'settled'>;
 
@@ -222,6 +222,11 @@ export class PolicyStore implements AsyncDisposable {
   /** Whether anybody may get something else than no limit. */
   sets(key: LimitKey | DiskKey): boolean {
     return setsLimit(this.#policy, key);
+  }
+
+  /** Whether anybody's keys may come from their home inside. */
+  takesKeysFromInside(): boolean {
+    return keysInside(this.#policy);
   }
 
   get diskBackends(): Set<EffectivePolicy['diskBackend']> {

@@ -31,6 +31,14 @@ export const sessionKeys = {
     doc: 'The umask that a session starts with. keep: the one that the login came with.',
     example: '027',
   },
+  authorized_keys: {
+    type: oneOf('host', 'inside', 'both'),
+    defaultText: 'host',
+    values: 'host, inside, both',
+    applies: 'session',
+    doc: 'Which keys let the user in by ssh. host: those in the files of the host that sshd reads (AuthorizedKeysFile). inside: those in ~/.ssh/authorized_keys of the private home, where ssh-copy-id and editors put them. both: either. sshd gets the keys inside from dockersh-keys, which sshd_config has to name: "dockershctl user enable" and "dockershctl sshd-config" see to it. They are taken over within 30 seconds, and at once when a session or the sandbox ends, and only from a file that nobody else can change, of at most 64K. With home = host the file is the same one.',
+    example: 'both',
+  },
   pass_env: {
     type: variableGlobs,
     defaultText: 'none',

@@ -99,6 +99,20 @@ describe('sshd-config', () => {
     expect(existsSync(dropIn)).toBe(false);
   });
 
+  it('has sshd ask for the keys inside, alone or as well', async () => {
+    const command = /^authorizedkeyscommand \S+\/dockersh-keys %U %u$/m;
+    expect((await sshdConfig('--install', '--user', user.name, '--keys', 'both')).code).toBe(0);
+    expect(await settingsOf(user.name)).toMatch(command);
+    expect(await settingsOf(user.name)).toContain('authorizedkeyscommanduser dockersh-keys\n');
+    expect(await settingsOf(user.name)).not.toContain('authorizedkeysfile none');
+    expect(await settingsOf('nobody')).toContain('authorizedkeyscommand none\n');
+    expect((await sshdConfig('--install', '--user', user.name, '--keys', 'inside')).code).toBe(0);
+    expect(await settingsOf(user.name)).toMatch(command);
+    expect(await settingsOf(user.name)).toContain('authorizedkeysfile none\n');
+    expect((await sshdConfig('--install', '--user', user.name, '--keys', 'host')).code).toBe(0);
+    expect(await settingsOf(user.name)).toContain('authorizedkeyscommand none\n');
+  });
+
   it('comes before what is set for all', async () => {
     await main('ForceCommand /bin/date', `Include ${dropIn.replace('10-dockersh', '*')}`);
     expect((await sshdConfig('--install', '--user', user.name)).code).toBe(0);

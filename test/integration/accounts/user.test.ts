@@ -96,6 +96,33 @@ describe('enabling', () => {
     expect((await it_.everythingOf(user)).split('\nstate ')[0]).toBe(before.split('\nstate ')[0]);
   });
 
+  it('has sshd ask for the keys inside, where the policy says so', async () => {
+    const user = await it_.user();
+    const before = await it_.everythingOf(user);
+    const dropIn = join(it_.sshdConfig, '../sshd_config.d/10-dockersh.conf');
+    await it_.host.setPolicy({
+      defaults: { image: 'host' },
+      users: { [user.name]: { authorized_keys: 'inside' } },
+    });
+    await it_.ok('enable', user.name);
+    const text = await readFile(dropIn, 'utf8');
+    expect(text).toContain(
+      `# dockersh keys: "${user.name}" keys inside\nMatch User "${user.name}"\n    AuthorizedKeysFile none\n`,
+    );
+    expect(text).toContain(`/dockersh-keys --folder ${it_.host.stateFolder}-keys %U %u\n`);
+    expect(text).not.toContain('ForceCommand');
+    const copy = join(`${it_.host.stateFolder}-keys`, String(user.uid));
+    await waitUntil(() => existsSync(copy), 'the copy of the keys');
+    expect(await readFile(copy, 'utf8')).toBe(
+      `dockersh-keys 1 ${user.uid} ${user.name}\nssh-ed25519 AAAA key\n`,
+    );
+    await it_.ok('disable', user.name);
+    expect(existsSync(dropIn)).toBe(false);
+    await it_.host.setPolicy({ defaults: { image: 'host' } });
+    await waitUntil(() => !existsSync(copy), 'the copy to be gone', 20_000);
+    expect((await it_.everythingOf(user)).split('\nstate ')[0]).toBe(before.split('\nstate ')[0]);
+  });
+
   it('has sshd do it, where that is asked for', async () => {
     const user = await it_.user();
     const enabled = await it_.ok('enable', '--how', 'sshd', user.name);

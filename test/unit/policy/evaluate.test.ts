@@ -32,6 +32,7 @@ test('the built-in defaults', () => {
   expect(effective('[defaults]\nimage = host\n', 'alice')).toEqual({
     image: 'host',
     rescue: null,
+    authorizedKeys: 'host',
     passEnv: [],
     exempt: 'no',
     onImageChange: 'keep',
