@@ -157,15 +157,15 @@ export function mayNotBeDistributed({ mediaType }: Pick<Descriptor, 'mediaType'>
   return nondistributable.has(mediaType);
 }
 
-const ociLayerTypes: Readonly<Record<string, string>> = {
-  [mediaTypes.dockerLayer]: mediaTypes.layerGzip,
-  [mediaTypes.dockerLayerTar]: mediaTypes.layerTar,
-  [mediaTypes.dockerLayerZstd]: mediaTypes.layerZstd,
-};
+const ociLayerTypes: ReadonlyMap<string, string> = new Map([
+  [mediaTypes.dockerLayer, mediaTypes.layerGzip],
+  [mediaTypes.dockerLayerTar, mediaTypes.layerTar],
+  [mediaTypes.dockerLayerZstd, mediaTypes.layerZstd],
+]);
 
 /** A layer of a manifest of either kind as one of OCI's names it: a manifest has layers of its own kind only. */
 export function ociLayer(layer: Descriptor): Descriptor {
-  return { ...layer, mediaType: ociLayerTypes[layer.mediaType] ?? layer.mediaType };
+  return { ...layer, mediaType: ociLayerTypes.get(layer.mediaType) ?? layer.mediaType };
 }
 
 /** True for the two kinds of document that list manifests by platform. */

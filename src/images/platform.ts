@@ -99,7 +99,11 @@ export function fitsPlatform(image: Target, wanted: Platform = thisPlatform()): 
 }
 
 /** Names that uname and others have for what OCI calls otherwise. */
-const aliases: Readonly<Record<string, string>> = { x86_64: 'amd64', aarch64: 'arm64', i386: '386' };
+const aliases: ReadonlyMap<string, string> = new Map([
+  ['x86_64', 'amd64'],
+  ['aarch64', 'arm64'],
+  ['i386', '386'],
+]);
 
 /** Of "linux/ARCHITECTURE[/VARIANT]" or "ARCHITECTURE". Throws E_USAGE. */
 export function parsePlatform(text: string): Platform {
@@ -107,7 +111,7 @@ export function parsePlatform(text: string): Platform {
   const [, os = 'linux', name = '', variant] = match ?? [];
   // "arm/v7" would be an operating system "arm" otherwise.
   if (match !== null && os === 'linux' && name !== 'linux') {
-    return { architecture: aliases[name] ?? name, variant };
+    return { architecture: aliases.get(name) ?? name, variant };
   }
   throw new DockershError('E_USAGE', {
     what: `platform '${text.slice(0, 100)}'`,

@@ -50,21 +50,23 @@ const architectures = [
 const word = <const T extends string>(
   words: readonly T[],
   what: string,
-  unfit: Record<string, string> = {},
+  unfit: ReadonlyMap<string, string> = new Map(),
 ) =>
   z.string().transform((input, context) => {
     const found = words.find((candidate) => candidate === input);
     if (found !== undefined) return found;
     const guess = nearest(input, words);
-    const hint = unfit[input] ?? (guess === undefined ? undefined : `did you mean ${guess}?`);
+    const hint = unfit.get(input) ?? (guess === undefined ? undefined : `did you mean ${guess}?`);
     const message = `unknown ${what} "${input}"${hint === undefined ? '' : `; ${hint}`}`;
     context.issues.push({ code: 'custom', input, message });
     return z.NEVER;
   });
 
-const action = word(actions, 'action', {
-  SCMP_ACT_TRACE: "a tracer of the user's own could let the call through; use SCMP_ACT_ERRNO",
-});
+const action = word(
+  actions,
+  'action',
+  new Map([['SCMP_ACT_TRACE', "a tracer of the user's own could let the call through; use SCMP_ACT_ERRNO"]]),
+);
 const call = z.string().refine(isCall, {
   error: ({ input }) => {
     const guess = nearest(String(input), callNames);

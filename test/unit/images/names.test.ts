@@ -143,6 +143,9 @@ it.each([
   ['Linux/ARM/v7', { architecture: 'arm', variant: 'v7' }],
   ['x86_64', { architecture: 'amd64', variant: undefined }],
   ['linux/aarch64', { architecture: 'arm64', variant: undefined }],
+  // What every object has is no other name of a machine.
+  ['linux/__proto__', { architecture: '__proto__', variant: undefined }],
+  ['constructor', { architecture: 'constructor', variant: undefined }],
 ])('a platform: %s', (text, platform) => {
   expect(parsePlatform(text)).toEqual(platform);
 });

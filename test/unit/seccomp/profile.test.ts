@@ -42,6 +42,7 @@ describe('says what is wrong, and where', () => {
       { defaultAction: 'SCMP_ACT_ALOW' },
       /^defaultAction: unknown action "SCMP_ACT_ALOW"; did you mean SCMP_ACT_ALLOW\?$/,
     ],
+    [{ defaultAction: 'constructor' }, /^defaultAction: unknown action "constructor"$/],
     [{ defaultAction: 'SCMP_ACT_TRACE' }, /a tracer of the user's own could let the call through/],
     [
       { defaultAction: 'SCMP_ACT_ALLOW', defaultErrnoRet: 1 },
