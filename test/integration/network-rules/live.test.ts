@@ -43,7 +43,7 @@ class Client implements AsyncDisposable {
   }
 
   async ready(): Promise<this> {
-    await this.#running.waitForOutput('ready');
+    await this.#running.waitForOutput('ready\n'); // the whole line: ask() counts them
     return this;
   }
 
