@@ -12,6 +12,7 @@ import { diskTests } from './disk.ts';
 import { memoryTests } from './memory.ts';
 import { nestingTests } from './nesting.ts';
 import { accounts, OnKernel, patience, sandboxes, testMs, users } from './on-kernel.ts';
+import { ownDoorTests } from './own-door.ts';
 
 /** A few at a time: more at once take longer than sshd waits for one, on a processor that is emulated. */
 async function inGroups<T>(names: readonly string[], work: (name: string) => Promise<T>): Promise<T[]> {
@@ -61,6 +62,7 @@ describe.each(suites.filter((suite) => wanted.includes(suite)))('on the kernel o
     testMs,
   );
 
+  ownDoorTests(on);
   memoryTests(on);
   cpuTests(on);
   diskTests(on);
