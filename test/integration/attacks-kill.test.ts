@@ -1,10 +1,11 @@
 // Parts of dockersh are killed or stand still, one at a time. Nobody but that sandbox's user may notice, and
 // the user only once.
 
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { readyCount } from '../../src/isolation/supervisor/pool.ts';
 import { Host } from '../fixtures/host.ts';
 import { cgroupsOf } from '../fixtures/leaks.ts';
 import { control, lacks } from '../fixtures/machine.ts';
@@ -82,19 +83,50 @@ describe.skipIf(control)('a part that is killed', () => {
     }
   });
 
+  /** Supervisors that wait for a sandbox. */
+  const waiting = (): number[] => {
+    const launchers = childrenOf(host.daemonPid);
+    const sandboxes = new Set(
+      host
+        .processes()
+        .filter(({ exe }) => exe === 'dockersh-init')
+        .map(({ pid }) => parentOf(pid)),
+    );
+    return launchers.flatMap(childrenOf).filter((pid) => !sandboxes.has(pid));
+  };
+
   it('supervisors that wait for a sandbox: nobody notices', async () => {
-    const ready = host
-      .processes()
-      .filter(({ exe, pid }) => {
-        const cgroup = readFileSync(`/proc/${pid}/cgroup`, 'utf8');
-        return exe === 'dockersh-supervisor' && cgroup.includes(`/${host.cgroup}/ready-`);
-      })
-      .map(({ pid }) => parentOf(pid));
-    for (const pid of new Set(ready)) kill(pid, 'SIGKILL');
+    await waitUntil(() => waiting().length === readyCount, 'the pool to be full');
+    const ready = waiting();
+    for (const pid of ready) kill(pid, 'SIGKILL');
     const result = await login(other, 'echo served');
     expect(result.stderr.toString()).toBe('');
     expect(result.stdout.toString()).toBe('served\n');
+    const theirs = new Set(ready.map((pid) => `ready-${pid}`)); // on version 1
+    const left = (): string[] => cgroupsOf(host.cgroup).filter((folder) => theirs.has(basename(folder)));
+    await waitUntil(() => left().length === 0, 'what they had to be cleared away', 5_000);
   });
+
+  it.skipIf(lacks('strace'))(
+    'supervisors that wait for a sandbox, when one of them is about to be asked: nobody notices',
+    async () => {
+      await waitUntil(() => waiting().length === readyCount, 'the pool to be full');
+      // The last that the daemon does before it asks one is to write down what the sandbox will be; here it takes 2 s.
+      const record = join(host.runFolder, `sandboxes/${fourth.uid}.json`);
+      const slow = ['-e', 'trace=openat', '-e', 'inject=openat:delay_exit=2000000:when=1', '-P', record];
+      await using tracer = new Running('strace', ['-f', ...slow, '-p', String(host.daemonPid)]);
+      await waitUntil(() => tracer.stderr.toString().includes('attached'), 'the daemon to be traced');
+      const served = login(fourth, 'echo served');
+      await waitUntil(() => existsSync(record), 'a sandbox to be about to start');
+      for (const pid of waiting()) kill(pid, 'SIGKILL');
+      const result = await served;
+      expect(result.stderr.toString()).toBe('');
+      expect(result.stdout.toString()).toBe('served\n');
+      tracer.kill('SIGTERM');
+      await tracer.finished();
+      expect(tracer.stderr.toString()).toMatch(/openat\(.*DELAYED/);
+    },
+  );
 
   it('a supervisor that stands still holds up neither "ps" nor the next daemon', async () => {
     await login(third, 'true');
@@ -114,6 +146,7 @@ describe.skipIf(control)('a part that is killed', () => {
     'a sandbox that ends: what the daemon clears away is not the next one’s',
     async () => {
       await host.setPolicy({ defaults: { image: 'host', linger: '0', nesting: 'yes' } });
+      await host.ctlOk('stop', fourth.name);
       const { uid, gid } = fourth;
       const stdio = ['pipe', 'pipe', 'inherit'] as const;
       await using first = new Running(host.client, ['-c', 'echo up; read line'], {

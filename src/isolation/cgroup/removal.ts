@@ -1,5 +1,6 @@
-// Removes cgroups of sandboxes that a killed supervisor left behind.
+// Removes cgroups that killed supervisors left behind.
 
+import { existsSync } from 'node:fs';
 import { readdir, readFile, rmdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -24,6 +25,29 @@ export async function removeCgroup(folder: string): Promise<boolean> {
     await delay(10);
   }
 }
+
+/**
+ * Removes what waiting supervisors have left that were killed: on version 1 each has a cgroup in these folders, named after
+ * its pid (native/supervisor/supervise.c). One that is only being made belongs to a process that lives.
+ */
+export async function removeOfKilled(parents: readonly string[]): Promise<void> {
+  for (const parent of parents) {
+    for (const name of await readdir(parent)) {
+      const [, pid] = /^ready-(\d+)$/.exec(name) ?? [];
+      for (
+        let attempt = 0;
+        pid !== undefined && attempt < endPatience && !existsSync(`/proc/${pid}`);
+        attempt += 1
+      ) {
+        if (await removeCgroup(path.join(parent, name))) break;
+        await delay(20, undefined, { ref: false }); // what was in it ends with it
+      }
+    }
+  }
+}
+
+/** Of 20 ms. */
+const endPatience = 50;
 
 /** Of 10 ms: what was killed while it stood still ends now. */
 const thawPatience = 100;

@@ -4,6 +4,7 @@
 //   <run>/sandboxes/<uid>.sock   its supervisor listens there
 //   <run>/sandboxes/<uid>.json   what it is (record.ts)
 
+import { rmSync } from 'node:fs';
 import { readdir, readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
 import type { Logger } from '../../lib/log.ts';
@@ -147,6 +148,7 @@ export class SandboxRegistry {
   /** Of one whose supervisor was never asked to build it. */
   forget(uid: Uid): void {
     this.#sandboxes.delete(uid);
+    rmSync(this.#recordFile(uid), { force: true });
   }
 
   /** Finds running sandboxes again and clears away what others left. Call before the first start. */

@@ -10,7 +10,8 @@ import { type CgroupHost, cgroupName } from '../cgroup/host.ts';
 import type { PreparedSandbox, SandboxSpec, SandboxStorage } from '../engine.ts';
 import type { Networks } from '../network/networks.ts';
 import type { NetworkPlan } from '../network/plan.ts';
-import type { SupervisorPool } from '../supervisor/pool.ts';
+import { isPeerGone } from '../socket/client-connection.ts';
+import { readyCount, type SupervisorPool } from '../supervisor/pool.ts';
 import { specificationMessage } from '../supervisor/specification.ts';
 import { devicesFor } from './devices.ts';
 import { recordOf } from './record.ts';
@@ -139,7 +140,19 @@ export class SandboxStarts {
     return parent === undefined ? undefined : path.join(parent, name);
   }
 
+  /** One that waited may have ended since it was last heard of: then another is asked. */
   #build(spec: SandboxSpec, specification: Buffer, cgroup: string): Sandbox {
+    for (let left = readyCount; ; left -= 1) {
+      try {
+        return this.#ask(spec, specification, cgroup);
+      } catch (error) {
+        if (left === 0 || !isPeerGone(error)) throw error;
+        this.#parts.pool().clearAfterKilled();
+      }
+    }
+  }
+
+  #ask(spec: SandboxSpec, specification: Buffer, cgroup: string): Sandbox {
     const { registry, pool } = this.#parts;
     const { uid, name } = spec.user;
     const isUsual = cgroup === cgroupName(uid, name);

@@ -5,6 +5,7 @@ import { closeAll, OwnedFd } from '../../lib/fd.ts';
 import { parseWire, textOf, WireWriter } from '../../lib/wire.ts';
 import { addon } from '../addon.ts';
 import type { CgroupHost } from '../cgroup/host.ts';
+import { removeOfKilled } from '../cgroup/removal.ts';
 import type { Disposer } from '../socket/client-connection.ts';
 import { SeqpacketConnection } from '../socket/seqpacket.ts';
 import { Launcher, type LauncherOptions } from './launcher.ts';
@@ -27,6 +28,7 @@ export class SupervisorPool implements Disposable {
   readonly #launcher: Launcher;
   #closed = false;
   #later: NodeJS.Timeout | undefined;
+  #clearing = Promise.resolve();
 
   private constructor(options: PoolOptions, prepare: Buffer, launcher: Launcher) {
     this.#options = options;
@@ -40,6 +42,7 @@ export class SupervisorPool implements Disposable {
     for (const parent of options.cgroups.parents) message.text('cgroup', parent);
     const launcher = new Launcher({ ...options, started: (pid) => options.cgroups.placeLauncher(pid) });
     const pool = new SupervisorPool(options, message.finish(), launcher);
+    pool.clearAfterKilled();
     pool.#refill();
     return pool;
   }
@@ -75,6 +78,16 @@ export class SupervisorPool implements Disposable {
     const index = this.#ready.indexOf(connection);
     if (index >= 0) this.#ready.splice(index, 1);
     connection[Symbol.dispose]();
+    this.clearAfterKilled();
+  }
+
+  /** Takes away what supervisors have left that were killed before they had a sandbox. */
+  clearAfterKilled(): void {
+    const { cgroups, log } = this.#options;
+    if (cgroups.version === 2) return;
+    this.#clearing = this.#clearing
+      .then(() => removeOfKilled(cgroups.parents))
+      .catch((error: unknown) => log.error({ err: error }, 'clean-up failed'));
   }
 
   /** Who takes clients' connections off our hands. */
