@@ -67,6 +67,7 @@ static napi_value initialize(napi_env env, napi_value exports) {
                      {"uplinkWatch", uplink_watch},
                      {"uplinkChanged", uplink_changed},
                      {"linkMtu", link_mtu},
+                     {"linkIsBridge", link_is_bridge},
                      {"hostTableApply", host_table_apply_value},
                      {"hostTableOpen", host_table_open_value},
                      {"hostTableRemove", host_table_remove_value},

@@ -96,6 +96,8 @@ export interface Addon {
   uplinkChanged(fd: number): boolean;
   /** The largest packet of an interface; 0: there is none of this name. */
   linkMtu(name: string): number;
+  /** Whether it is an Ethernet bridge. */
+  linkIsBridge(name: string): boolean;
   /** Makes or replaces the host's table for private networks, all at once. `closed`: see HostTableSettings. */
   hostTableApply(table: {
     readonly pools: readonly string[];

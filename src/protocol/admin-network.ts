@@ -70,6 +70,8 @@ export const networkVerbs = {
       default: z.enum(['private', 'none']),
       /** Blocks that private networks are in; none before the first. */
       pools: z.array(z.string()),
+      /** Networks of this host's own bridges (of containers, of virtual machines), which private networks do not reach. */
+      bridged: z.array(z.string()),
       /** Why private networks lack something that they could have, IPv6 for instance. */
       lacks: z.array(z.string()),
       users: z.array(network),

@@ -1,9 +1,11 @@
 #include "network/uplink.h"
 
 #include <errno.h>
+#include <linux/ethtool.h>
 #include <linux/if.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
+#include <linux/sockios.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
@@ -91,17 +93,40 @@ napi_value uplink_changed(napi_env env, napi_callback_info info) {
     return result;
 }
 
+// False: JavaScript has been told why. `there`: whether there is such an interface, and it answers.
+static bool ask(napi_env env, napi_callback_info info, unsigned long what, struct ifreq *request,
+                bool *there) {
+    napi_value values[1];
+    if (!arguments(env, info, 1, values) ||
+        !text_of(env, values[0], request->ifr_name, sizeof request->ifr_name))
+        return false;
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0) {
+        (void)throw_errno(env, "socket", "AF_INET");
+        return false;
+    }
+    *there = ioctl(fd, what, request) == 0;
+    (void)close(fd);
+    return true;
+}
+
 // linkMtu(name): 0 where there is no such interface.
 napi_value link_mtu(napi_env env, napi_callback_info info) {
-    napi_value values[1];
     struct ifreq request = {0};
-    if (!arguments(env, info, 1, values) ||
-        !text_of(env, values[0], request.ifr_name, sizeof request.ifr_name))
+    bool there;
+    if (!ask(env, info, SIOCGIFMTU, &request, &there))
         return NULL;
-    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return throw_errno(env, "socket", "AF_INET");
-    int answer = ioctl(fd, SIOCGIFMTU, &request);
-    (void)close(fd);
-    return number_value(env, answer == 0 ? request.ifr_mtu : 0);
+    return number_value(env, there ? request.ifr_mtu : 0);
+}
+
+// linkIsBridge(name)
+napi_value link_is_bridge(napi_env env, napi_callback_info info) {
+    struct ethtool_drvinfo driver = {.cmd = ETHTOOL_GDRVINFO};
+    struct ifreq request = {.ifr_data = &driver};
+    napi_value result = NULL;
+    bool there;
+    if (!ask(env, info, SIOCETHTOOL, &request, &there))
+        return NULL;
+    (void)napi_get_boolean(env, there && strcmp(driver.driver, "bridge") == 0, &result);
+    return result;
 }

@@ -5,8 +5,11 @@ import { type Cidr, parseAddress, parseCidr } from '../../lib/network/address.ts
 import { isInside, type Surroundings, whole } from '../../lib/network/closed.ts';
 import type { AdminResult } from '../../protocol/admin.ts';
 
-export function surroundingsOf({ pools }: Pick<AdminResult<'network'>, 'pools'>): Surroundings {
-  return { pools: pools.flatMap(blocksOf), host: hostAddresses() };
+export function surroundingsOf({
+  pools,
+  bridged,
+}: Pick<AdminResult<'network'>, 'pools' | 'bridged'>): Surroundings {
+  return { pools: pools.flatMap(blocksOf), bridged: bridged.flatMap(blocksOf), host: hostAddresses() };
 }
 
 function blocksOf(text: string): Cidr[] {

@@ -17,10 +17,11 @@ export function networksOf(
       engine.uids().map(async (uid) => ({ uid, info: await engine.networkOf(uid) })),
     );
     const known = all.flatMap(({ uid, info }) => (info === undefined ? [] : [{ uid, info }]));
-    const { pools, withoutIpv6 } = networks.status();
+    const { pools, bridged, withoutIpv6 } = networks.status();
     return {
       default: defaultNetwork,
       pools: [...pools],
+      bridged: [...bridged],
       lacks: withoutIpv6 === undefined ? [] : [withoutIpv6],
       users: known.map(({ uid, info }) => userOf(uid, info)),
       refused: known

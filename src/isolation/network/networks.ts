@@ -18,7 +18,7 @@ import type { DnsRelay } from './relay.ts';
 import { HostResolvConf } from './resolv-conf.ts';
 import type { NetworkState } from './state.ts';
 import { Sysctls } from './sysctls.ts';
-import { decideIpv6, forward, type Ipv6, mtuOf, switchedOn, uplinksOf } from './uplink.ts';
+import { decideIpv6, forward, type Ipv6, mtuOf, noPool6, switchedOn, uplinksOf } from './uplink.ts';
 
 /** What the policy says of all networks together. */
 export interface NetworkSettings {
@@ -52,6 +52,8 @@ export interface NetworksStatus {
   readonly uplinks: readonly string[];
   /** Why there is no IPv6; undefined: there is. */
   readonly withoutIpv6: string | undefined;
+  /** Networks of this host's own bridges, which are closed. */
+  readonly bridged: readonly string[];
   /** Settings of the host that were switched on. */
   readonly switchedOn: readonly string[];
 }
@@ -161,6 +163,7 @@ export class Networks {
     return {
       pools: known.flatMap((pool) => (pool === null ? [] : [formatCidr(pool)])),
       uplinks: this.#basis === undefined ? [] : uplinksOf(this.#basis.host.routes),
+      bridged: this.#basis?.host.bridged.map(formatCidr) ?? [],
       withoutIpv6: ipv6 === undefined || ipv6.ok ? undefined : `${ipv6.why}. ${ipv6.hint}`,
       switchedOn: this.#sysctls.held(),
     };
@@ -261,7 +264,8 @@ export class Networks {
     // Without the host's addresses nothing is told: they would be open.
     if (this.#basis === undefined) return undefined;
     const { host, resolvConf } = this.#basis;
-    return { host: host.routes.own, resolvConf: resolvConf.text, relay: relay.socket, publishPool, moshPool };
+    const found = { host: host.routes.own, bridged: host.bridged, resolvConf: resolvConf.text };
+    return { ...found, relay: relay.socket, publishPool, moshPool };
   }
 
   [Symbol.dispose](): void {
@@ -287,12 +291,6 @@ export async function withdrawNetworks(state: NetworkState, log: Logger): Promis
 
 const unableMs = 60_000;
 const againMs = 2_000;
-
-const noPool6: Ipv6 = {
-  ok: false,
-  why: 'the policy says network_pool6 = none',
-  hint: 'Nothing is to be done.',
-};
 
 function blockOf(text: string): Cidr[] {
   const block = parseCidr(text);

@@ -48,6 +48,8 @@ export interface Peer {
 export interface Surroundings {
   /** The host's own addresses. */
   readonly host: readonly Cidr[];
+  /** Networks of the host's own bridges. */
+  readonly bridged: readonly Cidr[];
   /** Path of the relay's socket; undefined: nobody answers for names. */
   readonly relay: string | undefined;
   readonly publishPool: PortPool | null;
@@ -58,6 +60,7 @@ export interface Surroundings {
 
 export interface NetworkPlan {
   readonly link: SandboxLink;
+  /** What is closed because of what this host is: its own addresses, and networks of its bridges. */
   readonly host: readonly string[];
   readonly bytesIn: bigint;
   readonly bytesOut: bigint;
@@ -79,7 +82,7 @@ export interface NetworkPlan {
 export function planOf(
   network: PrivateNetwork,
   own: { readonly link: SandboxLink; readonly hostname: string; readonly peers: readonly Peer[] },
-  { host, relay, publishPool, moshPool, resolvConf }: Surroundings,
+  { host, bridged, relay, publishPool, moshPool, resolvConf }: Surroundings,
 ): NetworkPlan {
   const { link, hostname, peers } = own;
   const names = new NameSets();
@@ -89,7 +92,7 @@ export function planOf(
   const known = [{ name: hostname, addresses: link.addresses }, ...peers];
   return {
     link,
-    host: host.map(formatCidr),
+    host: [...host, ...bridged].map(formatCidr),
     bytesIn: BigInt(network.bytesIn ?? 0),
     bytesOut: BigInt(network.bytesOut ?? 0),
     connections: network.connections ?? 0,

@@ -16,16 +16,24 @@ export interface DefaultRoute {
   readonly advertised: boolean;
 }
 
+export interface Attached {
+  readonly network: Cidr;
+  readonly device: string;
+}
+
 export interface HostRoutes {
   /** What packets are delivered to here, without the loopback: addresses, blocks and broadcast addresses. */
   readonly own: readonly Cidr[];
   /** Every block with a route of any table, but for the default ones. */
   readonly used: readonly Cidr[];
+  /** Networks that an interface is in, so that no router is asked. */
+  readonly attached: readonly Attached[];
   readonly defaults: readonly DefaultRoute[];
 }
 
 /** route.h and ipv6_route.h */
 const rejects = 0x200;
+const byRouter = 0x2;
 const routerAdvertised = 0x0001_0000 | 0x0004_0000;
 const isLocal6 = 0x8000_0000;
 
@@ -35,6 +43,7 @@ const loopback6: Cidr = { family: 6, address: '::1', prefix: 128 };
 /** `folder`: /proc/net, or what a test puts in its place. */
 export function readRoutes(folder = '/proc/net'): HostRoutes {
   const trie = parseTrie(read(folder, 'fib_trie'));
+  const routes4 = parseRoutes4(read(folder, 'route'));
   const routes6 = parseRoutes6(read(folder, 'ipv6_route'));
   const addresses6 = parseAddresses6(read(folder, 'if_inet6'));
   const own6 = routes6.filter(({ flags }) => (flags & isLocal6) >>> 0 !== 0).map(({ target }) => target);
@@ -49,7 +58,8 @@ export function readRoutes(folder = '/proc/net'): HostRoutes {
       ...addresses6,
       ...routes6.map(({ target }) => target),
     ]).filter((one) => one.prefix > 0 && !isLoopback(one)),
-    defaults: [...parseDefaults4(read(folder, 'route')), ...defaults6(routes6)],
+    attached: [...routes4.flatMap(attached4), ...routes6.flatMap(attached6)],
+    defaults: [...routes4.flatMap(default4), ...defaults6(routes6)],
   };
 }
 
@@ -92,25 +102,59 @@ function parseTrie(text: string): { target: Cidr; type: string }[] {
   return found;
 }
 
-/** Iface Destination Gateway Flags RefCnt Use Metric Mask …: hexadecimal, but for Metric. */
-function parseDefaults4(text: string): DefaultRoute[] {
-  return text.split('\n').flatMap((line) => {
-    const [device = '', destination, , flags = '0', , , metric, mask] = line.split(/\s+/);
-    if (destination !== '00000000' || mask !== '00000000') return [];
-    if ((Number.parseInt(flags, 16) & rejects) !== 0 || !isUplink(device)) return [];
-    return [{ family: 4, device, metric: Number(metric), advertised: false } as const];
-  });
-}
-
-interface Route6 {
+interface Route {
   readonly target: Cidr;
   readonly metric: number;
   readonly flags: number;
   readonly device: string;
 }
 
+/** Of the main table. Iface Destination Gateway Flags RefCnt Use Metric Mask …: hexadecimal, but for Metric. */
+function parseRoutes4(text: string): Route[] {
+  return text.split('\n').flatMap((line) => {
+    const [device = '', destination = '', , flags = '0', , , metric, mask = ''] = line.split(/\s+/);
+    if (!/^[0-9A-F]{8}$/.test(destination)) return []; // the heading
+    return [
+      {
+        target: { ...addressFrom(4, reversed(destination)), prefix: bitsIn(reversed(mask)) },
+        metric: Number(metric),
+        flags: Number.parseInt(flags, 16),
+        device,
+      },
+    ];
+  });
+}
+
+/** As the machine has the number in memory: the last byte first. */
+function reversed(hexadecimal: string): bigint {
+  return BigInt(`0x${(hexadecimal.match(/../g) ?? []).reverse().join('')}`);
+}
+
+function bitsIn(mask: bigint): number {
+  return mask.toString(2).replaceAll('0', '').length;
+}
+
+function default4({ target, metric, flags, device }: Route): DefaultRoute[] {
+  if (target.prefix !== 0 || (flags & rejects) !== 0 || !isUplink(device)) return [];
+  return [{ family: 4, device, metric, advertised: false }];
+}
+
+function isAttached({ target, flags, device }: Route): boolean {
+  return target.prefix > 0 && (flags & (rejects | byRouter)) === 0 && isUplink(device);
+}
+
+function attached4(route: Route): Attached[] {
+  return isAttached(route) ? [{ network: route.target, device: route.device }] : [];
+}
+
+/** One's own addresses and link-local ones are closed as they are. */
+function attached6(route: Route): Attached[] {
+  const isOwn = (route.flags & isLocal6) >>> 0 !== 0;
+  return isOwn || isLinkLocal(route.target) ? [] : attached4(route);
+}
+
 /** Destination prefix, source prefix, next hop, metric, references, uses, flags (all hexadecimal) and the interface. */
-function parseRoutes6(text: string): Route6[] {
+function parseRoutes6(text: string): Route[] {
   return text.split('\n').flatMap((line) => {
     const [target, prefix, , , , metric, , , flags, device] = line.trim().split(/\s+/);
     if (target === undefined || prefix === undefined || device === undefined) return [];
@@ -125,7 +169,7 @@ function parseRoutes6(text: string): Route6[] {
   });
 }
 
-function defaults6(routes: readonly Route6[]): DefaultRoute[] {
+function defaults6(routes: readonly Route[]): DefaultRoute[] {
   return routes
     .filter(({ target, flags, device }) => target.prefix === 0 && (flags & rejects) === 0 && isUplink(device))
     .map(({ device, metric, flags }) => ({

@@ -9,6 +9,12 @@ export type Ipv6 =
   | { readonly ok: true; readonly how: 'nothing' | 'uplinks' | 'all' }
   | { readonly ok: false; readonly why: string; readonly hint: string };
 
+export const noPool6: Ipv6 = {
+  ok: false,
+  why: 'the policy says network_pool6 = none',
+  hint: 'Nothing is to be done.',
+};
+
 const file4 = (device: string): string => `net/ipv4/conf/${device}/forwarding`;
 const file6 = (device: string, name: string): string => `net/ipv6/conf/${device}/${name}`;
 

@@ -9,6 +9,8 @@ export interface Surroundings {
   readonly pools: readonly Cidr[];
   /** The host's own addresses. */
   readonly host: readonly Cidr[];
+  /** Networks of the host's own bridges. */
+  readonly bridged: readonly Cidr[];
 }
 
 const v4 = (address: string, prefix = 32): Cidr => ({ family: 4, address, prefix });
@@ -44,14 +46,16 @@ const holdsAny = (blocks: readonly Cidr[], one: Cidr): boolean => blocks.some((b
 export const isInside = (address: Address): boolean => holdsAny(inside, whole(address));
 
 /** Why all of a block is closed; undefined: not all of it is. */
-export function whyClosed(block: Cidr, { pools, host }: Surroundings): string | undefined {
+export function whyClosed(block: Cidr, surroundings: Surroundings): string | undefined {
+  const { pools, host, bridged } = surroundings;
   const known = always.find(({ blocks }) => holdsAny(blocks, block))?.what;
   if (known !== undefined) return known;
   if (holdsAny(host, block)) return 'an address of this host';
   if (holdsAny(pools, block)) return "another sandbox's address";
+  if (holdsAny(bridged, block)) return "in a network of this host's own, of containers or virtual machines";
   if (!holds(translated, block)) return undefined;
   const behind = addressFrom(4, numberOf(block) & 0xffff_ffffn);
-  return whyClosed({ ...behind, prefix: block.prefix - translated.prefix }, { pools, host });
+  return whyClosed({ ...behind, prefix: block.prefix - translated.prefix }, surroundings);
 }
 
 export const whole = (address: Address): Cidr => ({ ...address, prefix: bitsOf(address.family) });

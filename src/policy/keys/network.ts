@@ -41,7 +41,7 @@ export const networkKeys = {
     values: targets,
     applies: 'now',
     list: true,
-    doc: 'What a private network reaches of that which is closed by itself: this host\'s own addresses, other sandboxes, link-local addresses, and those where clouds keep the machine\'s credentials (169.254.169.254, fd00:ec2::254, fd20:ce::254, 168.63.129.16, 100.100.100.200 and others). Written as in "allow_out", without names and any. It needs no entry in "allow_out" as well.',
+    doc: 'What a private network reaches of that which is closed by itself: this host\'s own addresses and the networks of its own bridges (of containers, of virtual machines), other sandboxes, link-local addresses, and those where clouds keep the machine\'s credentials (169.254.169.254, fd00:ec2::254, fd20:ce::254, 168.63.129.16, 100.100.100.200 and others). Written as in "allow_out", without names and any. It needs no entry in "allow_out" as well.',
     example: 'host:5432/tcp',
   },
   dns: {

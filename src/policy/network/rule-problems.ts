@@ -10,7 +10,7 @@ import { type Given, networkOnlyKeys, type Problems } from './places.ts';
 import { sourceOfRule } from './sources.ts';
 
 /** Of which host and pools is not known here. */
-const nowhere = { pools: [], host: [] };
+const nowhere = { pools: [], host: [], bridged: [] };
 
 export function findIdleRules(given: readonly Given[], problems: Problems): void {
   const seen = new Set<string>();

@@ -33,7 +33,14 @@ const refusal = (address: string, port: number, protocol = 'tcp'): AdminRefusal 
   count: 3,
   lastAt: new Date(Date.now() - 90_000).toISOString(),
 });
-const nothing: AdminResult<'network'> = { default: 'private', pools: [], lacks: [], users: [], refused: [] };
+const nothing: AdminResult<'network'> = {
+  default: 'private',
+  pools: [],
+  bridged: [],
+  lacks: [],
+  users: [],
+  refused: [],
+};
 
 async function ask(network: Partial<AdminResult<'network'>>, policy: string, args: readonly string[]) {
   await using daemon = await FakeDaemon.start((request, socket) => {
@@ -121,7 +128,13 @@ describe('policy explain --to', () => {
   const policy =
     'network = private\nallow_out = any:443/tcp localhost.test\n[user:ada]\nallow_out += 192.0.2.0/24:80\ndeny_out = any:25\n';
   const to = async (where: string, text = policy) =>
-    await ask({ pools: ['10.213.0.0/16'] }, text, ['policy', 'explain', 'ada', '--to', where]);
+    await ask({ pools: ['10.213.0.0/16'], bridged: ['172.17.0.0/16'] }, text, [
+      'policy',
+      'explain',
+      'ada',
+      '--to',
+      where,
+    ]);
 
   it.each([
     [
@@ -139,6 +152,10 @@ describe('policy explain --to', () => {
     [
       '10.213.0.7:443/tcp',
       "ada is refused 10.213.0.7:443/tcp, tcp 443: it is another sandbox's address, which is closed by itself; only open_out opens it\n",
+    ],
+    [
+      '172.17.0.2:443/tcp',
+      "ada is refused 172.17.0.2:443/tcp, tcp 443: it is in a network of this host's own, of containers or virtual machines, which is closed by itself; only open_out opens it\n",
     ],
   ])('%s', async (where, text) => {
     expect((await to(where)).stdout).toBe(text);

@@ -7,7 +7,7 @@ import { addressFrom, type Cidr, parseCidr } from '../../../src/lib/network/addr
 import { whyClosed } from '../../../src/lib/network/closed.ts';
 import { nativeFolder } from '../../fixtures/paths.ts';
 
-const nothing = { pools: [], host: [] };
+const nothing = { pools: [], host: [], bridged: [] };
 
 /** The bytes of a C initialiser: "169, 254" or "[10] = 0xff, [11] = 0xff". */
 function bytesOf(text: string, length: number): number[] {
@@ -38,9 +38,16 @@ describe('what is closed by itself', () => {
   });
 
   it('is closed behind a translator as well', () => {
-    const closed = ['64:ff9b::169.254.169.254/128', '64:ff9b::10.9.0.3/128', '64:ff9b::192.0.2.1/128'];
+    const closed = [
+      ...['64:ff9b::169.254.169.254/128', '64:ff9b::10.9.0.3/128', '64:ff9b::192.0.2.1/128'],
+      '64:ff9b::172.17.0.2/128',
+    ];
     const open = ['64:ff9b::198.51.100.7/128', '64:ff9b::/96'];
-    const surroundings = { pools: [cidr('10.9.0.0/16')], host: [cidr('192.0.2.1/32')] };
+    const surroundings = {
+      pools: [cidr('10.9.0.0/16')],
+      host: [cidr('192.0.2.1/32')],
+      bridged: [cidr('172.17.0.0/16')],
+    };
     for (const text of closed) expect(whyClosed(cidr(text), surroundings), text).toBeDefined();
     for (const text of open) expect(whyClosed(cidr(text), surroundings), text).toBeUndefined();
   });

@@ -51,6 +51,7 @@ const around: Surroundings = {
     { family: 4, address: '203.0.113.2', prefix: 32 },
     { family: 4, address: '198.18.0.0', prefix: 15 },
   ],
+  bridged: [],
   relay: '/run/relay.sock',
   publishPool: { first: 20_000, last: 20_019, each: 10 },
   moshPool: { first: 61_000, last: 61_007, each: 4 },
@@ -75,6 +76,13 @@ describe('rules', () => {
       'allow icmp 0.0.0.0/0 0-65535',
       'allow icmp ::/0 0-65535',
     ]);
+  });
+
+  it("close networks of the host's bridges as they do its addresses, but mean these alone by the word", () => {
+    const bridged: Surroundings['bridged'] = [{ family: 4, address: '172.17.0.0', prefix: 16 }];
+    const { host, rules } = plan({ open: [aRule({ kind: 'host' })] }, 0, { ...around, bridged });
+    expect(host).toEqual(['203.0.113.2', '198.18.0.0/15', '172.17.0.0/16']);
+    expect(rules).toEqual(['open any 203.0.113.2 0-65535', 'open any 198.18.0.0/15 0-65535']);
   });
 
   it('take ports for those of TCP and UDP', () => {

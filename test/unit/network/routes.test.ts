@@ -94,13 +94,18 @@ describe('what a host has', () => {
     ]);
   });
 
+  it('is in networks by its interfaces, but not in those behind a router', () => {
+    const networks = found.attached.map(({ network, device }) => `${formatCidr(network)} ${device}`);
+    expect(networks).toEqual(['203.0.113.0/24 eth0', '2001:db8:1::/64 eth0']);
+  });
+
   it('takes no link of a sandbox for a way out', () => {
     const own = routesOf({ route: route.replaceAll('wg0', 'dshabc-0000') });
     expect(own.defaults.map(({ device }) => device)).toEqual(['eth0']);
   });
 
   it('has nothing where the kernel has no lists', () => {
-    expect(routesOf({})).toEqual({ own: [], used: [], defaults: [] });
+    expect(routesOf({})).toEqual({ own: [], used: [], attached: [], defaults: [] });
   });
 
   it('is read from this machine', () => {

@@ -7,6 +7,7 @@ import { decideIpv6, mtuOf, uplinksOf } from '../../../src/isolation/network/upl
 const host = (...defaults: Partial<DefaultRoute>[]): HostRoutes => ({
   own: [],
   used: [],
+  attached: [],
   defaults: defaults.map((one) => ({ family: 4, device: 'eth0', metric: 0, advertised: false, ...one })),
 });
 const kernel = (files: Record<string, string>, ...held: string[]) => ({

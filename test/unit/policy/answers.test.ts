@@ -47,6 +47,7 @@ function rule(text: string): NetworkRule {
 const surroundings: Surroundings = {
   pools: [cidr('10.213.0.0/16'), cidr('fd00:1::/64')],
   host: [cidr('203.0.113.2'), cidr('2001:db8:1::2')],
+  bridged: [],
 };
 
 /** "192.0.2.1:443/tcp", "example.org:443" with the address that it leads to behind a blank. */
