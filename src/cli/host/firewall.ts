@@ -76,7 +76,8 @@ function parseJson(text: string): unknown {
 
 function whoseIs(table: string, chains: readonly string[]): Firewall {
   if (table === 'firewalld') return 'firewalld';
-  if (chains.some((name) => name.startsWith('ufw'))) return 'ufw';
+  // Others stay when it is disabled.
+  if (chains.some((name) => /^ufw6?-user-forward$/.test(name))) return 'ufw';
   return chains.includes('DOCKER-USER') ? 'docker' : 'other';
 }
 

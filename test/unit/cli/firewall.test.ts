@@ -39,6 +39,15 @@ describe('a chain that drops what passes through', () => {
     expect(listed(chain('drop'), out, rule([named('oifname', 'dsh*'), established, accept]))).toEqual([]);
   });
 
+  it("is ufw's as long as that is enabled", () => {
+    const other = (name: string) => ({ chain: { family: 'ip', table: 'filter', name, handle: 3 } });
+    const whose = (...names: string[]) =>
+      barriersIn(JSON.stringify({ nftables: [chain('drop'), ...names.map(other)] }))?.map((one) => one.whose);
+    expect(whose('DOCKER-USER', 'ufw-before-forward', 'ufw-user-forward')).toEqual(['ufw']);
+    expect(whose('DOCKER-USER', 'ufw-before-forward')).toEqual(['docker']);
+    expect(whose('ufw-before-forward')).toEqual(['other']);
+  });
+
   it('is not there where all is accepted, or it is our own', () => {
     expect(listed(chain('accept'))).toEqual([]);
     expect(listed(chain('drop', 'dockersh'))).toEqual([]);
