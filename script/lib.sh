@@ -48,7 +48,7 @@ fuzz_packages=(clang libclang-rt-dev)
 # What test/vm needs on the machine that its systems are made on.
 # shellcheck disable=SC2034 # used by what sources this
 vm_packages=(mmdebstrap openssh-client netcat-openbsd util-linux iproute2 rsync dpkg-dev binutils qemu-system-x86
-    e2fsprogs xfsprogs)
+    e2fsprogs xfsprogs dnsmasq-base)
 
 # npm comes from whatever is on the machine and only fetches packages; everything of the project runs on
 # the Node that npm then puts in node_modules/node.

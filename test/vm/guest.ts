@@ -23,6 +23,10 @@ function unifiedMount(): string {
 export interface GuestOptions {
   /** Folders of this machine that it sees, read-only: from here to there. */
   readonly binds?: Readonly<Record<string, string>>;
+  /** Default: "root"; "root-network" has more that is about networks (make-system). */
+  readonly system?: 'root' | 'root-network';
+  /** Files that it starts with: path and text. */
+  readonly files?: Readonly<Record<string, string>>;
 }
 
 export class Guest extends Remote implements AsyncDisposable {
@@ -45,9 +49,9 @@ export class Guest extends Remote implements AsyncDisposable {
     const guest = new Guest(folder, options);
     await claimFolder(folder, guest.#cgroup);
     try {
-      await runOk('cp', ['-a', '--reflink=auto', join(cache, suite, 'root'), guest.root], {
-        timeoutMs: 120_000,
-      });
+      const system = join(cache, suite, options.system ?? 'root');
+      await runOk('cp', ['-a', '--reflink=auto', system, guest.root], { timeoutMs: 120_000 });
+      for (const [path, text] of Object.entries(options.files ?? {})) await guest.write(path, text);
       await guest.boot();
       return guest;
     } catch (error) {
@@ -102,7 +106,8 @@ export class Guest extends Remote implements AsyncDisposable {
     );
   }
 
-  get #init(): number {
+  /** PID of its first process: for what enters its namespaces. */
+  get pid(): number {
     const parent = this.#machine?.pid ?? 0;
     const pid = readFileSync(`/proc/${parent}/task/${parent}/children`, 'utf8').trim().split(' ')[0];
     if (pid === undefined || pid === '') throw new Error('the system does not run');
@@ -111,7 +116,7 @@ export class Guest extends Remote implements AsyncDisposable {
 
   /** Runs a program in it, as its root, past sshd. */
   async enter(program: string, args: readonly string[], timeoutMs = 120_000): Promise<Finished> {
-    return await run('nsenter', ['-t', String(this.#init), '-a', '--wdns=/', program, ...args], {
+    return await run('nsenter', ['-t', String(this.pid), '-a', '--wdns=/', program, ...args], {
       env: { ...environment, HOME: '/root' },
       timeoutMs,
     });
@@ -124,7 +129,7 @@ export class Guest extends Remote implements AsyncDisposable {
   }
 
   protected route(): readonly string[] {
-    return ['-o', `ProxyCommand=nsenter -t ${this.#init} -n nc 127.0.0.1 22`];
+    return ['-o', `ProxyCommand=nsenter -t ${this.pid} -n nc 127.0.0.1 22`];
   }
 
   /** Makes accounts that root's key opens. */
