@@ -15,6 +15,7 @@ import { imageScale, imageUsers } from './image-scale.ts';
 import { imageCommit, imageImport, imagePull } from './images.ts';
 import { memory } from './memory.ts';
 import { networkBytes, networkCold, networkMemory, networkRequests, networkWarm } from './network.ts';
+import { networkScale } from './network-scale.ts';
 import { policy } from './policy.ts';
 import { sshCold, sshWarm } from './ssh.ts';
 
@@ -43,15 +44,16 @@ const benchmarks: Record<string, Benchmark> = {
   'network-bytes': networkBytes,
   'network-requests': networkRequests,
   'network-memory': networkMemory,
+  'network-scale': networkScale,
   hostile,
 };
 
 /** It wants the machine for itself, for a while. */
-const onlyByName = ['hostile'];
+const onlyByName = ['hostile', 'network-scale'];
 
 const usage = `Usage: sudo script/bench [options] [benchmark …]
 
-Benchmarks, all but the last by default: ${Object.keys(benchmarks).join(' ')}
+Benchmarks, all but hostile and network-scale by default: ${Object.keys(benchmarks).join(' ')}
 "images" stands for all that begin with "image-", "networks" for those with "network-".
 
   --rounds N    rounds of each benchmark instead of its own number

@@ -1,11 +1,13 @@
 // Applies changed limits to running sandboxes as soon as the policy changes, where the kernel can.
 
+import { setImmediate } from 'node:timers/promises';
 import type { CgroupHost } from '../../isolation/cgroup/host.ts';
-import type { Engine } from '../../isolation/engine.ts';
+import type { Engine, UserRecord } from '../../isolation/engine.ts';
 import type { Users } from '../../isolation/users.ts';
 import type { Logger } from '../../lib/log.ts';
 import type { Uid } from '../../lib/values/uid.ts';
 import { type LimitKey, limitEntries, sampleOf } from '../../limits/limits.ts';
+import type { EffectivePolicy, SectionPolicy } from '../../policy/policy.ts';
 import { describePolicyKey, type PolicyKey, policyKeys } from '../../policy/schema.ts';
 import type { UserStore } from '../../users/store.ts';
 import type { OwnSettings } from './own-settings.ts';
@@ -28,6 +30,13 @@ export interface Unenforced {
   readonly why: string;
 }
 
+/** What the policy gives a user now. */
+interface Given {
+  readonly user: UserRecord;
+  readonly own: readonly SectionPolicy[];
+  readonly limits: EffectivePolicy;
+}
+
 /** After a limit was refused. */
 const againMs = 10_000;
 
@@ -41,6 +50,8 @@ export class LiveLimits {
   /** Sandboxes whose limits the kernel has refused, which is said once. */
   readonly #failing = new Set<number>();
   readonly #retries = new Map<Uid, NodeJS.Timeout>();
+  /** Of the policy; the last one counts. */
+  #change = 0;
 
   constructor(parts: LiveParts) {
     this.#parts = parts;
@@ -49,7 +60,24 @@ export class LiveLimits {
   /** The policy has changed, or may have while no daemon was there. */
   changed(): void {
     this.#report();
-    for (const uid of this.#parts.engine.uids()) this.follow(uid);
+    this.#change += 1;
+    // What they may reach comes first, of all: the limits of a thousand sandboxes take longer.
+    const all = this.#parts.engine.uids().map((uid) => ({ uid, network: this.#followNetwork(uid) }));
+    void this.#followLimits(this.#change, all);
+  }
+
+  /** One after the other, with whatever else there is to do in between. Ends where another change has come. */
+  async #followLimits(
+    change: number,
+    all: readonly { readonly uid: Uid; readonly network: Promise<unknown> }[],
+  ): Promise<void> {
+    // Why a network can't follow is the same as why limits can't, and is told with these.
+    await Promise.allSettled(all.map(({ network }) => network));
+    for (const { uid } of all) {
+      if (change !== this.#change) return;
+      this.follow(uid);
+      await setImmediate();
+    }
   }
 
   /** Has one sandbox keep to what the policy says now. */
@@ -76,8 +104,9 @@ export class LiveLimits {
     this.#retries.set(uid, timer);
   }
 
-  async #adjust(uid: Uid): Promise<void> {
-    const { users, policy, ownSettings, engine, store } = this.#parts;
+  /** Undefined: what runs stays as it is. */
+  async #followNetwork(uid: Uid): Promise<Given | undefined> {
+    const { users, ownSettings, engine } = this.#parts;
     const user = users.remembered(uid) ?? (await users.find(uid));
     const given = user === undefined ? undefined : await ownSettings.given(user);
     const evaluation = given?.evaluation;
@@ -89,16 +118,23 @@ export class LiveLimits {
       given === undefined ||
       evaluation?.kind !== 'ok'
     )
-      return;
-    const settings = policy.settingsOf(user, given.own);
+      return undefined;
+    engine.follow(uid, evaluation.policy.network);
+    return { user, own: given.own, limits: evaluation.policy };
+  }
+
+  async #adjust(uid: Uid): Promise<void> {
+    const { policy, engine, store } = this.#parts;
+    const given = await this.#followNetwork(uid);
+    if (given === undefined) return;
+    const { user, own, limits } = given;
+    const settings = policy.settingsOf(user, own);
     const live = (isWanted: (key: PolicyKey) => boolean) =>
       Object.fromEntries(
         liveKeys.flatMap((key) =>
           settings[key] === undefined || !isWanted(key) ? [] : [[key, settings[key]]],
         ),
       );
-    const limits = evaluation.policy;
-    engine.follow(uid, limits.network);
     // One that is starting is looked at again when it has started.
     if (
       !(await engine.adjust(
