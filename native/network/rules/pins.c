@@ -66,12 +66,14 @@ bool pin_has_set(const struct net_plan *plan, uint16_t set, bool open_only) {
 
 // Added, removed and added: only a new element takes the time, and between is no moment that a packet could
 // see.
-void pin_add(struct nft_batch *batch, const char *name, const struct net_prefix *address,
-             uint64_t milliseconds) {
-    size_t bytes = address->family == AF_INET ? 4 : 16;
+void pin_add(struct nft_batch *batch, const char *name, const struct net_pin *pins, size_t count) {
     for (int step = 0; step < 3; step++) {
         nft_elements_begin(batch, step == 1, name, 0);
-        nft_element(batch, address->address, bytes, step == 1 ? 0 : milliseconds, false);
+        for (size_t index = 0; index < count; index++) {
+            size_t bytes = pins[index].address.family == AF_INET ? 4 : 16;
+            uint64_t milliseconds = pins[index].seconds == 0 ? 1 : 1000ull * pins[index].seconds;
+            nft_element(batch, pins[index].address.address, bytes, step == 1 ? 0 : milliseconds, false);
+        }
         nft_elements_end(batch);
     }
 }

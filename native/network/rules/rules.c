@@ -82,20 +82,19 @@ int rules_apply(int socket, const struct net_plan *plan, const struct net_plan *
     return nft_commit(socket, &batch, err);
 }
 
-int rules_pin(int socket, const struct net_plan *plan, uint16_t set, const struct net_prefix *address,
-              uint32_t seconds, struct err *err) {
+int rules_pin(int socket, const struct net_plan *plan, uint16_t set, const struct net_pin *pins, size_t count,
+              struct err *err) {
     char name[PIN_NAME_BYTES];
     struct nft_batch cleanup_nft batch = {0};
     if (!pin_has_set(plan, set, false))
         return err_plain(err, FAILURE_PROTOCOL, "an address for no set of the network's", NULL);
-    pin_name(name, set, address->family);
-    uint64_t milliseconds = seconds == 0 ? 1 : 1000ull * seconds;
+    pin_name(name, set, pins[0].address.family);
     nft_begin(&batch);
     nft_use_table(&batch, NFPROTO_INET, RULES_TABLE);
-    pin_add(&batch, name, address, milliseconds);
+    pin_add(&batch, name, pins, count);
     if (pin_has_set(plan, set, true)) {
         nft_use_table(&batch, NFPROTO_NETDEV, RULES_TABLE);
-        pin_add(&batch, name, address, milliseconds);
+        pin_add(&batch, name, pins, count);
     }
     return nft_commit(socket, &batch, err);
 }

@@ -15,6 +15,8 @@
 
 #define DNS_PORT 53
 #define WAITING_CONNECTIONS 16
+// Of a lookup's addresses (native/relay/dns/pins.c).
+#define MOST_AT_ONCE 256
 // The first time at once: another relay may have taken the place already.
 #define RETRY_NS 20000000u
 #define MOST_RETRIES_DOUBLED 6
@@ -101,14 +103,54 @@ static bool is_of_this_plan(struct wire_reader reader, uint32_t generation) {
     return told == generation;
 }
 
+// Those of one set and family, which are put into it together.
+struct pins {
+    struct net_pin list[MOST_AT_ONCE];
+    size_t count;
+    uint16_t set;
+};
+
+static enum failure put(struct pins *pins, const struct net_plan *plan, int rules) {
+    struct err err = {0};
+    size_t count = pins->count;
+    pins->count = 0;
+    return count == 0 || rules_pin(rules, plan, pins->set, pins->list, count, &err) == 0 ? FAILURE_NONE
+                                                                                         : err.code;
+}
+
+static bool is_among(const struct pins *pins, const struct net_prefix *address) {
+    for (size_t index = 0; index < pins->count; index++) {
+        if (memcmp(pins->list[index].address.address, address->address, sizeof address->address) == 0)
+            return true;
+    }
+    return false;
+}
+
+static enum failure add(struct pins *pins, const struct pin *pin, const struct net_plan *plan, int rules) {
+    struct net_pin one = {.address = {.family = pin->family, .prefix = pin->family == AF_INET ? 32 : 128},
+                          .seconds = pin->seconds};
+    enum failure failed = FAILURE_NONE;
+    if (pin->family != AF_INET && pin->family != AF_INET6)
+        return FAILURE_PROTOCOL;
+    memcpy(one.address.address, pin->address, pin->family == AF_INET ? 4 : 16);
+    if (pins->count == MOST_AT_ONCE ||
+        (pins->count > 0 && (pins->set != pin->set || pins->list[0].address.family != pin->family)))
+        failed = put(pins, plan, rules);
+    pins->set = pin->set;
+    if (!is_among(pins, &one.address))
+        pins->list[pins->count++] = one;
+    return failed;
+}
+
 static enum failure pin_all(struct wire_reader *reader, const struct relay *relay,
                             const struct net_plan *plan, int rules, uint32_t *slot) {
+    static struct pins pins;
     bool valid = is_of_this_plan(*reader, relay->generation);
     enum failure failed = valid ? FAILURE_NONE : FAILURE_PROTOCOL;
     struct wire_field field;
+    pins.count = 0;
     while (wire_next(reader, &field)) {
         struct pin pin;
-        struct err err = {0};
         if (field.tag == TAG_SLOT)
             (void)wire_u32(&field, slot);
         if (field.tag != TAG_NET_PIN || !valid)
@@ -116,14 +158,13 @@ static enum failure pin_all(struct wire_reader *reader, const struct relay *rela
         if (field.length != sizeof pin)
             return FAILURE_PROTOCOL;
         memcpy(&pin, field.value, sizeof pin);
-        struct net_prefix address = {.family = pin.family, .prefix = pin.family == AF_INET ? 32 : 128};
-        if (pin.family != AF_INET && pin.family != AF_INET6)
-            return FAILURE_PROTOCOL;
-        memcpy(address.address, pin.address, pin.family == AF_INET ? 4 : 16);
-        if (rules_pin(rules, plan, pin.set, &address, pin.seconds, &err) != 0)
-            failed = err.code;
+        enum failure one = add(&pins, &pin, plan, rules);
+        if (one == FAILURE_PROTOCOL)
+            return one;
+        failed = one == FAILURE_NONE ? failed : one;
     }
-    return failed;
+    enum failure last = put(&pins, plan, rules);
+    return last == FAILURE_NONE ? failed : last;
 }
 
 void relay_hear(struct relay *relay, const struct net_plan *plan, int rules) {

@@ -113,13 +113,12 @@ static void replace(int socket, char **paths) {
 // pin PLAN SET ADDRESS SECONDS
 static void pin(int socket, char **arguments) {
     struct err err = {0};
-    struct net_prefix address;
+    struct net_pin one = {.seconds = (uint32_t)atoi(arguments[3])};
     struct net_plan plan = read_plan(arguments[0]);
-    if (!address_of(arguments[2], &address))
+    if (!address_of(arguments[2], &one.address))
         fail(NULL, arguments[2]);
     double begin = milliseconds();
-    if (rules_pin(socket, &plan, (uint16_t)atoi(arguments[1]), &address, (uint32_t)atoi(arguments[3]),
-                  &err) != 0)
+    if (rules_pin(socket, &plan, (uint16_t)atoi(arguments[1]), &one, 1, &err) != 0)
         fail(&err, "pin");
     (void)printf("%.3f\n", milliseconds() - begin);
     net_plan_free(&plan);

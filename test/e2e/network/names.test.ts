@@ -13,6 +13,8 @@ import { probeFrom } from '../../fixtures/network/probe.ts';
 import { describeFinished, runOk, waitUntil } from '../../fixtures/process.ts';
 import type { World } from '../../fixtures/world.ts';
 
+const fakeDns = join(import.meta.dirname, '../../fixtures/network/fake-dns.py');
+
 const serve = (address: string, answer: string): [string, string[]] => [
   '/usr/sbin/dnsmasq',
   [
@@ -159,6 +161,31 @@ describe.skipIf(control)('names in a private network', () => {
     await root('rm /etc/resolv.conf; ln -s /run/dockersh/resolv.conf /etc/resolv.conf');
     await writeFile(file, 'search example\nnameserver 127.0.0.53\n');
     await waitUntil(async () => (await lookup('far')) === addresses.far.v4, 'the search list again');
+  });
+
+  it('whose server gives more addresses than there is room for are not found, and nobody else notices', async () => {
+    const server = stack.use(internet.host.start('/usr/bin/python3', [fakeDns, '127.0.0.55']));
+    await server.waitForOutput('ready');
+    const neighbour = await world.addLogin('shell');
+    const allow_out = `*.evil.example:${peerPort} far.example:${peerPort}`;
+    const usual = { image: 'host', network: 'private', linger: '10m', stop_grace: '0', allow_out };
+    await world.host.ctl('stop', login.user.name);
+    await world.host.setPolicy({
+      defaults: usual,
+      users: { [login.user.name]: { dns: '127.0.0.55' } },
+    });
+    const look =
+      'for n in $(seq 0 15); do getent ahostsv4 flood$n.evil.example. | grep -c STREAM; done; true';
+    const found = (await inside(look)).trim().split('\n').map(Number);
+    // As many names as have room with all of their addresses; of another, none: what is given is let through.
+    expect(found).toEqual(Array.from({ length: 16 }, (_, n) => (n < 10 ? 200 : 0)));
+    expect(await lookup('far.example')).toBe('198.51.100.1'); // rules by another name have room of their own
+    expect((await neighbour.ssh('getent ahostsv4 far.example')).stdout.toString()).toContain(
+      addresses.far.v4,
+    );
+    const far = { protocol: 'tcp', address: addresses.far.v4 } as const;
+    expect((await probeFrom(neighbour, [far])).map(({ result }) => result)).toEqual(['open']);
+    await world.host.ctl('stop', login.user.name);
   });
 
   it('in rules stand for the addresses that have been given, from then on, and for no others', async () => {
