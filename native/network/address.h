@@ -15,3 +15,9 @@ struct net_prefix {
 struct net_ports {
     uint16_t first, last;
 };
+
+// An address that counts for a name, for that many seconds from now.
+struct net_pin {
+    struct net_prefix address;
+    uint32_t seconds;
+};

@@ -6,7 +6,6 @@
 
 #include "nft/batch.h"
 #include "plan.h"
-#include "rules/rules.h"
 
 #define PIN_NAME_BYTES 16
 // Addresses in a set; more are refused.

@@ -15,12 +15,6 @@
 // nothing has changed.
 int rules_apply(int socket, const struct net_plan *plan, const struct net_plan *before, struct err *err);
 
-// An address that rules with a set count for, for that many seconds from now.
-struct net_pin {
-    struct net_prefix address;
-    uint32_t seconds;
-};
-
 // Has the rules with set `set` count for these as well, all of one family and each of them once. At once:
 // each change of the rules makes the kernel wait. 0, or -1 with `err`: no such set, or more addresses in it
 // than 2,048; then nothing has changed.
