@@ -9,7 +9,14 @@ import { requireTrustedPath } from '../lib/trusted-path.ts';
 import type { DaemonOptions } from './options.ts';
 import type { InheritedSockets } from './service-manager.ts';
 
-const programs = ['dockersh-supervisor', 'dockersh-init', 'dockersh-layer', 'dockersh-relay', 'addon.node'];
+const programs = [
+  'dockersh-supervisor',
+  'dockersh-init',
+  'dockersh-layer',
+  'dockersh-relay',
+  'dockersh-stand-in',
+  'addon.node',
+];
 
 /** Whether a daemon answers at the socket. */
 function answers(socketPath: string): Promise<boolean> {

@@ -1,9 +1,11 @@
 // Operations on users' own layers: a start looks up the image that the layer is made on; administrators compare,
 // commit, snapshot, roll back, reset, upgrade. One operation at a time for each user (access.ts).
 
+import { dirname } from 'node:path';
 import type { ImportOptions } from '../images/import/options.ts';
 import type { CommitResult, ConfigChanges } from '../images/layers/commit.ts';
 import type { LayerChange } from '../images/layers/diff.ts';
+import { StandIns } from '../images/stand-in/stand-in.ts';
 import type { ImageStore, ResolvedImage } from '../images/store/image-store.ts';
 import type { UserRecord } from '../isolation/engine.ts';
 import { DockershError } from '../lib/errors.ts';
@@ -64,12 +66,14 @@ export class UserLayers {
   readonly #images: ImageStore;
   readonly #bases: DiskBases;
   readonly #access: LayerAccess;
+  readonly #standIns: StandIns;
 
   constructor(store: UserStore, images: ImageStore, access: LayerAccess) {
     this.#store = store;
     this.#images = images;
     this.#bases = new DiskBases(store.state, store.disks);
     this.#access = access;
+    this.#standIns = new StandIns(store.state, dirname(images.layerProgram.path));
   }
 
   /** Removes what a crash left half made. Call before the first sandbox starts. */
@@ -104,7 +108,15 @@ export class UserLayers {
     }
     const remember = async (digest: string) => await this.#bases.add(uid, digest);
     const own = async () => await ownImageAtStart({ images, log, folder, policy, remember });
-    return await imageOrRescue({ images, log, user, outside: disk.outside, rescue: policy.rescue, own });
+    const start = await imageOrRescue({
+      images,
+      log,
+      user,
+      outside: disk.outside,
+      rescue: policy.rescue,
+      own,
+    });
+    return { ...start, image: { ...start.image, layers: await this.#standIns.below(start.image) } };
   }
 
   /** `told` hears of the changes in the order of paths, as fast as it can take them; the number of them comes back. */

@@ -213,11 +213,16 @@ static _Noreturn void run(struct plan *plan, struct slot *slot) {
     plan->arguments[0] = named(plan->program, login);
     (void)execv(plan->program, plan->arguments);
     if (strcmp(plan->program, "/bin/sh") != 0) {
-        if (plan->kind == PROGRAM_SHELL)
+        if (plan->kind == PROGRAM_SHELL && access("/bin/sh", X_OK) == 0)
             notice(plan->program, "this shell can't be run in the image; using /bin/sh");
         plan->arguments[0] = named("/bin/sh", login);
         (void)execv("/bin/sh", plan->arguments);
     }
+    // Where the image has no shell at all, ours lies in a layer below it.
+    int number = errno;
+    if (number == ENOENT)
+        (void)execv("/usr/lib/dockersh/stand-in", plan->arguments);
+    errno = number;
     (void)err_fork(&slot->err, FAILURE_SHELL, "run /bin/sh", NULL);
     _exit(EXIT_OURS);
 }

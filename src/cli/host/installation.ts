@@ -15,6 +15,7 @@ export const nativePrograms = [
   'dockersh-probe',
   'dockersh-attack',
   'dockersh-keys',
+  'dockersh-stand-in',
   'addon.node',
 ];
 

@@ -46,7 +46,7 @@ describe.skipIf(control || lacks('busybox'))('an imported image', () => {
       const result = await login.ssh('cat /etc/release; /opt/tool a "b c"; id; ls /usr; exit 8');
       const { name, uid, gid } = login.user;
       expect(result.stdout.toString(), describeFinished(result)).toBe(
-        `tiny 1\ntool a b c\nuid=${uid}(${name}) gid=${gid}(${name}) groups=${gid}(${name})\n`,
+        `tiny 1\ntool a b c\nuid=${uid}(${name}) gid=${gid}(${name}) groups=${gid}(${name})\nlib\n`,
       );
       expect(result.code).toBe(8);
       await using shell = login.terminal(undefined, { ssh: [] });
