@@ -1,4 +1,5 @@
-// Gives up what a program that strangers talk to does not need: ids, capabilities and system calls.
+// Gives up what a program that strangers talk to does not need: ids, capabilities, system calls, and with
+// Landlock files, ports and other processes.
 #pragma once
 
 #include <errno.h>
@@ -6,6 +7,7 @@
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/syscall.h>
 #include <sys/types.h>
 
@@ -45,3 +47,22 @@ int confined_calls(const struct sock_filter *filter, size_t count, struct err *e
 // Becomes `id`, as user and group, with no other group and no capability, for good; nobody of that id can
 // trace it.
 int confined_ids(uid_t id, struct err *err);
+
+// Rules of Landlock for this process and all that it starts: all that the kernel can refuse is refused, but
+// what is allowed before confined_restrict(). `rules` stays closed where the kernel has no Landlock, or an
+// older version of it than `least`; then those below do nothing.
+int confined_rules(long least, int *rules, struct err *err);
+
+enum confined_access {
+    CONFINED_READ_FILES, // whose names are known
+    CONFINED_READ,
+    CONFINED_WRITE // and read; but run nothing, and use and make no devices
+};
+
+// Below a folder, which is open. `path`: for an error alone.
+int confined_below(int rules, int folder, const char *path, enum confined_access access, struct err *err);
+
+// Connections to a TCP port, which are free where the kernel knows none (before version 4).
+int confined_port(int rules, uint64_t port, struct err *err);
+
+int confined_restrict(int rules, struct err *err);

@@ -3,76 +3,29 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stddef.h>
-#include <stdint.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "cleanup.h"
 #include "confined.h"
 
-// linux/landlock.h of a kernel that has all of it; headers may be older.
-enum landlock {
-    RULE_PATH_BENEATH = 1,
-    GET_VERSION = 1,
-    READ_FILE = 1 << 2,
-    READ_FOLDER = 1 << 3,
-    EXECUTE = 1 << 0,
-    MAKE_BLOCK_DEVICE = 1 << 11,
-    FILES_OF_2 = (1 << 14) - 1, // with REFER: without it nothing could be linked or moved between folders
-    TRUNCATE_OF_3 = 1 << 14,
-    DEVICES_OF_5 = 1 << 15,
-    NETWORK_OF_4 = 3,
-    SCOPES_OF_6 = 3, // abstract sockets and signals
-};
-
-struct ruleset {
-    uint64_t files, network, scopes;
-};
-
-struct beneath {
-    uint64_t allowed;
-    int32_t folder;
-} __attribute__((packed));
-
-static int allow(int rules, const struct wall_folder *folder, uint64_t files, struct err *err) {
+static int allow(int rules, const struct wall_folder *folder, struct err *err) {
     cleanup_fd int opened = open(folder->path, O_PATH | O_CLOEXEC);
     if (opened < 0)
         return err_sys(err, "open", folder->path);
-    struct beneath beneath = {.folder = opened};
-    const uint64_t never = EXECUTE | DEVICES_OF_5 | MAKE_BLOCK_DEVICE;
-    beneath.allowed = folder->writable ? files & ~never : READ_FILE | READ_FOLDER;
-    if (syscall(SYS_landlock_add_rule, rules, RULE_PATH_BENEATH, &beneath, 0) != 0)
-        return err_sys(err, "allow a folder (Landlock)", folder->path);
-    return 0;
+    return confined_below(rules, opened, folder->path, folder->writable ? CONFINED_WRITE : CONFINED_READ,
+                          err);
 }
 
+// Not by the first version, which allows no links between folders.
 static int restrict_files(const struct wall_folder *folders, size_t count, struct err *err) {
-    long version = syscall(SYS_landlock_create_ruleset, NULL, 0, GET_VERSION);
-    if (version < 2) // none (ENOSYS, EOPNOTSUPP), or one that allows no links between folders
-        return 0;
-    struct ruleset set = {.files = FILES_OF_2};
-    size_t size = sizeof set.files; // a kernel refuses what it does not know, were it zero or not
-    if (version >= 3)
-        set.files |= TRUNCATE_OF_3;
-    if (version >= 4) {
-        set.network = NETWORK_OF_4;
-        size = offsetof(struct ruleset, scopes);
-    }
-    if (version >= 5)
-        set.files |= DEVICES_OF_5;
-    if (version >= 6) {
-        set.scopes = SCOPES_OF_6;
-        size = sizeof set;
-    }
-    cleanup_fd int rules = (int)syscall(SYS_landlock_create_ruleset, &set, size, 0);
-    if (rules < 0)
-        return err_sys(err, "make rules (Landlock)", NULL);
-    for (size_t index = 0; index < count; index++)
-        if (allow(rules, &folders[index], set.files, err) != 0)
+    cleanup_fd int rules = CLOSED_FD;
+    if (confined_rules(2, &rules, err) != 0)
+        return -1;
+    for (size_t index = 0; index < count && rules >= 0; index++)
+        if (allow(rules, &folders[index], err) != 0)
             return -1;
-    if (syscall(SYS_landlock_restrict_self, rules, 0) != 0)
-        return err_sys(err, "restrict (Landlock)", NULL);
-    return 0;
+    return confined_restrict(rules, err);
 }
 
 // A device may only be a whiteout: 0, 0. The number is the call's third argument or its fourth.

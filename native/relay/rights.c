@@ -3,9 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -20,42 +17,11 @@
 
 // ---- Landlock ----------------------------------------------------------------------------------------
 
-// linux/landlock.h of a kernel that has all of it; headers may be older.
-enum landlock {
-    RULE_PATH_BENEATH = 1,
-    RULE_PORT = 2,
-    GET_VERSION = 1,
-    READ_FILE = 1 << 2,
-    FILES_OF_1 = (1 << 13) - 1,
-    REFER_OF_2 = 1 << 13,
-    TRUNCATE_OF_3 = 1 << 14,
-    CONNECT_OF_4 = 1 << 1,
-    NETWORK_OF_4 = 3,
-    DEVICES_OF_5 = 1 << 15,
-    SCOPES_OF_6 = 3, // abstract sockets and signals
-};
-
-struct ruleset {
-    uint64_t files, network, scopes;
-};
-
-struct beneath {
-    uint64_t allowed;
-    int32_t folder;
-} __attribute__((packed));
-
-struct port {
-    uint64_t allowed, number;
-};
-
 static int allow_folder(int rules, const char *path, struct err *err) {
     cleanup_fd int folder = open(path, O_PATH | O_CLOEXEC);
-    struct beneath beneath = {.allowed = READ_FILE, .folder = folder};
     if (folder < 0)
         return errno == ENOENT ? 0 : err_sys(err, "open", path);
-    if (syscall(SYS_landlock_add_rule, rules, RULE_PATH_BENEATH, &beneath, 0) != 0)
-        return err_sys(err, "allow a folder (Landlock)", path);
-    return 0;
+    return confined_below(rules, folder, path, CONFINED_READ_FILES, err);
 }
 
 // The folders and not the files, because a file that is replaced is another one.
@@ -69,33 +35,13 @@ static int allow_files(int rules, const char *resolv_conf, struct err *err) {
     return allow_folder(rules, path[0] == '\0' ? "/" : path, err);
 }
 
+// Where the kernel has no Landlock, the ids and the filter stand alone.
 static int restrict_files(const char *resolv_conf, struct err *err) {
-    long version = syscall(SYS_landlock_create_ruleset, NULL, 0, GET_VERSION);
-    if (version < 1) // none (ENOSYS, EOPNOTSUPP): the ids and the filter stand alone
-        return 0;
-    struct ruleset set = {.files = FILES_OF_1};
-    size_t size = sizeof set.files;
-    set.files |= (version >= 2 ? REFER_OF_2 : 0) | (version >= 3 ? TRUNCATE_OF_3 : 0) |
-                 (version >= 5 ? DEVICES_OF_5 : 0);
-    if (version >= 4) {
-        set.network = NETWORK_OF_4;
-        size = offsetof(struct ruleset, scopes);
-    }
-    if (version >= 6) {
-        set.scopes = SCOPES_OF_6;
-        size = sizeof set;
-    }
-    cleanup_fd int rules = (int)syscall(SYS_landlock_create_ruleset, &set, size, 0);
-    if (rules < 0)
-        return err_sys(err, "make rules (Landlock)", NULL);
-    struct port port = {.allowed = CONNECT_OF_4, .number = DNS_PORT};
-    if (version >= 4 && syscall(SYS_landlock_add_rule, rules, RULE_PORT, &port, 0) != 0)
-        return err_sys(err, "allow a port (Landlock)", NULL);
-    if (allow_files(rules, resolv_conf, err) != 0)
+    cleanup_fd int rules = CLOSED_FD;
+    if (confined_rules(1, &rules, err) != 0 || confined_port(rules, DNS_PORT, err) != 0 ||
+        allow_files(rules, resolv_conf, err) != 0)
         return -1;
-    if (syscall(SYS_landlock_restrict_self, rules, 0) != 0)
-        return err_sys(err, "restrict (Landlock)", NULL);
-    return 0;
+    return confined_restrict(rules, err);
 }
 
 // ---- system calls ------------------------------------------------------------------------------------
