@@ -1,7 +1,7 @@
 // Parts of dockersh are killed or stand still, one at a time. Nobody but that sandbox's user may notice, and
 // the user only once.
 
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -83,6 +83,8 @@ describe.skipIf(control)('a part that is killed', () => {
     }
   });
 
+  const nameOf = (pid: number): string => readFileSync(`/proc/${pid}/comm`, 'utf8').trim();
+
   /** Supervisors that wait for a sandbox. */
   const waiting = (): number[] => {
     const launchers = childrenOf(host.daemonPid);
@@ -127,6 +129,28 @@ describe.skipIf(control)('a part that is killed', () => {
       expect(tracer.stderr.toString()).toMatch(/openat\(.*DELAYED/);
     },
   );
+
+  it.skipIf(lacks('strace'))('a supervisor that builds: nobody notices', async () => {
+    await host.ctlOk('stop', fourth.name);
+    const launchers = childrenOf(host.daemonPid);
+    // Each takes 1 s for the first thing that it mounts for its sandbox.
+    const slow = ['-e', 'trace=mount', '-e', 'inject=mount:delay_enter=1000000:when=1'];
+    const traced = waiting();
+    const pids = [...launchers, ...traced].flatMap((pid) => ['-p', String(pid)]);
+    await using tracer = new Running('strace', ['-f', ...slow, ...pids]);
+    const attached = (): number => tracer.stderr.toString().split(' attached').length - 1;
+    await waitUntil(() => attached() >= launchers.length + traced.length, 'them to be traced');
+    const served = login(fourth, 'echo served');
+    const builds = (pid: number): boolean =>
+      childrenOf(pid).some((child) => nameOf(child) === 'dockersh-init');
+    await waitUntil(() => traced.some(builds), 'one to build');
+    for (const pid of traced.filter(builds)) kill(pid, 'SIGKILL');
+    const result = await served;
+    expect(result.stderr.toString()).toBe('');
+    expect(result.stdout.toString()).toBe('served\n');
+    tracer.kill('SIGTERM');
+    await tracer.finished();
+  });
 
   it('a supervisor that stands still holds up neither "ps" nor the next daemon', async () => {
     await login(third, 'true');
