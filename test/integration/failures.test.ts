@@ -98,7 +98,8 @@ describe.skipIf(control)('a failure', () => {
   });
 
   it('of a session is that of the session alone', async () => {
-    await host.ctlOk('image', 'import', 'empty', await makeRootfs(join(data, 'empty'), { busybox: false }));
+    const broken = { busybox: false, files: { '/bin/sh': 'no program\n' } };
+    await host.ctlOk('image', 'import', 'empty', await makeRootfs(join(data, 'empty'), broken));
     await given({ image: 'empty' });
     expect((await login('true')).code).toBe(125);
     expect(await ended()).toMatchObject({
