@@ -44,6 +44,7 @@ static napi_value initialize(napi_env env, napi_value exports) {
                      {"send", send_to},
                      {"acceptClients", accept_clients},
                      {"lookAtLogin", look_at_login},
+                     {"lookAtJoin", look_at_join},
                      {"silence", silence},
                      {"closeAside", close_aside},
                      {"kill", kill_process},

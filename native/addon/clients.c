@@ -156,7 +156,7 @@ napi_value accept_clients(napi_env env, napi_callback_info info) {
     return list;
 }
 
-napi_value look_at_login(napi_env env, napi_callback_info info) {
+static napi_value look(napi_env env, napi_callback_info info, bool (*is_whole)(const uint8_t *, size_t)) {
     static uint8_t bytes[WIRE_MAX_BYTES];
     napi_value values[1], result = NULL;
     int fd;
@@ -169,11 +169,19 @@ napi_value look_at_login(napi_env env, napi_callback_info info) {
         (void)napi_get_undefined(env, &result);
     else if (length <= 0)
         (void)napi_get_null(env, &result);
-    else if (!login_is_whole(bytes, (size_t)length))
+    else if (!is_whole(bytes, (size_t)length))
         return boolean_value(env, false);
     else
         (void)napi_create_buffer_copy(env, (size_t)length, bytes, NULL, &result);
     return result;
+}
+
+napi_value look_at_login(napi_env env, napi_callback_info info) {
+    return look(env, info, login_is_whole);
+}
+
+napi_value look_at_join(napi_env env, napi_callback_info info) {
+    return look(env, info, join_is_whole);
 }
 
 static atomic_int closing;

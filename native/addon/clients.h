@@ -12,6 +12,8 @@ napi_value accept_clients(napi_env env, napi_callback_info info);
 // lookAtLogin(fd): its first message, a Buffer, which stays where it is; false: that is no login; null: the
 // client has gone, or will never say anything that could be one; undefined: nothing is there yet
 napi_value look_at_login(napi_env env, napi_callback_info info);
+// lookAtJoin(fd): likewise, of sshd's module
+napi_value look_at_join(napi_env env, napi_callback_info info);
 // silence(fd): from now on nothing can be sent to us. True: what has been sent holds no descriptor, and has
 // been taken out, so that closing the connection waits for nobody. To a listening socket nobody can connect
 // any more

@@ -9,7 +9,10 @@
 
 #define LOGIN_MAX_ARGUMENTS 2048
 #define LOGIN_MAX_VARIABLES 512
+#define JOIN_MAX_AUTH 4096
 
 // The header, three descriptors declared, fields that fill the message, none but a login's, not too many
 // arguments and variables, and each of the others once at most.
 bool login_is_whole(const uint8_t *bytes, size_t length);
+// Likewise of a connection that sshd's module wants to join: one descriptor, a user, each field once at most.
+bool join_is_whole(const uint8_t *bytes, size_t length);

@@ -53,7 +53,34 @@ static void refuses_every_cut_and_every_longer_field(void) {
     CHECK(!login_is_whole(bytes, length));
 }
 
+static size_t join(unsigned fds, const uint32_t *tags, size_t tag_count, size_t auth) {
+    static uint8_t value[JOIN_MAX_AUTH + 1];
+    struct wire_writer writer;
+    wire_start(&writer, bytes, sizeof bytes, MSG_JOIN);
+    for (size_t index = 0; index < tag_count; index++)
+        wire_put(&writer, (enum wire_tag)tags[index], value, tags[index] == TAG_AUTH ? auth : 8);
+    return wire_finish(&writer, fds);
+}
+
+static void knows_joins(void) {
+    const uint32_t usual[] = {TAG_TIME, TAG_USER, TAG_FROM, TAG_AUTH, TAG_USER};
+    const uint32_t nobody[] = {TAG_FROM}, foreign[] = {TAG_USER, TAG_SHELL};
+    CHECK(join_is_whole(bytes, join(1, usual, 4, JOIN_MAX_AUTH)));
+    CHECK(join_is_whole(bytes, join(1, usual, 2, 0)));
+    CHECK(!join_is_whole(bytes, join(1, usual, 5, 0)));
+    CHECK(!join_is_whole(bytes, join(0, usual, 4, 0)));
+    CHECK(!join_is_whole(bytes, join(2, usual, 4, 0)));
+    CHECK(!join_is_whole(bytes, join(1, usual, 4, JOIN_MAX_AUTH + 1)));
+    CHECK(!join_is_whole(bytes, join(1, nobody, 1, 0)));
+    CHECK(!join_is_whole(bytes, join(1, foreign, 2, 0)));
+    CHECK(!join_is_whole(bytes, message(MSG_LOGIN, 3, 1, 0, NULL, 0)));
+    size_t length = join(1, usual, 4, 16);
+    for (size_t cut = 0; cut < length; cut++)
+        CHECK(!join_is_whole(bytes, cut));
+}
+
 int main(void) {
+    knows_joins();
     takes_what_a_client_sends();
     refuses_what_is_none();
     refuses_every_cut_and_every_longer_field();

@@ -30,11 +30,12 @@ function answers(socketPath: string): Promise<boolean> {
   });
 }
 
-/** Of the login, admin and exec sockets. */
+/** Of the daemon's own sockets. */
 export interface SocketPaths {
   readonly login: string;
   readonly admin: string;
   readonly exec: string;
+  readonly join: string;
 }
 
 /** Refuses to take the sockets from a daemon that lives; those of one that is gone are replaced later. */
@@ -43,6 +44,7 @@ export async function claimSockets(run: string, inherited: InheritedSockets): Pr
     login: path.join(run, 'login.sock'),
     admin: path.join(run, 'admin.sock'),
     exec: path.join(run, 'exec.sock'),
+    join: path.join(run, 'join.sock'),
   };
   if (!inherited.has('admin') && (await answers(sockets.admin))) {
     throw new DockershError('E_USAGE', {

@@ -11,7 +11,6 @@ import { HostChanges } from '../isolation/host-changes.ts';
 import type { Networks } from '../isolation/network/networks.ts';
 import type { NetworkState } from '../isolation/network/state.ts';
 import { Sandboxes } from '../isolation/sandbox/sandboxes.ts';
-import { SeqpacketListener } from '../isolation/socket/seqpacket.ts';
 import { Users } from '../isolation/users.ts';
 import { laterOnce } from '../lib/async/later-once.ts';
 import type { Logger } from '../lib/log.ts';
@@ -22,13 +21,11 @@ import { UserLayers } from '../users/layers.ts';
 import { UserStore } from '../users/store.ts';
 import { networksOf } from './admin/network.ts';
 import { serveAdmin } from './admin/socket.ts';
+import { type Clients, listenTo, openClients } from './clients.ts';
 import { claimSockets, type SocketPaths } from './installation.ts';
 import { Admission } from './login/admission.ts';
-import { LoginConnections } from './login/connections.ts';
-import { Doors } from './login/doors.ts';
+import type { Doors } from './login/doors.ts';
 import { LoginHistory } from './login/history.ts';
-import { LoginService } from './login/logins.ts';
-import { LoginRefusals } from './login/refusals.ts';
 import { SessionLog } from './login/session-log.ts';
 import { SystemCalls } from './login/system-calls.ts';
 import { openNetworkState, openNetworks } from './networks.ts';
@@ -158,6 +155,11 @@ function eventsFor({ history, sessions, used, log }: Ground, images: ImageStore)
       sessions.ended(end);
       used.keys?.follow(end.uid);
     },
+    connectionEnded: (end) => {
+      history.disconnected(end);
+      used.admission?.changed();
+      sessions.disconnected(end);
+    },
     sandboxStarted: (started) => {
       history.sandboxStarted(started);
       sessions.sandboxStarted(started.uid);
@@ -235,20 +237,12 @@ async function openUserParts(
   return { access, layers, ownSettings, live, admission, keys };
 }
 
-function openLogins(ground: Ground, { store }: Storage, engine: Engine, user: UserParts): LoginConnections {
+function openLogins(ground: Ground, { store }: Storage, engine: Engine, user: UserParts): Clients {
   const { policy, users, networks, history, sessions, log } = ground;
   const { layers, ownSettings, admission } = user;
-  const systemCalls = new SystemCalls();
-  const logins = new LoginService({
-    ...{ policy, ownSettings, users, store, layers, systemCalls },
-    ...{ networks, engine, history, admission, sessions, log },
-  });
-  const refusals = LoginRefusals.start({ engine, history, log });
-  return new LoginConnections({
-    engine,
-    refusals,
-    log,
-    login: async (incoming) => await logins.login(incoming),
+  return openClients({
+    ...{ policy, ownSettings, users, store, layers, systemCalls: new SystemCalls(), networks, engine },
+    ...{ history, admission, sessions, log },
   });
 }
 
@@ -287,14 +281,8 @@ async function openAdmin(ground: Ground, storage: Storage, engine: Engine, user:
 }
 
 /** From here on somebody can log in. */
-function listen(ground: Ground, engine: Engine, clients: LoginConnections): void {
+function listen(ground: Ground, engine: Engine, clients: Clients): void {
   const { options, inherited, sockets, parts, used, log } = ground;
-  const failed = (error: unknown): void => log.error({ err: error }, 'connection');
-  const doors = parts.use(Doors.in(options.run, (accepted) => clients.accept(accepted), log));
-  for (const uid of engine.uids()) doors.open(uid);
-  used.doors = doors;
-  const exec = inherited.get('exec') ?? SeqpacketListener.bind(sockets.exec, 0o600);
-  parts.use(SeqpacketListener.listen(exec, (accepted) => clients.acceptExec(accepted), failed));
-  const login = inherited.get('login') ?? SeqpacketListener.bind(sockets.login, 0o666);
-  parts.use(SeqpacketListener.listen(login, (accepted) => clients.accept(accepted), failed));
+  const place = { run: options.run, inherited, sockets, parts, log };
+  used.doors = listenTo(place, clients, engine.uids());
 }

@@ -36,6 +36,8 @@ export interface Addon {
    * gone, or has sent what is no message. undefined: nothing is there now.
    */
   lookAtLogin(fd: number): Buffer | false | null | undefined;
+  /** The same, of sshd's module: false where it is no join. */
+  lookAtJoin(fd: number): Buffer | false | null | undefined;
   /** Nothing can be sent to us from now on. true: closing it waits for nobody, for no descriptor lies in it. */
   silence(fd: number): boolean;
   /** true: a thread closes it, however long that takes. false: too many are at it. */

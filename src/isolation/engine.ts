@@ -6,20 +6,24 @@ import type { Network } from '../lib/network/network.ts';
 import type { AbsolutePath } from '../lib/values/absolute-path.ts';
 import type { Uid } from '../lib/values/uid.ts';
 import type { ByteString } from '../lib/wire.ts';
-import type { Limits, ShownLimits, UsedOfLimits } from '../limits/limits.ts';
+import type { Limits } from '../limits/limits.ts';
 import type { UserRecord } from './addon.ts';
+import type { ConnectionEnd, ConnectionSpec } from './connection.ts';
 import type { IdMaps } from './ids.ts';
 import type { SandboxLink, Traffic } from './network/plan.ts';
 import type { Refused } from './network/refused.ts';
 import type { Pause } from './sandbox/pause.ts';
+import type { Load, SandboxInfo, SandboxUsage } from './seen.ts';
 import type { ClientConnection, Disposer } from './socket/client-connection.ts';
 
 export type { Limits } from '../limits/limits.ts';
 export type { UserRecord } from './addon.ts';
+export type { ConnectionEnd, ConnectionSpec } from './connection.ts';
 export { type IdMaps, rangeSize } from './ids.ts';
 export type { SandboxLink } from './network/plan.ts';
 export type { Refused } from './network/refused.ts';
 export type { Pause } from './sandbox/pause.ts';
+export type { Load, SandboxInfo, SandboxUsage } from './seen.ts';
 
 /** Everything that decides what a sandbox is, at its start. */
 export interface SandboxSpec extends Limits {
@@ -177,45 +181,6 @@ export interface SandboxStart {
   readonly steps: readonly { readonly name: string; readonly ns: bigint }[];
 }
 
-export interface SandboxSession {
-  readonly id: string;
-  readonly pid: number | null;
-  readonly tty: string | null;
-  readonly startedAt: string;
-  readonly from: string | null;
-}
-
-export interface SandboxInfo extends ShownLimits {
-  readonly uid: Uid;
-  readonly user: string;
-  readonly state: 'starting' | 'running' | 'stopping';
-  readonly image: string;
-  readonly imageDigest: string;
-  readonly initPid: number | null;
-  readonly sessions: SandboxSession[];
-  readonly memoryBytes: number | null;
-  readonly pids: number | null;
-  readonly startedAt: string;
-  readonly lingerUntil: string | null;
-}
-
-/** A sandbox as it counts towards the bounds on the host, whether it runs, starts or ends. */
-export interface Load {
-  readonly uid: Uid;
-  readonly memoryLimitBytes: number | null;
-  /** Ids. */
-  readonly sessions: readonly string[];
-}
-
-/** What a sandbox uses and has used; null: this host does not count it. */
-export interface SandboxUsage extends ShownLimits, UsedOfLimits {
-  readonly uid: Uid;
-  readonly user: string;
-  readonly sessions: number;
-  /** Percent of the last 10 seconds in which something of it had to wait (PSI). */
-  readonly pressure: { readonly cpu: number; readonly memory: number; readonly io: number } | null;
-}
-
 /** A private network, of a sandbox that runs. */
 export interface NetworkInfo {
   readonly user: string;
@@ -234,6 +199,7 @@ export interface NetworkInfo {
 
 export interface EngineEvents {
   readonly sessionEnded: (end: SessionEnd) => void;
+  readonly connectionEnded: (end: ConnectionEnd) => void;
   readonly sandboxStarted: (start: SandboxStart) => void;
   readonly sandboxEnded: (uid: Uid) => void;
 }
@@ -251,6 +217,14 @@ export interface Engine extends AsyncDisposable, Disposer {
     connection: ClientConnection,
     prepare: () => Promise<PreparedSandbox>,
   ): Promise<SessionStart>;
+  /** The same for an ssh connection; `client` is sshd's module, with its request still to be read. */
+  joinConnection(
+    connection: ConnectionSpec,
+    client: ClientConnection,
+    prepare: () => Promise<PreparedSandbox>,
+  ): Promise<SessionStart>;
+  /** How many ssh connections are joined to the user's sandbox. */
+  connectionsOf(uid: Uid): number;
   /**
    * Stops a sandbox, one that is being prepared as well, and waits until nothing of it is left. False: there was none.
    * `why`: what those inside are told; default: that the administrator does it.

@@ -30,12 +30,13 @@ function filesNow(): string {
 const isName = (text: string): boolean => Buffer.byteLength(text) <= longestName && !text.includes('\0');
 
 export class Users {
-  readonly #byUid = new Map<Uid, Remembered>();
+  /** By what was asked for: two accounts can have one uid. */
+  readonly #known = new Map<Uid | string, Remembered>();
   readonly #pending = new Map<Uid | string, Promise<UserRecord | undefined>>();
 
   /** The account, without waiting; undefined where it has to be looked up. */
-  remembered(uid: Uid): UserRecord | undefined {
-    const found = this.#byUid.get(uid);
+  remembered(user: Uid | string): UserRecord | undefined {
+    const found = this.#known.get(user);
     if (found === undefined || found.untilMs < Date.now() || found.files !== filesNow()) return undefined;
     return found.record;
   }
@@ -52,7 +53,7 @@ export class Users {
     const files = filesNow();
     const record = await addon().lookupUser(user);
     if (record === null) return undefined;
-    this.#byUid.set(record.uid, { record, untilMs: Date.now() + believedMs, files });
+    this.#known.set(user, { record, untilMs: Date.now() + believedMs, files });
     return record;
   }
 }

@@ -53,6 +53,14 @@ const adminSession = z.strictObject({
   from: z.string().nullable(),
 });
 
+const adminConnection = z.strictObject({
+  id: loginId,
+  startedAt: timestamp,
+  /** Where the ssh connection comes from, and what has authenticated it, as sshd says. */
+  from: z.string().nullable(),
+  auth: z.string().nullable(),
+});
+
 export const adminSandbox = z.strictObject({
   uid: Uid,
   user: userName,
@@ -64,6 +72,7 @@ export const adminSandbox = z.strictObject({
   /** The sandbox's PID 1 as the host sees it; null while it is starting. */
   initPid: count.nullable(),
   sessions: z.array(adminSession),
+  connections: z.array(adminConnection),
   memoryBytes: bytes.nullable(),
   pids: count.nullable(),
   ...shownLimitsShape,
@@ -84,6 +93,11 @@ export const adminLogin = z.strictObject({
   user: userName,
   uid: Uid,
   at: timestamp,
+  /** A session, or an ssh connection that sshd's module has joined to the sandbox. */
+  what: z.enum(['session', 'connection']),
+  /** Of a connection, as sshd says: an address, and what has authenticated it. */
+  from: z.string().nullable(),
+  auth: z.string().nullable(),
   /** Whether the sandbox was running already (warm) or had to be started (cold). */
   kind: z.enum(['warm', 'cold']),
   /** How it ended or where it stands: "running", "exit 0", "signal 9", or an error code. */

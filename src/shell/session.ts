@@ -47,10 +47,12 @@ export function hostShell(user: Pick<UserRecord, 'shell'>): string {
  * is left out, so that it is short in any form.
  */
 export function loginSource(request: LoginRequest): string | undefined {
-  return variable(request.env, 'SSH_CONNECTION')
-    ?.split(' ')[0]
-    ?.replaceAll(/[^\w.:%-]/g, '?')
-    .slice(0, 64);
+  return sourceText(variable(request.env, 'SSH_CONNECTION')?.split(' ')[0]);
+}
+
+/** An address, or the name of a host, as it may be shown. */
+export function sourceText(text: string | undefined): string | undefined {
+  return text?.replaceAll(/[^\w.:%-]/g, '?').slice(0, 64);
 }
 
 export type SessionPolicy = Pick<

@@ -61,16 +61,21 @@ function nothingFound(id: string | undefined): CliFailure {
 }
 
 function listRow(login: AdminLogin): string[] {
-  const { id, user, at, kind } = login;
-  return [id, user, localTime(at), kind, humanMicroseconds(total(login)), outcomeOf(login)];
+  const { id, user, at } = login;
+  return [id, user, localTime(at), kindOf(login), humanMicroseconds(total(login)), outcomeOf(login)];
 }
 
 function breakdown(login: AdminLogin, cli: Console): string {
-  const { id, user, uid, at, kind } = login;
-  const title = printable(`${id}: ${user} (${uid}), ${localTime(at)}, ${kind}, ${outcomeOf(login)}`);
+  const { id, user, uid, at, from, auth } = login;
+  const facts = [localTime(at), kindOf(login), ...(from === null ? [] : [`from ${from}`])];
+  const about = [...facts, ...(auth === null ? [] : [`by ${auth}`]), outcomeOf(login)].join(', ');
+  const title = printable(`${id}: ${user} (${uid}), ${about}`);
   const steps = login.steps.map(({ name, us }) => [name, humanMicroseconds(us)]);
   return `${title}\n\n${cli.table(stepColumns, [...steps, ['total', humanMicroseconds(total(login))]])}`;
 }
+
+/** "ssh" before that of an ssh connection, which carries sessions. */
+const kindOf = ({ what, kind }: AdminLogin): string => (what === 'connection' ? `ssh ${kind}` : kind);
 
 function outcomeOf({ outcome, count }: AdminLogin): string {
   return count === 1 ? outcome : `${outcome} (${count} times)`;

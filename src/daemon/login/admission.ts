@@ -11,6 +11,8 @@ import type { HostPolicy } from '../../policy/policy.ts';
 export interface Arrival {
   readonly id: string;
   readonly uid: Uid;
+  /** Sessions and ssh connections are counted apart, by the same bound. */
+  readonly what: 'session' | 'connection';
   /** What its sandbox would be promised, if it is not there yet. */
   readonly memoryLimitBytes: number | null;
 }
@@ -89,20 +91,20 @@ export class Admission {
   }
 
   /** What there is no room for; undefined: it fits. */
-  #fullFor({ id, uid, memoryLimitBytes }: Arrival): string | undefined {
+  #fullFor({ id, uid, what, memoryLimitBytes }: Arrival): string | undefined {
     const { mostSandboxes, mostSessions, mostMemoryBytes } = this.#caps();
     if (mostSandboxes === null && mostSessions === null && mostMemoryBytes === null) return undefined;
     const promised = new Map([...this.#entering].map((one) => [one.uid, promise(one.memoryLimitBytes)]));
-    const sessions = new Set([...this.#entering].map((one) => one.id));
+    const alike = new Set([...this.#entering].filter((one) => one.what === what).map((one) => one.id));
     for (const load of this.#loads()) {
       promised.set(load.uid, promise(load.memoryLimitBytes));
-      for (const session of load.sessions) sessions.add(session);
+      for (const one of what === 'session' ? load.sessions : load.connections) alike.add(one);
     }
     const cold = !promised.has(uid);
     const memory = [...promised.values()].reduce((sum, bytes) => sum + bytes, 0);
     const full = [
-      ...(mostSessions !== null && sessions.size + (sessions.has(id) ? 0 : 1) > mostSessions
-        ? ['sessions']
+      ...(mostSessions !== null && alike.size + (alike.has(id) ? 0 : 1) > mostSessions
+        ? [what === 'session' ? 'sessions' : 'ssh connections']
         : []),
       ...(cold && mostSandboxes !== null && promised.size + 1 > mostSandboxes ? ['sandboxes'] : []),
       ...(cold && mostMemoryBytes !== null && memory + promise(memoryLimitBytes) > mostMemoryBytes

@@ -46,9 +46,9 @@ interface Arrived {
 }
 
 /** How long a client that has connected may take to say what it wants. */
-const silenceMs = 10_000;
+export const silenceMs = 10_000;
 /** A client that hears nothing takes us for dead after 75 seconds (native/login/main.c). */
-const signOfLifeMs = 20_000;
+export const signOfLifeMs = 20_000;
 /** Logins of one uid that are under way: connected, and not yet a session or refused. */
 const mostPending = 128;
 /** Of all uids. Above it, one uid may have a few: some can be many uids (subuid(5)). */

@@ -2,7 +2,7 @@
 // that runs keeps its record; of those that have ended, whoever has the most loses some first, and the same refusal
 // again and again is one record, so that nobody's logins push out another's.
 
-import type { SandboxStart, SessionEnd, SessionStart } from '../../isolation/engine.ts';
+import type { ConnectionEnd, SandboxStart, SessionEnd, SessionStart } from '../../isolation/engine.ts';
 import type { Uid } from '../../lib/values/uid.ts';
 
 /** Of logins that have ended, and of all. */
@@ -12,10 +12,12 @@ const keptAtAll = 20_000;
 interface Login {
   readonly id: string;
   /** The uid whose records it belongs to: the peer's, whatever user it logs in as. */
-  readonly whose: Uid;
+  whose: Uid;
   uid: Uid;
   user: string;
   readonly at: string;
+  /** Of an ssh connection: what sshd says of it; undefined: it is a session. */
+  readonly connection: ConnectionFacts | undefined;
   kind: 'warm' | 'cold';
   outcome: string;
   hasEnded: boolean;
@@ -25,11 +27,20 @@ interface Login {
   readonly marks: { name: string; ns: bigint }[];
 }
 
+/** Where an ssh connection comes from, and what has authenticated it. */
+export interface ConnectionFacts {
+  readonly from: string | undefined;
+  readonly auth: string | undefined;
+}
+
 export interface LoginSummary {
   readonly id: string;
   readonly uid: Uid;
   readonly user: string;
   readonly at: string;
+  readonly what: 'session' | 'connection';
+  readonly from: string | null;
+  readonly auth: string | null;
   readonly kind: 'warm' | 'cold';
   readonly outcome: string;
   readonly count: number;
@@ -48,7 +59,7 @@ export class LoginHistory {
   readonly #refused = new Map<Uid, Login>();
   readonly #starts = new Map<Uid, SandboxStart>();
 
-  begin(id: string, uid: Uid, startedNs: bigint, receivedNs: bigint): void {
+  begin(id: string, uid: Uid, startedNs: bigint, receivedNs: bigint, connection?: ConnectionFacts): void {
     const oldest = this.#logins.values().next().value;
     if (this.#logins.size >= keptAtAll && oldest !== undefined) this.#forget(oldest);
     const start = startedNs > 0n && startedNs < receivedNs ? startedNs : receivedNs;
@@ -58,6 +69,7 @@ export class LoginHistory {
       uid,
       user: String(uid),
       at: new Date().toISOString(),
+      connection,
       kind: 'warm',
       outcome: 'starting',
       hasEnded: false,
@@ -71,7 +83,10 @@ export class LoginHistory {
 
   identified(id: string, user: { readonly name: string; readonly uid: Uid }): void {
     const login = this.#logins.get(id);
-    if (login !== undefined) Object.assign(login, { user: user.name, uid: user.uid });
+    if (login !== undefined) {
+      Object.assign(login, { user: user.name, uid: user.uid });
+      if (login.connection !== undefined) login.whose = user.uid; // its peer is sshd
+    }
     this.mark(id, 'policy');
   }
 
@@ -141,6 +156,15 @@ export class LoginHistory {
     this.#end(login);
   }
 
+  disconnected({ id }: ConnectionEnd): void {
+    const login = this.#logins.get(id);
+    if (login === undefined) return;
+    login.outcome = 'closed';
+    if (login.kind === 'cold') login.marks.push(...(this.#starts.get(login.uid)?.steps ?? []));
+    this.mark(id, 'end');
+    this.#end(login);
+  }
+
   /** Newest first. */
   list(limit: number): LoginSummary[] {
     return [...this.#logins.values()].slice(-limit).reverse().map(summary);
@@ -163,6 +187,8 @@ function summary(login: Login): LoginSummary {
     name: mark.name,
     us: Number(mark.ns - (marks[index]?.ns ?? mark.ns)) / 1000,
   }));
-  const { id, uid, user, at, kind, outcome, count } = login;
-  return { id, uid, user, at, kind, outcome, count, steps };
+  const { id, uid, user, at, connection, kind, outcome, count } = login;
+  const what = connection === undefined ? 'session' : 'connection';
+  const facts = { what, from: connection?.from ?? null, auth: connection?.auth ?? null } as const;
+  return { id, uid, user, at, ...facts, kind, outcome, count, steps };
 }

@@ -3,6 +3,7 @@
 // supervisor, throws why the login is refused, or tells the client that the account is exempt. Nothing is ever run on
 // the host by us; the exempt account's own client becomes its shell there.
 
+import path from 'node:path';
 import type { Engine, UserRecord } from '../../isolation/engine.ts';
 import type { Networks } from '../../isolation/network/networks.ts';
 import type { Users } from '../../isolation/users.ts';
@@ -12,7 +13,8 @@ import type { Uid } from '../../lib/values/uid.ts';
 import type { EffectivePolicy, Evaluation } from '../../policy/policy.ts';
 import { formatProblem, type Problem } from '../../policy/problem.ts';
 import { loginOutside } from '../../protocol/login.ts';
-import { chooseShell, hostShell, loginSource, sessionOf } from '../../shell/session.ts';
+import { authenticatedBy } from '../../shell/authenticated.ts';
+import { chooseShell, hostShell, loginSource, sessionOf, sourceText } from '../../shell/session.ts';
 import type { UserLayers } from '../../users/layers.ts';
 import type { UserStore } from '../../users/store.ts';
 import type { Given, OwnSettings } from '../policy/own-settings.ts';
@@ -20,6 +22,7 @@ import type { PolicyStore } from '../policy/policy-store.ts';
 import type { Admission } from './admission.ts';
 import type { IncomingLogin } from './connections.ts';
 import type { LoginHistory } from './history.ts';
+import type { IncomingJoin } from './joins.ts';
 import { LoginRates } from './rate.ts';
 import { prepareSandbox } from './sandbox-spec.ts';
 import type { SessionLog } from './session-log.ts';
@@ -46,6 +49,8 @@ const mostNotices = 5;
 export class LoginService {
   readonly #parts: LoginParts;
   readonly #rates = new LoginRates();
+  /** Of ssh connections, which are counted apart from the sessions in them. */
+  readonly #connectionRates = new LoginRates();
 
   constructor(parts: LoginParts) {
     this.#parts = parts;
@@ -54,20 +59,58 @@ export class LoginService {
   /** Resolves when the client belongs to somebody else or has its answer; throws why it gets no session. */
   async login(incoming: IncomingLogin): Promise<void> {
     const { id, request, whose, peerUid, receivedNs } = incoming;
-    const { history, policy: policies } = this.#parts;
-    history.begin(id, peerUid, request.startedNs, receivedNs);
-    const reload = policies.refresh();
-    if (reload !== undefined) await reload;
-    const user =
-      (typeof whose === 'number' ? this.#parts.users.remembered(whose) : undefined) ??
-      (await this.#find(whose));
+    this.#parts.history.begin(id, peerUid, request.startedNs, receivedNs);
+    const user = await this.#userOf(whose);
     if (this.#isExempt(user)) {
       this.#leaveOutside(incoming, user);
       return;
     }
-    if (!this.#parts.store.owners.isOwn(user)) await this.#parts.store.owners.require(user);
-    const given = this.#givenTo(user);
+    const given = this.#owned(user);
     await this.#enter(incoming, user, given instanceof Promise ? await given : given);
+  }
+
+  /** The same for an ssh connection, which sshd's module asks for. */
+  async join({ id, request, client, receivedNs }: IncomingJoin): Promise<void> {
+    const { engine, history, sessions, admission } = this.#parts;
+    const from = sourceText(request.from);
+    const auth = authenticatedBy(request.auth);
+    history.begin(id, 0 as Uid, request.startedNs, receivedNs, { from, auth });
+    const user = await this.#userOf(request.user);
+    history.identified(id, user);
+    const about = { user: user.name, from, auth };
+    if (this.#isExempt(user)) {
+      history.failed(id, 'outside');
+      sessions.outside(id, user.uid, about);
+      client.refuse(engine, loginOutside(hostShell(user)));
+      return;
+    }
+    const { evaluation, own } = await this.#owned(user);
+    const policy = policyOf(evaluation);
+    this.#admit(user, policy, this.#connectionRates);
+    const shell = chooseShell(policy.shell, user);
+    const { memoryLimitBytes, mostSessions: mostConnections } = policy;
+    using _place = await admission.enter({ id, uid: user.uid, memoryLimitBytes, what: 'connection' });
+    const clientFolder = path.posix.dirname(user.shell);
+    const start = await engine.joinConnection(
+      { id, user, mostConnections, clientFolder, from, auth },
+      client,
+      () => prepareSandbox(this.#parts, { user, policy, own, shell }),
+    );
+    history.started(id, start);
+    sessions.connected(id, user.uid, { ...about, kind: start.kind, image: policy.image });
+  }
+
+  async #userOf(whose: Uid | string): Promise<UserRecord> {
+    const reload = this.#parts.policy.refresh();
+    if (reload !== undefined) await reload;
+    return this.#parts.users.remembered(whose) ?? (await this.#find(whose));
+  }
+
+  /** What the policy gives to the account, when what is kept under its uid is its own. Throws E_OWNER, E_ROOT_LOGIN. */
+  #owned(user: UserRecord): Given | Promise<Given> {
+    const { owners } = this.#parts.store;
+    if (owners.isOwn(user)) return this.#givenTo(user);
+    return owners.require(user).then(() => this.#givenTo(user));
   }
 
   /** Into the sandbox. */
@@ -78,13 +121,18 @@ export class LoginService {
   ): Promise<void> {
     const { admission, engine, history, sessions } = this.#parts;
     const policy = policyOf(evaluation);
-    if (request.user === undefined) this.#admit(user, policy);
+    if (request.user === undefined) this.#admit(user, policy, this.#rates);
     const shell = chooseShell(policy.shell, user);
     history.identified(id, user);
     // Root's own commands are never kept out.
     using _place =
       request.user === undefined
-        ? await admission.enter({ id, uid: user.uid, memoryLimitBytes: policy.memoryLimitBytes })
+        ? await admission.enter({
+            id,
+            uid: user.uid,
+            memoryLimitBytes: policy.memoryLimitBytes,
+            what: 'session',
+          })
         : undefined;
     const session = sessionOf(id, request, user, shell, withNotice(policy, problems));
     const start = await engine.startSession(user, session, client, () =>
@@ -124,9 +172,9 @@ export class LoginService {
   }
 
   /** What keeps users out, and root's commands in their sandboxes not. Throws E_MAINTENANCE, E_LOGIN_RATE. */
-  #admit(user: UserRecord, { maintenance, loginRate }: EffectivePolicy): void {
+  #admit(user: UserRecord, { maintenance, loginRate }: EffectivePolicy, rates: LoginRates): void {
     if (maintenance !== null) throw new DockershError('E_MAINTENANCE', { userDetail: maintenance });
-    if (loginRate !== null && !this.#rates.take(user.uid, loginRate)) throw new DockershError('E_LOGIN_RATE');
+    if (loginRate !== null && !rates.take(user.uid, loginRate)) throw new DockershError('E_LOGIN_RATE');
   }
 
   async #find(whose: Uid | string): Promise<UserRecord> {

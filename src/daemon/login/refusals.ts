@@ -44,10 +44,9 @@ export class LoginRefusals {
     return new LoginRefusals(parts, limit);
   }
 
-  /** Answers the client, if nobody else has it. Never throws. */
-  refuse(id: string, client: ClientConnection, error: unknown): void {
+  /** Answers the client, if nobody else has it. `uid`: whose refusal it is. Never throws. */
+  refuse(id: string, client: ClientConnection, error: unknown, uid = client.uid): void {
     const { engine, log, history } = this.#parts;
-    const { uid } = client;
     const failure = toDockershError(error);
     const { code } = failure;
     if (this.#lines.take(uid, code))

@@ -1,7 +1,7 @@
-// Logs the beginning and end of sessions. However often one user logs in, the log has a number of them and then a
+// Logs the beginning and end of sessions and of ssh connections. However often one user logs in, the log has a number of them and then a
 // count; if it has the beginning of a session, it also has the end.
 
-import type { SessionEnd } from '../../isolation/engine.ts';
+import type { ConnectionEnd, SessionEnd } from '../../isolation/engine.ts';
 import type { Logger } from '../../lib/log.ts';
 import type { Uid } from '../../lib/values/uid.ts';
 import { LogLimit } from './log-limit.ts';
@@ -43,6 +43,17 @@ export class SessionLog {
   /** A login that became a shell of the host, whose end nobody tells us. */
   outside(id: string, uid: Uid, about: object): void {
     if (this.#sessions.take(uid)) this.#log.info({ session: id, uid, ...about }, 'login outside: exempt');
+  }
+
+  /** An ssh connection that has joined a sandbox. */
+  connected(id: string, uid: Uid, about: object): void {
+    if (this.#sessions.take(uid, 'connection'))
+      this.#log.info({ connection: id, uid, ...about }, 'ssh connection');
+    else if (this.#untold.size < mostUntold) this.#untold.add(id);
+  }
+
+  disconnected({ id, uid }: ConnectionEnd): void {
+    if (!this.#untold.delete(id)) this.#log.info({ connection: id, uid }, 'ssh connection ended');
   }
 
   ended({ id, uid, outcome, failure }: SessionEnd): void {

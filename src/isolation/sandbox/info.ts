@@ -14,6 +14,7 @@ export async function describeSandbox(sandbox: Sandbox, cgroups: CgroupHost): Pr
     initPid: 0,
     lingerMs: undefined,
     sessions: [],
+    connections: [],
   };
   const { memoryBytes, pids } = await cgroups.usage(cgroupOf(sandbox.record));
   return {
@@ -29,6 +30,12 @@ export async function describeSandbox(sandbox: Sandbox, cgroups: CgroupHost): Pr
       tty: pts < 0 ? null : `pts/${pts}`,
       startedAt: note.startedAt,
       from: note.from ?? null,
+    })),
+    connections: seen.connections.map(({ id, note }) => ({
+      id,
+      startedAt: note.startedAt,
+      from: note.from ?? null,
+      auth: note.auth ?? null,
     })),
     memoryBytes,
     pids,

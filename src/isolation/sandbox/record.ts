@@ -46,6 +46,8 @@ export const SandboxRecord = z.strictObject({
   stopGraceMs: z.number().optional(),
   /** Absent: the usual name (cgroupName()). */
   cgroup: z.string().optional(),
+  /** Whether its supervisor knows ssh connections; absent: of an earlier version. */
+  joins: z.literal(true).optional(),
   /** As SandboxSpec has it. */
   notice: z.string().optional(),
   /** Absent: of an earlier version, which knew no private ones. */
@@ -95,6 +97,7 @@ export function recordOf(spec: SandboxSpec, cgroup?: string): SandboxRecord {
     stopGraceMs: spec.stopGraceMs,
     ...(cgroup === undefined ? {} : { cgroup }),
     ...(spec.notice === undefined ? {} : { notice: spec.notice }),
+    joins: true,
     network: spec.network.kind,
     ...(spec.link === undefined ? {} : { link: storedLink(spec.link), hostname: spec.hostname }),
     startedAt: new Date().toISOString(),

@@ -73,6 +73,7 @@ export class SandboxRegistry {
     const sandbox = Sandbox.attach(connection, record, this.#recordFile(uid), state, {
       started: (steps) => events.sandboxStarted({ uid, steps }),
       sessionEnded: events.sessionEnded,
+      connectionEnded: events.connectionEnded,
       refused: (lines) => this.#options.networks.refused.add(uid, record.user, lines),
       missing: (lines) => this.#options.networks.missing(uid, record.user, lines),
       left: () =>

@@ -4,10 +4,18 @@
 import { rmSync, writeFileSync } from 'node:fs';
 import { setTimeout as delayRef } from 'node:timers/promises';
 import { DockershError } from '../../lib/errors.ts';
-import type { Limits, SessionEnd, SessionIdentity, SessionSpec } from '../engine.ts';
+import type {
+  ConnectionEnd,
+  ConnectionSpec,
+  Limits,
+  SessionEnd,
+  SessionIdentity,
+  SessionSpec,
+} from '../engine.ts';
 import type { NetworkPlan, Traffic } from '../network/plan.ts';
 import type { ClientConnection } from '../socket/client-connection.ts';
 import type { SeqpacketConnection } from '../socket/seqpacket.ts';
+import { connectionMessage, connectionNote } from '../supervisor/connection-message.ts';
 import { sessionIn } from '../supervisor/session-place.ts';
 import {
   buildSteps,
@@ -17,6 +25,7 @@ import {
 } from '../supervisor/supervisor.ts';
 import type { Pausable } from './pause.ts';
 import { type SandboxRecord, withLimits, withoutLimits } from './record.ts';
+import { ofEarlierVersion } from './refusals.ts';
 
 /** A value after a time that keeps nothing waiting. */
 const delay = <T>(ms: number, value: T): Promise<T> => delayRef(ms, value, { ref: false });
@@ -24,6 +33,7 @@ const delay = <T>(ms: number, value: T): Promise<T> => delayRef(ms, value, { ref
 export interface SandboxEvents {
   readonly started: (steps: readonly { readonly name: string; readonly ns: bigint }[]) => void;
   readonly sessionEnded: (end: SessionEnd) => void;
+  readonly connectionEnded: (end: ConnectionEnd) => void;
   /** Of its network, as its supervisor says it. */
   readonly refused: (lines: readonly string[]) => void;
   readonly missing: (lines: readonly string[]) => void;
@@ -35,6 +45,7 @@ export interface SandboxEvents {
 export class Sandbox implements Pausable {
   #record: SandboxRecord;
   readonly #sessions = new Set<string>();
+  readonly #connections = new Set<string>();
   #endedMeanwhile: Set<string> | undefined;
   /** Resolves when nothing is left of it. */
   readonly gone: Promise<void>;
@@ -77,6 +88,11 @@ export class Sandbox implements Pausable {
         this.#endedMeanwhile?.add(end.id);
         events.sessionEnded({ ...end, uid: record.uid });
       },
+      connectionEnded: (id) => {
+        this.#connections.delete(id);
+        this.#endedMeanwhile?.add(id);
+        events.connectionEnded({ id, uid: record.uid });
+      },
       left: () => events.left(),
       refused: (lines) => events.refused(lines),
       missing: (lines) => events.missing(lines),
@@ -86,6 +102,8 @@ export class Sandbox implements Pausable {
         this.#supervisor[Symbol.dispose]();
         resolve();
         settled.resolve();
+        for (const id of this.#connections) events.connectionEnded({ id, uid: record.uid });
+        this.#connections.clear();
         events.gone();
       },
     });
@@ -118,6 +136,11 @@ export class Sandbox implements Pausable {
   /** Of sessions that have been handed over and have not ended. */
   get sessions(): readonly string[] {
     return [...this.#sessions];
+  }
+
+  /** Of ssh connections, likewise. */
+  get connections(): readonly string[] {
+    return [...this.#connections];
   }
 
   /** Other limits are in force by now. */
@@ -162,6 +185,27 @@ export class Sandbox implements Pausable {
       return answer;
     } catch (error) {
       this.#sessions.delete(session.id);
+      throw error;
+    }
+  }
+
+  /** The client is ours again where the answer is no other's. Throws E_SESSION_START where it knows no connections. */
+  async joinConnection(
+    connection: ConnectionSpec,
+    run: string,
+    client: ClientConnection,
+  ): Promise<SessionAnswer> {
+    const { user, home, joins } = this.#record;
+    if (joins !== true) throw ofEarlierVersion(user);
+    const { id } = connection;
+    this.#connections.add(id);
+    try {
+      const data = connectionMessage(connection, connectionNote(connection), { homeInside: home, run });
+      const answer = await this.#supervisor.joinConnection(id, data, client);
+      if (answer.kind !== 'accepted') this.#connections.delete(id);
+      return answer;
+    } catch (error) {
+      this.#connections.delete(id);
       throw error;
     }
   }
@@ -233,6 +277,7 @@ export class Sandbox implements Pausable {
     this.#endedMeanwhile = ended;
     const state = await this.inspect();
     for (const { id } of state?.sessions ?? []) if (!ended.has(id)) this.#sessions.add(id);
+    for (const { id } of state?.connections ?? []) if (!ended.has(id)) this.#connections.add(id);
     this.#endedMeanwhile = undefined;
     return state;
   }

@@ -6,6 +6,7 @@ import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import { within } from '../../lib/async/within.ts';
 import { DockershError } from '../../lib/errors.ts';
+import type { Failure } from '../../lib/failures.ts';
 import type { OwnedFd } from '../../lib/fd.ts';
 import type { Logger } from '../../lib/log.ts';
 import type { Network } from '../../lib/network/network.ts';
@@ -14,6 +15,7 @@ import type { Uid } from '../../lib/values/uid.ts';
 import { limitsOf } from '../../limits/limits.ts';
 import type { CgroupHost } from '../cgroup/host.ts';
 import type {
+  ConnectionSpec,
   Engine,
   EngineEvents,
   Limits,
@@ -30,10 +32,11 @@ import type { Networks } from '../network/networks.ts';
 import type { ClientConnection } from '../socket/client-connection.ts';
 import { SupervisorPool } from '../supervisor/pool.ts';
 import { identityIn } from '../supervisor/session-place.ts';
+import type { SessionAnswer } from '../supervisor/supervisor.ts';
 import { describeSandbox, networkInfoOf, usageOf } from './info.ts';
 import { type Pause, Pauses, pauseOf } from './pause.ts';
 import { cgroupOf, hasLimits } from './record.ts';
-import { refusalOf } from './refusals.ts';
+import { connectionRefusalOf, otherUser, refusalOf } from './refusals.ts';
 import { SandboxRegistry } from './registry.ts';
 import type { Sandbox } from './sandbox.ts';
 import { SandboxStarts } from './starts.ts';
@@ -46,6 +49,13 @@ export interface EngineOptions {
   readonly log: Logger;
   readonly events: EngineEvents;
   readonly networks: Networks;
+}
+
+/** How something enters a sandbox that is there. */
+interface Entry {
+  readonly hand: (sandbox: Sandbox) => Promise<SessionAnswer>;
+  /** Undefined: the sandbox is ending. */
+  readonly refusal: (failure: Failure) => DockershError | undefined;
 }
 
 /** How long a login waits for a stopping sandbox to be gone before it gives up. */
@@ -93,10 +103,37 @@ export class Sandboxes implements Engine {
   }
 
   async startSession(
-    { uid, name }: Pick<UserRecord, 'uid' | 'name'>,
+    user: Pick<UserRecord, 'uid' | 'name'>,
     session: SessionSpec,
     connection: ClientConnection,
     prepare: () => Promise<PreparedSandbox>,
+  ): Promise<SessionStart> {
+    return await this.#enter(user, connection, prepare, {
+      hand: async (sandbox) => {
+        const identity = identityIn(sandbox.record, session);
+        return await sandbox.startSession(session, identity, connection);
+      },
+      refusal: (failure) => refusalOf(failure, session),
+    });
+  }
+
+  async joinConnection(
+    connection: ConnectionSpec,
+    client: ClientConnection,
+    prepare: () => Promise<PreparedSandbox>,
+  ): Promise<SessionStart> {
+    const { run } = this.#options;
+    return await this.#enter(connection.user, client, prepare, {
+      hand: async (sandbox) => await sandbox.joinConnection(connection, run, client),
+      refusal: (failure) => connectionRefusalOf(failure, connection),
+    });
+  }
+
+  async #enter(
+    { uid, name }: Pick<UserRecord, 'uid' | 'name'>,
+    client: ClientConnection,
+    prepare: () => Promise<PreparedSandbox>,
+    entry: Entry,
   ): Promise<SessionStart> {
     const deadline = Date.now() + stopPatienceMs;
     for (let attempt = 0; attempt < mostAttempts; attempt += 1) {
@@ -104,15 +141,14 @@ export class Sandboxes implements Engine {
       const { sandbox: pending, cold } = this.#starts.ensure(uid, prepare);
       const sandbox = await pending;
       if (sandbox.record.user !== name) throw otherUser(uid, sandbox.record.user, name);
-      const identity = identityIn(sandbox.record, session);
-      if (!connection.isOurs) throw new DockershError('E_STOPPING'); // it sends its login again
+      if (!client.isOurs) throw new DockershError('E_STOPPING'); // it asks again
       const handedOverNs = process.hrtime.bigint();
-      const answer = await sandbox.startSession(session, identity, connection);
+      const answer = await entry.hand(sandbox);
       if (answer.kind === 'accepted') {
         return { kind: cold ? 'cold' : 'warm', handedOverNs, imageDigest: sandbox.record.imageDigest };
       }
       if (answer.kind === 'refused') {
-        const refusal = refusalOf(answer.failure, session);
+        const refusal = entry.refusal(answer.failure);
         if (refusal !== undefined) throw refusal;
       }
       // It is ending, or has just ended: the login waits for that and gets a fresh one.
@@ -120,6 +156,10 @@ export class Sandboxes implements Engine {
       if (sandbox.failure !== undefined) throw sandbox.failure;
     }
     throw new DockershError('E_SANDBOX_START', { why: `its supervisor ended ${mostAttempts} times` });
+  }
+
+  connectionsOf(uid: Uid): number {
+    return this.#registry.get(uid)?.connections.length ?? 0;
   }
 
   dispose(message: Buffer, connection: OwnedFd, uid: Uid): void {
@@ -179,10 +219,11 @@ export class Sandboxes implements Engine {
   }
 
   loads(): Load[] {
-    return this.#registry.all().map(({ record, sessions }) => ({
+    return this.#registry.all().map(({ record, sessions, connections }) => ({
       uid: record.uid,
       memoryLimitBytes: record.memoryLimitBytes,
       sessions,
+      connections,
     }));
   }
 
@@ -250,11 +291,4 @@ function hasAll(
   settings: Readonly<Record<string, string>>,
 ): boolean {
   return Object.entries(settings).every(([key, value]) => known?.[key] === value);
-}
-
-function otherUser(uid: Uid, running: string, name: string): DockershError {
-  return new DockershError('E_OWNER', {
-    what: `the sandbox of uid ${uid} that runs was started for the account ${running}, not for ${name}`,
-    hint: `Stop it: dockershctl stop ${uid}`,
-  });
 }

@@ -1,4 +1,4 @@
-// Owns a login client's connection while the daemon has it: it is looked at, lent to supervisors, and in the end
+// Owns a login client's connection, or that of sshd's module, while the daemon has it: it is looked at, lent to supervisors, and in the end
 // theirs or refused. What a client has queued on it can hold descriptors whose last close waits for as long as the
 // client likes, so it is closed here only where none is in it. Where some are, a process does that which exits for it
 // (native/supervisor/launcher.c).
@@ -55,10 +55,11 @@ export class ClientConnection {
    * The login, which stays where it is for whoever gets the connection next: its descriptors never become ours. false: a
    * message that is none. null: the client has gone, or has sent what is no message. undefined: it has said nothing yet.
    */
-  look(): Buffer | false | null | undefined {
+  look(wanted: 'login' | 'join' = 'login'): Buffer | false | null | undefined {
     if (this.#fd === undefined) return null;
     try {
-      return addon().lookAtLogin(this.#fd.borrow());
+      const fd = this.#fd.borrow();
+      return wanted === 'login' ? addon().lookAtLogin(fd) : addon().lookAtJoin(fd);
     } catch {
       return null; // there is nothing to be had from it, whatever the reason is
     }

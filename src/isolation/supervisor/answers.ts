@@ -3,6 +3,7 @@
 import { type Failure, failureOf, nativeError } from '../../lib/failures.ts';
 import { fieldsOf, type Tag, textOf, u32Of, u64sOf, type WireMessage } from '../../lib/wire.ts';
 import type { SessionEnd } from '../engine.ts';
+import { ConnectionNote } from './connection-message.ts';
 import { SessionNote } from './session-message.ts';
 
 export interface SupervisorState {
@@ -16,6 +17,7 @@ export interface SupervisorState {
     readonly pts: number;
     readonly note: SessionNote;
   }[];
+  readonly connections: readonly { readonly id: string; readonly note: ConnectionNote }[];
 }
 
 /** `otherwise`: of a supervisor of another version, which says none that we know. */
@@ -46,8 +48,13 @@ export function stateOf(message: WireMessage): SupervisorState {
       id: id ?? '',
       pid: Number(pid),
       pts: Number(pts),
-      note: parsed.success ? parsed.data : { startedAt: new Date(0).toISOString() },
+      note: parsed.success ? parsed.data : unknownNote(),
     };
+  });
+  const connections = fieldsOf(message, 'connectionOpen').map((value) => {
+    const [id, note] = value.toString('utf8').split('\0');
+    const parsed = ConnectionNote.safeParse(parseNote(note));
+    return { id: id ?? '', note: parsed.success ? parsed.data : unknownNote() };
   });
   const [lingerMs] = u64sOf(message, 'lingerMs');
   return {
@@ -55,8 +62,11 @@ export function stateOf(message: WireMessage): SupervisorState {
     initPid: u32Of(message, 'pid') ?? 0,
     lingerMs: lingerMs === undefined ? undefined : Number(lingerMs),
     sessions,
+    connections,
   };
 }
+
+const unknownNote = (): { startedAt: string } => ({ startedAt: new Date(0).toISOString() });
 
 function parseNote(note: string | undefined): unknown {
   try {

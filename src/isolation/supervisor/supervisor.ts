@@ -36,6 +36,7 @@ export interface SupervisorEvents {
   readonly failed: (failure: DockershError) => void;
   readonly stopping: () => void;
   readonly sessionEnded: (end: Omit<SessionEnd, 'uid'>) => void;
+  readonly connectionEnded: (id: string) => void;
   /** What was refused on its network: "PROTOCOL ADDRESS PORT COUNT". */
   readonly refused: (lines: readonly string[]) => void;
   /** Which ports could not be published: "PROTOCOL ADDRESS PORT WHY". */
@@ -93,16 +94,24 @@ export class Supervisor implements Disposable {
     place: SessionPlace,
     client: ClientConnection,
   ): Promise<SessionAnswer> {
-    const data = sessionMessage(session, place);
+    return await this.#handOver(session.id, sessionMessage(session, place), client);
+  }
+
+  /** The same with a connection of sshd's. `data`: as connectionMessage() has it. */
+  async joinConnection(id: string, data: Buffer, client: ClientConnection): Promise<SessionAnswer> {
+    return await this.#handOver(id, data, client);
+  }
+
+  async #handOver(id: string, data: Buffer, client: ClientConnection): Promise<SessionAnswer> {
     if (this.#gone) return isStopping;
     const answer = Promise.withResolvers<SessionAnswer>();
-    this.#waiting.set(session.id, { client, answered: answer.resolve });
+    this.#waiting.set(id, { client, answered: answer.resolve });
     try {
       client.handOver((fd) =>
         this.#connection.send(data, [fd], ([back]) => back !== undefined && client.giveBack(back)),
       );
     } catch (error) {
-      this.#waiting.delete(session.id);
+      this.#waiting.delete(id);
       if (!isPeerGone(error)) throw error;
       return isStopping; // it has just ended
     }
@@ -224,6 +233,9 @@ export class Supervisor implements Disposable {
         break;
       case 'sessionEnded':
         this.#events.sessionEnded(sessionEnd(message));
+        break;
+      case 'connectionEnded':
+        this.#events.connectionEnded(textOf(message, 'id') ?? '');
         break;
       case 'stopping':
         this.#events.stopping();

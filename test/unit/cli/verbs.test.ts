@@ -17,6 +17,7 @@ const sandbox = {
   newerImage: false,
   initPid: 4711,
   sessions: [{ id: 's1', pid: 4712, tty: 'pts/0', startedAt: '2026-01-02T03:04:05Z', from: '192.0.2.1' }],
+  connections: [],
   memoryBytes: 13_529_088,
   memoryLimitBytes: 2 * 1024 ** 3,
   pids: 3,
@@ -33,6 +34,9 @@ const login = {
   user: 'ada',
   uid: Uid.parse(1000),
   at: '2026-01-02T03:04:05Z',
+  what: 'session',
+  from: null,
+  auth: null,
   kind: 'warm',
   outcome: 'exit 0',
   count: 1,
@@ -53,8 +57,8 @@ describe('ps', () => {
     const { status, stdout } = await ask({ sandboxes: [sandbox], policyFault: null }, ['ps']);
     expect(status).toBe(0);
     expect(stdout.split('\n')).toEqual([
-      'USER   UID  STATE    IMAGE  SESSIONS    MEMORY  PROCESSES  CPUS     UP  STOPS IN',
-      'ada   1000  running  host          1  13M / 2G          3   1.5  1h30m         -',
+      'USER   UID  STATE    IMAGE  SESSIONS  SSH    MEMORY  PROCESSES  CPUS     UP  STOPS IN',
+      'ada   1000  running  host          1    0  13M / 2G          3   1.5  1h30m         -',
       '',
     ]);
   });

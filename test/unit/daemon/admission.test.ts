@@ -23,8 +23,11 @@ function host(changes: Partial<Caps>, loads: Load[] = []) {
     () => loads,
   );
   let next = 0;
-  const enter = (uid: number, memoryLimitBytes: number | null = gigabyte) =>
-    admission.enter({ id: `s${++next}`, uid: Uid.parse(uid), memoryLimitBytes });
+  const enter = (
+    uid: number,
+    memoryLimitBytes: number | null = gigabyte,
+    what: 'session' | 'connection' = 'session',
+  ) => admission.enter({ id: `s${++next}`, uid: Uid.parse(uid), what, memoryLimitBytes });
   return { admission, enter, loads };
 }
 
@@ -33,7 +36,7 @@ const full = (what: string) => ({ code: 'E_FULL', message: expect.stringContaini
 describe('a login beyond what all may take', () => {
   test('is refused: sandboxes, but not into one that runs or starts', async () => {
     const { enter } = host({ mostSandboxes: 2 }, [
-      { uid: Uid.parse(1), memoryLimitBytes: null, sessions: [] },
+      { uid: Uid.parse(1), memoryLimitBytes: null, sessions: [], connections: [] },
     ]);
     await enter(2);
     await expect(enter(3)).rejects.toMatchObject(full('sandboxes'));
@@ -43,7 +46,7 @@ describe('a login beyond what all may take', () => {
 
   test('sessions, of all together', async () => {
     const { enter } = host({ mostSessions: 3 }, [
-      { uid: Uid.parse(1), memoryLimitBytes: null, sessions: ['a', 'b'] },
+      { uid: Uid.parse(1), memoryLimitBytes: null, sessions: ['a', 'b'], connections: [] },
     ]);
     const place = await enter(1);
     await expect(enter(2)).rejects.toMatchObject(full('sessions'));
@@ -51,9 +54,17 @@ describe('a login beyond what all may take', () => {
     await enter(2);
   });
 
+  test('ssh connections, by the same bound and apart from sessions', async () => {
+    const { enter } = host({ mostSessions: 2 }, [
+      { uid: Uid.parse(1), memoryLimitBytes: null, sessions: ['a', 'b'], connections: ['c'] },
+    ]);
+    await enter(1, null, 'connection');
+    await expect(enter(1, null, 'connection')).rejects.toMatchObject(full('ssh connections'));
+  });
+
   test('memory that is promised; none is all there is', async () => {
     const { enter } = host({ mostMemoryBytes: 3 * gigabyte }, [
-      { uid: Uid.parse(1), memoryLimitBytes: 2 * gigabyte, sessions: [] },
+      { uid: Uid.parse(1), memoryLimitBytes: 2 * gigabyte, sessions: [], connections: [] },
     ]);
     await expect(enter(2, 2 * gigabyte)).rejects.toMatchObject(full('memory'));
     await expect(enter(2, null)).rejects.toMatchObject(full('memory'));
@@ -66,7 +77,7 @@ describe('a login beyond what all may take', () => {
   test('is counted once, by whom it is with', async () => {
     const { enter, loads } = host({ mostSessions: 2, mostSandboxes: 1 });
     await enter(1);
-    loads.push({ uid: Uid.parse(1), memoryLimitBytes: gigabyte, sessions: ['s1'] }); // there, and its place not given back yet
+    loads.push({ uid: Uid.parse(1), memoryLimitBytes: gigabyte, sessions: ['s1'], connections: [] }); // there, and its place not given back yet
     await enter(1);
   });
 });
@@ -74,7 +85,7 @@ describe('a login beyond what all may take', () => {
 describe('a login that waits', () => {
   test('gets in when there is room, in turn', async () => {
     const { admission, enter, loads } = host({ mostSandboxes: 1, whenFull: 'wait', waitMs: 2000 });
-    loads.push({ uid: Uid.parse(1), memoryLimitBytes: gigabyte, sessions: [] });
+    loads.push({ uid: Uid.parse(1), memoryLimitBytes: gigabyte, sessions: [], connections: [] });
     const order: number[] = [];
     const [two, three] = [2, 3].map(async (uid) => {
       const place = await enter(uid);
@@ -94,7 +105,7 @@ describe('a login that waits', () => {
 
   test('is refused in the end', async () => {
     const { enter, loads } = host({ mostSandboxes: 1, whenFull: 'wait', waitMs: 30 });
-    loads.push({ uid: Uid.parse(1), memoryLimitBytes: gigabyte, sessions: [] });
+    loads.push({ uid: Uid.parse(1), memoryLimitBytes: gigabyte, sessions: [], connections: [] });
     await expect(enter(2)).rejects.toMatchObject(full('sandboxes'));
     loads.pop();
     await enter(3);
