@@ -26,6 +26,7 @@ import { addPs } from './sandbox/ps.ts';
 import { addStats, addTop } from './sandbox/stats.ts';
 import { addStop } from './sandbox/stop.ts';
 import { addSshdConfig } from './sshd/sshd-config.ts';
+import { addSshdModule } from './sshd/sshd-module.ts';
 import { addVersion } from './version.ts';
 
 /** Runs one command line (without the program's name); returns the exit status, never throws. */
@@ -93,6 +94,7 @@ export function buildProgram(
   addUser(program, console);
   addMaintenance(program, console);
   addSshdConfig(program, console);
+  addSshdModule(program, console);
   addLogins(program, console);
   addVersion(program, console, version);
   return program;

@@ -8,9 +8,10 @@ import type { Console } from '../console.ts';
 import { CliFailure } from '../failure.ts';
 import { groupsOf, lookUpAccount } from '../host/accounts.ts';
 import { awaitPolicy } from '../policy/in-force.ts';
-import { install, installedEntries, remove } from '../sshd/change.ts';
+import { type ChangeOptions, install, installedEntries, remove } from '../sshd/change.ts';
 import { sameEntry } from '../sshd/drop-in.ts';
 import { findKeysProgram } from '../sshd/keys.ts';
+import { serviceBeside } from '../sshd/module.ts';
 import { placeOf } from '../sshd/trial.ts';
 import { putStub, removeAside, swap, takeStubBack } from './home.ts';
 import { joinGroup, leaveGroup, requireShell, setShell } from './passwd.ts';
@@ -168,13 +169,18 @@ async function shellBack({ account, client }: Plan): Promise<void> {
   if (now?.shell === client) await setShell(account.name, account.shell);
 }
 
+async function changeOptions(cli: Console, client: string, sshdConfig: string): Promise<ChangeOptions> {
+  const service = serviceBeside(sshdConfig);
+  return { client, tcpForwarding: false, keys: await findKeysProgram(cli), service };
+}
+
 /** Has sshd ask for the keys inside, where the login shell leads there and nothing else need be said to sshd. */
 export function keysStep({ cli, plan }: Tools, wanted: boolean): Step[] {
   const { account, client, how, keys, sshdConfig } = plan;
   if (how === 'sshd' || keys === 'host') return [];
   const place = placeOf(sshdConfig);
   const entry = { kind: 'keys', name: account.name, keys } as const;
-  const options = async () => ({ client, tcpForwarding: false, keys: await findKeysProgram(cli) });
+  const options = async () => await changeOptions(cli, client, sshdConfig);
   const add = async (): Promise<void> => void (await install(place, [entry], await options()));
   const take = async (): Promise<void> => {
     const there = (await installedEntries(place)).some((one) => sameEntry(one, entry));
@@ -189,7 +195,7 @@ function sshdStep({ cli, plan }: Tools, wanted: boolean): Step {
   const { account, client, keys, sshdConfig } = plan;
   const place = placeOf(sshdConfig);
   const entry = { kind: 'user', name: account.name, keys } as const;
-  const options = async () => ({ client, tcpForwarding: false, keys: await findKeysProgram(cli) });
+  const options = async () => await changeOptions(cli, client, sshdConfig);
   const add = async (): Promise<void> => void (await install(place, [entry], await options()));
   const take = async (): Promise<void> => {
     const there = (await installedEntries(place)).some((one) => sameEntry(one, entry));

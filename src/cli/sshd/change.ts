@@ -8,6 +8,7 @@ import { CliFailure } from '../failure.ts';
 import { runCommand } from '../host/command.ts';
 import { lastLine, runSshd } from '../host/sshd-settings.ts';
 import { type DropInOptions, dropInText, type Entry, entriesOf, merged, sameEntry } from './drop-in.ts';
+import { nameInModule, serviceState } from './module.ts';
 import { type Place, tryOut } from './trial.ts';
 import { verifyEntries } from './verify.ts';
 
@@ -23,15 +24,24 @@ export async function installedEntries(place: Place): Promise<Entry[]> {
   return entriesOf((await readOurs(place)) ?? '');
 }
 
+/** How the file is made; whether connections join the sandboxes, the PAM service says (sshd-module). */
+export interface ChangeOptions extends Omit<DropInOptions, 'joined'> {
+  readonly service: string;
+  /** Whatever the service says. */
+  readonly joined?: boolean;
+}
+
 /** Adds `entries` to those that are there. */
 export async function install(
   place: Place,
   entries: readonly Entry[],
-  options: DropInOptions,
+  options: ChangeOptions,
 ): Promise<Changed> {
   const before = await installedEntries(place);
   const all = merged(before, entries);
-  const text = dropInText(all, options);
+  // First, so that nothing is opened on the host meanwhile.
+  const joined = options.joined ?? (await nameInModule(options.service, all));
+  const text = dropInText(all, { ...options, joined });
   const notes = await tryOut(place, text, async (config) => await verifyEntries(config, all, options));
   return { entries: all, text, notes, changed: await replace(place, text) };
 }
@@ -40,14 +50,17 @@ export async function install(
 export async function remove(
   place: Place,
   entries: readonly Entry[],
-  options: DropInOptions,
+  options: ChangeOptions,
 ): Promise<Changed> {
   const before = await installedEntries(place);
   const left =
     entries.length === 0 ? [] : before.filter((one) => !entries.some((entry) => sameEntry(one, entry)));
-  const text = left.length === 0 ? undefined : dropInText(left, options);
+  const joined = options.joined ?? serviceState(options.service).kind === 'there';
+  const text = left.length === 0 ? undefined : dropInText(left, { ...options, joined });
   const notes = await tryOut(place, text, async (config) => await verifyEntries(config, left, options));
-  return { entries: left, text: text ?? '', notes, changed: await replace(place, text) };
+  const changed = await replace(place, text);
+  await nameInModule(options.service, left);
+  return { entries: left, text: text ?? '', notes, changed };
 }
 
 async function readOurs({ dropIn }: Place): Promise<string | undefined> {

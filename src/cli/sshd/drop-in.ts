@@ -26,6 +26,8 @@ export interface DropInOptions {
   /** Leaves TCP forwarding as it is elsewhere. */
   readonly tcpForwarding: boolean;
   readonly keys: KeysProgram;
+  /** Connections join the sandboxes (pam_dockersh.so): forwards and X11 are inside, and stay as they are elsewhere. */
+  readonly joined: boolean;
 }
 
 const heading = `# Made by "dockershctl sshd-config", which writes this file anew: changes by hand are lost.
@@ -33,13 +35,9 @@ const heading = `# Made by "dockershctl sshd-config", which writes this file ane
 `;
 
 /** What sshd does itself, on the host, whatever the ForceCommand. */
-const restrictions = [
-  'AllowStreamLocalForwarding no',
-  'PermitTunnel no',
-  'X11Forwarding no',
-  'PermitUserRC no',
-  'ChrootDirectory none',
-];
+const restrictions = ['PermitTunnel no', 'PermitUserRC no', 'ChrootDirectory none'];
+/** What it does where the connection is. */
+const forwards = ['AllowStreamLocalForwarding no', 'X11Forwarding no'];
 
 /** The system user that the package makes. */
 const keysUser = 'dockersh-keys';
@@ -54,10 +52,11 @@ function keysLines({ keys = 'host' }: Entry, program: KeysProgram): string[] {
 }
 
 export function dropInText(entries: readonly Entry[], options: DropInOptions): string {
-  const { client, tcpForwarding } = options;
+  const { client, tcpForwarding, joined } = options;
   const forced = [
     `ForceCommand ${client}`,
-    ...(tcpForwarding ? [] : ['AllowTcpForwarding no']),
+    ...(joined || tcpForwarding ? [] : ['AllowTcpForwarding no']),
+    ...(joined ? [] : forwards),
     ...restrictions,
   ];
   const blocks = entries.map((entry) => {

@@ -11,6 +11,7 @@ import { defaultQuestion } from '../host/sshd-settings.ts';
 import { type Changed, install, installedEntries, reloadSshd, remove } from './change.ts';
 import { dropInText, type Entry, type KeysSource, merged, requireWritable } from './drop-in.ts';
 import { findKeysProgram, withKeys } from './keys.ts';
+import { serviceBeside, serviceState } from './module.ts';
 import { placeOf } from './trial.ts';
 
 interface Options {
@@ -22,6 +23,7 @@ interface Options {
   allowTcpForwarding: boolean;
   keys?: KeysSource;
   sshdConfig: string;
+  service?: string;
   client?: string;
 }
 
@@ -44,6 +46,7 @@ export function addSshdConfig(program: Command, console: () => Console): void {
       ).choices(['host', 'inside', 'both']),
     )
     .option('--sshd-config <file>', "sshd's main file", defaultQuestion.config)
+    .option('--service <file>', "sshd's PAM service (dockershctl sshd-module) (default: /etc/pam.d/sshd)")
     .option('--client <path>', 'the login client, where it is not in the usual place')
     .addHelpText(
       'after',
@@ -59,14 +62,16 @@ export function addSshdConfig(program: Command, console: () => Console): void {
         keys === undefined && wanted
           ? await withKeys(cli, asked)
           : asked.map((entry) => ({ ...entry, ...(keys === undefined ? {} : { keys }) }));
+      const { service = serviceBeside(place.config), allowTcpForwarding: tcpForwarding } = options;
       const settings = {
         client: clientIn(options),
-        tcpForwarding: options.allowTcpForwarding,
+        tcpForwarding,
         keys: await findKeysProgram(cli),
+        service,
       };
       if (options.install === undefined && options.remove === undefined) {
         const all = merged(await installedEntries(place), entries);
-        const text = dropInText(all, settings);
+        const text = dropInText(all, { ...settings, joined: serviceState(service).kind === 'there' });
         cli.show({ file: place.dropIn, entries: all, text }, () => printableLines(text));
         return;
       }

@@ -15,7 +15,7 @@ const mostMembers = 20;
 export async function verifyEntries(
   config: string,
   entries: readonly Entry[],
-  options: DropInOptions,
+  options: Pick<DropInOptions, 'client' | 'keys'>,
 ): Promise<string[]> {
   const notes: string[] = [];
   for (const entry of entries) {
@@ -52,7 +52,7 @@ interface Wanted {
   readonly value: string;
 }
 
-function wantedOf({ kind, keys = 'host' }: Entry, options: DropInOptions): Wanted[] {
+function wantedOf({ kind, keys = 'host' }: Entry, options: Pick<DropInOptions, 'client' | 'keys'>): Wanted[] {
   return [
     ...(kind === 'keys' ? [] : [{ setting: 'ForceCommand', value: options.client } as const]),
     ...(keys === 'host'

@@ -266,6 +266,7 @@ export const breakers: Readonly<Record<string, Breaker>> = {
   'ssh-enters': { scenario: 'hostShell', state: 'critical', found: /\/bin\/bash and ForceCommand is none/ },
   'ssh-host-shell': { scenario: 'forcedHostShell', state: 'critical' },
   'ssh-sftp': { scenario: 'openSshd', state: 'critical' },
+  'ssh-module': { scenario: 'openSshd', state: 'critical', found: /missing: ports .* X11 are the host/ },
   'ssh-socket-forwarding': { scenario: 'openSshd', state: 'critical' },
   'ssh-tcp-forwarding': { scenario: 'openSshd', state: 'warning' },
   'ssh-tunnel': { scenario: 'openSshd', state: 'warning' },

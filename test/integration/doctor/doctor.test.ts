@@ -56,11 +56,34 @@ describe('a host that is well set up', () => {
     expect(open).toEqual([]);
   });
 
+  it('may forward whatever it likes where connections are in the sandbox', async () => {
+    const sshd = 'UsePAM yes\nAllowStreamLocalForwarding yes\nAllowTcpForwarding yes\nX11Forwarding yes\n';
+    const lines = (...words: string[]): string => `
+      mkdir -p "$D/../pam.d"; touch "$D/pam_dockersh.so"
+      for options in ${words.map((word) => `"${word}"`).join(' ')}; do
+        printf 'session required %s/pam_dockersh.so %s\\n' "$D" "$options"
+      done >"$D/../pam.d/sshd"`;
+    const open = async (...words: string[]): Promise<string[]> => {
+      const { checks } = await host.doctor({ sshd, script: lines(...words) });
+      return checks.filter(({ id, state }) => id.startsWith('ssh-') && state !== 'ok').map(({ id }) => id);
+    };
+    expect(await open('early', '')).toEqual([]);
+    const everything = ['ssh-module', 'ssh-socket-forwarding', 'ssh-tcp-forwarding', 'ssh-x11'];
+    expect(await open('', 'early')).toEqual(everything);
+    const { checks } = await host.doctor({
+      sshd: sshd.replace('UsePAM yes', 'UsePAM no'),
+      script: lines('early', ''),
+    });
+    expect(checks.find(({ id }) => id === 'ssh-module')).toMatchObject({
+      fix: expect.stringMatching(/UsePAM yes/),
+    });
+  });
+
   it('asks sshd about the user at hand', async () => {
     const sshd = `Match User ${host.user.name}\n  AllowTcpForwarding yes\nMatch User nobody\n  X11Forwarding yes\nMatch all\n`;
     const { checks } = await host.doctor({ sshd });
     const found = checks.filter(({ id, state }) => id.startsWith('ssh-') && state !== 'ok');
-    expect(found.map(({ id }) => id)).toEqual(['ssh-tcp-forwarding']);
+    expect(found.map(({ id }) => id)).toEqual(['ssh-module', 'ssh-tcp-forwarding']);
   });
 });
 

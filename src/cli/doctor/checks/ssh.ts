@@ -31,6 +31,8 @@ function ofSshd(
 const inMatch = (line: string): string =>
   `Put "${line}" into sshd_config, for all or in the Match block of sandboxed users (dockershctl sshd-config has it), and reload sshd.`;
 
+const inside = ok('the connection is in the sandbox (pam_dockersh.so)');
+
 const forwardingOff = (settings: SshdSettings): boolean => settings.value('disableforwarding') === 'yes';
 
 export const sshChecks: readonly UserCheck[] = [
@@ -62,13 +64,17 @@ export const sshChecks: readonly UserCheck[] = [
       what: 'no shell of the host runs ForceCommand',
       why: "sshd runs ForceCommand as SHELL -c; a shell of the host's reads files and variables of the user first (bash: ~/.bashrc, BASH_ENV).",
     },
-    (_, { account, byShell, byForce }, { client = 'dockersh' }) =>
-      byForce && !byShell
+    (_, { account, byShell, byForce, joined }, { client = 'dockersh' }) =>
+      byForce && !byShell && !joined
         ? critical(
             `the login shell is ${account.shell}`,
             `usermod --shell ${shellWord(client)} ${shellOperand(account.name)}; for accounts of a directory, override_shell = ${client} (sssd.conf) or "map passwd loginShell" (nslcd.conf)`,
           )
-        : ok('the login shell is dockersh, or ForceCommand is not used'),
+        : ok(
+            joined && !byShell
+              ? 'it has no home and sees nothing of the host’s (pam_dockersh.so)'
+              : 'the login shell is dockersh, or ForceCommand is not used',
+          ),
   ),
   ofSshd(
     {
@@ -80,6 +86,7 @@ export const sshChecks: readonly UserCheck[] = [
       const internal = settings.all('subsystem').filter((line) => /^\S+\s+internal-sftp\b/.test(line));
       if (internal.length === 0) return ok('subsystems are run by the login shell');
       if (byForce) return ok('ForceCommand comes before internal-sftp');
+      // pam_dockersh.so lets no connection in with it: then nobody sees the host's files, nor anything else.
       return critical(
         `Subsystem ${internal[0] ?? ''}`,
         'Write "Subsystem sftp /usr/lib/openssh/sftp-server" in sshd_config, or use ForceCommand as well (dockershctl sshd-config), and reload sshd.',
@@ -88,17 +95,27 @@ export const sshChecks: readonly UserCheck[] = [
   ),
   ofSshd(
     {
+      id: 'ssh-module',
+      what: "sshd's connections are in the sandbox as a whole",
+      why: 'What sshd itself opens for a connection (forwards of ports and sockets, agents, X11) is on the host otherwise, or has to stay switched off.',
+    },
+    moduleInPlace,
+  ),
+  ofSshd(
+    {
       id: 'ssh-socket-forwarding',
       what: "sockets of the host can't be reached by forwarding",
       why: "sshd connects to any socket as the user, e.g. to the user's D-Bus, and systemd-run --user then runs programs on the host.",
     },
-    (settings) =>
-      forwardingOff(settings) || settings.isNo('allowstreamlocalforwarding')
-        ? ok('AllowStreamLocalForwarding is no')
-        : critical(
-            `AllowStreamLocalForwarding is ${settings.value('allowstreamlocalforwarding')}`,
-            inMatch('AllowStreamLocalForwarding no'),
-          ),
+    (settings, { joined }) =>
+      joined
+        ? inside
+        : forwardingOff(settings) || settings.isNo('allowstreamlocalforwarding')
+          ? ok('AllowStreamLocalForwarding is no')
+          : critical(
+              `AllowStreamLocalForwarding is ${settings.value('allowstreamlocalforwarding')}`,
+              inMatch('AllowStreamLocalForwarding no'),
+            ),
   ),
   ofSshd(
     {
@@ -125,10 +142,12 @@ export const sshChecks: readonly UserCheck[] = [
       what: 'sshd forwards no X11',
       why: "For X11 sshd listens on the host and runs xauth there as the user, with the user's files and variables.",
     },
-    (settings) =>
-      forwardingOff(settings) || settings.isNo('x11forwarding')
-        ? ok('X11Forwarding is no')
-        : warning('X11Forwarding is yes', inMatch('X11Forwarding no')),
+    (settings, { joined }) =>
+      joined
+        ? inside
+        : forwardingOff(settings) || settings.isNo('x11forwarding')
+          ? ok('X11Forwarding is no')
+          : warning('X11Forwarding is yes', inMatch('X11Forwarding no')),
   ),
   ofSshd(
     {
@@ -195,7 +214,40 @@ export const sshChecks: readonly UserCheck[] = [
   ),
 ];
 
+function moduleInPlace(settings: SshdSettings, { account, joined, module }: Subject): Finding {
+  if (joined) return ok('pam_dockersh.so is in sshd’s PAM service');
+  const install = 'dockershctl sshd-module --install';
+  if (module.kind === 'wrong') return critical(`pam_dockersh.so: ${module.why}`, install);
+  if (module.kind === 'no module')
+    return critical(
+      'the PAM service of sshd names a pam_dockersh.so that is not there',
+      'Install dockersh again.',
+    );
+  const open = opened(settings);
+  if (open.length === 0) return ok('pam_dockersh.so is not in use; sshd opens nothing on the host');
+  const found = `${open.join(', ')} ${open.length === 1 ? 'is' : 'are'} the host’s`;
+  if (module.kind === 'there')
+    return critical(
+      `pam_dockersh.so does not name ${account.name}: ${found}`,
+      `dockershctl sshd-config --install --user ${shellOperand(account.name)}`,
+    );
+  const usePam =
+    module.kind === 'no service' ? 'Write "UsePAM yes" in sshd_config, reload sshd, and run: ' : '';
+  return critical(`pam_dockersh.so is missing: ${found}`, `${usePam}${install}`);
+}
+
+/** What sshd opens for a connection, by these settings. */
+function opened(settings: SshdSettings): string[] {
+  if (forwardingOff(settings)) return [];
+  return [
+    ...(settings.isNo('allowtcpforwarding') ? [] : ['ports (-L, -R, -D, -W)']),
+    ...(settings.isNo('allowstreamlocalforwarding') ? [] : ['sockets (-L, -R)']),
+    ...(settings.isNo('x11forwarding') ? [] : ['X11']),
+  ];
+}
+
 function tcpForwarding(settings: SshdSettings, subject: Subject): Finding {
+  if (subject.joined) return inside;
   const value = settings.value('allowtcpforwarding');
   const open = ['yes', 'all', 'local'].includes(value) && settings.value('permitopen') !== 'none';
   const listen = ['yes', 'all', 'remote'].includes(value) && settings.value('permitlisten') !== 'none';
