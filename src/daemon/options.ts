@@ -12,6 +12,7 @@ export interface DaemonOptions {
   readonly run: AbsolutePath;
   readonly libexec: AbsolutePath;
   readonly cgroup: string;
+  readonly sshdConfig: AbsolutePath;
   readonly logLevel: LogLevel;
   readonly logFile?: AbsolutePath;
   readonly stopSandboxesOnExit: boolean;
@@ -38,6 +39,12 @@ export function daemonCommand(): Command {
         .default(defaultLibexec(), "the daemon's own folder"),
     )
     .option('--cgroup <name>', 'of our folder in every cgroup hierarchy', 'dockersh')
+    .option(
+      '--sshd-config <file>',
+      "sshd's configuration, of which internal-sftp must be no part",
+      resolved,
+      resolved('/etc/ssh/sshd_config'),
+    )
     .addOption(new Option('--log-level <level>').choices(logLevels).default('info'))
     .option('--log-file <file>', 'instead of stderr', resolved)
     .option('--stop-sandboxes-on-exit', 'leave nothing running; for throw-away daemons', false)

@@ -26,6 +26,7 @@ import { claimSockets, type SocketPaths } from './installation.ts';
 import { Admission } from './login/admission.ts';
 import type { Doors } from './login/doors.ts';
 import { LoginHistory } from './login/history.ts';
+import { InternalSftp } from './login/internal-sftp.ts';
 import { SessionLog } from './login/session-log.ts';
 import { SystemCalls } from './login/system-calls.ts';
 import { openNetworkState, openNetworks } from './networks.ts';
@@ -238,11 +239,12 @@ async function openUserParts(
 }
 
 function openLogins(ground: Ground, { store }: Storage, engine: Engine, user: UserParts): Clients {
-  const { policy, users, networks, history, sessions, log } = ground;
+  const { options, policy, users, networks, history, sessions, log } = ground;
   const { layers, ownSettings, admission } = user;
+  const internalSftp = new InternalSftp(options.sshdConfig, log);
   return openClients({
     ...{ policy, ownSettings, users, store, layers, systemCalls: new SystemCalls(), networks, engine },
-    ...{ history, admission, sessions, log },
+    ...{ history, admission, sessions, internalSftp, log },
   });
 }
 

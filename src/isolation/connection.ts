@@ -1,6 +1,7 @@
 // The part of the engine's interface (engine.ts) that is about ssh connections: sshd's PAM module joins each to its user's
 // sandbox, so that what sshd itself opens for it is inside.
 
+import type { DockershError } from '../lib/errors.ts';
 import type { Uid } from '../lib/values/uid.ts';
 import type { UserRecord } from './addon.ts';
 
@@ -20,4 +21,6 @@ export interface ConnectionSpec {
 export interface ConnectionEnd {
   readonly id: string;
   readonly uid: Uid;
+  /** Why it could not be joined; undefined: it was. */
+  readonly failure: DockershError | undefined;
 }

@@ -186,6 +186,11 @@ export const errorCatalogue = {
     'Wait a little before you log in again.',
     'Wait a little, or raise "login_rate" in the policy.',
   ),
+  E_SFTP_OUTSIDE: login(
+    'sshd of this host would show the files of the host by sftp (internal-sftp), so that no connection is let in',
+    `${askAdmin} to have sftp run in the sandbox.`,
+    'Write "Subsystem sftp /usr/lib/openssh/sftp-server" in sshd_config, with no "ForceCommand internal-sftp", and reload sshd.',
+  ),
   E_MAINTENANCE: login(
     'logins are closed for maintenance',
     'Log in again later.',

@@ -1,5 +1,6 @@
 // Asks the join socket as sshd's module does: somebody is there at once, and says why there is no place in a sandbox.
 
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { AdminLogin } from '../../src/protocol/admin.ts';
@@ -7,7 +8,7 @@ import { Host } from '../fixtures/host.ts';
 import { descriptorsOf, descriptorsSettle } from '../fixtures/kernel/descriptors.ts';
 import { control } from '../fixtures/machine.ts';
 import { checkout } from '../fixtures/paths.ts';
-import { run } from '../fixtures/process.ts';
+import { run, runOk } from '../fixtures/process.ts';
 import { TestUser } from '../fixtures/users.ts';
 
 /** Of a message. */
@@ -72,6 +73,37 @@ describe.skipIf(control)('the join socket', () => {
   it('leaves exempt accounts alone', async () => {
     await policy('exempt = yes\n');
     expect((await asked(user.name)).at(-1)).toMatchObject({ type: outside, text: '/bin/bash' });
+  });
+
+  it('refuses where sshd itself would run sftp, for whom that is so', async () => {
+    const config = join(host.folder, 'etc/sshd_config');
+    const folder = join(host.folder, 'etc/sshd_config.d');
+    await mkdir(folder);
+    const lines = (subsystem: string): string =>
+      `Include ${folder}/*.conf\nHostKey ${host.folder}/etc/key\nSubsystem sftp ${subsystem}\n`;
+    await runOk('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', join(host.folder, 'etc/key')]);
+    await writeFile(config, `# internal-sftp is what nobody has\n${lines('/usr/lib/openssh/sftp-server')}`);
+    await host.killDaemon('SIGTERM');
+    await host.startDaemon('--sshd-config', config);
+    await policy('', 'nothing-like-it');
+    const code = async (): Promise<string> =>
+      /E_[A-Z_]+/.exec((await asked(user.name)).at(-1)?.text ?? '')?.[0] ?? '';
+    expect(await code()).toBe('E_IMAGE_MISSING');
+    await writeFile(config, lines('internal-sftp -l INFO'));
+    expect(await code()).toBe('E_SFTP_OUTSIDE');
+    await writeFile(join(folder, 'a.conf'), `Match User ${user.name}\n  ForceCommand /bin/true\nMatch all\n`);
+    expect(await code()).toBe('E_IMAGE_MISSING');
+    await writeFile(
+      join(folder, 'a.conf'),
+      `Match User ${user.name}\n  ForceCommand internal-sftp\nMatch all\n`,
+    );
+    await writeFile(config, lines('/usr/lib/openssh/sftp-server'));
+    expect(await code()).toBe('E_SFTP_OUTSIDE');
+    await writeFile(config, `${lines('internal-sftp')}Nonsense yes\n`); // nobody can tell
+    expect(await code()).toBe('E_SFTP_OUTSIDE');
+    await rm(join(folder, 'a.conf'));
+    await writeFile(config, lines('/usr/lib/openssh/sftp-server'));
+    expect(await code()).toBe('E_IMAGE_MISSING');
   });
 
   it('is remembered, with what authenticated it', async () => {

@@ -2,9 +2,9 @@
 // which is asked about one account after the other.
 
 import { inParallel } from '../../lib/async/parallel.ts';
+import { configMentions } from '../../lib/sshd-files.ts';
 import { Books } from '../accounts/books.ts';
 import { type Account, isLoginShell, listAccounts, lookUpAccount } from '../host/accounts.ts';
-import { configMentions } from '../host/sshd-files.ts';
 import { installedEntries } from '../sshd/change.ts';
 import { placeOf } from '../sshd/trial.ts';
 import { type HostFacts, type Subject, samePath, subjectOf } from './subject.ts';

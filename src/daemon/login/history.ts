@@ -156,10 +156,10 @@ export class LoginHistory {
     this.#end(login);
   }
 
-  disconnected({ id }: ConnectionEnd): void {
+  disconnected({ id, failure }: ConnectionEnd): void {
     const login = this.#logins.get(id);
     if (login === undefined) return;
-    login.outcome = 'closed';
+    login.outcome = failure?.code ?? 'closed';
     if (login.kind === 'cold') login.marks.push(...(this.#starts.get(login.uid)?.steps ?? []));
     this.mark(id, 'end');
     this.#end(login);

@@ -22,6 +22,7 @@ import type { PolicyStore } from '../policy/policy-store.ts';
 import type { Admission } from './admission.ts';
 import type { IncomingLogin } from './connections.ts';
 import type { LoginHistory } from './history.ts';
+import type { InternalSftp } from './internal-sftp.ts';
 import type { IncomingJoin } from './joins.ts';
 import { LoginRates } from './rate.ts';
 import { prepareSandbox } from './sandbox-spec.ts';
@@ -35,6 +36,7 @@ export interface LoginParts {
   readonly store: UserStore;
   readonly layers: UserLayers;
   readonly systemCalls: SystemCalls;
+  readonly internalSftp: InternalSftp;
   readonly networks: Networks;
   readonly engine: Engine;
   readonly history: LoginHistory;
@@ -87,6 +89,8 @@ export class LoginService {
     const { evaluation, own } = await this.#owned(user);
     const policy = policyOf(evaluation);
     this.#admit(user, policy, this.#connectionRates);
+    const refusal = this.#parts.internalSftp.refuse(user.name, from);
+    if (refusal !== undefined) await refusal;
     const shell = chooseShell(policy.shell, user);
     const { memoryLimitBytes, mostSessions: mostConnections } = policy;
     using _place = await admission.enter({ id, uid: user.uid, memoryLimitBytes, what: 'connection' });

@@ -52,8 +52,12 @@ export class SessionLog {
     else if (this.#untold.size < mostUntold) this.#untold.add(id);
   }
 
-  disconnected({ id, uid }: ConnectionEnd): void {
-    if (!this.#untold.delete(id)) this.#log.info({ connection: id, uid }, 'ssh connection ended');
+  disconnected({ id, uid, failure }: ConnectionEnd): void {
+    if (this.#untold.delete(id)) return;
+    const about = { connection: id, uid };
+    if (failure === undefined) this.#log.info(about, 'ssh connection ended');
+    else
+      this.#log.error({ ...about, failure: failure.code, problem: failure.why }, 'ssh connection not joined');
   }
 
   ended({ id, uid, outcome, failure }: SessionEnd): void {

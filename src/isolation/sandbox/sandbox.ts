@@ -88,10 +88,10 @@ export class Sandbox implements Pausable {
         this.#endedMeanwhile?.add(end.id);
         events.sessionEnded({ ...end, uid: record.uid });
       },
-      connectionEnded: (id) => {
-        this.#connections.delete(id);
-        this.#endedMeanwhile?.add(id);
-        events.connectionEnded({ id, uid: record.uid });
+      connectionEnded: (end) => {
+        this.#connections.delete(end.id);
+        this.#endedMeanwhile?.add(end.id);
+        events.connectionEnded({ ...end, uid: record.uid });
       },
       left: () => events.left(),
       refused: (lines) => events.refused(lines),
@@ -102,7 +102,8 @@ export class Sandbox implements Pausable {
         this.#supervisor[Symbol.dispose]();
         resolve();
         settled.resolve();
-        for (const id of this.#connections) events.connectionEnded({ id, uid: record.uid });
+        for (const id of this.#connections)
+          events.connectionEnded({ id, uid: record.uid, failure: undefined });
         this.#connections.clear();
         events.gone();
       },

@@ -2,7 +2,7 @@
 
 import { type Failure, failureOf, nativeError } from '../../lib/failures.ts';
 import { fieldsOf, type Tag, textOf, u32Of, u64sOf, type WireMessage } from '../../lib/wire.ts';
-import type { SessionEnd } from '../engine.ts';
+import type { ConnectionEnd, SessionEnd } from '../engine.ts';
 import { ConnectionNote } from './connection-message.ts';
 import { SessionNote } from './session-message.ts';
 
@@ -38,6 +38,13 @@ export function sessionEnd(message: WireMessage): Omit<SessionEnd, 'uid'> {
     failure: why === '' ? undefined : nativeError(failureIn(message, 'system'), 'E_SESSION_START', { why }),
     stepsNs: u64sOf(message, 'steps'),
   };
+}
+
+export function connectionEnd(message: WireMessage): Omit<ConnectionEnd, 'uid'> {
+  const why = textOf(message, 'text') ?? '';
+  const id = textOf(message, 'id') ?? '';
+  if (why === '') return { id, failure: undefined };
+  return { id, failure: nativeError(failureIn(message, 'system'), 'E_SESSION_START', { why }) };
 }
 
 export function stateOf(message: WireMessage): SupervisorState {

@@ -6,11 +6,18 @@ import { type Failure, nativeError } from '../../lib/failures.ts';
 import { closeAll, type OwnedFd } from '../../lib/fd.ts';
 import { parseWire, textOf, u32Of, u64sOf, type WireMessage, WireWriter } from '../../lib/wire.ts';
 import { addon } from '../addon.ts';
-import type { SessionEnd, SessionSpec } from '../engine.ts';
+import type { ConnectionEnd, SessionEnd, SessionSpec } from '../engine.ts';
 import type { NetworkPlan, Traffic } from '../network/plan.ts';
 import { type ClientConnection, isPeerGone } from '../socket/client-connection.ts';
 import type { SeqpacketConnection } from '../socket/seqpacket.ts';
-import { failureIn, linesOf, type SupervisorState, sessionEnd, stateOf } from './answers.ts';
+import {
+  connectionEnd,
+  failureIn,
+  linesOf,
+  type SupervisorState,
+  sessionEnd,
+  stateOf,
+} from './answers.ts';
 import { NetworkChanges } from './network-changes.ts';
 import { type SessionPlace, sessionMessage } from './session-message.ts';
 
@@ -36,7 +43,7 @@ export interface SupervisorEvents {
   readonly failed: (failure: DockershError) => void;
   readonly stopping: () => void;
   readonly sessionEnded: (end: Omit<SessionEnd, 'uid'>) => void;
-  readonly connectionEnded: (id: string) => void;
+  readonly connectionEnded: (end: Omit<ConnectionEnd, 'uid'>) => void;
   /** What was refused on its network: "PROTOCOL ADDRESS PORT COUNT". */
   readonly refused: (lines: readonly string[]) => void;
   /** Which ports could not be published: "PROTOCOL ADDRESS PORT WHY". */
@@ -235,7 +242,7 @@ export class Supervisor implements Disposable {
         this.#events.sessionEnded(sessionEnd(message));
         break;
       case 'connectionEnded':
-        this.#events.connectionEnded(textOf(message, 'id') ?? '');
+        this.#events.connectionEnded(connectionEnd(message));
         break;
       case 'stopping':
         this.#events.stopping();
