@@ -21,6 +21,6 @@ export interface ConnectionSpec {
 export interface ConnectionEnd {
   readonly id: string;
   readonly uid: Uid;
-  /** Why it could not be joined; undefined: it was. */
-  readonly failure: DockershError | undefined;
+  /** Why it could not be joined; absent: it was. */
+  readonly failure?: DockershError;
 }

@@ -2,7 +2,7 @@
 // which is asked about one account after the other.
 
 import { inParallel } from '../../lib/async/parallel.ts';
-import { configMentions } from '../../lib/sshd-files.ts';
+import { configMentions } from '../../lib/sshd/config-text.ts';
 import { Books } from '../accounts/books.ts';
 import { type Account, isLoginShell, listAccounts, lookUpAccount } from '../host/accounts.ts';
 import { installedEntries } from '../sshd/change.ts';

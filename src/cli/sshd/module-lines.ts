@@ -1,4 +1,4 @@
-// The two lines of pam_dockersh.so in sshd's PAM service: the first line and the last one of its session part. What an
+// Writes and reads the two lines of pam_dockersh.so in sshd's PAM service: the first line and the last one of its session part. What an
 // administrator has written around them stays byte for byte as it is. Pure.
 
 import { sysexits } from '../../lib/errors.ts';

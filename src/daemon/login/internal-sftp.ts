@@ -6,7 +6,7 @@ import { spawn } from 'node:child_process';
 import { outcomeOf } from '../../lib/child-outcome.ts';
 import { DockershError } from '../../lib/errors.ts';
 import type { Logger } from '../../lib/log.ts';
-import { isSameSshdText, readSshdText, type SshdText } from '../../lib/sshd-files.ts';
+import { isSameSshdText, readSshdText, type SshdText } from '../../lib/sshd/config-text.ts';
 
 const mostAnswers = 1000;
 const patienceMs = 10_000;

@@ -16,6 +16,7 @@ import type { NetworkPlan, Traffic } from '../network/plan.ts';
 import type { ClientConnection } from '../socket/client-connection.ts';
 import type { SeqpacketConnection } from '../socket/seqpacket.ts';
 import { connectionMessage, connectionNote } from '../supervisor/connection-message.ts';
+import { sessionMessage } from '../supervisor/session-message.ts';
 import { sessionIn } from '../supervisor/session-place.ts';
 import {
   buildSteps,
@@ -102,8 +103,7 @@ export class Sandbox implements Pausable {
         this.#supervisor[Symbol.dispose]();
         resolve();
         settled.resolve();
-        for (const id of this.#connections)
-          events.connectionEnded({ id, uid: record.uid, failure: undefined });
+        for (const id of this.#connections) events.connectionEnded({ id, uid: record.uid });
         this.#connections.clear();
         events.gone();
       },
@@ -181,7 +181,8 @@ export class Sandbox implements Pausable {
     this.#sessions.add(session.id); // before anything of it can end
     try {
       const placed = sessionIn(this.record, session, identity);
-      const answer = await this.#supervisor.startSession(placed.session, placed.place, connection);
+      const data = sessionMessage(placed.session, placed.place);
+      const answer = await this.#supervisor.handOver(session.id, data, connection);
       if (answer.kind !== 'accepted') this.#sessions.delete(session.id);
       return answer;
     } catch (error) {
@@ -202,7 +203,7 @@ export class Sandbox implements Pausable {
     this.#connections.add(id);
     try {
       const data = connectionMessage(connection, connectionNote(connection), { homeInside: home, run });
-      const answer = await this.#supervisor.joinConnection(id, data, client);
+      const answer = await this.#supervisor.handOver(id, data, client);
       if (answer.kind !== 'accepted') this.#connections.delete(id);
       return answer;
     } catch (error) {

@@ -1,5 +1,6 @@
 // Reads what supervisors say in answer to the daemon (docs/protocol.md, "Supervisor"). Pure.
 
+import type { DockershError } from '../../lib/errors.ts';
 import { type Failure, failureOf, nativeError } from '../../lib/failures.ts';
 import { fieldsOf, type Tag, textOf, u32Of, u64sOf, type WireMessage } from '../../lib/wire.ts';
 import type { ConnectionEnd, SessionEnd } from '../engine.ts';
@@ -30,6 +31,13 @@ export function linesOf(message: WireMessage, tag: Tag): string[] {
   return fieldsOf(message, tag).map((value) => value.toString('utf8'));
 }
 
+export function buildFailure(message: WireMessage): DockershError {
+  return nativeError(failureIn(message, 'system'), 'E_SANDBOX_START', {
+    what: 'the sandbox could not be built',
+    why: textOf(message, 'text') ?? '',
+  });
+}
+
 export function sessionEnd(message: WireMessage): Omit<SessionEnd, 'uid'> {
   const why = textOf(message, 'text') ?? '';
   return {
@@ -43,7 +51,7 @@ export function sessionEnd(message: WireMessage): Omit<SessionEnd, 'uid'> {
 export function connectionEnd(message: WireMessage): Omit<ConnectionEnd, 'uid'> {
   const why = textOf(message, 'text') ?? '';
   const id = textOf(message, 'id') ?? '';
-  if (why === '') return { id, failure: undefined };
+  if (why === '') return { id };
   return { id, failure: nativeError(failureIn(message, 'system'), 'E_SESSION_START', { why }) };
 }
 

@@ -2,15 +2,16 @@
 // nothing else. The order of calls is the business of sandbox.ts.
 
 import type { DockershError } from '../../lib/errors.ts';
-import { type Failure, nativeError } from '../../lib/failures.ts';
+import type { Failure } from '../../lib/failures.ts';
 import { closeAll, type OwnedFd } from '../../lib/fd.ts';
 import { parseWire, textOf, u32Of, u64sOf, type WireMessage, WireWriter } from '../../lib/wire.ts';
 import { addon } from '../addon.ts';
-import type { ConnectionEnd, SessionEnd, SessionSpec } from '../engine.ts';
+import type { ConnectionEnd, SessionEnd } from '../engine.ts';
 import type { NetworkPlan, Traffic } from '../network/plan.ts';
 import { type ClientConnection, isPeerGone } from '../socket/client-connection.ts';
 import type { SeqpacketConnection } from '../socket/seqpacket.ts';
 import {
+  buildFailure,
   connectionEnd,
   failureIn,
   linesOf,
@@ -19,7 +20,6 @@ import {
   stateOf,
 } from './answers.ts';
 import { NetworkChanges } from './network-changes.ts';
-import { type SessionPlace, sessionMessage } from './session-message.ts';
 
 export type { SupervisorState } from './answers.ts';
 
@@ -95,21 +95,8 @@ export class Supervisor implements Disposable {
     this.#connection.send(specification);
   }
 
-  /** Hands a session over with its client. Whatever this throws, the client is whose it was. */
-  async startSession(
-    session: SessionSpec,
-    place: SessionPlace,
-    client: ClientConnection,
-  ): Promise<SessionAnswer> {
-    return await this.#handOver(session.id, sessionMessage(session, place), client);
-  }
-
-  /** The same with a connection of sshd's. `data`: as connectionMessage() has it. */
-  async joinConnection(id: string, data: Buffer, client: ClientConnection): Promise<SessionAnswer> {
-    return await this.#handOver(id, data, client);
-  }
-
-  async #handOver(id: string, data: Buffer, client: ClientConnection): Promise<SessionAnswer> {
+  /** Hands a session or an ssh connection over with its client. Whatever this throws, the client is whose it was. */
+  async handOver(id: string, data: Buffer, client: ClientConnection): Promise<SessionAnswer> {
     if (this.#gone) return isStopping;
     const answer = Promise.withResolvers<SessionAnswer>();
     this.#waiting.set(id, { client, answered: answer.resolve });
@@ -228,12 +215,7 @@ export class Supervisor implements Disposable {
         this.#events.ready(u32Of(message, 'pid') ?? 0, u64sOf(message, 'steps'));
         break;
       case 'failed':
-        this.#events.failed(
-          nativeError(failureIn(message, 'system'), 'E_SANDBOX_START', {
-            what: 'the sandbox could not be built',
-            why: textOf(message, 'text') ?? '',
-          }),
-        );
+        this.#events.failed(buildFailure(message));
         break;
       case 'accepted':
         this.#answer(message, { kind: 'accepted' });

@@ -3,7 +3,7 @@
 
 import { globSync, readFileSync, statSync } from 'node:fs';
 import { dirname, isAbsolute, join } from 'node:path';
-import { hasErrno } from './errors.ts';
+import { hasErrno } from '../errors.ts';
 
 /** As deep as sshd follows includes. */
 const deepest = 16;
