@@ -138,7 +138,8 @@ export class LoginService {
             what: 'session',
           })
         : undefined;
-    const session = sessionOf(id, request, user, shell, withNotice(policy, problems));
+    const joined = engine.connectionsOf(user.uid) > 0; // else an agent's socket is none of the sandbox's
+    const session = sessionOf(id, request, user, shell, withNotice(policy, problems), joined);
     const start = await engine.startSession(user, session, client, () =>
       prepareSandbox(this.#parts, { user, policy, own, shell }),
     );
