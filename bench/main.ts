@@ -15,6 +15,7 @@ import { imageScale, imageUsers } from './image-scale.ts';
 import { imageCommit, imageImport, imagePull } from './images.ts';
 import { memory } from './memory.ts';
 import { networkBytes, networkCold, networkMemory, networkRequests, networkWarm } from './network.ts';
+import { networkFlood } from './network-flood.ts';
 import { networkScale } from './network-scale.ts';
 import { policy } from './policy.ts';
 import { sshCold, sshWarm } from './ssh.ts';
@@ -44,6 +45,7 @@ const benchmarks: Record<string, Benchmark> = {
   'network-bytes': networkBytes,
   'network-requests': networkRequests,
   'network-memory': networkMemory,
+  'network-flood': networkFlood,
   'network-scale': networkScale,
   hostile,
 };

@@ -163,6 +163,35 @@ describe.skipIf(control)('names in a private network', () => {
     await waitUntil(async () => (await lookup('far')) === addresses.far.v4, 'the search list again');
   });
 
+  it('that are asked for in a flood take few places of the host’s table of connections', async () => {
+    const tracked = async (): Promise<number> =>
+      Number(await internet.host.ok('cat', '/proc/sys/net/netfilter/nf_conntrack_count'));
+    await inside('true');
+    const before = await tracked();
+    const flood = `
+import os, socket, time
+resolver = open("/etc/resolv.conf").read().split()[1]
+asking = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+asking.setblocking(False)
+number, end = 0, time.monotonic() + 5
+while time.monotonic() < end:
+    number += 1
+    question = os.urandom(2) + b"\\1\\0\\0\\1\\0\\0\\0\\0\\0\\0\\x08%08x\\7example\\0\\0\\1\\0\\1" % number
+    try:
+        asking.sendto(question, (resolver, 53))
+        asking.recv(512)
+    except BlockingIOError:
+        pass
+print(number)`;
+    const asked = Number(await inside(`python3 -c '${flood}'`));
+    expect(asked).toBeGreaterThan(10_000);
+    const more = (await tracked()) - before;
+    // 2000 at once and 100 a second from then on.
+    expect(more).toBeGreaterThan(500);
+    expect(more).toBeLessThan(3_500);
+    await world.host.ctl('stop', login.user.name);
+  });
+
   it('whose server gives more addresses than there is room for are not found, and nobody else notices', async () => {
     const server = stack.use(internet.host.start('/usr/bin/python3', [fakeDns, '127.0.0.55']));
     await server.waitForOutput('ready');
