@@ -1,4 +1,4 @@
-# What a person beside a flood waits for: a connection that is made, and a name that is found. For so many seconds, with a
+# Measures for how long a person beside a flood waits: for a connection that is made, and for a name that is found. For so many seconds, with a
 # pause after each; prints both, in milliseconds.
 #
 #   network-flood.py SECONDS ADDRESS PORT RESOLVER

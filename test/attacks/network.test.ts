@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type AttackAnswer, places } from '../../src/cli/doctor/attack.ts';
 import { addresses, Internet, peerPort } from '../fixtures/network/internet.ts';
 import { probeOutside } from '../fixtures/network/probe.ts';
+import { runOk } from '../fixtures/process.ts';
 import { Sandboxes } from './sandboxes.ts';
 
 const names = [
@@ -17,13 +18,14 @@ const everything = new AsyncDisposableStack();
 let internet: Internet;
 let sandboxes: Sandboxes;
 const answers: AttackAnswer[] = [];
+let args: Record<string, string> = {};
 beforeAll(async () => {
   internet = everything.use(await Internet.create());
   sandboxes = everything.use(await Sandboxes.create({ network: internet.host }));
   await internet.startPeer(internet.host);
   await sandboxes.addCounterparts();
   const own = await sandboxes.serve('victim', peerPort);
-  const args = {
+  args = {
     'policy-network': 'private',
     'host-addresses': `${addresses.host.v4},${addresses.host.v6}`,
     'other-addresses': own.join(','),
@@ -56,4 +58,13 @@ describe('who is inside', () => {
     expect(found.map(({ place }) => place)).toEqual(attacking);
     expect(found.filter(({ result }) => result !== 'held')).toEqual([]);
   });
+});
+
+// Last: a sandbox has no rules inside any more from then on.
+it('without the rules inside some attacks get through, and what is the host’s or a neighbour’s is held by the host’s own', async () => {
+  const { initPid } = (await sandboxes.host.sandboxOf(sandboxes.user('plain'))) ?? {};
+  await runOk('nsenter', ['--target', String(initPid), '--net', 'nft', 'flush', 'ruleset']);
+  const tried = await sandboxes.attack('plain:user', names, args);
+  const through = tried.filter(({ result }) => result !== 'held').map(({ name }) => name);
+  expect(through).toEqual(['link-local', 'spoof-v6']);
 });
