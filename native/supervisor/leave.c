@@ -14,6 +14,7 @@
 #include "cgroup/group.h"
 #include "cleanup.h"
 #include "closing.h"
+#include "connection/connection.h"
 #include "control/pause.h"
 #include "control/tell.h"
 #include "session/notice.h"
@@ -101,6 +102,7 @@ _Noreturn void supervisor_leave(struct supervisor *supervisor) {
     }
     notice_last(supervisor);
     let_clients_go(supervisor);
+    connection_end_all(supervisor);
     cgroups_free_disks(&supervisor->cgroups, &supervisor->spec);
     if (supervisor->spec.mountpoint != NULL)
         (void)umount2(supervisor->spec.mountpoint, MNT_DETACH);
@@ -112,6 +114,13 @@ _Noreturn void supervisor_leave(struct supervisor *supervisor) {
     cgroups_remove(&supervisor->cgroups);
     remove_control_socket(supervisor);
     _exit(0);
+}
+
+void supervisor_linger(struct supervisor *supervisor) {
+    if (supervisor->state != STATE_RUNNING || session_count(supervisor) + connection_count() > 0)
+        return;
+    uint64_t stay_ms = supervisor->spec.linger_ms;
+    supervisor->linger_at_ns = stay_ms == UINT64_MAX ? NEVER : monotonic_ns() + stay_ms * 1000000u;
 }
 
 void supervisor_end_when_alone(const struct supervisor *supervisor) {

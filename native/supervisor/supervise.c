@@ -20,6 +20,8 @@
 
 #include "cleanup.h"
 #include "closing.h"
+#include "connection/connection.h"
+#include "connection/view.h"
 #include "control/control.h"
 #include "control/networking.h"
 #include "control/pause.h"
@@ -30,7 +32,7 @@
 #include "start/spawner.h"
 #include "sys.h"
 
-#define FIXED_POLLS 6
+#define FIXED_POLLS 7
 #define WATCHDOG_SECONDS 60
 #define FIRST_LOOK_NS 20000000u
 
@@ -79,6 +81,7 @@ static void children_exited(void) {
     if (self.spawner_pid > 0 && waitpid(self.spawner_pid, NULL, WNOHANG) == self.spawner_pid)
         spawner_died();
     network_reap(&self.network);
+    view_reap();
     if (self.init_pid > 0 && waitpid(self.init_pid, NULL, WNOHANG) == self.init_pid) {
         self.init_pid = 0;
         supervisor_leave(&self);
@@ -106,6 +109,7 @@ static uint64_t next_deadline(void) {
     next = self.thaw_at_ns < next ? self.thaw_at_ns : next;
     next = self.detach_at_ns < next ? self.detach_at_ns : next;
     next = networking_next(&self.network) < next ? networking_next(&self.network) : next;
+    next = connection_next() < next ? connection_next() : next;
     for (size_t index = 0; index < self.reached; index++) {
         const struct session *session = &self.sessions[index];
         if (!session->used)
@@ -136,6 +140,7 @@ static void pass_deadlines(void) {
         rootfs_detach(&self.spec);
     }
     networking_due(&self, now);
+    connection_due(&self, now);
     if (idle_end_ns() <= now)
         supervisor_stop(&self, NULL);
 }
@@ -147,7 +152,8 @@ static void wait_and_handle(void) {
         {.fd = self.listener, .events = POLLIN},
         {.fd = self.spawner, .events = POLLIN},
         {.fd = self.network.refused, .events = POLLIN},
-        {.fd = self.network.relay.connection, .events = POLLIN}};
+        {.fd = self.network.relay.connection, .events = POLLIN},
+        {.fd = connection_poll(), .events = POLLIN}};
     struct session *owners[MAX_SESSIONS];
     nfds_t count = FIXED_POLLS;
     if (self.state == STATE_IDLE)
@@ -182,6 +188,8 @@ static void wait_and_handle(void) {
         networking_refused(&self);
     if (polled[5].revents != 0 && self.network.relay.connection >= 0)
         relay_hear(&self.network.relay, &self.spec.plan, self.network.rules);
+    if (polled[6].revents != 0)
+        connection_hear(&self);
     if (polled[0].revents != 0)
         control_message(&self);
     if (polled[2].revents != 0)

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "connection/connection.h"
 #include "control/networking.h"
 #include "control/pause.h"
 #include "control/tell.h"
@@ -61,6 +62,7 @@ static void send_state(struct supervisor *supervisor) {
                      (int)supervisor->shared->slots[index].pid, 0, session->pts_number, 0, session->note);
         wire_put(&writer, TAG_SESSION, line, (size_t)length);
     }
+    connection_state(&writer);
     send_with_handles(supervisor, &writer);
     session_report_all(supervisor);
 }
@@ -99,6 +101,8 @@ static void refuse_waiting(struct supervisor *supervisor) {
     while ((length = wire_receive(supervisor->control, message, sizeof message, fds, &count)) > 0) {
         if (wire_open(&reader, message, (size_t)length) && reader.type == MSG_SESSION)
             session_start(supervisor, &reader, fds, count);
+        else if (wire_open(&reader, message, (size_t)length) && reader.type == MSG_CONNECTION)
+            connection_start(supervisor, &reader, fds, count);
         for (unsigned index = 0; index < count; index++)
             close_fd(fds[index]);
     }
@@ -144,6 +148,9 @@ void control_message(struct supervisor *supervisor) {
             break;
         case MSG_SESSION:
             session_start(supervisor, &reader, fds, count);
+            break;
+        case MSG_CONNECTION:
+            connection_start(supervisor, &reader, fds, count);
             break;
         case MSG_STOP:
             text_in(&reader, text, sizeof text);

@@ -18,6 +18,12 @@ static bool has_begun(const struct supervisor *supervisor, const struct session 
            supervisor->shared->slots[session - supervisor->sessions].exec_ns != 0;
 }
 
+static uint64_t told_ns;
+
+uint64_t notice_told_ns(void) {
+    return told_ns;
+}
+
 void notice_exit(const struct session *session, uint32_t kind, uint32_t code, const char *text) {
     if (session->connection < 0)
         return;
@@ -29,6 +35,7 @@ void notice_exit(const struct session *session, uint32_t kind, uint32_t code, co
     if (text[0] != '\0')
         wire_put_text(&writer, TAG_TEXT, text);
     client_tell(session->connection, bytes, wire_finish(&writer, 0));
+    told_ns = monotonic_ns();
 }
 
 // A client that is stopped reads nothing, and there must be room for the session's end when it goes on.

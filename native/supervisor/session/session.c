@@ -97,10 +97,7 @@ void session_conclude(struct supervisor *supervisor, struct session *session, ui
     closing_end(&session->connection, supervisor->spec.uid);
     session->ended = true;
     report_end(supervisor, session, slot, kind, code, detail);
-    if (session_count(supervisor) == 0)
-        supervisor->linger_at_ns = supervisor->spec.linger_ms == UINT64_MAX
-                                       ? NEVER
-                                       : monotonic_ns() + supervisor->spec.linger_ms * 1000000u;
+    supervisor_linger(supervisor);
 }
 
 static pid_t leader_of(const struct supervisor *supervisor, const struct session *session) {

@@ -1,0 +1,31 @@
+// Asks the daemon to join this connection to its user's sandbox (docs/protocol.md, section 7).
+#pragma once
+
+#include <stddef.h>
+
+struct question {
+    const char *socket;
+    const char *user, *from, *auth; // NULL: sshd has not said
+    int monitor;                    // our own mount namespace
+};
+
+enum reply {
+    REPLY_JOINED,
+    REPLY_OUTSIDE, // the account is exempt: nothing is to be done
+    REPLY_REFUSED, // with the daemon's words
+    REPLY_NOBODY,  // no daemon has answered in time
+    REPLY_LOST,    // one has, but says nothing any more
+};
+
+#define MOST_WORDS 1024
+
+struct answer {
+    int connection; // kept for as long as we are joined
+    int namespaces[3];
+    int witness;
+    char words[MOST_WORDS];
+};
+
+// What `answer` holds is the caller's where this is REPLY_JOINED; otherwise nothing is open.
+enum reply ask(const struct question *question, struct answer *answer);
+void answer_close(struct answer *answer);
