@@ -10,8 +10,8 @@ const system = join(cache, suite, 'root');
 
 it('what runs the kernel up to its first program serves it', async () => {
   // Emulation is slow, and slower beside the other tests; nobody waits for it but here.
-  expect(await servesKernel(system, emulation(suite), 120_000)).toBe(true);
-}, 150_000);
+  expect(await servesKernel(system, emulation(suite), 240_000)).toBe(true);
+}, 270_000);
 
 it('what ends at once does not, nor does what hangs, and that is known in time', async () => {
   expect(await servesKernel(system, ['-accel', 'no-such-thing'])).toBe(false);
