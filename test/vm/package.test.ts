@@ -31,6 +31,11 @@ describe.each(suites)('on Debian %s', (suite) => {
     await guest?.[Symbol.asyncDispose]();
   });
 
+  /** As a version leaves it that knew no private networks: with no record of them, and not a word in the policy. */
+  const asBeforeNetworks = async (): Promise<void> => {
+    await guest.write('/etc/dockersh/conf.d/test.ini', withoutLimits.replace('network = none\n', ''));
+    await guest.enterOk('rm /var/lib/dockersh/network.json');
+  };
   const daemonPid = async (): Promise<number> =>
     Number(await guest.enterOk('systemctl show -P MainPID dockershd.service'));
 
@@ -163,7 +168,10 @@ describe.each(suites)('on Debian %s', (suite) => {
     pids.add(await daemonPid());
 
     await guest.copyIn(laterDebFile(), '/root/later.deb');
-    await guest.enterOk('apt-get install -y /root/later.deb');
+    await asBeforeNetworks();
+    expect(await guest.enterOk('apt-get install -y /root/later.deb')).toContain(
+      'sandboxes have no network (network = none) until the policy says network = private',
+    );
     await sessions.answer();
     pids.add(await daemonPid());
     // Four different daemons there were, and the sandboxes are still those of the first.
@@ -178,6 +186,27 @@ describe.each(suites)('on Debian %s', (suite) => {
     await sessions.finish();
     expect(await guest.sshOk('ada', 'cat notes.txt')).toBe('before, after\n');
   }, 180_000);
+
+  it('an upgrade from a version without private networks opens none until the policy says so', async () => {
+    const links = async (user: string): Promise<string> => {
+      await guest.enterOk(`dockershctl stop ${user} || :`);
+      return await guest.sshOk(user, 'ls /sys/class/net');
+    };
+    expect(await links('ada')).toBe('lo\n');
+    expect(await guest.enterOk('dockershctl policy explain ada')).toMatch(
+      /^network +none +\/var\/lib\/dockersh\/network\.json:1 \[upgrade\]/m,
+    );
+    expect(await guest.enterOk('dockershctl --json doctor || :')).toMatch(/"network-default"[^}]*"warning"/);
+    expect(await guest.enterOk('journalctl -u dockershd.service -o cat')).toContain('network = private');
+    await guest.enterOk('systemctl restart dockershd.service');
+    expect(await links('ada')).toBe('lo\n');
+    await guest.write('/etc/dockersh/conf.d/one.ini', '[user:bob]\nnetwork = private\n');
+    expect(await links('bob')).toBe('eth0\nlo\n');
+    expect(await links('ada')).toBe('lo\n');
+    await guest.enterOk('rm /etc/dockersh/conf.d/one.ini');
+    await guest.write('/etc/dockersh/conf.d/test.ini', withoutLimits);
+    expect(await links('bob')).toBe('lo\n');
+  });
 
   it('a reload names the mistakes of a policy, and nobody notices it', async () => {
     await using session = guest.startSsh('bob', 'exec cat');

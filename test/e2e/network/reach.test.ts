@@ -197,13 +197,16 @@ describe.skipIf(control)('rules', () => {
     const text = readFileSync(host.policyFile, 'utf8');
     await host.setPolicy(text.replace('[defaults]', '[defaults]\ndeny_out = any'));
     await expect
-      .poll(async () =>
-        (await probeFrom(login('plain'), everything)).filter(({ result }) => result === 'open'),
+      .poll(
+        async () => (await probeFrom(login('plain'), everything)).filter(({ result }) => result === 'open'),
+        { timeout: 10_000 },
       )
       .toEqual([]);
     await host.setPolicy(text);
     await expect
-      .poll(async () => (await probeFrom(login('plain'), everything)).map(({ result }) => result))
+      .poll(async () => (await probeFrom(login('plain'), everything)).map(({ result }) => result), {
+        timeout: 10_000,
+      })
       .toEqual(everything.map(() => 'open'));
   });
 
