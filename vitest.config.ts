@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { defineConfig } from 'vitest/config';
+import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 // Integration and e2e tests make cgroups, mounts and users on the machine they run on: each file in a process of its
 // own, with daemons, users and folders that are its own as well, and with hooks that leave room for the clean-up.
@@ -38,8 +39,22 @@ const alone = {
   ],
 };
 
+/** Without results of an earlier run, vitest begins with the largest file; of the machines, this one takes longest. */
+const longest = '/test/vm/kernel/kernel.test.ts';
+
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const all = await super.sort(files);
+    const machines = all.filter(({ project }) => project.name === 'vm');
+    const isLongest = ({ moduleId }: TestSpecification): boolean => moduleId.endsWith(longest);
+    const inOrder = [...machines.filter(isLongest), ...machines.filter((one) => !isLongest(one))].values();
+    return all.map((one) => (one.project.name === 'vm' ? (inOrder.next().value ?? one) : one));
+  }
+}
+
 export default defineConfig({
   test: {
+    sequence: { sequencer: LongestFirst },
     projects: [
       {
         test: {
