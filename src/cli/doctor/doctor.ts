@@ -9,11 +9,15 @@ import { defaultQuestion } from '../host/sshd-settings.ts';
 import { type CheckResult, type State, statusOf } from './check.ts';
 import { Context } from './context.ts';
 import { attackUser } from './doctor-attack.ts';
+import { tryLive, wayIds } from './live/live.ts';
 import { checkIds, examine } from './run.ts';
 
 interface Options {
   user?: string;
   attack?: string;
+  live?: true;
+  port?: string;
+  identity?: string;
   exec?: string;
   sshdConfig: string;
   from: string;
@@ -34,6 +38,12 @@ export function addDoctor(
     .description('check the host, and every known way around the sandbox')
     .option('--user <name>', 'check this account instead of all that have a sandbox')
     .option('--attack <user>', "attack this user's sandbox from inside instead, by harmless attacks only")
+    .option('--live', 'log in as the --user by ssh instead, and try the ways around that lead through sshd')
+    .option('--port <number>', "sshd's port, for --live (default: as its configuration says)")
+    .option(
+      '--identity <file>',
+      'a private key that lets the user in, for --live (default: one of its own, for a moment)',
+    )
     .option('--ignore <id…>', 'checks or attacks that may fail, separated by commas', listOf, [])
     .option('--quiet', 'show only what is wrong', false)
     .option('--from <address>', 'where logins come from, for "Match Address"', defaultQuestion.from)
@@ -54,7 +64,14 @@ export function addDoctor(
         return;
       }
       const { sshdConfig, from, client, config, state, user } = options;
-      for (const id of options.ignore) requireCheck(id);
+      if (options.live) {
+        const { port, identity, quiet, ignore } = options;
+        for (const id of ignore) requireCheck(id, wayIds);
+        const sshd = { config: sshdConfig, from: '127.0.0.1' };
+        setStatus(await tryLive(cli, requireUser(user), { sshd, port, identity, quiet, ignore }));
+        return;
+      }
+      for (const id of options.ignore) requireCheck(id, checkIds);
       const context = Context.of(cli, { sshd: { config: sshdConfig, from }, client, config, state });
       const results = (await examine(context, user)).filter(({ id }) => !options.ignore.includes(id));
       const shown = options.quiet ? results.filter((result) => result.state !== 'ok') : results;
@@ -68,12 +85,22 @@ function listOf(text: string, before: string[]): string[] {
   return [...before, ...text.split(',').filter((id) => id !== '')];
 }
 
-function requireCheck(id: string): void {
-  if (checkIds.includes(id)) return;
+function requireUser(user: string | undefined): string {
+  if (user !== undefined) return user;
+  throw new CliFailure({
+    code: 'E_USAGE',
+    message: '--live needs a --user',
+    hint: 'Name an account that has a sandbox.',
+    exitCode: sysexits.usage,
+  });
+}
+
+function requireCheck(id: string, known: readonly string[]): void {
+  if (known.includes(id)) return;
   throw new CliFailure({
     code: 'E_USAGE',
     message: `--ignore ${id}: there is no such check`,
-    hint: `There are: ${checkIds.join(', ')}.`,
+    hint: `There are: ${known.join(', ')}.`,
     exitCode: sysexits.usage,
   });
 }
