@@ -5,6 +5,7 @@ import { cpus, release, totalmem } from 'node:os';
 import { parseArgs } from 'node:util';
 import { version } from '../src/lib/version.ts';
 import { type Benchmark, burst, cold, pipeIn, pipeOut, prompt, terminal, warm } from './benchmarks.ts';
+import { connectionCold, connectionWarm } from './connection.ts';
 import { ctl } from './ctl.ts';
 import { disk } from './disk.ts';
 import { Field } from './field.ts';
@@ -15,7 +16,6 @@ import { imageScale, imageUsers } from './image-scale.ts';
 import { imageCommit, imageImport, imagePull } from './images.ts';
 import { memory } from './memory.ts';
 import { networkBytes, networkCold, networkMemory, networkRequests, networkWarm } from './network.ts';
-import { networkFlood } from './network-flood.ts';
 import { networkScale } from './network-scale.ts';
 import { policy } from './policy.ts';
 import { sshCold, sshWarm } from './ssh.ts';
@@ -31,6 +31,8 @@ const benchmarks: Record<string, Benchmark> = {
   memory,
   'ssh-warm': sshWarm,
   'ssh-cold': sshCold,
+  'connection-warm': connectionWarm,
+  'connection-cold': connectionCold,
   disk,
   policy,
   ctl,
@@ -45,7 +47,6 @@ const benchmarks: Record<string, Benchmark> = {
   'network-bytes': networkBytes,
   'network-requests': networkRequests,
   'network-memory': networkMemory,
-  'network-flood': networkFlood,
   'network-scale': networkScale,
   hostile,
 };
@@ -56,7 +57,7 @@ const onlyByName = ['hostile', 'network-scale'];
 const usage = `Usage: sudo script/bench [options] [benchmark …]
 
 Benchmarks, all but hostile and network-scale by default: ${Object.keys(benchmarks).join(' ')}
-"images" stands for all that begin with "image-", "networks" for those with "network-".
+"images" stands for all that begin with "image-", "networks" and "connections" likewise.
 
   --rounds N    rounds of each benchmark instead of its own number
   --seconds N   how long "hostile" works beside the attacker, after two minutes in peace at most (60)
@@ -86,7 +87,7 @@ async function main(): Promise<number> {
   const rounds = values.rounds === undefined ? undefined : Number(values.rounds);
   const seconds = values.seconds === undefined ? undefined : Number(values.seconds);
   const names = positionals.flatMap((name) =>
-    name === 'images' || name === 'networks'
+    ['images', 'networks', 'connections'].includes(name)
       ? Object.keys(benchmarks).filter((one) => one.startsWith(`${name.slice(0, -1)}-`))
       : [name],
   );

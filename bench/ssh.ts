@@ -21,7 +21,7 @@ async function startSshd(field: Field, users: readonly Account[]): Promise<Sshd>
   return sshd;
 }
 
-function client(sshd: Sshd, user: string, names = 'root'): Command {
+export function client(sshd: Sshd, user: string, names = 'root'): Command {
   const options = [
     'IdentitiesOnly=yes',
     'IdentityAgent=none',
