@@ -10,7 +10,7 @@ import { type Account, lookUpGroup } from '../host/accounts.ts';
 import { type SshdAnswer, type SshdQuestion, sshdSettings } from '../host/sshd-settings.ts';
 import { subjectOfAccount } from '../host/subjects.ts';
 import { type ServiceState, serviceBeside, serviceState } from '../sshd/module.ts';
-import type { ModuleNames } from '../sshd/module-lines.ts';
+import { type ModuleNames, usualClient } from '../sshd/module-lines.ts';
 
 export interface Subject {
   readonly account: Account;
@@ -48,7 +48,11 @@ export async function subjectOf(account: Account, host: HostFacts): Promise<Subj
     byShell,
     byForce: client !== undefined && sshd.ok && samePath(sshd.settings.value('forcecommand'), client),
     module,
-    joined: module.kind === 'there' && (byShell || module.all || (await isNamed(account, module.names))),
+    joined:
+      module.kind === 'there' &&
+      (samePath(account.shell, module.names.client ?? usualClient) ||
+        module.all ||
+        (await isNamed(account, module.names))),
     policy: policy === undefined ? undefined : evaluate(policy, await subjectOfAccount(account)),
   };
 }

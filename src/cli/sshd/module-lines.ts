@@ -8,7 +8,12 @@ import { CliFailure } from '../failure.ts';
 export interface ModuleNames {
   readonly users: readonly string[];
   readonly groups: readonly string[];
+  /** The login shell that is dockersh, where that is not usualClient. */
+  readonly client?: string;
 }
+
+/** Compiled into the module. */
+export const usualClient = '/usr/bin/dockersh';
 
 export type ModuleState =
   | { readonly kind: 'absent' }
@@ -61,8 +66,9 @@ export function withModule(
   return lines.join('');
 }
 
-function optionsOf({ users, groups }: ModuleNames): string[] {
+function optionsOf({ users, groups, client }: ModuleNames): string[] {
   return [
+    ...(client === undefined || client === usualClient ? [] : [option('client', [client])]),
     ...(users.length === 0 ? [] : [option('users', users)]),
     ...(groups.length === 0 ? [] : [option('groups', groups)]),
   ];
@@ -103,7 +109,9 @@ export function moduleState(text: string, hasSession: HasSession): ModuleState {
     options
       .filter((word) => word.startsWith(`${name}=`))
       .flatMap((word) => word.slice(name.length + 1).split(','));
-  const listed = { users: names('users'), groups: names('groups') };
+  const [client] = names('client');
+  const own = client === undefined ? {} : { client };
+  const listed = { users: names('users'), groups: names('groups'), ...own };
   return { kind: 'there', module, all: options.includes('all'), names: listed };
 }
 

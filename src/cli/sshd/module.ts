@@ -58,7 +58,9 @@ export function serviceState(service: string): ServiceState {
 export async function nameInModule(service: string, entries: readonly Entry[]): Promise<boolean> {
   const state = serviceState(service);
   if (state.kind !== 'there') return false;
-  if (!state.all) await installModule(service, namesOf(entries), state.module);
+  const { client } = state.names;
+  const own = client === undefined ? {} : { client };
+  if (!state.all) await installModule(service, { ...namesOf(entries), ...own }, state.module);
   return true;
 }
 

@@ -76,7 +76,8 @@ async function change(
     return await removeModule(service);
   }
   requireModule(service, module);
-  const changed = await installModule(service, namesOf(entries), module);
+  const names = { ...namesOf(entries), client: findClient(client) };
+  const changed = await installModule(service, names, module);
   await dropIn(true);
   return changed;
 }

@@ -95,11 +95,13 @@ describe('sshd-module', () => {
     await ctlOk('sshd-config', '--install', '--user', user.name);
     expect(await forwarding()).toEqual(['no', 'no', 'no']);
     await put();
-    expect(await readFile(service, 'utf8')).toMatch(new RegExp(`pam_dockersh\\.so users=${user.name}$`, 'm'));
+    expect(await readFile(service, 'utf8')).toMatch(
+      new RegExp(`pam_dockersh\\.so client=${folder}/dockersh users=${user.name}$`, 'm'),
+    );
     expect((await forwarding()).sort()).toEqual(['yes', 'yes', 'yes']);
     await ctlOk('sshd-config', '--install', '--group', user.name);
     expect(await readFile(service, 'utf8')).toMatch(
-      new RegExp(`pam_dockersh\\.so early users=${user.name} groups=${user.name}$`, 'm'),
+      new RegExp(`pam_dockersh\\.so early client=\\S+ users=${user.name} groups=${user.name}$`, 'm'),
     );
     await ctlOk('sshd-config', '--remove', '--user', user.name);
     expect(await readFile(service, 'utf8')).not.toContain('users=');

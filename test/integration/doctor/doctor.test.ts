@@ -61,7 +61,7 @@ describe('a host that is well set up', () => {
     const lines = (...words: string[]): string => `
       mkdir -p "$D/../pam.d"; touch "$D/pam_dockersh.so"
       for options in ${words.map((word) => `"${word}"`).join(' ')}; do
-        printf 'session required %s/pam_dockersh.so %s\\n' "$D" "$options"
+        printf 'session required %s/pam_dockersh.so %s client=%s\\n' "$D" "$options" "$CLIENT"
       done >"$D/../pam.d/sshd"`;
     const open = async (...words: string[]): Promise<string[]> => {
       const { checks } = await host.doctor({ sshd, script: lines(...words) });

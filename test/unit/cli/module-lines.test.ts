@@ -58,6 +58,14 @@ describe('the lines', () => {
     expect(() => withModule(debian, { users: [name], groups: [] }, includes)).toThrow(/cannot be written/);
   });
 
+  test('name the login client where it is not in its usual place', () => {
+    const client = '/usr/local/bin/dockersh';
+    const text = withModule(debian, { ...nobody, client }, includes);
+    expect(text).toContain(`early client=${client}\n`);
+    expect(moduleState(text, includes)).toMatchObject({ names: { client } });
+    expect(withModule(debian, { ...nobody, client: '/usr/bin/dockersh' }, includes)).not.toContain('client=');
+  });
+
   test('go into no file without a session part', () => {
     expect(() => withModule('auth required pam_unix.so\n', nobody, includes)).toThrow(/no session lines/);
   });
