@@ -51,7 +51,8 @@ describe.each(suites)('on Debian %s', (suite) => {
       .replace('apt install', 'apt install -y');
     await guest.enterOk(`cd /root && ${install}`);
     // Nobody has a sandbox by the mere installation.
-    expect(await guest.enterOk('cat /etc/passwd')).toBe(before);
+    expect(await guest.enterOk('grep -v ^dockersh-keys: /etc/passwd')).toBe(before);
+    expect(await guest.enterOk('grep -c pam_dockersh.so /etc/pam.d/sshd')).toBe('2\n');
     expect(await guest.sshOk('bob', 'cat /proc/1/comm')).toBe('systemd\n');
     await guest.enterOk(commands[1] ?? '');
     const result = await guest.ssh('ada', 'cat /proc/1/comm; id -un; ls /home');
@@ -286,6 +287,8 @@ describe.each(suites)('on Debian %s', (suite) => {
   });
 
   it("a purge leaves nothing but users' data, and says where that is", async () => {
+    // sshd's PAM service is as its own package has it.
+    expect(await guest.enterOk('dpkg --verify openssh-server | grep pam.d || echo same')).toBe('same\n');
     const purge = await guest.enterOk('apt-get purge -y dockersh 2>&1');
     expect(purge).toContain('/var/lib/dockersh/users');
     const left = await guest.enterOk(
