@@ -1,4 +1,4 @@
-// What pam_dockersh.so adds to an ssh connection: the same user by two real sshds, both with PAM, one with the module.
+// Times what pam_dockersh.so adds to an ssh connection: the same user by two real sshds, both with PAM, one with the module.
 
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
