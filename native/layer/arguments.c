@@ -10,7 +10,8 @@ int arguments_usage(void) {
     (void)fputs(
         "usage: dockersh-layer unpack|pack|list|diff|chain|copy|swap|usage|project|remove [--max-entries N] "
         "[--max-bytes N] [--max-depth N] [--max-path N] [--max-memory N] [--overlay yes] "
-        "[--open-end yes] [--one-file-system yes] [--uid-map MAP] [--gid-map MAP] [PATH...]\n",
+        "[--open-end yes] [--skip-zeros yes] [--one-file-system yes] [--uid-map MAP] [--gid-map MAP] "
+        "[PATH...]\n",
         stderr);
     return FAILURE_USAGE;
 }
@@ -41,6 +42,8 @@ static bool take_option(const char *name, const char *value, struct arguments *a
         return take_map(value, &arguments->gids);
     if (strcmp(name, "--overlay") == 0)
         return take_switch(value, &arguments->overlay);
+    if (strcmp(name, "--skip-zeros") == 0)
+        return take_switch(value, &arguments->skip_zeros);
     if (strcmp(name, "--open-end") == 0)
         return take_switch(value, &limits->open_end);
     if (strcmp(name, "--one-file-system") == 0)

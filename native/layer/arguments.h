@@ -8,7 +8,7 @@
 
 struct arguments {
     struct limits limits;
-    bool overlay, one_file_system;
+    bool overlay, one_file_system, skip_zeros;
     struct id_map uids, gids;
     char **paths;
     int path_count;

@@ -92,6 +92,7 @@ static int run_pack(const struct arguments *arguments) {
     struct pack_result result = {0};
     const struct pack_options options = {.limits = &arguments->limits,
                                          .overlay = arguments->overlay,
+                                         .skip_zeros = arguments->skip_zeros,
                                          .uids = arguments->uids,
                                          .gids = arguments->gids};
     static char place[PATH_MAX];

@@ -29,6 +29,7 @@ const exitCodes: Partial<Record<string, number>> = {
   E_DISK_FULL: sysexits.ioErr,
   E_BUSY: sysexits.tempFail,
   E_STOPPING: sysexits.tempFail,
+  E_TOO_LARGE: sysexits.dataErr,
   E_INTERNAL: sysexits.software,
   E_KERNEL: sysexits.osErr,
 };

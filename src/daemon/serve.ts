@@ -11,9 +11,11 @@ import { HostChanges } from '../isolation/host-changes.ts';
 import type { Networks } from '../isolation/network/networks.ts';
 import type { NetworkState } from '../isolation/network/state.ts';
 import { Sandboxes } from '../isolation/sandbox/sandboxes.ts';
+import { requireUsable } from '../isolation/supervisor/session-size.ts';
 import { Users } from '../isolation/users.ts';
 import { laterOnce } from '../lib/async/later-once.ts';
 import type { Logger } from '../lib/log.ts';
+import { imageEnvironment } from '../shell/environment.ts';
 import { LayerAccess } from '../users/access.ts';
 import { Accounts } from '../users/accounts.ts';
 import { DiskBases } from '../users/disk/bases.ts';
@@ -138,6 +140,7 @@ async function openStorage({ options, parts, policy, used, log }: Ground): Promi
       inUse: () => used.engine?.layersInUse() ?? new Set(),
       bases: async () => await bases.all(),
       limits: archiveLimitsOf(policy),
+      admit: (name, env) => requireUsable(name, imageEnvironment(env)),
       log,
     }),
   );

@@ -2,6 +2,8 @@
 // service others than root may write: where it becomes part of a path or an image's name, it must be one component of
 // it, and never "..". Pure.
 
+import { createHash } from 'node:crypto';
+
 /** Whom a policy is asked about. What is not known (there is no such account) is undefined. */
 export interface Subject {
   /** As the system's user database writes it; compared letter by letter. */
@@ -83,5 +85,19 @@ export function expand(text: string, subject: Subject, expansion: Expansion): Ex
     }
     return expansion === 'label' ? asLabel(value) : value;
   });
-  return problem === undefined ? { ok: true, text: expanded } : { ok: false, problem };
+  if (problem !== undefined) return { ok: false, problem };
+  return { ok: true, text: expansion === 'label' ? shortened(expanded) : expanded };
+}
+
+/** What the kernel takes as a host's name (HOST_NAME_MAX), and DNS as one part of it (RFC 1035, section 2.3.4). */
+const longest = { name: 64, label: 63 } as const;
+const digits = 8;
+
+/** As it is where it is not too long; or else its beginning, and digits that tell it from others that begin so. */
+function shortened(name: string): string {
+  const fits = name.length <= longest.name && name.split('.').every((label) => label.length <= longest.label);
+  if (fits) return name;
+  const hash = createHash('sha256').update(name).digest('hex').slice(0, digits);
+  const beginning = name.slice(0, longest.label - digits - 1).replace(/[-.]+$/, '');
+  return `${beginning}-${hash}`;
 }

@@ -14,6 +14,7 @@ import { chmod, chown, cp, lchown, lstat, mkdir, readdir, rename, rm } from 'nod
 import path from 'node:path';
 import type { UserRecord } from '../isolation/engine.ts';
 import { DockershError, hasErrno } from '../lib/errors.ts';
+import { shellWord } from '../lib/text/shell-word.ts';
 import type { Uid } from '../lib/values/uid.ts';
 import type { DiskLimits } from './disk/limits.ts';
 import type { UserDisk } from './disk/user-disks.ts';
@@ -76,10 +77,18 @@ async function hostHome(user: UserRecord): Promise<string> {
     throw error;
   });
   if (info?.isDirectory() === true && info.uid === user.uid) return user.home;
+  const isLink = info?.isSymbolicLink() === true;
   throw new DockershError('E_SANDBOX_START', {
     what: `the home folder ${user.home} of ${user.name} can't be used`,
-    why: info === undefined ? 'it does not exist' : 'it is not a folder that belongs to this user',
-    hint: 'Make the folder and give it to the user, or set "home = private" in the policy.',
+    why:
+      info === undefined
+        ? 'it does not exist'
+        : isLink
+          ? 'it is a symbolic link, which its owner could point elsewhere'
+          : 'it is not a folder that belongs to this user',
+    hint: isLink
+      ? `Name the folder itself as the home of the account: usermod --home FOLDER ${shellWord(user.name)}`
+      : 'Make the folder and give it to the user, or set "home = private" in the policy.',
     userDetail: 'your home folder is missing or not yours',
   });
 }

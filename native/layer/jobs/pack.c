@@ -261,6 +261,7 @@ int pack(const char *path, int out, const struct pack_options *options, struct p
     int done = job.buffer == NULL ? err_sys(err, "allocate a buffer", "") : 0;
     if (done == 0)
         done = tar_writer_open(&job.writer, out, err);
+    job.writer.skip_zeros = options->skip_zeros;
     if (done == 0)
         done = pack_tree(&job, root, err);
     result->bytes = job.writer.offset;

@@ -25,6 +25,7 @@ struct pack_options {
     // user's: what no image can hold is left out, and the first of it told on stderr ("left out 'PATH':
     // why").
     bool overlay;
+    bool skip_zeros; // as struct tar_writer has it
     // What the ids on disk are in the archive.
     struct id_map uids, gids;
 };

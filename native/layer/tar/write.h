@@ -2,6 +2,7 @@
 // headers, with a pax header before them only for what ustar cannot say, its records in a fixed order.
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -13,6 +14,10 @@ struct tar_writer {
     uint8_t *buffer;
     size_t used;
     uint64_t offset;
+    // Of the data of files only what is not zero, each block with its place: no archive, but what tells two
+    // trees apart as one would, and takes no time for what a file has not got. Set by the caller after
+    // opening.
+    bool skip_zeros;
 };
 
 int tar_writer_open(struct tar_writer *writer, int fd, struct err *err);

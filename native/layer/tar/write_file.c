@@ -1,7 +1,38 @@
 #include "tar/write_file.h"
 
 #include <errno.h>
+#include <string.h>
 #include <unistd.h>
+
+enum { ZERO_BLOCK = 4096 };
+
+static bool all_zero(const uint8_t *bytes, size_t length) {
+    return bytes[0] == 0 && memcmp(bytes, bytes + 1, length - 1) == 0;
+}
+
+static int write_blocks(struct tar_writer *writer, const uint8_t *bytes, size_t length, uint64_t at,
+                        struct err *err) {
+    for (size_t from = 0; from < length;) {
+        size_t block = ZERO_BLOCK - (at + from) % ZERO_BLOCK;
+        block = block < length - from ? block : length - from;
+        uint64_t place = at + from;
+        if (!all_zero(bytes + from, block) && (tar_write_bytes(writer, &place, sizeof place, err) < 0 ||
+                                               tar_write_bytes(writer, bytes + from, block, err) < 0))
+            return -1;
+        from += block;
+    }
+    return 0;
+}
+
+static int write_data(struct tar_writer *writer, const uint8_t *bytes, size_t length, uint64_t at,
+                      struct err *err) {
+    return writer->skip_zeros ? write_blocks(writer, bytes, length, at, err)
+                              : tar_write_bytes(writer, bytes, length, err);
+}
+
+static int write_hole(struct tar_writer *writer, uint64_t length, struct err *err) {
+    return writer->skip_zeros ? 0 : tar_write_zeros(writer, length, err);
+}
 
 // Reads from `*at` to the end of a run of data, at most to `end`. 0: the file has become shorter.
 static int write_run(struct tar_writer *writer, uint8_t *buffer, int fd, uint64_t *at, uint64_t end,
@@ -15,7 +46,7 @@ static int write_run(struct tar_writer *writer, uint8_t *buffer, int fd, uint64_
             return err_sys(err, "read", "");
         if (got == 0)
             return 0;
-        if (tar_write_bytes(writer, buffer, (size_t)got, err) < 0)
+        if (write_data(writer, buffer, (size_t)got, *at, err) < 0)
             return -1;
         *at += (uint64_t)got;
     }
@@ -38,7 +69,7 @@ int tar_write_file(struct tar_writer *writer, uint8_t *buffer, int fd, uint64_t 
     for (uint64_t at = 0; at < size;) {
         uint64_t start, end;
         find_run(fd, at, size, &start, &end);
-        if (tar_write_zeros(writer, start - at, err) < 0)
+        if (write_hole(writer, start - at, err) < 0)
             return -1;
         at = start;
         int whole = write_run(writer, buffer, fd, &at, end, err);
@@ -46,10 +77,10 @@ int tar_write_file(struct tar_writer *writer, uint8_t *buffer, int fd, uint64_t 
             return -1;
         if (whole == 0) {
             *shrank = true;
-            if (tar_write_zeros(writer, size - at, err) < 0)
+            if (write_hole(writer, size - at, err) < 0)
                 return -1;
             break;
         }
     }
-    return tar_write_padding(writer, size, err);
+    return writer->skip_zeros ? 0 : tar_write_padding(writer, size, err);
 }

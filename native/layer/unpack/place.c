@@ -224,6 +224,24 @@ static int place_whiteout(struct placing *job, struct err *err) {
     return ask_opaque(job, hidden, err) < 0 ? -1 : tree_remember_whiteout(job->tree, hidden, err);
 }
 
+// No device is made. One that takes the place of what a layer below has hides that, as it would with others.
+static int place_device(struct placing *job, struct err *err) {
+    job->result->skipped_devices++;
+    job->result->whiteouts++;
+    if (mknodat(job->parent, job->path.name, S_IFCHR, makedev(0, 0)) == 0)
+        return 0;
+    struct stat info;
+    if (errno != EEXIST || stat_name(job, &info) < 0)
+        return err_sys(err, "leave out the device", "");
+    if (overlay_is_whiteout(&info))
+        return 0;
+    if (make_way(job, err) < 0)
+        return -1;
+    if (mknodat(job->parent, job->path.name, S_IFCHR, makedev(0, 0)) < 0)
+        return err_sys(err, "leave out the device", "");
+    return 0;
+}
+
 int place(struct placing *job, struct err *err) {
     const struct tar_entry *entry = job->entry;
     if (job->path.name[0] == '\0' && entry->kind != TAR_DIRECTORY)
@@ -242,8 +260,7 @@ int place(struct placing *job, struct err *err) {
     case TAR_FIFO:
         return place_fifo(job, err);
     case TAR_DEVICE:
-        job->result->skipped_devices++;
-        return 0;
+        return place_device(job, err);
     }
     return err_plain(err, FAILURE_REFUSED, "unknown type of entry", "");
 }

@@ -10,7 +10,6 @@ import type { imageVerbs } from '../../protocol/admin-images.ts';
 import { writeExport } from './export-file.ts';
 import type { AdminParts, Handlers } from './parts.ts';
 import { transferProgress } from './transfer-progress.ts';
-import { tellUnusable } from './unusable.ts';
 
 export function imageHandlers(parts: AdminParts): Handlers<keyof typeof imageVerbs> {
   const { images } = parts;
@@ -18,8 +17,6 @@ export function imageHandlers(parts: AdminParts): Handlers<keyof typeof imageVer
     'image.import': async ({ name, path }, { progress, signal }) => {
       const imported = await images.importImage(name, path, { onProgress: progress, signal });
       for (const { name: id } of imported) {
-        // It may be here to be passed on, but users who are given it get no further than to an error.
-        await tellUnusable(images, id, progress);
         const { os, architecture, variant } = await images.inspect(id);
         if (fitsPlatform({ os, architecture, variant: variant ?? undefined })) continue;
         const machine = `${os}/${architecture}${variant === null ? '' : `/${variant}`}`;
@@ -59,7 +56,6 @@ function registryHandlers(parts: AdminParts): Handlers<'image.pull' | 'image.pus
         onProgress,
         signal,
       });
-      await tellUnusable(images, pulled.name, progress);
       return { ...pulled, from: source, digest, mirror: mirror ?? null, changed: !unchanged };
     },
     'image.push': async ({ name, destination }, { progress, signal }) => {

@@ -9,13 +9,12 @@ import type { userVerbs } from '../../protocol/admin-users.ts';
 import type { Snapshot } from '../../users/layer/snapshots.ts';
 import { configChanges } from './config-changes.ts';
 import { type AdminParts, type Call, findOwner, type Handlers } from './parts.ts';
-import { tellUnusable } from './unusable.ts';
 
 /** Changes in one line of an answer: far below the longest that the other side takes. */
 const partBytes = 128 * 1024;
 
 export function userHandlers(parts: AdminParts): Handlers<keyof typeof userVerbs> {
-  const { images, layers } = parts;
+  const { layers } = parts;
   return {
     diff: async ({ user }, call) => await diff(parts, await findOwner(parts, user), call),
     commit: async ({ user, changes, ...request }, { progress, signal }) => {
@@ -23,7 +22,6 @@ export function userHandlers(parts: AdminParts): Handlers<keyof typeof userVerbs
       const wanted = { ...request, configChanges: configChanges(changes ?? []) };
       const made = await layers.commit(record, wanted, { onProgress: progress, signal });
       const { name, digest, baseDigest, layer, sizeBytes, files, pausedMs } = made;
-      await tellUnusable(images, name, progress);
       const leftOut = { count: made.leftOut.count, examples: [...made.leftOut.examples] };
       return { user: record.name, name, digest, baseDigest, layer, sizeBytes, files, leftOut, pausedMs };
     },

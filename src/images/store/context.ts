@@ -6,6 +6,9 @@ import type { Flights } from './flights.ts';
 import type { Layout } from './layout.ts';
 import type { Pins } from './pins.ts';
 
+/** Throws where nobody could have a session in an image with these variables: it gets no name. */
+export type Admit = (name: string, env: readonly string[]) => void;
+
 export interface StoreContext {
   readonly layout: Layout;
   readonly program: LayerProgram;
@@ -13,6 +16,7 @@ export interface StoreContext {
   readonly flights: Flights;
   /** Changes of layers' descriptions go one at a time. */
   readonly notes: Serial;
+  readonly admit: Admit;
   /** Runs what must not meet a change of the index or garbage collection. */
   turn<T>(work: () => Promise<T>): Promise<T>;
   /** Runs what changes the index, one at a time, then removes what has become garbage by it. */

@@ -79,11 +79,13 @@ function parseOwner(text: string): Owner | undefined {
     : { pid: Number(match[1]), startTime: match[2] };
 }
 
-/** Field 22 of /proc/PID/stat (proc_pid_stat(5)); the name in field 2 may hold blanks and parentheses. */
+/** Undefined where it has ended. Field 22 of /proc/PID/stat (proc_pid_stat(5)); the name in field 2 may hold blanks and parentheses. */
 function startTimeOf(pid: number): string | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    // A zombie has nothing open any more, however long its parent takes to reap it.
+    return fields[0] === 'Z' || fields[0] === 'X' ? undefined : fields[19];
   } catch (error) {
     if (hasErrno(error, 'ENOENT', 'ESRCH')) return undefined;
     throw error;

@@ -59,6 +59,7 @@ export class Store implements ImageStore {
       pins: new Pins(),
       flights: new Flights(),
       notes: new Serial(),
+      admit: parts.options.admit ?? (() => undefined),
       turn: (work) => this.#turns.take(work),
       change: async (work) => (await this.#change(work)).result,
     };

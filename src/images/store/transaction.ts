@@ -11,7 +11,7 @@ import { addBlob, addLayer, hasLayer } from '../layers/add.ts';
 import { openChain } from '../layers/chain.ts';
 import { findLayerInfo } from '../layers/layers.ts';
 import { openBlobFile, openLayerTar } from '../layers/tar.ts';
-import { type Descriptor, imageConfig, imageManifest } from '../oci.ts';
+import { type Descriptor, type ImageConfig, imageConfig, imageManifest } from '../oci.ts';
 import { parseReference, writableKey } from '../reference.ts';
 import type { StoreContext } from './context.ts';
 import { manifestOf } from './find-manifest.ts';
@@ -99,13 +99,13 @@ export class StoreTransaction implements Transaction {
     this.pins.blob(manifest.digest);
     const { config, layers } = await readJsonBlob(layout, manifest.digest, imageManifest);
     for (const blob of [config, ...layers]) this.pins.blob(blob.digest);
-    for (const diffId of await this.#diffIds(manifest)) this.pins.layer(diffId);
+    for (const diffId of (await this.#configOf(manifest)).rootfs.diff_ids) this.pins.layer(diffId);
   }
 
-  async #diffIds(manifest: Descriptor): Promise<Digest[]> {
+  async #configOf(manifest: Descriptor): Promise<ImageConfig> {
     const { layout } = this.#context;
     const { config } = await readJsonBlob(layout, manifest.digest, imageManifest);
-    return (await readJsonBlob(layout, config.digest, imageConfig)).rootfs.diff_ids;
+    return await readJsonBlob(layout, config.digest, imageConfig);
   }
 
   async withBlobs(
@@ -122,7 +122,9 @@ export class StoreTransaction implements Transaction {
     const key = writableKey(name);
     await requireWhole(layout, manifest);
     // Here and not at the first login. Where it goes again before the name is written, the login makes it.
-    await openChain(layout, program, await this.#diffIds(manifest));
+    const { config, rootfs } = await this.#configOf(manifest);
+    this.#context.admit(key, config?.Env ?? []);
+    await openChain(layout, program, rootfs.diff_ids);
     await this.#context.change(async () => {
       await writeIndex(layout, withTag(await readIndex(layout), key, manifest));
     });

@@ -178,7 +178,11 @@ class Verification {
 
   async #packed(tree: string): Promise<Digest> {
     const tap = new DigestTap();
-    const source = packedArchive(this.#context.program, tree, { overlay: true, signal: this.#signal });
+    const source = packedArchive(this.#context.program, tree, {
+      overlay: true,
+      skipZeros: true,
+      signal: this.#signal,
+    });
     await this.#drain(source.stages[0].pipe(tap));
     await source.complete;
     if (tap.digest === undefined) throw new DockershError('E_INTERNAL', { what: `pack ${tree}` });

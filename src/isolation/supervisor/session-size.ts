@@ -50,8 +50,16 @@ export function tooLarge(bytes: number, { command, variables, image }: SessionSi
   return new DockershError('E_TOO_LARGE', { why: `${inKib(bytes)}; ${userDetail}`, userDetail });
 }
 
-/** Throws E_TOO_LARGE where no session could be had with these variables of an image. */
+/** Throws E_TOO_LARGE, or E_IMAGE_BROKEN, where no session could be had with these variables of an image. */
 export function requireUsable(imageName: string, env: readonly string[]): void {
+  const cut = env.find((text) => text.includes('\0'));
+  if (cut !== undefined) {
+    throw new DockershError('E_IMAGE_BROKEN', {
+      what: `the environment of image "${imageName}"`,
+      why: `${JSON.stringify(cut.slice(0, 100))} has a NUL character in it, which no program can be given`,
+      hint: 'Import an image whose configuration has none (Env).',
+    });
+  }
   const bytes = env.reduce((sum, text) => sum + wireFieldBytes + Buffer.byteLength(text), 0);
   const longest = env.reduce((most, text) => Math.max(most, Buffer.byteLength(text)), 0);
   if (bytes <= mostOfImage && longest <= longestString && env.length <= mostVariablesOfImage) return;

@@ -39,7 +39,7 @@ export const sandboxKeys = {
     applies: 'sandbox',
     expands: 'label',
     user: 'free',
-    doc: 'The name of the host as the sandbox sees it. What a user name has and a host name cannot have becomes a dash. Without this key: the name of this host.',
+    doc: 'The name of the host as the sandbox sees it. What a user name has and a host name cannot have becomes a dash; of a name that is too long with it (64 characters, 63 between dots) the first 54 are kept, and 8 digits made of the whole. Without this key: the name of this host.',
     example: '%u-box',
   },
   mounts: {
