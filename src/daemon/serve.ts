@@ -2,7 +2,7 @@
 // the stack that it was put on.
 
 import path from 'node:path';
-import { type ImageStore, openImageStore } from '../images/store/image-store.ts';
+import type { ImageStore } from '../images/store/image-store.ts';
 import { removeOrWarn } from '../images/upkeep/sweep.ts';
 import { CgroupHost } from '../isolation/cgroup/host.ts';
 import { diskOf } from '../isolation/disk.ts';
@@ -11,16 +11,13 @@ import { HostChanges } from '../isolation/host-changes.ts';
 import type { Networks } from '../isolation/network/networks.ts';
 import type { NetworkState } from '../isolation/network/state.ts';
 import { Sandboxes } from '../isolation/sandbox/sandboxes.ts';
-import { requireUsable } from '../isolation/supervisor/session-size.ts';
 import { Users } from '../isolation/users.ts';
 import { laterOnce } from '../lib/async/later-once.ts';
 import type { Logger } from '../lib/log.ts';
-import { imageEnvironment } from '../shell/environment.ts';
 import { LayerAccess } from '../users/access.ts';
 import { Accounts } from '../users/accounts.ts';
-import { DiskBases } from '../users/disk/bases.ts';
 import { UserLayers } from '../users/layers.ts';
-import { UserStore } from '../users/store.ts';
+import type { UserStore } from '../users/store.ts';
 import { networksOf } from './admin/network.ts';
 import { serveAdmin } from './admin/socket.ts';
 import { type Clients, listenTo, openClients } from './clients.ts';
@@ -36,10 +33,10 @@ import type { DaemonOptions } from './options.ts';
 import { LiveLimits } from './policy/live-limits.ts';
 import { openPolicy } from './policy/open-policy.ts';
 import { OwnSettings } from './policy/own-settings.ts';
-import { archiveLimitsOf } from './policy/policy-limits.ts';
 import type { PolicyStore } from './policy/policy-store.ts';
 import { UserKeys } from './policy/user-keys.ts';
 import type { InheritedSockets } from './service-manager.ts';
+import { openStorage, type Storage } from './storage.ts';
 
 /** The daemon at work. */
 export interface Running {
@@ -74,11 +71,6 @@ interface Ground {
   };
 }
 
-interface Storage {
-  readonly store: UserStore;
-  readonly images: ImageStore;
-}
-
 interface UserParts {
   readonly access: LayerAccess;
   readonly layers: UserLayers;
@@ -95,7 +87,8 @@ export async function serve(
 ): Promise<Running> {
   await using parts = new AsyncDisposableStack();
   const ground = await layGround(options, inherited, log, parts);
-  const storage = await openStorage(ground);
+  const layersInUse = () => ground.used.engine?.layersInUse() ?? new Set<string>();
+  const storage = await openStorage({ ...ground, layersInUse });
   const engine = await openEngine(ground, storage);
   const user = await openUserParts(ground, storage, engine);
   const clients = openLogins(ground, storage, engine, user);
@@ -127,24 +120,6 @@ async function layGround(
     ...{ options, inherited, sockets, parts, policy, cgroups, networkState, networks },
     ...{ history, sessions, users, log, used: {} },
   };
-}
-
-async function openStorage({ options, parts, policy, used, log }: Ground): Promise<Storage> {
-  const layerProgram = path.join(options.libexec, 'dockersh-layer');
-  const program = { path: layerProgram, limits: {} };
-  const store = parts.use(await UserStore.open(options.state, program, log));
-  const bases = new DiskBases(options.state, store.disks);
-  const images = parts.use(
-    await openImageStore(path.join(options.state, 'images'), {
-      layerProgram,
-      inUse: () => used.engine?.layersInUse() ?? new Set(),
-      bases: async () => await bases.all(),
-      limits: archiveLimitsOf(policy),
-      admit: (name, env) => requireUsable(name, imageEnvironment(env)),
-      log,
-    }),
-  );
-  return { store, images };
 }
 
 /** What of a sandbox's life the others hear. */
@@ -215,11 +190,11 @@ async function keepDisks({ disks }: UserStore, engine: Engine, log: Logger): Pro
 
 async function openUserParts(
   { policy, users, cgroups, used, parts, log }: Ground,
-  { store, images }: Storage,
+  { reserve, store, images }: Storage,
   engine: Engine,
 ): Promise<UserParts> {
   const access = new LayerAccess(engine, store);
-  const layers = new UserLayers(store, images, access);
+  const layers = new UserLayers(store, images, access, reserve);
   await layers.cleanUp();
   const ownSettings = new OwnSettings(policy, store);
   const live = new LiveLimits({ policy, ownSettings, users, engine, cgroups, store, log });

@@ -7,6 +7,7 @@ import type { CommitResult, ConfigChanges } from '../images/layers/commit.ts';
 import type { LayerChange } from '../images/layers/diff.ts';
 import { StandIns } from '../images/stand-in/stand-in.ts';
 import type { ImageStore, ResolvedImage } from '../images/store/image-store.ts';
+import type { Reserve } from '../images/store/reserve.ts';
 import type { UserRecord } from '../isolation/engine.ts';
 import { DockershError } from '../lib/errors.ts';
 import type { Logger } from '../lib/log.ts';
@@ -67,13 +68,15 @@ export class UserLayers {
   readonly #bases: DiskBases;
   readonly #access: LayerAccess;
   readonly #standIns: StandIns;
+  readonly #reserve: Reserve;
 
-  constructor(store: UserStore, images: ImageStore, access: LayerAccess) {
+  constructor(store: UserStore, images: ImageStore, access: LayerAccess, reserve: Reserve) {
     this.#store = store;
     this.#images = images;
     this.#bases = new DiskBases(store.state, store.disks);
     this.#access = access;
     this.#standIns = new StandIns(store.state, dirname(images.layerProgram.path));
+    this.#reserve = reserve;
   }
 
   /** Removes what a crash left half made. Call before the first sandbox starts. */
@@ -185,7 +188,8 @@ export class UserLayers {
 
   async removeSnapshot(user: UserRecord, name: string): Promise<void> {
     await using layer = await this.#store.layerOf(user);
-    await this.#access.held(user, () => removeSnapshot(this.#images.layerProgram, layer.folder, name));
+    const remove = () => removeSnapshot(this.#images.layerProgram, layer.folder, name);
+    await this.#access.held(user, () => this.#reserve.whenFull(remove));
   }
 
   /** Without a name, to the newest. What was there before is saved as one more. */
@@ -216,11 +220,12 @@ export class UserLayers {
     const program = this.#images.layerProgram;
     const current = await this.#images.resolve(policy.image);
     const base = current === undefined ? undefined : { image: policy.image, digest: current.digest };
-    const { stopped, result } = await this.#access.stopped(user, async () => {
+    const empty = async () => {
       if (base !== undefined) await this.#bases.add(user.uid, base.digest);
       const saving = save ? await this.#saving(folder, 'before-reset') : undefined;
       return await resetLayer(program, folder, base, saving);
-    });
+    };
+    const { stopped, result } = await this.#access.stopped(user, () => this.#reserve.whenFull(empty));
     return { saved: result, stopped };
   }
 

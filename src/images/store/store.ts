@@ -170,7 +170,8 @@ export class Store implements ImageStore {
           hint: 'See "dockershctl image ls".',
         });
       }
-      await writeIndex(layout, withoutTag(index, key));
+      const write = () => writeIndex(layout, withoutTag(index, key));
+      await (this.#parts.options.reserve?.whenFull(write) ?? write());
       return key;
     });
     return { name: result, removed: true };

@@ -11,6 +11,7 @@ import type { HistoryEntry, InspectedImage } from '../upkeep/inspect.ts';
 import type { StoreUsage } from '../upkeep/usage.ts';
 import type { VerifyOptions, VerifyReport } from '../upkeep/verify.ts';
 import type { Admit } from './context.ts';
+import type { Reserve } from './reserve.ts';
 import type { ResolvedImage } from './resolve.ts';
 
 export interface ImageStoreOptions {
@@ -28,6 +29,8 @@ export interface ImageStoreOptions {
   readonly bases?: () => Promise<ReadonlySet<string>>;
   readonly limits?: ArchiveLimits;
   readonly admit?: Admit | undefined;
+  /** For taking names away where the disk is full. */
+  readonly reserve?: Reserve | undefined;
   /** Hears of what went wrong without failing an operation (left-overs that could not be removed). */
   readonly log?: Pick<Logger, 'warn'>;
   /** Where the virtual image takes the host's files from; "/" but in tests. */

@@ -4,7 +4,7 @@
 // damaged, nobody knows what the image consists of: then nothing is garbage.
 
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, renameSync, rmSync, statSync } from 'node:fs';
+import { renameSync, rmSync, statSync } from 'node:fs';
 import { readdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
@@ -81,9 +81,9 @@ export async function collectGarbage(layout: Layout, { bases, inUse, pins }: Roo
 
 /** Gone under its name at once, its files a little later. Synchronous: see above. */
 function moveAside(layout: Layout, folder: string): string {
+  // A new name, and no new folder: that would want room on a disk that may be full.
   const aside = path.join(layout.tmp, `gone-${randomBytes(6).toString('hex')}`);
-  mkdirSync(aside, { mode: 0o700 });
-  renameSync(folder, path.join(aside, 'gone'));
+  renameSync(folder, aside);
   return aside;
 }
 

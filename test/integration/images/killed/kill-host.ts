@@ -110,6 +110,7 @@ export class KillHost {
       'ids.json',
       'images',
       'last-good-policy.json',
+      'reserve',
       'network.json',
       'users',
     ]);
