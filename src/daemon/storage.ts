@@ -46,6 +46,7 @@ export async function openStorage({
       inUse: layersInUse,
       bases: async () => await bases.all(),
       limits: archiveLimitsOf(policy),
+      defaultRegistry: () => policy.images.registry,
       admit: (name, env) => requireUsable(name, imageEnvironment(env)),
       reserve,
       log,

@@ -5,6 +5,7 @@
 //
 // Of two of one kind the later one counts: further down in the file, or in a later file.
 
+import { imageSpellings } from '../lib/text/image-name.ts';
 import { expand, type Subject } from './expand.ts';
 import { matches } from './parse/header.ts';
 import type { NamedPolicy, Policy, SectionPolicy, Setting } from './policy.ts';
@@ -28,9 +29,10 @@ export function sectionsInOrder(
   const above = [...groups, ...globs, ...(policy.users.get(name) ?? []), ...own];
   if (policy.imageSections.length === 0) return [...policy.defaults, ...above];
   const image = textOf([...policy.defaults, ...above], 'image', subject);
-  const images = sectionsFor(
-    policy.imageSections,
-    ({ names }) => image?.ok === true && matches(names, image.text),
+  // However the name is written, the same sections are for it.
+  const spellings = image?.ok === true ? imageSpellings(image.text, policy.images.registry) : [];
+  const images = sectionsFor(policy.imageSections, ({ names }) =>
+    spellings.some((spelling) => matches(names, spelling)),
   );
   return [...policy.defaults, ...images, ...above];
 }

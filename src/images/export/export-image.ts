@@ -4,7 +4,7 @@
 import { readFile } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { DockershError } from '../../lib/errors.ts';
-import { type ImageName, parseImageName } from '../../lib/text/image-name.ts';
+import { type ImageName, isSameImage, parseImageName } from '../../lib/text/image-name.ts';
 import { readJsonBlob } from '../blobs/blobs.ts';
 import type { LayerCompression, Transaction } from '../content.ts';
 import { type Digest, hexOf } from '../digest.ts';
@@ -53,7 +53,13 @@ export async function exportImage(
     });
   }
   await requireWhole(context.layout, manifest);
-  const parts = { context, transaction, manifest, name: nameOf(name, manifest), options };
+  const parts = {
+    context,
+    transaction,
+    manifest,
+    name: nameOf(name, manifest, context.layout.defaultRegistry()),
+    options,
+  };
   const { files, digest } = options.format === 'oci' ? await ociFiles(parts) : await dockerFiles(parts);
   const sizeBytes = files.reduce((sum, { size }) => sum + 512 + Math.ceil(size / 512) * 512, 1024);
   const held = undo.move();
@@ -62,9 +68,10 @@ export async function exportImage(
 }
 
 /** A digest or an id is no name that the archive could give. */
-function nameOf(text: string, manifest: Descriptor): ImageName | undefined {
+function nameOf(text: string, manifest: Descriptor, registry: string): ImageName | undefined {
   const reference = parseReference(text);
-  const named = reference?.kind === 'tag' && reference.key === refNameOf(manifest);
+  const name = refNameOf(manifest) ?? '';
+  const named = reference?.kind === 'tag' && isSameImage(reference.key, name, registry);
   return named ? parseImageName(text) : undefined;
 }
 

@@ -43,7 +43,7 @@ export class RegistryClient implements Disposable {
     this.origin = origin;
     this.#authorizer = new Authorizer({
       origin,
-      credential: () => findCredential(name.registry, options, signal),
+      credential: () => findCredential(name, options, signal),
       fetchToken: (realm, scopes, credential) =>
         fetchToken(realm, scopes, credential, { agents, limits: options.limits, signal }),
     });

@@ -1,6 +1,7 @@
 // Finds a registry's API, https://HOST[:PORT]/v2/. Without TLS only where that is allowed, and only after TLS has
 // been tried: a port that speaks TLS is never spoken to in the clear.
 
+import { dockerHub } from '../../lib/text/image-name.ts';
 import { RegistryError } from './failure.ts';
 import type { Agents } from './http/agents.ts';
 import { type Answer, exchange } from './http/exchange.ts';
@@ -8,7 +9,6 @@ import { mayBePlain } from './http/hosts.ts';
 import { withRetries } from './http/retry.ts';
 import { tunnelCode } from './http/tunnel.ts';
 import type { RegistryOptions } from './options.ts';
-import { dockerHub } from './remote-name.ts';
 
 /** The name of Docker Hub in images is not the name of its registry. */
 const dockerHubHost = 'registry-1.docker.io';

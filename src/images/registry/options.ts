@@ -2,9 +2,9 @@
 
 import path from 'node:path';
 import type { DockershError } from '../../lib/errors.ts';
+import { dockerHub } from '../../lib/text/image-name.ts';
 import { type ProxyPolicy, type ProxySettings, proxySettings } from './http/proxy.ts';
 import { defaultLimits, type RegistryLimits } from './limits.ts';
-import { dockerHub } from './remote-name.ts';
 
 export interface RegistryOptions {
   /** The registry of names that name none. */
@@ -15,6 +15,8 @@ export interface RegistryOptions {
   readonly certificateFolders: readonly string[];
   /** Folder of docker's config.json; undefined: no credentials are ever used. */
   readonly dockerConfigFolder: string | undefined;
+  /** Files that are asked before it, as podman and skopeo have them (containers-auth.json(5)). */
+  readonly authFiles: readonly string[];
   /** Where credential helpers (docker-credential-NAME) are looked for. */
   readonly helperFolders: readonly string[];
   /** By which proxies hosts are reached. */
@@ -52,6 +54,7 @@ export function registryOptions(
     certificateFolders: given.certificateFolders ?? ['/etc/dockersh/certs.d', '/etc/docker/certs.d'],
     dockerConfigFolder:
       'dockerConfigFolder' in given ? given.dockerConfigFolder : dockerConfigFolder(environment),
+    authFiles: given.authFiles ?? ('dockerConfigFolder' in given ? [] : authFiles(environment)),
     helperFolders: given.helperFolders ?? programFolders,
     proxies: proxySettings(given.proxies ?? { proxy: 'environment', noProxy: [] }, environment),
     mirror: given.mirror,
@@ -67,4 +70,16 @@ function dockerConfigFolder(environment: NodeJS.ProcessEnv): string {
   if (named !== undefined && path.isAbsolute(named)) return named;
   const home = environment['HOME'];
   return path.join(home !== undefined && path.isAbsolute(home) ? home : '/root', '.docker');
+}
+
+/** Root's own, most specific first: what was logged in to for this boot goes before what stays. */
+function authFiles(environment: NodeJS.ProcessEnv): string[] {
+  const absolute = (name: string): string | undefined => {
+    const value = environment[name];
+    return value !== undefined && path.isAbsolute(value) ? value : undefined;
+  };
+  const named = absolute('REGISTRY_AUTH_FILE');
+  if (named !== undefined) return [named];
+  const config = absolute('XDG_CONFIG_HOME') ?? path.join(absolute('HOME') ?? '/root', '.config');
+  return ['/run/containers/0/auth.json', path.join(config, 'containers/auth.json')];
 }

@@ -1,8 +1,6 @@
-// Splits an image's name into registry, repository, and tag or digest, by docker's rules (distribution/reference): a
-// first component with a dot or a port, or "localhost", is a registry; everything else lies in the default registry,
-// on Docker Hub below library/ when it is one word. Pure.
+// Splits an image's name into registry, repository, and tag or digest. Pure.
 
-import { parseImageName } from '../../lib/text/image-name.ts';
+import { dockerHub, parseImageName, placeOf } from '../../lib/text/image-name.ts';
 import { type Digest, digestSchema } from '../digest.ts';
 import { RegistryError } from './failure.ts';
 
@@ -15,22 +13,13 @@ export interface RemoteName {
   readonly digest: Digest | undefined;
 }
 
-export const dockerHub = 'docker.io';
-const dockerHubAliases = new Set([dockerHub, 'index.docker.io', 'registry-1.docker.io']);
-
 /** Throws E_USAGE where the text is no image name, or its digest is none that the store knows. */
 export function parseRemoteName(text: string, defaultRegistry: string = dockerHub): RemoteName {
   const parsed = parseImageName(text);
   if (parsed === undefined) throw notAName(text, 'it is no image name');
   const digest = parsed.digest === undefined ? undefined : digestSchema.safeParse(parsed.digest);
   if (digest?.success === false) throw notAName(text, 'its digest is not sha256');
-  const slash = parsed.name.indexOf('/');
-  const first = slash < 0 ? '' : parsed.name.slice(0, slash);
-  const named = isRegistry(first);
-  const registry = canonical(named ? first : defaultRegistry);
-  const path = named ? parsed.name.slice(slash + 1) : parsed.name;
-  const repository = registry === dockerHub && !path.includes('/') ? `library/${path}` : path;
-  return { registry, repository, tag: parsed.tag, digest: digest?.data };
+  return { ...placeOf(parsed.name, defaultRegistry), tag: parsed.tag, digest: digest?.data };
 }
 
 /** What to ask the registry for: the digest where there is one, or else the tag. */
@@ -43,15 +32,6 @@ export function describeRemoteName(name: RemoteName): string {
   const digest = name.digest === undefined ? '' : `@${name.digest}`;
   const tag = name.tag === undefined ? (digest === '' ? ':latest' : '') : `:${name.tag}`;
   return `${name.registry}/${name.repository}${tag}${digest}`;
-}
-
-function isRegistry(component: string): boolean {
-  return /[.:A-Z]/.test(component) || component === 'localhost';
-}
-
-function canonical(registry: string): string {
-  const name = registry.toLowerCase();
-  return dockerHubAliases.has(name) ? dockerHub : name;
 }
 
 function notAName(text: string, why: string): RegistryError {

@@ -8,7 +8,7 @@ import { blobSize, readJsonBlob } from '../blobs/blobs.ts';
 import { type Digest, hexOf } from '../digest.ts';
 import { type Descriptor, type ImageIndex, imageManifest, maxDocumentBytes, mediaTypes } from '../oci.ts';
 import type { Reference } from '../reference.ts';
-import { indexDigestsOf, refNameOf } from './index-file.ts';
+import { findNamed, indexDigestsOf, refNameOf } from './index-file.ts';
 import type { Layout } from './layout.ts';
 
 /**
@@ -22,7 +22,7 @@ export async function manifestOf(
 ): Promise<Descriptor | undefined> {
   if (reference.kind === 'host') return undefined;
   if (reference.kind === 'digest') return byDigest(layout, index, reference.digest);
-  const named = index.manifests.find((manifest) => refNameOf(manifest) === reference.key);
+  const named = findNamed(index, reference.key, layout.defaultRegistry());
   if (named !== undefined || reference.id === undefined) return named;
   return byId(layout, index, reference.id);
 }
@@ -36,7 +36,8 @@ export async function nameToRemove(
 ): Promise<string | undefined> {
   const found = await manifestOf(layout, index, reference);
   if (found === undefined) return undefined;
-  if (reference.kind === 'tag' && refNameOf(found) === reference.key) return reference.key;
+  const own = reference.kind === 'tag' && findNamed(index, reference.key, layout.defaultRegistry());
+  if (own) return refNameOf(own);
   const names = index.manifests.filter(({ digest }) => digest === found.digest).map(refNameOf);
   const known = names.filter((name) => name !== undefined);
   if (known.length <= 1) return known[0];

@@ -24,7 +24,7 @@ export async function openImageStore(root: string, options: ImageStoreOptions): 
   await mkdir(root, { recursive: true, mode: 0o700 });
   // Set-id programs of images lie below: nobody but root may get there, whatever the mode was before.
   await chmod(root, 0o700);
-  const layout = layoutAt(root);
+  const layout = layoutAt(root, options.defaultRegistry);
   await using undo = new AsyncDisposableStack();
   const lock = await lockStore(layout.lock);
   undo.defer(() => lock.release());

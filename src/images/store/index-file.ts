@@ -5,6 +5,7 @@ import { type BigIntStats, statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { writeFileAtomic } from '../../lib/atomic-file.ts';
 import { DockershError } from '../../lib/errors.ts';
+import { dockerHub, isSameImage } from '../../lib/text/image-name.ts';
 import { type Digest, digestSchema } from '../digest.ts';
 import { type Descriptor, type ImageIndex, imageIndex, refNameAnnotation } from '../oci.ts';
 import type { Layout } from './layout.ts';
@@ -62,10 +63,26 @@ export function withIndexDigests(manifest: Descriptor, digests: readonly Digest[
   return { ...manifest, annotations: { ...manifest.annotations, [indexDigestsAnnotation]: all.join(' ') } };
 }
 
-/** The index with `name` meaning `manifest`, and nothing else. */
-export function withTag(index: ImageIndex, name: string, manifest: Descriptor): ImageIndex {
-  const others = withoutTag(index, name).manifests;
-  const before = index.manifests.find((one) => refNameOf(one) === name && one.digest === manifest.digest);
+/** The entry of a name, or of another spelling of it. */
+export function findNamed(index: ImageIndex, name: string, defaultRegistry: string): Descriptor | undefined {
+  const same = (other: string | undefined): boolean =>
+    other !== undefined && isSameImage(other, name, defaultRegistry);
+  return (
+    index.manifests.find((one) => refNameOf(one) === name) ??
+    index.manifests.find((one) => same(refNameOf(one)))
+  );
+}
+
+/** The index with `name`, and every other spelling of it, meaning `manifest` and nothing else. */
+export function withTag(
+  index: ImageIndex,
+  name: string,
+  manifest: Descriptor,
+  defaultRegistry: string = dockerHub,
+): ImageIndex {
+  const others = index.manifests.filter((one) => !isSameImage(refNameOf(one) ?? '', name, defaultRegistry));
+  const last = findNamed(index, name, defaultRegistry);
+  const before = last?.digest === manifest.digest ? last : undefined;
   const known = [...indexDigestsOf(manifest), ...(before === undefined ? [] : indexDigestsOf(before))];
   const named = { ...manifest, annotations: { ...manifest.annotations, [refNameAnnotation]: name } };
   return { ...index, manifests: [...others, withIndexDigests(named, known)] };

@@ -20,6 +20,7 @@ import { lstat, mkdir, open, readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { isAtomicTemporary, writeFileAtomic } from '../../lib/atomic-file.ts';
 import { hasErrno } from '../../lib/errors.ts';
+import { dockerHub } from '../../lib/text/image-name.ts';
 import { type Digest, hexOf } from '../digest.ts';
 import { type ImageIndex, mediaTypes } from '../oci.ts';
 
@@ -35,6 +36,8 @@ export interface Layout {
   readonly host: string;
   readonly tmp: string;
   readonly lock: string;
+  /** Of names that say none: two names that mean the same are one here. */
+  readonly defaultRegistry: () => string;
   blob(digest: Digest): string;
   partial(digest: Digest): string;
   layer(diffId: Digest): string;
@@ -43,7 +46,7 @@ export interface Layout {
   tree(diffId: Digest): string;
 }
 
-export function layoutAt(root: string): Layout {
+export function layoutAt(root: string, defaultRegistry = (): string => dockerHub): Layout {
   const layers = path.join(root, 'layers/sha256');
   const blobs = path.join(root, 'blobs/sha256');
   const chains = path.join(root, 'chains/sha256');
@@ -56,6 +59,7 @@ export function layoutAt(root: string): Layout {
     host: path.join(root, 'host'),
     tmp: path.join(root, 'tmp'),
     lock: path.join(root, 'lock'),
+    defaultRegistry,
     blob: (digest) => path.join(blobs, hexOf(digest)),
     partial: (digest) => path.join(root, 'tmp', `${partialPrefix}${hexOf(digest)}`),
     layer: (diffId) => path.join(layers, hexOf(diffId)),

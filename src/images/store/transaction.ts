@@ -126,7 +126,7 @@ export class StoreTransaction implements Transaction {
     this.#context.admit(key, config?.Env ?? []);
     await openChain(layout, program, rootfs.diff_ids);
     await this.#context.change(async () => {
-      await writeIndex(layout, withTag(await readIndex(layout), key, manifest));
+      await writeIndex(layout, withTag(await readIndex(layout), key, manifest, layout.defaultRegistry()));
     });
   }
 

@@ -28,6 +28,8 @@ export interface ImageStoreOptions {
    */
   readonly bases?: () => Promise<ReadonlySet<string>>;
   readonly limits?: ArchiveLimits;
+  /** What the policy has just now; docker.io without. */
+  readonly defaultRegistry?: (() => string) | undefined;
   readonly admit?: Admit | undefined;
   /** For taking names away where the disk is full. */
   readonly reserve?: Reserve | undefined;

@@ -2,6 +2,8 @@
 // what does not count is a problem that the user is told. Pure.
 
 import { isDeepStrictEqual } from 'node:util';
+import { findsByContent, imageSpellings, isSameImage } from '../../lib/text/image-name.ts';
+import type { ImagesPolicy } from '../effective.ts';
 import { valuesOf } from '../evaluate.ts';
 import { hasExpansion, type Subject } from '../expand.ts';
 import { globTest, isGlob } from '../glob.ts';
@@ -39,7 +41,7 @@ export function userSettings(text: string, policy: Policy, subject: Subject): Us
 
   const allowed = allowedOf(parsed.section, given.values, problems);
   // The image first: its own section may move the bounds of everything else.
-  const image = allowedImage(allowed, given.values, problems);
+  const image = allowedImage(allowed, given.values, policy.images, problems);
   const withImage = valuesOf(policy, subject, image);
   const bounds = withImage.ok ? withImage.values : given.values;
   const rest = withinBounds(allowed, bounds, policy.host, problems);
@@ -88,13 +90,21 @@ function only(section: SectionPolicy, keys: readonly PolicyKey[]): SectionPolicy
   };
 }
 
-function allowedImage(section: SectionPolicy, given: PolicySection, problems: Problem[]): SectionPolicy[] {
+function allowedImage(
+  section: SectionPolicy,
+  given: PolicySection,
+  images: ImagesPolicy,
+  problems: Problem[],
+): SectionPolicy[] {
   const image = section.values.image;
   if (image === undefined) return [];
+  const { registry } = images;
+  const spellings = imageSpellings(image, registry);
   const fits = (glob: string): boolean => {
-    if (!isGlob(glob)) return glob === image;
+    if (!isGlob(glob)) return isSameImage(glob, image, registry);
     const test = globTest(glob);
-    return 'test' in test && test.test(image);
+    // A digest finds its image whatever the name beside it, which would be a way around every glob.
+    return 'test' in test && !findsByContent(image) && spellings.some((spelling) => test.test(spelling));
   };
   if (image === given.image || (given.images_allowed ?? []).some(fits))
     return [{ ...only(section, ['image']), env: new Map() }];

@@ -93,7 +93,7 @@ export const oneOf = <const T extends string>(...values: readonly T[]) =>
     return { ok: false, problem: `is none of: ${values.join(', ')}${hint}` };
   });
 
-const hostPattern = /^[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::[0-9]{1,5})?$/;
+const hostPattern = /^(?:\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?)(?::[0-9]{1,5})?$/;
 
 /** A registry: "docker.io", "registry.example:5000". */
 export const registryHost = text<string>((input) =>

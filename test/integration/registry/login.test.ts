@@ -96,6 +96,34 @@ describe.skipIf(missing)('docker-registry', () => {
     await expect(pullImage(store, name, none)).rejects.toThrow('a login is needed');
   });
 
+  it('with what skopeo has logged in to, before docker’s own', async () => {
+    const registry = await start('auth-json', 'plain');
+    const file = scratch.path('auth-json', 'auth.json');
+    const login = ['login', '--tls-verify=false', '--authfile', file, '-u', 'ann', '-p', 's3cret:x'];
+    await skopeo(scratch.folder, ...login, registry.host);
+    const { registry: options } = await setUp('auth-json', registry, [], 'not it');
+    await roundTrip('auth-json', registry, { registry: { ...options, authFiles: [file] } });
+    // A login may be for a part of a registry alone, and another part have another one.
+    const entry = (password: string) => ({ auth: Buffer.from(`ann:${password}`).toString('base64') });
+    const auths = { [registry.host]: entry('not it'), [`${registry.host}/lab`]: entry('s3cret:x') };
+    await writeFile(file, JSON.stringify({ auths }), { mode: 0o600 });
+    const parts = { registry: { ...options, dockerConfigFolder: undefined, authFiles: [file] } };
+    await using store = await scratch.openStore({}, 'auth-json-parts');
+    await pullImage(store, `${registry.host}/lab/base:1`, parts);
+    await expect(pullImage(store, `${registry.host}/other/base:1`, parts)).rejects.toMatchObject({
+      fault: 'denied',
+    });
+  });
+
+  it('at an IPv6 address', async () => {
+    await using registry = await RealRegistry.start(scratch.path('ipv6'), { address: '[::1]' });
+    await roundTrip('ipv6', registry, {
+      registry: { certificateFolders: [], dockerConfigFolder: undefined },
+    });
+    await using store = await scratch.openStore({}, 'ipv6-store');
+    expect((await store.resolve(`${registry.host}/lab/base:1`))?.digest).toBe(image.manifest.digest);
+  });
+
   it('with TLS of our own authority', async () => {
     const registry = await start('tls', 'tls');
     await roundTrip('tls', registry, await setUp('tls', registry, ['ca.crt']));

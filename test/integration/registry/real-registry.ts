@@ -7,6 +7,8 @@ import { freePort } from '../../fixtures/free-port.ts';
 import { Running, runOk, waitUntil } from '../../fixtures/process.ts';
 
 export interface RegistrySetup {
+  /** Of the loopback interface: "127.0.0.1" where it is not said, or "[::1]". */
+  readonly address?: string;
   /** File of htpasswd: then nobody gets in without. */
   readonly htpasswd?: string;
   readonly tls?: { readonly certificate: string; readonly key: string; readonly clientCa?: string };
@@ -14,27 +16,32 @@ export interface RegistrySetup {
 
 export class RealRegistry implements AsyncDisposable {
   readonly #process: Running;
-  readonly #port: number;
+  readonly host: string;
   /** Where it keeps its blobs. */
   readonly root: string;
 
-  private constructor(process: Running, port: number, root: string) {
+  private constructor(process: Running, at: { port: number; address: string }, root: string) {
     this.#process = process;
-    this.#port = port;
+    this.host = `${at.address}:${at.port}`;
     this.root = root;
   }
 
   static async start(folder: string, setup: RegistrySetup = {}): Promise<RealRegistry> {
     const root = join(folder, 'data');
+    const { address = '127.0.0.1' } = setup;
     await mkdir(root, { recursive: true });
     for (let attempt = 0; ; attempt += 1) {
       const port = await freePort();
       const file = join(folder, 'config.json');
       // YAML, of which JSON is a part.
       await writeFile(file, JSON.stringify(configuration(root, port, setup)));
-      const registry = new RealRegistry(new Running('docker-registry', ['serve', file]), port, root);
+      const registry = new RealRegistry(
+        new Running('docker-registry', ['serve', file]),
+        { port, address },
+        root,
+      );
       await waitUntil(
-        async () => registry.#process.exited || (await answers(port)),
+        async () => registry.#process.exited || (await answers(port, address)),
         'docker-registry',
         20_000,
         () => registry.log,
@@ -43,10 +50,6 @@ export class RealRegistry implements AsyncDisposable {
       // Somebody else has taken the port meanwhile.
       if (attempt === 5) throw new Error(`docker-registry does not start: ${registry.log}`);
     }
-  }
-
-  get host(): string {
-    return `127.0.0.1:${this.#port}`;
   }
 
   get log(): string {
@@ -65,13 +68,17 @@ export class RealRegistry implements AsyncDisposable {
   }
 }
 
-function configuration(root: string, port: number, { htpasswd, tls }: RegistrySetup): object {
+function configuration(
+  root: string,
+  port: number,
+  { address = '127.0.0.1', htpasswd, tls }: RegistrySetup,
+): object {
   return {
     version: '0.1',
     log: { level: 'info', accesslog: { disabled: false } },
     storage: { filesystem: { rootdirectory: root } },
     http: {
-      addr: `127.0.0.1:${port}`,
+      addr: `${address}:${port}`,
       secret: 'fixed, so that uploads survive',
       ...(tls && {
         tls: {
@@ -85,9 +92,9 @@ function configuration(root: string, port: number, { htpasswd, tls }: RegistrySe
   };
 }
 
-async function answers(port: number): Promise<boolean> {
+async function answers(port: number, address: string): Promise<boolean> {
   const { promise, resolve } = Promise.withResolvers<boolean>();
-  const socket = connect(port, '127.0.0.1', () => resolve(true));
+  const socket = connect(port, address.replaceAll(/[[\]]/g, ''), () => resolve(true));
   socket.on('error', () => resolve(false));
   const result = await promise;
   socket.destroy();

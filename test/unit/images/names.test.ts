@@ -8,6 +8,7 @@ import { type ImageIndex, imageManifest, ociArchitecture } from '../../../src/im
 import { parsePlatform } from '../../../src/images/platform.ts';
 import { parseReference, writableKey } from '../../../src/images/reference.ts';
 import {
+  findNamed,
   indexDigestsOf,
   refNameOf,
   withIndexDigests,
@@ -15,6 +16,7 @@ import {
   withoutTag,
   withTag,
 } from '../../../src/images/store/index-file.ts';
+import { imageSpellings, isSameImage, wholeImageName } from '../../../src/lib/text/image-name.ts';
 
 const digest = digestOf('some content');
 
@@ -50,6 +52,27 @@ describe('names', () => {
     'a@sha512:00',
   ])('no name: %s', (text) => {
     expect(parseReference(text)).toBeUndefined();
+  });
+
+  it('that mean the same image are one', () => {
+    const ways = imageSpellings('debian');
+    expect(ways).toContain('docker.io/library/debian:latest');
+    for (const way of ways) {
+      expect(wholeImageName(way)).toBe('docker.io/library/debian:latest');
+      expect(isSameImage(way, 'debian')).toBe(true);
+      expect(imageSpellings(way)).toEqual(expect.arrayContaining(ways));
+    }
+    expect(isSameImage('debian', 'lab.example/debian', 'lab.example')).toBe(true);
+    expect(isSameImage('debian', 'docker.io/library/debian', 'lab.example')).toBe(false);
+    expect(isSameImage('host', 'docker.io/library/host')).toBe(false);
+    expect(wholeImageName('[::1]:5000/lab/base')).toBe('[::1]:5000/lab/base:latest');
+    expect(parseReference('[2001:db8::7]/lab/base:1')).toEqual({
+      kind: 'tag',
+      key: '[2001:db8::7]/lab/base:1',
+    });
+    for (const text of ['[::1/lab/base', '[x]/lab/base', '[]/a', '[::1]']) {
+      expect(parseReference(text)).toBeUndefined();
+    }
   });
 
   it('may be made and removed unless they are reserved or fixed', () => {
@@ -103,6 +126,15 @@ describe('the index', () => {
     expect(indexDigestsOf(odd)).toEqual([first]);
     const many = Array.from({ length: 100 }, (_, number) => digestOf(String(number)));
     expect(indexDigestsOf(withIndexDigests(entry, many))).toEqual(many.slice(0, 32));
+  });
+
+  it('has one entry for all spellings of a name', () => {
+    const entry = { mediaType: 'x', digest, size: 1 };
+    const one = withTag({ schemaVersion: 2, manifests: [] }, 'debian:latest', entry);
+    const two = withTag(one, 'docker.io/library/debian:latest', { ...entry, size: 2 });
+    expect(two.manifests).toMatchObject([{ size: 2 }]);
+    expect(findNamed(two, 'debian:latest', 'docker.io')).toMatchObject({ size: 2 });
+    expect(findNamed(two, 'debian:latest', 'lab.example')).toBeUndefined();
   });
 
   it('is not believed where it names what is no digest', () => {

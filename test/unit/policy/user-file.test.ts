@@ -103,6 +103,42 @@ describe('bounds', () => {
     expect(combined(policy, `image = ${image}`).policy.image).toBe(image);
   });
 
+  test.each([
+    ['debian:trixie', 'debian:*', true],
+    ['docker.io/library/debian:trixie', 'debian:*', true],
+    ['index.docker.io/library/debian:trixie', 'docker.io/library/debian:trixie', true],
+    ['debian', 'debian:latest', true],
+    ['docker.io/lab/x', 'lab/*', true],
+    ['registry.example/lab/x', 'lab/*', false],
+    // What finds an image by its content is no name, whatever stands beside it.
+    [`lab/x@sha256:${'a'.repeat(64)}`, 'lab/*', false],
+    [`lab/x:1@sha256:${'a'.repeat(64)}`, '*', false],
+    ['0123456789ab', '[0-9]*', false],
+    [`sha256:${'a'.repeat(64)}`, 'sha256:*', false],
+    [`lab/x@sha256:${'a'.repeat(64)}`, `lab/x@sha256:${'a'.repeat(64)}`, true],
+  ])('image = %s where images_allowed has %s: %s', (image, glob, allowed) => {
+    const policy = may('image', `images_allowed = ${glob}\n`);
+    expect(combined(policy, `image = ${image}`).policy.image).toBe(allowed ? image : 'host');
+  });
+
+  test.each([
+    ['debian', 'docker.io/library/debian:latest'],
+    ['debian:trixie', 'registry-1.docker.io/library/debian:trixie'],
+    ['debian*', 'docker.io/library/debian:trixie'],
+    ['docker.io/library/*', 'debian'],
+  ])('are those of [image:%s] however the image is written: %s', (section, image) => {
+    const policy = may('image memory', `images_allowed = *\n[image:${section}]\nmemory = 512M\n`);
+    const { problems, policy: effective } = combined(policy, `image = ${image}\nmemory = 1G\n`);
+    expect(problems).toEqual([[2, 'memory: 1G is more than you may set']]);
+    expect(effective).toMatchObject({ image, memoryLimitBytes: 512 * 1024 ** 2 });
+  });
+
+  test('go by the default registry that the policy has', () => {
+    const text = 'images_allowed = lab.example/*\n[images]\nregistry = lab.example\n';
+    expect(combined(may('image', text), 'image = base').policy.image).toBe('base');
+    expect(combined(may('image', text), 'image = docker.io/base').policy.image).toBe('host');
+  });
+
   test('are those of the image that the user has chosen', () => {
     const policy = may('image memory', 'images_allowed = small\n[image:small]\nmemory = 512M\n');
     const { problems, policy: effective } = combined(policy, 'image = small\nmemory = 1G\n');

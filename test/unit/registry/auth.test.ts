@@ -45,7 +45,7 @@ async function helper(name: string, script: string): Promise<void> {
 const withConfig = () => ({ dockerConfigFolder: folder, helperFolders: [folder, '/usr/bin', '/bin'] });
 const basic = (text: string): string => `Basic ${Buffer.from(text).toString('base64')}`;
 const find = (registry: string, limits = {}) =>
-  findCredential(registry, options({ ...withConfig(), limits }), undefined);
+  findCredential({ registry, repository: 'lab/base' }, options({ ...withConfig(), limits }), undefined);
 
 describe('the configuration of docker', () => {
   it('has credentials by host, whatever way it is written', async () => {
@@ -67,7 +67,8 @@ describe('the configuration of docker', () => {
   it('with passwords that others can read is used, with a warning', async () => {
     const warnings: string[] = [];
     const warn = ({ code, message }: DockershError): number => warnings.push(`${code} ${message}`);
-    const ask = () => findCredential('a', options({ ...withConfig(), warn }), undefined);
+    const ask = () =>
+      findCredential({ registry: 'a', repository: 'x' }, options({ ...withConfig(), warn }), undefined);
     const file = join(folder, 'config.json');
     await config({ auths: { a: { auth: 'eDp5' } } });
     expect(await ask()).toMatchObject({ username: 'x' });
@@ -87,7 +88,9 @@ describe('the configuration of docker', () => {
   it('of somebody else is refused, and so is one in a folder of theirs', async () => {
     await config({ auths: { a: { auth: 'eDp5' } } });
     const nobody = { ...withConfig(), trustedUids: [4_000_000] };
-    const error = await failure(findCredential('a', options(nobody), undefined));
+    const error = await failure(
+      findCredential({ registry: 'a', repository: 'x' }, options(nobody), undefined),
+    );
     expect(error).toMatchObject({ code: 'E_UNTRUSTED_PATH' });
     await chmod(folder, 0o777);
     expect(await failure(find('a'))).toMatchObject({ code: 'E_UNTRUSTED_PATH' });

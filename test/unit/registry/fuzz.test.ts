@@ -247,7 +247,11 @@ holds(
     const kept = cut < 40 ? text.slice(0, cut) : text;
     await writeFile(join(folder, 'config.json'), kept, { mode: 0o600 });
     const given = options({ dockerConfigFolder: folder, helperFolders: [folder] });
-    const error: unknown = await findCredential('registry.lab', given, undefined).then(
+    const error: unknown = await findCredential(
+      { registry: 'registry.lab', repository: 'x' },
+      given,
+      undefined,
+    ).then(
       (found) => {
         if (found?.kind === 'password') expect(found.username).not.toBe('');
       },

@@ -1,14 +1,15 @@
-// Finds credentials for a registry in docker's configuration (docker login): config.json with credentials in it, or
-// credential helpers that keep them elsewhere. Read anew for every pull and push; never kept, never logged.
+// Finds credentials for a registry where root has logged in: podman's and skopeo's auth.json, docker's config.json, with
+// credentials in them or the names of helpers that keep them elsewhere. Read anew for every pull and push; never kept, never logged.
 
 import { stat } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
 import { DockershError } from '../../../lib/errors.ts';
+import { dockerHub } from '../../../lib/text/image-name.ts';
 import { shellWord } from '../../../lib/text/shell-word.ts';
 import { readTrustedFile } from '../../../lib/trusted-path.ts';
 import type { RegistryOptions } from '../options.ts';
-import { dockerHub } from '../remote-name.ts';
+import type { RemoteName } from '../remote-name.ts';
 import type { Credential } from './credential.ts';
 import { askHelper } from './credential-helper.ts';
 
@@ -29,25 +30,39 @@ const maxBytes = 1024 * 1024;
 const dockerHubKey = 'https://index.docker.io/v1/';
 
 /**
- * Undefined: none are known, go on without. Throws E_UNTRUSTED_PATH where others could change the file, and
- * E_USAGE where it, or what a helper says, cannot be understood.
+ * Undefined: none are known, go on without. Of several files the first that has one counts. Throws E_UNTRUSTED_PATH where
+ * others could change a file, and E_USAGE where it, or what a helper says, cannot be understood.
  */
 export async function findCredential(
-  registry: string,
+  { registry, repository }: Pick<RemoteName, 'registry' | 'repository'>,
   options: RegistryOptions,
   signal: AbortSignal | undefined,
 ): Promise<Credential | undefined> {
-  if (options.dockerConfigFolder === undefined) return undefined;
-  const file = path.join(options.dockerConfigFolder, 'config.json');
-  const config = await readConfig(file, options);
-  if (config === undefined) return undefined;
-  const helper = lookUp(config.credHelpers, registry) ?? config.credsStore;
-  if (helper !== undefined && helper !== '') {
-    const server = registry === dockerHub ? dockerHubKey : registry;
-    return askHelper(helper, server, { ...options, dockerConfigFolder: options.dockerConfigFolder }, signal);
+  const { authFiles, dockerConfigFolder } = options;
+  const docker = dockerConfigFolder === undefined ? [] : [path.join(dockerConfigFolder, 'config.json')];
+  for (const file of [...authFiles, ...docker]) {
+    const config = await readConfig(file, options);
+    if (config === undefined) continue;
+    const helper = lookUp(config.credHelpers, [registry]) ?? config.credsStore;
+    if (helper !== undefined && helper !== '') {
+      const server = registry === dockerHub ? dockerHubKey : registry;
+      const folder = path.dirname(file);
+      const asked = await askHelper(helper, server, { ...options, dockerConfigFolder: folder }, signal);
+      if (asked !== undefined) return asked;
+      continue;
+    }
+    const found = lookUp(config.auths, placesOf(registry, repository));
+    const credential = found === undefined ? undefined : credentialOf(found, file, registry);
+    if (credential !== undefined) return credential;
   }
-  const found = lookUp(config.auths, registry);
-  return found === undefined ? undefined : credentialOf(found, file, registry);
+  return undefined;
+}
+
+/** The repository, what it lies in, and the registry: a login may be for a part of one. */
+function placesOf(registry: string, repository: string): string[] {
+  const parts = repository.split('/');
+  const below = parts.map((_, index) => `${registry}/${parts.slice(0, parts.length - index).join('/')}`);
+  return [...below, registry];
 }
 
 async function readConfig(file: string, { trustedUids, warn }: RegistryOptions) {
@@ -87,13 +102,23 @@ async function warnIfReadable(file: string, warn: RegistryOptions['warn']): Prom
   );
 }
 
-/** Keys are "host", "host:port" or, from old versions, a URL with a path. Docker Hub has a URL of its own. */
-function lookUp<T>(table: Readonly<Record<string, T>> | undefined, registry: string): T | undefined {
+/** Keys are "host", "host:port", "host/path" or, from old versions, a URL. Docker Hub has a URL of its own. */
+function lookUp<T>(table: Readonly<Record<string, T>> | undefined, places: readonly string[]): T | undefined {
   if (table === undefined) return undefined;
-  const exact = registry === dockerHub ? dockerHubKey : registry;
-  if (Object.hasOwn(table, exact)) return table[exact];
-  const match = Object.keys(table).find((key) => hostOfKey(key) === registry);
-  return match === undefined ? undefined : table[match];
+  for (const place of places) {
+    const exact = place === dockerHub ? dockerHubKey : place;
+    if (Object.hasOwn(table, exact)) return table[exact];
+    const match = Object.keys(table).find((key) => placeOfKey(key) === place);
+    if (match !== undefined) return table[match];
+  }
+  return undefined;
+}
+
+/** A path counts where it is none of the versions of an API, which URLs of old had. */
+function placeOfKey(key: string): string {
+  const isUrl = /^https?:\/\//.test(key);
+  const plain = key.replace(/^https?:\/\//, '').replace(/\/+$/, '');
+  return isUrl || /^[^/]*\/v[12]$/.test(plain) ? hostOfKey(plain) : plain;
 }
 
 function hostOfKey(key: string): string {
