@@ -19,6 +19,8 @@ export interface RegistryOptions {
   readonly authFiles: readonly string[];
   /** Where credential helpers (docker-credential-NAME) are looked for. */
   readonly helperFolders: readonly string[];
+  /** containers' registries.conf, with the folder FILE.d beside it; undefined: none. */
+  readonly registriesFile: string | undefined;
   /** By which proxies hosts are reached. */
   readonly proxies: ProxySettings;
   /** Tried before the default registry when images are pulled: "host" or "host:port". */
@@ -56,6 +58,7 @@ export function registryOptions(
       'dockerConfigFolder' in given ? given.dockerConfigFolder : dockerConfigFolder(environment),
     authFiles: given.authFiles ?? ('dockerConfigFolder' in given ? [] : authFiles(environment)),
     helperFolders: given.helperFolders ?? programFolders,
+    registriesFile: 'registriesFile' in given ? given.registriesFile : '/etc/containers/registries.conf',
     proxies: proxySettings(given.proxies ?? { proxy: 'environment', noProxy: [] }, environment),
     mirror: given.mirror,
     warn: given.warn ?? (() => undefined),

@@ -13,6 +13,7 @@ import { withIndexDigests } from '../store/index-file.ts';
 import { pullScope } from './api.ts';
 import { blobSource, hasBlob } from './blobs.ts';
 import { RegistryClient } from './client.ts';
+import { type Place, placesOf, type RegistryRule, readRegistries, ruleFor } from './conf/registries.ts';
 import { RegistryError } from './failure.ts';
 import { fetchImage, type RemoteImage } from './manifests.ts';
 import { type PartialRegistryOptions, type RegistryOptions, registryOptions } from './options.ts';
@@ -72,18 +73,40 @@ export async function pullImage(
   const registry = registryOptions(options.registry);
   const remote = parseRemoteName(name, registry.defaultRegistry);
   const job = { store, name, remote, options };
+  const rule = ruleFor(await readRegistries(registry), remote);
+  if (rule?.blocked === true) throw blocked(remote, rule);
+  const places = rule === undefined ? [{ name: remote, insecure: false }] : placesOf(rule, remote);
   const mirror = mirrorOf(remote, registry);
-  if (mirror !== undefined) {
+  const mirrors = [
+    ...(mirror === undefined ? [] : [{ name: mirror, insecure: false }]),
+    ...places.slice(0, -1),
+  ];
+  for (const place of mirrors) {
     const limits = { ...registry.limits, attempts: Math.min(registry.limits.attempts, mirrorAttempts) };
     try {
-      const pulled = await pullFrom(job, mirror, { ...registry, limits });
-      return { ...pulled, mirror: mirror.registry };
+      const pulled = await pullFrom(job, place.name, { ...reaching(place, registry), limits });
+      return { ...pulled, mirror: place.name.registry };
     } catch (error) {
       if (options.signal?.aborted === true || !isOfMirror(error)) throw error;
       registry.warn(error);
     }
   }
-  return await pullFrom(job, remote, registry);
+  const own = places.at(-1) ?? { name: remote, insecure: false };
+  return await pullFrom(job, own.name, reaching(own, registry));
+}
+
+/** TLS is tried first, and a certificate that nobody vouches for is not believed, whatever the file says. */
+function reaching({ name, insecure }: Place, registry: RegistryOptions): RegistryOptions {
+  if (!insecure) return registry;
+  return { ...registry, plainHttpHosts: [...registry.plainHttpHosts, name.registry] };
+}
+
+function blocked(remote: RemoteName, { file }: RegistryRule): RegistryError {
+  return new RegistryError('refused', {
+    what: describeRemoteName(remote),
+    why: `pulls from there are blocked in ${file}`,
+    hint: 'Take "blocked" out of the file where that is no longer wanted.',
+  });
 }
 
 /** A mirror that is down must not cost what a registry that is down may. */

@@ -1,7 +1,7 @@
 // A mirror before the default registry: used where it serves, passed over where it does not, and never told what
 // is the registry's own.
 
-import { writeFile } from 'node:fs/promises';
+import { chmod, writeFile } from 'node:fs/promises';
 import type { ServerResponse } from 'node:http';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { pullImage } from '../../../src/images/registry/pull.ts';
@@ -161,6 +161,89 @@ describe('a mirror', () => {
     const { pulled, warnings } = await pull(origin, mirror, `lab/base@${image.manifest.digest}`);
     expect(pulled.digest).toBe(image.manifest.digest);
     expect(warnings).toMatchObject([{ code: 'E_IMAGE_BROKEN' }]);
+  });
+});
+
+describe.skipIf(lacks('docker-registry', 'skopeo'))('a registries.conf', () => {
+  const written = async (text: string): Promise<string> => {
+    const file = scratch.path('registries.conf');
+    await writeFile(file, text);
+    return file;
+  };
+  const theirs = (file: string, name: string): Promise<string> =>
+    skopeo(
+      scratch.folder,
+      '--registries-conf',
+      file,
+      'inspect',
+      '--no-tags',
+      '--format',
+      '{{.Digest}}',
+      `docker://${name}`,
+    );
+
+  it('has its way as with skopeo: other places, mirrors, and what is blocked', async () => {
+    await using origin = await RealRegistry.start(scratch.path('origin'));
+    await using mirror = await RealRegistry.start(scratch.path('mirror'));
+    for (const [name, made, { host }] of [
+      ['one', image, mirror],
+      ['two', newer, origin],
+    ] as const) {
+      const layout = await writeLayout(scratch.path(name), made);
+      const target = `docker://${host}/cache/lab/${name}:1`;
+      await skopeo(scratch.folder, 'copy', '--dest-tls-verify=false', `oci:${layout}:test`, target);
+    }
+    const file = await written(`
+      unqualified-search-registries = ["docker.io"] # not ours to decide
+      [[registry]]
+      prefix = "registry.example"
+      location = "${origin.host}/cache"
+      insecure = true
+      [[registry.mirror]]
+      location = '${mirror.host}/cache'
+      insecure = true
+      [[registry]]
+      location = "registry.example/lab/secret"
+      blocked = true
+    `);
+    await using store = await scratch.openStore();
+    const warnings: DockershError[] = [];
+    const registry = {
+      certificateFolders: [],
+      dockerConfigFolder: undefined,
+      registriesFile: file,
+      warn: (failure: DockershError) => warnings.push(failure),
+    };
+    for (const [name, made, from] of [
+      ['one', image, mirror.host],
+      ['two', newer, undefined],
+    ] as const) {
+      const pulled = await pullImage(store, `registry.example/lab/${name}:1`, { registry });
+      expect(pulled).toMatchObject({ name: `registry.example/lab/${name}:1`, digest: made.manifest.digest });
+      expect(pulled.mirror).toBe(from);
+      expect((await theirs(file, `registry.example/lab/${name}:1`)).trim()).toBe(made.manifest.digest);
+    }
+    expect(warnings).toMatchObject([{ code: 'E_NOT_FOUND' }]);
+    const secret = 'registry.example/lab/secret/one:1';
+    await expect(pullImage(store, secret, { registry })).rejects.toMatchObject({
+      code: 'E_USAGE',
+      message: expect.stringContaining(`blocked in ${file}`),
+    });
+    await expect(theirs(file, secret)).rejects.toThrow('blocked');
+  });
+
+  it('that cannot be understood, or be trusted, stops a pull', async () => {
+    await using store = await scratch.openStore();
+    const pulling = async (text: string, mode = 0o644): Promise<unknown> => {
+      const registriesFile = await written(text);
+      await chmod(registriesFile, mode);
+      const registry = { certificateFolders: [], dockerConfigFolder: undefined, registriesFile };
+      return await pullImage(store, '127.0.0.1:1/lab/base:1', { registry });
+    };
+    await expect(pulling('[[registry]]\nblocked = maybe\n')).rejects.toThrow('line 2: a value of a kind');
+    await expect(pulling('[[registry]]\nblocked = "yes"\n')).rejects.toThrow('registry.0.blocked');
+    await expect(pulling('', 0o666)).rejects.toMatchObject({ code: 'E_UNTRUSTED_PATH' });
+    await expect(pulling('')).rejects.toMatchObject({ code: 'E_REGISTRY' });
   });
 });
 
