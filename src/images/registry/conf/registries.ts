@@ -24,7 +24,11 @@ const rule = z.looseObject({
   mirror: z.array(mirror).default([]),
 });
 export type RegistryRule = z.infer<typeof rule> & { readonly file: string };
-const registriesFile = z.looseObject({ registry: z.array(rule).default([]) });
+const registriesFile = z.looseObject({
+  registry: z.array(rule).default([]),
+  // Where version 1 had what is blocked, among others.
+  registries: z.never({ error: 'this is version 1 of the format, and only version 2 is read' }).optional(),
+});
 
 const maxBytes = 1024 * 1024;
 
