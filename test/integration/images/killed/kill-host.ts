@@ -110,8 +110,8 @@ export class KillHost {
       'ids.json',
       'images',
       'last-good-policy.json',
-      'reserve',
       'network.json',
+      'reserve',
       'users',
     ]);
     expect((await readdir(store)).sort(), about).toEqual(
