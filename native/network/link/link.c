@@ -201,6 +201,17 @@ int link_make(const struct net_plan *plan, int route, int namespace, struct err 
     return netlink_send(route, &batch, FAILURE_NETWORK, err);
 }
 
+int link_remove(const struct net_plan *plan, int route, struct err *err) {
+    __attribute__((cleanup(netlink_free))) struct netlink_batch batch = {0};
+    struct err gone = {0};
+    const struct ifinfomsg info = {.ifi_index = index_of(plan->link, route, &gone)};
+    if (info.ifi_index < 0)
+        return 0;
+    netlink_begin(&batch, RTM_DELLINK, 0, &info, sizeof info, "remove the link", plan->link);
+    (void)netlink_send(route, &batch, FAILURE_NETWORK, err); // whether it has gone counts
+    return index_of(plan->link, route, &gone) < 0 ? 0 : -1;
+}
+
 int link_inside(const struct net_plan *plan, int route, struct err *err) {
     __attribute__((cleanup(netlink_free))) struct netlink_batch batch = {0};
     int index = index_of(LINK_INSIDE, route, err);

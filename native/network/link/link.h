@@ -18,6 +18,9 @@
 // From the host's namespace, where `route` (netlink.h) has been opened: makes both ends, the one inside
 // `namespace` down, the host's up, with the routes to the sandbox and the rate into it.
 int link_make(const struct net_plan *plan, int route, int namespace, struct err *err);
+// Takes both ends away, where they are there: an earlier sandbox's network may be held by a process that is
+// not in it, of sshd's for instance.
+int link_remove(const struct net_plan *plan, int route, struct err *err);
 // From inside the sandbox's namespace, where `route` has been opened as well: addresses, the ways out, and
 // the rate out of the sandbox. From its end on packets go out, so that whatever keeps them back must be there
 // already.

@@ -15,7 +15,6 @@
 #include "client.h"
 #include "connection/join.h"
 #include "connection/view.h"
-#include "control/tell.h"
 #include "session/notice.h"
 
 // For sshd to pass on how sessions ended, and then for it to end.
@@ -39,8 +38,11 @@ int connection_poll(void) {
     return watched;
 }
 
+// Where there has never been one, no page of the lists is touched.
 size_t connection_count(void) {
     size_t count = 0;
+    if (watched < 0)
+        return 0;
     for (size_t index = 0; index < MAX_CONNECTIONS; index++)
         count += connections[index].used ? 1 : 0;
     return count;
@@ -55,22 +57,6 @@ void connection_state(struct wire_writer *writer) {
         int length = snprintf(line, sizeof line, "%s%c%s", connection->id, 0, connection->note);
         wire_put(writer, TAG_CONNECTION_OPEN, line, (size_t)length);
     }
-}
-
-// `connection`: what goes back to the daemon; or CLOSED_FD.
-static bool answer(const struct supervisor *supervisor, enum wire_type type, const char *id,
-                   const struct err *err, int connection) {
-    uint8_t bytes[1024];
-    char text[400];
-    struct wire_writer writer;
-    wire_start(&writer, bytes, sizeof bytes, type);
-    wire_put_text(&writer, TAG_ID, id);
-    if (err->code != FAILURE_NONE) {
-        err_text(err, text, sizeof text);
-        wire_put_u32(&writer, TAG_FAILURE, (uint32_t)err->code);
-        wire_put_text(&writer, TAG_TEXT, text);
-    }
-    return tell_daemon(supervisor, &writer, connection);
 }
 
 static int watch(int fd) {
@@ -92,7 +78,7 @@ static void release(struct supervisor *supervisor, struct connection *connection
     close_fd_at(&connection->socket);
     close_fd_at(&connection->witness);
     view_release(connection->view);
-    (void)answer(supervisor, MSG_CONNECTION_ENDED, connection->id, err, CLOSED_FD);
+    (void)join_answer(supervisor, MSG_CONNECTION_ENDED, connection->id, err, CLOSED_FD);
     *connection = (struct connection){0};
     supervisor_linger(supervisor);
 }
@@ -204,14 +190,14 @@ void connection_start(struct supervisor *supervisor, struct wire_reader *reader,
         monitor = join_receive(fds[0], &err);
     struct connection *place = free_connection();
     if (err.code != FAILURE_NONE || place == NULL) {
-        (void)answer(supervisor, MSG_REFUSED, one.id, &err, count == 1 ? fds[0] : CLOSED_FD);
+        (void)join_answer(supervisor, MSG_REFUSED, one.id, &err, count == 1 ? fds[0] : CLOSED_FD);
         parts_free(&parts);
         return;
     }
     *place = one;
     place->socket = take_fd(&fds[0]);
     supervisor->linger_at_ns = NEVER;
-    (void)answer(supervisor, MSG_ACCEPTED, one.id, &err, CLOSED_FD);
+    (void)join_answer(supervisor, MSG_ACCEPTED, one.id, &err, CLOSED_FD);
     begin(supervisor, place, monitor, &parts);
     parts_free(&parts);
 }
@@ -240,6 +226,8 @@ void connection_hear(struct supervisor *supervisor) {
 
 uint64_t connection_next(void) {
     uint64_t next = NEVER;
+    if (watched < 0)
+        return NEVER;
     for (size_t index = 0; index < MAX_VIEWS; index++) {
         const struct view *view = view_at(index);
         if (view != NULL && view->answer >= 0 && view->give_up_at_ns < next)
@@ -292,6 +280,8 @@ void connection_end_all(const struct supervisor *supervisor) {
             close_fd_at(&connection->socket);
     }
     wait_until(monotonic_ns() + END_NS);
+    if (supervisor->spec.network == NET_PRIVATE)
+        network_remove(&supervisor->spec.plan);
     for (size_t index = 0; index < MAX_CONNECTIONS; index++)
         if (connections[index].used)
             close_fd_at(&connections[index].socket);

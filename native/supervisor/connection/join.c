@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 
 #include "cleanup.h"
-#include "wire.h"
+#include "control/tell.h"
 
 // A mount namespace of the host's, and not one of some user namespace's: not a sandbox's own.
 static bool is_monitor(int monitor) {
@@ -39,4 +39,19 @@ int join_receive(int socket, struct err *err) {
     return good ? fds[0]
                 : err_plain(err, FAILURE_PROTOCOL, "who wants to join has no mount namespace of this host",
                             NULL);
+}
+
+bool join_answer(const struct supervisor *supervisor, enum wire_type type, const char *id,
+                 const struct err *err, int connection) {
+    uint8_t bytes[1024];
+    char text[400];
+    struct wire_writer writer;
+    wire_start(&writer, bytes, sizeof bytes, type);
+    wire_put_text(&writer, TAG_ID, id);
+    if (err->code != FAILURE_NONE) {
+        err_text(err, text, sizeof text);
+        wire_put_u32(&writer, TAG_FAILURE, (uint32_t)err->code);
+        wire_put_text(&writer, TAG_TEXT, text);
+    }
+    return tell_daemon(supervisor, &writer, connection);
 }

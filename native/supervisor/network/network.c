@@ -67,7 +67,7 @@ static int fill(struct network *network, const struct net_plan *plan, struct err
 static int make(struct network *network, const struct net_plan *plan, pid_t init_pid, struct err *err) {
     cleanup_places struct places places = {CLOSED_FD, CLOSED_FD};
     cleanup_fd int route = netlink_open(NETLINK_ROUTE, err);
-    if (route < 0 || open_places(&places, init_pid, err) != 0 ||
+    if (route < 0 || open_places(&places, init_pid, err) != 0 || link_remove(plan, route, err) != 0 ||
         link_make(plan, route, places.sandbox, err) != 0 || enter(places.sandbox, err) != 0)
         return -1;
     int filled = fill(network, plan, err);
@@ -164,6 +164,13 @@ int network_change(struct network *network, const struct net_plan *plan, const s
 int network_count(const struct net_plan *plan, struct link_traffic *traffic, struct err *err) {
     cleanup_fd int route = netlink_open(NETLINK_ROUTE, err);
     return route < 0 ? -1 : link_traffic(plan, route, traffic, err);
+}
+
+void network_remove(const struct net_plan *plan) {
+    struct err ignored = {0};
+    cleanup_fd int route = netlink_open(NETLINK_ROUTE, &ignored);
+    if (route >= 0)
+        (void)link_remove(plan, route, &ignored);
 }
 
 void network_close(struct network *network) {

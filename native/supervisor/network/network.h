@@ -47,4 +47,6 @@ int network_publish(struct network *network, const struct net_plan *plan, pid_t 
 // A child has ended: where it was what publishes ports, another one is started at publish_at_ns.
 void network_reap(struct network *network);
 int network_count(const struct net_plan *plan, struct link_traffic *traffic, struct err *err);
+// Takes the link away from whoever still holds the sandbox's network namespace.
+void network_remove(const struct net_plan *plan);
 void network_close(struct network *network);

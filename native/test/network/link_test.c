@@ -147,6 +147,18 @@ static void test_again_at_once(void) {
     CHECK(links_here() == 1);
 }
 
+// What still holds the namespace does not keep the link.
+static void test_held(void) {
+    struct net_plan plan = plan_of("dsha-1", true);
+    struct err err = {0};
+    unsigned before = links_here();
+    CHECK(link_remove(&plan, route, &err) == 0);
+    int held = make(&plan);
+    CHECK(links_here() == before + 1);
+    CHECK(link_remove(&plan, route, &err) == 0 && links_here() == before);
+    (void)close(held);
+}
+
 static void test_failures(void) {
     struct err err = {0};
     struct net_plan plan = plan_of("dsha-3", true);
@@ -167,6 +179,7 @@ int main(void) {
     test_both_families();
     test_four_alone();
     test_again_at_once();
+    test_held();
     test_failures();
     (void)printf("link_test: ok\n");
     return 0;
