@@ -26,14 +26,6 @@
 #define END_PATIENCE_MS 5000u
 #define TEARDOWN_PATIENCE_MS 30000u
 
-int milliseconds_until(uint64_t deadline) {
-    uint64_t now = monotonic_ns();
-    if (deadline <= now)
-        return 0;
-    uint64_t left = (deadline - now) / 1000000u + 1;
-    return left > 1000000u ? 1000000 : (int)left;
-}
-
 // True when no child is left: everything inside, our own processes, and those that close what clients sent.
 static bool reap_for(const struct supervisor *supervisor, uint64_t milliseconds) {
     uint64_t deadline = monotonic_ns() + milliseconds * 1000000u;
@@ -114,13 +106,6 @@ _Noreturn void supervisor_leave(struct supervisor *supervisor) {
     cgroups_remove(&supervisor->cgroups);
     remove_control_socket(supervisor);
     _exit(0);
-}
-
-void supervisor_linger(struct supervisor *supervisor) {
-    if (supervisor->state != STATE_RUNNING || session_count(supervisor) + connection_count() > 0)
-        return;
-    uint64_t stay_ms = supervisor->spec.linger_ms;
-    supervisor->linger_at_ns = stay_ms == UINT64_MAX ? NEVER : monotonic_ns() + stay_ms * 1000000u;
 }
 
 void supervisor_end_when_alone(const struct supervisor *supervisor) {

@@ -65,3 +65,12 @@ static inline uint64_t monotonic_ns(void) {
     (void)clock_gettime(CLOCK_MONOTONIC, &now);
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
+
+// Of monotonic_ns(), for poll(2).
+static inline int milliseconds_until(uint64_t deadline) {
+    uint64_t now = monotonic_ns();
+    if (deadline <= now)
+        return 0;
+    uint64_t left = (deadline - now) / 1000000u + 1;
+    return left > 1000000u ? 1000000 : (int)left;
+}

@@ -92,12 +92,8 @@ _Noreturn void supervisor_leave(struct supervisor *supervisor);
 // Asks all processes in the sandbox to end, and kills those that are left after the grace. `why`: what those
 // inside are told, cut to WHY_BYTES; NULL: nobody is inside.
 void supervisor_stop(struct supervisor *supervisor, const char *why);
-// Where nobody is there any more: from now on it stays as long as it lingers.
-void supervisor_linger(struct supervisor *supervisor);
 // Asks PID 1 to look whether it is alone, and to end when it is.
 void supervisor_end_when_alone(const struct supervisor *supervisor);
-// Of monotonic_ns(), for poll(2).
-int milliseconds_until(uint64_t deadline);
 
 // build.c
 // Starts the spawner, which closes what it inherits of the supervisor's.
@@ -121,4 +117,6 @@ void session_deadline(struct supervisor *supervisor, struct session *session);
 // Ends a session whose time is over.
 void session_check_time(struct supervisor *supervisor, struct session *session);
 size_t session_count(const struct supervisor *supervisor);
+// Where nobody is there any more, no connection of sshd's either: from now on it stays as long as it lingers.
+void supervisor_linger(struct supervisor *supervisor);
 void session_report_all(struct supervisor *supervisor);

@@ -11,6 +11,7 @@
 #include "cleanup.h"
 #include "client.h"
 #include "closing.h"
+#include "connection/connection.h"
 #include "session/notice.h"
 #include "session/session.h"
 #include "session/time.h"
@@ -22,6 +23,13 @@ size_t session_count(const struct supervisor *supervisor) {
     for (size_t index = 0; index < supervisor->reached; index++)
         count += supervisor->sessions[index].used && !supervisor->sessions[index].ended ? 1 : 0;
     return count;
+}
+
+void supervisor_linger(struct supervisor *supervisor) {
+    if (supervisor->state != STATE_RUNNING || session_count(supervisor) + connection_count() > 0)
+        return;
+    uint64_t stay_ms = supervisor->spec.linger_ms;
+    supervisor->linger_at_ns = stay_ms == UINT64_MAX ? NEVER : monotonic_ns() + stay_ms * 1000000u;
 }
 
 static bool send_report(struct supervisor *supervisor, const struct report *report) {
