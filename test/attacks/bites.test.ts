@@ -70,6 +70,7 @@ beforeAll(async () => {
         'dockersh-layer',
         'dockersh-relay',
         'dockersh-attack',
+        'dockersh-stand-in',
         'addon.node',
       ]) {
         await cp(join(buildFolder, file), join(target, file), { preserveTimestamps: true });

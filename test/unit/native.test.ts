@@ -13,6 +13,8 @@ const programs = [
   'dockersh-init',
   'dockersh-layer',
   'dockersh-relay',
+  'dockersh-keys',
+  'dockersh-stand-in',
 ];
 
 /** Types of the program headers of a 64-bit little-endian ELF file (elf(5)). */
