@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "session/agent.h"
 #include "session/streams.h"
 #include "sys.h"
 
@@ -227,6 +228,14 @@ static _Noreturn void run(struct plan *plan, struct slot *slot) {
     _exit(EXIT_OURS);
 }
 
+// In place of the agent of this connection, an address that follows the user's newest one (session/agent.c).
+static void follow_agent(struct plan *plan) {
+    char *assignment = agent_follow(plan->environment);
+    for (size_t index = 0; assignment != NULL && index < plan->environment_count; index++)
+        if (strncmp(plan->environment[index], "SSH_AUTH_SOCK=", strlen("SSH_AUTH_SOCK=")) == 0)
+            plan->environment[index] = assignment;
+}
+
 // Whoever came by ssh is told of the terminal by its name inside; sshd's own names one of the host.
 static void name_terminal(struct plan *plan, int number) {
     static char entry[48];
@@ -262,6 +271,7 @@ _Noreturn void child_run(struct wire_reader *reader, const struct child_ends *en
         give_up(slot, "take the terminal", NULL);
     (void)umask(plan.mask & 0777);
     name_terminal(&plan, streams.number);
+    follow_agent(&plan);
     show_banner(&plan, streams.tty);
     enter_folder(&plan);
     // Last, because none of these limits is meant for our own work before it.
