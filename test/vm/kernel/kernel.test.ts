@@ -11,6 +11,7 @@ import { cpuTests } from './cpu.ts';
 import { diskTests } from './disk.ts';
 import { memoryTests } from './memory.ts';
 import { nestingTests } from './nesting.ts';
+import { networkTests } from './network.ts';
 import { accounts, OnKernel, patience, sandboxes, testMs, users } from './on-kernel.ts';
 import { ownDoorTests } from './own-door.ts';
 
@@ -69,6 +70,7 @@ describe.each(suites.filter((suite) => wanted.includes(suite)))('on the kernel o
   cgroupTests(on);
   nestingTests(on);
   apparmorTests(on, () => machine);
+  networkTests(on);
 
   it('after the power was cut while everybody wrote, every sandbox starts again and images verify', async () => {
     const writers = await inGroups(users, async (user) => {
