@@ -93,6 +93,8 @@ _Noreturn void supervisor_leave(struct supervisor *supervisor) {
         supervisor->shared->let_go = supervisor->asked; // those who close wait for nobody any more
     }
     notice_last(supervisor);
+    if (supervisor->state == STATE_RUNNING)
+        tell_stopping(supervisor);
     let_clients_go(supervisor);
     connection_end_all(supervisor);
     cgroups_free_disks(&supervisor->cgroups, &supervisor->spec);
@@ -112,13 +114,14 @@ void supervisor_end_when_alone(const struct supervisor *supervisor) {
     (void)send(supervisor->init, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL); // a full queue says the same
 }
 
-void supervisor_stop(struct supervisor *supervisor, const char *why) {
+void supervisor_stop(struct supervisor *supervisor, enum cause cause, const char *why) {
     if (supervisor->state != STATE_RUNNING)
         return;
     pause_end(supervisor); // what stands still hears nothing
     supervisor->state = STATE_STOPPING;
     supervisor->linger_at_ns = NEVER;
     supervisor->kill_at_ns = monotonic_ns() + supervisor->spec.stop_grace_ms * 1000000u;
+    supervisor->cause = cause;
     tell_stopping(supervisor);
     (void)snprintf(supervisor->why, sizeof supervisor->why, "%s", why != NULL ? why : "");
     notice_end(supervisor);

@@ -61,7 +61,7 @@ static void children_exited(void) {
     struct signalfd_siginfo ignored;
     while (read(self.signals, &ignored, sizeof ignored) == sizeof ignored) {
         if (ignored.ssi_signo == SIGTERM)
-            supervisor_stop(&self, "Your sandbox is being stopped, as are all on this host.");
+            supervisor_stop(&self, CAUSE_SHUTDOWN, "Your sandbox is being stopped, as are all on this host.");
     }
     closing_check();
     // Zombies that a session still needs stay; they must not hide the ones behind them, so each
@@ -142,7 +142,7 @@ static void pass_deadlines(void) {
     networking_due(&self, now);
     connection_due(&self, now);
     if (idle_end_ns() <= now)
-        supervisor_stop(&self, NULL);
+        supervisor_stop(&self, CAUSE_LINGER, NULL);
 }
 
 static void wait_and_handle(void) {

@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "cause.h"
 #include "cgroup/cgroup.h"
 #include "network/network.h"
 #include "shared.h"
@@ -19,11 +20,12 @@
 
 struct session {
     bool used;
-    bool started; // the spawner has been asked for it; its pid appears in the shared slot
-    bool taken;   // its process was seen to have received the login: what the client says now is for us
-    bool hung_up; // its client is gone, and its process group has been told
-    bool told;    // why the sandbox ends, on its terminal
-    bool ended;   // its leader has exited and its client has been told
+    bool started;     // the spawner has been asked for it; its pid appears in the shared slot
+    bool taken;       // its process was seen to have received the login: what the client says now is for us
+    bool hung_up;     // its client is gone, and its process group has been told
+    bool told;        // why the sandbox ends, on its terminal
+    bool ended;       // its leader has exited and its client has been told
+    enum cause cause; // of an end that was not its program's own; CAUSE_NONE: none yet
     char id[ID_BYTES];
     int connection; // to the login client
     int pts;        // kept open so that the master's end of file means the session's end
@@ -45,6 +47,7 @@ struct report {
     char id[ID_BYTES];
     uint32_t kind, code;
     enum failure failure; // FAILURE_NONE: its program was run
+    enum cause cause;
     uint64_t steps[4];
     char text[256];
 };
@@ -77,6 +80,7 @@ struct supervisor {
     struct session sessions[MAX_SESSIONS];
     size_t reached;      // none beyond has ever been used, and their pages stay untouched
     char why[WHY_BYTES]; // it ends, for those inside; empty: they need not know
+    enum cause cause;    // it ends, for the daemon
     uint64_t oom_kills;  // that they have been told of (cgroup/memory.h)
     struct report reports[MAX_REPORTS];
     size_t report_count;
@@ -91,7 +95,7 @@ _Noreturn void supervise(int control, int init_binary);
 _Noreturn void supervisor_leave(struct supervisor *supervisor);
 // Asks all processes in the sandbox to end, and kills those that are left after the grace. `why`: what those
 // inside are told, cut to WHY_BYTES; NULL: nobody is inside.
-void supervisor_stop(struct supervisor *supervisor, const char *why);
+void supervisor_stop(struct supervisor *supervisor, enum cause cause, const char *why);
 // Asks PID 1 to look whether it is alone, and to end when it is.
 void supervisor_end_when_alone(const struct supervisor *supervisor);
 

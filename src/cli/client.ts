@@ -20,6 +20,7 @@ import {
   adminVerbs,
 } from '../protocol/admin.ts';
 import { answeredFailure, CliFailure } from './failure.ts';
+import { whoAsks } from './host/who.ts';
 
 export interface CallOptions<Verb extends AdminVerb = AdminVerb> {
   socketPath: string;
@@ -46,7 +47,7 @@ export async function callAdmin<Verb extends AdminVerb>(
 ): Promise<AdminResult<Verb>> {
   const socket = open(options);
   try {
-    socket.end(`${JSON.stringify({ version: adminProtocolVersion, verb, params })}\n`);
+    socket.end(`${JSON.stringify({ version: adminProtocolVersion, verb, by: whoAsks(), params })}\n`);
     return await lastAnswer(socket, verb, options);
   } catch (error) {
     throw explain(error, options);

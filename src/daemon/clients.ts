@@ -18,9 +18,10 @@ export interface Clients {
 }
 
 export function openClients(parts: LoginParts): Clients {
-  const { engine, users, history, log } = parts;
+  const { engine, users, history, records, log } = parts;
   const service = new LoginService(parts);
-  const refusals = LoginRefusals.start({ engine, history, log });
+  const nameOf = (uid: Uid): string | undefined => engine.nameOf(uid) ?? users.nameOf(uid);
+  const refusals = new LoginRefusals({ engine, history, records, nameOf });
   const joins = new JoinConnections({
     ...{ engine, refusals, log },
     join: async (incoming) => await service.join(incoming),
@@ -45,7 +46,7 @@ export interface ListeningPlace {
 /** From here on somebody can log in. `uids`: who has a sandbox already. */
 export function listenTo(place: ListeningPlace, { logins, joins }: Clients, uids: readonly Uid[]): Doors {
   const { run, inherited, sockets, parts, log } = place;
-  const failed = (error: unknown): void => log.error({ err: error }, 'connection');
+  const failed = (error: unknown): void => log.error({ err: error }, 'a login could not be received');
   const doors = parts.use(Doors.in(run, (accepted) => logins.accept(accepted), log));
   for (const uid of uids) doors.open(uid);
   const exec = inherited.get('exec') ?? SeqpacketListener.bind(sockets.exec, 0o600);

@@ -45,7 +45,9 @@ function fieldName(key: string): string {
 
 const text = (value: unknown): string => (typeof value === 'string' ? value : JSON.stringify(value));
 
-function messageOf({ msg, err }: Record<string, unknown>): string {
+/** A record (records/record.ts) has its reason in its sentence; of anything else the fault's message is the reason. */
+function messageOf({ msg, err, event }: Record<string, unknown>): string {
+  if (typeof msg === 'string' && event !== undefined) return msg;
   const said = typeof msg === 'string' ? msg : '';
   const why = typeof err === 'object' && err !== null && 'message' in err ? `: ${String(err.message)}` : '';
   return `${said}${why}`;

@@ -64,19 +64,22 @@ async function main(): Promise<void> {
   process.on('SIGHUP', () => {}); // the policy is read again by itself
   const running = await start(options, service, log);
   using manager = new ServiceManager(service, log);
-  log.info({ version, node: process.version, run: options.run, cgroup: running.cgroups.mode }, 'ready');
+  log.info(
+    { version, node: process.version, run: options.run, cgroup: running.cgroups.mode },
+    `dockershd ${version} is ready`,
+  );
   manager.ready(statusOf(running.policy));
   running.policy.whenFaultChanges(() => manager.status(statusOf(running.policy)));
   const signal = await stopping.promise;
   manager.stopping();
-  log.info({ signal }, 'stopping');
+  log.info({ signal }, `dockershd ends: ${signal}`);
   if (options.stopSandboxesOnExit) {
     await running.engine.stopAll();
     await running.networks.withdraw();
   }
   await running.parts.disposeAsync();
   if (options.stopSandboxesOnExit) await running.cgroups.remove();
-  log.info('stopped');
+  log.info('dockershd has ended; sandboxes run on');
 }
 
 try {

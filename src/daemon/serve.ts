@@ -6,27 +6,26 @@ import type { ImageStore } from '../images/store/image-store.ts';
 import { removeOrWarn } from '../images/upkeep/sweep.ts';
 import { CgroupHost } from '../isolation/cgroup/host.ts';
 import { diskOf } from '../isolation/disk.ts';
-import type { Engine, EngineEvents } from '../isolation/engine.ts';
+import type { Engine } from '../isolation/engine.ts';
 import { HostChanges } from '../isolation/host-changes.ts';
 import type { Networks } from '../isolation/network/networks.ts';
 import type { NetworkState } from '../isolation/network/state.ts';
 import { Sandboxes } from '../isolation/sandbox/sandboxes.ts';
 import { Users } from '../isolation/users.ts';
-import { laterOnce } from '../lib/async/later-once.ts';
-import type { Logger } from '../lib/log.ts';
+import { type Logger, withNames } from '../lib/log.ts';
+import type { Uid } from '../lib/values/uid.ts';
 import { LayerAccess } from '../users/access.ts';
 import { Accounts } from '../users/accounts.ts';
 import { UserLayers } from '../users/layers.ts';
 import type { UserStore } from '../users/store.ts';
+import { askedBy } from './admin/asked-by.ts';
 import { networksOf } from './admin/network.ts';
 import { serveAdmin } from './admin/socket.ts';
 import { type Clients, listenTo, openClients } from './clients.ts';
 import { claimSockets, type SocketPaths } from './installation.ts';
 import { Admission } from './login/admission.ts';
 import type { Doors } from './login/doors.ts';
-import { LoginHistory } from './login/history.ts';
 import { InternalSftp } from './login/internal-sftp.ts';
-import { SessionLog } from './login/session-log.ts';
 import { SystemCalls } from './login/system-calls.ts';
 import { openNetworkState, openNetworks } from './networks.ts';
 import type { DaemonOptions } from './options.ts';
@@ -35,6 +34,8 @@ import { openPolicy } from './policy/open-policy.ts';
 import { OwnSettings } from './policy/own-settings.ts';
 import type { PolicyStore } from './policy/policy-store.ts';
 import { UserKeys } from './policy/user-keys.ts';
+import { type LoginRecords, openRecords } from './records/open-records.ts';
+import { eventsFor } from './sandbox-events.ts';
 import type { InheritedSockets } from './service-manager.ts';
 import { openStorage, type Storage } from './storage.ts';
 
@@ -57,8 +58,7 @@ interface Ground {
   readonly cgroups: CgroupHost;
   readonly networkState: NetworkState;
   readonly networks: Networks;
-  readonly history: LoginHistory;
-  readonly sessions: SessionLog;
+  readonly logins: LoginRecords;
   readonly users: Users;
   readonly log: Logger;
   /** Made later than what tells them of events. */
@@ -101,9 +101,11 @@ export async function serve(
 async function layGround(
   options: DaemonOptions,
   inherited: InheritedSockets,
-  log: Logger,
+  plainLog: Logger,
   parts: AsyncDisposableStack,
 ): Promise<Ground> {
+  const users = new Users();
+  const log = withNames(plainLog, (uid) => users.nameOf(uid as Uid));
   const networkState = await openNetworkState(options.state);
   const policy = parts.use(await openPolicy(options, networkState.defaultNetwork, log));
   // At a socket that systemd holds there always is somebody, and systemd starts one daemon only.
@@ -113,49 +115,15 @@ async function layGround(
     disk: diskOf(options.state),
   });
   const networks = parts.use(openNetworks(networkState, policy, { options, cgroups, log }));
-  const history = new LoginHistory();
-  const sessions = SessionLog.start(log);
-  const users = new Users();
+  const logins = openRecords(options.state, log, parts);
   return {
     ...{ options, inherited, sockets, parts, policy, cgroups, networkState, networks },
-    ...{ history, sessions, users, log, used: {} },
-  };
-}
-
-/** What of a sandbox's life the others hear. */
-function eventsFor({ history, sessions, used, log }: Ground, images: ImageStore): EngineEvents {
-  const sweepLater = laterOnce(60_000, () => {
-    images.collectGarbage().catch((error: unknown) => log.warn({ err: error }, 'unused layers stay for now'));
-  });
-  return {
-    sessionEnded: (end) => {
-      history.ended(end);
-      used.admission?.changed();
-      sessions.ended(end);
-      used.keys?.follow(end.uid);
-    },
-    connectionEnded: (end) => {
-      history.disconnected(end);
-      used.admission?.changed();
-      sessions.disconnected(end);
-    },
-    sandboxStarted: (started) => {
-      history.sandboxStarted(started);
-      sessions.sandboxStarted(started.uid);
-      used.doors?.open(started.uid);
-      used.live?.follow(started.uid); // the policy may have changed meanwhile
-    },
-    sandboxEnded: (uid) => {
-      used.doors?.close(uid);
-      used.keys?.follow(uid);
-      used.admission?.changed();
-      sweepLater();
-    },
+    ...{ logins, users, log, used: {} },
   };
 }
 
 async function openEngine(ground: Ground, { store, images }: Storage): Promise<Engine> {
-  const { options, parts, cgroups, networks, used, log } = ground;
+  const { options, parts, cgroups, networks, logins, used, log } = ground;
   const engine = parts.use(
     await Sandboxes.open({
       run: options.run,
@@ -163,10 +131,14 @@ async function openEngine(ground: Ground, { store, images }: Storage): Promise<E
       cgroups,
       networks,
       log,
-      events: eventsFor(ground, images),
+      events: eventsFor({ ...logins, used, images, log }),
+      byWhom: askedBy,
     }),
   );
   used.engine = engine;
+  logins.settle(
+    new Set(engine.loads().flatMap(({ sessions, connections }) => [...sessions, ...connections])),
+  );
   await keepDisks(store, engine, log);
   engine.renew(); // what happened while there was no daemon, nobody has told them
   const changed = (): void => {
@@ -217,17 +189,18 @@ async function openUserParts(
 }
 
 function openLogins(ground: Ground, { store }: Storage, engine: Engine, user: UserParts): Clients {
-  const { options, policy, users, networks, history, sessions, log } = ground;
+  const { options, policy, users, networks, log } = ground;
+  const { history, records } = ground.logins;
   const { layers, ownSettings, admission } = user;
   const internalSftp = new InternalSftp(options.sshdConfig, log);
   return openClients({
     ...{ policy, ownSettings, users, store, layers, systemCalls: new SystemCalls(), networks, engine },
-    ...{ history, admission, sessions, internalSftp, log },
+    ...{ history, admission, records, internalSftp, log },
   });
 }
 
 async function openAdmin(ground: Ground, storage: Storage, engine: Engine, user: UserParts): Promise<void> {
-  const { options, inherited, sockets, parts, policy, users, history, cgroups, log } = ground;
+  const { options, inherited, sockets, parts, policy, users, logins, cgroups, log } = ground;
   const { store, images } = storage;
   const { access, layers, ownSettings, live, keys } = user;
   const scratch = path.join(options.state, 'tmp');
@@ -243,7 +216,7 @@ async function openAdmin(ground: Ground, storage: Storage, engine: Engine, user:
     policy,
     ownSettings,
     networks: networksOf(engine, ground.networks, ground.networkState.defaultNetwork),
-    history,
+    history: logins.history,
     cgroup: cgroups.mode,
     scratch,
     paths: {

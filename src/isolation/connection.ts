@@ -2,6 +2,7 @@
 // sandbox, so that what sshd itself opens for it is inside.
 
 import type { DockershError } from '../lib/errors.ts';
+import type { EndCause } from '../lib/values/causes.ts';
 import type { Uid } from '../lib/values/uid.ts';
 import type { UserRecord } from './addon.ts';
 
@@ -23,4 +24,6 @@ export interface ConnectionEnd {
   readonly uid: Uid;
   /** Why it could not be joined; absent: it was. */
   readonly failure?: DockershError;
+  /** Why the sandbox has ended with it; absent: it ended by itself. */
+  readonly cause?: EndCause;
 }

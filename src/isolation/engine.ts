@@ -1,7 +1,6 @@
 // The one small interface that the rest of the program sees of sandboxes. Today one engine stands behind it
 // (sandboxes.ts); nothing above may know of namespaces or cgroups.
 
-import type { DockershError } from '../lib/errors.ts';
 import type { Network } from '../lib/network/network.ts';
 import type { AbsolutePath } from '../lib/values/absolute-path.ts';
 import type { Uid } from '../lib/values/uid.ts';
@@ -9,6 +8,7 @@ import type { ByteString } from '../lib/wire.ts';
 import type { Limits } from '../limits/limits.ts';
 import type { UserRecord } from './addon.ts';
 import type { ConnectionEnd, ConnectionSpec } from './connection.ts';
+import type { SandboxEnd, SandboxStart, SessionEnd } from './ends.ts';
 import type { IdMaps } from './ids.ts';
 import type { SandboxLink, Traffic } from './network/plan.ts';
 import type { Refused } from './network/refused.ts';
@@ -19,6 +19,7 @@ import type { ClientConnection, Disposer } from './socket/client-connection.ts';
 export type { Limits } from '../limits/limits.ts';
 export type { UserRecord } from './addon.ts';
 export type { ConnectionEnd, ConnectionSpec } from './connection.ts';
+export type { ByWhom, SandboxEnd, SandboxStart, SessionEnd } from './ends.ts';
 export { type IdMaps, rangeSize } from './ids.ts';
 export type { SandboxLink } from './network/plan.ts';
 export type { Refused } from './network/refused.ts';
@@ -164,23 +165,6 @@ export interface SessionStart {
   readonly imageDigest: string;
 }
 
-/** A session's end. */
-export interface SessionEnd {
-  readonly id: string;
-  readonly uid: Uid;
-  readonly outcome: { readonly kind: 'exit' | 'signal'; readonly code: number };
-  /** Why the program could not be started; undefined: it was. */
-  readonly failure: DockershError | undefined;
-  /** When the supervisor received, sent, forked and executed it; 0 for what did not happen. */
-  readonly stepsNs: readonly bigint[];
-}
-
-/** How a cold start went: name and time of each step, in order. */
-export interface SandboxStart {
-  readonly uid: Uid;
-  readonly steps: readonly { readonly name: string; readonly ns: bigint }[];
-}
-
 /** A private network, of a sandbox that runs. */
 export interface NetworkInfo {
   readonly user: string;
@@ -201,7 +185,8 @@ export interface EngineEvents {
   readonly sessionEnded: (end: SessionEnd) => void;
   readonly connectionEnded: (end: ConnectionEnd) => void;
   readonly sandboxStarted: (start: SandboxStart) => void;
-  readonly sandboxEnded: (uid: Uid) => void;
+  /** After the ends of its sessions. */
+  readonly sandboxEnded: (end: SandboxEnd) => void;
 }
 
 export interface Engine extends AsyncDisposable, Disposer {

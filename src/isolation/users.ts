@@ -32,6 +32,8 @@ const isName = (text: string): boolean => Buffer.byteLength(text) <= longestName
 export class Users {
   /** By what was asked for: two accounts can have one uid. */
   readonly #known = new Map<Uid | string, Remembered>();
+  /** However long ago; for the log. */
+  readonly #names = new Map<Uid, string>();
   readonly #pending = new Map<Uid | string, Promise<UserRecord | undefined>>();
 
   /** The account, without waiting; undefined where it has to be looked up. */
@@ -39,6 +41,11 @@ export class Users {
     const found = this.#known.get(user);
     if (found === undefined || found.untilMs < Date.now() || found.files !== filesNow()) return undefined;
     return found.record;
+  }
+
+  /** The name that the uid had when it was last looked up. */
+  nameOf(uid: Uid): string | undefined {
+    return this.#names.get(uid);
   }
 
   /** The account; undefined where the host has none. Many who ask for one at once share the look-up. */
@@ -53,6 +60,7 @@ export class Users {
     const files = filesNow();
     const record = await addon().lookupUser(user);
     if (record === null) return undefined;
+    this.#names.set(record.uid, record.name);
     this.#known.set(user, { record, untilMs: Date.now() + believedMs, files });
     return record;
   }

@@ -39,3 +39,13 @@ export function loggerTo(destination: DestinationStream, level: LogLevel): Logge
     destination,
   );
 }
+
+/** Has every line about a uid say the account's name as well, where it is known. */
+export function withNames(log: Logger, nameOf: (uid: number) => string | undefined): Logger {
+  const named = (fields: { uid?: unknown; user?: unknown }): object => {
+    const { uid, user } = fields;
+    const name = typeof uid === 'number' && user === undefined ? nameOf(uid) : undefined;
+    return name === undefined ? fields : { ...fields, user: name };
+  };
+  return log.child({}, { formatters: { log: named } });
+}

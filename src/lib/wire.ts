@@ -120,6 +120,7 @@ export const tags = {
   filtersAlone: 71,
   failure: 72,
   cgroupLift: 73,
+  cause: 74,
   netLink: 80,
   netAddress: 81,
   netResolver: 82,

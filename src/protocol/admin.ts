@@ -8,6 +8,7 @@
 // Times are ISO 8601 in UTC, sizes are bytes, `null` means "no limit" or "not known". Pure.
 
 import { z } from 'zod';
+import { type EndCause, endCauses } from '../lib/values/causes.ts';
 import { Uid } from '../lib/values/uid.ts';
 import { shownLimitsShape } from '../limits/shapes.ts';
 import { accountVerbs } from './admin-accounts.ts';
@@ -95,13 +96,17 @@ export const adminLogin = z.strictObject({
   at: timestamp,
   /** A session, or an ssh connection that sshd's module has joined to the sandbox. */
   what: z.enum(['session', 'connection']),
-  /** Of a connection, as sshd says: an address, and what has authenticated it. */
+  /** Where it came from: as sshd says of a connection, and as a session's own login does, which is never trusted. */
   from: z.string().nullable(),
+  /** What has authenticated a connection. */
   auth: z.string().nullable(),
   /** Whether the sandbox was running already (warm) or had to be started (cold). */
   kind: z.enum(['warm', 'cold']),
-  /** How it ended or where it stands: "running", "exit 0", "signal 9", or an error code. */
+  /** How it ended or where it stands: "running", "exit 0", "signal 9", an error code, or a cause without either. */
   outcome: z.string(),
+  /** Why the session ended; null: it runs, or there was none. */
+  cause: z.enum(endCauses as [EndCause, ...EndCause[]]).nullable(),
+  endedAt: timestamp.nullable(),
   /** How many of this user's ended so, one after the other; the record is the last one's. */
   count: z.int().min(1),
   steps: z.array(adminLoginStep),
@@ -137,7 +142,15 @@ export const adminVerbs = {
     result: z.strictObject({ user: userName, terminals: count }),
   },
   logins: {
-    params: z.strictObject({ id: loginId.optional(), limit: z.int().min(1).max(1000).optional() }),
+    params: z.strictObject({
+      id: loginId.optional(),
+      limit: z.int().min(1).max(1000).optional(),
+      /** A name or uid, and an address: those logins alone. */
+      user: userName.optional(),
+      from: z.string().min(1).max(64).optional(),
+      /** Those that were refused, or whose program could not be started. */
+      failed: z.boolean().optional(),
+    }),
     /** Newest first. */
     result: z.strictObject({ logins: z.array(adminLogin) }),
   },
@@ -164,6 +177,8 @@ export type AdminRequest = {
   [Name in AdminVerb]: {
     readonly version: typeof adminProtocolVersion;
     readonly verb: Name;
+    /** Who asks, as root's dockershctl says: the account that became root. Logged, never decided by. */
+    readonly by?: string | undefined;
     readonly params: AdminParams<Name>;
   };
 }[AdminVerb];
@@ -171,6 +186,7 @@ export type AdminRequest = {
 const envelope = z.strictObject({
   version: z.literal(adminProtocolVersion),
   verb: z.string().refine((verb): verb is AdminVerb => Object.hasOwn(adminVerbs, verb), 'no such verb'),
+  by: userName.optional(),
   params: z.unknown(),
 });
 

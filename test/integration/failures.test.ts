@@ -35,11 +35,12 @@ describe.skipIf(control)('a failure', () => {
   /** Of the failed session that nobody has asked about yet: its code and the log's reason. The log comes after the client's exit. */
   const ended = async (): Promise<{ code: unknown; why: unknown }> => {
     const failed = () =>
-      host.logRecords().filter(({ msg, failure }) => msg === 'session ended' && failure !== undefined);
+      host.logRecords().filter(({ event, code }) => event === 'session-closed' && code !== undefined);
     await waitUntil(() => failed().length > heard, 'the session’s end to be in the log');
     heard += 1;
     const record = failed()[heard - 1];
-    return { code: record?.['failure'], why: record?.['problem'] };
+    expect(record).toMatchObject({ cause: 'not-started' });
+    return { code: record?.['code'], why: record?.['reason'] };
   };
 
   beforeAll(async () => {

@@ -143,6 +143,13 @@ describe.each(suites)('on Debian %s', (suite) => {
       expect(entry).toMatchObject({ DOCKERSH_USER: 'ada', SYSLOG_IDENTIFIER: 'dockershd', PRIORITY: '6' });
       expect(entry['_SYSTEMD_UNIT']).toBe('dockershd.service');
     }
+    const [opened, closed] = ['session-opened', 'session-closed'].map((event) =>
+      entries.find(({ DOCKERSH_EVENT }) => DOCKERSH_EVENT === event),
+    );
+    expect(opened?.['MESSAGE']).toMatch(
+      /^session opened for ada from [\d.:a-f]+: .*, image \S+ \[[0-9a-f]+\]$/,
+    );
+    expect(closed?.['MESSAGE']).toMatch(/^session closed for ada from [\d.:a-f]+ after \S+: logged out/);
   });
 
   it("keeps sandboxes in a cgroup that is not the daemon's, under their users' names", async () => {

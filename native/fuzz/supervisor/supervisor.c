@@ -23,7 +23,7 @@ int kill(pid_t pid, int number) {
     return 0;
 }
 
-void supervisor_stop(struct supervisor *stopped, const char *why) {
+void supervisor_stop(struct supervisor *stopped, enum cause cause, const char *why) {
     (void)why;
     stopped->state = STATE_STOPPING;
 }

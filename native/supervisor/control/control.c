@@ -154,7 +154,7 @@ void control_message(struct supervisor *supervisor) {
             break;
         case MSG_STOP:
             text_in(&reader, text, sizeof text);
-            supervisor_stop(supervisor, text);
+            supervisor_stop(supervisor, CAUSE_STOPPED, text);
             break;
         case MSG_SAY:
             text_in(&reader, text, sizeof text);

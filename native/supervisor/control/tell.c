@@ -24,6 +24,7 @@ void tell_stopping(struct supervisor *supervisor) {
     struct wire_writer writer;
     uint8_t bytes[64];
     wire_start(&writer, bytes, sizeof bytes, MSG_STOPPING);
+    wire_put_u32(&writer, TAG_CAUSE, (uint32_t)supervisor->cause);
     (void)tell_daemon(supervisor, &writer, CLOSED_FD);
 }
 

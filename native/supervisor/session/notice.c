@@ -1,6 +1,7 @@
 #include "session/notice.h"
 
 #include <linux/sockios.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
 
@@ -69,17 +70,33 @@ void notice_end(struct supervisor *supervisor) {
         say(supervisor, supervisor->why, true);
 }
 
-const char *notice_of_end(struct supervisor *supervisor, const struct session *session, bool killed) {
+enum cause notice_cause(struct supervisor *supervisor, const struct session *session, uint32_t kind,
+                        uint32_t code) {
+    if (session->cause != CAUSE_NONE)
+        return session->cause;
+    if (supervisor->state == STATE_STOPPING)
+        return supervisor->cause;
+    if (kind == 1 && code == SIGKILL && memory_ran_out(&supervisor->cgroups, &supervisor->oom_kills))
+        return CAUSE_OUT_OF_MEMORY;
+    return kind == 1 ? CAUSE_SIGNAL : CAUSE_EXIT;
+}
+
+const char *notice_of_end(const struct supervisor *supervisor, const struct session *session,
+                          enum cause cause) {
     if (session->told)
         return "";
     if (supervisor->state == STATE_STOPPING && supervisor->why[0] != '\0')
         return supervisor->why;
-    return killed && memory_ran_out(&supervisor->cgroups, &supervisor->oom_kills) ? OUT_OF_MEMORY : "";
+    return cause == CAUSE_OUT_OF_MEMORY ? OUT_OF_MEMORY : "";
 }
 
 void notice_last(struct supervisor *supervisor) {
-    if (supervisor->why[0] == '\0' && memory_ran_out(&supervisor->cgroups, &supervisor->oom_kills))
+    if (supervisor->why[0] == '\0' && memory_ran_out(&supervisor->cgroups, &supervisor->oom_kills)) {
         (void)strcpy(supervisor->why, OUT_OF_MEMORY);
+        supervisor->cause = CAUSE_OUT_OF_MEMORY;
+    }
+    if (supervisor->cause == CAUSE_NONE)
+        supervisor->cause = CAUSE_INIT_ENDED;
     for (size_t index = 0; index < supervisor->reached && supervisor->why[0] != '\0'; index++) {
         struct session *session = &supervisor->sessions[index];
         if (has_begun(supervisor, session))

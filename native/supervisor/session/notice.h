@@ -12,8 +12,12 @@ void notice_exit(const struct session *session, uint32_t kind, uint32_t code, co
 void notice_say(struct supervisor *supervisor, const char *text);
 // As notice_say, of the sandbox's end.
 void notice_end(struct supervisor *supervisor);
-// What is said with the end of a session that nobody at it has asked for; "" for nothing. Valid until the
-// next call.
-const char *notice_of_end(struct supervisor *supervisor, const struct session *session, bool killed);
-// Ends the sessions that are still there, for a sandbox whose end there are words for.
+// Why a session ends whose program was run; `kind` and `code` as notice_exit has them.
+enum cause notice_cause(struct supervisor *supervisor, const struct session *session, uint32_t kind,
+                        uint32_t code);
+// What is said with the end of a session that nobody at it has asked for; "" for nothing. Valid as long as
+// the supervisor is.
+const char *notice_of_end(const struct supervisor *supervisor, const struct session *session,
+                          enum cause cause);
+// Ends the sessions that are still there, for a sandbox whose end there are words for, and settles its cause.
 void notice_last(struct supervisor *supervisor);

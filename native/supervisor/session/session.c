@@ -41,6 +41,7 @@ static bool send_report(struct supervisor *supervisor, const struct report *repo
     wire_put_u32(&writer, TAG_CODE, report->code);
     wire_put(&writer, TAG_STEPS, report->steps, sizeof report->steps);
     wire_put_u32(&writer, TAG_FAILURE, (uint32_t)report->failure);
+    wire_put_u32(&writer, TAG_CAUSE, (uint32_t)report->cause);
     wire_put_text(&writer, TAG_TEXT, report->text);
     return wire_send(supervisor->control, bytes, wire_finish(&writer, 0), NULL, 0) == 0;
 }
@@ -57,7 +58,7 @@ void session_report_all(struct supervisor *supervisor) {
 }
 
 static void report_end(struct supervisor *supervisor, const struct session *session, const struct slot *slot,
-                       uint32_t kind, uint32_t code, const char *text) {
+                       uint32_t kind, uint32_t code, enum cause cause, const char *text) {
     if (supervisor->report_count == MAX_REPORTS) // the oldest is the least wanted
         memmove(supervisor->reports, supervisor->reports + 1,
                 sizeof supervisor->reports[0] * --supervisor->report_count);
@@ -66,6 +67,7 @@ static void report_end(struct supervisor *supervisor, const struct session *sess
         .kind = kind,
         .code = code,
         .failure = slot->err.code,
+        .cause = cause,
         .steps = {session->received_ns, session->sent_ns, slot->forked_ns, slot->exec_ns},
     };
     (void)snprintf(report->id, sizeof report->id, "%s", session->id);
@@ -84,6 +86,7 @@ void session_conclude(struct supervisor *supervisor, struct session *session, ui
     struct slot *slot = &supervisor->shared->slots[session - supervisor->sessions];
     char detail[256] = "", text[320] = "";
     const char *words = text;
+    enum cause cause = CAUSE_NOT_STARTED;
     if (slot->err.code != FAILURE_NONE) {
         err_text(&slot->err, detail, sizeof detail);
         if (slot->err.code == FAILURE_PROCESSES)
@@ -98,13 +101,14 @@ void session_conclude(struct supervisor *supervisor, struct session *session, ui
         kind = 0;
         code = 125;
     } else {
-        words = notice_of_end(supervisor, session, kind == 1 && code == SIGKILL);
+        cause = notice_cause(supervisor, session, kind, code);
+        words = notice_of_end(supervisor, session, cause);
     }
     close_fd_at(&session->pts); // before the client hears of it: then the master has nothing more to wait for
     notice_exit(session, kind, code, words);
     closing_end(&session->connection, supervisor->spec.uid);
     session->ended = true;
-    report_end(supervisor, session, slot, kind, code, detail);
+    report_end(supervisor, session, slot, kind, code, cause, detail);
     supervisor_linger(supervisor);
 }
 
@@ -116,6 +120,8 @@ static pid_t leader_of(const struct supervisor *supervisor, const struct session
 // little later.
 static void hang_up(struct supervisor *supervisor, struct session *session) {
     pid_t leader = leader_of(supervisor, session);
+    if (session->cause == CAUSE_NONE && supervisor->state == STATE_RUNNING)
+        session->cause = CAUSE_HUNG_UP;
     closing_end(&session->connection, supervisor->spec.uid);
     close_fd_at(&session->pts);
     session->hung_up = leader > 1 && (kill(-leader, SIGHUP) == 0 || kill(leader, SIGHUP) == 0);
@@ -129,6 +135,7 @@ void session_check_time(struct supervisor *supervisor, struct session *session) 
     const char *reason = session_time_over(session, monotonic_ns());
     if (reason == NULL)
         return;
+    session->cause = session->ends_at_ns <= monotonic_ns() ? CAUSE_SESSION_TIME : CAUSE_IDLE_TIME;
     session->ends_at_ns = session->look_at_ns = NEVER;
     notice_exit(session, 1, SIGHUP, reason);
     hang_up(supervisor, session);

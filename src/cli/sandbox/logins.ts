@@ -3,6 +3,7 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import { sysexits } from '../../lib/errors.ts';
 import { printable } from '../../lib/text/printable.ts';
+import { causes } from '../../lib/values/causes.ts';
 import type { AdminLogin } from '../../protocol/admin.ts';
 import type { Console } from '../console.ts';
 import { CliFailure } from '../failure.ts';
@@ -12,6 +13,7 @@ import type { Column } from '../table.ts';
 const listColumns: Column[] = [
   { header: 'ID' },
   { header: 'USER' },
+  { header: 'FROM' },
   { header: 'AT' },
   { header: 'KIND' },
   { header: 'TOOK', align: 'right' },
@@ -23,6 +25,9 @@ const stepColumns: Column[] = [{ header: 'STEP' }, { header: 'TOOK', align: 'rig
 interface Options {
   last?: true;
   limit: number;
+  user?: string;
+  from?: string;
+  failed?: true;
 }
 
 export function addLogins(program: Command, console: () => Console): void {
@@ -32,11 +37,15 @@ export function addLogins(program: Command, console: () => Console): void {
     .argument('[id]', 'the id of a login, as the list or an error message shows it')
     .option('--last', 'show the last login step by step')
     .option('--limit <count>', 'how many to list', parseCount, 20)
+    .option('--user <user>', "list one user's alone, by name or uid")
+    .option('--from <address>', 'list those alone that came from this address')
+    .option('--failed', 'list those alone that were refused, or whose program could not be started')
     .action(async (id: string | undefined, options: Options) => {
       const cli = console();
       const oneOnly = id !== undefined || options.last === true;
-      const limit = oneOnly ? 1 : options.limit;
-      const result = await cli.call('logins', id === undefined ? { limit } : { id });
+      const { last: _, limit, ...filter } = options;
+      const wanted = { ...filter, limit: oneOnly ? 1 : limit };
+      const result = await cli.call('logins', id === undefined ? wanted : { id });
       if (oneOnly && result.logins.length === 0) throw nothingFound(id);
       cli.show(result, ({ logins }) =>
         oneOnly
@@ -55,14 +64,22 @@ function parseCount(text: string): number {
 }
 
 function nothingFound(id: string | undefined): CliFailure {
-  const message = id === undefined ? 'nobody has logged in yet' : `no login ${printable(id)}`;
-  const hint = 'The daemon remembers the last logins since it was started; older ones are in its log.';
+  const message = id === undefined ? 'no such login is remembered' : `no login ${printable(id)}`;
+  const hint = 'The daemon remembers the last thousand logins; older ones are in its log.';
   return new CliFailure({ code: 'E_NOT_FOUND', message, hint, exitCode: sysexits.noInput });
 }
 
 function listRow(login: AdminLogin): string[] {
-  const { id, user, at } = login;
-  return [id, user, localTime(at), kindOf(login), humanMicroseconds(total(login)), outcomeOf(login)];
+  const { id, user, from, at } = login;
+  return [
+    id,
+    user,
+    from ?? '-',
+    localTime(at),
+    kindOf(login),
+    humanMicroseconds(total(login)),
+    outcomeOf(login),
+  ];
 }
 
 function breakdown(login: AdminLogin, cli: Console): string {
@@ -77,8 +94,14 @@ function breakdown(login: AdminLogin, cli: Console): string {
 /** "ssh" before that of an ssh connection, which carries sessions. */
 const kindOf = ({ what, kind }: AdminLogin): string => (what === 'connection' ? `ssh ${kind}` : kind);
 
-function outcomeOf({ outcome, count }: AdminLogin): string {
-  return count === 1 ? outcome : `${outcome} (${count} times)`;
+function outcomeOf({ outcome, cause, count }: AdminLogin): string {
+  const isSaid = cause === null || cause === 'exit' || cause === 'signal' || outcome.startsWith('E_');
+  const why = isSaid
+    ? outcome
+    : cause === outcome
+      ? causes[cause].words
+      : `${outcome}: ${causes[cause].words}`;
+  return count === 1 ? why : `${why} (${count} times)`;
 }
 
 function total(login: AdminLogin): number {

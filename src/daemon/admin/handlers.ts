@@ -81,13 +81,13 @@ async function hasMoved(images: ImageStore, name: string, digest: string): Promi
 
 function loginsOf(
   { history }: AdminParts,
-  { id, limit }: AdminParams<'logins'>,
+  { id, limit = 20, ...filter }: AdminParams<'logins'>,
 ): AdminResult<'logins'>['logins'] {
-  if (id === undefined) return history.list(limit ?? 20);
+  if (id === undefined) return history.list({ limit, ...filter });
   const login = history.find(id);
   if (login !== undefined) return [login];
   throw new DockershError('E_NOT_FOUND', {
     what: `login ${id}`,
-    why: 'it is not among the last thousand since dockershd was started',
+    why: 'it is not among the last thousand',
   });
 }

@@ -80,7 +80,7 @@ function registryOf(
     mirror: mirror ?? undefined,
     proxies: { proxy, noProxy },
     warn: (failure) => {
-      log.warn({ code: failure.code, reason: failure.message }, 'registry');
+      log.warn({ event: 'registry', code: failure.code, reason: failure.message }, failure.message);
       tell({ step: `Warning: ${failure.message}` });
     },
   };

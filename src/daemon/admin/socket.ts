@@ -7,6 +7,8 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { parseBoundedJson } from '../../lib/bounded-json.ts';
 import { DockershError, toDockershError } from '../../lib/errors.ts';
 import type { OwnedFd } from '../../lib/fd.ts';
+import type { Logger } from '../../lib/log.ts';
+import { printable } from '../../lib/text/printable.ts';
 import {
   type AdminAnswer,
   type AdminPart,
@@ -18,6 +20,7 @@ import {
   adminRequest,
   adminVerbs,
 } from '../../protocol/admin.ts';
+import { askedByWhom } from './asked-by.ts';
 import { handlersOf } from './handlers.ts';
 import type { AdminParts, Call, Handlers } from './parts.ts';
 
@@ -29,13 +32,13 @@ export async function serveAdmin(where: string | OwnedFd, parts: AdminParts): Pr
   const handlers = handlersOf(parts);
   const server = createServer({ allowHalfOpen: true }, (socket) => {
     serve(socket, handlers, parts).catch((error: unknown) => {
-      parts.log.error({ err: error }, 'admin connection');
+      parts.log.error({ err: error }, "a request of the administrator's could not be served");
       socket.destroy();
     });
   });
   if (typeof where === 'string') await listenAt(server, where);
   else await listening(server, () => where.handOver((fd) => server.listen({ fd })));
-  server.on('error', (error) => parts.log.error({ err: error }, 'admin socket'));
+  server.on('error', (error) => parts.log.error({ err: error }, 'the admin socket failed'));
   return server;
 }
 
@@ -71,21 +74,35 @@ async function serve(socket: Socket, handlers: Handlers, { policy, log }: AdminP
   };
   try {
     const request = requestOf(await readLine(socket));
-    log.info({ verb: request.verb, params: request.params }, 'admin');
+    tellRequest(log, request);
     await policy.refresh(); // as with logins, an edit counts for whatever comes after it
     // What a client has not read yet tells it that we live.
     using alive = heartbeat((progress) => void (socket.writableNeedDrain || write({ progress })));
     const call: Call = { progress: alive.tell, part, signal: abort.signal };
-    const result = await dispatch(handlers, request, call);
+    const result = await askedByWhom(
+      { by: request.by, verb: verbOf(request) },
+      async () => await dispatch(handlers, request, call),
+    );
     const line = `${JSON.stringify({ ok: true, result } satisfies AdminAnswer)}\n`;
     if (Buffer.byteLength(line) > adminMaxAnswerBytes) throw tooLong(request.verb);
     if (socket.writable) socket.write(line);
   } catch (error) {
     const { code, message, hint, exitCode, cause } = toDockershError(error);
-    log.warn({ code, err: cause ?? error }, 'admin request failed');
+    log.warn({ code, err: cause ?? error }, `a request of the administrator's failed: ${message}`);
     write({ ok: false, error: { code, message, hint, exitCode } });
   }
   socket.end();
+}
+
+/** As it is typed. */
+const verbOf = ({ verb }: AdminRequest): string => verb.replace('.', ' ');
+
+/** With the user whom it is about, so that their log has it. */
+function tellRequest(log: Logger, request: AdminRequest): void {
+  const { verb, by, params } = request;
+  const user = 'user' in params && typeof params.user === 'string' ? params.user : undefined;
+  const about = user === undefined ? '' : ` ${user}`;
+  log.info({ verb, by, user, params }, printable(`${by ?? 'root'} asked for "${verbOf(request)}${about}"`));
 }
 
 function tooLong(verb: AdminVerb): DockershError {

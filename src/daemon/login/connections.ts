@@ -155,7 +155,7 @@ export class LoginConnections {
         if (!this.#isPlanned) this.#serve();
       });
     } catch (error) {
-      this.#parts.log.error({ err: error }, 'connection');
+      this.#parts.log.error({ err: error }, 'a login could not be received');
       drop();
     }
   }

@@ -43,7 +43,8 @@ export class Doors implements Disposable {
     try {
       using fd = SeqpacketListener.bind(this.#pathOf(uid), 0o600);
       chownSync(this.#pathOf(uid), uid, 0);
-      const failed = (error: unknown): void => this.#log.error({ uid, err: error }, 'connection');
+      const failed = (error: unknown): void =>
+        this.#log.error({ uid, err: error }, 'a login could not be received');
       this.#open.set(uid, SeqpacketListener.listen(fd.move(), this.#accepted, failed));
     } catch (error) {
       this.#log.warn({ uid, err: error }, 'this user has no login socket of their own');

@@ -1,12 +1,17 @@
-// Remembers the last logins, with the time that each step took, for "dockershctl logins". In memory only. A session
-// that runs keeps its record; of those that have ended, whoever has the most loses some first, and the same refusal
-// again and again is one record, so that nobody's logins push out another's.
+// Remembers the last logins, with the time that each step took, for "dockershctl logins", and tells each change to whoever
+// keeps them for the next daemon (records/ledger.ts). A session that runs keeps its record; of those that have ended, whoever
+// has the most loses some first, and the same refusal again and again is one record, so that nobody's logins push out
+// another's.
 
 import type { ConnectionEnd, SandboxStart, SessionEnd, SessionStart } from '../../isolation/engine.ts';
+import type { EndCause } from '../../lib/values/causes.ts';
 import type { Uid } from '../../lib/values/uid.ts';
+import type { AdminLogin } from '../../protocol/admin.ts';
+import type { Told } from '../records/records.ts';
+import { KeptLogin } from './kept-login.ts';
 
 /** Of logins that have ended, and of all. */
-const kept = 1000;
+const mostEnded = 1000;
 const keptAtAll = 20_000;
 
 interface Login {
@@ -14,37 +19,38 @@ interface Login {
   /** The uid whose records it belongs to: the peer's, whatever user it logs in as. */
   whose: Uid;
   uid: Uid;
-  user: string;
+  user: string | undefined;
+  readonly from: string | undefined;
   readonly at: string;
   /** Of an ssh connection: what sshd says of it; undefined: it is a session. */
   readonly connection: ConnectionFacts | undefined;
   kind: 'warm' | 'cold';
   outcome: string;
+  cause: EndCause | undefined;
+  endedAt: string | undefined;
   hasEnded: boolean;
   /** How many logins in a row ended like this; this is the last of them. */
   count: number;
   /** Name and CLOCK_MONOTONIC time of each step that was reached, in order. */
   readonly marks: { name: string; ns: bigint }[];
+  /** Of a login that an earlier daemon has seen, whose marks are gone. */
+  readonly steps?: AdminLogin['steps'];
 }
 
-/** Where an ssh connection comes from, and what has authenticated it. */
+/** What has authenticated an ssh connection. */
 export interface ConnectionFacts {
-  readonly from: string | undefined;
   readonly auth: string | undefined;
 }
 
-export interface LoginSummary {
-  readonly id: string;
-  readonly uid: Uid;
-  readonly user: string;
-  readonly at: string;
-  readonly what: 'session' | 'connection';
-  readonly from: string | null;
-  readonly auth: string | null;
-  readonly kind: 'warm' | 'cold';
-  readonly outcome: string;
-  readonly count: number;
-  readonly steps: { name: string; us: number }[];
+/** Which logins are asked for. */
+export interface LoginFilter {
+  readonly limit: number;
+  /** Name or uid. */
+  readonly user?: string | undefined;
+  /** An address, as it was said. */
+  readonly from?: string | undefined;
+  /** Those alone that were refused, or whose program could not be started. */
+  readonly failed?: boolean | undefined;
 }
 
 /** What the supervisor's times mean (SessionEnd.stepsNs). */
@@ -57,9 +63,21 @@ export class LoginHistory {
   #endedCount = 0;
   /** The last login of each uid, while it is a refusal. */
   readonly #refused = new Map<Uid, Login>();
-  readonly #starts = new Map<Uid, SandboxStart>();
+  readonly #starts = new Map<Uid, Pick<SandboxStart, 'uid' | 'steps'>>();
+  readonly #keep: (login: KeptLogin) => void;
 
-  begin(id: string, uid: Uid, startedNs: bigint, receivedNs: bigint, connection?: ConnectionFacts): void {
+  constructor(keep: (login: KeptLogin) => void = () => {}) {
+    this.#keep = keep;
+  }
+
+  begin(
+    id: string,
+    uid: Uid,
+    startedNs: bigint,
+    receivedNs: bigint,
+    from?: string,
+    connection?: ConnectionFacts,
+  ): void {
     const oldest = this.#logins.values().next().value;
     if (this.#logins.size >= keptAtAll && oldest !== undefined) this.#forget(oldest);
     const start = startedNs > 0n && startedNs < receivedNs ? startedNs : receivedNs;
@@ -67,11 +85,14 @@ export class LoginHistory {
       id,
       whose: uid,
       uid,
-      user: String(uid),
+      user: undefined,
+      from,
       at: new Date().toISOString(),
       connection,
       kind: 'warm',
       outcome: 'starting',
+      cause: undefined,
+      endedAt: undefined,
       hasEnded: false,
       count: 1,
       marks: [
@@ -81,13 +102,35 @@ export class LoginHistory {
     });
   }
 
-  identified(id: string, user: { readonly name: string; readonly uid: Uid }): void {
+  /** Whose it is; known before anything else is decided. */
+  named(id: string, { name: user, uid }: { readonly name: string; readonly uid: Uid }): void {
     const login = this.#logins.get(id);
-    if (login !== undefined) {
-      Object.assign(login, { user: user.name, uid: user.uid });
-      if (login.connection !== undefined) login.whose = user.uid; // its peer is sshd
-    }
+    if (login === undefined) return;
+    Object.assign(login, { user, uid });
+    if (login.connection !== undefined) login.whose = uid; // its peer is sshd
+  }
+
+  identified(id: string, user: { readonly name: string; readonly uid: Uid }): void {
+    this.named(id, user);
     this.mark(id, 'policy');
+  }
+
+  /** As records have it; undefined: it is not remembered. */
+  told(id: string): Told | undefined {
+    const login = this.#logins.get(id);
+    if (login === undefined) return undefined;
+    const { uid, user, from } = login;
+    return { session: id, uid, user, from };
+  }
+
+  isConnection(id: string): boolean {
+    return this.#logins.get(id)?.connection !== undefined;
+  }
+
+  /** How long ago it began, by the clock of the host. */
+  msSince(id: string): number | undefined {
+    const login = this.#logins.get(id);
+    return login === undefined ? undefined : Math.max(0, Date.now() - Date.parse(login.at));
   }
 
   mark(id: string, name: string, ns = process.hrtime.bigint()): void {
@@ -101,29 +144,37 @@ export class LoginHistory {
     if (login.outcome === 'starting') login.outcome = 'running';
     this.#refused.delete(login.whose);
     this.mark(id, 'hand over', start.handedOverNs);
+    this.#keep(kept(login));
   }
 
-  failed(id: string, code: string): void {
+  /** `isKept`: also for the next daemon. */
+  failed(id: string, code: string, isKept = true): void {
     const login = this.#logins.get(id);
     if (login === undefined) return;
     login.outcome = code;
     this.mark(id, 'refused');
+    this.#refuse(login, code);
+    this.#end(login);
+    if (isKept) this.#keep(kept(login));
+  }
+
+  #refuse(login: Login, code: string): void {
     const before = this.#refused.get(login.whose);
     if (before?.outcome === code) {
       login.count += before.count;
       this.#forget(before);
     }
     if (code.startsWith('E_')) this.#refused.set(login.whose, login);
-    this.#end(login);
   }
 
-  #end(login: Login): void {
+  #end(login: Login, at = new Date().toISOString()): void {
     if (login.hasEnded) return;
     login.hasEnded = true;
+    login.endedAt ??= at;
     const own = this.#ended.get(login.whose) ?? new Map<string, Login>();
     this.#ended.set(login.whose, own.set(login.id, login));
     this.#endedCount += 1;
-    if (this.#endedCount <= kept) return;
+    if (this.#endedCount <= mostEnded) return;
     let most = own;
     for (const others of this.#ended.values()) if (others.size > most.size) most = others;
     const oldest = most.values().next().value;
@@ -140,55 +191,124 @@ export class LoginHistory {
   }
 
   /** The steps of a sandbox's start belong to the login that waits for it. */
-  sandboxStarted(start: SandboxStart): void {
+  sandboxStarted(start: Pick<SandboxStart, 'uid' | 'steps'>): void {
     this.#starts.set(start.uid, start);
   }
 
-  ended(end: SessionEnd): void {
+  ended(end: Omit<SessionEnd, 'user'>): void {
     const login = this.#logins.get(end.id);
     if (login === undefined) return;
-    const { kind, code } = end.outcome;
-    login.outcome = end.failure?.code ?? `${kind} ${code}`;
+    login.cause = end.cause;
+    login.outcome = end.failure?.code ?? outcomeOf(end);
     if (login.kind === 'cold') login.marks.push(...(this.#starts.get(login.uid)?.steps ?? []));
     const steps = end.stepsNs.map((ns, index) => ({ name: supervisorSteps[index] ?? '', ns }));
     login.marks.push(...steps.filter((step) => step.ns > 0n));
     this.mark(end.id, 'end');
     this.#end(login);
+    this.#keep(kept(login));
   }
 
-  disconnected({ id, failure }: ConnectionEnd): void {
+  /** Takes what an earlier daemon has kept, oldest first; what does not fit is of another version. */
+  restore(entries: readonly unknown[]): void {
+    const byId = new Map<string, KeptLogin>();
+    for (const entry of entries) {
+      const { success, data } = KeptLogin.safeParse(entry);
+      if (!success) continue;
+      byId.delete(data.id); // in the order of their last lines, as they ended
+      byId.set(data.id, data);
+    }
+    const inOrder = [...byId.values()].sort((a, b) => a.at.localeCompare(b.at));
+    for (const { endedAt, user, from, cause, what, auth, ...login } of inOrder) {
+      const restored: Login = {
+        ...{ ...login, user: user ?? undefined, from: from ?? undefined, cause: cause ?? undefined },
+        ...{ endedAt: endedAt ?? undefined, hasEnded: false, marks: [] },
+        connection: what === 'connection' ? { auth: auth ?? undefined } : undefined,
+      };
+      this.#logins.set(login.id, restored);
+      if (restored.endedAt === undefined) continue;
+      this.#refuse(restored, restored.outcome);
+      this.#end(restored);
+    }
+  }
+
+  /** Ids of those that are not known to have ended. */
+  open(): string[] {
+    return [...this.#logins.values()].filter(({ hasEnded }) => !hasEnded).map(({ id }) => id);
+  }
+
+  /** All that is to be kept for the next daemon, oldest first. */
+  all(): KeptLogin[] {
+    return [...this.#logins.values()].filter(({ outcome }) => outcome !== 'starting').map(kept);
+  }
+
+  disconnected({ id, failure, cause }: Pick<ConnectionEnd, 'id' | 'failure' | 'cause'>): void {
     const login = this.#logins.get(id);
     if (login === undefined) return;
     login.outcome = failure?.code ?? 'closed';
+    login.cause = cause;
     if (login.kind === 'cold') login.marks.push(...(this.#starts.get(login.uid)?.steps ?? []));
     this.mark(id, 'end');
     this.#end(login);
+    this.#keep(kept(login));
   }
 
   /** Newest first. */
-  list(limit: number): LoginSummary[] {
-    return [...this.#logins.values()].slice(-limit).reverse().map(summary);
+  list({ limit, user, from, failed }: LoginFilter): AdminLogin[] {
+    const wanted = [...this.#logins.values()].filter(
+      (login) =>
+        (user === undefined || login.user === user || String(login.uid) === user) &&
+        (from === undefined || login.from === from) &&
+        (failed !== true || login.outcome.startsWith('E_')),
+    );
+    return wanted.slice(-limit).reverse().map(summary);
   }
 
-  find(id: string): LoginSummary | undefined {
+  find(id: string): AdminLogin | undefined {
     const login = this.#logins.get(id);
     return login === undefined ? undefined : summary(login);
   }
 }
 
+function outcomeOf({ outcome, cause }: Pick<SessionEnd, 'outcome' | 'cause'>): string {
+  return outcome === undefined ? cause : `${outcome.kind} ${outcome.code}`;
+}
+
+function kept(login: Login): KeptLogin {
+  return { ...summary(login), whose: login.whose };
+}
+
+function summary(login: Login): AdminLogin {
+  const { id, uid, user, from, at, connection, kind, outcome, cause, endedAt, count } = login;
+  const what = connection === undefined ? 'session' : 'connection';
+  const auth = connection?.auth ?? null;
+  const steps = login.steps ?? stepsOf(login);
+  return {
+    ...{
+      id,
+      uid,
+      user: user ?? String(uid),
+      from: from ?? null,
+      at,
+      what,
+      auth,
+      kind,
+      outcome,
+      count,
+      steps,
+    },
+    ...{ cause: cause ?? null, endedAt: endedAt ?? null },
+  };
+}
+
 /** Each step's own time: since the mark before it, in the order in which they happened. */
-function summary(login: Login): LoginSummary {
+function stepsOf(login: Login): AdminLogin['steps'] {
   // A sandbox that others had asked for may have been on its way before this login began.
   const startNs = login.marks[0]?.ns ?? 0n;
   const marks = login.marks
     .filter((mark) => mark.ns > 0n && mark.ns >= startNs)
     .sort((a, b) => (a.ns < b.ns ? -1 : a.ns > b.ns ? 1 : 0));
-  const steps = marks.slice(1).map((mark, index) => ({
+  return marks.slice(1).map((mark, index) => ({
     name: mark.name,
     us: Number(mark.ns - (marks[index]?.ns ?? mark.ns)) / 1000,
   }));
-  const { id, uid, user, at, connection, kind, outcome, count } = login;
-  const what = connection === undefined ? 'session' : 'connection';
-  const facts = { what, from: connection?.from ?? null, auth: connection?.auth ?? null } as const;
-  return { id, uid, user, at, ...facts, kind, outcome, count, steps };
 }

@@ -19,6 +19,7 @@ import type { UserLayers } from '../../users/layers.ts';
 import type { UserStore } from '../../users/store.ts';
 import type { Given, OwnSettings } from '../policy/own-settings.ts';
 import type { PolicyStore } from '../policy/policy-store.ts';
+import type { Records } from '../records/records.ts';
 import type { Admission } from './admission.ts';
 import type { IncomingLogin } from './connections.ts';
 import type { LoginHistory } from './history.ts';
@@ -26,7 +27,6 @@ import type { InternalSftp } from './internal-sftp.ts';
 import type { IncomingJoin } from './joins.ts';
 import { LoginRates } from './rate.ts';
 import { prepareSandbox } from './sandbox-spec.ts';
-import type { SessionLog } from './session-log.ts';
 import type { SystemCalls } from './system-calls.ts';
 
 export interface LoginParts {
@@ -41,7 +41,7 @@ export interface LoginParts {
   readonly engine: Engine;
   readonly history: LoginHistory;
   readonly admission: Admission;
-  readonly sessions: SessionLog;
+  readonly records: Records;
   readonly log: Logger;
 }
 
@@ -61,8 +61,10 @@ export class LoginService {
   /** Resolves when the client belongs to somebody else or has its answer; throws why it gets no session. */
   async login(incoming: IncomingLogin): Promise<void> {
     const { id, request, whose, peerUid, receivedNs } = incoming;
-    this.#parts.history.begin(id, peerUid, request.startedNs, receivedNs);
+    const { history } = this.#parts;
+    history.begin(id, peerUid, request.startedNs, receivedNs, loginSource(request));
     const user = await this.#userOf(whose);
+    history.named(id, user);
     if (this.#isExempt(user)) {
       this.#leaveOutside(incoming, user);
       return;
@@ -73,17 +75,18 @@ export class LoginService {
 
   /** The same for an ssh connection, which sshd's module asks for. */
   async join({ id, request, client, receivedNs }: IncomingJoin): Promise<void> {
-    const { engine, history, sessions, admission } = this.#parts;
+    const { engine, history, records, admission } = this.#parts;
     const from = sourceText(request.from);
     const auth = authenticatedBy(request.auth);
-    history.begin(id, 0 as Uid, request.startedNs, receivedNs, { from, auth });
+    history.begin(id, 0 as Uid, request.startedNs, receivedNs, from, { auth });
     const user = await this.#userOf(request.user);
     history.identified(id, user);
-    const about = { user: user.name, from, auth };
+    const about = { session: id, uid: user.uid, user: user.name, from };
     if (this.#isExempt(user)) {
       history.failed(id, 'outside');
-      sessions.outside(id, user.uid, about);
-      client.refuse(engine, loginOutside(hostShell(user)));
+      const outside = hostShell(user);
+      records.outside(about, outside);
+      client.refuse(engine, loginOutside(outside));
       return;
     }
     const { evaluation, own } = await this.#owned(user);
@@ -95,13 +98,14 @@ export class LoginService {
     const { memoryLimitBytes, mostSessions: mostConnections } = policy;
     using _place = await admission.enter({ id, uid: user.uid, memoryLimitBytes, what: 'connection' });
     const clientFolder = path.posix.dirname(user.shell);
+    using _opening = records.opening(id);
     const start = await engine.joinConnection(
       { id, user, mostConnections, clientFolder, from, auth },
       client,
       () => prepareSandbox(this.#parts, { user, policy, own, shell }),
     );
     history.started(id, start);
-    sessions.connected(id, user.uid, { ...about, kind: start.kind, image: policy.image });
+    records.connected({ ...about, auth, kind: start.kind, image: policy.image });
   }
 
   async #userOf(whose: Uid | string): Promise<UserRecord> {
@@ -123,7 +127,7 @@ export class LoginService {
     user: UserRecord,
     { evaluation, own, problems }: Given,
   ): Promise<void> {
-    const { admission, engine, history, sessions } = this.#parts;
+    const { admission, engine, history, records } = this.#parts;
     const policy = policyOf(evaluation);
     if (request.user === undefined) this.#admit(user, policy, this.#rates);
     const shell = chooseShell(policy.shell, user);
@@ -140,18 +144,16 @@ export class LoginService {
         : undefined;
     const joined = engine.connectionsOf(user.uid) > 0; // else an agent's socket is none of the sandbox's
     const session = sessionOf(id, request, user, shell, withNotice(policy, problems), joined);
+    using _opening = records.opening(id);
     const start = await engine.startSession(user, session, client, () =>
       prepareSandbox(this.#parts, { user, policy, own, shell }),
     );
     history.started(id, start);
-    sessions.began(id, user.uid, {
-      user: user.name,
-      kind: start.kind,
-      image: policy.image,
-      digest: start.imageDigest,
-      from: loginSource(request),
+    records.opened({
+      ...{ session: id, uid: user.uid, user: user.name, from: loginSource(request) },
+      ...{ kind: start.kind, image: policy.image, digest: start.imageDigest },
       asImageUser: session.asImageUser || undefined,
-      by: whose === peerUid ? undefined : peerUid,
+      byUid: whose === peerUid ? undefined : peerUid,
     });
   }
 
@@ -164,7 +166,7 @@ export class LoginService {
 
   /** Its own client becomes a shell of the host. Nobody else gets one there, root's dockersh-exec included. */
   #leaveOutside({ id, request, client }: IncomingLogin, user: UserRecord): void {
-    const { engine, sessions, history } = this.#parts;
+    const { engine, records, history } = this.#parts;
     const { uid, name } = user;
     if (request.user !== undefined) {
       throw new DockershError('E_NO_POLICY', { why: `the policy exempts ${name}: there is no sandbox` });
@@ -172,7 +174,7 @@ export class LoginService {
     const shell = hostShell(user);
     history.identified(id, user);
     history.failed(id, 'outside');
-    sessions.outside(id, uid, { user: name, shell, from: loginSource(request) });
+    records.outside({ session: id, uid, user: name, from: loginSource(request) }, shell);
     client.refuse(engine, loginOutside(shell));
   }
 

@@ -8,6 +8,7 @@ import { DockershError } from '../../lib/errors.ts';
 import type { OwnedFd } from '../../lib/fd.ts';
 import type { Logger } from '../../lib/log.ts';
 import { newSessionId } from '../../shell/session.ts';
+import { Records } from '../records/records.ts';
 import { refusalMessage } from './refusals.ts';
 
 const mostMs = 5_000;
@@ -19,9 +20,10 @@ export async function refuseWaiting(listening: OwnedFd, libexec: string, log: Lo
     log,
   });
   const failure = new DockershError('E_DAEMON_DOWN', { userDetail: 'it could not be started' });
+  const records = Records.start(log);
   const refuse = (client: ClientConnection): void => {
     const id = newSessionId();
-    log.error({ session: id, uid: client.uid, code: failure.code }, 'login refused');
+    records.refused({ session: id, uid: client.uid }, failure);
     client.refuse(launcher, refusalMessage(failure, id));
   };
   const deadline = performance.now() + mostMs;

@@ -102,7 +102,9 @@ export class PolicyStore implements AsyncDisposable {
 
   #look(): void {
     this.#watch?.changed();
-    this.#refreshed(true)?.catch((error: unknown) => this.#log.error({ err: error }, 'policy'));
+    this.#refreshed(true)?.catch((error: unknown) =>
+      this.#log.error({ err: error }, 'the policy could not be read'),
+    );
   }
 
   /** Undefined while nothing has to be waited for. */
@@ -156,7 +158,7 @@ export class PolicyStore implements AsyncDisposable {
       return;
     }
     this.#accept(policy, texts);
-    this.#log.info({ file: this.#file, files: last.files.length }, 'policy loaded');
+    this.#log.info({ file: this.#file, files: last.files.length }, `the policy in ${this.#file} is in force`);
   }
 
   #accept(policy: Policy, texts: PolicyTexts): void {

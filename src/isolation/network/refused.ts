@@ -100,7 +100,13 @@ export class RefusedTraffic {
       return;
     }
     memory.lines += 1;
-    this.#log.info({ uid, user, protocol, address, port, count }, 'refused on the network');
+    const where = `${protocol} ${address}${port > 0 ? ` port ${port}` : ''}`;
+    const times = count > 1 ? `, ${count} times` : '';
+    const event = 'network-refused';
+    this.#log.info(
+      { event, uid, user, protocol, address, port, count },
+      `the network of ${user}'s sandbox refused ${where}${times}`,
+    );
   }
 }
 

@@ -71,7 +71,10 @@ export class SandboxRegistry {
   ): Sandbox {
     const { events } = this.#options;
     const sandbox = Sandbox.attach(connection, record, this.#recordFile(uid), state, {
-      started: (steps) => events.sandboxStarted({ uid, steps }),
+      started: (steps) => {
+        const { user, image, imageDigest: digest } = record;
+        events.sandboxStarted({ uid, user, image, digest, steps });
+      },
       sessionEnded: events.sessionEnded,
       connectionEnded: events.connectionEnded,
       refused: (lines) => this.#options.networks.refused.add(uid, record.user, lines),
@@ -99,11 +102,10 @@ export class SandboxRegistry {
     const { events, log } = this.#options;
     if (this.#sandboxes.get(uid) === sandbox) this.#sandboxes.delete(uid);
     const { failure } = sandbox;
-    if (failure === undefined) log.info({ uid, user: record.user }, 'sandbox ended');
-    else log.error({ uid, user: record.user, err: failure }, 'sandbox could not be started');
     if (failure?.code === 'E_NETWORK') this.#options.networks.unable(failure);
     if (record.link !== undefined) this.#options.networks.leave(uid, record.link);
-    events.sandboxEnded(uid);
+    const ms = Math.max(0, Date.now() - Date.parse(record.startedAt));
+    events.sandboxEnded({ uid, user: record.user, ...sandbox.end, failure, ms });
     this.#letGo(sandbox).catch((error: unknown) =>
       log.warn({ err: error, uid }, 'closing the disk of a user'),
     );
@@ -170,7 +172,10 @@ export class SandboxRegistry {
       const sandbox = this.adopt(uid, connection, record, 'running');
       const state = await sandbox.adoptSessions();
       this.joinNetwork(sandbox);
-      log.info({ uid, user: record.user, stopping: state?.stopping }, 'sandbox found again');
+      log.info(
+        { uid, user: record.user, stopping: state?.stopping },
+        `the sandbox of ${record.user} runs on`,
+      );
     } catch (error) {
       // ECONNREFUSED, ENOENT: nobody is there. A record that can't be read belongs to nobody either.
       log.warn({ uid, err: error }, 'a sandbox of an earlier daemon is gone');

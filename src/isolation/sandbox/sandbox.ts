@@ -4,7 +4,9 @@
 import { rmSync, writeFileSync } from 'node:fs';
 import { setTimeout as delayRef } from 'node:timers/promises';
 import { DockershError } from '../../lib/errors.ts';
+import type { EndCause } from '../../lib/values/causes.ts';
 import type {
+  ByWhom,
   ConnectionEnd,
   ConnectionSpec,
   Limits,
@@ -56,6 +58,8 @@ export class Sandbox implements Pausable {
   readonly #supervisor: Supervisor;
   #state: 'starting' | 'running' | 'stopping';
   #failure: DockershError | undefined;
+  #cause: EndCause | undefined;
+  #byWhom: ByWhom = {};
 
   private constructor(
     connection: SeqpacketConnection,
@@ -81,13 +85,14 @@ export class Sandbox implements Pausable {
       failed: (failure) => {
         this.#failure = failure;
       },
-      stopping: () => {
+      stopping: (cause) => {
         this.#state = 'stopping';
+        this.#cause ??= cause;
       },
       sessionEnded: (end) => {
         this.#sessions.delete(end.id);
         this.#endedMeanwhile?.add(end.id);
-        events.sessionEnded({ ...end, uid: record.uid });
+        events.sessionEnded({ ...end, ...this.#whoStopped(end.cause), uid: record.uid, user: record.user });
       },
       connectionEnded: (end) => {
         this.#connections.delete(end.id);
@@ -98,16 +103,38 @@ export class Sandbox implements Pausable {
       refused: (lines) => events.refused(lines),
       missing: (lines) => events.missing(lines),
       gone: () => {
+        this.#cause ??= this.#state === 'stopping' ? 'stopped' : 'supervisor-died';
         this.#state = 'stopping';
+        this.#endSessions(events);
         rmSync(this.#file, { force: true });
         this.#supervisor[Symbol.dispose]();
         resolve();
         settled.resolve();
-        for (const id of this.#connections) events.connectionEnded({ id, uid: record.uid });
+        for (const id of this.#connections) {
+          events.connectionEnded({ id, uid: record.uid, cause: this.#cause });
+        }
         this.#connections.clear();
         events.gone();
       },
     });
+  }
+
+  #whoStopped(cause: EndCause): ByWhom {
+    return cause === 'stopped' ? this.#byWhom : {};
+  }
+
+  /** Those that end with it: their own end nobody has seen. */
+  #endSessions({ sessionEnded }: SandboxEvents): void {
+    const { uid, user } = this.record;
+    const unknown = { outcome: undefined, failure: undefined, stepsNs: [] };
+    for (const id of this.#sessions) sessionEnded({ id, uid, user, ...unknown, ...this.end });
+    this.#sessions.clear();
+  }
+
+  /** Why it has ended, once it has. */
+  get end(): ByWhom & { readonly cause: EndCause } {
+    const cause = this.#cause ?? 'unseen';
+    return { cause, ...this.#whoStopped(cause) };
   }
 
   /** Owns the connection, and hears it from now on. `file` is where the record is kept while it runs. */
@@ -213,12 +240,15 @@ export class Sandbox implements Pausable {
   }
 
   /**
-   * Resolves when nothing of the user's runs any more. `why`: what those inside are told. Where the supervisor does not see to it in its time, it is
+   * Resolves when nothing of the user's runs any more. `why`: what those inside are told; `byWhom`: for the log. Where the supervisor does not see to it in its time, it is
    * killed with the sandbox; `killMore` does what else there is to do. Throws E_BUSY where it is of a version
    * that can't be killed from here.
    */
-  async stop(why: string, killMore: () => void): Promise<void> {
-    if (this.#state !== 'stopping') this.#supervisor.stop(why);
+  async stop(why: string, byWhom: ByWhom, killMore: () => void): Promise<void> {
+    if (this.#state !== 'stopping') {
+      this.#byWhom = byWhom;
+      this.#supervisor.stop(why);
+    }
     const { stopGraceMs } = this.#record;
     if (await this.#isGoneWithin((stopGraceMs ?? longGraceMs) + endPatienceMs)) return;
     if (this.#supervisor.kill()) {

@@ -15,6 +15,7 @@ import type { Uid } from '../../lib/values/uid.ts';
 import { limitsOf } from '../../limits/limits.ts';
 import type { CgroupHost } from '../cgroup/host.ts';
 import type {
+  ByWhom,
   ConnectionSpec,
   Engine,
   EngineEvents,
@@ -49,6 +50,8 @@ export interface EngineOptions {
   readonly log: Logger;
   readonly events: EngineEvents;
   readonly networks: Networks;
+  /** Who asks for what happens now. */
+  readonly byWhom?: () => ByWhom;
 }
 
 /** How something enters a sandbox that is there. */
@@ -181,7 +184,8 @@ export class Sandboxes implements Engine {
   async #stop(uid: Uid, sandbox: Sandbox | undefined, why = stoppedByRoot): Promise<boolean> {
     if (sandbox === undefined) return false;
     await this.#pauses.ended(uid);
-    await sandbox.stop(why, () => this.#options.cgroups.kill(cgroupOf(sandbox.record)));
+    const byWhom = this.#options.byWhom?.() ?? {};
+    await sandbox.stop(why, byWhom, () => this.#options.cgroups.kill(cgroupOf(sandbox.record)));
     return true;
   }
 
@@ -250,7 +254,11 @@ export class Sandboxes implements Engine {
       throw error;
     }
     sandbox.adjusted(limits, settings);
-    if (!sameLimits) this.#options.log.info({ uid, user, ...limitsOf(limits) }, 'limits changed');
+    if (!sameLimits)
+      this.#options.log.info(
+        { uid, user, ...limitsOf(limits) },
+        `the limits of ${user}'s sandbox have changed`,
+      );
     return true;
   }
 

@@ -2,6 +2,7 @@
 
 import type { DockershError } from '../../lib/errors.ts';
 import { type Failure, failureOf, nativeError } from '../../lib/failures.ts';
+import { causeOf } from '../../lib/values/causes.ts';
 import { fieldsOf, type Tag, textOf, u32Of, u64sOf, type WireMessage } from '../../lib/wire.ts';
 import type { ConnectionEnd, SessionEnd } from '../engine.ts';
 import { ConnectionNote } from './connection-message.ts';
@@ -38,11 +39,16 @@ export function buildFailure(message: WireMessage): DockershError {
   });
 }
 
-export function sessionEnd(message: WireMessage): Omit<SessionEnd, 'uid'> {
+/** A session's end, as the supervisor tells it. */
+export type EndedSession = Omit<SessionEnd, 'uid' | 'user' | 'by' | 'verb'>;
+
+export function sessionEnd(message: WireMessage): EndedSession {
   const why = textOf(message, 'text') ?? '';
+  const kind = u32Of(message, 'kind') === 1 ? 'signal' : 'exit';
   return {
     id: textOf(message, 'id') ?? '',
-    outcome: { kind: u32Of(message, 'kind') === 1 ? 'signal' : 'exit', code: u32Of(message, 'code') ?? 0 },
+    outcome: { kind, code: u32Of(message, 'code') ?? 0 },
+    cause: causeOf(u32Of(message, 'cause')) ?? kind,
     failure: why === '' ? undefined : nativeError(failureIn(message, 'system'), 'E_SESSION_START', { why }),
     stepsNs: u64sOf(message, 'steps'),
   };

@@ -4,15 +4,17 @@
 import type { DockershError } from '../../lib/errors.ts';
 import type { Failure } from '../../lib/failures.ts';
 import { closeAll, type OwnedFd } from '../../lib/fd.ts';
+import { causeOf, type EndCause } from '../../lib/values/causes.ts';
 import { parseWire, textOf, u32Of, u64sOf, type WireMessage, WireWriter } from '../../lib/wire.ts';
 import { addon } from '../addon.ts';
-import type { ConnectionEnd, SessionEnd } from '../engine.ts';
+import type { ConnectionEnd } from '../engine.ts';
 import type { NetworkPlan, Traffic } from '../network/plan.ts';
 import { type ClientConnection, isPeerGone } from '../socket/client-connection.ts';
 import type { SeqpacketConnection } from '../socket/seqpacket.ts';
 import {
   buildFailure,
   connectionEnd,
+  type EndedSession,
   failureIn,
   linesOf,
   type SupervisorState,
@@ -41,8 +43,9 @@ export interface SupervisorEvents {
   /** `stepsNs`: when the build began, and each step of it (buildSteps). */
   readonly ready: (initPid: number, stepsNs: readonly bigint[]) => void;
   readonly failed: (failure: DockershError) => void;
-  readonly stopping: () => void;
-  readonly sessionEnded: (end: Omit<SessionEnd, 'uid'>) => void;
+  /** Undefined: of a version that does not say why. */
+  readonly stopping: (cause: EndCause | undefined) => void;
+  readonly sessionEnded: (end: EndedSession) => void;
   readonly connectionEnded: (end: Omit<ConnectionEnd, 'uid'>) => void;
   /** What was refused on its network: "PROTOCOL ADDRESS PORT COUNT". */
   readonly refused: (lines: readonly string[]) => void;
@@ -227,7 +230,7 @@ export class Supervisor implements Disposable {
         this.#events.connectionEnded(connectionEnd(message));
         break;
       case 'stopping':
-        this.#events.stopping();
+        this.#events.stopping(causeOf(u32Of(message, 'cause')));
         break;
       case 'left':
         this.#events.left();

@@ -88,7 +88,10 @@ export class DiskMoves {
     await this.#images.replace(uid, half);
     await this.#removeParts(uid);
     const ms = Math.round(performance.now() - started);
-    log.info({ uid, bytes: size.bytes, inodes: size.inodes, copied: there, ms }, 'disk made');
+    log.info(
+      { uid, bytes: size.bytes, inodes: size.inodes, copied: there, ms },
+      'a disk image holds the data of a user now',
+    );
   }
 
   async #sizeFor(source: string, there: readonly string[], wanted: DiskImageSize): Promise<DiskImageSize> {
@@ -119,7 +122,7 @@ export class DiskMoves {
     await rename(half, wholeDisk(folder));
     await syncFolder(folder);
     await this.settle(uid);
-    log.info({ uid }, 'disk taken apart: there is no limit any more');
+    log.info({ uid }, 'a disk image was taken apart: the user has no limit any more');
   }
 
   /** Finishes, or takes back, what a crash has left of a move. */

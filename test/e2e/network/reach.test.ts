@@ -223,7 +223,7 @@ describe.skipIf(control)('rules', () => {
         }),
       ]),
     });
-    const lines = world.host.logRecords().filter(({ msg }) => msg === 'refused on the network');
+    const lines = world.host.logRecords().filter(({ event }) => event === 'network-refused');
     expect(lines).toEqual(expect.arrayContaining([expect.objectContaining({ user: name })]));
   });
 });

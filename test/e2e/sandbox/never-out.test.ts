@@ -75,7 +75,7 @@ describe.skipIf(control).each(modes)('an exempt account, by %s,', (mode) => {
     await using terminal = login.terminal(`${where}; tty; stty size`);
     expect((await terminal.exited()).code).toBe(0);
     expect(terminal.text).toContain((await outside()).trim());
-    const logged = host.logRecords().filter(({ msg }) => msg === 'login outside: exempt');
+    const logged = host.logRecords().filter(({ event }) => event === 'login-outside');
     expect(logged.at(-1)).toMatchObject({ uid: login.user.uid });
     await host.setPolicy(plain);
     expect((await login.ssh(where)).stdout.toString()).not.toBe(await outside());

@@ -44,7 +44,7 @@ async function expectRefused(login: Login, old: string): Promise<void> {
   expect(result.stderr.toString()).not.toContain(old);
   const refused = world()
     .host.logRecords()
-    .findLast(({ msg }) => msg === 'login refused');
+    .findLast(({ event }) => event === 'login-refused');
   expect(refused).toMatchObject({ code: 'E_OWNER', reason: expect.stringContaining(`account ${old}, not`) });
   expect(refused?.['hint']).toContain(`dockershctl user forget ${login.user.uid}`);
 }

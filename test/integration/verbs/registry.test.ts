@@ -101,7 +101,7 @@ describe.skipIf(lacks('busybox', 'docker-registry'))('a registry', () => {
     expect(passed.stderr.toString()).toMatch(/Warning: .*mirror\.test.* answers 502/);
     const warned = verbs.host
       .logRecords()
-      .filter(({ msg, code }) => msg === 'registry' && code === 'E_REGISTRY');
+      .filter(({ event, code }) => event === 'registry' && code === 'E_REGISTRY');
     expect(warned.length).toBeGreaterThan(0);
   });
 

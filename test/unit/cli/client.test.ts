@@ -4,6 +4,7 @@ import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { callAdmin } from '../../../src/cli/client.ts';
+import { whoAsks } from '../../../src/cli/host/who.ts';
 import { resolved } from '../../../src/lib/values/absolute-path.ts';
 import { type AdminProgress, adminMaxAnswerBytes } from '../../../src/protocol/admin.ts';
 import { answerOk, FakeDaemon, type Respond } from './fake-daemon.ts';
@@ -26,7 +27,7 @@ describe('callAdmin', () => {
     await using daemon = await FakeDaemon.start(answerOk({ user: 'ada', stopped: true }));
     const result = await callAdmin('stop', { user: 'ada' }, { socketPath: daemon.socketPath });
     expect(result).toEqual({ user: 'ada', stopped: true });
-    expect(daemon.requests).toEqual([{ version: 1, verb: 'stop', params: { user: 'ada' } }]);
+    expect(daemon.requests).toEqual([{ version: 1, verb: 'stop', by: whoAsks(), params: { user: 'ada' } }]);
   });
 
   it('reports progress in order, also when lines arrive in pieces', async () => {

@@ -35,10 +35,12 @@ const login = {
   uid: Uid.parse(1000),
   at: '2026-01-02T03:04:05Z',
   what: 'session',
-  from: null,
+  from: '203.0.113.7',
   auth: null,
   kind: 'warm',
   outcome: 'exit 0',
+  cause: 'exit',
+  endedAt: '2026-01-02T03:04:06Z',
   count: 1,
   steps: [
     { name: 'policy', us: 12.4 },
@@ -244,7 +246,9 @@ describe('image', () => {
 describe('logins', () => {
   it('lists them', async () => {
     const { stdout, requests } = await ask({ logins: [login] }, ['logins', '--limit', '5']);
-    expect(stdout).toMatch(/^ID +USER +AT +KIND +TOOK +OUTCOME\nk3x9 +ada .* 712µs +exit 0\n$/);
+    expect(stdout).toMatch(
+      /^ID +USER +FROM +AT +KIND +TOOK +OUTCOME\nk3x9 +ada +203\.0\.113\.7 .* 712µs +exit 0\n$/,
+    );
     expect(requests[0]?.params).toEqual({ limit: 5 });
   });
 

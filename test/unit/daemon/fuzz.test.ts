@@ -105,7 +105,7 @@ holds(
           stepsNs,
         } as never);
       }
-      for (const login of history.list(1000))
+      for (const login of history.list({ limit: 1000 }))
         for (const { us } of login.steps) expect(us).toBeGreaterThanOrEqual(0);
     },
   ),

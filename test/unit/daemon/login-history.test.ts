@@ -51,6 +51,7 @@ describe('a login', () => {
     history.ended({
       id: 'a',
       uid: Uid.parse(1000),
+      cause: 'exit',
       outcome: { kind: 'exit', code: 3 },
       failure: undefined,
       stepsNs,
@@ -76,6 +77,7 @@ describe('a login', () => {
     history.ended({
       id: 'a',
       uid: Uid.parse(1000),
+      cause: 'not-started',
       outcome: { kind: 'exit', code: 125 },
       failure: new DockershError('E_SESSION_START', { why: 'no shell' }),
       stepsNs,
@@ -101,6 +103,7 @@ describe('a login', () => {
     history.sandboxStarted({ uid: Uid.parse(1000), steps: [{ name: 'rootfs', ns: start + us(150) }] });
     const end = {
       uid: Uid.parse(1000),
+      cause: 'signal',
       outcome: { kind: 'signal', code: 9 },
       failure: undefined,
       stepsNs: [],
@@ -126,6 +129,7 @@ describe('a login', () => {
     history.ended({
       id: 'a',
       uid: Uid.parse(1000),
+      cause: 'exit',
       outcome: { kind: 'exit', code: 0 },
       failure: undefined,
       stepsNs: [],
@@ -146,6 +150,7 @@ describe('a login', () => {
     history.ended({
       id: 'a',
       uid: Uid.parse(1000),
+      cause: 'exit',
       outcome: { kind: 'exit', code: 0 },
       failure: undefined,
       stepsNs: [],
@@ -171,6 +176,7 @@ describe('a login', () => {
     history.ended({
       id: 'a',
       uid: Uid.parse(1000),
+      cause: 'exit',
       outcome: { kind: 'exit', code: 0 },
       failure: undefined,
       stepsNs: [],
@@ -198,16 +204,24 @@ test('what nobody began is not remembered', () => {
   history.ended({
     id: 'a',
     uid: Uid.parse(1000),
+    cause: 'exit',
     outcome: { kind: 'exit', code: 0 },
     failure: undefined,
     stepsNs: [],
   });
-  expect(history.list(10)).toEqual([]);
+  expect(history.list({ limit: 10 })).toEqual([]);
 });
 
 function ended(history: LoginHistory, id: string, uid: Uid): void {
   history.begin(id, uid, 0n, start);
-  history.ended({ id, uid, outcome: { kind: 'exit', code: 0 }, failure: undefined, stepsNs: [] });
+  history.ended({
+    id,
+    uid,
+    cause: 'exit',
+    outcome: { kind: 'exit', code: 0 },
+    failure: undefined,
+    stepsNs: [],
+  });
 }
 
 test('whoever has the most loses some first, and a session that runs keeps its record', () => {
@@ -218,7 +232,7 @@ test('whoever has the most loses some first, and a session that runs keeps its r
   for (let index = 0; index < 5000; index += 1) ended(history, `id${index}`, Uid.parse(1000));
   expect(history.find('neighbour')).toBeDefined();
   expect(history.find('running')).toMatchObject({ outcome: 'running' });
-  expect(history.list(5000)).toHaveLength(1001);
+  expect(history.list({ limit: 5000 })).toHaveLength(1001);
 });
 
 test('the same refusal again and again is one record, with a count', () => {
@@ -229,13 +243,13 @@ test('the same refusal again and again is one record, with a count', () => {
   };
   for (let index = 0; index < 24_000; index += 1) refused(`id${index}`, Uid.parse(1000), 'E_NO_POLICY');
   refused('other', Uid.parse(1001), 'E_NO_POLICY');
-  expect(history.list(100).map(({ id, count }) => [id, count])).toEqual([
+  expect(history.list({ limit: 100 }).map(({ id, count }) => [id, count])).toEqual([
     ['other', 1],
     ['id23999', 24_000],
   ]);
   refused('full', Uid.parse(1000), 'E_FULL');
   refused('again', Uid.parse(1000), 'E_NO_POLICY');
-  expect(history.list(100).map(({ id, count }) => [id, count])).toEqual([
+  expect(history.list({ limit: 100 }).map(({ id, count }) => [id, count])).toEqual([
     ['again', 1],
     ['full', 1],
     ['other', 1],
@@ -251,14 +265,14 @@ test('a refusal after a session is one of its own', () => {
     history.begin(`${id} gets in`, Uid.parse(1000), 0n, start);
     history.started(`${id} gets in`, { kind: 'warm', handedOverNs: start, ...digest });
   }
-  expect(history.list(100).map(({ count }) => count)).toEqual([1, 1, 1, 1]);
+  expect(history.list({ limit: 100 }).map(({ count }) => count)).toEqual([1, 1, 1, 1]);
 });
 
 test('the newest come first, and the oldest of more than a thousand are forgotten', () => {
   const history = new LoginHistory();
   for (let index = 0; index < 1005; index += 1) ended(history, `id${index}`, Uid.parse(1000));
-  expect(history.list(2).map((login) => login.id)).toEqual(['id1004', 'id1003']);
-  expect(history.list(5000)).toHaveLength(1000);
+  expect(history.list({ limit: 2 }).map((login) => login.id)).toEqual(['id1004', 'id1003']);
+  expect(history.list({ limit: 5000 })).toHaveLength(1000);
   expect(history.find('id4')).toBeUndefined();
   expect(history.find('id5')).toBeDefined();
 });

@@ -110,6 +110,7 @@ export class KillHost {
       'ids.json',
       'images',
       'last-good-policy.json',
+      'logins.jsonl',
       'network.json',
       'reserve',
       'users',

@@ -1,0 +1,155 @@
+// Writes records of logins, sessions and sandboxes to the log: the only place that makes them. However often one user logs
+// in, the log has a number of them and then a count; if it has the beginning of a session or sandbox, it also has the end.
+
+import type { ConnectionEnd, SandboxEnd, SandboxStart, SessionEnd } from '../../isolation/engine.ts';
+import { type DockershError, errorCatalogue } from '../../lib/errors.ts';
+import type { Logger } from '../../lib/log.ts';
+import type { Uid } from '../../lib/values/uid.ts';
+import { LogLimit } from '../login/log-limit.ts';
+import { type DaemonRecord, sentenceOf } from './record.ts';
+
+/** Sessions of one uid. A person comes nowhere near it, a script of theirs can. */
+const mostSessions = { count: 600, ms: 600_000 };
+/** Sandboxes of one uid that were started. */
+const mostStarts = { count: 60, ms: 600_000 };
+/** Refusals of one uid and code. */
+const mostRefusals = { count: 20, ms: 60_000 };
+/** Above all sessions that there can be; some have ended before we hear that they began. */
+const mostUntold = 50_000;
+
+/** A session, as it is told of from beginning to end. */
+export interface Told {
+  readonly session: string;
+  readonly uid: Uid;
+  readonly user?: string | undefined;
+  readonly from?: string | undefined;
+}
+
+type Connected = Extract<DaemonRecord, { event: 'connection-opened' }>;
+type Opened = Extract<DaemonRecord, { event: 'session-opened' }>;
+
+export class Records {
+  readonly #log: Logger;
+  readonly #sessions: LogLimit;
+  readonly #starts: LogLimit;
+  readonly #refusals: LogLimit;
+  /** Sessions that begin just now, and what is to be told of their end. */
+  readonly #opening = new Map<string, () => void>();
+  /** Sessions that have no line, until they have ended; and sandboxes. */
+  readonly #untold = new Set<string>();
+  readonly #untoldSandboxes = new Set<Uid>();
+
+  private constructor(log: Logger) {
+    this.#log = log;
+    const left = (what: string) => (more: object) => log.warn(more, what);
+    this.#sessions = LogLimit.start(mostSessions, left('sessions that are not in this log'));
+    this.#starts = LogLimit.start(mostStarts, left('starts of sandboxes that are not in this log'));
+    this.#refusals = LogLimit.start(mostRefusals, left('logins refused that are not in this log'));
+  }
+
+  static start(log: Logger): Records {
+    return new Records(log);
+  }
+
+  #write(level: 'info' | 'warn' | 'error', record: DaemonRecord, more: object = {}): void {
+    this.#log[level]({ ...record, ...more }, sentenceOf(record));
+  }
+
+  /** It is about to be opened. A short one can end before we hear that it began: its end is told after that. */
+  opening(session: string): Disposable {
+    this.#opening.set(session, () => {});
+    return {
+      [Symbol.dispose]: () => {
+        const ended = this.#opening.get(session);
+        this.#opening.delete(session);
+        ended?.();
+      },
+    };
+  }
+
+  opened(about: Omit<Opened, 'event'>): void {
+    if (this.#sessions.take(about.uid)) this.#write('info', { event: 'session-opened', ...about });
+    else if (this.#untold.size < mostUntold) this.#untold.add(about.session);
+  }
+
+  /** `told`: as it was opened, of this daemon or an earlier one. */
+  closed(end: Omit<SessionEnd, 'user'>, told: Told, ms: number | undefined): void {
+    if (this.#opening.has(end.id)) {
+      this.#opening.set(end.id, () => this.#closed(end, told, ms));
+      return;
+    }
+    this.#closed(end, told, ms);
+  }
+
+  #closed(end: Omit<SessionEnd, 'user'>, told: Told, ms: number | undefined): void {
+    if (this.#untold.delete(end.id)) return;
+    const { outcome, failure, cause, by, verb } = end;
+    const { kind, code } = outcome ?? {};
+    this.#write('info', {
+      event: 'session-closed',
+      ...told,
+      cause,
+      by,
+      verb,
+      status: kind === 'exit' && failure === undefined ? code : undefined,
+      signal: kind === 'signal' ? code : undefined,
+      code: failure?.code,
+      reason: failure?.why,
+      ms,
+    });
+  }
+
+  connected(about: Omit<Connected, 'event'>): void {
+    if (this.#sessions.take(about.uid, 'connection'))
+      this.#write('info', { event: 'connection-opened', ...about });
+    else if (this.#untold.size < mostUntold) this.#untold.add(about.session);
+  }
+
+  disconnected(end: ConnectionEnd, told: Told, ms: number | undefined): void {
+    const { failure, cause = 'hung-up' } = end;
+    const tell = (): void => {
+      if (this.#untold.delete(end.id)) return;
+      if (failure === undefined) {
+        this.#write('info', { event: 'connection-closed', ...told, cause, ms });
+      } else {
+        const { code, message: reason } = failure;
+        this.#write('error', { event: 'connection-failed', ...told, code, reason });
+      }
+    };
+    if (this.#opening.has(end.id)) this.#opening.set(end.id, tell);
+    else tell();
+  }
+
+  /** A login that became a shell of the host, whose end nobody tells us. */
+  outside(told: Told, shell: string): void {
+    if (this.#sessions.take(told.uid)) this.#write('info', { event: 'login-outside', ...told, shell });
+  }
+
+  /** False: there are so many of `whose` that this one has no line. */
+  refused(told: Told, failure: DockershError, whose: Uid = told.uid): boolean {
+    const { code } = failure;
+    if (!this.#refusals.take(whose, code)) return false;
+    const own = failure.hint !== errorCatalogue[code].adminHint;
+    const hint = own ? failure.hint : undefined;
+    // Everything of our own faults, the reason alone of expected ones.
+    const isFault = code === 'E_INTERNAL' || code === 'E_SANDBOX_START';
+    const record = { event: 'login-refused' as const, ...told, code, reason: failure.message, hint };
+    this.#write('error', record, isFault ? { err: failure } : {});
+    return true;
+  }
+
+  sandboxStarted({ uid, user, image, digest }: SandboxStart): void {
+    if (this.#starts.take(uid)) this.#write('info', { event: 'sandbox-started', uid, user, image, digest });
+    else this.#untoldSandboxes.add(uid);
+  }
+
+  sandboxEnded({ uid, user, cause, by, verb, failure, ms }: SandboxEnd): void {
+    if (failure !== undefined) {
+      const { code, message: reason } = failure;
+      this.#write('error', { event: 'sandbox-failed', uid, user, code, reason }, { err: failure });
+    } else if (!this.#untoldSandboxes.delete(uid)) {
+      const level = cause === 'supervisor-died' ? 'error' : 'info';
+      this.#write(level, { event: 'sandbox-ended', uid, user, cause, by, verb, ms });
+    }
+  }
+}

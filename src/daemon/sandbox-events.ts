@@ -1,0 +1,57 @@
+// Tells the parts of the daemon what becomes of sandboxes and their sessions, in the order in which they need it.
+
+import type { ImageStore } from '../images/store/image-store.ts';
+import type { EngineEvents } from '../isolation/engine.ts';
+import { laterOnce } from '../lib/async/later-once.ts';
+import type { Logger } from '../lib/log.ts';
+import type { Admission } from './login/admission.ts';
+import type { Doors } from './login/doors.ts';
+import type { LiveLimits } from './policy/live-limits.ts';
+import type { UserKeys } from './policy/user-keys.ts';
+import type { LoginRecords } from './records/open-records.ts';
+
+export interface EventParts extends Pick<LoginRecords, 'history' | 'records'> {
+  /** Made later than what tells them of events. */
+  readonly used: {
+    readonly live?: LiveLimits;
+    readonly admission?: Admission;
+    readonly doors?: Doors;
+    readonly keys?: UserKeys;
+  };
+  readonly images: ImageStore;
+  readonly log: Logger;
+}
+
+export function eventsFor({ history, records, used, images, log }: EventParts): EngineEvents {
+  const sweepLater = laterOnce(60_000, () => {
+    images.collectGarbage().catch((error: unknown) => log.warn({ err: error }, 'unused layers stay for now'));
+  });
+  return {
+    sessionEnded: (end) => {
+      const { id: session, uid, user } = end;
+      records.closed(end, { ...history.told(session), session, uid, user }, history.msSince(session));
+      history.ended(end);
+      used.admission?.changed();
+      used.keys?.follow(uid);
+    },
+    connectionEnded: (end) => {
+      const { id, uid } = end;
+      records.disconnected(end, history.told(id) ?? { session: id, uid }, history.msSince(id));
+      history.disconnected(end);
+      used.admission?.changed();
+    },
+    sandboxStarted: (started) => {
+      history.sandboxStarted(started);
+      records.sandboxStarted(started);
+      used.doors?.open(started.uid);
+      used.live?.follow(started.uid); // the policy may have changed meanwhile
+    },
+    sandboxEnded: (end) => {
+      records.sandboxEnded(end);
+      used.doors?.close(end.uid);
+      used.keys?.follow(end.uid);
+      used.admission?.changed();
+      sweepLater();
+    },
+  };
+}

@@ -1,0 +1,44 @@
+// Describes how sandboxes and sessions begin and end, as the engine tells it. Pure types.
+
+import type { DockershError } from '../lib/errors.ts';
+import type { EndCause } from '../lib/values/causes.ts';
+import type { Uid } from '../lib/values/uid.ts';
+
+/** Who had a sandbox stopped, and with which verb of the admin protocol; absent: not known. */
+export interface ByWhom {
+  readonly by?: string | undefined;
+  readonly verb?: string | undefined;
+}
+
+/** A session's end. */
+export interface SessionEnd extends ByWhom {
+  readonly id: string;
+  readonly uid: Uid;
+  readonly user: string;
+  /** Undefined: nobody has seen its program's end. */
+  readonly outcome: { readonly kind: 'exit' | 'signal'; readonly code: number } | undefined;
+  readonly cause: EndCause;
+  /** Why the program could not be started; undefined: it was. */
+  readonly failure: DockershError | undefined;
+  /** When the supervisor received, sent, forked and executed it; 0 for what did not happen. */
+  readonly stepsNs: readonly bigint[];
+}
+
+/** How a cold start went: name and time of each step, in order. */
+export interface SandboxStart {
+  readonly uid: Uid;
+  readonly user: string;
+  readonly image: string;
+  readonly digest: string;
+  readonly steps: readonly { readonly name: string; readonly ns: bigint }[];
+}
+
+/** A sandbox's end, or that it could not be started. */
+export interface SandboxEnd extends ByWhom {
+  readonly uid: Uid;
+  readonly user: string;
+  readonly cause: EndCause;
+  readonly failure: DockershError | undefined;
+  /** Since it was asked for. */
+  readonly ms: number;
+}
