@@ -146,6 +146,7 @@ enum wire_tag {
     TAG_FAILURE = 72,
     TAG_CGROUP_LIFT = 73,
     TAG_CAUSE = 74,
+    TAG_RUN_FOLDER = 75,
     // Of a private network.
     TAG_NET_LINK = 80,
     TAG_NET_ADDRESS = 81,

@@ -104,6 +104,12 @@ static int parse_text(char **text, const struct wire_field *field) {
     return *text != NULL ? 0 : -1;
 }
 
+static int parse_run_folder(struct spec *spec, const struct wire_field *field) {
+    if (spec->run_folder_count == MAX_RUN_FOLDERS)
+        return -1;
+    return parse_text(&spec->run_folders[spec->run_folder_count++], field);
+}
+
 static int parse_flag(bool *flag, const struct wire_field *field) {
     uint32_t value;
     if (!wire_u32(field, &value))
@@ -157,6 +163,8 @@ static int parse_field(struct spec *spec, const struct wire_field *field) {
         return parse_bind(spec->mounts, &spec->mount_count, field);
     case TAG_DEVICE:
         return parse_device(spec, field);
+    case TAG_RUN_FOLDER:
+        return parse_run_folder(spec, field);
     case TAG_MOUNTPOINT:
         return parse_text(&spec->mountpoint, field);
     case TAG_HOSTNAME:

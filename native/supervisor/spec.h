@@ -16,6 +16,7 @@
 #define MAX_LAYERS 260
 #define MAX_BINDS 32
 #define MAX_DEVICES 64
+#define MAX_RUN_FOLDERS 32
 #define MAX_CGROUP_WRITES 32
 #define MAX_CGROUP_LIFTS 8
 #define MAX_GROUPS 256
@@ -63,6 +64,8 @@ struct spec {
     size_t mount_count;
     struct device devices[MAX_DEVICES];
     size_t device_count;
+    char *run_folders[MAX_RUN_FOLDERS]; // below /run, for everybody to write in
+    size_t run_folder_count;
     char *mountpoint; // an empty directory to build on, in the supervisor's own mount namespace
     char *hostname;
     enum net_kind network;

@@ -50,6 +50,10 @@ export interface SandboxSpec extends Limits {
   /** Size of /dev/shm. */
   readonly shmBytes: number | null;
   readonly hostname: string;
+  /** Folders below /run that everybody may write in. */
+  readonly runFolders: readonly string[];
+  /** machine-id(5) inside. */
+  readonly machineId: string;
   /** Folders of the host that root lets the sandbox see. */
   readonly mounts: readonly {
     readonly source: AbsolutePath;

@@ -121,6 +121,7 @@ export const tags = {
   failure: 72,
   cgroupLift: 73,
   cause: 74,
+  runFolder: 75,
   netLink: 80,
   netAddress: 81,
   netResolver: 82,

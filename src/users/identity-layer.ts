@@ -14,6 +14,7 @@ import { field, homeInside } from '../isolation/sandbox/home-inside.ts';
 import { syncFolder } from '../lib/atomic-file.ts';
 import { hasErrno } from '../lib/errors.ts';
 import { type AbsolutePath, below } from '../lib/values/absolute-path.ts';
+import { programsInstead } from './identity/instead.ts';
 
 interface Entry {
   readonly path: string;
@@ -21,6 +22,8 @@ interface Entry {
   readonly text?: string;
   /** Where a symbolic link leads. */
   readonly link?: string;
+  /** Of a file; absent: 0644. */
+  readonly mode?: number;
 }
 
 const rootLine = 'root:x:0:0:root:/root:/bin/sh';
@@ -116,8 +119,9 @@ export function subordinateText(name: string, idMap: string): string {
   return ranges.join('');
 }
 
-function nestingEntries({ nesting, user }: SandboxSpec, ids: IdMaps): Entry[] {
-  if (nesting !== 'yes') return [];
+/** Not on the host's own programs: newuidmap has no effect there (nosuid), and whoever finds ranges tries to use them. */
+function nestingEntries({ nesting, user, image }: SandboxSpec, ids: IdMaps): Entry[] {
+  if (nesting !== 'yes' || image.binds.length > 0) return [];
   return [
     { path: 'etc/subuid', text: subordinateText(user.name, ids.uidMap) },
     { path: 'etc/subgid', text: subordinateText(user.name, ids.gidMap) },
@@ -140,6 +144,8 @@ async function entriesOf(spec: SandboxSpec, ids: IdMaps): Promise<Entry[]> {
     { path: 'etc/passwd', text: passwdText(spec.image.passwd, spec, home) },
     { path: 'etc/group', text: groupText(spec.image.group, spec.user) },
     { path: 'etc/hostname', text: `${spec.hostname}\n` },
+    { path: 'etc/machine-id', text: `${spec.machineId}\n` },
+    ...programsInstead(spec.image.binds, existsSync).map((one) => ({ ...one, mode: 0o755 })),
     ...(await networkFiles(spec)),
     ...sudoEntries(spec),
     ...nestingEntries(spec, ids),
@@ -154,8 +160,8 @@ async function writeEntry(root: string, entry: Entry): Promise<void> {
   }
   await mkdir(path.dirname(target), { recursive: true, mode: 0o755 });
   if (entry.link !== undefined) return await symlink(entry.link, target);
-  await writeFile(target, entry.text ?? '', { mode: 0o644 });
-  await chmod(target, 0o644);
+  await writeFile(target, entry.text ?? '', { mode: 0o600 });
+  await chmod(target, entry.mode ?? 0o644);
 }
 
 /**

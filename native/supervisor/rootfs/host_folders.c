@@ -12,18 +12,19 @@
 
 // By its descriptor: no path of the host's is shown inside (/proc/self/mountinfo), and none holds a character
 // that overlayfs would read as a separator.
-static int set_lower(int context, int source, int empty) {
+static int set_lower(int context, int instead, int source) {
     char lower[64];
-    (void)snprintf(lower, sizeof lower, "/proc/self/fd/%d:/proc/self/fd/%d", source, empty);
+    (void)snprintf(lower, sizeof lower, "/proc/self/fd/%d:/proc/self/fd/%d", instead, source);
     return sys_fsconfig(context, SYS_FSCONFIG_SET_STRING, "lowerdir", lower);
 }
 
-// An overlay without an upper folder takes two at least. An empty one is the identity layer's /dev, which is
-// most likely on the host's own file system: then files keep the device number of their folders.
-static int open_empty(const struct spec *spec, struct err *err) {
+// An overlay without an upper folder takes two at least. The upper one of them is what the identity layer has
+// at the target: programs that stand there instead of the host's, or nothing. It is most likely on the host's
+// own file system: then files keep the device number of their folders.
+static int open_instead(const struct spec *spec, const struct bind *bind, struct err *err) {
     cleanup_fd int layer = open(spec->layers[0].path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    int empty = openat(layer, "dev", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    return empty >= 0 ? empty : err_sys(err, "open an empty folder", spec->layers[0].path);
+    int instead = openat(layer, bind->target + 1, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    return instead >= 0 ? instead : err_sys(err, "open folder of the identity layer", bind->target);
 }
 
 int host_folder_make(const struct spec *spec, struct bind *bind, struct err *err) {
@@ -31,12 +32,12 @@ int host_folder_make(const struct spec *spec, struct bind *bind, struct err *err
     cleanup_fd int source = open(bind->source, O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (source < 0)
         return err_code(err, FAILURE_IMAGE, "open tree", bind->source);
-    cleanup_fd int empty = open_empty(spec, err);
-    if (empty < 0)
+    cleanup_fd int instead = open_instead(spec, bind, err);
+    if (instead < 0)
         return -1;
     cleanup_fd int context = sys_fsopen("overlay", SYS_FSOPEN_CLOEXEC);
     bool made = context >= 0 && sys_fsconfig(context, SYS_FSCONFIG_SET_FLAG, "ro", NULL) == 0 &&
-                set_lower(context, source, empty) == 0;
+                set_lower(context, instead, source) == 0;
     for (size_t index = 0; made && index < sizeof off / sizeof off[0]; index++)
         made = sys_fsconfig(context, SYS_FSCONFIG_SET_STRING, off[index], "off") == 0;
     if (!made || sys_fsconfig(context, SYS_FSCONFIG_CMD_CREATE, NULL, NULL) != 0)

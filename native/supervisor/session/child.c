@@ -202,6 +202,15 @@ static char *named(const char *path, bool login) {
     return name;
 }
 
+// What programs start where they want a shell has to be one that is there.
+static void name_shell(struct plan *plan) {
+    static char entry[] = "SHELL=/bin/sh";
+    for (size_t index = 0; index < plan->environment_count; index++) {
+        if (strncmp(plan->environment[index], "SHELL=", strlen("SHELL=")) == 0)
+            plan->environment[index] = entry;
+    }
+}
+
 static _Noreturn void run(struct plan *plan, struct slot *slot) {
     environ = plan->environment;
     if (plan->kind == PROGRAM_DIRECT) {
@@ -216,6 +225,7 @@ static _Noreturn void run(struct plan *plan, struct slot *slot) {
     if (strcmp(plan->program, "/bin/sh") != 0) {
         if (plan->kind == PROGRAM_SHELL && access("/bin/sh", X_OK) == 0)
             notice(plan->program, "this shell can't be run in the image; using /bin/sh");
+        name_shell(plan);
         plan->arguments[0] = named("/bin/sh", login);
         (void)execv("/bin/sh", plan->arguments);
     }

@@ -18,6 +18,7 @@
 #include "cleanup.h"
 #include "rootfs/devpts.h"
 #include "rootfs/in_root.h"
+#include "start/control_groups.h"
 #include "start/lockdown.h"
 #include "start/masks.h"
 #include "start/step.h"
@@ -61,6 +62,23 @@ static int mount_sysfs(const struct spec *spec, int root, struct err *err) {
     return mount_in_root(root, "sys", "sysfs", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL, err);
 }
 
+// A folder below /run that programs expect everybody to write in, as systemd-tmpfiles would make it. Nothing
+// is there yet that could lead elsewhere: whoever fills /run comes later.
+static int make_run_folder(int run, const char *path, struct err *err) {
+    char name[256];
+    if ((size_t)snprintf(name, sizeof name, "%s", path) >= sizeof name || name[0] == '/' ||
+        strstr(name, "..") != NULL)
+        return err_plain(err, FAILURE_PROTOCOL, "not a folder below /run", path);
+    for (char *slash = strchr(name, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        (void)mkdirat(run, name, 0755);
+        *slash = '/';
+    }
+    if ((mkdirat(run, name, 01777) != 0 && errno != EEXIST) || fchmodat(run, name, 01777, 0) != 0)
+        return err_sys(err, "make folder below /run", name);
+    return 0;
+}
+
 static int fill_run(const struct spec *spec, int root, struct err *err) {
     cleanup_fd int run = open_in_root(root, "run", err);
     if (run < 0)
@@ -71,6 +89,9 @@ static int fill_run(const struct spec *spec, int root, struct err *err) {
         mkdirat(run, "user", 0755) != 0 || mkdirat(run, name, 0700) != 0 ||
         fchownat(run, name, spec->uid, spec->gid, 0) != 0)
         return err_sys(err, "fill /run", NULL);
+    for (size_t index = 0; index < spec->run_folder_count; index++)
+        if (make_run_folder(run, spec->run_folders[index], err) != 0)
+            return -1;
     return 0;
 }
 
@@ -120,11 +141,16 @@ static size_t bound_early(const struct spec *spec) {
     return folder >= 0 && bound_counters(spec, folder, 0, EARLY_BOUNDS, &ignored) == 0 ? EARLY_BOUNDS : 0;
 }
 
-// What is delegated to the user (delegate.h), as the root of the tree.
-static int mount_cgroup(const struct spec *spec, int root, struct err *err) {
-    if (spec->delegated == NULL)
-        return 0;
-    return mount_in_root(root, "sys/fs/cgroup", "cgroup2", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL, err);
+// Sockets for ICMP echoes, for the user alone: what ping needs where it has no capability. It sends as far as
+// the network's rules let it. A kernel or host that does not let us leaves the user without ping.
+static void let_ping(const struct spec *spec, int root) {
+    struct err ignored = {0};
+    cleanup_fd int folder = open_in_root(root, "proc/sys/net/ipv4", &ignored);
+    cleanup_fd int file = folder < 0 ? -1 : openat(folder, "ping_group_range", O_WRONLY | O_CLOEXEC);
+    char range[32];
+    int length = snprintf(range, sizeof range, "%u %u", spec->gid, spec->gid);
+    if (file >= 0)
+        (void)!write(file, range, (size_t)length);
 }
 
 static int own_mounts(const struct spec *spec, int root, size_t bound, struct err *err) {
@@ -137,9 +163,11 @@ static int own_mounts(const struct spec *spec, int root, size_t bound, struct er
     cleanup_fd int counters = open_in_root(root, "proc/sys/user", err);
     if (counters < 0)
         return -1;
+    if (spec->network != NET_HOST)
+        let_ping(spec, root); // the masks make it read-only
     if (mount_sysfs(spec, root, err) != 0 || masks_add(spec, root, err) != 0 ||
-        bound_counters(spec, counters, bound, ALL_BOUNDS, err) != 0 || mount_cgroup(spec, root, err) != 0 ||
-        devpts_complete(root, err) != 0 ||
+        bound_counters(spec, counters, bound, ALL_BOUNDS, err) != 0 ||
+        control_groups_mount(spec, root, err) != 0 || devpts_complete(root, err) != 0 ||
         mount_in_root(root, "dev/mqueue", "mqueue", plain | MS_NOEXEC, NULL, err) != 0 ||
         mount_in_root(root, "dev/shm", "tmpfs", plain, size, err) != 0)
         return -1;
@@ -174,6 +202,7 @@ static int own_root(const struct spec *spec, size_t bound, struct err *err) {
 static int build(const struct spec *spec, struct shared *shared, int peer, struct err *err) {
     if (step_wait(peer, MSG_BUILD, err) != 0) // the ids are mapped
         return -1;
+    control_groups_note(spec);
     if (become_root(err) != 0 || own_namespaces(spec, err) != 0)
         return -1;
     shared->steps_ns[STEP_NETWORK] = monotonic_ns();

@@ -2,6 +2,7 @@
 // layer is made on, with what of that image's configuration counts here.
 
 import { hostname } from 'node:os';
+import { runFoldersOf } from '../../images/run-folders.ts';
 import type { ResolvedImage } from '../../images/store/image-store.ts';
 import type {
   Engine,
@@ -19,6 +20,7 @@ import { resolveImageUser } from '../../shell/image-user.ts';
 import type { ShellChoice } from '../../shell/session.ts';
 import type { UserLayers } from '../../users/layers.ts';
 import { stopUser } from '../../users/lock.ts';
+import { machineIdOf } from '../../users/identity/machine-id.ts';
 import type { ImageAtStart } from '../../users/rescue.ts';
 import type { UserStore } from '../../users/store.ts';
 import type { PolicyStore } from '../policy/policy-store.ts';
@@ -55,7 +57,9 @@ export async function prepareSandbox(parts: SpecParts, subject: SpecSubject): Pr
   await using stack = new AsyncDisposableStack();
   const held = await stopUser(stack.use(await store.locks.lock(user.uid, patienceMs)), engine);
   const start = await layers.prepareStart(held, user, policy, log);
-  const spec = { ...specOf(parts, subject, start, systemCalls), ...network };
+  const runFolders = await runFoldersOf(start.image);
+  const machineId = await machineIdOf(user);
+  const spec = { ...specOf(parts, subject, start, systemCalls), ...network, runFolders, machineId };
   const storage = await store.storage(held, spec, policy, start.layer);
   const lock = stack.move();
   return { spec, storage, [Symbol.asyncDispose]: async () => await lock.disposeAsync() };
@@ -80,7 +84,7 @@ function specOf(
   subject: SpecSubject,
   { image, notice }: ImageAtStart,
   systemCalls: SandboxSpec['systemCalls'],
-): Omit<SandboxSpec, 'network' | 'link'> {
+): Omit<SandboxSpec, 'network' | 'link' | 'runFolders' | 'machineId'> {
   const { user, policy, own, shell } = subject;
   const env = imageEnvironment(image.config.env);
   requireUsable(image.name, env);

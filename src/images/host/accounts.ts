@@ -5,7 +5,8 @@ const firstPersonId = 1000;
 /** "nobody", which the kernel shows for ids that a sandbox does not map. */
 const overflowId = 65534;
 
-function isSystemId(text: string | undefined): boolean {
+/** Whether it is the id of an account of the system, not of a person. */
+export function isSystemId(text: string | undefined): boolean {
   if (text === undefined || !/^[0-9]{1,10}$/.test(text)) return false;
   const id = Number(text);
   return id < firstPersonId || id === overflowId;

@@ -1,74 +1,14 @@
-// The files of the host's /etc that the image `host` shows: a closed list, so that a file nobody thought of is not
-// shared. It holds what programs in /usr need to work as they do on the host. Accounts, keys, network, services,
-// mounts and whatever names other people or machines are left out.
+// Finds the files of the host's /etc that the image `host` shows, by a rule: what came with a package and everybody may read,
+// links to what is shown, and a list of what is generated of such files. Never what is in the list of what is never shown:
+// accounts, keys, network, services, mounts and whatever names other people or machines. On a host without dpkg the
+// second list stands for the packages.
 
 import type { BigIntStats } from 'node:fs';
-import { lstat, readdir } from 'node:fs/promises';
+import { lstat, readdir, readlink } from 'node:fs/promises';
 import path from 'node:path';
 import { hasErrno } from '../../lib/errors.ts';
-
-/** Names in /etc, "*" standing for any rest; "folder/name" takes one entry of a folder. */
-export const sharedEtc: readonly string[] = [
-  'alternatives',
-  'bash.bashrc',
-  'bash_completion*',
-  'bashrc',
-  'ca-certificates*',
-  'crypto-policies',
-  'csh.cshrc',
-  'csh.login',
-  'debian_version',
-  'emacs',
-  'fish',
-  'fonts',
-  'gai.conf',
-  'gitconfig',
-  'groff',
-  'gtk-3.0',
-  'host.conf',
-  'inputrc',
-  'issue',
-  'java*',
-  'ld.so.cache',
-  'ld.so.conf*',
-  'locale.alias',
-  'locale.conf',
-  'locale.gen',
-  'localtime',
-  'login.defs',
-  'lsb-release',
-  'magic*',
-  'mailcap',
-  'mime.types',
-  'manpath.config',
-  'nanorc',
-  'netconfig',
-  'networks',
-  'os-release',
-  'perl',
-  'pki/ca-trust',
-  'pki/tls/cert.pem',
-  'pki/tls/certs',
-  'profile*',
-  'protocols',
-  'python*',
-  'redhat-release',
-  'rpc',
-  'screenrc',
-  'services',
-  'shells',
-  'skel',
-  'ssh/ssh_config*',
-  'ssl/cert*',
-  'ssl/openssl.cnf',
-  'terminfo',
-  'timezone',
-  'tmux.conf',
-  'vim*',
-  'wgetrc',
-  'xattr.conf',
-  'zsh*',
-];
+import { neverEtc, sharedEtc } from './lists.ts';
+import { packagedFiles } from './packaged.ts';
 
 export interface HostFile {
   /** Below /etc: "ssl/certs/ca-certificates.crt". */
@@ -94,14 +34,60 @@ function kindOf(stats: BigIntStats): HostFile['kind'] | undefined {
   return kind;
 }
 
-/** Everything that the list names and everybody may read, folders before what is in them. */
-export async function findHostFiles(etc: string): Promise<HostFile[]> {
+/** Everything that is shown, folders before what is in them. */
+export async function findHostFiles(hostRoot: string): Promise<HostFile[]> {
+  const etc = path.join(hostRoot, 'etc');
   const found = new Map<string, HostFile>();
   for (const pattern of sharedEtc) {
     const parts = pattern.split('/');
     await walkPattern(etc, '', parts, found);
   }
+  for (const name of await packagedFiles(hostRoot)) await takePackaged(etc, name, found);
+  await takeLinks(etc, found);
   return [...found.values()].sort((left, right) => (left.name < right.name ? -1 : 1));
+}
+
+const isNever = (name: string): boolean => neverEtc.some((pattern) => path.matchesGlob(name, pattern));
+
+/** With the folders that it is in, where all of these are everybody's to enter. */
+async function takePackaged(etc: string, name: string, found: Map<string, HostFile>): Promise<void> {
+  if (found.has(name) || path.normalize(name) !== name || name.startsWith('..')) return;
+  const parts = name.split('/');
+  const way = parts.map((_, index) => parts.slice(0, index + 1).join('/'));
+  if (way.some(isNever)) return;
+  const all: HostFile[] = [];
+  for (const step of way) {
+    const file = found.get(step) ?? (await look(etc, step));
+    if (file === undefined || (step !== name && file.kind !== 'folder')) return;
+    all.push(file);
+  }
+  for (const file of all) found.set(file.name, file);
+}
+
+/** Links below folders that are shown, where they lead to what is shown: how it is said what is "enabled". */
+async function takeLinks(etc: string, found: Map<string, HostFile>): Promise<void> {
+  const folders = [...found.values()].filter(({ kind }) => kind === 'folder').map(({ name }) => name);
+  for (const folder of folders) await takeLinksIn(etc, folder, found);
+}
+
+async function takeLinksIn(etc: string, folder: string, found: Map<string, HostFile>): Promise<boolean> {
+  let hasSome = false;
+  for (const base of await namesIn(path.join(etc, folder))) {
+    const name = path.join(folder, base);
+    if (found.has(name) || isNever(name)) continue;
+    const file = await look(etc, name);
+    if (file === undefined || file.kind === 'file') continue;
+    const isWanted =
+      file.kind === 'folder' ? await takeLinksIn(etc, name, found) : await leadsToShown(etc, name, found);
+    if (isWanted) found.set(name, file);
+    hasSome ||= isWanted;
+  }
+  return hasSome;
+}
+
+async function leadsToShown(etc: string, name: string, found: Map<string, HostFile>): Promise<boolean> {
+  const target = path.resolve('/etc', path.dirname(name), await readlink(path.join(etc, name)));
+  return /^\/(usr|bin|sbin|lib[^/]*)\//.test(target) || found.has(path.relative('/etc', target));
 }
 
 async function walkPattern(
@@ -118,8 +104,9 @@ async function walkPattern(
     if (file === undefined) continue;
     if (rest.length === 0) await take(etc, file, found);
     else if (file.kind === 'folder') {
-      found.set(name, file);
+      const before = found.size;
       await walkPattern(etc, name, rest, found);
+      if (found.size > before) found.set(name, file);
     }
   }
 }

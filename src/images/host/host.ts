@@ -23,6 +23,7 @@ import {
   hostBinds,
   hostLayerVersion,
   lookBesideUsr,
+  lookInVar,
   withMountsBelow,
 } from './layer.ts';
 
@@ -51,6 +52,8 @@ interface Generation {
 interface Survey {
   readonly files: readonly HostFile[];
   readonly beside: BesideUsr;
+  /** Folders of /var that are shown as they are. */
+  readonly inVar: readonly string[];
   readonly fingerprint: string;
 }
 
@@ -165,16 +168,18 @@ class Builder {
   }
 
   async #survey(): Promise<Survey> {
-    const files = await findHostFiles(this.#etc);
+    const files = await findHostFiles(this.#root);
     const beside = await lookBesideUsr(this.#root);
-    const hash = createHash('sha256').update(JSON.stringify([hostLayerVersion, beside]));
+    const inVar = await lookInVar(this.#root);
+    const hash = createHash('sha256').update(JSON.stringify([hostLayerVersion, beside, inVar]));
     for (const { name, stats } of files) hash.update(`\n${name}\0${stampOf(stats)}`);
-    return { files, beside, fingerprint: hash.digest('hex').slice(0, 32) };
+    return { files, beside, inVar, fingerprint: hash.digest('hex').slice(0, 32) };
   }
 
   async #generation(survey: Survey, tree: string): Promise<Generation> {
     const top = survey.files.map((file) => file.name).filter((name) => !name.includes('/'));
-    const watched = [...top, ...accountFiles].map((name) => path.join(this.#etc, name));
+    const inEtc = [...top, ...accountFiles].map((name) => path.join(this.#etc, name));
+    const watched = [...inEtc, ...survey.inVar.map((name) => path.join(this.#root, name))];
     const key = this.keyOf(watched); // before reading: a change in between is noticed next time
     const passwd = await ifThere(readFile(path.join(this.#etc, 'passwd'), 'utf8'));
     const group = await ifThere(readFile(path.join(this.#etc, 'group'), 'utf8'));
@@ -182,7 +187,7 @@ class Builder {
       name: hostImageName,
       digest: `virtual:${hostImageName}:${survey.fingerprint}`,
       layers: [{ path: tree, idmapped: true }],
-      binds: await withMountsBelow(hostBinds(this.#root, survey.beside)),
+      binds: await withMountsBelow(hostBinds(this.#root, survey.beside, survey.inVar)),
       config: { env: [], labels: {} },
       passwd: passwd === undefined ? undefined : systemPasswd(passwd),
       group: group === undefined ? undefined : systemGroup(group),

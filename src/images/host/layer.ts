@@ -17,10 +17,12 @@ import {
 import path from 'node:path';
 import { hasErrno } from '../../lib/errors.ts';
 import { mountPath } from '../../lib/text/mountinfo.ts';
+import { isSystemId } from './accounts.ts';
 import type { HostFile } from './files.ts';
+import { sharedVar } from './lists.ts';
 
 /** Raise it when what is built changes: generations built before are not used then. */
-export const hostLayerVersion = 1;
+export const hostLayerVersion = 2;
 
 export interface Bind {
   readonly source: string;
@@ -94,10 +96,32 @@ export async function lookBesideUsr(hostRoot: string): Promise<BesideUsr> {
   return found;
 }
 
+/** Those of `sharedVar` that this host has, and in which nobody but root and accounts of the system can change anything. */
+export async function lookInVar(hostRoot: string): Promise<string[]> {
+  const found: string[] = [];
+  for (const name of sharedVar) if (await isShared(hostRoot, `var/${name}`)) found.push(`var/${name}`);
+  return found;
+}
+
+async function isShared(hostRoot: string, name: string): Promise<boolean> {
+  const parts = name.split('/');
+  for (const [index] of parts.entries()) {
+    try {
+      const stats = await lstat(path.join(hostRoot, ...parts.slice(0, index + 1)));
+      const isEverybodysToRead = stats.isDirectory() && (stats.mode & 0o005) === 0o005;
+      if (!isEverybodysToRead || (stats.mode & 0o002) !== 0 || !isSystemId(String(stats.uid))) return false;
+    } catch (error) {
+      if (hasErrno(error, 'ENOENT', 'ENOTDIR')) return false;
+      throw error;
+    }
+  }
+  return true;
+}
+
 /** The host's folders that a sandbox sees as they are, read-only. */
-export function hostBinds(hostRoot: string, beside: BesideUsr): Bind[] {
+export function hostBinds(hostRoot: string, beside: BesideUsr, inVar: readonly string[] = []): Bind[] {
   const own = beside.filter((entry) => entry.link === undefined).map((entry) => entry.name);
-  return ['usr', ...own].map((name) => ({ source: path.join(hostRoot, name), target: `/${name}` }));
+  return ['usr', ...own, ...inVar].map((name) => ({ source: path.join(hostRoot, name), target: `/${name}` }));
 }
 
 /** `binds`, and what is mounted below them: the overlay that each is seen through does not reach into it. */

@@ -76,6 +76,7 @@ export function specificationMessage(spec: SandboxSpec, place: Placement): Buffe
     .u64('hangupGraceMs', milliseconds(spec.hangupGraceMs))
     .u64('stopGraceMs', milliseconds(spec.stopGraceMs))
     .u32('backgroundKill', spec.background === 'kill' ? 1 : 0);
+  for (const folder of spec.runFolders) writer.text('runFolder', folder);
   for (const filter of spec.systemCalls.filters) writer.bytes('filter', filter);
   for (const { source, target, writable } of spec.mounts)
     writer.text('mount', `${source}\0${target}\0${writable ? 'rw' : 'ro'}`);

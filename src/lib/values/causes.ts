@@ -1,5 +1,5 @@
 // Causes of the ends of sessions and sandboxes: a closed set, with the words that people read. native/supervisor/cause.h is the other
-// side of those that have a number; test/unit/lib/causes.test.ts compares the two. Pure.
+// side of those that have a number; test/unit/lib/values/causes.test.ts compares the two. Pure.
 
 interface Meaning {
   /** Undefined: what the daemon finds out, and no supervisor says. */

@@ -47,6 +47,7 @@ describe.skipIf(lacks('busybox'))('the record', () => {
 
   it('of a session says when it began, where, and how it ended', async () => {
     await verbs.inside('true');
+    await waitUntil(() => ours().some(({ event }) => event === 'session-closed'), 'the first one to end');
     const [opened, closed] = await records(
       'session-closed',
       async () => await verbs.exec('/bin/sh', '-c', 'exit 3'),

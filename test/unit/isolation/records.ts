@@ -56,6 +56,8 @@ export function aSandbox(changes: Partial<SandboxSpec> = {}): SandboxSpec {
     nesting: 'no',
     systemCalls: { filters: [], alone: false },
     mounts: [],
+    runFolders: ['screen'],
+    machineId: '0'.repeat(32),
     ...changes,
   };
 }

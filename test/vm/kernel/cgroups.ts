@@ -47,6 +47,21 @@ export function cgroupTests(on: OnKernel): void {
     );
   });
 
+  describe('the files', () => {
+    it(
+      'are there inside, of the sandbox alone, and to be read',
+      async () => {
+        await on.policy({ user19: { memory: '300M', cpus: '1' } });
+        const seen = await on.inside(
+          'user19',
+          'cd /sys/fs/cgroup; cat memory.max cpu.max /proc/self/cgroup; find . -writable; mkdir a 2>/dev/null || echo refused',
+        );
+        expect(seen).toBe(`${300 * 1024 ** 2}\n100000 100000\n0::/\nrefused\n`);
+      },
+      testMs,
+    );
+  });
+
   describe('a cgroup that a killed supervisor left', () => {
     it(
       'is not taken over with its limits, nor frozen as it may be',

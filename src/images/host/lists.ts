@@ -1,0 +1,110 @@
+// Lists what of the host's /etc and /var the image `host` shows, or never shows, whatever else is true of it.
+
+/**
+ * Shown without having come with a package: what is generated there of what has, and what a host without dpkg calls so.
+ * Names in /etc, "*" standing for any rest; "folder/name" takes one entry of a folder.
+ */
+export const sharedEtc: readonly string[] = [
+  'alternatives',
+  'bash.bashrc',
+  'bash_completion*',
+  'bashrc',
+  'ca-certificates*',
+  'crypto-policies',
+  'csh.cshrc',
+  'csh.login',
+  'debian_version',
+  'default/locale',
+  'emacs',
+  'fish',
+  'fonts',
+  'gai.conf',
+  'gitconfig',
+  'groff',
+  'gtk-3.0',
+  'host.conf',
+  'inputrc',
+  'issue',
+  'java*',
+  'ld.so.cache',
+  'ld.so.conf*',
+  'locale.alias',
+  'locale.conf',
+  'locale.gen',
+  'localtime',
+  'login.defs',
+  'lsb-release',
+  'magic*',
+  'mailcap',
+  'mime.types',
+  'manpath.config',
+  'nanorc',
+  'netconfig',
+  'networks',
+  'os-release',
+  'papersize',
+  'perl',
+  'pki/ca-trust',
+  'pki/tls/cert.pem',
+  'pki/tls/certs',
+  'profile*',
+  'protocols',
+  'python*',
+  'redhat-release',
+  'rpc',
+  'screenrc',
+  'services',
+  'shells',
+  'skel',
+  'ssh/ssh_config*',
+  'ssl/cert*',
+  'ssl/openssl.cnf',
+  'terminfo',
+  'texmf',
+  'timezone',
+  'tmux.conf',
+  'vim*',
+  'wgetrc',
+  'xattr.conf',
+  'zsh*',
+];
+
+/**
+ * Never shown, though packages bring them and everybody may read them: what is about the host's own services, people, keys,
+ * network and disks, and what would have no effect inside. Globs of names below /etc; what a folder holds goes with it.
+ */
+export const neverEtc: readonly string[] = [
+  '{passwd,group,shadow,gshadow,subuid,subgid}*',
+  '{adduser,deluser}.conf',
+  '{sudoers,sudoers.d,sudo.conf,sudo_logsrvd.conf,pam.conf,pam.d,security,securetty,polkit-1,apparmor,apparmor.d,selinux}',
+  '{ldap,nslcd.conf,sssd,krb5.conf*,krb5kdc,samba,openldap,nss*,yp*,ipa,freeipa}',
+  'ssh/{sshd_config*,*host*,moduli}',
+  'ssl/private',
+  '{pki/private,pki/tls/private,letsencrypt,wireguard,openvpn,ipsec*,strongswan*,swanctl,stunnel,ppp,chatscripts,wpa_supplicant,NetworkManager}',
+  '{network,netplan,networkd-dispatcher,resolvconf,dhcp*,hosts*,hostname,resolv.conf,ufw,firewalld,nftables.conf,iptables,ethertypes.local}',
+  '{systemd,init.d,rc*.d,rcS.d,cron*,anacrontab,at.*,default,sysconfig,inetd*,xinetd*,logrotate*,logcheck,rsyslog*,syslog*,runit,sv,insserv*,binfmt.d,tmpfiles.d,update-motd.d,motd*,issue.net,insserv.conf.d}',
+  '{fstab,crypttab,mdadm*,lvm,iscsi,multipath*,exports*,auto.*,autofs*,nfs*,idmapd.conf,udev,initramfs-tools,kernel,grub*,modprobe.d,modules*,sysctl*,dkms,kdump*,mke2fs.conf,smartd.conf,smartmontools,sensors*}',
+  '{apt,apt-listchanges*,dpkg,unattended-upgrades,ucf.conf,debconf.conf,needrestart,machine-id,mailname,aliases,msmtprc,dockersh,docker,cni,containerd,libvirt,lxc,qemu-*,cloud,salt,puppet,chef,ansible}',
+  '{postfix,exim*,dovecot,mysql,mariadb,my.cnf,postgresql*,redis,mongo*,ldap*,bind,unbound,dnsmasq*,squid,cups,snmp,zabbix,nagios*,icinga*,prometheus*,telegraf,collectd,munin,fail2ban,audit,auditd*,ntp*,chrony,opendkim*,spamassassin,amavis,clamav}',
+  '{nginx,apache2,httpd,lighttpd}/{sites-*,conf-*,conf.d,snippets}',
+];
+
+/**
+ * Folders of /var that hold what packages generate of their own files, for everybody to read and nobody but root (or the
+ * package's own account) to write: formats of TeX, the index of the manual, word lists. Below /var.
+ */
+export const sharedVar: readonly string[] = [
+  'cache/fontconfig',
+  'cache/man',
+  'lib/aspell',
+  'lib/dictionaries-common',
+  'lib/emacsen-common',
+  'lib/gems',
+  'lib/ghostscript',
+  'lib/ispell',
+  'lib/mecab',
+  'lib/php/modules',
+  'lib/sgml-base',
+  'lib/texmf',
+  'lib/xml-core',
+];
