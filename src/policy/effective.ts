@@ -61,6 +61,7 @@ const fields = {
   sessionTimeMs: 'session_time',
   idleTimeMs: 'idle_time',
   banner: 'banner',
+  welcome: 'welcome',
   maintenance: 'maintenance',
   /** Keys of the user's own file that count; "env" for variables. */
   userMaySet: 'user_may_set',

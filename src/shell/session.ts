@@ -1,11 +1,13 @@
 // Turns a login into a session: a shell, its arguments, its environment. Pure.
 
 import { randomBytes } from 'node:crypto';
+import { hostname } from 'node:os';
 import type { SessionLimits, SessionSpec, UserRecord } from '../isolation/engine.ts';
 import type { EffectivePolicy } from '../policy/policy.ts';
 import type { LoginRequest } from '../protocol/login.ts';
 import { hasOwnCommand, shellArguments } from './command.ts';
 import { mayTravel, passesNothing, sessionEnvironment, spareVariables, variable } from './environment.ts';
+import { type Surroundings, welcomeText } from './welcome.ts';
 
 const idBytes = 5;
 let random = Buffer.alloc(0);
@@ -57,8 +59,17 @@ export function sourceText(text: string | undefined): string | undefined {
 
 export type SessionPolicy = Pick<
   EffectivePolicy,
-  'env' | 'passEnv' | 'imageUser' | 'timezone' | 'umask' | 'banner' | keyof SessionLimits
->;
+  | 'env'
+  | 'passEnv'
+  | 'imageUser'
+  | 'timezone'
+  | 'umask'
+  | 'banner'
+  | 'welcome'
+  | 'hostname'
+  | keyof SessionLimits
+> &
+  Surroundings;
 
 /** Root, who comes by dockershctl exec, is not to be kept out or sent away. */
 function limitsOf(policy: SessionPolicy, byRoot: boolean): SessionLimits {
@@ -68,6 +79,11 @@ function limitsOf(policy: SessionPolicy, byRoot: boolean): SessionLimits {
   return byRoot
     ? { ...resources, mostSessions: null, sessionTimeMs: null, idleTimeMs: null }
     : { ...resources, mostSessions, sessionTimeMs, idleTimeMs };
+}
+
+function welcomed(policy: SessionPolicy): string {
+  const welcome = welcomeText(policy, policy.hostname ?? hostname());
+  return policy.banner === null ? welcome : `${welcome}\n${policy.banner}`;
 }
 
 /** `joined`: whether the user has a connection whose forwards are in the sandbox. */
@@ -107,8 +123,10 @@ export function sessionOf(
   const args = request.user === undefined ? shellArguments(request) : ['-'];
   // A shell with arguments has something to do; one without is somebody's login.
   const asImageUser = policy.imageUser === 'commands' && args.length > 1;
+  const isLogin = args.length === 1 && request.user === undefined;
   return {
     ...common,
+    banner: isLogin && policy.welcome === 'yes' ? welcomed(policy) : policy.banner,
     asImageUser,
     args,
     program: { kind: 'shell', path: shell.path, announceFallback: shell.wanted },

@@ -154,6 +154,15 @@ export const sessionKeys = {
     doc: 'What a session on a terminal shows first. In double quotes, \\n is a line break.',
     example: 'Welcome to %H, %u.',
   },
+  welcome: {
+    type: oneOf('no', 'yes'),
+    defaultText: 'yes',
+    values: 'no, yes',
+    applies: 'session',
+    user: 'free',
+    doc: "Whether a login at a terminal, without a command, begins with two lines that say what this is: the user's own sandbox, its image and network, and how long programs in the background go on. They stand before the banner.",
+    example: 'no',
+  },
   maintenance: {
     type: message,
     defaultText: 'none',

@@ -95,6 +95,7 @@ test('the built-in defaults', () => {
     sessionTimeMs: null,
     idleTimeMs: null,
     banner: null,
+    welcome: 'yes',
     maintenance: null,
     userMaySet: [],
     imagesAllowed: [],

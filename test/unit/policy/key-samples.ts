@@ -75,6 +75,7 @@ export const someTexts: Readonly<Record<PolicyKey, readonly string[]>> = {
   login_rate: ['1/1s', '30/1m', '1000/1d', 'none'],
   session_time: ['1s', '12h', 'forever'],
   idle_time: ['10s', '2h', 'forever'],
+  welcome: ['no', 'yes'],
   banner: ['none', 'Welcome to %H, %u: 100%%', 'a; b # c', 'a "b"\nc\\'],
   maintenance: ['none', 'back at noon; 100% sure'],
 };
@@ -138,6 +139,7 @@ const effectiveField: Readonly<Record<Exclude<PolicyKey, NetworkKey>, keyof Effe
   session_time: 'sessionTimeMs',
   idle_time: 'idleTimeMs',
   banner: 'banner',
+  welcome: 'welcome',
   maintenance: 'maintenance',
 };
 

@@ -22,12 +22,8 @@ const aLogin = (changes: Partial<LoginRequest> = {}): LoginRequest => ({
   ...changes,
 });
 const nothing: SessionPolicy = {
-  env: [],
-  passEnv: [],
-  imageUser: 'ignore',
-  umask: null,
-  banner: null,
-  ...noLimits,
+  ...{ env: [], passEnv: [], imageUser: 'ignore', umask: null, banner: null, welcome: 'no', ...noLimits },
+  ...{ image: 'base', network: { kind: 'none' }, background: 'keep', lingerMs: 60_000 },
 };
 const bash = { path: '/bin/bash', wanted: false };
 
@@ -118,6 +114,14 @@ describe('a session', () => {
         (policy) => sessionOf('x', login, aUser(), bash, { ...nothing, imageUser: policy }).asImageUser,
       ),
     ).toEqual(expected);
+  });
+
+  test('is welcomed at a login, before the banner, and nowhere else', () => {
+    const policy: SessionPolicy = { ...nothing, welcome: 'yes', banner: 'hi', hostname: 'box' };
+    const banner = (login: LoginRequest) => sessionOf('x', login, aUser(), bash, policy).banner;
+    expect(banner(aLogin())).toMatch(/^This is your own sandbox on box \(image base\)\..*\n.*\nhi$/);
+    expect(banner(aLogin({ args: ['dockersh', '-c', 'id'] }))).toBe('hi');
+    expect(banner(aLogin({ user: 'tester', args: ['tester'] }))).toBe('hi');
   });
 
   test('gets what the policy says, over what the login says', () => {
