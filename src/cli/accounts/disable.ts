@@ -5,6 +5,7 @@ import { shellOperand } from '../../lib/text/shell-word.ts';
 import { samePath } from '../doctor/subject.ts';
 import { CliFailure } from '../failure.ts';
 import type { Account } from '../host/accounts.ts';
+import { defaultQuestion, sshdSettings } from '../host/sshd-settings.ts';
 import { installedEntries } from '../sshd/change.ts';
 import { placeOf } from '../sshd/trial.ts';
 import { removeAside } from './home.ts';
@@ -97,4 +98,11 @@ export function workOfDisabling({ cli, books, daemonRuns }: Installation, plan: 
       await books.setEnabled(uid, undefined);
     },
   };
+}
+
+/** Whether sshd sends the account into a sandbox all the same, by a group of theirs or a rule of the administrator's. */
+export async function isStillForced(account: Account, { client, sshdConfig }: Plan): Promise<boolean> {
+  const answer = await sshdSettings(account, { ...defaultQuestion, config: sshdConfig });
+  const [program = ''] = answer.ok ? answer.settings.value('forcecommand').split(' ') : [];
+  return program !== '' && samePath(program, client);
 }

@@ -1,7 +1,9 @@
 // Enables an account: checked first, written down as a plan, then done as a whole or not at all.
 
+import { lstat, readdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { sysexits } from '../../lib/errors.ts';
+import { hasErrno, sysexits } from '../../lib/errors.ts';
+import { shellOperand } from '../../lib/text/shell-word.ts';
 import { parseHeader } from '../../policy/parse/header.ts';
 import { samePath } from '../doctor/subject.ts';
 import { CliFailure } from '../failure.ts';
@@ -13,7 +15,7 @@ import { planHome, removeAside } from './home.ts';
 import type { Installation } from './installation.ts';
 import { isLocal, isLocalGroup, requireWritableEtc } from './passwd.ts';
 import type { Plan } from './plan.ts';
-import { processesOf } from './processes.ts';
+import { endIdleManager, processesOf } from './processes.ts';
 import {
   entranceStep,
   firstLoginStep,
@@ -68,6 +70,8 @@ export async function planEnable(
     );
   }
   const files = filesFor(options.files, wantedHome, look.privateHome, account);
+  if (files === 'none' && wantedHome === 'private' && options.files === undefined)
+    await requireEmpty(account);
   return {
     account: { name, uid, gid, home, shell },
     client,
@@ -92,8 +96,31 @@ async function requireLocal(account: Account): Promise<void> {
   );
 }
 
+/** Where there is a private home from before, what is in the home on the host would be out of sight without a word. */
+async function requireEmpty({ name, home }: Account): Promise<void> {
+  const files = await readdir(home).catch(nothingWhereNoFolder);
+  if (files.length === 0 || (await isStub(home))) return;
+  const outside = `tar -C ${shellOperand(home)} -cf - .`;
+  const inside = `dockershctl exec ${shellOperand(name)} -- tar -xf - -C FOLDER`;
+  throw refuse(
+    `${name} has a private home in the sandbox, from before, and ${files.length} files and folders in ${home}`,
+    `With --files keep the sandbox has the private home, and those in ${home} stay there, out of its sight. To have them inside as well, afterwards: ${outside} | ${inside}. To begin with them instead: dockershctl user forget ${shellOperand(name)} --keep-home FOLDER --force.`,
+  );
+}
+
+function nothingWhereNoFolder(error: unknown): string[] {
+  if (hasErrno(error, 'ENOENT', 'ENOTDIR', 'EACCES')) return [];
+  throw error;
+}
+
+/** Of root's, in the place of files that were moved inside. */
+async function isStub(home: string): Promise<boolean> {
+  return (await lstat(home)).uid === 0;
+}
+
 /** What runs on the host already would stay outside, with files that are being moved. */
 export async function requireNobody({ name, uid }: Pick<Account, 'name' | 'uid'>): Promise<void> {
+  await endIdleManager(uid);
   const running = await processesOf(uid);
   if (running.length === 0) return;
   const some = running.slice(0, 5).map(({ pid, name: program }) => `${program} (${pid})`);

@@ -3,6 +3,8 @@
 
 import { readdir, readFile } from 'node:fs/promises';
 import { hasErrno } from '../../lib/errors.ts';
+import { ifThere } from '../../lib/if-there.ts';
+import { runCommand } from '../host/command.ts';
 
 export interface RunningProcess {
   readonly pid: number;
@@ -13,6 +15,22 @@ export async function processesOf(uid: number): Promise<RunningProcess[]> {
   const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
   const found = await Promise.all(pids.map((pid) => processOf(pid, uid)));
   return found.filter((process) => process !== undefined);
+}
+
+/**
+ * Ends the user's manager (systemd --user) where it is all that runs: it stays for some seconds after the last log-out, in
+ * which nobody is there. With services of the user's own in it, it is left alone.
+ */
+export async function endIdleManager(uid: number): Promise<void> {
+  const running = await processesOf(uid);
+  if (running.length === 0) return;
+  const groups = await Promise.all(
+    running.map(({ pid }) => ifThere(readFile(`/proc/${pid}/cgroup`, 'utf8'))),
+  );
+  const isManager = (group: string | undefined): boolean =>
+    group === undefined || new RegExp(`/user@${uid}\\.service/init\\.scope$`, 'm').test(group);
+  if (!groups.every(isManager)) return;
+  await runCommand('systemctl', ['stop', `user@${uid}.service`]);
 }
 
 async function processOf(pid: string, uid: number): Promise<RunningProcess | undefined> {

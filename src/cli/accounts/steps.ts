@@ -129,7 +129,7 @@ export function firstLoginStep({ cli, plan }: Tools): Step {
   return {
     name: 'first login',
     telling: `starting the sandbox and logging in as ${account.name}`,
-    run: async () => await testLogin(plan, client),
+    run: async (signal) => await testLogin(plan, client, { signal }),
     undo: async () => void (await cli.call('stop', { user: account.name })),
   };
 }
@@ -141,10 +141,10 @@ export function entranceStep({ cli, plan }: Tools): Step {
   return {
     name: 'entrance',
     telling: `making ${client} the login shell of ${account.name}`,
-    run: async () => {
+    run: async (signal) => {
       await setShell(account.name, client);
       await requireShell(account, client);
-      await testLogin(plan, client, { again: true });
+      await testLogin(plan, client, { again: true, signal });
     },
     undo: async () => await shellBack(plan),
   };

@@ -14,7 +14,7 @@ const patienceMs = 120_000;
 export async function testLogin(
   { account }: Pick<Plan, 'account'>,
   shell: string,
-  options: { readonly again: boolean } = { again: false },
+  options: { readonly again?: boolean; readonly signal?: AbortSignal } = {},
 ): Promise<void> {
   const token = randomBytes(12).toString('hex');
   const outcome = await runCommand(shell, ['-c', `echo ${token}`], {
@@ -24,7 +24,9 @@ export async function testLogin(
     env: { HOME: account.home, USER: account.name, LOGNAME: account.name, SHELL: shell, TERM: 'dumb' },
     timeoutMs: patienceMs,
     detached: true,
+    signal: options.signal,
   });
+  options.signal?.throwIfAborted();
   if (outcome?.status === 0 && outcome.stdout.split('\n').includes(token)) return;
   // The policy may allow fewer logins than one a second; that it is said is the daemon's word all the same.
   if (options.again && outcome?.stderr.includes('[E_LOGIN_RATE') === true) return;

@@ -2,6 +2,7 @@
 // those that were begun are taken back from the last to the first. What is begun is on the disk before it is begun,
 // so that a run that was killed is taken back, or completed, by the next one.
 
+import { setTimeout as delay } from 'node:timers/promises';
 import { CliFailure } from '../failure.ts';
 import { type Books, isAlive, ownIdentity } from './books.ts';
 import type { Journal } from './plan.ts';
@@ -23,6 +24,8 @@ export interface Work {
   readonly finish: () => Promise<void>;
 }
 
+const mostTries = 5;
+const retryMs = 500;
 const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 /** Throws what made it fail, after everything has been taken back. */
@@ -91,7 +94,7 @@ async function takeBack({ steps }: Work, begun: readonly string[]): Promise<void
   const failures: unknown[] = [];
   for (const step of steps.filter(({ name }) => begun.includes(name)).reverse()) {
     try {
-      await step.undo();
+      await undone(step);
     } catch (error) {
       failures.push(error);
     }
@@ -107,6 +110,22 @@ async function takeBack({ steps }: Work, begun: readonly string[]): Promise<void
     },
     { cause: failures[0] },
   );
+}
+
+/**
+ * The daemon may be in the middle of what was interrupted, and move a file that is just looked at; /etc/passwd may be
+ * somebody else's for a moment. What was undone in part is undone whole by the next try.
+ */
+async function undone(step: Step): Promise<void> {
+  for (let left = mostTries - 1; ; left -= 1) {
+    try {
+      await step.undo();
+      return;
+    } catch (error) {
+      if (left === 0) throw error;
+      await delay(retryMs);
+    }
+  }
 }
 
 function interrupted(signal: NodeJS.Signals): CliFailure {

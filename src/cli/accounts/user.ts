@@ -11,7 +11,7 @@ import { subjectOf } from '../doctor/subject.ts';
 import { CliFailure } from '../failure.ts';
 import { findAccount } from '../host/accounts.ts';
 import { defaultQuestion } from '../host/sshd-settings.ts';
-import { type DisableOptions, planDisable, workOfDisabling } from './disable.ts';
+import { type DisableOptions, isStillForced, planDisable, workOfDisabling } from './disable.ts';
 import { type EnableOptions, isIn, planEnable, workOfEnabling } from './enable.ts';
 import { addForget, addRename } from './folders.ts';
 import { findInstallation } from './installation.ts';
@@ -146,11 +146,14 @@ function addDisable(user: Command, console: () => Console): void {
         teller(cli),
       );
       const { shell } = plan.account;
-      cli.show({ user: account.name, shell, files: plan.files }, () =>
+      const forced = await isStillForced(account, plan);
+      cli.show({ user: account.name, shell, files: plan.files, forced }, () =>
         [
-          `${account.name} has no sandbox any more`,
+          forced
+            ? `${account.name} still lands in a sandbox: sshd forces ${plan.client} on a group of theirs, or on everybody (dockershctl sshd-config)`
+            : `${account.name} has no sandbox any more`,
           ...(plan.how === 'shell' ? [`login shell: ${shell}`] : []),
-          'What was changed inside is kept below the state folder, for another time.',
+          `What was changed inside is kept, for another time: dockershctl user ls shows it, dockershctl user forget ${shellWord(account.name)} --force removes it.`,
         ]
           .map((line) => `${printable(line)}\n`)
           .join(''),

@@ -16,6 +16,8 @@ export interface CommandOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** In a session of its own: the terminal's signals do not reach it. */
   readonly detached?: boolean;
+  /** Kills it. */
+  readonly signal?: AbortSignal | undefined;
   /** A descriptor for its input; by default it has none. */
   readonly stdin?: number;
 }
@@ -51,7 +53,8 @@ export async function runCommand(
 ): Promise<ChildOutcome | undefined> {
   const path = program.includes('/') ? program : systemProgram(program);
   if (path === undefined) return undefined;
-  const { timeoutMs = defaultTimeoutMs, env, stdin = 'ignore', ...rest } = options;
+  const { timeoutMs = defaultTimeoutMs, env, stdin = 'ignore', signal, ...rest } = options;
+  signal?.throwIfAborted();
   const child = spawn(path, args, {
     ...rest,
     cwd: rest.cwd ?? '/',
@@ -60,5 +63,11 @@ export async function runCommand(
     timeout: timeoutMs,
     killSignal: 'SIGKILL',
   });
-  return await outcomeOf(child, { maxBytes: mostOutputBytes, stdout: true });
+  const kill = (): void => void child.kill('SIGKILL');
+  signal?.addEventListener('abort', kill);
+  try {
+    return await outcomeOf(child, { maxBytes: mostOutputBytes, stdout: true });
+  } finally {
+    signal?.removeEventListener('abort', kill);
+  }
 }

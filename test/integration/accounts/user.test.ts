@@ -49,8 +49,14 @@ describe('enabling', () => {
     expect(await it_.ok('disable', user.name)).toMatchObject({ shell: '/bin/bash' });
     const hostSide = (text: string): string => text.split('\nstate ')[0] ?? '';
     expect(hostSide(await it_.everythingOf(user))).toBe(hostSide(before));
-    // And again, with what was left inside.
-    expect(await it_.ok('enable', user.name)).toMatchObject({ files: 'none' });
+    // And again, with what was left inside: not without a word about the files on the host.
+    const refused = await it_.ctl('enable', user.name);
+    expect(refused.code).toBe(65);
+    expect(refused.stderr.toString()).toMatch(
+      /has a private home in the sandbox, from before, and \d+ files/,
+    );
+    expect(await it_.ok('enable', '--files', 'keep', user.name)).toMatchObject({ files: 'none' });
+    expect(await readFile(join(user.home, 'file'), 'utf8')).toBe('precious\n');
     expect(await it_.inside(user, 'ls ~')).toContain('inside');
     await it_.ok('disable', user.name);
   });
