@@ -38,7 +38,7 @@ export function openRecords(state: AbsolutePath, log: Logger, parts: AsyncDispos
         failure: undefined,
         stepsNs: [],
       };
-      if (history.isConnection(id)) {
+      if (history.isOfSsh(id)) {
         history.disconnected({ id, cause });
         records.disconnected({ id, uid: told.uid, cause }, told, undefined);
         continue;

@@ -131,3 +131,11 @@ export function withoutLimits(record: SandboxRecord): SandboxRecord {
   const { limits: _, ...rest } = record;
   return rest;
 }
+
+/** Whether these settings are among them. */
+export function hasAll(
+  known: Readonly<Record<string, string>> | undefined,
+  settings: Readonly<Record<string, string>>,
+): boolean {
+  return Object.entries(settings).every(([key, value]) => known?.[key] === value);
+}

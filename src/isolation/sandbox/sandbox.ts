@@ -2,18 +2,9 @@
 // Its record (record.ts) describes it, and is kept in a file for as long.
 
 import { rmSync, writeFileSync } from 'node:fs';
-import { setTimeout as delayRef } from 'node:timers/promises';
 import { DockershError } from '../../lib/errors.ts';
 import type { EndCause } from '../../lib/values/causes.ts';
-import type {
-  ByWhom,
-  ConnectionEnd,
-  ConnectionSpec,
-  Limits,
-  SessionEnd,
-  SessionIdentity,
-  SessionSpec,
-} from '../engine.ts';
+import type { ByWhom, ConnectionSpec, Limits, SessionIdentity, SessionSpec } from '../engine.ts';
 import type { NetworkPlan, Traffic } from '../network/plan.ts';
 import type { ClientConnection } from '../socket/client-connection.ts';
 import type { SeqpacketConnection } from '../socket/seqpacket.ts';
@@ -29,21 +20,7 @@ import {
 import type { Pausable } from './pause.ts';
 import { type SandboxRecord, withLimits, withoutLimits } from './record.ts';
 import { ofEarlierVersion } from './refusals.ts';
-
-/** A value after a time that keeps nothing waiting. */
-const delay = <T>(ms: number, value: T): Promise<T> => delayRef(ms, value, { ref: false });
-
-export interface SandboxEvents {
-  readonly started: (steps: readonly { readonly name: string; readonly ns: bigint }[]) => void;
-  readonly sessionEnded: (end: SessionEnd) => void;
-  readonly connectionEnded: (end: ConnectionEnd) => void;
-  /** Of its network, as its supervisor says it. */
-  readonly refused: (lines: readonly string[]) => void;
-  readonly missing: (lines: readonly string[]) => void;
-  /** There are processes that the kernel can't end; the sandbox is gone all the same. */
-  readonly left: () => void;
-  readonly gone: () => void;
-}
+import { delay, patience, type SandboxEvents } from './sandbox-events.ts';
 
 export class Sandbox implements Pausable {
   #record: SandboxRecord;
@@ -250,11 +227,11 @@ export class Sandbox implements Pausable {
       this.#supervisor.stop(why);
     }
     const { stopGraceMs } = this.#record;
-    if (await this.#isGoneWithin((stopGraceMs ?? longGraceMs) + endPatienceMs)) return;
+    if (await this.#isGoneWithin((stopGraceMs ?? patience.longGraceMs) + patience.endMs)) return;
     if (this.#supervisor.kill()) {
       killMore(); // at once: its name is the next sandbox's
       // Its death ends its connection; one that the kernel can't end is not waited for.
-      if (!(await this.#isGoneWithin(endPatienceMs))) this.#supervisor.abandon();
+      if (!(await this.#isGoneWithin(patience.endMs))) this.#supervisor.abandon();
       return;
     }
     throw new DockershError('E_BUSY', {
@@ -271,7 +248,7 @@ export class Sandbox implements Pausable {
 
   /** Undefined where the supervisor is gone, or does not answer at once. */
   traffic(): Promise<Traffic | undefined> {
-    return Promise.race([this.#supervisor.traffic(), delay(inspectPatienceMs, undefined)]);
+    return Promise.race([this.#supervisor.traffic(), delay(patience.inspectMs, undefined)]);
   }
 
   /** Says it on the terminals of its sessions; how many there are. */
@@ -291,7 +268,7 @@ export class Sandbox implements Pausable {
   }
 
   pause(limitMs: number, ranOn: () => void): Promise<string | undefined> {
-    return Promise.race([this.#supervisor.pause(limitMs, ranOn), delay(pausePatienceMs, noAnswer)]);
+    return Promise.race([this.#supervisor.pause(limitMs, ranOn), delay(patience.pauseMs, patience.noAnswer)]);
   }
 
   resume(): void {
@@ -300,7 +277,7 @@ export class Sandbox implements Pausable {
 
   /** Undefined where the supervisor is gone, or does not answer at once. */
   inspect(): Promise<SupervisorState | undefined> {
-    return Promise.race([this.#supervisor.state(), delay(inspectPatienceMs, undefined)]);
+    return Promise.race([this.#supervisor.state(), delay(patience.inspectMs, undefined)]);
   }
 
   /** Learns of the sessions that an earlier daemon has handed over; their ends are told to this one. */
@@ -319,12 +296,3 @@ export class Sandbox implements Pausable {
     this.#supervisor[Symbol.dispose]();
   }
 }
-
-/** Of a sandbox of an earlier version, which did not write down its own. */
-const longGraceMs = 55_000;
-/** After the grace the supervisor kills by itself, and leaves behind after 5 s what can't be ended. */
-const endPatienceMs = 8_000;
-const inspectPatienceMs = 500;
-/** Above what a supervisor gives the kernel (native/supervisor/control/pause.c). */
-const pausePatienceMs = 5_000;
-const noAnswer = 'its supervisor does not answer';

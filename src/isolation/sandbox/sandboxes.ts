@@ -36,7 +36,7 @@ import { identityIn } from '../supervisor/session-place.ts';
 import type { SessionAnswer } from '../supervisor/supervisor.ts';
 import { describeSandbox, networkInfoOf, usageOf } from './info.ts';
 import { type Pause, Pauses, pauseOf } from './pause.ts';
-import { cgroupOf, hasLimits } from './record.ts';
+import { cgroupOf, hasAll, hasLimits } from './record.ts';
 import { connectionRefusalOf, otherUser, refusalOf } from './refusals.ts';
 import { SandboxRegistry } from './registry.ts';
 import type { Sandbox } from './sandbox.ts';
@@ -184,8 +184,9 @@ export class Sandboxes implements Engine {
   async #stop(uid: Uid, sandbox: Sandbox | undefined, why = stoppedByRoot): Promise<boolean> {
     if (sandbox === undefined) return false;
     await this.#pauses.ended(uid);
-    const byWhom = this.#options.byWhom?.() ?? {};
-    await sandbox.stop(why, byWhom, () => this.#options.cgroups.kill(cgroupOf(sandbox.record)));
+    await sandbox.stop(why, this.#options.byWhom?.() ?? {}, () =>
+      this.#options.cgroups.kill(cgroupOf(sandbox.record)),
+    );
     return true;
   }
 
@@ -291,12 +292,4 @@ export class Sandboxes implements Engine {
     this.#registry.detach();
     this.#pool?.[Symbol.dispose]();
   }
-}
-
-/** Whether these settings are among them. */
-function hasAll(
-  known: Readonly<Record<string, string>> | undefined,
-  settings: Readonly<Record<string, string>>,
-): boolean {
-  return Object.entries(settings).every(([key, value]) => known?.[key] === value);
 }
