@@ -2,7 +2,6 @@
 // the stack that it was put on.
 
 import path from 'node:path';
-import type { ImageStore } from '../images/store/image-store.ts';
 import { removeOrWarn } from '../images/upkeep/sweep.ts';
 import { CgroupHost } from '../isolation/cgroup/host.ts';
 import { diskOf } from '../isolation/disk.ts';
