@@ -2,8 +2,11 @@
 // so that forwards, agents and X11, which sshd itself opens, are there too. It stands twice in sshd's PAM
 // service:
 //
-//   session required pam_dockersh.so early   first: remembers where sshd's monitor is; at the close goes back
-//   there session required pam_dockersh.so         last: joins
+//   session required pam_dockersh.so early
+//   session required pam_dockersh.so
+//
+// As the first session line it remembers where sshd's monitor is, and goes back there at the close. As the
+// last one it joins.
 //
 // Runs as root in sshd's monitor, once for a connection, before the child is forked that is the user's.
 // Trusts the daemon and the supervisor (root, over a socket that root alone can make); loads nothing, and

@@ -83,7 +83,8 @@
 #ifdef WITHOUT_network_namespace
 #define LEFT_OUT_NAMESPACE CLONE_NEWNET
 #define LEFT_OUT_MOUNT "sysfs"
-#define ioctl(fd, request, ...) ((request) == SIOCSIFFLAGS ? 0 : (ioctl)(fd, request, __VA_ARGS__))
+#define ioctl(fd, request, ...)                                                                              \
+    ((request) == SIOCSIFFLAGS ? 0 : (ioctl)(fd, request __VA_OPT__(, ) __VA_ARGS__))
 #endif
 #ifdef WITHOUT_uts_namespace
 #define LEFT_OUT_NAMESPACE CLONE_NEWUTS

@@ -94,13 +94,13 @@ static int add_devices(int root, struct err *err) {
     } devices[] = {{"null", 1, 3},    {"zero", 1, 5}, {"full", 1, 7}, {"random", 1, 8},
                    {"urandom", 1, 9}, {"tty", 5, 0},  {"ptmx", 5, 2}};
     cleanup_fd int point = view_point(root, "/dev", true);
-    cleanup_fd int context = sys_fsopen("tmpfs", SYS_FSOPEN_CLOEXEC);
-    if (point < 0 || context < 0 || sys_fsconfig(context, SYS_FSCONFIG_SET_STRING, "mode", "0755") != 0 ||
-        sys_fsconfig(context, SYS_FSCONFIG_SET_STRING, "size", "64k") != 0 ||
-        sys_fsconfig(context, SYS_FSCONFIG_CMD_CREATE, NULL, NULL) != 0)
+    cleanup_fd int fs = sys_fsopen("tmpfs", SYS_FSOPEN_CLOEXEC);
+    if (point < 0 || fs < 0 || sys_fsconfig(fs, SYS_FSCONFIG_SET_STRING, "mode", "0755") != 0 ||
+        sys_fsconfig(fs, SYS_FSCONFIG_SET_STRING, "size", "64k") != 0 ||
+        sys_fsconfig(fs, SYS_FSCONFIG_CMD_CREATE, NULL, NULL) != 0)
         return err_sys(err, "mount", "/dev");
     cleanup_fd int tmpfs =
-        sys_fsmount(context, SYS_FSMOUNT_CLOEXEC, SYS_MOUNT_ATTR_NOSUID | SYS_MOUNT_ATTR_NOEXEC);
+        sys_fsmount(fs, SYS_FSMOUNT_CLOEXEC, SYS_MOUNT_ATTR_NOSUID | SYS_MOUNT_ATTR_NOEXEC);
     if (tmpfs < 0 ||
         sys_move_mount(tmpfs, "", point, "", SYS_MOVE_MOUNT_F_EMPTY_PATH | SYS_MOVE_MOUNT_T_EMPTY_PATH) != 0)
         return err_sys(err, "mount", "/dev");
