@@ -3,12 +3,12 @@
 
 import { readdir } from 'node:fs/promises';
 import path from 'node:path';
+import { parse as parseToml, TomlError } from 'smol-toml';
 import { z } from 'zod';
 import { DockershError, hasErrno } from '../../../lib/errors.ts';
 import { readTrustedFile } from '../../../lib/trusted-path.ts';
 import type { RegistryOptions } from '../options.ts';
 import type { RemoteName } from '../remote-name.ts';
-import { parseToml, TomlError } from './toml.ts';
 
 const mirror = z.looseObject({
   location: z.string().min(1),
@@ -33,7 +33,9 @@ const registriesFile = z.looseObject({
 const maxBytes = 1024 * 1024;
 
 /** Of the file and the folder beside it (FILE.d); of two for one prefix the later counts. Throws E_USAGE, E_UNTRUSTED_PATH. */
-export async function readRegistries(options: RegistryOptions): Promise<readonly RegistryRule[]> {
+export async function readRegistries(
+  options: Pick<RegistryOptions, 'registriesFile' | 'trustedUids'>,
+): Promise<readonly RegistryRule[]> {
   const { registriesFile: main } = options;
   if (main === undefined) return [];
   const rules = new Map<string, RegistryRule>();
@@ -53,7 +55,10 @@ async function filesIn(folder: string): Promise<string[]> {
   }
 }
 
-async function readFile(file: string, { trustedUids }: RegistryOptions): Promise<RegistryRule[]> {
+async function readFile(
+  file: string,
+  { trustedUids }: Pick<RegistryOptions, 'trustedUids'>,
+): Promise<RegistryRule[]> {
   const read = await readTrustedFile(file, maxBytes, trustedUids === undefined ? {} : { trustedUids });
   if (!read.ok) {
     if (read.code === 'E_NOT_FOUND') return [];
@@ -63,10 +68,15 @@ async function readFile(file: string, { trustedUids }: RegistryOptions): Promise
     return registriesFile.parse(parseToml(read.text)).registry.map((one) => ({ ...one, file }));
   } catch (error) {
     if (!(error instanceof TomlError || error instanceof z.ZodError)) throw error;
-    const why = error instanceof TomlError ? `line ${error.line}: ${error.message}` : issueOf(error);
+    const why = error instanceof TomlError ? problemOf(error) : issueOf(error);
     const hint = 'Mend the file: what it says is not guessed, because it may forbid something.';
     throw new DockershError('E_USAGE', { what: file, why, hint, cause: error });
   }
+}
+
+/** Without the lines of the file that the message quotes. */
+function problemOf({ line, message }: TomlError): string {
+  return `line ${line}: ${message.split('\n', 1)[0] ?? ''}`;
 }
 
 function issueOf({ issues: [first] }: z.ZodError): string {
