@@ -5,7 +5,8 @@ import { existsSync, readdirSync, readFileSync, realpathSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join } from 'node:path';
 import { writeFileAtomic } from '../../lib/atomic-file.ts';
-import { hasErrno } from '../../lib/errors.ts';
+import { hasErrno, sysexits } from '../../lib/errors.ts';
+import { CliFailure } from '../failure.ts';
 import type { Entry } from './drop-in.ts';
 import {
   type ModuleNames,
@@ -92,7 +93,10 @@ function textOf(file: string): string | undefined {
     return readFileSync(file, 'utf8');
   } catch (error) {
     if (hasErrno(error, 'ENOENT')) return undefined;
-    throw error;
+    const { code: why = 'an unknown error' } = error as NodeJS.ErrnoException;
+    const message = `the PAM service can't be read (${why}): ${file.slice(0, 300)}`;
+    const hint = "Name the file of sshd's PAM service with --service.";
+    throw new CliFailure({ code: 'E_USAGE', message, hint, exitCode: sysexits.noInput }, { cause: error });
   }
 }
 

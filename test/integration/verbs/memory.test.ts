@@ -196,6 +196,8 @@ describe.skipIf(lacks('busybox'))('the memory that a verb takes', () => {
     version: async () => await ok('version'),
     doctor: async () => await taken('doctor', ...client(), '--user', verbs.name),
     'sshd-config': async () => await taken('sshd-config', ...client(), '--user', hugeName),
+    'sshd-module': async () =>
+      await refused('sshd-module', '--install', ...client(), '--service', path(hugeName)),
     'user ls': async () => await taken('user', 'ls'),
     'user enable': async () => await refused('user', 'enable', ...client(), hugeName),
     'user disable': async () => await refused('user', 'disable', ...client(), hugeName),
