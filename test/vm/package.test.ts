@@ -143,8 +143,9 @@ describe.each(suites)('on Debian %s', (suite) => {
       expect(entry).toMatchObject({ DOCKERSH_USER: 'ada', SYSLOG_IDENTIFIER: 'dockershd', PRIORITY: '6' });
       expect(entry['_SYSTEMD_UNIT']).toBe('dockershd.service');
     }
+    // The first session is that of "user enable", which comes from nowhere.
     const [opened, closed] = ['session-opened', 'session-closed'].map((event) =>
-      entries.find(({ DOCKERSH_EVENT }) => DOCKERSH_EVENT === event),
+      entries.find((one) => one['DOCKERSH_EVENT'] === event && one['DOCKERSH_FROM'] !== undefined),
     );
     expect(opened?.['MESSAGE']).toMatch(
       /^session opened for ada from [\d.:a-f]+: .*, image \S+ \[[0-9a-f]+\]$/,

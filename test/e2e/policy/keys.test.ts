@@ -208,14 +208,14 @@ describe.skipIf(control)('maintenance', () => {
 
 describe.skipIf(control)('a setting that comes to nothing for a user', () => {
   it('refuses their login, names itself to the administrator, and stops nobody else', async () => {
-    // Fits for a user of four letters, and is too long a label for ours.
-    const login = await userWith({ hostname: `${'a'.repeat(58)}%u` });
+    // Fits for a user of four letters, and is too long a name for ours.
+    const login = await userWith({ image: `${'a'.repeat(251)}%u` });
     const refused = await login.ssh('true');
     expect(refused.code, describeFinished(refused)).toBe(125);
     expect(refused.stderr.toString()).toMatch(/E_POLICY_UNFIT/);
     const explained = await world().host.ctlOk('policy', 'explain', login.user.name);
     expect(explained).toMatchObject({
-      refused: { code: 'E_POLICY_UNFIT', why: expect.stringContaining('hostname') },
+      refused: { code: 'E_POLICY_UNFIT', why: expect.stringContaining('image') },
     });
     expect((await world().login('shell').ssh('exit 3')).code).toBe(3);
   });
