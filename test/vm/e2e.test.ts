@@ -13,6 +13,7 @@ const logins = [
     (name) => `login/${name}`,
   ),
   ...['refusal', 'stream', 'terminal', 'transfer'].map((name) => `login/${name}`),
+  ...['agent', 'connection', 'ends', 'forwards', 'network', 'startup'].map((name) => `ssh/${name}`),
   ...['images/own', 'sandbox/confinement', 'sandbox/isolation', 'sandbox/lifecycle'],
 ].map((name) => `test/e2e/${name}.test.ts`);
 

@@ -25,6 +25,8 @@ static void clear(struct spec *spec) {
         free(spec->lifts[index].file), free(spec->lifts[index].value);
     for (size_t index = 0; index < spec->filters.count; index++)
         free(spec->filters.programs[index].filter);
+    for (size_t index = 0; index < spec->run_folder_count; index++)
+        free(spec->run_folders[index]);
     net_plan_free(&spec->plan);
 }
 

@@ -24,7 +24,7 @@ int kill(pid_t pid, int number) {
 }
 
 void supervisor_stop(struct supervisor *stopped, enum cause cause, const char *why) {
-    (void)why;
+    (void)cause, (void)why;
     stopped->state = STATE_STOPPING;
 }
 

@@ -51,9 +51,9 @@ export function cgroupTests(on: OnKernel): void {
     it(
       'are there inside, of the sandbox alone, and to be read',
       async () => {
-        await on.policy({ user19: { memory: '300M', cpus: '1' } });
+        await on.policy({ user20: { memory: '300M', cpus: '1' } });
         const seen = await on.inside(
-          'user19',
+          'user20',
           'cd /sys/fs/cgroup; cat memory.max cpu.max /proc/self/cgroup; find . -writable; mkdir a 2>/dev/null || echo refused',
         );
         expect(seen).toBe(`${300 * 1024 ** 2}\n100000 100000\n0::/\nrefused\n`);
