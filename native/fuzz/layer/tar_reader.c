@@ -39,7 +39,8 @@ static void read_data(struct tar_reader *reader, const struct tar_entry *entry, 
 
 static void check_entry(const struct tar_entry *entry) {
     uint64_t end = 0, sum = 0;
-    REQUIRE(entry->path != NULL && entry->path[0] != '\0' && entry->link != NULL);
+    REQUIRE(entry->path != NULL && entry->link != NULL);
+    REQUIRE(entry->path[0] != '\0' || entry->kind == TAR_DIRECTORY);
     REQUIRE(entry->kind == TAR_FILE || entry->size == 0);
     for (size_t index = 0; index < entry->segment_count; index++) {
         const struct tar_segment *segment = &entry->segments[index];
