@@ -85,11 +85,13 @@ export function firewallTests(get: () => { lan: Lan; neighbour: string }): void 
       await waitUntil(isOpen, 'the way out');
     });
 
-    it.skipIf(allow === undefined)('has to let in what is published', async () => {
-      expect(await isPublished()).toBe(false);
-      await lan.guest.enterOk(allow ?? '');
-      await waitUntil(isPublished, 'the published port');
-    });
+    if (allow !== undefined) {
+      it('has to let in what is published', async () => {
+        expect(await isPublished()).toBe(false);
+        await lan.guest.enterOk(allow);
+        await waitUntil(isPublished, 'the published port');
+      });
+    }
 
     it('opens nothing when it starts again, and cuts nobody off once it has', async () => {
       for (const command of again) {
@@ -102,22 +104,24 @@ export function firewallTests(get: () => { lan: Lan; neighbour: string }): void 
       expect(await isOpen()).toBe(true);
     });
 
-    it.runIf(whose === 'docker')('has containers that are reached where the policy opens them', async () => {
-      const target = { protocol: 'tcp', address: container } as const;
-      const result = async (): Promise<string | undefined> => (await lan.probe('ada', [target]))[0]?.result;
-      expect(await result()).toBe('ECONNREFUSED');
-      expect(
-        await lan.guest.enterOk(`dockershctl policy explain ada --to ${container}:${peerPort}/tcp`),
-      ).toContain("in a network of this host's own");
-      await lan.guest.write(
-        '/etc/dockersh/conf.d/ada.ini',
-        `[user:ada]\nopen_out = ${container}:${peerPort}\n`,
-      );
-      // It echoes, but does not say whom it sees.
-      await waitUntil(async () => (await result()) === 'strange', 'the container');
-      await lan.guest.enterOk('rm /etc/dockersh/conf.d/ada.ini');
-      await waitUntil(async () => (await result()) === 'ECONNREFUSED', 'the container to be closed');
-    });
+    if (whose === 'docker') {
+      it('has containers that are reached where the policy opens them', async () => {
+        const target = { protocol: 'tcp', address: container } as const;
+        const result = async (): Promise<string | undefined> => (await lan.probe('ada', [target]))[0]?.result;
+        expect(await result()).toBe('ECONNREFUSED');
+        expect(
+          await lan.guest.enterOk(`dockershctl policy explain ada --to ${container}:${peerPort}/tcp`),
+        ).toContain("in a network of this host's own");
+        await lan.guest.write(
+          '/etc/dockersh/conf.d/ada.ini',
+          `[user:ada]\nopen_out = ${container}:${peerPort}\n`,
+        );
+        // It echoes, but does not say whom it sees.
+        await waitUntil(async () => (await result()) === 'strange', 'the container');
+        await lan.guest.enterOk('rm /etc/dockersh/conf.d/ada.ini');
+        await waitUntil(async () => (await result()) === 'ECONNREFUSED', 'the container to be closed');
+      });
+    }
 
     it('is taken away', async () => {
       await lan.guest.enterOk(stop);
