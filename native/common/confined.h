@@ -41,6 +41,12 @@
     CALLS_IS(SYS_socket, 5), CALLS_ARGUMENT(0), BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AF_INET, 1, 0),          \
         CALLS_IS(AF_INET6, 1), CALLS_RETURN(SECCOMP_RET_ALLOW), CALLS_REFUSE
 
+// What the C library needs for memory, for signals, and to end.
+#define CALLS_OF_EVERY_PROGRAM                                                                               \
+    CALLS_ALLOW(brk), CALLS_ALLOW(mmap), CALLS_ALLOW(munmap), CALLS_ALLOW(mremap), CALLS_ALLOW(mprotect),    \
+        CALLS_ALLOW(madvise), CALLS_ALLOW(exit_group), CALLS_ALLOW(rt_sigreturn),                            \
+        CALLS_ALLOW(restart_syscall)
+
 // Needs no_new_privs, or CAP_SYS_ADMIN. 0, or -1 with `err`.
 int confined_calls(const struct sock_filter *filter, size_t count, struct err *err);
 

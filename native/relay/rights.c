@@ -70,15 +70,7 @@ static const struct sock_filter filter[] = {
     CALLS_ALLOW(readlink),
 #endif
     CALLS_ALLOW(readlinkat),
-    CALLS_ALLOW(brk),
-    CALLS_ALLOW(mmap),
-    CALLS_ALLOW(munmap),
-    CALLS_ALLOW(mremap),
-    CALLS_ALLOW(mprotect),
-    CALLS_ALLOW(madvise),
-    CALLS_ALLOW(exit_group),
-    CALLS_ALLOW(rt_sigreturn),
-    CALLS_ALLOW(restart_syscall),
+    CALLS_OF_EVERY_PROGRAM,
 // Files to read.
 #ifdef SYS_open
     CALLS_IS(SYS_open, 5),

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "cleanup.h"
+#include "sum.h"
 
 bool parts_is_in(const char *path, const char *folder) {
     size_t length = strlen(folder);
@@ -89,31 +90,25 @@ void parts_free(struct parts *parts) {
 }
 
 // FNV-1a: nobody gains by two that are equal.
-static void add_bytes(uint64_t *sum, const void *bytes, size_t length) {
-    const unsigned char *at = bytes;
-    for (size_t index = 0; index < length; index++)
-        *sum = (*sum ^ at[index]) * 0x100000001b3u;
-}
-
 static void add_text(uint64_t *sum, const char *text) {
-    add_bytes(sum, text, strlen(text) + 1);
+    sum_add(sum, text, strlen(text) + 1);
 }
 
 static void add_file(uint64_t *sum, const char *path, bool content) {
     struct stat info;
     if (stat(path, &info) != 0)
         info = (struct stat){0};
-    add_bytes(sum, &info.st_dev, sizeof info.st_dev);
-    add_bytes(sum, &info.st_ino, sizeof info.st_ino);
+    sum_add(sum, &info.st_dev, sizeof info.st_dev);
+    sum_add(sum, &info.st_ino, sizeof info.st_ino);
     if (content)
-        add_bytes(sum, &info.st_mtim, sizeof info.st_mtim);
+        sum_add(sum, &info.st_mtim, sizeof info.st_mtim);
 }
 
 uint64_t parts_signature(const struct parts *parts) {
     static const char *const copied[] = {"/etc", "/etc/passwd", "/etc/group", "/etc/resolv.conf"};
     static const char *const shown[] = {"/var/log/lastlog", "/var/log/wtmp", "/var/log/btmp", "/run/utmp",
                                         "/dev/log"};
-    uint64_t sum = 0xcbf29ce484222325u;
+    uint64_t sum = SUM_START;
     const char *const texts[] = {parts->account, parts->home_inside, parts->client_folder, parts->run};
     for (size_t index = 0; index < sizeof texts / sizeof texts[0]; index++)
         add_text(&sum, texts[index]);

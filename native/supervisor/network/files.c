@@ -9,6 +9,7 @@
 
 #include "cleanup.h"
 #include "rootfs/in_root.h"
+#include "sum.h"
 
 #define FOLDER "dockersh"
 #define NEW ".new"
@@ -16,11 +17,10 @@
 static const char *const names[NETWORK_FILES] = {
     [FILE_RESOLV_CONF] = "resolv.conf", [FILE_PUBLISHED] = "published"};
 
-// FNV-1a; never 0.
+// Never 0.
 static uint64_t sum_of(const char *text, size_t length) {
-    uint64_t sum = UINT64_C(14695981039346656037);
-    for (size_t index = 0; index < length; index++)
-        sum = (sum ^ (uint8_t)text[index]) * UINT64_C(1099511628211);
+    uint64_t sum = SUM_START;
+    sum_add(&sum, text, length);
     return sum | 1;
 }
 
