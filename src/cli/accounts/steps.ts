@@ -174,33 +174,34 @@ async function changeOptions(cli: Console, client: string, sshdConfig: string): 
   return { client, tcpForwarding: false, keys: await findKeysProgram(cli), service };
 }
 
-/** Has sshd ask for the keys inside, where the login shell leads there and nothing else need be said to sshd. */
-export function keysStep({ cli, plan }: Tools, wanted: boolean): Step[] {
-  const { account, client, how, keys, sshdConfig } = plan;
-  if (how === 'sshd' || keys === 'host') return [];
+/** Puts an entry into our file of sshd's configuration, and takes it out. */
+function entryWork({ cli, plan }: Tools, kind: 'user' | 'keys') {
+  const { account, client, keys, sshdConfig } = plan;
   const place = placeOf(sshdConfig);
-  const entry = { kind: 'keys', name: account.name, keys } as const;
+  const entry = { kind, name: account.name, keys } as const;
   const options = async () => await changeOptions(cli, client, sshdConfig);
-  const add = async (): Promise<void> => void (await install(place, [entry], await options()));
-  const take = async (): Promise<void> => {
-    const there = (await installedEntries(place)).some((one) => sameEntry(one, entry));
-    if (there) await remove(place, [entry], await options());
+  return {
+    add: async (): Promise<void> => void (await install(place, [entry], await options())),
+    take: async (): Promise<void> => {
+      const there = (await installedEntries(place)).some((one) => sameEntry(one, entry));
+      if (there) await remove(place, [entry], await options());
+    },
   };
+}
+
+/** Has sshd ask for the keys inside, where the login shell leads there and nothing else need be said to sshd. */
+export function keysStep(tools: Tools, wanted: boolean): Step[] {
+  const { account, how, keys } = tools.plan;
+  if (how === 'sshd' || keys === 'host') return [];
+  const { add, take } = entryWork(tools, 'keys');
   return wanted
     ? [{ name: 'keys', telling: `telling sshd of the keys of ${account.name}`, run: add, undo: take }]
     : [{ name: 'keys', telling: `telling sshd to forget the keys of ${account.name}`, run: take, undo: add }];
 }
 
-function sshdStep({ cli, plan }: Tools, wanted: boolean): Step {
-  const { account, client, keys, sshdConfig } = plan;
-  const place = placeOf(sshdConfig);
-  const entry = { kind: 'user', name: account.name, keys } as const;
-  const options = async () => await changeOptions(cli, client, sshdConfig);
-  const add = async (): Promise<void> => void (await install(place, [entry], await options()));
-  const take = async (): Promise<void> => {
-    const there = (await installedEntries(place)).some((one) => sameEntry(one, entry));
-    if (there) await remove(place, [entry], await options());
-  };
+function sshdStep(tools: Tools, wanted: boolean): Step {
+  const { account } = tools.plan;
+  const { add, take } = entryWork(tools, 'user');
   return wanted
     ? { name: 'entrance', telling: `telling sshd of ${account.name}`, run: add, undo: take }
     : { name: 'exit', telling: `telling sshd that ${account.name} is out`, run: take, undo: add };
