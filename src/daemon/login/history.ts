@@ -4,6 +4,7 @@
 // another's.
 
 import type { ConnectionEnd, SandboxStart, SessionEnd, SessionStart } from '../../isolation/engine.ts';
+import type { EndCause } from '../../lib/values/causes.ts';
 import type { Uid } from '../../lib/values/uid.ts';
 import type { AdminLogin } from '../../protocol/admin.ts';
 import type { Told } from '../records/records.ts';
@@ -170,12 +171,20 @@ export class LoginHistory {
   ended(end: Omit<SessionEnd, 'user'>): void {
     const login = this.#logins.get(end.id);
     if (login === undefined) return;
-    login.cause = end.cause;
-    login.outcome = end.failure?.code ?? outcomeOf(end);
-    if (login.kind === 'cold') login.marks.push(...(this.#starts.get(login.uid)?.steps ?? []));
     const steps = end.stepsNs.map((ns, index) => ({ name: supervisorSteps[index] ?? '', ns }));
     login.marks.push(...steps.filter((step) => step.ns > 0n));
-    this.mark(end.id, 'end');
+    this.#over(login, end.failure?.code ?? outcomeOf(end), end.cause);
+  }
+
+  disconnected({ id, failure, cause }: Pick<ConnectionEnd, 'id' | 'failure' | 'cause'>): void {
+    const login = this.#logins.get(id);
+    if (login !== undefined) this.#over(login, failure?.code ?? 'closed', cause);
+  }
+
+  #over(login: Login, outcome: string, cause: EndCause | undefined): void {
+    Object.assign(login, { outcome, cause });
+    if (login.kind === 'cold') login.marks.push(...(this.#starts.get(login.uid)?.steps ?? []));
+    this.mark(login.id, 'end');
     this.#end(login);
     this.#keep(kept(login));
   }
@@ -211,17 +220,6 @@ export class LoginHistory {
   /** All that is to be kept for the next daemon, oldest first. */
   all(): KeptLogin[] {
     return [...this.#logins.values()].filter(({ outcome }) => outcome !== 'starting').map(kept);
-  }
-
-  disconnected({ id, failure, cause }: Pick<ConnectionEnd, 'id' | 'failure' | 'cause'>): void {
-    const login = this.#logins.get(id);
-    if (login === undefined) return;
-    login.outcome = failure?.code ?? 'closed';
-    login.cause = cause;
-    if (login.kind === 'cold') login.marks.push(...(this.#starts.get(login.uid)?.steps ?? []));
-    this.mark(id, 'end');
-    this.#end(login);
-    this.#keep(kept(login));
   }
 
   /** Newest first. */

@@ -62,28 +62,32 @@ export class LiveLimits {
     this.#report();
     this.#change += 1;
     // What they may reach comes first, of all: the limits of a thousand sandboxes take longer.
-    const all = this.#parts.engine.uids().map((uid) => ({ uid, network: this.#followNetwork(uid) }));
+    const all = this.#parts.engine.uids().map((uid) => ({ uid, given: this.#followNetwork(uid) }));
     void this.#followLimits(this.#change, all);
   }
 
   /** One after the other, with whatever else there is to do in between. Ends where another change has come. */
   async #followLimits(
     change: number,
-    all: readonly { readonly uid: Uid; readonly network: Promise<unknown> }[],
+    all: readonly { readonly uid: Uid; readonly given: Promise<Given | undefined> }[],
   ): Promise<void> {
     // Why a network can't follow is the same as why limits can't, and is told with these.
-    await Promise.allSettled(all.map(({ network }) => network));
-    for (const { uid } of all) {
+    await Promise.allSettled(all.map(({ given }) => given));
+    for (const { uid, given } of all) {
       if (change !== this.#change) return;
-      this.follow(uid);
+      this.#adjustOrRetry(uid, given);
       await setImmediate();
     }
   }
 
   /** Has one sandbox keep to what the policy says now. */
   follow(uid: Uid): void {
+    this.#adjustOrRetry(uid, this.#followNetwork(uid));
+  }
+
+  #adjustOrRetry(uid: Uid, given: Promise<Given | undefined>): void {
     const { log } = this.#parts;
-    this.#adjust(uid)
+    this.#adjust(uid, given)
       .then(() => this.#failing.delete(uid))
       .catch((error: unknown) => {
         // Version 1 refuses less memory than there is in use; later there may be less.
@@ -123,11 +127,11 @@ export class LiveLimits {
     return { user, own: given.own, limits: evaluation.policy };
   }
 
-  async #adjust(uid: Uid): Promise<void> {
+  async #adjust(uid: Uid, given: Promise<Given | undefined>): Promise<void> {
     const { policy, engine, store } = this.#parts;
-    const given = await this.#followNetwork(uid);
-    if (given === undefined) return;
-    const { user, own, limits } = given;
+    const found = await given;
+    if (found === undefined) return;
+    const { user, own, limits } = found;
     const settings = policy.settingsOf(user, own);
     const live = (isWanted: (key: PolicyKey) => boolean) =>
       Object.fromEntries(
