@@ -230,6 +230,16 @@ static int add(struct publisher *publisher, const struct publication *one, struc
     return failed.code == FAILURE_NONE ? 0 : fail(err, &failed);
 }
 
+// Waits until what it was told is done, as long as it is worth the wait.
+static void await_done(struct publisher *publisher) {
+    if (!say(publisher, MSG_HELLO, NULL, CLOSED_FD))
+        return;
+    uint8_t ignored[64];
+    struct pollfd answer = {.fd = publisher->control, .events = POLLIN};
+    if (poll(&answer, 1, ANSWER_PATIENCE_MS) > 0)
+        (void)!recv(publisher->control, ignored, sizeof ignored, MSG_DONTWAIT);
+}
+
 // Waits until they are closed: others may want the same ports.
 static void drop_unwanted(struct publisher *publisher) {
     size_t kept = 0;
@@ -242,12 +252,16 @@ static void drop_unwanted(struct publisher *publisher) {
     }
     bool dropped = kept < publisher->count;
     publisher->count = kept;
-    if (!dropped || !say(publisher, MSG_HELLO, NULL, CLOSED_FD))
-        return;
-    uint8_t ignored[64];
-    struct pollfd answer = {.fd = publisher->control, .events = POLLIN};
-    if (poll(&answer, 1, ANSWER_PATIENCE_MS) > 0)
-        (void)!recv(publisher->control, ignored, sizeof ignored, MSG_DONTWAIT);
+    if (dropped)
+        await_done(publisher);
+}
+
+static bool holds_some_inside(const struct publisher *publisher) {
+    for (size_t index = 0; index < publisher->count; index++) {
+        if (publisher->list[index].of_many && publisher->list[index].missing != 0)
+            return true;
+    }
+    return false;
 }
 
 int publish_apply(struct publisher *publisher, const struct net_plan *plan, int network,
@@ -263,7 +277,11 @@ int publish_apply(struct publisher *publisher, const struct net_plan *plan, int 
     }
     if (publisher->pid == 0 && start(publisher, network, cgroups, id, err) != 0)
         return -1;
-    return for_each(publisher, plan, add, err);
+    int result = for_each(publisher, plan, add, err);
+    // A mosh-server that starts at once must find them taken.
+    if (holds_some_inside(publisher))
+        await_done(publisher);
+    return result;
 }
 
 int publish_missing(const struct publisher *publisher, const struct net_published *range, unsigned offset) {
