@@ -82,6 +82,7 @@ enum wire_type {
     MSG_ENTER = 65,
     MSG_STEP = 66,
     MSG_TERMINAL = 67,
+    MSG_SESSION_LEFT = 68,
 };
 
 enum wire_tag {

@@ -20,6 +20,7 @@ struct slot {
     pid_t pid;
     uint64_t forked_ns;
     uint64_t exec_ns;
+    pid_t noted;        // inside, where the sandbox's books name it (books/books.h); 0: they do not
     _Atomic bool taken; // its process has received the login: what its client says now is for the supervisor
     struct err err;     // code is not FAILURE_NONE: the session's program was never run
 };

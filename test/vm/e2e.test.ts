@@ -12,7 +12,7 @@ const logins = [
   ...['both', 'called-as', 'command', 'git', 'hang-up', 'job-control', 'mixed-fds', 'multiplex', 'pam'].map(
     (name) => `login/${name}`,
   ),
-  ...['refusal', 'stream', 'terminal', 'transfer'].map((name) => `login/${name}`),
+  ...['refusal', 'stream', 'terminal', 'transfer', 'who'].map((name) => `login/${name}`),
   ...['agent', 'connection', 'ends', 'forwards', 'network', 'startup'].map((name) => `ssh/${name}`),
   ...['images/own', 'sandbox/confinement', 'sandbox/isolation', 'sandbox/lifecycle'],
 ].map((name) => `test/e2e/${name}.test.ts`);

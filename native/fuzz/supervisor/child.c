@@ -77,7 +77,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length) {
         REQUIRE(plan.group_count <= MAX_GROUPS);
     }
     if (whole)
-        (void)variable(&plan, "HOME=");
+        (void)variable_of(plan.environment, "HOME=");
     if (plan.program != NULL)
         REQUIRE(strlen(named(plan.program, true)) <= NAME_MAX + 1);
     clear(&plan);

@@ -20,6 +20,7 @@
 
 #include "cleanup.h"
 #include "sys.h"
+#include "variables.h"
 
 // sshd makes a socket for the agent of each connection, which goes with it: a program that goes on (tmux, an
 // editor's server) would be left with one that is gone. So each agent is noted in a folder of the user's, as
@@ -33,14 +34,6 @@
 // Descriptors of the process that answers.
 #define LOCK 3
 #define LISTENER 4
-
-static const char *value_of(char *const *environment, const char *name) {
-    const char *value = NULL;
-    for (size_t length = strlen(name); *environment != NULL; environment++)
-        if (strncmp(*environment, name, length) == 0)
-            value = *environment + length;
-    return value;
-}
 
 static int newest_first(const struct dirent **one, const struct dirent **other) {
     return strcmp((*other)->d_name, (*one)->d_name);
@@ -199,11 +192,11 @@ static bool note(const char *agent) {
 
 char *agent_follow(char *const *environment) {
     static char assignment[sizeof((struct sockaddr_un *)0)->sun_path + sizeof "SSH_AUTH_SOCK="];
-    const char *agent = value_of(environment, "SSH_AUTH_SOCK="),
-               *folder = value_of(environment, "XDG_RUNTIME_DIR=");
+    const char *agent = variable_of(environment, "SSH_AUTH_SOCK="),
+               *folder = variable_of(environment, "XDG_RUNTIME_DIR=");
     if (agent == NULL || folder == NULL || agent[0] != '/' || folder[0] != '/' ||
         strlen(agent) >= sizeof((struct sockaddr_un *)0)->sun_path ||
-        value_of(environment, "SSH_CONNECTION=") == NULL)
+        variable_of(environment, "SSH_CONNECTION=") == NULL)
         return NULL;
     int length = snprintf(assignment, sizeof assignment, "SSH_AUTH_SOCK=%s/" ADDRESS, folder);
     const char *address = assignment + strlen("SSH_AUTH_SOCK=");

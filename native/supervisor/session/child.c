@@ -13,10 +13,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "books/books.h"
 #include "cleanup.h"
 #include "session/agent.h"
 #include "session/streams.h"
 #include "sys.h"
+#include "variables.h"
 
 #define MAX_STRINGS 4096
 #define MAX_GROUPS 256
@@ -159,21 +161,12 @@ static void notice(const char *object, const char *what) {
     (void)!write(2, line, used);
 }
 
-static const char *variable(const struct plan *plan, const char *name) {
-    size_t length = strlen(name);
-    for (size_t index = 0; index < plan->environment_count; index++) {
-        if (strncmp(plan->environment[index], name, length) == 0)
-            return plan->environment[index] + length;
-    }
-    return NULL;
-}
-
 // As the user, inside: whatever the folder's name is, it leads nowhere that a `cd` would not.
 static void enter_folder(const struct plan *plan) {
     if (plan->folder == NULL || chdir(plan->folder) == 0)
         return;
     int number = errno;
-    const char *home = variable(plan, "HOME=");
+    const char *home = variable_of(plan->environment, "HOME=");
     const char *whose =
         home != NULL && strcmp(home, plan->folder) == 0 ? "the home folder" : "the WorkingDir of the image";
     char what[192];
@@ -249,7 +242,8 @@ static void follow_agent(struct plan *plan) {
 // Whoever came by ssh is told of the terminal by its name inside; sshd's own names one of the host.
 static void name_terminal(struct plan *plan, int number) {
     static char entry[48];
-    if (number < 0 || variable(plan, "SSH_CONNECTION=") == NULL || plan->environment_count == MAX_STRINGS)
+    if (number < 0 || variable_of(plan->environment, "SSH_CONNECTION=") == NULL ||
+        plan->environment_count == MAX_STRINGS)
         return;
     (void)snprintf(entry, sizeof entry, "SSH_TTY=/dev/pts/%d", number);
     plan->environment[plan->environment_count++] = entry;
@@ -281,6 +275,7 @@ _Noreturn void child_run(struct wire_reader *reader, const struct child_ends *en
         give_up(slot, "take the terminal", NULL);
     (void)umask(plan.mask & 0777);
     name_terminal(&plan, streams.number);
+    slot->noted = books_enter(plan.environment, ends->slot, streams.number);
     follow_agent(&plan);
     show_banner(&plan, streams.tty);
     enter_folder(&plan);

@@ -1,6 +1,7 @@
 // Sessions: what a login becomes once the daemon has handed it over (begin.c). The login client's
 // connection ends here, so that a daemon that is stopped, upgraded or killed takes no session with it.
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -82,6 +83,24 @@ void session_release(struct supervisor *supervisor, struct session *session) {
     memset(session, 0, sizeof *session);
 }
 
+// The sandbox's books name it no more. A spawner that takes nothing just now is not waited for: its sandbox
+// stands still, or is out of everything. The next session's end takes it out then.
+static void leave_books(struct supervisor *supervisor, const struct session *session) {
+    uint32_t number = (uint32_t)(session - supervisor->sessions);
+    pid_t pid = supervisor->shared->slots[number].noted;
+    uint8_t bytes[128];
+    struct wire_writer writer;
+    struct pollfd polled = {.fd = supervisor->spawner, .events = POLLOUT};
+    if (pid <= 0 || supervisor->state != STATE_RUNNING || poll(&polled, 1, 0) <= 0)
+        return;
+    wire_start(&writer, bytes, sizeof bytes, MSG_SESSION_LEFT);
+    wire_put_u32(&writer, TAG_SLOT, number);
+    wire_put_u32(&writer, TAG_PID, (uint32_t)pid);
+    wire_put_u32(&writer, TAG_UID, supervisor->spec.uid);
+    wire_put_u32(&writer, TAG_GID, supervisor->spec.gid);
+    (void)wire_send(supervisor->spawner, bytes, wire_finish(&writer, 0), NULL, 0);
+}
+
 void session_conclude(struct supervisor *supervisor, struct session *session, uint32_t kind, uint32_t code) {
     struct slot *slot = &supervisor->shared->slots[session - supervisor->sessions];
     char detail[256] = "", text[320] = "";
@@ -108,6 +127,7 @@ void session_conclude(struct supervisor *supervisor, struct session *session, ui
     notice_exit(session, kind, code, words);
     closing_end(&session->connection, supervisor->spec.uid);
     session->ended = true;
+    leave_books(supervisor, session);
     report_end(supervisor, session, slot, kind, code, cause, detail);
     supervisor_linger(supervisor);
 }

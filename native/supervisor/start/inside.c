@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "books/books.h"
 #include "cleanup.h"
 #include "rootfs/devpts.h"
 #include "rootfs/in_root.h"
@@ -92,6 +93,7 @@ static int fill_run(const struct spec *spec, int root, struct err *err) {
     for (size_t index = 0; index < spec->run_folder_count; index++)
         if (make_run_folder(run, spec->run_folders[index], err) != 0)
             return -1;
+    books_make(run, spec->uid, spec->gid);
     return 0;
 }
 

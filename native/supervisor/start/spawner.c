@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "books/books.h"
 #include "cleanup.h"
 #include "session/child.h"
 #include "spec.h"
@@ -107,6 +108,33 @@ static void start_session(struct wire_reader *reader, int connection, struct sha
     place->forked_ns = monotonic_ns();
 }
 
+// By a process of the user's own, so that nobody but them waits where they hold up that file. No signal that
+// the session's end brings to all that is inside keeps it from it.
+static void clear_books(struct wire_reader *reader) {
+    struct wire_field field;
+    uint32_t slot = MAX_SESSIONS, pid = 0, uid = 0, gid = 0;
+    while (wire_next(reader, &field)) {
+        if (field.tag == TAG_SLOT)
+            (void)wire_u32(&field, &slot);
+        if (field.tag == TAG_PID)
+            (void)wire_u32(&field, &pid);
+        if (field.tag == TAG_UID)
+            (void)wire_u32(&field, &uid);
+        if (field.tag == TAG_GID)
+            (void)wire_u32(&field, &gid);
+    }
+    sigset_t all, before;
+    (void)sigfillset(&all);
+    (void)sigprocmask(SIG_SETMASK, &all, &before);
+    if (fork() == 0) {
+        if (sys_close_range(0, ~0u, 0) != 0 || setgroups(0, NULL) != 0 || setresgid(gid, gid, gid) != 0 ||
+            uid == 0 || setresuid(uid, uid, uid) != 0)
+            _exit(1);
+        books_leave(slot, (pid_t)pid);
+    }
+    (void)sigprocmask(SIG_SETMASK, &before, NULL);
+}
+
 static void handle(struct wire_reader *reader, int *fds, unsigned count, struct shared *shared,
                    struct spawner_ends *ends) {
     struct err *err = &shared->spawner_err;
@@ -123,6 +151,10 @@ static void handle(struct wire_reader *reader, int *fds, unsigned count, struct 
         shared->let_go++;
         return;
     }
+    if (reader->type == MSG_SESSION_LEFT) {
+        clear_books(reader);
+        return;
+    }
     if (done == 0 && reader->type == MSG_ENTER)
         shared->steps_ns[STEP_ENTER] = monotonic_ns();
     if (done != 0 || step_send(ends->supervisor, MSG_STEP, -1, err) != 0)
@@ -137,6 +169,9 @@ static void default_signals(void) {
     sigset_t none;
     (void)sigemptyset(&none);
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
+    // The spawner's own children are waited for by nobody. An exec forgets it.
+    const struct sigaction unwaited = {.sa_handler = SIG_DFL, .sa_flags = SA_NOCLDWAIT};
+    (void)sigaction(SIGCHLD, &unwaited, NULL);
 }
 
 _Noreturn void spawner_run(struct shared *shared, struct spawner_ends ends) {
