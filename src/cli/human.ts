@@ -64,3 +64,11 @@ export function humanAgo(time: string | null, now = Date.now()): string {
 export function shortDigest(digest: string): string {
   return digest.slice(digest.lastIndexOf(':') + 1).slice(0, 12);
 }
+
+/** "2026-11-29 14:30:05", by the clock of the host. */
+export function localTime(at: string): string {
+  const date = new Date(at);
+  const two = (value: number): string => String(value).padStart(2, '0');
+  const day = `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
+  return `${day} ${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;
+}

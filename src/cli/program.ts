@@ -3,6 +3,7 @@
 import { Command, CommanderError } from 'commander';
 import { sysexits } from '../lib/errors.ts';
 import { addUser } from './accounts/user.ts';
+import { addAudit } from './audit/audit.ts';
 import { type CliEnvironment, Console, defaultSocket, type GlobalOptions } from './console.ts';
 import { addDoctor } from './doctor/doctor.ts';
 import { toCliFailure } from './failure.ts';
@@ -96,6 +97,7 @@ export function buildProgram(
   addSshdConfig(program, console);
   addSshdModule(program, console);
   addLogins(program, console);
+  addAudit(program, console);
   addVersion(program, console, version);
   return program;
 }

@@ -2,6 +2,7 @@
 
 import path from 'node:path';
 import { Command, Option } from 'commander';
+import { defaultFolder } from '../lib/audit/files.ts';
 import { type LogLevel, logLevels } from '../lib/log.ts';
 import { type AbsolutePath, resolved } from '../lib/values/absolute-path.ts';
 import { version } from '../lib/version.ts';
@@ -13,6 +14,7 @@ export interface DaemonOptions {
   readonly libexec: AbsolutePath;
   readonly cgroup: string;
   readonly sshdConfig: AbsolutePath;
+  readonly audit: AbsolutePath;
   readonly logLevel: LogLevel;
   readonly logFile?: AbsolutePath;
   readonly stopSandboxesOnExit: boolean;
@@ -45,6 +47,7 @@ export function daemonCommand(): Command {
       resolved,
       resolved('/etc/ssh/sshd_config'),
     )
+    .option('--audit <folder>', 'the audit trail', resolved, resolved(defaultFolder))
     .addOption(new Option('--log-level <level>').choices(logLevels).default('info'))
     .option('--log-file <file>', 'instead of stderr', resolved)
     .option('--stop-sandboxes-on-exit', 'leave nothing running; for throw-away daemons', false)

@@ -114,7 +114,7 @@ async function layGround(
     disk: diskOf(options.state),
   });
   const networks = parts.use(openNetworks(networkState, policy, { options, cgroups, log }));
-  const logins = openRecords(options.state, log, parts);
+  const logins = openRecords(options, () => policy.host, log, parts);
   return {
     ...{ options, inherited, sockets, parts, policy, cgroups, networkState, networks },
     ...{ logins, users, log, used: {} },
@@ -189,12 +189,12 @@ async function openUserParts(
 
 function openLogins(ground: Ground, { store }: Storage, engine: Engine, user: UserParts): Clients {
   const { options, policy, users, networks, log } = ground;
-  const { history, records } = ground.logins;
+  const { history, records, audit } = ground.logins;
   const { layers, ownSettings, admission } = user;
   const internalSftp = new InternalSftp(options.sshdConfig, log);
   return openClients({
     ...{ policy, ownSettings, users, store, layers, systemCalls: new SystemCalls(), networks, engine },
-    ...{ history, admission, records, internalSftp, log },
+    ...{ history, admission, records, audit, internalSftp, log },
   });
 }
 
@@ -216,10 +216,12 @@ async function openAdmin(ground: Ground, storage: Storage, engine: Engine, user:
     ownSettings,
     networks: networksOf(engine, ground.networks, ground.networkState.defaultNetwork),
     history: logins.history,
+    audit: logins.audit,
     cgroup: cgroups.mode,
     scratch,
     paths: {
       config: options.config,
+      audit: options.audit,
       state: options.state,
       run: options.run,
       libexec: options.libexec,

@@ -243,6 +243,8 @@ export interface Engine extends AsyncDisposable, Disposer {
   uids(): Uid[];
   /** The account that the running sandbox was started for; undefined where there is none. */
   nameOf(uid: Uid): string | undefined;
+  /** Of the image that the running sandbox is made on; undefined where there is none. */
+  digestOf(uid: Uid): string | undefined;
 
   /** The host's files have changed: running sandboxes that see them do not go by what they found before. */
   renew(): void;

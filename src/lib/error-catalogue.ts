@@ -171,6 +171,11 @@ export const errorCatalogue = {
     'End some of them, or ask the administrator of this host to stop the sandbox.',
     'End some of them, stop the sandbox ("dockershctl stop"), or raise "pids" in the policy.',
   ),
+  E_AUDIT: login(
+    'logins are written down on this host, and at present they cannot be',
+    `Try again later, or tell the administrator of this host.`,
+    'Free some space where the audit trail is (/var/log/dockersh), or set "audit = yes" in [host]: logins then go on without.',
+  ),
   E_STUCK: login(
     'processes of earlier logins hang and cannot be ended',
     'They wait for files or sockets that were passed in at a login. End the programs at the other end of these, or ask the administrator of this host.',

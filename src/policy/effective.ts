@@ -93,6 +93,11 @@ const hostFields = {
   publishPool: 'publish_pool',
   /** UDP ports, for mosh. */
   moshPool: 'mosh_pool',
+  audit: 'audit',
+  auditCommands: 'audit_commands',
+  auditKeepMs: 'audit_keep',
+  /** null: no bound. */
+  auditBytes: 'audit_size',
 } as const satisfies Record<string, keyof HostSection>;
 
 /** What holds for all images: [images]. */

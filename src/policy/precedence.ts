@@ -37,6 +37,13 @@ export function sectionsInOrder(
   return [...policy.defaults, ...images, ...above];
 }
 
+/** What holds for a user, lowest first: "dockersh.ini:12 [group:students]". */
+export function sectionNames(policy: Policy, subject: Subject): string[] {
+  return sectionsInOrder(policy, subject).map(
+    ({ name, file, line }) => `${file.slice(file.lastIndexOf('/') + 1)}:${line} [${name}]`,
+  );
+}
+
 /** Every place that says something of a key, whomever it is for. */
 export function settingsNaming(policy: Policy, key: PolicyKey): Setting[] {
   const named = [...policy.imageSections, ...policy.groups, ...policy.userGlobs].map(

@@ -11,6 +11,7 @@ export const healthVerbs = {
       config: hostPath,
       state: hostPath,
       run: hostPath,
+      audit: hostPath,
       libexec: hostPath,
       /** Limits that the policy sets and this host cannot hold. */
       unenforced: z.array(z.strictObject({ key: z.string(), why: z.string() })),

@@ -300,6 +300,7 @@ describe.each(suites)('on Debian %s', (suite) => {
     expect(await guest.enterOk('dpkg --verify openssh-server | grep pam.d || echo same')).toBe('same\n');
     const purge = await guest.enterOk('apt-get purge -y dockersh 2>&1');
     expect(purge).toContain('/var/lib/dockersh/users');
+    expect(await guest.enterOk('ls /var/log')).not.toContain('dockersh');
     const left = await guest.enterOk(
       `find / -xdev \\( -path /proc -o -path /root -o -path /home -o -path /tmp -o -path /var/log -o -path /var/lib/dockersh/users \\) -prune -o -name '*dockersh*' -print`,
     );

@@ -7,7 +7,7 @@ import { causes } from '../../lib/values/causes.ts';
 import type { AdminLogin } from '../../protocol/admin.ts';
 import type { Console } from '../console.ts';
 import { CliFailure } from '../failure.ts';
-import { humanMicroseconds } from '../human.ts';
+import { humanMicroseconds, localTime } from '../human.ts';
 import type { Column } from '../table.ts';
 
 const listColumns: Column[] = [
@@ -106,11 +106,4 @@ function outcomeOf({ outcome, cause, count }: AdminLogin): string {
 
 function total(login: AdminLogin): number {
   return login.steps.reduce((sum, { us }) => sum + us, 0);
-}
-
-function localTime(at: string): string {
-  const date = new Date(at);
-  const two = (value: number): string => String(value).padStart(2, '0');
-  const day = `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
-  return `${day} ${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;
 }

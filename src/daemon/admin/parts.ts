@@ -11,6 +11,7 @@ import type { AdminParams, AdminPart, AdminProgress, AdminResult, AdminVerb } fr
 import type { Accounts } from '../../users/accounts.ts';
 import type { UserLayers } from '../../users/layers.ts';
 import type { UserStore } from '../../users/store.ts';
+import type { Audit } from '../audit/audit.ts';
 import type { LoginHistory } from '../login/history.ts';
 import type { OwnSettings } from '../policy/own-settings.ts';
 import type { PolicyStore } from '../policy/policy-store.ts';
@@ -31,6 +32,7 @@ export interface AdminParts {
   readonly ownSettings: OwnSettings;
   readonly networks: Networks;
   readonly history: LoginHistory;
+  readonly audit: Audit;
   readonly cgroup: CgroupMode;
   /** A folder of root's for temporary files, emptied when the daemon starts. */
   readonly scratch: string;

@@ -63,7 +63,7 @@ async function listenAt(server: Server, path: string): Promise<void> {
   renameSync(fresh, path); // in the place of what a killed daemon left, at once
 }
 
-async function serve(socket: Socket, handlers: Handlers, { policy, log }: AdminParts): Promise<void> {
+async function serve(socket: Socket, handlers: Handlers, { policy, audit, log }: AdminParts): Promise<void> {
   const abort = new AbortController();
   socket.on('error', (error) => log.debug({ err: error }, 'admin client'));
   socket.on('close', () => abort.abort(new Error('the client has gone')));
@@ -72,22 +72,26 @@ async function serve(socket: Socket, handlers: Handlers, { policy, log }: AdminP
   const part = async (piece: AdminPart<AdminVerb>): Promise<void> => {
     if (!write({ part: piece })) await once(socket, 'drain', { signal: abort.signal });
   };
+  let request: AdminRequest | undefined;
   try {
-    const request = requestOf(await readLine(socket));
+    request = requestOf(await readLine(socket));
     tellRequest(log, request);
     await policy.refresh(); // as with logins, an edit counts for whatever comes after it
     // What a client has not read yet tells it that we live.
     using alive = heartbeat((progress) => void (socket.writableNeedDrain || write({ progress })));
+    const asked = request;
     const call: Call = { progress: alive.tell, part, signal: abort.signal };
     const result = await askedByWhom(
-      { by: request.by, verb: verbOf(request) },
-      async () => await dispatch(handlers, request, call),
+      { by: asked.by, verb: verbOf(asked) },
+      async () => await dispatch(handlers, asked, call),
     );
+    audit.asked(asked, undefined);
     const line = `${JSON.stringify({ ok: true, result } satisfies AdminAnswer)}\n`;
     if (Buffer.byteLength(line) > adminMaxAnswerBytes) throw tooLong(request.verb);
     if (socket.writable) socket.write(line);
   } catch (error) {
     const { code, message, hint, exitCode, cause } = toDockershError(error);
+    if (request !== undefined) audit.asked(request, code);
     log.warn({ code, err: cause ?? error }, `a request of the administrator's failed: ${message}`);
     write({ ok: false, error: { code, message, hint, exitCode } });
   }

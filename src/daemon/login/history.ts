@@ -7,7 +7,7 @@ import type { ConnectionEnd, SandboxStart, SessionEnd, SessionStart } from '../.
 import type { EndCause } from '../../lib/values/causes.ts';
 import type { Uid } from '../../lib/values/uid.ts';
 import type { AdminLogin } from '../../protocol/admin.ts';
-import type { Told } from '../records/records.ts';
+import type { Told } from '../records/told.ts';
 import { KeptLogin } from './kept-login.ts';
 import { type ConnectionFacts, kept, type Login, outcomeOf, summary } from './login-record.ts';
 

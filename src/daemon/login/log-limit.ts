@@ -19,20 +19,22 @@ const mostCounts = 100;
 
 export class LogLimit {
   readonly #rate: Rate;
+  readonly #ofAll: Rate;
   readonly #report: (left: LeftOut) => void;
   readonly #buckets = new LoginRates<string>();
   readonly #all = new LoginRates<string>();
   readonly #left = new Map<string, { uid: Uid; code: string; more: number }>();
   #rest = 0;
 
-  private constructor(rate: Rate, report: (left: LeftOut) => void) {
+  private constructor(rate: Rate, report: (left: LeftOut) => void, ofAll: Rate) {
     this.#rate = rate;
+    this.#ofAll = ofAll;
     this.#report = report;
   }
 
   /** `report` hears of what was left out, in the minute after. */
-  static start(rate: Rate, report: (left: LeftOut) => void): LogLimit {
-    const limit = new LogLimit(rate, report);
+  static start(rate: Rate, report: (left: LeftOut) => void, ofAll = ofEverybody): LogLimit {
+    const limit = new LogLimit(rate, report, ofAll);
     setInterval(() => limit.report(), reportMs).unref();
     return limit;
   }
@@ -40,7 +42,7 @@ export class LogLimit {
   /** Whether this event may have its line; it is counted otherwise. `nowMs`: of a clock that never jumps. */
   take(uid: Uid, code = '', nowMs = performance.now()): boolean {
     const key = `${uid} ${code}`;
-    if (this.#buckets.take(key, this.#rate, nowMs) && this.#all.take('', ofEverybody, nowMs)) return true;
+    if (this.#buckets.take(key, this.#rate, nowMs) && this.#all.take('', this.#ofAll, nowMs)) return true;
     const left = this.#left.get(key);
     if (left !== undefined) left.more += 1;
     else if (this.#left.size < mostCounts) this.#left.set(key, { uid, code, more: 1 });

@@ -17,6 +17,8 @@ import { authenticatedBy } from '../../shell/authenticated.ts';
 import { chooseShell, hostShell, loginSource, sessionOf, sourceText } from '../../shell/session.ts';
 import type { UserLayers } from '../../users/layers.ts';
 import type { UserStore } from '../../users/store.ts';
+import type { Audit } from '../audit/audit.ts';
+import { auditCommand } from '../audit/command.ts';
 import type { Given, OwnSettings } from '../policy/own-settings.ts';
 import type { PolicyStore } from '../policy/policy-store.ts';
 import type { Records } from '../records/records.ts';
@@ -42,6 +44,7 @@ export interface LoginParts {
   readonly history: LoginHistory;
   readonly admission: Admission;
   readonly records: Records;
+  readonly audit: Audit;
   readonly log: Logger;
 }
 
@@ -98,6 +101,7 @@ export class LoginService {
     const { memoryLimitBytes, mostSessions: mostConnections } = policy;
     using _place = await admission.enter({ id, uid: user.uid, memoryLimitBytes, what: 'connection' });
     const clientFolder = path.posix.dirname(user.shell);
+    this.#parts.audit.connection({ ...about, ...this.#given(user, policy) }, auth);
     using _opening = records.opening(id);
     const start = await engine.joinConnection(
       { id, user, mostConnections, clientFolder, from, auth },
@@ -127,7 +131,7 @@ export class LoginService {
     user: UserRecord,
     { evaluation, own, problems }: Given,
   ): Promise<void> {
-    const { admission, engine, history, records } = this.#parts;
+    const { admission, audit, engine, history, records } = this.#parts;
     const policy = policyOf(evaluation);
     if (request.user === undefined) this.#admit(user, policy, this.#rates);
     const shell = chooseShell(policy.shell, user);
@@ -144,17 +148,26 @@ export class LoginService {
         : undefined;
     const joined = engine.connectionsOf(user.uid) > 0; // else an agent's socket is none of the sandbox's
     const session = sessionOf(id, request, user, shell, withNotice(policy, problems), joined);
+    const about = { session: id, uid: user.uid, user: user.name, from: loginSource(request) };
+    const byUid = whose === peerUid ? undefined : peerUid;
+    audit.login({ ...about, ...this.#given(user, policy) }, auditCommand(request), byUid);
     using _opening = records.opening(id);
     const start = await engine.startSession(user, session, client, () =>
       prepareSandbox(this.#parts, { user, policy, own, shell }),
     );
     history.started(id, start);
     records.opened({
-      ...{ session: id, uid: user.uid, user: user.name, from: loginSource(request) },
+      ...about,
       ...{ kind: start.kind, image: policy.image, digest: start.imageDigest },
       asImageUser: session.asImageUser || undefined,
-      byUid: whose === peerUid ? undefined : peerUid,
+      byUid,
     });
+  }
+
+  /** For the audit trail. */
+  #given(user: UserRecord, { image }: EffectivePolicy) {
+    const { engine, policy } = this.#parts;
+    return { image, digest: engine.digestOf(user.uid), policy: policy.sectionsOf(user) };
   }
 
   /** By root's policy alone: nothing that the user may set or has written is looked at. */

@@ -24,9 +24,11 @@ import type {
   Policy,
   SectionPolicy,
 } from '../../policy/policy.ts';
+import { sectionNames } from '../../policy/precedence.ts';
 import { formatProblem, type Problem } from '../../policy/problem.ts';
 import type { KeptPolicy, PolicyTexts } from './kept-policy.ts';
 import { type DiskKey, diskBackendsOf, keysInside, rareControllersOf, setsLimit } from './policy-limits.ts';
+import { subjectOf } from './subject.ts';
 
 type LastReading = Pick<LoadedPolicy, 'files' | 'stamp' | 'settled'>;
 
@@ -58,6 +60,7 @@ export class PolicyStore implements AsyncDisposable {
   #following: { readonly timer: NodeJS.Timeout; readonly changed: () => void } | undefined;
   /** By the account as it was looked up: another look-up makes another record. */
   #evaluations = new WeakMap<UserRecord, Evaluation>();
+  readonly #sections = new WeakMap<UserRecord, { readonly of: Policy; readonly names: readonly string[] }>();
 
   private constructor(file: string, log: Logger, kept: KeptPolicy, files: PolicyFiles, last: LastReading) {
     this.#file = file;
@@ -257,6 +260,15 @@ export class PolicyStore implements AsyncDisposable {
     return { subject, evaluation, keys: explain(this.#policy, subject, own) };
   }
 
+  /** The sections of root's files that hold for an account, with their places. */
+  sectionsOf(user: UserRecord): readonly string[] {
+    const known = this.#sections.get(user);
+    if (known?.of === this.#policy) return known.names;
+    const names = sectionNames(this.#policy, subjectOf(user));
+    this.#sections.set(user, { of: this.#policy, names });
+    return names;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     clearInterval(this.#following?.timer);
     this.#following = undefined;
@@ -279,19 +291,6 @@ function emptyPolicy(file: string): Policy {
   const { policy } = assemble([], file);
   if (policy === undefined) throw new Error('an empty policy is a policy');
   return policy;
-}
-
-function subjectOf(user: UserRecord): Subject {
-  const { name, uid, gid, home } = user;
-  const group = user.groups.find((candidate) => candidate.gid === gid)?.name;
-  return {
-    name,
-    uid,
-    group: group === '' ? undefined : group,
-    groups: user.groups.map((candidate) => candidate.name).filter((candidate) => candidate !== ''),
-    home,
-    host: hostname(),
-  };
 }
 
 function logProblems(log: Logger, problems: readonly Problem[]): void {

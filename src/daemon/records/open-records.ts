@@ -5,6 +5,8 @@ import type { SessionEnd } from '../../isolation/engine.ts';
 import type { Logger } from '../../lib/log.ts';
 import { type AbsolutePath, below } from '../../lib/values/absolute-path.ts';
 import type { EndCause } from '../../lib/values/causes.ts';
+import type { HostPolicy } from '../../policy/policy.ts';
+import { Audit } from '../audit/audit.ts';
 import { LoginHistory } from '../login/history.ts';
 import { Ledger } from './ledger.ts';
 import { Records } from './records.ts';
@@ -12,17 +14,30 @@ import { Records } from './records.ts';
 export interface LoginRecords {
   readonly history: LoginHistory;
   readonly records: Records;
+  readonly audit: Audit;
   /** Ends, in both, what an earlier daemon has seen begin and what does not run any more. */
   readonly settle: (running: ReadonlySet<string>) => void;
 }
 
-export function openRecords(state: AbsolutePath, log: Logger, parts: AsyncDisposableStack): LoginRecords {
+export interface RecordPlaces {
+  readonly state: AbsolutePath;
+  /** Folder of the audit trail. */
+  readonly audit: AbsolutePath;
+}
+
+export function openRecords(
+  places: RecordPlaces,
+  host: () => HostPolicy,
+  log: Logger,
+  parts: AsyncDisposableStack,
+): LoginRecords {
   const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim();
   const history = new LoginHistory((login) => ledger.add(login));
   const ledger: Ledger = parts.use(
-    new Ledger(below(state, 'logins.jsonl'), () => [{ boot }, ...history.all()], log),
+    new Ledger(below(places.state, 'logins.jsonl'), () => [{ boot }, ...history.all()], log),
   );
-  const records = Records.start(log);
+  const audit = parts.use(Audit.start(places.audit, host, boot, log));
+  const records = Records.start(log, audit);
   const entries = ledger.read();
   history.restore(entries);
   const cause: EndCause = bootOf(entries) === boot ? 'unseen' : 'host-restarted';
@@ -46,9 +61,10 @@ export function openRecords(state: AbsolutePath, log: Logger, parts: AsyncDispos
       history.ended(end);
       records.closed(end, told, undefined);
     }
+    for (const id of audit.openIds) if (!running.has(id)) audit.unseen(id, history.told(id) ?? {}, cause);
     ledger.rewrite();
   };
-  return { history, records, settle };
+  return { history, records, audit, settle };
 }
 
 /** Of the daemon that has written them. */

@@ -5,8 +5,10 @@ import type { ConnectionEnd, SandboxEnd, SandboxStart, SessionEnd } from '../../
 import { type DockershError, errorCatalogue } from '../../lib/errors.ts';
 import type { Logger } from '../../lib/log.ts';
 import type { Uid } from '../../lib/values/uid.ts';
+import type { Audit } from '../audit/audit.ts';
 import { LogLimit } from '../login/log-limit.ts';
 import { type DaemonRecord, sentenceOf } from './record.ts';
+import type { Told } from './told.ts';
 
 /** Sessions of one uid. A person comes nowhere near it, a script of theirs can. */
 const mostSessions = { count: 600, ms: 600_000 };
@@ -17,19 +19,12 @@ const mostRefusals = { count: 20, ms: 60_000 };
 /** Above all sessions that there can be; some have ended before we hear that they began. */
 const mostUntold = 50_000;
 
-/** A session, as it is told of from beginning to end. */
-export interface Told {
-  readonly session: string;
-  readonly uid: Uid;
-  readonly user?: string | undefined;
-  readonly from?: string | undefined;
-}
-
 type Connected = Extract<DaemonRecord, { event: 'connection-opened' }>;
 type Opened = Extract<DaemonRecord, { event: 'session-opened' }>;
 
 export class Records {
   readonly #log: Logger;
+  readonly #audit: Audit | undefined;
   readonly #sessions: LogLimit;
   readonly #starts: LogLimit;
   readonly #refusals: LogLimit;
@@ -39,16 +34,17 @@ export class Records {
   readonly #untold = new Set<string>();
   readonly #untoldSandboxes = new Set<Uid>();
 
-  private constructor(log: Logger) {
+  private constructor(log: Logger, audit: Audit | undefined) {
     this.#log = log;
+    this.#audit = audit;
     const left = (what: string) => (more: object) => log.warn(more, what);
     this.#sessions = LogLimit.start(mostSessions, left('sessions that are not in this log'));
     this.#starts = LogLimit.start(mostStarts, left('starts of sandboxes that are not in this log'));
     this.#refusals = LogLimit.start(mostRefusals, left('logins refused that are not in this log'));
   }
 
-  static start(log: Logger): Records {
-    return new Records(log);
+  static start(log: Logger, audit?: Audit): Records {
+    return new Records(log, audit);
   }
 
   #write(level: 'info' | 'warn' | 'error', record: DaemonRecord, more: object = {}): void {
@@ -74,6 +70,7 @@ export class Records {
 
   /** `told`: as it was opened, of this daemon or an earlier one. */
   closed(end: Omit<SessionEnd, 'user'>, told: Told, ms: number | undefined): void {
+    this.#audit?.closed(end, told, ms);
     if (this.#opening.has(end.id)) {
       this.#opening.set(end.id, () => this.#closed(end, told, ms));
       return;
@@ -106,6 +103,7 @@ export class Records {
   }
 
   disconnected(end: ConnectionEnd, told: Told, ms: number | undefined): void {
+    this.#audit?.disconnected(end, told, ms);
     const { failure, cause = 'hung-up' } = end;
     const tell = (): void => {
       if (this.#untold.delete(end.id)) return;
@@ -122,12 +120,14 @@ export class Records {
 
   /** A login that became a shell of the host, whose end nobody tells us. */
   outside(told: Told, shell: string): void {
+    this.#audit?.outside(told, shell);
     if (this.#sessions.take(told.uid)) this.#write('info', { event: 'login-outside', ...told, shell });
   }
 
   /** False: there are so many of `whose` that this one has no line. */
   refused(told: Told, failure: DockershError, whose: Uid = told.uid): boolean {
     const { code } = failure;
+    this.#audit?.refused(told, failure);
     if (!this.#refusals.take(whose, code)) return false;
     const own = failure.hint !== errorCatalogue[code].adminHint;
     const hint = own ? failure.hint : undefined;
@@ -138,12 +138,16 @@ export class Records {
     return true;
   }
 
-  sandboxStarted({ uid, user, image, digest }: SandboxStart): void {
+  sandboxStarted(start: SandboxStart): void {
+    const { uid, user, image, digest } = start;
+    this.#audit?.sandboxStarted(start);
     if (this.#starts.take(uid)) this.#write('info', { event: 'sandbox-started', uid, user, image, digest });
     else this.#untoldSandboxes.add(uid);
   }
 
-  sandboxEnded({ uid, user, cause, by, verb, failure, ms }: SandboxEnd): void {
+  sandboxEnded(end: SandboxEnd): void {
+    const { uid, user, cause, by, verb, failure, ms } = end;
+    this.#audit?.sandboxEnded(end);
     if (failure !== undefined) {
       const { code, message: reason } = failure;
       this.#write('error', { event: 'sandbox-failed', uid, user, code, reason }, { err: failure });

@@ -219,6 +219,10 @@ export class Sandboxes implements Engine {
     return this.#registry.get(uid)?.record.user;
   }
 
+  digestOf(uid: Uid): string | undefined {
+    return this.#registry.get(uid)?.record.imageDigest;
+  }
+
   renew(): void {
     for (const sandbox of this.#registry.all()) sandbox.renew();
   }

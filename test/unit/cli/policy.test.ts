@@ -132,7 +132,13 @@ describe('policy explain', () => {
 
 describe('maintenance status', () => {
   async function status(...args: string[]) {
-    const health = { config: join(folder, 'new/dockersh.ini'), state: '/s', run: '/r', libexec: '/l' };
+    const health = {
+      config: join(folder, 'new/dockersh.ini'),
+      state: '/s',
+      run: '/r',
+      audit: '/var/log/dockersh',
+      libexec: '/l',
+    };
     await using daemon = await FakeDaemon.start(answerOk({ ...health, unenforced: [], policyFault: null }));
     return await cli(['--socket', daemon.socketPath, 'maintenance', 'status', ...args]);
   }
