@@ -14,6 +14,7 @@ import { floods } from './floods.ts';
 import { hostile } from './hostile.ts';
 import { imageScale, imageUsers } from './image-scale.ts';
 import { imageCommit, imageImport, imagePull } from './images.ts';
+import { imagePause } from './images-pause.ts';
 import { memory } from './memory.ts';
 import { networkBytes, networkCold, networkMemory, networkRequests, networkWarm } from './network.ts';
 import { networkScale } from './network-scale.ts';
@@ -40,6 +41,7 @@ const benchmarks: Record<string, Benchmark> = {
   'image-import': imageImport,
   'image-pull': imagePull,
   'image-commit': imageCommit,
+  'image-pause': imagePause,
   'image-scale': imageScale,
   'image-users': imageUsers,
   'network-cold': networkCold,

@@ -7,12 +7,13 @@
 #include "report.h"
 
 int arguments_usage(void) {
-    (void)fputs(
-        "usage: dockersh-layer unpack|pack|list|diff|chain|copy|swap|usage|project|remove [--max-entries N] "
-        "[--max-bytes N] [--max-depth N] [--max-path N] [--max-memory N] [--overlay yes] "
-        "[--open-end yes] [--skip-zeros yes] [--one-file-system yes] [--uid-map MAP] [--gid-map MAP] "
-        "[PATH...]\n",
-        stderr);
+    (void)fputs("usage: dockersh-layer unpack|pack|list|diff|chain|copy|follow|swap|usage|project|remove "
+                "[--max-entries N] "
+                "[--max-bytes N] [--max-depth N] [--max-path N] [--max-memory N] [--overlay yes] "
+                "[--open-end yes] [--skip-zeros yes] [--one-file-system yes] [--for-image yes] [--uid-map "
+                "MAP] [--gid-map MAP] "
+                "[PATH...]\n",
+                stderr);
     return FAILURE_USAGE;
 }
 
@@ -48,6 +49,8 @@ static bool take_option(const char *name, const char *value, struct arguments *a
         return take_switch(value, &limits->open_end);
     if (strcmp(name, "--one-file-system") == 0)
         return take_switch(value, &arguments->one_file_system);
+    if (strcmp(name, "--for-image") == 0)
+        return take_switch(value, &arguments->for_image);
     for (size_t index = 0; index < sizeof options / sizeof *options; index++)
         if (strcmp(options[index].name, name) == 0)
             return value != NULL && decimal_parse(value, strlen(value), options[index].value) == 0;

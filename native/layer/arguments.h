@@ -8,7 +8,7 @@
 
 struct arguments {
     struct limits limits;
-    bool overlay, one_file_system, skip_zeros;
+    bool overlay, one_file_system, skip_zeros, for_image;
     struct id_map uids, gids;
     char **paths;
     int path_count;

@@ -9,6 +9,8 @@
 //   chain OUT LAYER...    what a stack of layers, topmost first, says beyond each, in the new folder OUT
 //   copy FROM TO          a user's layer as it is, to the new folder TO; one JSON line on stdout
 //                         when it is read, and the end when it is on the disk
+//   follow FROM TO        the same while others change it; "ready" on stdout when that is done, and at a
+//                         byte on stdin what has changed meanwhile (copy/copy.h)
 //   swap PATH PATH        two folders change places, atomically
 //   usage PATH            entries and bytes on the disk; one JSON line on stdout
 //   project ID PATH       makes the folder PATH, with all that is in it, a project's (project.h)
@@ -39,9 +41,9 @@
 #include "arguments.h"
 #include "cleanup.h"
 #include "confine.h"
+#include "copy/job.h"
 #include "decimal.h"
 #include "jobs/chain.h"
-#include "jobs/copy.h"
 #include "jobs/diff.h"
 #include "jobs/list.h"
 #include "jobs/pack.h"
@@ -166,32 +168,10 @@ static int run_chain(const struct arguments *arguments) {
     return fflush(stdout) == 0 ? 0 : FAILURE_SYSTEM;
 }
 
-static int run_copy(const struct arguments *arguments) {
-    static const uint64_t keep = CAP_BIT(CAPABILITY_CHOWN) | CAP_BIT(CAPABILITY_DAC_OVERRIDE) |
-                                 CAP_BIT(CAPABILITY_DAC_READ_SEARCH) | CAP_BIT(CAPABILITY_FOWNER) |
-                                 CAP_BIT(CAPABILITY_FSETID) | CAP_BIT(CAPABILITY_SYS_ADMIN) |
-                                 CAP_BIT(CAPABILITY_MKNOD) | CAP_BIT(CAPABILITY_SETFCAP);
-    struct err err = {0};
-    struct copy_result result = {0};
-    static char place[PATH_MAX];
-    (void)umask(0);
-    if (confine_drop(keep, &err) < 0 || wall_calls(0, &err) < 0)
-        return fail(&err, NULL, false, 0);
-    cleanup_fd int copied = copy(arguments->paths[0], arguments->paths[1], &arguments->limits,
-                                 arguments->one_file_system, &result, place, &err);
-    if (copied < 0)
-        return fail(&err, place, false, 0);
-    // Told before it is on the disk: a sandbox that was paused for this may run on while that is waited for.
-    (void)printf("{\"entries\":%" PRIu64 ",\"bytes\":%" PRIu64 ",\"skippedDevices\":%" PRIu64
-                 ",\"skippedMounts\":%" PRIu64 "}\n",
-                 result.entries, result.bytes, result.skipped_devices, result.skipped_mounts);
-    if (fflush(stdout) != 0)
-        return FAILURE_SYSTEM;
-    if (syncfs(copied) < 0) {
-        (void)err_sys(&err, "write the copy to the disk", arguments->paths[1]);
-        return fail(&err, NULL, false, 0);
-    }
-    return 0;
+// One descriptor a level and side.
+static int run_follow(const struct arguments *arguments) {
+    allow_descriptors();
+    return copy_follow_job(arguments);
 }
 
 // rename(2), RENAME_EXCHANGE: whoever looks sees the one or the other, and a crash leaves both.
@@ -245,10 +225,10 @@ static const struct job {
     int least_paths, most_paths;
     int (*run)(const struct arguments *arguments);
 } jobs[] = {
-    {"unpack", 1, 1, run_unpack}, {"pack", 1, 1, run_pack},       {"list", 0, 0, run_list},
-    {"diff", 1, 10000, run_diff}, {"chain", 2, 10000, run_chain}, {"copy", 2, 2, run_copy},
-    {"swap", 2, 2, run_swap},     {"usage", 1, 1, run_usage},     {"project", 2, 2, run_project},
-    {"remove", 1, 1, run_remove},
+    {"unpack", 1, 1, run_unpack},   {"pack", 1, 1, run_pack},       {"list", 0, 0, run_list},
+    {"diff", 1, 10000, run_diff},   {"chain", 2, 10000, run_chain}, {"copy", 2, 2, copy_job},
+    {"follow", 2, 2, run_follow},   {"swap", 2, 2, run_swap},       {"usage", 1, 1, run_usage},
+    {"project", 2, 2, run_project}, {"remove", 1, 1, run_remove},
 };
 
 // A daemon that is killed must not leave a job behind that writes where the next daemon clears up. Where it

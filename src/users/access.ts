@@ -1,10 +1,14 @@
-// Gives operations on a user's layer their turn, one at a time for each user (src/users/lock.ts). Where its files must not
-// change meanwhile the sandbox stands still; where somebody else changes them it has been stopped, and waits with its next
-// start.
+// Gives operations on a user's layer their turn, one at a time for each user (src/users/lock.ts). Where they must be those
+// of one moment the sandbox stands still for a moment; where somebody else changes them it has been stopped, and waits with
+// its next start.
 
+import { stat } from 'node:fs/promises';
 import type { ImportOptions } from '../images/import/options.ts';
+import type { LayerProgram } from '../images/layers/program.ts';
 import type { Engine, UserRecord } from '../isolation/engine.ts';
 import { DockershError } from '../lib/errors.ts';
+import { shellOperand } from '../lib/text/shell-word.ts';
+import { followLayer } from './layer/follow.ts';
 import { type LayerBase, readLayerBase } from './layer/snapshots.ts';
 import { type HeldUser, type StoppedUser, stopUser } from './lock.ts';
 import type { UserLayer, UserStore } from './store.ts';
@@ -21,11 +25,17 @@ export interface Paused {
   readonly pausedMs: number | null;
 }
 
-export interface StillOptions extends ImportOptions {
+/** What a copy of a layer holds. */
+export interface Copied extends Paused {
+  readonly bytes: number;
+  readonly entries: number;
+}
+
+export interface CopyOptions extends ImportOptions {
   /** False: the files of a running sandbox are taken while it changes them. */
   readonly pause: boolean;
-  /** Whoever waits may go on as soon as all files have been read. */
-  readonly readsOnly?: boolean;
+  readonly forImage: boolean;
+  readonly program: LayerProgram;
 }
 
 /** Below what a login waits for (stopPatienceMs in src/isolation/sandbox/sandboxes.ts), and what people take for a hiccup. */
@@ -68,36 +78,41 @@ export class LayerAccess {
     return await work(held);
   }
 
-  /** In turn, with the sandbox paused where it runs, until `onTaken` is called, and none started meanwhile. */
-  async still<T extends object>(
-    user: UserRecord,
-    options: StillOptions,
-    work: (still: { readonly signal: AbortSignal; readonly onTaken?: () => void }) => Promise<T>,
-  ): Promise<T & Paused> {
-    return await this.held(user, async (held) => await this.#paused(user, held, options, work));
+  /**
+   * Copies the user's layer as it is at one moment to `to`, which does not exist yet: first while the sandbox runs on and
+   * others may be at the user's data, then, in turn and with it paused, what has changed meanwhile. Throws E_BUSY where
+   * that takes too long, or where it is another layer by then.
+   */
+  async copy(user: UserRecord, begun: BegunLayer, to: string, options: CopyOptions): Promise<Copied> {
+    const { signal, forImage, program } = options;
+    options.onProgress?.({ step: 'reading files' });
+    const before = await stat(begun.upper);
+    await using copy = await followLayer(program, begun.upper, to, { forImage, signal });
+    const taken = await this.held(user, async () => {
+      await using now = await this.begun(user);
+      const { dev, ino } = await stat(now.upper);
+      const isSame = dev === before.dev && ino === before.ino && now.base.digest === begun.base.digest;
+      if (!isSame) throw replacedMeanwhile(user);
+      return await this.#paused(user, options, (stop) => copy.take(stop));
+    });
+    await copy.done();
+    return taken;
   }
 
+  /** With the sandbox standing still where it runs, and none started meanwhile. */
   async #paused<T extends object>(
     user: UserRecord,
-    held: HeldUser,
-    { pause: wanted, readsOnly = false, signal, onProgress }: StillOptions,
-    work: (still: { readonly signal: AbortSignal; readonly onTaken?: () => void }) => Promise<T>,
+    { pause: wanted, signal, onProgress }: CopyOptions,
+    work: (signal: AbortSignal) => Promise<T>,
   ): Promise<T & Paused> {
     const outer = signal ?? new AbortController().signal;
-    const letGo = (): void => {
-      if (readsOnly) held[Symbol.dispose]();
-    };
-    if (!wanted) return { ...(await work({ signal: outer, onTaken: letGo })), pausedMs: null };
+    if (!wanted) return { ...(await work(outer)), pausedMs: null };
     await using pause = await this.#engine.pause(user, mostPauseMs);
-    if (pause.stoodStill) onProgress?.({ step: `reading files, ${user.name}'s sandbox stands still` });
+    if (pause.stoodStill)
+      onProgress?.({ step: `reading what has changed meanwhile, ${user.name}'s sandbox stands still` });
     try {
-      const result = await work({
-        signal: AbortSignal.any([outer, pause.signal]),
-        onTaken: () => {
-          pause.end();
-          letGo();
-        },
-      });
+      const result = await work(AbortSignal.any([outer, pause.signal]));
+      pause.end();
       return { ...result, pausedMs: pause.stoodStill ? pause.durationMs : null };
     } catch (error) {
       pause.signal.throwIfAborted();
@@ -115,4 +130,12 @@ export class LayerAccess {
       return { stopped: stopped.wasRunning, result: await work(stopped) };
     });
   }
+}
+
+function replacedMeanwhile({ name }: UserRecord): DockershError {
+  return new DockershError('E_BUSY', {
+    what: `the layer of ${name}`,
+    why: 'it was put on another image, reset or rolled back while it was copied',
+    hint: `Try again. To keep others from it meanwhile, stop the sandbox first (dockershctl stop ${shellOperand(name)}).`,
+  });
 }

@@ -148,7 +148,7 @@ export class UserLayers {
     options: ImportOptions,
   ): Promise<CommitResult & Paused> {
     await using begun = await this.#access.begun(user);
-    const { upper, ids, base } = begun;
+    const { ids, base } = begun;
     if (isVirtual(base.digest)) {
       throw new DockershError('E_USAGE', {
         what: `commit of ${user.name}`,
@@ -158,9 +158,13 @@ export class UserLayers {
     }
     const { name, author, message, configChanges, pause = true } = request;
     const commit = { ...options, name, author, message, configChanges };
-    return await this.#access.still(user, { ...options, pause, readsOnly: true }, (still) =>
-      this.#images.commit(upper, ids, `image@${base.digest}`, { ...commit, ...still }),
-    );
+    let pausedMs: number | null = null;
+    const copy = async (to: string): Promise<void> => {
+      const copying = { ...options, pause, forImage: true, program: this.#images.layerProgram };
+      ({ pausedMs } = await this.#access.copy(user, begun, to, copying));
+    };
+    const made = await this.#images.commit(copy, ids, `image@${base.digest}`, commit);
+    return { ...made, pausedMs };
   }
 
   async snapshot(
@@ -175,9 +179,19 @@ export class UserLayers {
     await using begun = await this.#access.begun(user);
     const { folder } = begun;
     const wanted = name ?? snapshotNameNow('');
-    return await this.#access.still(user, { ...options, pause }, (still) =>
-      takeSnapshot(this.#images.layerProgram, folder, wanted, { message, ...still }),
-    );
+    const program = this.#images.layerProgram;
+    let pausedMs: number | null = null;
+    const copy = async (to: string) => {
+      const copied = await this.#access.copy(user, begun, to, {
+        ...options,
+        pause,
+        forImage: false,
+        program,
+      });
+      ({ pausedMs } = copied);
+      return copied;
+    };
+    return { ...(await takeSnapshot(program, folder, wanted, { message, copy })), pausedMs };
   }
 
   /** Newest first. */

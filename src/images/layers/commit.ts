@@ -22,7 +22,7 @@ import type { Layout } from '../store/layout.ts';
 import { StoreTransaction } from '../store/transaction.ts';
 import { type LeftOut, packedArchive } from './archive.ts';
 import { type LayerInfo, noteLayer, unpackLayer } from './layers.ts';
-import type { IdMapping } from './program.ts';
+import { type IdMapping, removeFolder } from './program.ts';
 
 /** What to change of the base image's configuration; absent ones stay. */
 export interface ConfigChanges {
@@ -41,9 +41,10 @@ export interface CommitOptions extends ImportOptions {
   readonly author?: string | undefined;
   readonly message?: string | undefined;
   readonly configChanges?: ConfigChanges | undefined;
-  /** Called when all files have been read: whatever held them still may let go. */
-  readonly onTaken?: (() => void) | undefined;
 }
+
+/** What becomes the new layer: a tree that nobody writes to, or what makes a copy of one, to be thrown away later. */
+export type UpperSource = string | ((to: string) => Promise<void>);
 
 export interface CommitResult {
   readonly name: string;
@@ -59,13 +60,12 @@ export interface CommitResult {
 
 /**
  * Makes an image of `base` (NAME@DIGEST, or a name) and the layer in `upper`, whose ids on disk are the
- * host's. Nothing may write to `upper` meanwhile: a file that changes is taken half old, half new. What no image
- * can hold (a name that begins with ".wh.", a path that is too long) is left out and told. Throws E_NOT_FOUND without
+ * host's. What no image can hold (a name that begins with ".wh.", a path that is too long) is left out and told. Throws E_NOT_FOUND without
  * the base, E_ARCHIVE_REFUSED where the layer is larger than the limits or has an id above 65535, E_DISK_FULL.
  */
 export async function commitLayer(
   context: StoreContext,
-  upper: string,
+  upper: UpperSource,
   ids: IdMapping | undefined,
   base: string,
   options: CommitOptions,
@@ -79,7 +79,7 @@ export async function commitLayer(
       why: 'it is not in the store, so nothing can be put on top of it',
     });
   }
-  const { layer: taken, leftOut } = await packUpper(context, transaction, upper, ids, options);
+  const { layer: taken, leftOut } = await packSource(context, transaction, upper, ids, options);
   const layer = taken.info;
   const { digest, config, layers } = await stack(context, transaction, found, taken, options);
   if (layers > maxLayers) {
@@ -102,16 +102,39 @@ export async function commitLayer(
   };
 }
 
+async function packSource(
+  context: StoreContext,
+  transaction: StoreTransaction,
+  upper: UpperSource,
+  ids: IdMapping | undefined,
+  options: CommitOptions,
+): Promise<Packed> {
+  if (typeof upper === 'string') return await packUpper(context, transaction, upper, ids, options);
+  const { layout, program } = context;
+  const folder = await mkdtemp(path.join(layout.tmp, 'upper-'));
+  try {
+    const copy = path.join(folder, 'upper');
+    await upper(copy);
+    return await packUpper(context, transaction, copy, ids, options);
+  } finally {
+    await removeFolder(program, folder);
+  }
+}
+
+interface Packed {
+  readonly layer: ForeignLayer;
+  readonly leftOut: LeftOut;
+}
+
 async function packUpper(
   context: StoreContext,
   transaction: StoreTransaction,
   upper: string,
   ids: IdMapping | undefined,
   options: CommitOptions,
-): Promise<{ readonly layer: ForeignLayer; readonly leftOut: LeftOut }> {
+): Promise<Packed> {
   const { layout, program } = context;
   const source = packedArchive(program, upper, { overlay: true, ids, signal: options.signal });
-  void source.complete.then(options.onTaken, () => undefined); // a failure is told below
   using _reports = reportEvery(options, () => ({ step: 'committing', bytes: source.readBytes() }));
   const { pins } = transaction;
   const unpack = { signal: options.signal, label: `commit ${options.name}` };

@@ -12,32 +12,20 @@ export interface JobOptions {
   /** What failures are about: "measure the layer". */
   readonly what: string;
   readonly signal?: AbortSignal | undefined;
-  /** Called with each piece of the report: the job may go on after it. */
-  readonly onOutput?: (() => void) | undefined;
 }
 
 /** Runs the job to its end; throws what layerFailure makes of its exit status. Returns what it said. */
 export async function runLayerJob(
   program: LayerProgram,
   args: readonly string[],
-  { what, signal, onOutput }: JobOptions,
+  { what, signal }: JobOptions,
 ): Promise<string> {
   const { child, ended } = runLayerProgram(program, args, signal);
   const tooLong = (): Error => new DockershError('E_INTERNAL', { what, why: 'the report is too long' });
-  const report = await collect(heard(child.stdout, onOutput), maxReportBytes, tooLong);
+  const report = await collect(child.stdout, maxReportBytes, tooLong);
   const exit = await ended;
   if (exit.status !== 0) throw layerFailure(what, exit);
   return report.toString('utf8');
-}
-
-async function* heard(
-  stream: AsyncIterable<Buffer>,
-  onOutput: (() => void) | undefined,
-): AsyncGenerator<Buffer, void, void> {
-  for await (const chunk of stream) {
-    onOutput?.();
-    yield chunk;
-  }
 }
 
 /** As runLayerJob; what the job said, checked. */

@@ -94,13 +94,18 @@ export function idMapArgs(ids: IdMapping | undefined): string[] {
   return ['--uid-map', argument(ids.uidMap), '--gid-map', argument(ids.gidMap)];
 }
 
+interface Pipes {
+  readonly stdin?: 'pipe' | undefined;
+  readonly stdout: 'pipe' | 'ignore';
+}
+
 /** Starts the program. The descriptor of a folder that has no other name is passed on, and its path says by which number. */
 function start(
   program: LayerProgram,
   args: readonly string[],
-  stdout: 'pipe' | 'ignore',
+  { stdin, stdout }: Pipes,
   signal?: AbortSignal,
-): ChildProcessByStdio<null, Readable, Readable> {
+): ChildProcess {
   const first = 3;
   const places = args.map(fdFolderOf);
   const fds = [...new Set(places.flatMap((place) => place?.fd ?? []))];
@@ -110,17 +115,19 @@ function start(
   });
   return spawn(program.path, seen, {
     env: {},
-    stdio: ['ignore', stdout, 'pipe', ...fds.map((fd) => fd.borrow())],
+    stdio: [stdin ?? 'ignore', stdout, 'pipe', ...fds.map((fd) => fd.borrow())],
     killSignal: 'SIGKILL',
     ...(signal === undefined ? {} : { signal }),
-  }) as ChildProcessByStdio<null, Readable, Readable>;
+  });
 }
+
+type Readers = ChildProcessByStdio<null, Readable, Readable>;
 
 export function startPack(
   program: LayerProgram,
   folder: string,
   options: PackOptions,
-): LayerProcess<ChildProcessByStdio<null, Readable, Readable>> {
+): LayerProcess<Readers> {
   const overlay = options.overlay === true ? ['--overlay', 'yes'] : [];
   const zeros = options.skipZeros === true ? ['--skip-zeros', 'yes'] : [];
   const args = [
@@ -131,7 +138,7 @@ export function startPack(
     ...idMapArgs(options.ids),
     folder,
   ];
-  return follow(start(program, args, 'pipe', options.signal), false);
+  return follow(start(program, args, { stdout: 'pipe' }, options.signal) as Readers, false);
 }
 
 /** Any job whose output the caller reads from `child.stdout`, to its end. */
@@ -139,13 +146,25 @@ export function runLayerProgram(
   program: LayerProgram,
   [job = '', ...args]: readonly string[],
   signal: AbortSignal | undefined,
-): LayerProcess<ChildProcessByStdio<null, Readable, Readable>> {
-  return follow(start(program, [job, ...args], 'pipe', signal), false);
+): LayerProcess<Readers> {
+  return follow(start(program, [job, ...args], { stdout: 'pipe' }, signal) as Readers, false);
+}
+
+/** As runLayerProgram, for a job that waits for a word on `child.stdin`. `forImage`: with the limits of archives. */
+export function startFollowing(
+  program: LayerProgram,
+  [from, to]: readonly [string, string],
+  forImage: boolean,
+  signal: AbortSignal | undefined,
+): LayerProcess<ChildProcessByStdio<Writable, Readable, Readable>> {
+  const limits = forImage ? [...limitArgs(program.limits), '--for-image', 'yes'] : [];
+  const child = start(program, ['follow', ...limits, from, to], { stdin: 'pipe', stdout: 'pipe' }, signal);
+  return follow(child as ChildProcessByStdio<Writable, Readable, Readable>, false);
 }
 
 /** Removes a folder with all that is in it. In a process of its own: layers have ten thousands of files. */
 export async function removeFolder(program: LayerProgram, folder: string): Promise<void> {
-  const exit = await follow(start(program, ['remove', folder], 'ignore'), false).ended;
+  const exit = await follow(start(program, ['remove', folder], { stdout: 'ignore' }), false).ended;
   if (exit.status !== 0) throw layerFailure(`remove ${folder}`, exit);
 }
 

@@ -8,7 +8,7 @@ import { type ExportedImage, type ExportOptions, exportImage } from '../export/e
 import type { HostImage } from '../host/host.ts';
 import { importImage, importRootfs } from '../import/import-image.ts';
 import type { ImportOptions, ImportResult } from '../import/options.ts';
-import { type CommitOptions, type CommitResult, commitLayer } from '../layers/commit.ts';
+import { type CommitOptions, type CommitResult, commitLayer, type UpperSource } from '../layers/commit.ts';
 import { diffLayer, type LayerChange } from '../layers/diff.ts';
 import type { IdMapping, LayerProgram } from '../layers/program.ts';
 import { parseReference, writableKey } from '../reference.ts';
@@ -101,7 +101,7 @@ export class Store implements ImageStore {
   }
 
   async commit(
-    upper: string,
+    upper: UpperSource,
     ids: IdMapping | undefined,
     base: string,
     options: CommitOptions,

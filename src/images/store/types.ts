@@ -4,7 +4,7 @@ import type { Logger } from '../../lib/log.ts';
 import type { ContentStore } from '../content.ts';
 import type { ExportedImage, ExportOptions } from '../export/export-image.ts';
 import type { ImportOptions, ImportResult } from '../import/options.ts';
-import type { CommitOptions, CommitResult } from '../layers/commit.ts';
+import type { CommitOptions, CommitResult, UpperSource } from '../layers/commit.ts';
 import type { LayerChange } from '../layers/diff.ts';
 import type { ArchiveLimits, IdMapping, LayerProgram } from '../layers/program.ts';
 import type { HistoryEntry, InspectedImage } from '../upkeep/inspect.ts';
@@ -100,7 +100,7 @@ export interface ImageStore extends AsyncDisposable, ContentStore {
   verify(options?: VerifyOptions): Promise<VerifyReport>;
   /** See layers/commit.ts. `base` is `image@DIGEST` of what the layer was made on. */
   commit(
-    upper: string,
+    upper: UpperSource,
     ids: IdMapping | undefined,
     base: string,
     options: CommitOptions,

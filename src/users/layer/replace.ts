@@ -15,18 +15,20 @@ export interface Saving {
   readonly message?: string | undefined;
 }
 
-/** Removes or finishes what a crash left half made. Call for every user before the first sandbox starts. */
+/** Removes or finishes what a crash left half made. Call for every user before their first sandbox starts. */
 export async function cleanUserFolder(program: LayerProgram, folder: string): Promise<void> {
   await settleSaving(program, folder);
   for (const place of [folder, snapshotsFolder(folder), layerFolder(folder)]) {
     for (const name of await namesIn(place)) {
-      const half = name.startsWith(asidePrefix) || isAtomicTemporary(name);
+      const half = (name.startsWith(asidePrefix) && !inTheMaking.has(name)) || isAtomicTemporary(name);
       if (half) await removeFolder(program, path.join(place, name));
     }
   }
 }
 
 const asidePrefix = '.aside-';
+/** No crash left them: a snapshot is made while its user's sandbox may start. */
+const inTheMaking = new Set<string>();
 const savingPrefix = '.saving-';
 
 /**
@@ -92,9 +94,15 @@ interface Aside extends AsyncDisposable {
 
 /** A folder that goes when disposed, unless it has been renamed; after an exchange what was there goes. */
 export async function aside(program: LayerProgram, parent: string): Promise<Aside> {
-  const folder = path.join(parent, `${asidePrefix}${randomBytes(6).toString('hex')}`);
+  const name = `${asidePrefix}${randomBytes(6).toString('hex')}`;
+  const folder = path.join(parent, name);
+  inTheMaking.add(name);
+  await using undo = new AsyncDisposableStack();
+  undo.defer(() => void inTheMaking.delete(name));
   await mkdir(folder, { mode: 0o700 });
-  return { path: folder, [Symbol.asyncDispose]: () => removeFolder(program, folder) };
+  undo.defer(() => removeFolder(program, folder));
+  const made = undo.move();
+  return { path: folder, [Symbol.asyncDispose]: async () => await made.disposeAsync() };
 }
 
 async function exchange(program: LayerProgram, half: string, folder: string): Promise<void> {

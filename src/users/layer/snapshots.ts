@@ -8,7 +8,7 @@
 // snapshot by being renamed, however large or deep it is. Everything is made aside under a name that begins with
 // a dot and then renamed, or exchanged with what was there: a crash at any instant leaves the old state or the
 // new one, and cleanUserFolder() finishes or removes the rest. The sandbox must be stopped, but for takeSnapshot(),
-// layerUsage() and listSnapshots(); callers let one operation a user run at a time.
+// layerUsage() and listSnapshots(); callers let one operation a user run at a time, but for takeSnapshot().
 //
 // `folder` is always <state>/users/<uid>. Runs as root; only root can enter these folders.
 
@@ -71,9 +71,13 @@ export async function listSnapshots(folder: string): Promise<Snapshot[]> {
 
 export interface SnapshotOptions {
   readonly message?: string | undefined;
-  readonly signal?: AbortSignal | undefined;
-  /** Called when all files have been read: whatever held them still may let go. */
-  readonly onTaken?: (() => void) | undefined;
+  /** Makes the copy, where the layer may be in use. */
+  readonly copy?: ((to: string) => Promise<LayerSize>) | undefined;
+}
+
+export interface LayerSize {
+  readonly bytes: number;
+  readonly entries: number;
 }
 
 /** Throws E_USAGE where the name is taken or is none, E_NOT_FOUND without a layer, E_DISK_FULL. */
@@ -85,17 +89,12 @@ export async function takeSnapshot(
 ): Promise<Snapshot> {
   requireName(name);
   const snapshots = await snapshotsOf(folder);
-  if ((await namesIn(snapshots)).includes(name)) {
-    throw new DockershError('E_USAGE', {
-      what: `snapshot '${name}'`,
-      why: 'there is one of this name already',
-      hint: 'Choose another name, or remove that one first.',
-    });
-  }
+  if ((await namesIn(snapshots)).includes(name)) throw taken(name);
   await requireLayer(folder);
   const base = await readLayerBase(folder);
   await using half = await aside(program, snapshots);
-  const usage = await copyFolder(program, upperOf(folder), path.join(half.path, 'upper'), options);
+  const copy = options.copy ?? ((to: string) => copyFolder(program, upperOf(folder), to, {}));
+  const usage = await copy(path.join(half.path, 'upper'));
   const info = {
     createdAt: new Date().toISOString(),
     ...(options.message === undefined ? {} : { message: options.message }),
@@ -104,9 +103,22 @@ export async function takeSnapshot(
   };
   if (base !== undefined) await writeFileAtomic(baseOf(half.path), `${JSON.stringify(base)}\n`);
   await writeFileAtomic(path.join(half.path, 'snapshot.json'), `${JSON.stringify(info)}\n`);
-  await rename(half.path, path.join(snapshots, name));
+  try {
+    await rename(half.path, path.join(snapshots, name));
+  } catch (error) {
+    if (!hasErrno(error, 'ENOTEMPTY', 'EEXIST')) throw error;
+    throw taken(name); // by another one that was made at the same time
+  }
   await syncFolder(snapshots);
   return { name, ...info, base };
+}
+
+function taken(name: string): DockershError {
+  return new DockershError('E_USAGE', {
+    what: `snapshot '${name}'`,
+    why: 'there is one of this name already',
+    hint: 'Choose another name, or remove that one first.',
+  });
 }
 
 /**
@@ -168,10 +180,9 @@ async function copyFolder(
   program: LayerProgram,
   from: string,
   to: string,
-  { signal, onTaken }: Pick<SnapshotOptions, 'signal' | 'onTaken'>,
-): Promise<{ readonly bytes: number; readonly entries: number }> {
-  // It reports when it has read everything, and ends when that is on the disk.
-  const options = { what: 'copy the layer', signal, onOutput: onTaken };
+  { signal }: { readonly signal?: AbortSignal | undefined },
+): Promise<LayerSize> {
+  const options = { what: 'copy the layer', signal };
   return await layerReport(program, ['copy', from, to], usageReport, options);
 }
 

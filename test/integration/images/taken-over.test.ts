@@ -69,6 +69,7 @@ const jobs: Record<string, () => string[]> = {
 const jobsOnTrees: Record<string, () => string[]> = {
   diff: () => ['diff', at('read'), at('below')],
   copy: () => ['copy', at('read'), at('new/out')],
+  follow: () => ['follow', at('read'), at('new/out')],
   usage: () => ['usage', at('read')],
   project: () => ['project', '4026531840', at('read')],
   remove: () => ['remove', at('new/out')],
