@@ -45,10 +45,38 @@ export async function callAdmin<Verb extends AdminVerb>(
   params: AdminParams<Verb>,
   options: CallOptions<Verb>,
 ): Promise<AdminResult<Verb>> {
+  return await asked(options, { verb, params }, async (socket) => {
+    const answer = await lastAnswer(socket, verb, options);
+    if ('result' in answer) return parseResult(verb, answer.result);
+    throw new DockershError('E_PROTOCOL', {
+      what: `dockershd lets ${verb} run on, which it was not asked to`,
+    });
+  });
+}
+
+/** Asks for a long verb that runs on when the caller has gone; the number of the operation. Throws as callAdmin does. */
+export async function detachAdmin<Verb extends AdminVerb>(
+  verb: Verb,
+  params: AdminParams<Verb>,
+  options: CallOptions<Verb>,
+): Promise<number> {
+  return await asked(options, { verb, params, detach: true }, async (socket) => {
+    const answer = await lastAnswer(socket, verb, options);
+    if ('detached' in answer) return answer.detached.id;
+    throw new DockershError('E_PROTOCOL', { what: `dockershd does not let ${verb} run on` });
+  });
+}
+
+/** One that shuts its side of the connection has gone, as far as the daemon knows: that stays open until the answer is there. */
+async function asked<T>(
+  options: Pick<CallOptions, 'socketPath' | 'silenceMs' | 'signal'>,
+  request: { readonly verb: AdminVerb; readonly params: unknown; readonly detach?: true },
+  answer: (socket: Socket) => Promise<T>,
+): Promise<T> {
   const socket = open(options);
   try {
-    socket.end(`${JSON.stringify({ version: adminProtocolVersion, verb, by: whoAsks(), params })}\n`);
-    return await lastAnswer(socket, verb, options);
+    socket.write(`${JSON.stringify({ version: adminProtocolVersion, by: whoAsks(), ...request })}\n`);
+    return await answer(socket);
   } catch (error) {
     throw explain(error, options);
   } finally {
@@ -75,11 +103,13 @@ function open(options: Pick<CallOptions, 'socketPath' | 'silenceMs' | 'signal'>)
   return socket;
 }
 
+type LastAnswer = Extract<AdminAnswer, { readonly ok: true } | { readonly detached: object }>;
+
 async function lastAnswer<Verb extends AdminVerb>(
   socket: Socket,
   verb: Verb,
   options: CallOptions<Verb>,
-): Promise<AdminResult<Verb>> {
+): Promise<LastAnswer> {
   for await (const line of linesOf(socket)) {
     const answer = parseAnswer(line);
     if ('progress' in answer) {
@@ -87,8 +117,8 @@ async function lastAnswer<Verb extends AdminVerb>(
     } else if ('part' in answer) {
       const part = parsePart(verb, answer.part);
       options.onPart?.(part);
-    } else if (answer.ok) {
-      return parseResult(verb, answer.result);
+    } else if ('detached' in answer || answer.ok) {
+      return answer;
     } else {
       throw answeredFailure(answer.error);
     }

@@ -4,7 +4,7 @@ import { createInterface } from 'node:readline/promises';
 import { fullStop, sysexits } from '../lib/errors.ts';
 import { printableJson, printableLines } from '../lib/text/printable.ts';
 import type { AdminParams, AdminResult, AdminVerb } from '../protocol/admin.ts';
-import { type CallOptions, callAdmin } from './client.ts';
+import { type CallOptions, callAdmin, detachAdmin } from './client.ts';
 import { CliFailure } from './failure.ts';
 import { type Column, renderTable } from './table.ts';
 
@@ -74,6 +74,11 @@ export class Console {
     options: Omit<CallOptions<Verb>, 'socketPath'> = {},
   ): Promise<AdminResult<Verb>> {
     return await callAdmin(verb, params, { socketPath: this.options.socket, ...options });
+  }
+
+  /** As detachAdmin has it. */
+  async detach<Verb extends AdminVerb>(verb: Verb, params: AdminParams<Verb>): Promise<number> {
+    return await detachAdmin(verb, params, { socketPath: this.options.socket });
   }
 
   /** Returns when somebody at a terminal has agreed to what `warning` says. Throws CliFailure otherwise. */

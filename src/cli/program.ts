@@ -14,6 +14,7 @@ import { addReset, addRollback } from './layer/rollback.ts';
 import { addSnapshot } from './layer/snapshot.ts';
 import { addUpgrade } from './layer/upgrade.ts';
 import { addNetwork } from './network/network.ts';
+import { addCancel, addOperations } from './operations.ts';
 import { addPolicyCheck } from './policy/check.ts';
 import { addPolicyConvert } from './policy/convert.ts';
 import { addPolicyDiff } from './policy/diff.ts';
@@ -84,6 +85,8 @@ export function buildProgram(
   addRollback(program, console);
   addReset(program, console);
   addUpgrade(program, console);
+  addOperations(program, console);
+  addCancel(program, console);
   addNetwork(program, console);
   const policy = program.command('policy').description('check, explain and compare the policy');
   addPolicyCheck(policy, console, setStatus);

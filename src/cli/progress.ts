@@ -85,7 +85,7 @@ const barWidth = 30;
 
 function terminalLine(progress: AdminProgress, width: number): string {
   const { bytes, totalBytes } = progress;
-  const text = describe(progress);
+  const text = describeProgress(progress);
   if (bytes === undefined || totalBytes === undefined || bytes >= totalBytes) return truncate(text, width);
   const filled = Math.floor((bytes / totalBytes) * barWidth);
   const bar = `[${'='.repeat(filled)}${'>'.padEnd(barWidth - filled)}]`;
@@ -110,7 +110,7 @@ class PlainProgress implements ProgressDisplay {
     const now = Date.now();
     if (last?.step === progress.step && now - last.atMs < plainIntervalMs) return;
     this.#last.set(id, { step: progress.step, atMs: now });
-    this.#output.write(`${describe(progress)}\n`);
+    this.#output.write(`${describeProgress(progress)}\n`);
   }
 
   [Symbol.dispose](): void {
@@ -122,7 +122,7 @@ function nameOf({ id }: AdminProgress): string {
   return id === undefined ? '' : `${id}: `;
 }
 
-function describe(progress: AdminProgress): string {
+export function describeProgress(progress: AdminProgress): string {
   const { step, files, bytes, totalBytes } = progress;
   const parts = [step];
   if (files !== undefined) parts.push(`${files} files`);

@@ -19,6 +19,7 @@ import { UserLayers } from '../users/layers.ts';
 import type { UserStore } from '../users/store.ts';
 import { askedBy } from './admin/asked-by.ts';
 import { networksOf } from './admin/network.ts';
+import { Operations } from './admin/operations.ts';
 import { serveAdmin } from './admin/socket.ts';
 import { type Clients, listenTo, openClients } from './clients.ts';
 import { claimSockets, type SocketPaths } from './installation.ts';
@@ -204,6 +205,7 @@ async function openAdmin(ground: Ground, storage: Storage, engine: Engine, user:
   const { access, layers, ownSettings, live, keys } = user;
   const scratch = path.join(options.state, 'tmp');
   await removeOrWarn(images.layerProgram, scratch, { log }); // of a bootstrap that was killed
+  const operations = new Operations(log);
   const admin = await serveAdmin(inherited.get('admin') ?? sockets.admin, {
     engine,
     images,
@@ -217,6 +219,7 @@ async function openAdmin(ground: Ground, storage: Storage, engine: Engine, user:
     networks: networksOf(engine, ground.networks, ground.networkState.defaultNetwork),
     history: logins.history,
     audit: logins.audit,
+    operations,
     cgroup: cgroups.mode,
     scratch,
     paths: {
@@ -229,6 +232,7 @@ async function openAdmin(ground: Ground, storage: Storage, engine: Engine, user:
     unenforced: () => live.unenforced(),
     log,
   });
+  parts.use(operations);
   parts.defer(() => {
     admin.close();
   });

@@ -233,6 +233,16 @@ export const errorCatalogue = {
   ),
   E_USAGE: admin(sysexits.usage, 'the command was called wrongly', 'Run it with --help.'),
   E_NOT_FOUND: admin(sysexits.noInput, 'there is nothing of this name', 'Check the name.'),
+  E_CANCELED: admin(
+    sysexits.tempFail,
+    'the operation was ended before it was done',
+    'Ask for it again: what it had not finished is as it was.',
+  ),
+  E_MIRROR: admin(
+    sysexits.unavailable,
+    'the packages of the distribution cannot be fetched',
+    'Check the network, the name of the suite, and the mirror (--mirror).',
+  ),
   E_REGISTRY: admin(
     sysexits.unavailable,
     'the registry cannot be reached, or does not keep to the protocol',

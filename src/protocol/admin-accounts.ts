@@ -47,6 +47,7 @@ export const accountVerbs = {
     }),
   },
   'account.prepare': {
+    long: 'attended',
     /** Reserves the range, and makes the private home of `source`, which `move` takes away where it can. */
     params: z.strictObject({
       user: userName,
@@ -64,6 +65,7 @@ export const accountVerbs = {
     }),
   },
   'account.giveBack': {
+    long: 'attended',
     /** Makes `target` of the private home. */
     params: z.strictObject({ user: userName, target: hostPath }),
     /** `renamed`: the private home is no more; otherwise it was copied. */
@@ -80,6 +82,7 @@ export const accountVerbs = {
     }),
   },
   'account.discard': {
+    long: 'attended',
     /** What to take away: the private home, the whole folder, the range. */
     params: z.strictObject({ user: userName, home: z.boolean(), folder: z.boolean(), range: z.boolean() }),
     result: user,
@@ -90,6 +93,7 @@ export const accountVerbs = {
     result: z.strictObject({ folders: z.array(accountFolder) }),
   },
   'account.forget': {
+    long: 'attended',
     /** By the name or uid that a folder was kept for. `keepHome`: a new folder for the private home. */
     params: z.strictObject({ user: userName, keepHome: hostPath.optional(), force: z.boolean() }),
     /** `removed`: what there was, in words. `keptHome`: where it is. */

@@ -19,12 +19,28 @@ export const notice = z
   .refine((text) => printable(text) === text, 'must be one line, without characters that act on a terminal')
   .refine((text) => new TextEncoder().encode(text).length <= 700, 'must have at most 700 bytes');
 export const noParams = z.strictObject({});
+/** Of a long operation, counted from the daemon's start. */
+export const operationId = z.int().min(1);
 
-/** What a verb takes and gives. `part`: of a long list, which comes before the result in pieces. */
+/** What a long verb has done so far; every field but `step` is there when it is known. */
+export const adminProgress = z.strictObject({
+  step: z.string(),
+  /** Which of several things that go on at once; each has steps of its own. */
+  id: z.string().optional(),
+  files: count.optional(),
+  bytes: bytes.optional(),
+  totalBytes: bytes.optional(),
+});
+export type AdminProgress = z.infer<typeof adminProgress>;
+
+/** What a verb takes and gives. */
 export interface Verb {
   readonly params: z.ZodObject;
   readonly result: z.ZodObject;
+  /** Of a long list, which comes before the result in pieces. */
   readonly part?: z.ZodType;
+  /** It may take minutes: it is listed meanwhile and can be cancelled. `detachable`: it can be asked to run on by itself. */
+  readonly long?: 'attended' | 'detachable';
 }
 
 /** The policy in force is not what the files say: they are broken. */

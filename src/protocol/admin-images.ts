@@ -107,11 +107,13 @@ const source = z.strictObject({ name: imageName });
 
 export const imageVerbs = {
   'image.import': {
+    long: 'detachable',
     /** Without a name images keep the one that they bring. */
     params: z.strictObject({ name: imageName.optional(), path: hostPath }),
     result: z.strictObject({ images: z.array(storedImage) }),
   },
   'image.pull': {
+    long: 'detachable',
     params: z.strictObject({
       name: imageName,
       as: imageName.optional(),
@@ -139,6 +141,7 @@ export const imageVerbs = {
     }),
   },
   'image.push': {
+    long: 'detachable',
     params: z.strictObject({ name: imageName, destination: imageName.optional() }),
     result: z.strictObject({
       name: imageName,
@@ -153,6 +156,7 @@ export const imageVerbs = {
     }),
   },
   'image.bootstrap': {
+    long: 'detachable',
     /** `suite`: "debian:trixie", "ubuntu:noble", "busybox". */
     params: z.strictObject({
       suite: z.string().min(1).max(128),
@@ -175,15 +179,18 @@ export const imageVerbs = {
   },
   'image.rm': { params: source, result: z.strictObject({ name: imageName, removed: z.literal(true) }) },
   'image.export': {
+    long: 'detachable',
     params: z.strictObject({ name: imageName, path: hostPath, format: z.enum(['oci', 'docker']) }),
     result: z.strictObject({ name: imageName, path: hostPath, digest, sizeBytes: bytes }),
   },
-  'image.du': { params: noParams, result: adminUse },
+  'image.du': { long: 'attended', params: noParams, result: adminUse },
   'image.gc': {
+    long: 'detachable',
     params: noParams,
     result: z.strictObject({ blobs: count, layers: count, bytes, damaged: z.array(z.string()).readonly() }),
   },
   'image.verify': {
+    long: 'detachable',
     /** `layers`: also every file of every layer. */
     params: z.strictObject({ layers: z.boolean().optional() }),
     result: z.strictObject({

@@ -29,8 +29,14 @@ const pause = z.boolean().optional();
 const pausedMs = count.nullable();
 
 export const userVerbs = {
-  diff: { params: user, part: z.array(change), result: z.strictObject({ user: userName, changes: count }) },
+  diff: {
+    long: 'attended',
+    params: user,
+    part: z.array(change),
+    result: z.strictObject({ user: userName, changes: count }),
+  },
   commit: {
+    long: 'detachable',
     params: z.strictObject({
       user: userName,
       name: imageName,
@@ -56,6 +62,7 @@ export const userVerbs = {
     }),
   },
   'snapshot.create': {
+    long: 'detachable',
     params: z.strictObject({
       user: userName,
       name: snapshotName.optional(),
@@ -70,10 +77,12 @@ export const userVerbs = {
     result: z.strictObject({ user: userName, snapshots: z.array(adminSnapshot) }),
   },
   'snapshot.rm': {
+    long: 'attended',
     params: z.strictObject({ user: userName, name: snapshotName }),
     result: z.strictObject({ user: userName, name: snapshotName }),
   },
   rollback: {
+    long: 'attended',
     /** Without a name, to the newest snapshot. */
     params: z.strictObject({ user: userName, name: snapshotName.optional() }),
     /** `saved`: the snapshot that holds what was there before; null where there was nothing. */
@@ -85,6 +94,7 @@ export const userVerbs = {
     }),
   },
   reset: {
+    long: 'attended',
     /** `save`: keep what was there as a snapshot. */
     params: z.strictObject({ user: userName, save: z.boolean() }),
     result: z.strictObject({ user: userName, stopped: z.boolean(), saved: adminSnapshot.nullable() }),

@@ -13,11 +13,13 @@ import { Uid } from '../lib/values/uid.ts';
 import { shownLimitsShape } from '../limits/shapes.ts';
 import { accountVerbs } from './admin-accounts.ts';
 import {
+  adminProgress,
   bytes,
   count,
   imageName,
   noParams,
   notice,
+  operationId,
   policyFault,
   timestamp,
   userName,
@@ -26,11 +28,14 @@ import {
 import { healthVerbs } from './admin-health.ts';
 import { imageVerbs } from './admin-images.ts';
 import { adminMissingPort, adminPublished, networkVerbs } from './admin-network.ts';
+import { operationVerbs } from './admin-operations.ts';
 import { policyVerbs } from './admin-policy.ts';
 import { userVerbs } from './admin-users.ts';
 
+export type { AdminProgress } from './admin-fields.ts';
 export type { AdminHistoryEntry, AdminImage, AdminUse } from './admin-images.ts';
 export type { AdminNetwork, AdminRefusal } from './admin-network.ts';
+export type { AdminOperation } from './admin-operations.ts';
 export type { AdminExplanation, AdminPolicySource } from './admin-policy.ts';
 export type { AdminChange, AdminSnapshot } from './admin-users.ts';
 
@@ -160,6 +165,7 @@ export const adminVerbs = {
   ...userVerbs,
   ...policyVerbs,
   ...networkVerbs,
+  ...operationVerbs,
 } as const satisfies Record<string, Verb>;
 
 type Verbs = typeof adminVerbs;
@@ -179,6 +185,8 @@ export type AdminRequest = {
     readonly verb: Name;
     /** Who asks, as root's dockershctl says: the account that became root. Logged, never decided by. */
     readonly by?: string | undefined;
+    /** It runs on when the client goes, who is told its number at once. */
+    readonly detach?: boolean | undefined;
     readonly params: AdminParams<Name>;
   };
 }[AdminVerb];
@@ -187,11 +195,16 @@ const envelope = z.strictObject({
   version: z.literal(adminProtocolVersion),
   verb: z.string().refine((verb): verb is AdminVerb => Object.hasOwn(adminVerbs, verb), 'no such verb'),
   by: userName.optional(),
+  detach: z.boolean().optional(),
   params: z.unknown(),
 });
 
 /** Every request: first the envelope, then the params that its verb takes. */
 export const adminRequest = envelope.transform((request, context): AdminRequest => {
+  if (request.detach === true && longKindOf(request.verb) !== 'detachable') {
+    context.issues.push({ code: 'custom', input: request, path: ['detach'], message: 'not for this verb' });
+    return z.NEVER;
+  }
   const params = adminVerbs[request.verb].params.safeParse(request.params);
   if (params.success) return { ...request, params: params.data } as AdminRequest;
   for (const issue of params.error.issues) {
@@ -205,6 +218,12 @@ export const adminRequest = envelope.transform((request, context): AdminRequest 
   return z.NEVER;
 });
 
+/** As Verb has it. */
+export function longKindOf(verb: AdminVerb): Verb['long'] {
+  const entry: Verb = adminVerbs[verb];
+  return entry.long;
+}
+
 /** The schema of a verb's parts; undefined where it has none. */
 export function adminPartOf(verb: AdminVerb): z.ZodType | undefined {
   const entry: Verb = adminVerbs[verb];
@@ -212,17 +231,6 @@ export function adminPartOf(verb: AdminVerb): z.ZodType | undefined {
 }
 
 // ---- answers ----
-
-/** What a long verb has done so far; every field but `step` is there when it is known. */
-export const adminProgress = z.strictObject({
-  step: z.string(),
-  /** Which of several things that go on at once; each has steps of its own. */
-  id: z.string().optional(),
-  files: count.optional(),
-  bytes: bytes.optional(),
-  totalBytes: bytes.optional(),
-});
-export type AdminProgress = z.infer<typeof adminProgress>;
 
 export const adminError = z.strictObject({
   /** A permanent code of the error catalogue, e.g. E_NOT_FOUND. */
@@ -238,6 +246,8 @@ export type AdminError = z.infer<typeof adminError>;
 export const adminAnswer = z.union([
   z.strictObject({ progress: adminProgress }),
   z.strictObject({ part: z.unknown() }),
+  /** The last line of a verb that runs on by itself. */
+  z.strictObject({ detached: z.strictObject({ id: operationId }) }),
   z.strictObject({ ok: z.literal(true), result: z.unknown() }),
   z.strictObject({ ok: z.literal(false), error: adminError }),
 ]);

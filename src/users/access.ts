@@ -72,9 +72,14 @@ export class LayerAccess {
     };
   }
 
-  /** When nobody else is at it; the sandbox runs on. */
-  async held<T>({ uid }: Pick<UserRecord, 'uid'>, work: (held: HeldUser) => Promise<T>): Promise<T> {
-    using held = await this.#store.locks.lock(uid);
+  /** When nobody else is at it; the sandbox runs on. Throws the reason where `signal` is aborted before. */
+  async held<T>(
+    { uid }: Pick<UserRecord, 'uid'>,
+    work: (held: HeldUser) => Promise<T>,
+    signal?: AbortSignal,
+  ): Promise<T> {
+    using held = await this.#store.locks.lock(uid, undefined, signal);
+    signal?.throwIfAborted();
     return await work(held);
   }
 
@@ -88,13 +93,14 @@ export class LayerAccess {
     options.onProgress?.({ step: 'reading files' });
     const before = await stat(begun.upper);
     await using copy = await followLayer(program, begun.upper, to, { forImage, signal });
-    const taken = await this.held(user, async () => {
+    const take = async () => {
       await using now = await this.begun(user);
       const { dev, ino } = await stat(now.upper);
       const isSame = dev === before.dev && ino === before.ino && now.base.digest === begun.base.digest;
       if (!isSame) throw replacedMeanwhile(user);
       return await this.#paused(user, options, (stop) => copy.take(stop));
-    });
+    };
+    const taken = await this.held(user, take, signal);
     await copy.done();
     return taken;
   }
@@ -124,11 +130,14 @@ export class LayerAccess {
   async stopped<T>(
     user: Pick<UserRecord, 'uid'>,
     work: (user: StoppedUser) => Promise<T>,
+    signal?: AbortSignal,
   ): Promise<{ readonly stopped: boolean; readonly result: T }> {
-    return await this.held(user, async (held) => {
+    const whenHeld = async (held: HeldUser) => {
       const stopped = await stopUser(held, this.#engine);
+      signal?.throwIfAborted();
       return { stopped: stopped.wasRunning, result: await work(stopped) };
-    });
+    };
+    return await this.held(user, whenHeld, signal);
   }
 }
 

@@ -105,7 +105,7 @@ export class Accounts {
     signal: AbortSignal,
   ): Promise<CopyReport & { readonly renamed: boolean }> {
     if (user.uid === 0) throw new DockershError('E_ROOT_LOGIN');
-    const { result } = await this.#access.stopped(user, async () => {
+    const make = async () => {
       await using _layer = await this.#store.layerOf(user); // the range is on the disk when this returns
       await using disk = await this.#store.disks.open(user.uid);
       const owner = this.#owner(user, disk, homeRoot);
@@ -119,7 +119,8 @@ export class Accounts {
       const report = moved ? nothingCopied : await copyHome(this.#program, source, home, signal);
       await rememberHome(owner);
       return { ...report, renamed: moved };
-    });
+    };
+    const { result } = await this.#access.stopped(user, make, signal);
     return result;
   }
 
@@ -130,14 +131,9 @@ export class Accounts {
     target: string,
     signal: AbortSignal,
   ): Promise<boolean> {
-    const { result } = await this.#access.stopped(user, async () => {
-      return await takeHome(
-        { program: this.#program, disks: this.#store.disks },
-        { user, homeRoot },
-        target,
-        signal,
-      );
-    });
+    const parts = { program: this.#program, disks: this.#store.disks };
+    const take = async () => await takeHome(parts, { user, homeRoot }, target, signal);
+    const { result } = await this.#access.stopped(user, take, signal);
     return result;
   }
 
@@ -189,14 +185,15 @@ export class Accounts {
     signal: AbortSignal,
   ): Promise<Forgotten & { readonly stopped: boolean }> {
     const [state, program, disks] = [this.#store.state, this.#program, this.#store.disks];
-    const { stopped, result } = await this.#access.stopped(user, async (held) => {
+    const forgetAll = async (held: StoppedUser) => {
       await this.#keys.forget(user.uid); // first: whatever fails below, nobody gets in by them
       const forgotten = await forgetUser({ state, program, disks }, held, user, keep, signal);
       this.#store.owners.removed(user.uid);
       if (keep === undefined) await this.#release(held);
       else await this.#addresses.release(user.uid);
       return forgotten;
-    });
+    };
+    const { stopped, result } = await this.#access.stopped(user, forgetAll, signal);
     return { ...result, stopped };
   }
 

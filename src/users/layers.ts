@@ -128,7 +128,7 @@ export class UserLayers {
     told: (change: LayerChange) => Promise<void> | undefined,
     signal: AbortSignal,
   ): Promise<number> {
-    return await this.#access.held(user, async () => {
+    const compare = async (): Promise<number> => {
       await using begun = await this.#access.begun(user);
       const { upper, ids, base } = begun;
       const lowers = (await this.#imageOf(base)).layers.map((layer) => layer.path);
@@ -139,7 +139,8 @@ export class UserLayers {
         count += 1;
       }
       return count;
-    });
+    };
+    return await this.#access.held(user, compare, signal);
   }
 
   async commit(
@@ -200,10 +201,10 @@ export class UserLayers {
     return (await listSnapshots(layer.folder)).reverse();
   }
 
-  async removeSnapshot(user: UserRecord, name: string): Promise<void> {
+  async removeSnapshot(user: UserRecord, name: string, signal: AbortSignal): Promise<void> {
     await using layer = await this.#store.layerOf(user);
     const remove = () => removeSnapshot(this.#images.layerProgram, layer.folder, name);
-    await this.#access.held(user, () => this.#reserve.whenFull(remove));
+    await this.#access.held(user, () => this.#reserve.whenFull(remove), signal);
   }
 
   /** Without a name, to the newest. What was there before is saved as one more. */
@@ -220,15 +221,16 @@ export class UserLayers {
         hint: `See "dockershctl snapshot --ls ${shellOperand(user.name)}".`,
       });
     }
-    const { stopped, result } = await this.#access.stopped(user, async () => {
-      const save = await this.#saving(folder, 'before-rollback');
+    const putBack = async () => {
+      const save = await this.#saving(folder, 'before-rollback', signal);
       return await rollbackLayer(program, folder, wanted, { signal, save });
-    });
+    };
+    const { stopped, result } = await this.#access.stopped(user, putBack, signal);
     return { ...result, stopped };
   }
 
   /** Empties the layer; it begins on what the policy's image means by then. */
-  async reset(user: UserRecord, policy: EffectivePolicy, save: boolean) {
+  async reset(user: UserRecord, policy: EffectivePolicy, save: boolean, signal: AbortSignal) {
     await using begun = await this.#access.begun(user);
     const { folder } = begun;
     const program = this.#images.layerProgram;
@@ -236,10 +238,11 @@ export class UserLayers {
     const base = current === undefined ? undefined : { image: policy.image, digest: current.digest };
     const empty = async () => {
       if (base !== undefined) await this.#bases.add(user.uid, base.digest);
-      const saving = save ? await this.#saving(folder, 'before-reset') : undefined;
+      const saving = save ? await this.#saving(folder, 'before-reset', signal) : undefined;
+      signal.throwIfAborted();
       return await resetLayer(program, folder, base, saving);
     };
-    const { stopped, result } = await this.#access.stopped(user, () => this.#reserve.whenFull(empty));
+    const { stopped, result } = await this.#access.stopped(user, () => this.#reserve.whenFull(empty), signal);
     return { saved: result, stopped };
   }
 
@@ -259,12 +262,12 @@ export class UserLayers {
   }
 
   /** Of every user that has a layer. */
-  async usage(): Promise<LayerUse[]> {
+  async usage(signal: AbortSignal): Promise<LayerUse[]> {
     const all: LayerUse[] = [];
     for (const uid of await uidsBelow(this.#store.state)) {
       await using disk = await this.#store.disks.open(uid);
       const { folder } = disk;
-      const { bytes, entries } = await layerUsage(this.#images.layerProgram, folder);
+      const { bytes, entries } = await layerUsage(this.#images.layerProgram, folder, signal);
       const snapshots = await listSnapshots(folder);
       const snapshotBytes = snapshots.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
       all.push({ uid, layerBytes: bytes, files: entries, snapshots: snapshots.length, snapshotBytes });
@@ -279,8 +282,8 @@ export class UserLayers {
   }
 
   /** Undefined where the layer is empty: there is nothing to keep. */
-  async #saving(folder: string, prefix: string): Promise<Saving | undefined> {
-    const { entries } = await layerUsage(this.#images.layerProgram, folder);
+  async #saving(folder: string, prefix: string, signal: AbortSignal): Promise<Saving | undefined> {
+    const { entries } = await layerUsage(this.#images.layerProgram, folder, signal);
     return entries <= 1 ? undefined : { name: snapshotNameNow(prefix) };
   }
 }

@@ -5,6 +5,7 @@
 // A start holds the lock from before it looks at anything until its supervisor has been asked to build, so nobody who
 // holds it meets a sandbox half way. A sandbox that runs holds nothing: logins to it never wait here.
 
+import { abortable } from '../lib/async/abortable.ts';
 import { within } from '../lib/async/within.ts';
 import { DockershError } from '../lib/errors.ts';
 import type { Uid } from '../lib/values/uid.ts';
@@ -64,8 +65,8 @@ export async function stopUser(held: HeldUser, engine: Stopping): Promise<Stoppe
 export class UserLocks {
   readonly #last = new Map<Uid, Promise<void>>();
 
-  /** In the order of asking. Throws E_STOPPING where others take longer than `patienceMs`. */
-  async lock(uid: Uid, patienceMs?: number): Promise<HeldUser> {
+  /** In the order of asking. Throws E_STOPPING where others take longer than `patienceMs`, and the reason of an abort. */
+  async lock(uid: Uid, patienceMs?: number, signal?: AbortSignal): Promise<HeldUser> {
     const before = this.#last.get(uid);
     const { promise, resolve } = Promise.withResolvers<void>();
     const mine = before === undefined ? promise : before.then(() => promise);
@@ -74,7 +75,8 @@ export class UserLocks {
       if (this.#last.get(uid) === mine) this.#last.delete(uid);
     });
     try {
-      if (before !== undefined) await (patienceMs === undefined ? before : within(before, patienceMs));
+      const turn = before === undefined || patienceMs === undefined ? before : within(before, patienceMs);
+      await abortable(turn ?? Promise.resolve(), signal);
     } catch (error) {
       resolve(); // whoever is next waits for those before alone
       throw error;

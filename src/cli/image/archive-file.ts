@@ -13,6 +13,8 @@ import { CliFailure } from '../failure.ts';
 
 export interface ArchiveFile extends AsyncDisposable {
   readonly path: AbsolutePath;
+  /** It goes with the command. */
+  readonly isCopy: boolean;
 }
 
 /** Where there is room for what is large; /tmp is memory on many hosts. */
@@ -28,7 +30,7 @@ export async function archiveFile(given: string, stdin: Input | undefined): Prom
   const stats = await ifThere(stat(file));
   // What there is none of, the daemon says.
   const seekable = stats === undefined || stats.isFile() || stats.isDirectory();
-  if (seekable) return { path: file, [Symbol.asyncDispose]: async () => undefined };
+  if (seekable) return { path: file, isCopy: false, [Symbol.asyncDispose]: async () => undefined };
   return await spooled(createReadStream(file), path.basename(file));
 }
 
@@ -47,7 +49,7 @@ async function spooled(source: NodeJS.ReadableStream, name: string): Promise<Arc
   const file = resolved(path.join(folder, name));
   await pipeline(source, createWriteStream(file, { flags: 'wx', mode: 0o600 }));
   const held = undo.move();
-  return { path: file, [Symbol.asyncDispose]: () => held.disposeAsync() };
+  return { path: file, isCopy: true, [Symbol.asyncDispose]: () => held.disposeAsync() };
 }
 
 function nothingThere(): CliFailure {

@@ -4,9 +4,10 @@ import type { Command } from 'commander';
 import { printable } from '../../lib/text/printable.ts';
 import type { Console } from '../console.ts';
 import { humanSize } from '../human.ts';
-import { type ProgressOptions, progressDisplay, progressOption } from '../progress.ts';
+import { callLong, detachOption, type LongOptions } from '../long-verb.ts';
+import { progressOption } from '../progress.ts';
 
-interface Options extends ProgressOptions {
+interface Options extends LongOptions {
   mirror?: string;
   include?: string;
 }
@@ -19,6 +20,7 @@ export function addImageBootstrap(image: Command, console: () => Console): void 
     .argument('[name]', 'what to call the image (default: as the suite)')
     .option('--mirror <url>', "where packages come from (default: the distribution's own)")
     .option('--include <packages>', 'more packages to install, separated by commas')
+    .addOption(detachOption())
     .addOption(progressOption())
     .addHelpText(
       'after',
@@ -26,15 +28,14 @@ export function addImageBootstrap(image: Command, console: () => Console): void 
     )
     .action(async (suite: string, name: string | undefined, options: Options) => {
       const cli = console();
-      using display = progressDisplay(cli, options);
       const request = {
         suite,
         name: name ?? suite,
         ...(options.mirror === undefined ? {} : { mirror: options.mirror }),
         ...(options.include === undefined ? {} : { packages: options.include.split(',').filter(Boolean) }),
       };
-      const result = await cli.call('image.bootstrap', request, { onProgress: (step) => display.show(step) });
-      display[Symbol.dispose]();
+      const result = await callLong(cli, 'image.bootstrap', request, options);
+      if (result === undefined) return;
       cli.show(
         result,
         ({ files, sizeBytes, digest }) =>

@@ -5,9 +5,10 @@ import { printable } from '../../lib/text/printable.ts';
 import { resolved } from '../../lib/values/absolute-path.ts';
 import type { Console } from '../console.ts';
 import { humanSize } from '../human.ts';
-import { type ProgressOptions, progressDisplay, progressOption } from '../progress.ts';
+import { callLong, detachOption, type LongOptions } from '../long-verb.ts';
+import { progressOption } from '../progress.ts';
 
-interface Options extends ProgressOptions {
+interface Options extends LongOptions {
   format: 'oci' | 'docker';
 }
 
@@ -23,13 +24,13 @@ export function addImageExport(image: Command, console: () => Console): void {
         .choices(['oci', 'docker'])
         .default('oci'),
     )
+    .addOption(detachOption())
     .addOption(progressOption())
     .action(async (name: string, file: string, options: Options) => {
       const cli = console();
-      using display = progressDisplay(cli, options);
       const request = { name, path: resolved(file), format: options.format };
-      const result = await cli.call('image.export', request, { onProgress: (step) => display.show(step) });
-      display[Symbol.dispose]();
+      const result = await callLong(cli, 'image.export', request, options);
+      if (result === undefined) return;
       cli.show(
         result,
         ({ path, sizeBytes, digest }) => `wrote ${printable(path)}: ${humanSize(sizeBytes)}, ${digest}\n`,

@@ -1,10 +1,13 @@
 // dockershctl image import and load: makes images of what an administrator has in files.
 
 import type { Command } from 'commander';
+import { sysexits } from '../../lib/errors.ts';
 import { printable } from '../../lib/text/printable.ts';
 import type { Console } from '../console.ts';
+import { CliFailure } from '../failure.ts';
 import { humanSize } from '../human.ts';
-import { type ProgressOptions, progressDisplay, progressOption } from '../progress.ts';
+import { callLong, detachOption, type LongOptions } from '../long-verb.ts';
+import { progressOption } from '../progress.ts';
 import { archiveFile } from './archive-file.ts';
 
 const path =
@@ -16,8 +19,9 @@ export function addImageImport(image: Command, console: () => Console): void {
     .description('make an image of a root filesystem, an OCI layout or an archive of docker save')
     .argument('<name>', 'the name of the image, as the policy will use it')
     .argument('<path>', path)
+    .addOption(detachOption())
     .addOption(progressOption())
-    .action(async (name: string, file: string, options: ProgressOptions) => {
+    .action(async (name: string, file: string, options: LongOptions) => {
       await importInto(console(), { name }, file, options);
     });
 }
@@ -27,8 +31,9 @@ export function addImageLoad(image: Command, console: () => Console): void {
     .command('load')
     .description('import every image of an archive under the names that it brings')
     .argument('<path>', 'an OCI layout (folder or tar), or an archive of docker save; - is standard input')
+    .addOption(detachOption())
     .addOption(progressOption())
-    .action(async (file: string, options: ProgressOptions) => {
+    .action(async (file: string, options: LongOptions) => {
       await importInto(console(), {}, file, options);
     });
 }
@@ -37,13 +42,13 @@ async function importInto(
   cli: Console,
   named: { readonly name?: string },
   file: string,
-  options: ProgressOptions,
+  options: LongOptions,
 ): Promise<void> {
   await using archive = await archiveFile(file, cli.stdin);
+  if (archive.isCopy && options.detach === true) throw notForCopies();
   const request = { ...named, path: archive.path };
-  using display = progressDisplay(cli, options);
-  const result = await cli.call('image.import', request, { onProgress: (step) => display.show(step) });
-  display[Symbol.dispose]();
+  const result = await callLong(cli, 'image.import', request, options);
+  if (result === undefined) return;
   cli.show(result, ({ images }) =>
     images
       .map(
@@ -52,4 +57,15 @@ async function importInto(
       )
       .join(''),
   );
+}
+
+/** The copy of what cannot be read twice goes with the command. */
+function notForCopies(): CliFailure {
+  return new CliFailure({
+    code: 'E_USAGE',
+    message:
+      'standard input and pipes last only as long as this command, so that nothing can run on without it',
+    hint: 'Write the archive into a file first, or leave --detach away.',
+    exitCode: sysexits.usage,
+  });
 }

@@ -3,9 +3,10 @@
 import type { Command } from 'commander';
 import { printable } from '../../lib/text/printable.ts';
 import type { Console } from '../console.ts';
-import { type ProgressOptions, progressDisplay, progressOption } from '../progress.ts';
+import { callLong, detachOption, type LongOptions } from '../long-verb.ts';
+import { progressOption } from '../progress.ts';
 
-interface Options extends ProgressOptions {
+interface Options extends LongOptions {
   as?: string;
   platform?: string;
 }
@@ -17,14 +18,14 @@ export function addImagePull(image: Command, console: () => Console): void {
     .argument('<name>', 'as docker pull takes it: debian:trixie, registry.example/lab/base@sha256:…')
     .option('--as <name>', 'what to call it here (default: the name as given)')
     .option('--platform <platform>', "linux/arm64 and the like (default: this machine's)")
+    .addOption(detachOption())
     .addOption(progressOption())
     .action(async (name: string, options: Options) => {
       const cli = console();
-      using display = progressDisplay(cli, options);
       const { as, platform } = options;
       const request = { name, ...(as !== undefined && { as }), ...(platform !== undefined && { platform }) };
-      const result = await cli.call('image.pull', request, { onProgress: (step) => display.show(step) });
-      display[Symbol.dispose]();
+      const result = await callLong(cli, 'image.pull', request, options);
+      if (result === undefined) return;
       cli.show(result, ({ digest, changed, from, mirror, native, platform: made }) => {
         const status = changed ? 'Downloaded newer image for' : 'Image is up to date for';
         const source = mirror === null ? from : `${from}, by way of ${mirror}`;

@@ -4,7 +4,8 @@ import type { Command } from 'commander';
 import { printable } from '../../lib/text/printable.ts';
 import type { Console } from '../console.ts';
 import { humanSize } from '../human.ts';
-import { type ProgressOptions, progressDisplay, progressOption } from '../progress.ts';
+import { callLong, detachOption, type LongOptions } from '../long-verb.ts';
+import { progressOption } from '../progress.ts';
 
 export function addImagePush(image: Command, console: () => Console): void {
   image
@@ -12,13 +13,13 @@ export function addImagePush(image: Command, console: () => Console): void {
     .description('send an image to a registry')
     .argument('<name>', 'the name of the image here')
     .argument('[destination]', 'where to, as registry.example/lab/base:2 (default: the same name)')
+    .addOption(detachOption())
     .addOption(progressOption())
-    .action(async (name: string, destination: string | undefined, options: ProgressOptions) => {
+    .action(async (name: string, destination: string | undefined, options: LongOptions) => {
       const cli = console();
-      using display = progressDisplay(cli, options);
       const request = { name, ...(destination === undefined ? {} : { destination }) };
-      const result = await cli.call('image.push', request, { onProgress: (step) => display.show(step) });
-      display[Symbol.dispose]();
+      const result = await callLong(cli, 'image.push', request, options);
+      if (result === undefined) return;
       cli.show(
         result,
         ({ destination: target, digest, layersSent, layersMounted, layersThere, bytesSent }) =>

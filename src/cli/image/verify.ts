@@ -6,9 +6,10 @@ import { printable } from '../../lib/text/printable.ts';
 import type { AdminResult } from '../../protocol/admin.ts';
 import type { Console } from '../console.ts';
 import { humanSize } from '../human.ts';
-import { type ProgressOptions, progressDisplay, progressOption } from '../progress.ts';
+import { callLong, detachOption, type LongOptions } from '../long-verb.ts';
+import { progressOption } from '../progress.ts';
 
-interface Options extends ProgressOptions {
+interface Options extends LongOptions {
   layers?: true;
 }
 
@@ -21,14 +22,14 @@ export function addImageVerify(
     .command('verify')
     .description('check that everything in the store is what its digest says')
     .option('--layers', 'also compare every file of every layer; takes as long as importing all of them')
+    .addOption(detachOption())
     .addOption(progressOption())
     .addHelpText('after', '\nThe exit status is 65 when something is damaged.')
     .action(async (options: Options) => {
       const cli = console();
-      using display = progressDisplay(cli, options);
       const request = options.layers === true ? { layers: true } : {};
-      const result = await cli.call('image.verify', request, { onProgress: (step) => display.show(step) });
-      display[Symbol.dispose]();
+      const result = await callLong(cli, 'image.verify', request, options);
+      if (result === undefined) return;
       cli.show(result, report);
       if (result.problems.length > 0) setStatus(sysexits.dataErr);
     });

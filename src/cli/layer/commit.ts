@@ -4,10 +4,11 @@ import type { Command } from 'commander';
 import { printable } from '../../lib/text/printable.ts';
 import type { AdminResult } from '../../protocol/admin.ts';
 import type { Console } from '../console.ts';
-import { type ProgressOptions, progressDisplay, progressOption } from '../progress.ts';
+import { callLong, detachOption, type LongOptions } from '../long-verb.ts';
+import { progressOption } from '../progress.ts';
 import { noPauseOption, tellPause } from './pause.ts';
 
-interface Options extends ProgressOptions {
+interface Options extends LongOptions {
   author?: string;
   message?: string;
   change: string[];
@@ -42,10 +43,10 @@ export function addCommit(program: Command, console: () => Console): void {
       [],
     )
     .addOption(noPauseOption())
+    .addOption(detachOption())
     .addOption(progressOption())
     .action(async (user: string, name: string, options: Options) => {
       const cli = console();
-      using display = progressDisplay(cli, options);
       const { author, message, change, pause } = options;
       const request = {
         user,
@@ -55,8 +56,8 @@ export function addCommit(program: Command, console: () => Console): void {
         ...(message === undefined ? {} : { message }),
         ...(change.length === 0 ? {} : { changes: change }),
       };
-      const result = await cli.call('commit', request, { onProgress: (step) => display.show(step) });
-      display[Symbol.dispose]();
+      const result = await callLong(cli, 'commit', request, options);
+      if (result === undefined) return;
       tellPause(cli, result);
       tellLeftOut(cli, result);
       cli.show(result, ({ digest }) => `${digest}\n`);

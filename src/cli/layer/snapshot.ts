@@ -4,6 +4,7 @@ import type { Command } from 'commander';
 import type { AdminSnapshot } from '../../protocol/admin.ts';
 import type { Console } from '../console.ts';
 import { humanAgo, humanSize } from '../human.ts';
+import { callLong, detachOption, type LongOptions } from '../long-verb.ts';
 import type { Column } from '../table.ts';
 import { noPauseOption, tellPause } from './pause.ts';
 
@@ -16,7 +17,7 @@ const columns: Column[] = [
   { header: 'MESSAGE' },
 ];
 
-interface Options {
+interface Options extends LongOptions {
   message?: string;
   ls?: true;
   rm?: true;
@@ -31,6 +32,7 @@ export function addSnapshot(program: Command, console: () => Console): void {
     .argument('[snapshot]', 'what to call the copy (default: the time)')
     .option('-m, --message <message>', 'what it is for')
     .addOption(noPauseOption())
+    .addOption(detachOption())
     .option('--ls', 'list the copies of the user')
     .option('--rm', 'remove the named copy')
     .action(async (user: string, name: string | undefined, options: Options, command: Command) => {
@@ -50,7 +52,8 @@ async function create(cli: Console, user: string, name: string | undefined, opti
     ...(name === undefined ? {} : { name }),
     ...(message === undefined ? {} : { message }),
   };
-  const result = await cli.call('snapshot.create', request);
+  const result = await callLong(cli, 'snapshot.create', request, options);
+  if (result === undefined) return;
   tellPause(cli, result);
   cli.show(result, ({ snapshot }) => `${snapshot.name}\n`);
 }

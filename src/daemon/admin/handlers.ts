@@ -8,18 +8,21 @@ import type { AdminParams, AdminResult } from '../../protocol/admin.ts';
 import { isVirtual } from '../../users/image-at-start.ts';
 import type { Account } from '../../users/owners.ts';
 import { accountHandlers } from './accounts.ts';
+import { askedBy } from './asked-by.ts';
 import { imageHandlers } from './images.ts';
 import { type AdminParts, faultOf, findUser, type Handlers } from './parts.ts';
 import { policyHandlers } from './policy.ts';
 import { userHandlers } from './users.ts';
 
 export function handlersOf(parts: AdminParts): Handlers {
-  const { engine, users } = parts;
+  const { engine, users, operations } = parts;
   return {
     ...accountHandlers(parts),
     ...imageHandlers(parts),
     ...userHandlers(parts),
     ...policyHandlers(parts),
+    operations: async () => ({ operations: operations.list() }),
+    cancel: async ({ id }) => await operations.cancel(id, askedBy().by ?? 'root'),
     network: async () => await parts.networks(),
     version: async () => ({ version, node: process.version, kernel: release(), cgroup: parts.cgroup }),
     health: async () => ({

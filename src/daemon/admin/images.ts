@@ -35,8 +35,8 @@ export function imageHandlers(parts: AdminParts): Handlers<keyof typeof imageVer
     'image.rm': async ({ name }) => await images.remove(name),
     'image.export': async ({ name, path, format }, { progress, signal }) =>
       await writeExport(images, { name, path, format }, { onProgress: progress, signal }),
-    'image.du': async () => await useOf(parts),
-    'image.gc': async () => await images.collectGarbage(),
+    'image.du': async (_, { signal }) => await useOf(parts, signal),
+    'image.gc': async (_, { signal }) => await images.collectGarbage(signal),
     'image.verify': async ({ layers }, { progress, signal }) =>
       mutable(await images.verify({ layers, onProgress: progress, signal })),
     ...registryHandlers(parts),
@@ -86,13 +86,13 @@ function registryOf(
   };
 }
 
-async function useOf({ images, layers, users, store }: AdminParts): Promise<AdminUse> {
-  const layersOf = await layers.usage();
+async function useOf({ images, layers, users, store }: AdminParts, signal: AbortSignal): Promise<AdminUse> {
+  const layersOf = await layers.usage(signal);
   const named = layersOf.map(async (use) => {
     const account = (await users.find(use.uid))?.name ?? null;
     return { ...use, user: store.owners.nameOf(use.uid) ?? account ?? String(use.uid), account };
   });
-  return { ...mutable(await images.usage()), users: await Promise.all(named) };
+  return { ...mutable(await images.usage(signal)), users: await Promise.all(named) };
 }
 
 /** The same value with a type that the protocol's results have: nobody writes to either. */

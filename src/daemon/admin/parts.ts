@@ -15,6 +15,7 @@ import type { Audit } from '../audit/audit.ts';
 import type { LoginHistory } from '../login/history.ts';
 import type { OwnSettings } from '../policy/own-settings.ts';
 import type { PolicyStore } from '../policy/policy-store.ts';
+import type { Operations } from './operations.ts';
 
 /** Says what there is of private networks; `network` of the admin protocol. */
 export type Networks = () => Promise<AdminResult<'network'>>;
@@ -33,6 +34,7 @@ export interface AdminParts {
   readonly networks: Networks;
   readonly history: LoginHistory;
   readonly audit: Audit;
+  readonly operations: Operations;
   readonly cgroup: CgroupMode;
   /** A folder of root's for temporary files, emptied when the daemon starts. */
   readonly scratch: string;
@@ -50,7 +52,7 @@ export interface Call {
    * client that reads slowly must not have us remember everything meanwhile.
    */
   readonly part: (part: AdminPart<AdminVerb>) => Promise<void>;
-  /** Aborted when the client goes. */
+  /** Aborted when the client goes, or an administrator cancels the operation. */
   readonly signal: AbortSignal;
 }
 

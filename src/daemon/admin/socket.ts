@@ -22,6 +22,7 @@ import {
 } from '../../protocol/admin.ts';
 import { askedByWhom } from './asked-by.ts';
 import { handlersOf } from './handlers.ts';
+import { clientHasGone, typed, type Work } from './operations.ts';
 import type { AdminParts, Call, Handlers } from './parts.ts';
 
 /** A long verb says something at least this often: whoever waits knows that we live. */
@@ -63,10 +64,13 @@ async function listenAt(server: Server, path: string): Promise<void> {
   renameSync(fresh, path); // in the place of what a killed daemon left, at once
 }
 
-async function serve(socket: Socket, handlers: Handlers, { policy, audit, log }: AdminParts): Promise<void> {
+async function serve(
+  socket: Socket,
+  handlers: Handlers,
+  { policy, audit, operations, log }: AdminParts,
+): Promise<void> {
   const abort = new AbortController();
   socket.on('error', (error) => log.debug({ err: error }, 'admin client'));
-  socket.on('close', () => abort.abort(new Error('the client has gone')));
   const write = (answer: AdminAnswer): boolean =>
     socket.writable ? socket.write(`${JSON.stringify(answer)}\n`) : true;
   const part = async (piece: AdminPart<AdminVerb>): Promise<void> => {
@@ -74,17 +78,29 @@ async function serve(socket: Socket, handlers: Handlers, { policy, audit, log }:
   };
   let request: AdminRequest | undefined;
   try {
-    request = requestOf(await readLine(socket));
+    const asked = requestOf(await readLine(socket));
+    request = asked;
+    whenGone(socket, () => abort.abort(clientHasGone(asked.verb)));
     tellRequest(log, request);
     await policy.refresh(); // as with logins, an edit counts for whatever comes after it
     // What a client has not read yet tells it that we live.
     using alive = heartbeat((progress) => void (socket.writableNeedDrain || write({ progress })));
-    const asked = request;
-    const call: Call = { progress: alive.tell, part, signal: abort.signal };
-    const result = await askedByWhom(
-      { by: asked.by, verb: verbOf(asked) },
-      async () => await dispatch(handlers, asked, call),
-    );
+    const { by, verb } = asked;
+    const result = await askedByWhom({ by, verb: typed(verb) }, async () => {
+      const begun = (id: number): void => {
+        if (asked.detach !== true) return;
+        write({ detached: { id } });
+        socket.end();
+      };
+      const work = async ({ signal, heard }: Work): Promise<unknown> => {
+        const progress = (step: AdminProgress): void => {
+          heard(step);
+          if (asked.detach !== true) alive.tell(step);
+        };
+        return await dispatch(handlers, asked, { progress, part, signal });
+      };
+      return await operations.run(asked, abort.signal, work, begun);
+    });
     audit.asked(asked, undefined);
     const line = `${JSON.stringify({ ok: true, result } satisfies AdminAnswer)}\n`;
     if (Buffer.byteLength(line) > adminMaxAnswerBytes) throw tooLong(request.verb);
@@ -98,15 +114,22 @@ async function serve(socket: Socket, handlers: Handlers, { policy, audit, log }:
   socket.end();
 }
 
-/** As it is typed. */
-const verbOf = ({ verb }: AdminRequest): string => verb.replace('.', ' ');
+/**
+ * Calls `gone` when the client has closed its connection, or shut its side of it: that alone is heard at once of one that
+ * was killed, because nobody waits for a socket that has been read to its end.
+ */
+function whenGone(socket: Socket, gone: () => void): void {
+  if (socket.readableEnded || socket.destroyed) gone();
+  socket.once('end', gone);
+  socket.once('close', gone);
+}
 
 /** With the user whom it is about, so that their log has it. */
 function tellRequest(log: Logger, request: AdminRequest): void {
   const { verb, by, params } = request;
   const user = 'user' in params && typeof params.user === 'string' ? params.user : undefined;
   const about = user === undefined ? '' : ` ${user}`;
-  log.info({ verb, by, user, params }, printable(`${by ?? 'root'} asked for "${verbOf(request)}${about}"`));
+  log.info({ verb, by, user, params }, printable(`${by ?? 'root'} asked for "${typed(verb)}${about}"`));
 }
 
 function tooLong(verb: AdminVerb): DockershError {

@@ -31,9 +31,9 @@ export function userHandlers(parts: AdminParts): Handlers<keyof typeof userVerbs
       const { stopped, snapshot, saved } = await layers.rollback(record, name, signal);
       return { user: record.name, stopped, snapshot: shown(snapshot), saved: shownOrNull(saved) };
     },
-    reset: async ({ user, save }) => {
+    reset: async ({ user, save }, { signal }) => {
       const record = await findOwner(parts, user);
-      const { stopped, saved } = await layers.reset(record, await policyOf(parts, record), save);
+      const { stopped, saved } = await layers.reset(record, await policyOf(parts, record), save, signal);
       return { user: record.name, stopped, saved: shownOrNull(saved) };
     },
     upgrade: async ({ user }) => {
@@ -57,9 +57,9 @@ function snapshotHandlers(parts: AdminParts): Handlers<'snapshot.create' | 'snap
       const record = await findOwner(parts, user);
       return { user: record.name, snapshots: (await layers.snapshots(record)).map(shown) };
     },
-    'snapshot.rm': async ({ user, name }) => {
+    'snapshot.rm': async ({ user, name }, { signal }) => {
       const record = await findOwner(parts, user);
-      await layers.removeSnapshot(record, name);
+      await layers.removeSnapshot(record, name, signal);
       return { user: record.name, name };
     },
   };

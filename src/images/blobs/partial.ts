@@ -5,6 +5,7 @@ import { createHash, type Hash } from 'node:crypto';
 import { constants } from 'node:fs';
 import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
+import { abortable } from '../../lib/async/abortable.ts';
 import { syncFolder } from '../../lib/atomic-file.ts';
 import { DockershError } from '../../lib/errors.ts';
 import type { BlobProgress, OpenBlob } from '../content.ts';
@@ -175,17 +176,4 @@ export class PartialBlob implements AsyncDisposable {
 /** A failure to write our own file, which no other stream would mend. */
 function isOwnFailure(error: unknown): boolean {
   return error instanceof Error && (error as NodeJS.ErrnoException).syscall === 'write';
-}
-
-async function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  const { promise: aborted, reject } = Promise.withResolvers<never>();
-  const onAbort = (): void => reject(signal.reason);
-  if (signal.aborted) onAbort();
-  signal.addEventListener('abort', onAbort, { once: true });
-  try {
-    return await Promise.race([promise, aborted]);
-  } finally {
-    signal.removeEventListener('abort', onAbort);
-    promise.catch(() => undefined); // whoever stopped waiting does not hear of it
-  }
 }

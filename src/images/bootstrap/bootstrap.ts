@@ -27,7 +27,7 @@ export interface BootstrapOptions extends ImportOptions {
   readonly scratch: string;
 }
 
-/** Throws E_USAGE (no such suite), E_NOT_FOUND (a program is missing), E_INTERNAL (it failed), E_DISK_FULL. */
+/** Throws E_USAGE (no such suite), E_NOT_FOUND (a program is missing), E_MIRROR, E_INTERNAL (it failed), E_DISK_FULL. */
 export async function bootstrapImage(
   images: ImageStore,
   request: BootstrapRequest,

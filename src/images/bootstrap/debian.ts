@@ -6,6 +6,8 @@ import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { DockershError, hasErrno } from '../../lib/errors.ts';
 import type { ImportOptions } from '../import/options.ts';
+import { confinement, environment, searchPath } from './environment.ts';
+import { requireMirror } from './mirror.ts';
 
 export interface DebianRequest {
   /** "debian:trixie". */
@@ -21,13 +23,13 @@ export interface DebianRequest {
 /** Components by distribution. Where packages come from mmdebstrap knows, security updates included. */
 const components: Readonly<Record<string, string>> = { debian: 'main', ubuntu: 'main,universe' };
 
-const searchPath = '/usr/sbin:/usr/bin:/sbin:/bin';
 /** Of what went wrong the last lines are the telling ones. */
 const keptLines = 12;
 
 export async function runMmdebstrap(request: DebianRequest, options: ImportOptions): Promise<void> {
   const args = mmdebstrapArgs(request);
   requireProgram('mmdebstrap', 'mmdebstrap');
+  await requireMirror(request, options.signal);
   const { failed, full, tail } = await run(
     [...confinement, 'mmdebstrap', ...args],
     request.temporary,
@@ -38,16 +40,9 @@ export async function runMmdebstrap(request: DebianRequest, options: ImportOptio
   throw new DockershError(full ? 'E_DISK_FULL' : 'E_INTERNAL', {
     what: `bootstrap of ${request.suite}`,
     why: `mmdebstrap failed: ${tail.join('\n') || 'it said nothing'}`,
-    hint: 'Check the name of the suite and the network; a suite newer than this host needs newer archive keys.',
+    hint: 'Check the name of the suite, and of the packages; a suite newer than this host needs newer archive keys.',
   });
 }
-
-/** Namespaces of its own; killed when the daemon dies (PR_SET_PDEATHSIG), and everything in it with it. */
-const confinement = [
-  ...['setpriv', '--pdeathsig', 'KILL', '--'],
-  ...['unshare', '--mount', '--propagation', 'private', '--pid', '--fork', '--kill-child', '--mount-proc'],
-  ...['--ipc', '--uts', '--'],
-] as const;
 
 /** Arguments for mmdebstrap. Throws E_USAGE for what is no suite, mirror or package. */
 export function mmdebstrapArgs({
@@ -136,18 +131,4 @@ async function run(
     if (step !== undefined) onProgress?.({ step });
   }
   return { failed: (await ended) !== 0, full, tail };
-}
-
-function environment(temporary: string): NodeJS.ProcessEnv {
-  const proxies = ['http_proxy', 'https_proxy', 'no_proxy'].flatMap((name) => {
-    const value = process.env[name];
-    return value === undefined ? [] : [[name, value] as const];
-  });
-  return {
-    PATH: searchPath,
-    LC_ALL: 'C.UTF-8',
-    DEBIAN_FRONTEND: 'noninteractive',
-    TMPDIR: temporary,
-    ...Object.fromEntries(proxies),
-  };
 }

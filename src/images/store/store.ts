@@ -139,8 +139,8 @@ export class Store implements ImageStore {
     return imageHistory(this.#context, name);
   }
 
-  async usage(): Promise<StoreUsage> {
-    return this.#meter.measure();
+  async usage(signal?: AbortSignal): Promise<StoreUsage> {
+    return this.#meter.measure(signal);
   }
 
   async verify(options: VerifyOptions = {}): Promise<VerifyReport> {
@@ -177,16 +177,21 @@ export class Store implements ImageStore {
     return { name: result, removed: true };
   }
 
-  async collectGarbage(): Promise<GarbageReport> {
-    const { blobs, layers, bytes, damaged } = (await this.#change(async () => undefined)).garbage;
+  async collectGarbage(signal?: AbortSignal): Promise<GarbageReport> {
+    const change = async () => signal?.throwIfAborted();
+    const { blobs, layers, bytes, damaged } = (await this.#change(change, signal)).garbage;
+    signal?.throwIfAborted();
     return { blobs, layers, bytes, damaged };
   }
 
   /** Changes the index with the turn held, then removes what has become garbage by it. */
-  async #change<T>(change: () => Promise<T>): Promise<{ readonly result: T; readonly garbage: Garbage }> {
+  async #change<T>(
+    change: () => Promise<T>,
+    signal?: AbortSignal,
+  ): Promise<{ readonly result: T; readonly garbage: Garbage }> {
     const done = await this.#turns.take(async () => ({
       result: await change(),
-      garbage: await this.#takeGarbage(),
+      garbage: await this.#takeGarbage(signal),
     }));
     for (const folder of done.garbage.folders) {
       await removeOrWarn(this.#parts.program, folder, this.#parts.options);
@@ -194,13 +199,13 @@ export class Store implements ImageStore {
     return done;
   }
 
-  async #takeGarbage(): Promise<Garbage> {
+  async #takeGarbage(signal: AbortSignal | undefined): Promise<Garbage> {
     const { layout, host, options } = this.#parts;
     const inUse = options.inUse ?? (() => new Set<string>());
     const nothing: Garbage = { folders: [], blobs: 0, layers: 0, bytes: 0, damaged: [] };
     const garbage = await this.#orWarn(async () => {
       const bases = (await options.bases?.()) ?? new Set();
-      return collectGarbage(layout, { bases, inUse, pins: this.#context.pins });
+      return collectGarbage(layout, { bases, inUse, pins: this.#context.pins }, signal);
     }, nothing);
     if (garbage.damaged.length > 0)
       options.log?.warn(

@@ -95,7 +95,7 @@ export interface ImageStore extends AsyncDisposable, ContentStore {
   /** Latest step first. Throws as inspect does. */
   history(name: string): Promise<HistoryEntry[]>;
   /** What images take of the disk. The first time every layer's tree is walked. */
-  usage(): Promise<StoreUsage>;
+  usage(signal?: AbortSignal): Promise<StoreUsage>;
   /** Reads everything. Damage is in the report. */
   verify(options?: VerifyOptions): Promise<VerifyReport>;
   /** See layers/commit.ts. `base` is `image@DIGEST` of what the layer was made on. */
@@ -114,8 +114,11 @@ export interface ImageStore extends AsyncDisposable, ContentStore {
   ): AsyncIterable<LayerChange>;
   /** For the functions of user-layer.ts. */
   readonly layerProgram: LayerProgram;
-  /** Removes what nothing needs any more; call when sandboxes have ended. */
-  collectGarbage(): Promise<GarbageReport>;
+  /**
+   * Removes what nothing needs any more; call when sandboxes have ended. Aborted, it takes no more out of the store, and throws
+   * when what it has taken out is gone.
+   */
+  collectGarbage(signal?: AbortSignal): Promise<GarbageReport>;
   /**
    * Whether `name` means another image by now than the one of this digest: other content, not merely another
    * compression of the same. False where there is no image of that name any more.

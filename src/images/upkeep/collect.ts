@@ -45,12 +45,17 @@ export interface Roots {
   readonly pins: Pins;
 }
 
-/** Takes garbage out of the store. */
-export async function collectGarbage(layout: Layout, { bases, inUse, pins }: Roots): Promise<Garbage> {
+/** Takes garbage out of the store; where the signal is aborted, no more than until then. */
+export async function collectGarbage(
+  layout: Layout,
+  { bases, inUse, pins }: Roots,
+  signal?: AbortSignal,
+): Promise<Garbage> {
   const marks = await mark(layout, new Set([...bases, ...inUse()]));
   const swept = { folders: [] as string[], blobs: 0, layers: 0, bytes: 0, damaged: [...marks.damaged] };
   if (swept.damaged.length > 0) return swept;
   for (const diffId of await listLayers(layout)) {
+    if (signal?.aborted) return swept;
     if (marks.layers.has(diffId)) continue;
     const bytes = await layerSize(layout, diffId);
     const users = inUse();
@@ -61,6 +66,7 @@ export async function collectGarbage(layout: Layout, { bases, inUse, pins }: Roo
   }
   for (const chainId of await listChains(layout)) {
     await nextTurn();
+    if (signal?.aborted) return swept;
     const folder = layout.chain(chainId);
     if (!marks.chains.has(chainId) && !inUse().has(path.join(folder, 'tree'))) {
       swept.folders.push(moveAside(layout, folder));
@@ -70,6 +76,7 @@ export async function collectGarbage(layout: Layout, { bases, inUse, pins }: Roo
     if (!/^[0-9a-f]{64}$/.test(name)) continue;
     const digest = digestFromHex(name);
     await nextTurn();
+    if (signal?.aborted) return swept;
     if (marks.blobs.has(digest) || pins.hasBlob(digest)) continue;
     swept.bytes += statSync(layout.blob(digest)).size;
     rmSync(layout.blob(digest));

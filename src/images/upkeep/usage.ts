@@ -47,18 +47,18 @@ export class UsageMeter {
     this.#context = context;
   }
 
-  async measure(): Promise<StoreUsage> {
+  async measure(signal?: AbortSignal): Promise<StoreUsage> {
     const { layout } = this.#context;
-    const images = await this.#images();
+    const images = await this.#images(signal);
     const users = new Map<string, number>();
     for (const { parts } of images)
       for (const part of parts.keys()) users.set(part, (users.get(part) ?? 0) + 1);
-    const everything = await this.#everything();
+    const everything = await this.#everything(signal);
     const sum = (parts: Iterable<[string, number]>): number =>
       [...parts].reduce((all, [, size]) => all + size, 0);
     const layersBytes = sum([...everything].filter(([part]) => part.startsWith('tree ')));
     const blobsBytes = sum([...everything].filter(([part]) => part.startsWith('blob ')));
-    const temporaryBytes = await this.#folderBytes(layout.tmp);
+    const temporaryBytes = await this.#folderBytes(layout.tmp, signal);
     return {
       images: images.map(({ names, digest, parts }) => {
         const own = sum([...parts].filter(([part]) => users.get(part) === 1));
@@ -73,7 +73,9 @@ export class UsageMeter {
     };
   }
 
-  async #images(): Promise<{ names: string[]; digest: Digest; parts: Map<string, number> }[]> {
+  async #images(
+    signal: AbortSignal | undefined,
+  ): Promise<{ names: string[]; digest: Digest; parts: Map<string, number> }[]> {
     const byDigest = new Map<Digest, string[]>();
     for (const manifest of (await readIndex(this.#context.layout)).manifests) {
       const names = byDigest.get(manifest.digest) ?? [];
@@ -82,13 +84,13 @@ export class UsageMeter {
     const images = [...byDigest].map(async ([digest, names]) => ({
       names,
       digest,
-      parts: await this.#parts(digest),
+      parts: await this.#parts(digest, signal),
     }));
     return Promise.all(images);
   }
 
   /** Of a broken image what can still be read. */
-  async #parts(digest: Digest): Promise<Map<string, number>> {
+  async #parts(digest: Digest, signal: AbortSignal | undefined): Promise<Map<string, number>> {
     const parts = new Map<string, number>();
     try {
       await this.#addBlob(parts, digest);
@@ -96,9 +98,12 @@ export class UsageMeter {
       for (const blob of [config, ...layers]) await this.#addBlob(parts, blob.digest);
       const { rootfs } = await readJsonBlob(this.#context.layout, config.digest, imageConfig);
       const chainId = chainIdOf(rootfs.diff_ids);
-      parts.set(`tree of chain ${chainId}`, await this.#folderBytes(this.#context.layout.chain(chainId)));
+      parts.set(
+        `tree of chain ${chainId}`,
+        await this.#folderBytes(this.#context.layout.chain(chainId), signal),
+      );
       for (const diffId of rootfs.diff_ids) {
-        parts.set(`tree ${diffId}`, await this.#treeBytes(diffId));
+        parts.set(`tree ${diffId}`, await this.#treeBytes(diffId, signal));
         const { blobs } = await readLayerInfo(this.#context.layout, diffId);
         for (const blob of blobs) if (blob.made) await this.#addBlob(parts, blob.digest);
       }
@@ -113,12 +118,13 @@ export class UsageMeter {
     if (size !== undefined) parts.set(`blob sha256:${digest.slice(7)}`, size);
   }
 
-  async #everything(): Promise<Map<string, number>> {
+  async #everything(signal: AbortSignal | undefined): Promise<Map<string, number>> {
     const { layout } = this.#context;
     const all = new Map<string, number>();
-    for (const diffId of await listLayers(layout)) all.set(`tree ${diffId}`, await this.#treeBytes(diffId));
+    for (const diffId of await listLayers(layout))
+      all.set(`tree ${diffId}`, await this.#treeBytes(diffId, signal));
     for (const chainId of await listChains(layout)) {
-      all.set(`tree of chain ${chainId}`, await this.#folderBytes(layout.chain(chainId)));
+      all.set(`tree of chain ${chainId}`, await this.#folderBytes(layout.chain(chainId), signal));
     }
     for (const name of await readdir(layout.blobs)) {
       const size = await sizeOf(path.join(layout.blobs, name));
@@ -127,20 +133,21 @@ export class UsageMeter {
     return all;
   }
 
-  async #treeBytes(diffId: Digest): Promise<number> {
+  async #treeBytes(diffId: Digest, signal: AbortSignal | undefined): Promise<number> {
     const known = this.#trees.get(diffId);
     if (known !== undefined) return known;
-    const bytes = await this.#folderBytes(this.#context.layout.tree(diffId));
+    const bytes = await this.#folderBytes(this.#context.layout.tree(diffId), signal);
     this.#trees.set(diffId, bytes);
     return bytes;
   }
 
   /** 0 for what has gone meanwhile. */
-  async #folderBytes(folder: string): Promise<number> {
-    const options = { what: `measure ${folder}` };
+  async #folderBytes(folder: string, signal: AbortSignal | undefined): Promise<number> {
+    const options = { what: `measure ${folder}`, signal };
     try {
       return (await layerReport(this.#context.program, ['usage', folder], usageReport, options)).bytes;
     } catch (error) {
+      signal?.throwIfAborted();
       if ((await sizeOf(folder)) === undefined) return 0;
       throw error;
     }

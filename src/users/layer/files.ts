@@ -50,9 +50,10 @@ export async function writeLayerBase(folder: string, base: LayerBase): Promise<v
 export async function layerUsage(
   program: LayerProgram,
   folder: string,
+  signal?: AbortSignal,
 ): Promise<{ readonly bytes: number; readonly entries: number }> {
   const args = ['usage', upperOf(folder)];
-  return await layerReport(program, args, usageReport, { what: 'measure the layer' });
+  return await layerReport(program, args, usageReport, { what: 'measure the layer', signal });
 }
 
 export function requireName(name: string): void {

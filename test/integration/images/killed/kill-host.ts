@@ -105,7 +105,9 @@ export class KillHost {
   async expectNoLeftovers(about: string): Promise<void> {
     const { stateFolder } = this.host;
     const store = join(stateFolder, 'images');
-    const names = (await readdir(stateFolder)).filter((name) => name !== 'stand-in');
+    const tmp = join(stateFolder, 'tmp');
+    expect(existsSync(tmp) ? await readdir(tmp) : [], about).toEqual([]);
+    const names = (await readdir(stateFolder)).filter((name) => name !== 'stand-in' && name !== 'tmp');
     expect(names.sort(), about).toEqual([
       'ids.json',
       'images',
