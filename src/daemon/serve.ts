@@ -27,6 +27,9 @@ import { Admission } from './login/admission.ts';
 import type { Doors } from './login/doors.ts';
 import { InternalSftp } from './login/internal-sftp.ts';
 import { SystemCalls } from './login/system-calls.ts';
+import { Metrics } from './metrics/metrics.ts';
+import { openMetrics } from './metrics/open-metrics.ts';
+import type { MetricsServer } from './metrics/server.ts';
 import { openNetworkState, openNetworks } from './networks.ts';
 import type { DaemonOptions } from './options.ts';
 import { LiveLimits } from './policy/live-limits.ts';
@@ -59,6 +62,7 @@ interface Ground {
   readonly networkState: NetworkState;
   readonly networks: Networks;
   readonly logins: LoginRecords;
+  readonly metrics: Metrics;
   readonly users: Users;
   readonly log: Logger;
   /** Made later than what tells them of events. */
@@ -68,6 +72,7 @@ interface Ground {
     admission?: Admission;
     doors?: Doors;
     keys?: UserKeys;
+    metrics?: MetricsServer;
   };
 }
 
@@ -93,6 +98,9 @@ export async function serve(
   const user = await openUserParts(ground, storage, engine);
   const clients = openLogins(ground, storage, engine, user);
   await openAdmin(ground, storage, engine, user);
+  ground.used.metrics = ground.parts.use(
+    await openMetrics(ground.metrics, { ...ground, ...storage, engine, ...options }),
+  );
   listen(ground, engine, clients);
   const { cgroups, networks, policy } = ground;
   return { engine, cgroups, networks, policy, parts: parts.move() };
@@ -115,10 +123,11 @@ async function layGround(
     disk: diskOf(options.state),
   });
   const networks = parts.use(openNetworks(networkState, policy, { options, cgroups, log }));
-  const logins = openRecords(options, () => policy.host, log, parts);
+  const metrics = new Metrics();
+  const logins = openRecords(options, () => policy.host, metrics, log, parts);
   return {
     ...{ options, inherited, sockets, parts, policy, cgroups, networkState, networks },
-    ...{ logins, users, log, used: {} },
+    ...{ logins, metrics, users, log, used: {} },
   };
 }
 
@@ -182,6 +191,7 @@ async function openUserParts(
     live.changed();
     admission.changed();
     keys.changed();
+    used.metrics?.listenAt(policy.host.metrics);
   });
   live.changed();
   keys.changed();
@@ -195,7 +205,7 @@ function openLogins(ground: Ground, { store }: Storage, engine: Engine, user: Us
   const internalSftp = new InternalSftp(options.sshdConfig, log);
   return openClients({
     ...{ policy, ownSettings, users, store, layers, systemCalls: new SystemCalls(), networks, engine },
-    ...{ history, admission, records, audit, internalSftp, log },
+    ...{ history, admission, records, audit, metrics: ground.metrics, internalSftp, log },
   });
 }
 

@@ -98,6 +98,8 @@ const hostFields = {
   auditKeepMs: 'audit_keep',
   /** null: no bound. */
   auditBytes: 'audit_size',
+  /** null: at no address. */
+  metrics: 'metrics',
 } as const satisfies Record<string, keyof HostSection>;
 
 /** What holds for all images: [images]. */

@@ -1,6 +1,5 @@
 // The admin verbs about the policy in force.
 
-import { cpus, totalmem } from 'node:os';
 import { isDeepStrictEqual } from 'node:util';
 import type { UserRecord } from '../../isolation/engine.ts';
 import { DockershError } from '../../lib/errors.ts';
@@ -8,29 +7,13 @@ import { formatProblem } from '../../policy/problem.ts';
 import { checkPolicyValue, describePolicyKey, isPolicyKey, type PolicyKey } from '../../policy/schema.ts';
 import type { AdminResult } from '../../protocol/admin.ts';
 import type { policyVerbs } from '../../protocol/admin-policy.ts';
+import { statsOf } from '../stats.ts';
 import { type AdminParts, faultOf, findOwner, findUser, type Handlers } from './parts.ts';
 
 export function policyHandlers(parts: AdminParts): Handlers<keyof typeof policyVerbs> {
   const { policy, ownSettings, engine } = parts;
   return {
-    stats: async () => {
-      const { mostSandboxes, mostSessions, mostMemoryBytes } = policy.host;
-      const promised = engine.loads().map(({ memoryLimitBytes }) => memoryLimitBytes ?? totalmem());
-      const host = {
-        memoryBytes: totalmem(),
-        cpus: cpus().length,
-        promisedBytes: promised.reduce((sum, bytes) => sum + bytes, 0),
-        mostSandboxes,
-        mostSessions,
-        mostMemoryBytes,
-      };
-      const used = (await engine.usage()).map(async (one) => ({
-        ...one,
-        disk: await parts.store.diskUse(one.uid),
-        network: (await engine.networkOf(one.uid))?.traffic ?? null,
-      }));
-      return { atMs: performance.now(), host, sandboxes: await Promise.all(used) };
-    },
+    stats: async () => await statsOf(parts),
     'policy.diff': async ({ user }) => {
       const record = await findOwner(parts, user);
       const running = engine.settingsOf(record.uid);

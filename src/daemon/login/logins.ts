@@ -19,6 +19,7 @@ import type { UserLayers } from '../../users/layers.ts';
 import type { UserStore } from '../../users/store.ts';
 import type { Audit } from '../audit/audit.ts';
 import { auditCommand } from '../audit/command.ts';
+import type { Metrics } from '../metrics/metrics.ts';
 import type { Given, OwnSettings } from '../policy/own-settings.ts';
 import type { PolicyStore } from '../policy/policy-store.ts';
 import type { Records } from '../records/records.ts';
@@ -45,6 +46,7 @@ export interface LoginParts {
   readonly admission: Admission;
   readonly records: Records;
   readonly audit: Audit;
+  readonly metrics: Metrics;
   readonly log: Logger;
 }
 
@@ -109,6 +111,7 @@ export class LoginService {
       () => prepareSandbox(this.#parts, { user, policy, own, shell }),
     );
     history.started(id, start);
+    this.#parts.metrics.connected(start.kind);
     records.connected({ ...about, auth, kind: start.kind, image: policy.image });
   }
 
@@ -127,7 +130,7 @@ export class LoginService {
 
   /** Into the sandbox. */
   async #enter(
-    { id, request, client, whose, peerUid }: IncomingLogin,
+    { id, request, client, whose, peerUid, receivedNs }: IncomingLogin,
     user: UserRecord,
     { evaluation, own, problems }: Given,
   ): Promise<void> {
@@ -156,6 +159,7 @@ export class LoginService {
       prepareSandbox(this.#parts, { user, policy, own, shell }),
     );
     history.started(id, start);
+    this.#parts.metrics.loggedIn(start.kind, start.handedOverNs - receivedNs);
     records.opened({
       ...about,
       ...{ kind: start.kind, image: policy.image, digest: start.imageDigest },

@@ -8,6 +8,7 @@ import type { EndCause } from '../../lib/values/causes.ts';
 import type { HostPolicy } from '../../policy/policy.ts';
 import { Audit } from '../audit/audit.ts';
 import { LoginHistory } from '../login/history.ts';
+import type { Metrics } from '../metrics/metrics.ts';
 import { Ledger } from './ledger.ts';
 import { Records } from './records.ts';
 
@@ -28,6 +29,7 @@ export interface RecordPlaces {
 export function openRecords(
   places: RecordPlaces,
   host: () => HostPolicy,
+  metrics: Metrics,
   log: Logger,
   parts: AsyncDisposableStack,
 ): LoginRecords {
@@ -37,7 +39,7 @@ export function openRecords(
     new Ledger(below(places.state, 'logins.jsonl'), () => [{ boot }, ...history.all()], log),
   );
   const audit = parts.use(Audit.start(places.audit, host, boot, log));
-  const records = Records.start(log, audit);
+  const records = Records.start(log, { audit, metrics });
   const entries = ledger.read();
   history.restore(entries);
   const cause: EndCause = bootOf(entries) === boot ? 'unseen' : 'host-restarted';

@@ -7,6 +7,7 @@ import type { Logger } from '../../lib/log.ts';
 import type { Uid } from '../../lib/values/uid.ts';
 import type { Audit } from '../audit/audit.ts';
 import { LogLimit } from '../login/log-limit.ts';
+import type { Metrics } from '../metrics/metrics.ts';
 import { type DaemonRecord, sentenceOf } from './record.ts';
 import type { Told } from './told.ts';
 
@@ -22,9 +23,16 @@ const mostUntold = 50_000;
 type Connected = Extract<DaemonRecord, { event: 'connection-opened' }>;
 type Opened = Extract<DaemonRecord, { event: 'session-opened' }>;
 
+/** Who else hears of them. */
+export interface RecordSinks {
+  readonly audit?: Audit;
+  readonly metrics?: Metrics;
+}
+
 export class Records {
   readonly #log: Logger;
   readonly #audit: Audit | undefined;
+  readonly #metrics: Metrics | undefined;
   readonly #sessions: LogLimit;
   readonly #starts: LogLimit;
   readonly #refusals: LogLimit;
@@ -34,17 +42,18 @@ export class Records {
   readonly #untold = new Set<string>();
   readonly #untoldSandboxes = new Set<Uid>();
 
-  private constructor(log: Logger, audit: Audit | undefined) {
+  private constructor(log: Logger, { audit, metrics }: RecordSinks) {
     this.#log = log;
     this.#audit = audit;
+    this.#metrics = metrics;
     const left = (what: string) => (more: object) => log.warn(more, what);
     this.#sessions = LogLimit.start(mostSessions, left('sessions that are not in this log'));
     this.#starts = LogLimit.start(mostStarts, left('starts of sandboxes that are not in this log'));
     this.#refusals = LogLimit.start(mostRefusals, left('logins refused that are not in this log'));
   }
 
-  static start(log: Logger, audit?: Audit): Records {
-    return new Records(log, audit);
+  static start(log: Logger, sinks: RecordSinks = {}): Records {
+    return new Records(log, sinks);
   }
 
   #write(level: 'info' | 'warn' | 'error', record: DaemonRecord, more: object = {}): void {
@@ -71,6 +80,7 @@ export class Records {
   /** `told`: as it was opened, of this daemon or an earlier one. */
   closed(end: Omit<SessionEnd, 'user'>, told: Told, ms: number | undefined): void {
     this.#audit?.closed(end, told, ms);
+    this.#metrics?.closed(end);
     if (this.#opening.has(end.id)) {
       this.#opening.set(end.id, () => this.#closed(end, told, ms));
       return;
@@ -128,6 +138,7 @@ export class Records {
   refused(told: Told, failure: DockershError, whose: Uid = told.uid): boolean {
     const { code } = failure;
     this.#audit?.refused(told, failure);
+    this.#metrics?.refused(code);
     if (!this.#refusals.take(whose, code)) return false;
     const own = failure.hint !== errorCatalogue[code].adminHint;
     const hint = own ? failure.hint : undefined;
@@ -141,6 +152,7 @@ export class Records {
   sandboxStarted(start: SandboxStart): void {
     const { uid, user, image, digest } = start;
     this.#audit?.sandboxStarted(start);
+    this.#metrics?.sandboxStarted(start);
     if (this.#starts.take(uid)) this.#write('info', { event: 'sandbox-started', uid, user, image, digest });
     else this.#untoldSandboxes.add(uid);
   }
@@ -148,6 +160,7 @@ export class Records {
   sandboxEnded(end: SandboxEnd): void {
     const { uid, user, cause, by, verb, failure, ms } = end;
     this.#audit?.sandboxEnded(end);
+    this.#metrics?.sandboxEnded(end);
     if (failure !== undefined) {
       const { code, message: reason } = failure;
       this.#write('error', { event: 'sandbox-failed', uid, user, code, reason }, { err: failure });

@@ -3,7 +3,7 @@
 import type { KeySpec } from '../section-schema.ts';
 import { duration, oneOf, sizeLimit, wholeNumber } from '../values/basic.ts';
 import { addressPool, addressPool6 } from '../values/network.ts';
-import { portPool } from '../values/ports.ts';
+import { metricsAddress, portPool } from '../values/ports.ts';
 
 export const hostKeys = {
   sandboxes: {
@@ -109,5 +109,13 @@ export const hostKeys = {
     applies: 'session',
     doc: 'How large the audit trail may get; the oldest of its files are removed first.',
     example: '10G',
+  },
+  metrics: {
+    type: metricsAddress,
+    defaultText: 'none',
+    values: 'none, or an address and a port',
+    applies: 'now',
+    doc: 'Where dockershd serves metrics by HTTP (/metrics), besides its socket /run/dockersh/metrics.sock, which is root\'s. They tell the names of users and what each uses, to whoever reaches the address: with 127.0.0.1 everybody on this host, and sandboxes with "network = host".',
+    example: '127.0.0.1:9480',
   },
 } as const satisfies Record<string, KeySpec>;

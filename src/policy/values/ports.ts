@@ -116,6 +116,22 @@ export const hostAddress = text<string>((input) => {
     : { ok: true, value: address.address };
 });
 
+/** Where metrics are served. */
+export interface MetricsAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** "none" is null; else "127.0.0.1:9480", "[::1]:9480". */
+export const metricsAddress = text<MetricsAddress | null>((input) => {
+  if (input === 'none') return { ok: true, value: null };
+  const { address, ports } = splitAddress(input) ?? { address: undefined, ports: [] };
+  const [range] = ports.map(portRange);
+  if (address === undefined || ports.length !== 1 || range === undefined || range.first !== range.last)
+    return { ok: false, problem: 'is no address and port such as 127.0.0.1:9480' };
+  return { ok: true, value: { host: address, port: range.first } };
+});
+
 const mostMosh = 64;
 
 /** "none" is null; "pool" for the user's share of "mosh_pool"; or a range of ports. */

@@ -1,0 +1,34 @@
+// Opens what serves metrics, and says how things stand.
+
+import { statfs } from 'node:fs/promises';
+import type { ImageStore } from '../../images/store/image-store.ts';
+import type { Logger } from '../../lib/log.ts';
+import type { AbsolutePath } from '../../lib/values/absolute-path.ts';
+import { type StatsParts, statsOf } from '../stats.ts';
+import type { Metrics } from './metrics.ts';
+import { MetricsServer } from './server.ts';
+
+export interface MetricsParts extends StatsParts {
+  readonly images: Pick<ImageStore, 'list'>;
+  readonly state: AbsolutePath;
+  readonly run: AbsolutePath;
+  readonly log: Logger;
+}
+
+export async function openMetrics(
+  metrics: Metrics,
+  { images, state, run, log, ...parts }: MetricsParts,
+): Promise<MetricsServer> {
+  metrics.standing = {
+    stats: async () => await statsOf(parts),
+    connections: () => parts.engine.loads().reduce((sum, { connections }) => sum + connections.length, 0),
+    images: async () => (await images.list()).length,
+    space: async () => {
+      const { bsize, blocks, bavail } = await statfs(state);
+      return { bytes: bsize * blocks, free: bsize * bavail };
+    },
+  };
+  const server = await MetricsServer.start(metrics, run, log);
+  server.listenAt(parts.policy.host.metrics);
+  return server;
+}
