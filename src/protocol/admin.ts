@@ -153,6 +153,9 @@ export const adminVerbs = {
       /** A name or uid, and an address: those logins alone. */
       user: userName.optional(),
       from: z.string().min(1).max(64).optional(),
+      /** Those that began at or after the one, and before the other. */
+      since: timestamp.optional(),
+      until: timestamp.optional(),
       /** Those that were refused, or whose program could not be started. */
       failed: z.boolean().optional(),
     }),

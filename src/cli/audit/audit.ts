@@ -11,8 +11,8 @@ import { type AbsolutePath, resolved } from '../../lib/values/absolute-path.ts';
 import type { Console } from '../console.ts';
 import { CliFailure } from '../failure.ts';
 import { localTime } from '../human.ts';
+import { momentHelp, momentOption } from '../moment.ts';
 import type { Column } from '../table.ts';
-import { parseMoment } from './moment.ts';
 import { summaryOf } from './summary.ts';
 
 const columns: Column[] = [
@@ -40,8 +40,8 @@ export function addAudit(program: Command, console: () => Console): void {
     .description('list the last lines that fit')
     .option('--user <user>', "one user's alone, by name or uid")
     .option('--from <address>', 'those alone that came from this address')
-    .option('--since <time>', '"2h" ago, "2026-11-29", "2026-11-29 14:30", or ISO 8601', moment)
-    .option('--until <time>', 'the same; what is of this moment is left out', moment)
+    .option('--since <time>', momentHelp, momentOption)
+    .option('--until <time>', 'the same; what is of this moment is left out', momentOption)
     .option('--event <event>', 'of one kind: login, login-refused, session-closed, administration …')
     .option('--session <id>', 'of one session or ssh connection')
     .option('--failed', 'what was refused or failed')
@@ -118,12 +118,6 @@ function fault({ broken, holds }: Verified, head: string | undefined): CliFailur
   const hint =
     'The end of the trail was removed, or all of it was written anew; or the line was in a file that is too old.';
   return new CliFailure({ code: 'E_AUDIT_BROKEN', message, hint, exitCode: sysexits.dataErr });
-}
-
-function moment(text: string): string {
-  const at = parseMoment(text);
-  if (at !== undefined) return at;
-  throw new InvalidArgumentError('a time such as 2h, 2026-11-29 or "2026-11-29 14:30" is needed.');
 }
 
 function parseSum(text: string): string {

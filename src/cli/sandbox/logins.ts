@@ -8,6 +8,7 @@ import type { AdminLogin } from '../../protocol/admin.ts';
 import type { Console } from '../console.ts';
 import { CliFailure } from '../failure.ts';
 import { humanMicroseconds, localTime } from '../human.ts';
+import { momentHelp, momentOption } from '../moment.ts';
 import type { Column } from '../table.ts';
 
 const listColumns: Column[] = [
@@ -27,6 +28,8 @@ interface Options {
   limit: number;
   user?: string;
   from?: string;
+  since?: string;
+  until?: string;
   failed?: true;
 }
 
@@ -39,6 +42,8 @@ export function addLogins(program: Command, console: () => Console): void {
     .option('--limit <count>', 'how many to list', parseCount, 20)
     .option('--user <user>', "list one user's alone, by name or uid")
     .option('--from <address>', 'list those alone that came from this address')
+    .option('--since <time>', momentHelp, momentOption)
+    .option('--until <time>', 'the same; what began at this moment is left out', momentOption)
     .option('--failed', 'list those alone that were refused, or whose program could not be started')
     .action(async (id: string | undefined, options: Options) => {
       const cli = console();

@@ -33,26 +33,24 @@ const mostUntold = 50_000;
 
 /** Verbs that change nothing: those who look at the daemon every second have no line each. */
 const looking: ReadonlySet<AdminVerb> = new Set<AdminVerb>([
-  ...([
-    'version',
-    'ps',
-    'logins',
-    'stats',
-    'health',
-    'network',
-    'diff',
-    'account.look',
-    'account.folders',
-  ] as const),
-  ...([
-    'policy.explain',
-    'policy.diff',
-    'snapshot.ls',
-    'image.ls',
-    'image.history',
-    'image.inspect',
-  ] as const),
-  ...(['image.du', 'image.verify'] as const),
+  'version',
+  'operations',
+  'ps',
+  'logins',
+  'stats',
+  'health',
+  'network',
+  'diff',
+  'account.look',
+  'account.folders',
+  'policy.explain',
+  'policy.diff',
+  'snapshot.ls',
+  'image.ls',
+  'image.history',
+  'image.inspect',
+  'image.du',
+  'image.verify',
 ]);
 
 export class Audit implements Disposable {

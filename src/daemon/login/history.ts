@@ -22,6 +22,9 @@ export interface LoginFilter {
   readonly user?: string | undefined;
   /** An address, as it was said. */
   readonly from?: string | undefined;
+  /** ISO 8601 in UTC: begun at or after the one, and before the other. */
+  readonly since?: string | undefined;
+  readonly until?: string | undefined;
   /** Those alone that were refused, or whose program could not be started. */
   readonly failed?: boolean | undefined;
 }
@@ -223,11 +226,13 @@ export class LoginHistory {
   }
 
   /** Newest first. */
-  list({ limit, user, from, failed }: LoginFilter): AdminLogin[] {
+  list({ limit, user, from, since, until, failed }: LoginFilter): AdminLogin[] {
     const wanted = [...this.#logins.values()].filter(
       (login) =>
         (user === undefined || login.user === user || String(login.uid) === user) &&
         (from === undefined || login.from === from) &&
+        (since === undefined || login.at >= since) &&
+        (until === undefined || login.at < until) &&
         (failed !== true || login.outcome.startsWith('E_')),
     );
     return wanted.slice(-limit).reverse().map(summary);

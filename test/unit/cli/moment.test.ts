@@ -1,7 +1,7 @@
 // Moments as people write them, for dockershctl audit.
 
 import { describe, expect, it } from 'vitest';
-import { parseMoment } from '../../../src/cli/audit/moment.ts';
+import { parseMoment } from '../../../src/cli/moment.ts';
 
 const now = Date.UTC(2026, 10, 29, 12);
 

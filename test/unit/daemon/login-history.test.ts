@@ -276,3 +276,13 @@ test('the newest come first, and the oldest of more than a thousand are forgotte
   expect(history.find('id4')).toBeUndefined();
   expect(history.find('id5')).toBeDefined();
 });
+
+test('those of a time are listed, from its first moment on and without its last', () => {
+  const history = new LoginHistory();
+  ended(history, 'a', Uid.parse(1000));
+  const at = history.find('a')?.at ?? '';
+  const later = new Date(Date.parse(at) + 1).toISOString();
+  expect(history.list({ limit: 10, since: at, until: later })).toHaveLength(1);
+  expect(history.list({ limit: 10, since: later })).toHaveLength(0);
+  expect(history.list({ limit: 10, until: at })).toHaveLength(0);
+});

@@ -1,6 +1,9 @@
 // Reads a moment as people write it: "2h" (ago), "2026-11-29", "2026-11-29 14:30", or ISO 8601. Pure.
 
-import { parseDuration } from '../../lib/text/units.ts';
+import { InvalidArgumentError } from 'commander';
+import { parseDuration } from '../lib/text/units.ts';
+
+export const momentHelp = '"2h" ago, "2026-11-29", "2026-11-29 14:30", or ISO 8601';
 
 const local = /^(\d{4})-(\d{2})-(\d{2})(?:[ T](\d{2}):(\d{2})(?::(\d{2}))?)?$/;
 
@@ -19,4 +22,11 @@ export function parseMoment(text: string, now = Date.now()): string | undefined 
 function iso(ms: number): string | undefined {
   const date = new Date(ms);
   return Number.isNaN(date.getTime()) ? undefined : date.toISOString();
+}
+
+/** The value of an option. */
+export function momentOption(text: string): string {
+  const at = parseMoment(text);
+  if (at !== undefined) return at;
+  throw new InvalidArgumentError('a time such as 2h, 2026-11-29 or "2026-11-29 14:30" is needed.');
 }
