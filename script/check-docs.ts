@@ -111,6 +111,22 @@ function checkKeys(file: string, code: readonly string[]): void {
   }
 }
 
+/** In the table of clients each row names a test, which is there and is tried in every mode. */
+function checkTests(file: string, text: string): void {
+  for (const [row] of text.matchAll(/^\| (?!client |---).*$/gm)) {
+    const [, test = '', named = ''] = /\| `(test\/[^`]+)`: (`[^|]*`) \|$/.exec(row) ?? [];
+    const source = tracked.includes(test) ? read(test) : '';
+    if (!/\.each\((?:modes|ways)\)/.test(source)) report(file, `no test in every mode: ${row}`);
+    for (const [, title = ''] of named.matchAll(/`([^`]+)`/g)) {
+      const words = title.split('…').map((part) => part.replaceAll(/[$()*+.?[\]^{|}]/g, '\\$&'));
+      const pattern = words.join('(?:%[a-z])');
+      // As the text of a test, or as the key of a table of tests.
+      if (!new RegExp(`(["'\`])${pattern}\\1|(?:^|[{,]) *${pattern}: `, 'm').test(source))
+        report(file, `${test} has no test "${title}"`);
+    }
+  }
+}
+
 const program = buildProgram({ stdout: process.stdout, stderr: process.stderr }, version, () => {});
 /** The command that words begin with, and how many of the words are its name. */
 function commandOf(words: readonly string[]): { readonly command: Command; readonly depth: number } {
@@ -157,6 +173,7 @@ for (const file of pages) {
   checkPrograms(file, text);
   checkKeys(file, code);
   checkVerbs(file, code);
+  if (file === 'docs/clients.md') checkTests(file, text);
 }
 for (const file of manuals) {
   const text = read(file)

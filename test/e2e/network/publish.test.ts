@@ -9,7 +9,7 @@ import { addresses, Internet } from '../../fixtures/network/internet.ts';
 import type { NetworkNamespace } from '../../fixtures/network/namespace.ts';
 import { describeFinished, type Finished, Running, waitUntil } from '../../fixtures/process.ts';
 import { childrenOf, parentOf } from '../../fixtures/supervisor.ts';
-import type { World } from '../../fixtures/world.ts';
+import { modes, type World } from '../../fixtures/world.ts';
 
 const python = '/usr/bin/python3';
 const program = join(import.meta.dirname, '../../fixtures/network/published.py');
@@ -20,8 +20,11 @@ describe.skipIf(control)('published ports', () => {
   let login: Login;
   const stack = new AsyncDisposableStack();
 
+  const stopAll = async (): Promise<void> => {
+    for (const mode of modes) await world.host.ctl('stop', world.login(mode).user.name);
+  };
   const policy = async (settings: Record<string, string>): Promise<void> => {
-    await world.host.ctl('stop', login.user.name);
+    await stopAll();
     await world.host.setPolicy({
       defaults: { image: 'host', network: 'private', linger: '10m', stop_grace: '0', ...settings },
     });
@@ -54,7 +57,9 @@ describe.skipIf(control)('published ports', () => {
 
   beforeAll(async () => {
     internet = stack.use(await Internet.create());
-    world = stack.use(await internet.world({ policy: { defaults: { image: 'host', network: 'private' } } }));
+    world = stack.use(
+      await internet.world({ modes, policy: { defaults: { image: 'host', network: 'private' } } }),
+    );
     login = world.login('shell');
   });
   afterAll(async () => {
@@ -150,8 +155,8 @@ describe.skipIf(control)('published ports', () => {
   });
 
   /** Real mosh, begun as the script mosh(1) does: whatever mosh-server says is what the client is given. */
-  const mosh = async (): Promise<{ readonly client: Running; readonly port: number }> => {
-    const begun = await login.ssh(
+  const mosh = async (who = login): Promise<{ readonly client: Running; readonly port: number }> => {
+    const begun = await who.ssh(
       `SSH_CONNECTION='${addresses.gateway.v4} 1 ${addresses.host.v4} 22' LANG=C.UTF-8 mosh-server new -s -p 60000:60010`,
     );
     const [, port = '', key = ''] = /MOSH CONNECT (\d+) (\S+)/.exec(begun.stdout.toString()) ?? [];
@@ -173,17 +178,20 @@ describe.skipIf(control)('published ports', () => {
     expect((await client.finished(20_000)).code).toBe(0);
   };
 
-  it('carry a session of mosh, whatever the address that sshd was reached at', async () => {
-    await policy({ mosh_ports: '60000-60010', background: 'keep' });
-    const { client, port } = await mosh();
-    await using _ = client;
-    expect(port).toBe(60_000);
-    await says(client, 40);
-    await exits(client);
-  });
+  it.each(modes)(
+    'carry a session of mosh, whatever the address that sshd was reached at, as %s',
+    async (mode) => {
+      await policy({ mosh_ports: '60000-60010', background: 'keep' });
+      const { client, port } = await mosh(world.login(mode));
+      await using _ = client;
+      expect(port).toBe(60_000);
+      await says(client, 40);
+      await exits(client);
+    },
+  );
 
   it('carry a session of mosh where other programs of the host have its first ports', async () => {
-    await world.host.ctl('stop', login.user.name);
+    await stopAll();
     const others: Running[] = [];
     for (const [address, port] of [
       ['0.0.0.0', '60000'],
