@@ -35,6 +35,31 @@ describe.each(modes)('as %s', (mode) => {
     await login.ssh(undefined, { options: [...mux, '-O', 'exit'] });
   });
 
+  it('passes statuses through a master, and has it end when its sessions have', async () => {
+    const login = world().login(mode);
+    const socket = join(login.host.folder, `status-${mode}`);
+    await using master = login.start(undefined, ['-N', '-M', '-S', socket]);
+    const ssh = async (command: string | undefined, options: readonly string[] = []) =>
+      await login.ssh(command, { options: ['-S', socket, ...options] });
+    await waitUntil(async () => {
+      if (master.exited) throw new Error(`the master ended: ${master.stderr.toString()}`);
+      return (await ssh(undefined, ['-O', 'check'])).code === 0;
+    }, 'the master connection');
+    // The last two as OpenSSH's own tests have them: by the master's protocol alone, and with outputs that close first.
+    for (const options of [[], ['-O', 'proxy']]) {
+      for (const status of [0, 1, 4, 44])
+        expect([options, (await ssh(`exit ${status}`, options)).code]).toEqual([options, status]);
+      const closed = await ssh('exec >/dev/null 2>&1; sleep 0.5; exit 5', [...options, '-n']);
+      expect([options, closed.code]).toEqual([options, 5]);
+    }
+    await using session = login.start('echo here; read line; exit 6', ['-S', socket]);
+    await session.waitForOutput('here');
+    expect((await ssh(undefined, ['-O', 'stop'])).code).toBe(0);
+    session.process.stdin?.end('go on\n');
+    expect((await session.finished()).code).toBe(6);
+    await master.finished();
+  });
+
   it('gives each of ten terminals at a time its own', async () => {
     const login = world().login(mode);
     const count = 10;
