@@ -1,11 +1,13 @@
 #include "session/agent.h"
 
+#include <arpa/inet.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,6 +33,8 @@
 #define FOLDER "dockersh-agents"
 #define ADDRESS "dockersh-agent"
 #define MOST_AGENTS 256
+// How long an agent may take to answer while there is another one.
+#define PATIENCE_SECONDS 5
 // Descriptors of the process that answers.
 #define LOCK 3
 #define LISTENER 4
@@ -48,35 +52,21 @@ static int list(struct dirent ***names) {
     return scandir(".", names, is_agent, newest_first);
 }
 
-// A connection to the newest agent that answers, or -1. What does not is none any more.
-static int connect_newest(void) {
-    struct dirent **names = NULL;
-    int count = list(&names), found = -1;
-    for (int index = 0; index < count; index++) {
-        struct sockaddr_un address = {.sun_family = AF_UNIX};
-        cleanup_fd int fd = found >= 0 ? -1 : socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        (void)snprintf(address.sun_path, sizeof address.sun_path, "%.100s", names[index]->d_name);
-        if (fd >= 0 && connect(fd, (const struct sockaddr *)&address, sizeof address) == 0)
-            found = take_fd(&fd);
-        else if (fd >= 0)
-            (void)unlink(names[index]->d_name);
-        free(names[index]);
+static bool write_all(int to, const char *bytes, size_t length) {
+    for (size_t sent = 0; sent < length;) {
+        ssize_t now = write(to, bytes + sent, length - sent);
+        if (now <= 0)
+            return false;
+        sent += (size_t)now;
     }
-    free(names);
-    return found;
+    return true;
 }
 
 // Copies what one has to say to the other; false: there is nothing more to come, or nobody to hear it.
 static bool copy(int from, int to) {
     char bytes[8192];
     ssize_t got = read(from, bytes, sizeof bytes);
-    for (ssize_t sent = 0; sent < got;) {
-        ssize_t now = write(to, bytes + sent, (size_t)(got - sent));
-        if (now <= 0)
-            return false;
-        sent += now;
-    }
-    return got > 0;
+    return got > 0 && write_all(to, bytes, (size_t)got);
 }
 
 // Without any agent each request has failed (SSH_AGENT_FAILURE): who asks would die of SIGPIPE otherwise.
@@ -86,6 +76,74 @@ static _Noreturn void refuse(int client) {
     while (read(client, bytes, sizeof bytes) > 0 && write(client, failure, sizeof failure) > 0)
         continue;
     _exit(0);
+}
+
+// Whether it says which keys it has, for which no agent has to ask anybody.
+static bool lists_keys(int agent) {
+    static const char request[] = {0, 0, 0, 1, 11}; // SSH_AGENTC_REQUEST_IDENTITIES
+    char bytes[8192];
+    uint32_t length;
+    if (!write_all(agent, request, sizeof request) ||
+        recv(agent, &length, sizeof length, MSG_WAITALL) != sizeof length)
+        return false;
+    for (size_t left = ntohl(length); left > 0;) {
+        ssize_t got = read(agent, bytes, left < sizeof bytes ? left : sizeof bytes);
+        if (got <= 0)
+            return false;
+        left -= (size_t)got;
+    }
+    return true;
+}
+
+static void wait_for(int agent, time_t seconds) {
+    struct timeval time = {.tv_sec = seconds};
+    (void)setsockopt(agent, SOL_SOCKET, SO_SNDTIMEO, &time, sizeof time);
+    (void)setsockopt(agent, SOL_SOCKET, SO_RCVTIMEO, &time, sizeof time);
+}
+
+// Its connection is there and says nothing, as where the client's machine sleeps. From now on it is asked
+// when all others have gone, until another session of its connection makes it the newest again.
+static void put_last(const char *name) {
+    char last[256];
+    int length = snprintf(last, sizeof last, "+%s", name);
+    if (name[0] != '+' && length > 0 && (size_t)length < sizeof last)
+        (void)rename(name, last);
+}
+
+// A connection to an agent, or -1. What can't be connected to is none any more. The last one there is may
+// take as long as it likes.
+static int connect_to(const char *name, bool is_last) {
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    cleanup_fd int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    (void)snprintf(address.sun_path, sizeof address.sun_path, "%.100s", name);
+    if (fd < 0)
+        return -1;
+    if (!is_last)
+        wait_for(fd, PATIENCE_SECONDS);
+    bool connects = connect(fd, (const struct sockaddr *)&address, sizeof address) == 0;
+    if (!connects && errno != EAGAIN) {
+        (void)unlink(name);
+        return -1;
+    }
+    if (!connects || (!is_last && !lists_keys(fd))) {
+        put_last(name);
+        return -1;
+    }
+    wait_for(fd, 0);
+    return take_fd(&fd);
+}
+
+// A connection to the newest agent that answers, or -1.
+static int connect_newest(void) {
+    struct dirent **names = NULL;
+    int count = list(&names), found = -1;
+    for (int index = 0; index < count; index++) {
+        if (found < 0)
+            found = connect_to(names[index]->d_name, index == count - 1);
+        free(names[index]);
+    }
+    free(names);
+    return found;
 }
 
 // Requests and answers take turns, so that neither side ever waits for the other to read.

@@ -84,6 +84,17 @@ describe.skipIf(control || lacks('tmux'))('an agent', () => {
     await waitUntil(async () => (await inside('pgrep -c -x dockersh-agent')) === '1\n', 'all to have ended');
   });
 
+  it('falls back to an older one when the newest hangs, and comes back to it', async () => {
+    await inside("pkill -STOP -xf 'ssh-agent -a /tmp/agent-c'");
+    try {
+      expect(await inside(listed)).toBe('key-a\n');
+      expect(await inTmux('ssh-add -T ~/a.pub && echo signed')).toBe('signed\n');
+    } finally {
+      await inside("pkill -CONT -xf 'ssh-agent -a /tmp/agent-c'");
+    }
+    expect(await inside(listed)).toBe('key-c\n');
+  });
+
   it('is answered for again by the next session where the user has ended who did', async () => {
     await inside('pkill -KILL -x dockersh-agent');
     expect(await inside(listed)).toBe('key-c\n');
