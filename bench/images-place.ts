@@ -26,7 +26,7 @@ export async function workplace(field: Field): Promise<Workplace> {
   await mkdir(folder);
   const podmanArgs = ['--root', join(folder, 'podman'), '--runroot', join(folder, 'run')];
   stack.defer(async () => {
-    await field.host.ctl('image', 'rm', 'bench');
+    await field.host.ctl('image', 'rm', 'bench', '--force');
     const path = findProgram('podman');
     if (path !== undefined) await run(path, [...podmanArgs, 'system', 'reset', '--force'], long);
     await runOk('rm', ['-rf', '--one-file-system', folder], long);

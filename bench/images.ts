@@ -91,7 +91,7 @@ function ours(field: Field, work: () => Promise<unknown>): Worker {
   return {
     name: ourName,
     before: async () => {
-      await field.host.ctl('image', 'rm', 'bench');
+      await field.host.ctl('image', 'rm', 'bench', '--force');
       await field.host.ctlOk('image', 'gc');
     },
     run: work,

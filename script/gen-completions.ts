@@ -58,6 +58,7 @@ function operandKind(names: readonly string[], argument: Argument): Kind {
 function kindOf(name: string, choices: readonly string[] | undefined): Kind {
   if (choices !== undefined) return choices;
   if (name === 'user') return 'user';
+  if (name === 'image') return 'image';
   return ['path', 'file', 'folder', 'archive'].includes(name) ? 'file' : 'any';
 }
 

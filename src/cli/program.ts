@@ -84,7 +84,7 @@ export function buildProgram(
   addSnapshot(program, console);
   addRollback(program, console);
   addReset(program, console);
-  addUpgrade(program, console);
+  addUpgrade(program, console, setStatus);
   addOperations(program, console);
   addCancel(program, console);
   addNetwork(program, console);

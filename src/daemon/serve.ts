@@ -15,6 +15,7 @@ import { type Logger, withNames } from '../lib/log.ts';
 import type { Uid } from '../lib/values/uid.ts';
 import { LayerAccess } from '../users/access.ts';
 import { Accounts } from '../users/accounts.ts';
+import { Upgrades } from '../users/layer/upgrades.ts';
 import { UserLayers } from '../users/layers.ts';
 import type { UserStore } from '../users/store.ts';
 import { askedBy } from './admin/asked-by.ts';
@@ -220,6 +221,7 @@ async function openAdmin(ground: Ground, storage: Storage, engine: Engine, user:
     engine,
     images,
     layers,
+    upgrades: new Upgrades(store, images, access),
     accounts: new Accounts(store, images.layerProgram, access, ground.networkState, keys),
     keys,
     users,

@@ -27,13 +27,13 @@ const ownKeys = {
     example: 'lab/base:2',
   },
   on_image_change: {
-    type: oneOf('keep', 'reset'),
+    type: oneOf('keep', 'reset', 'upgrade'),
     defaultText: 'keep',
-    values: 'keep, reset',
+    values: 'keep, upgrade, reset',
     applies: 'sandbox',
     user: 'free',
-    doc: 'What a new start does when the name of the image has come to mean another image since the user\'s layer was begun. keep: the sandbox stays with the image it has until "dockershctl upgrade USER". reset: it takes the new image, and the user\'s layer begins anew; the old one is kept as a snapshot, and the home is not touched.',
-    example: 'reset',
+    doc: 'What a new start does when the name of the image has come to mean another image since the user\'s layer was begun. keep: the sandbox stays with the image it has until "dockershctl upgrade USER". upgrade: it takes the new image, with the user\'s changes on top, as that verb does; "dockershctl upgrade --rollback" goes back. reset: it takes the new image, and the user\'s layer begins anew; the old one is kept as a snapshot, and the home is not touched.',
+    example: 'upgrade',
   },
   ...limitKeys,
   strict: {

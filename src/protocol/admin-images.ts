@@ -177,7 +177,11 @@ export const imageVerbs = {
     params: z.strictObject({ source: imageName, target: imageName }),
     result: z.strictObject({ name: imageName, digest }),
   },
-  'image.rm': { params: source, result: z.strictObject({ name: imageName, removed: z.literal(true) }) },
+  'image.rm': {
+    /** `force`: also where the policy names it, or a sandbox runs on it. */
+    params: z.strictObject({ name: source.shape.name, force: z.boolean().optional() }),
+    result: z.strictObject({ name: imageName, removed: z.literal(true) }),
+  },
   'image.export': {
     long: 'detachable',
     params: z.strictObject({ name: imageName, path: hostPath, format: z.enum(['oci', 'docker']) }),

@@ -1,6 +1,7 @@
 // The verbs of the admin protocol that are about what users have changed: params and results. Pure.
 
 import { z } from 'zod';
+import { Uid } from '../lib/values/uid.ts';
 import { bytes, count, imageName, userName, type Verb } from './admin-fields.ts';
 
 /** As docker diff has it: added, changed, deleted. */
@@ -27,6 +28,32 @@ const label = z.string().max(256);
 const pause = z.boolean().optional();
 /** How long it stood still; null where none ran, or it was not wanted. */
 const pausedMs = count.nullable();
+
+/** `upgraded`: it has another one from the next start on. `running`: and keeps what it has until then. */
+const upgrade = z.strictObject({
+  user: userName,
+  image: imageName,
+  from: z.string().nullable(),
+  to: z.string(),
+  upgraded: z.boolean(),
+  running: z.boolean(),
+});
+
+const upgradePlan = z.strictObject({
+  user: userName,
+  uid: Uid,
+  /** Null where there is none, with the reason in `why`; so are `from` and `to`. */
+  image: imageName.nullable(),
+  from: z.string().nullable(),
+  to: z.string().nullable(),
+  /** What "upgrade.back" would put the layer on. */
+  before: z.string().nullable(),
+  upgraded: z.boolean(),
+  running: z.boolean(),
+  /** Files of the user's that hide what has changed between the images; the first of them; whether the packages' database is one. */
+  shadowed: z.strictObject({ count, examples: z.array(z.string()), packages: z.boolean() }),
+  why: z.string().nullable(),
+});
 
 export const userVerbs = {
   diff: {
@@ -99,16 +126,18 @@ export const userVerbs = {
     params: z.strictObject({ user: userName, save: z.boolean() }),
     result: z.strictObject({ user: userName, stopped: z.boolean(), saved: adminSnapshot.nullable() }),
   },
-  upgrade: {
-    params: user,
-    /** `upgraded` is false when the sandbox has the newest already. `running`: it takes it at its next start. */
-    result: z.strictObject({
-      user: userName,
-      image: imageName,
-      from: z.string().nullable(),
-      to: z.string(),
-      upgraded: z.boolean(),
-      running: z.boolean(),
+  'upgrade.plan': {
+    long: 'attended',
+    /** Those named, else everybody with a layer: of a group, or whose image this is. */
+    params: z.strictObject({
+      users: z.array(userName).max(10_000).optional(),
+      group: userName.optional(),
+      image: imageName.optional(),
     }),
+    /** What "upgrade" would do for each. */
+    result: z.strictObject({ users: z.array(upgradePlan) }),
   },
+  upgrade: { params: user, result: upgrade },
+  /** Back to the image before the last upgrade. */
+  'upgrade.back': { params: user, result: upgrade },
 } as const satisfies Record<string, Verb>;

@@ -7,7 +7,14 @@ import { DockershError } from '../lib/errors.ts';
 import type { Logger } from '../lib/log.ts';
 import { shellOperand } from '../lib/text/shell-word.ts';
 import type { EffectivePolicy } from '../policy/policy.ts';
-import { type LayerBase, readLayerBase, resetLayer, writeLayerBase } from './layer/snapshots.ts';
+import {
+  isVirtual,
+  type LayerBase,
+  nextBase,
+  readLayerBase,
+  resetLayer,
+  writeLayerBase,
+} from './layer/snapshots.ts';
 import { layerFolder } from './places.ts';
 
 export interface ImageChoice {
@@ -33,10 +40,12 @@ export async function ownImageAtStart(choice: ImageChoice): Promise<ResolvedImag
   if (base.image !== policy.image || isVirtual(base.digest)) return await follow(choice, base, current);
   const kept = await images.resolve(`image@${base.digest}`);
   // Its content is still the same, or nothing is left of what it was made on.
-  if (kept === undefined || (current !== undefined && !(await images.hasMoved(policy.image, base.digest)))) {
-    return await takeUp(choice, base, current);
+  if (kept === undefined) return await takeUp(choice, base, current);
+  if (current !== undefined && !(await images.hasMoved(policy.image, base.digest))) {
+    return await takeUp(choice, base, current, { ...base, digest: current.digest });
   }
-  if (current === undefined || policy.onImageChange === 'keep') return { ...kept, name: policy.image };
+  if (current === undefined || policy.onImageChange === 'keep' || base.refused === current.digest)
+    return { ...kept, name: policy.image };
   return await follow(choice, base, current);
 }
 
@@ -49,8 +58,12 @@ async function follow(
   const { images, folder, policy, log, remember } = choice;
   // The virtual image follows every update of the host: that is no reason to begin anew.
   const sameHost = base.image === policy.image && isVirtual(base.digest);
-  if (current === undefined || policy.onImageChange === 'keep' || sameHost) {
-    return await takeUp(choice, base, current);
+  if (current === undefined || policy.onImageChange !== 'reset' || sameHost) {
+    const taken = await takeUp(choice, base, current);
+    const { digest } = taken;
+    if (!sameHost)
+      log.info({ folder, image: policy.image, digest, before: base.digest }, 'layer put on another image');
+    return taken;
   }
   const name = snapshotNameNow('before-reset');
   await remember(current.digest);
@@ -63,23 +76,20 @@ async function follow(
   return current;
 }
 
-/** Puts the layer on `current`. */
+/** Puts the layer on `current`. `next`: what is written of that. */
 async function takeUp(
   { folder, policy, remember }: ImageChoice,
   base: LayerBase | undefined,
   current: ResolvedImage | undefined,
+  next?: LayerBase,
 ): Promise<ResolvedImage> {
   if (current === undefined) throw missing(policy.image);
   if (base?.digest !== current.digest || base.image !== policy.image) {
     await remember(current.digest);
     await mkdir(layerFolder(folder), { recursive: true, mode: 0o700 });
-    await writeLayerBase(folder, { image: policy.image, digest: current.digest });
+    await writeLayerBase(folder, next ?? nextBase(base, policy.image, current.digest));
   }
   return current;
-}
-
-export function isVirtual(digest: string): boolean {
-  return digest.startsWith('virtual:');
 }
 
 /** "before-reset-20260102-030405.678": sorts by time, and is a snapshot's name. */

@@ -17,9 +17,10 @@ import type { EffectivePolicy } from '../policy/policy.ts';
 import type { LayerAccess, Paused } from './access.ts';
 import { DiskBases } from './disk/bases.ts';
 import { uidsBelow } from './folders.ts';
-import { isVirtual, missing, ownImageAtStart, snapshotNameNow } from './image-at-start.ts';
+import { missing, ownImageAtStart, snapshotNameNow } from './image-at-start.ts';
 import {
   cleanUserFolder,
+  isVirtual,
   type LayerBase,
   layerUsage,
   listSnapshots,
@@ -29,7 +30,6 @@ import {
   type Saving,
   type Snapshot,
   takeSnapshot,
-  writeLayerBase,
 } from './layer/snapshots.ts';
 import type { StoppedUser } from './lock.ts';
 import { userFolder } from './places.ts';
@@ -53,13 +53,6 @@ export interface LayerUse {
   readonly files: number;
   readonly snapshots: number;
   readonly snapshotBytes: number;
-}
-
-export interface Upgrade {
-  readonly from: string | null;
-  readonly to: string;
-  readonly upgraded: boolean;
-  readonly running: boolean;
 }
 
 export class UserLayers {
@@ -244,21 +237,6 @@ export class UserLayers {
     };
     const { stopped, result } = await this.#access.stopped(user, () => this.#reserve.whenFull(empty), signal);
     return { saved: result, stopped };
-  }
-
-  /** From the next start on; a sandbox that runs keeps what it has. */
-  async upgrade(user: UserRecord, policy: EffectivePolicy): Promise<Upgrade> {
-    await using begun = await this.#access.begun(user);
-    const { folder, base, isRunning } = begun;
-    const current = await this.#images.resolve(policy.image);
-    if (current === undefined) throw missing(policy.image);
-    if (base.digest !== current.digest || base.image !== policy.image) {
-      const newer = { image: policy.image, digest: current.digest };
-      await this.#bases.add(user.uid, newer.digest);
-      await this.#access.held(user, () => writeLayerBase(folder, newer));
-    }
-    const [from, to] = [base.digest, current.digest];
-    return { from, to, upgraded: from !== to, running: isRunning };
   }
 
   /** Of every user that has a layer. */

@@ -9,8 +9,9 @@ export function addImageRm(image: Command, console: () => Console): void {
     .alias('remove')
     .description('remove an image')
     .argument('<name>', 'the name of the image')
-    .action(async (name: string) => {
+    .option('--force', 'also where the policy names it, or a sandbox runs on it', false)
+    .action(async (name: string, { force }: { force: boolean }) => {
       const cli = console();
-      cli.show(await cli.call('image.rm', { name }), (result) => `removed ${result.name}\n`);
+      cli.show(await cli.call('image.rm', { name, force }), (result) => `removed ${result.name}\n`);
     });
 }

@@ -15,6 +15,7 @@ import type { AdminResult } from '../../protocol/admin.ts';
 import type { Console } from '../console.ts';
 import { readAccounts } from '../host/subjects.ts';
 import { warnOfFault } from './fault.ts';
+import { type MissingImages, missingImages } from './missing-images.ts';
 import { profileProblems } from './profiles.ts';
 
 /** For a daemon that may be stuck. */
@@ -47,7 +48,7 @@ export function addPolicyCheck(
       const cli = console();
       const daemon = await daemonOf(cli);
       if (daemon?.config === resolve(file)) warnOfFault(cli, daemon.policyFault);
-      const report = await check(file, against, daemon ?? usual);
+      const report = await check(file, against, daemon ?? usual, await missingImages(cli, daemon));
       cli.show(report, () => [...textOf(report)].map((line) => `${printable(line)}\n`).join(''));
       const fault = report.problems.find(({ severity }) => severity === 'error');
       if (fault !== undefined) setStatus(errorCatalogue[fault.code ?? 'E_POLICY_INVALID'].exitCode);
@@ -72,7 +73,12 @@ async function load(
   return { policy: withOlderNetwork(policy, resolve(state, networkStateName)), problems };
 }
 
-async function check(file: string, against: string | undefined, daemon: Daemon): Promise<Report> {
+async function check(
+  file: string,
+  against: string | undefined,
+  daemon: Daemon,
+  imagesMissing: MissingImages,
+): Promise<Report> {
   const { policy, problems } = await load(file, daemon);
   if (policy === undefined) return { file, valid: false, problems };
   const old = against === undefined ? undefined : await load(against, daemon);
@@ -81,7 +87,7 @@ async function check(file: string, against: string | undefined, daemon: Daemon):
   const unused = complete ? unusedSections(policy, users, groups) : [];
   const profiles = await profileProblems(policy);
   const networks = networkProblems(policy, users.values(), complete);
-  const all = [...problems, ...unused, ...networks, ...profiles];
+  const all = [...problems, ...unused, ...networks, ...profiles, ...(await imagesMissing(policy))];
   const valid = !all.some(({ severity }) => severity === 'error');
   if (!valid || old === undefined) return { file, valid, problems: all };
   if (old.policy === undefined) return { file, valid: false, problems: [...old.problems, ...all] };

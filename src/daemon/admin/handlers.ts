@@ -5,7 +5,7 @@ import type { ImageStore } from '../../images/store/image-store.ts';
 import { DockershError } from '../../lib/errors.ts';
 import { version } from '../../lib/version.ts';
 import type { AdminParams, AdminResult } from '../../protocol/admin.ts';
-import { isVirtual } from '../../users/image-at-start.ts';
+import { isVirtual } from '../../users/layer/snapshots.ts';
 import type { Account } from '../../users/owners.ts';
 import { accountHandlers } from './accounts.ts';
 import { askedBy } from './asked-by.ts';

@@ -10,6 +10,7 @@ import type { imageVerbs } from '../../protocol/admin-images.ts';
 import { writeExport } from './export-file.ts';
 import type { AdminParts, Handlers } from './parts.ts';
 import { transferProgress } from './transfer-progress.ts';
+import { requireUnused } from './unused.ts';
 
 export function imageHandlers(parts: AdminParts): Handlers<keyof typeof imageVerbs> {
   const { images } = parts;
@@ -32,7 +33,10 @@ export function imageHandlers(parts: AdminParts): Handlers<keyof typeof imageVer
     'image.history': async ({ name }) => ({ name, history: await images.history(name) }),
     'image.inspect': async ({ name }) => mutable(await images.inspect(name)),
     'image.tag': async ({ source, target }) => await images.tag(source, target),
-    'image.rm': async ({ name }) => await images.remove(name),
+    'image.rm': async ({ name, force }) => {
+      if (force !== true) await requireUnused(parts, name);
+      return await images.remove(name);
+    },
     'image.export': async ({ name, path, format }, { progress, signal }) =>
       await writeExport(images, { name, path, format }, { onProgress: progress, signal }),
     'image.du': async (_, { signal }) => await useOf(parts, signal),

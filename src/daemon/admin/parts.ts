@@ -9,6 +9,7 @@ import type { Logger } from '../../lib/log.ts';
 import { type Uid, uidIn } from '../../lib/values/uid.ts';
 import type { AdminParams, AdminPart, AdminProgress, AdminResult, AdminVerb } from '../../protocol/admin.ts';
 import type { Accounts } from '../../users/accounts.ts';
+import type { Upgrades } from '../../users/layer/upgrades.ts';
 import type { UserLayers } from '../../users/layers.ts';
 import type { UserStore } from '../../users/store.ts';
 import type { Audit } from '../audit/audit.ts';
@@ -24,6 +25,7 @@ export interface AdminParts {
   readonly engine: Engine;
   readonly images: ImageStore;
   readonly layers: UserLayers;
+  readonly upgrades: Upgrades;
   readonly accounts: Accounts;
   /** Copies of users' keys. */
   readonly keys: { follow(uid: Uid): void };

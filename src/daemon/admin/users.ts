@@ -2,13 +2,12 @@
 
 import type { LayerChange } from '../../images/layers/diff.ts';
 import type { UserRecord } from '../../isolation/engine.ts';
-import { DockershError } from '../../lib/errors.ts';
-import type { EffectivePolicy } from '../../policy/policy.ts';
 import type { AdminSnapshot } from '../../protocol/admin.ts';
 import type { userVerbs } from '../../protocol/admin-users.ts';
 import type { Snapshot } from '../../users/layer/snapshots.ts';
 import { configChanges } from './config-changes.ts';
 import { type AdminParts, type Call, findOwner, type Handlers } from './parts.ts';
+import { policyOf, upgradeHandlers } from './upgrades.ts';
 
 /** Changes in one line of an answer: far below the longest that the other side takes. */
 const partBytes = 128 * 1024;
@@ -36,11 +35,7 @@ export function userHandlers(parts: AdminParts): Handlers<keyof typeof userVerbs
       const { stopped, saved } = await layers.reset(record, await policyOf(parts, record), save, signal);
       return { user: record.name, stopped, saved: shownOrNull(saved) };
     },
-    upgrade: async ({ user }) => {
-      const record = await findOwner(parts, user);
-      const policy = await policyOf(parts, record);
-      return { user: record.name, image: policy.image, ...(await layers.upgrade(record, policy)) };
-    },
+    ...upgradeHandlers(parts),
   };
 }
 
@@ -82,16 +77,6 @@ async function diff({ layers }: AdminParts, user: UserRecord, { part, signal }: 
   const changes = await layers.diff(user, told, signal);
   await flush();
   return { user: user.name, changes };
-}
-
-async function policyOf({ ownSettings }: AdminParts, user: UserRecord): Promise<EffectivePolicy> {
-  const { evaluation } = await ownSettings.given(user);
-  if (evaluation.kind === 'ok') return evaluation.policy;
-  throw new DockershError('E_NOT_FOUND', {
-    what: `an image for ${user.name}`,
-    why: 'the policy names none',
-    hint: 'Set "image" in [defaults] or for the user.',
-  });
 }
 
 function shown({ name, createdAt, message, base, sizeBytes, files }: Snapshot): AdminSnapshot {

@@ -13,7 +13,8 @@ import { evaluate } from '../../policy/evaluate.ts';
 import type { Subject } from '../../policy/expand.ts';
 import { type Explanation, explain, texts } from '../../policy/explain.ts';
 import { describeFault, type PolicyFault } from '../../policy/fault.ts';
-import { assemble } from '../../policy/parse/assemble.ts';
+import { imagesNamed, type NamedImage } from '../../policy/images-named.ts';
+import { emptyPolicy } from '../../policy/parse/assemble.ts';
 import { confFolderOf, type LoadedPolicy, PolicyFiles, stampOf } from '../../policy/parse/load.ts';
 import { type UserSettings, userSettings } from '../../policy/parse/user-file.ts';
 import type {
@@ -201,6 +202,11 @@ export class PolicyStore implements AsyncDisposable {
     return this.#policy.images;
   }
 
+  /** As imagesNamed() has them. */
+  imagesNamed(): NamedImage[] {
+    return imagesNamed(this.#policy);
+  }
+
   /** What the policy says of an account, key by key, as it would be written. */
   settingsOf(user: UserRecord, own: readonly SectionPolicy[]): Record<string, string> {
     return Object.fromEntries(texts(this.#policy, subjectOf(user), own));
@@ -284,13 +290,6 @@ export class PolicyStore implements AsyncDisposable {
     this.#evaluations.set(user, evaluation);
     return evaluation;
   }
-}
-
-/** A policy that gives nobody anything. */
-function emptyPolicy(file: string): Policy {
-  const { policy } = assemble([], file);
-  if (policy === undefined) throw new Error('an empty policy is a policy');
-  return policy;
 }
 
 function logProblems(log: Logger, problems: readonly Problem[]): void {

@@ -11,9 +11,9 @@ import { hasErrno } from '../../lib/errors.ts';
 /** As many links as the kernel follows (path_resolution(7)). */
 const mostLinks = 40;
 
-type Found =
+export type Found =
   | { readonly kind: 'none' }
-  | { readonly kind: 'file' }
+  | { readonly kind: 'file'; readonly path: string; readonly stats: Stats }
   | { readonly kind: 'link'; readonly target: string }
   /** One of each layer that has it, top first. */
   | { readonly kind: 'folder'; readonly folders: readonly string[] };
@@ -43,6 +43,16 @@ export async function hasFile(layers: readonly string[], target: string): Promis
   return true;
 }
 
+/** What has exactly this path: no link is followed on the way. `layers` and `target` as above. */
+export async function findExact(layers: readonly string[], target: string): Promise<Found> {
+  let found: Found = { kind: 'folder', folders: layers };
+  for (const name of target.split('/').filter((part) => part !== '')) {
+    if (found.kind !== 'folder') return { kind: 'none' };
+    found = await look(found.folders, name);
+  }
+  return found;
+}
+
 async function look(folders: readonly string[], name: string): Promise<Found> {
   const merged: string[] = [];
   for (const folder of folders) {
@@ -56,7 +66,7 @@ async function look(folders: readonly string[], name: string): Promise<Found> {
     if (merged.length > 0) break; // hidden, with all below it
     if (stats.isSymbolicLink()) return { kind: 'link', target: await readlink(file) };
     const isWhiteout = stats.isCharacterDevice() && stats.rdev === 0; // taken away by this layer
-    return isWhiteout ? { kind: 'none' } : { kind: 'file' };
+    return isWhiteout ? { kind: 'none' } : { kind: 'file', path: file, stats };
   }
   return merged.length > 0 ? { kind: 'folder', folders: merged } : { kind: 'none' };
 }

@@ -34,18 +34,22 @@ export async function nameToRemove(
   text: string,
   reference: Reference,
 ): Promise<string | undefined> {
-  const found = await manifestOf(layout, index, reference);
-  if (found === undefined) return undefined;
-  const own = reference.kind === 'tag' && findNamed(index, reference.key, layout.defaultRegistry());
-  if (own) return refNameOf(own);
-  const names = index.manifests.filter(({ digest }) => digest === found.digest).map(refNameOf);
-  const known = names.filter((name) => name !== undefined);
+  const known = await namesMeant(layout, index, reference);
   if (known.length <= 1) return known[0];
   throw new DockershError('E_USAGE', {
     what: `image '${text}'`,
     why: `it has several names: ${known.join(', ')}`,
     hint: 'Remove the names one by one.',
   });
+}
+
+/** The name, where it is one; else all names of what has this digest or id. */
+export async function namesMeant(layout: Layout, index: ImageIndex, reference: Reference): Promise<string[]> {
+  const own = reference.kind === 'tag' && findNamed(index, reference.key, layout.defaultRegistry());
+  const found = own || (await manifestOf(layout, index, reference));
+  if (found === undefined) return [];
+  const meant = own ? [own] : index.manifests.filter(({ digest }) => digest === found.digest);
+  return meant.map(refNameOf).filter((name) => name !== undefined);
 }
 
 async function byDigest(layout: Layout, index: ImageIndex, digest: Digest): Promise<Descriptor | undefined> {

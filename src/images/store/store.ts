@@ -25,7 +25,7 @@ import { removeOrWarn } from '../upkeep/sweep.ts';
 import { type StoreUsage, UsageMeter } from '../upkeep/usage.ts';
 import { type VerifyOptions, type VerifyReport, verifyStore } from '../upkeep/verify.ts';
 import type { StoreContext } from './context.ts';
-import { nameToRemove } from './find-manifest.ts';
+import { namesMeant, nameToRemove } from './find-manifest.ts';
 import { Flights } from './flights.ts';
 import { readIndex, withoutName, withoutTag, writeIndex } from './index-file.ts';
 import type { Layout } from './layout.ts';
@@ -154,6 +154,14 @@ export class Store implements ImageStore {
     const { digest, layers } = await host.resolve();
     const virtual = { sizeBytes: null, createdAt: null, virtual: true };
     return [{ name: hostImageName, digest, layers: layers.length, ...virtual }, ...images];
+  }
+
+  async nameOf(name: string): Promise<string | undefined> {
+    const { layout } = this.#parts;
+    const reference = parseReference(name);
+    if (reference === undefined) return undefined;
+    const [only, ...more] = await namesMeant(layout, await readIndex(layout), reference);
+    return more.length === 0 ? only : undefined;
   }
 
   async remove(name: string): Promise<{ readonly name: string; readonly removed: true }> {

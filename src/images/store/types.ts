@@ -114,6 +114,8 @@ export interface ImageStore extends AsyncDisposable, ContentStore {
   ): AsyncIterable<LayerChange>;
   /** For the functions of user-layer.ts. */
   readonly layerProgram: LayerProgram;
+  /** The one name in the store that a name, digest or id stands for; undefined where there is none, or several. */
+  nameOf(name: string): Promise<string | undefined>;
   /**
    * Removes what nothing needs any more; call when sandboxes have ended. Aborted, it takes no more out of the store, and throws
    * when what it has taken out is gone.

@@ -63,3 +63,10 @@ function setsImage({ defaults, groups, userGlobs, users }: Policy): boolean {
   const named = [...groups, ...userGlobs].map(({ section }) => section);
   return [...defaults, ...named, ...[...users.values()].flat()].some(({ settings }) => settings.has('image'));
 }
+
+/** A policy that gives nobody anything. */
+export function emptyPolicy(file: string): Policy {
+  const { policy } = assemble([], file);
+  if (policy === undefined) throw new Error('an empty policy is a policy');
+  return policy;
+}

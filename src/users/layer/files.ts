@@ -15,8 +15,23 @@ export const layerBase = z.strictObject({
   image: z.string(),
   /** Of the manifest, or virtual:host:FINGERPRINT. */
   digest: z.string(),
+  /** Of what the name meant before the last upgrade: the layer can be put back on it. Not in a snapshot. */
+  before: z.string().optional(),
+  /** Of what an administrator has put the layer back from: no start takes it by itself again. */
+  refused: z.string().optional(),
 });
 export type LayerBase = z.infer<typeof layerBase>;
+
+/** Of the host's own files, which are never older than they are. */
+export function isVirtual(digest: string): boolean {
+  return digest.startsWith('virtual:');
+}
+
+/** The base of a layer that is put on what `image` means now, after `old`. */
+export function nextBase(old: LayerBase | undefined, image: string, digest: string): LayerBase {
+  const isNewer = old !== undefined && old.image === image && old.digest !== digest && !isVirtual(old.digest);
+  return { image, digest, ...(isNewer ? { before: old.digest } : {}) };
+}
 
 /** snapshot.json */
 export const snapshotInfo = z.strictObject({

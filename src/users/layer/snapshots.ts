@@ -35,8 +35,10 @@ import {
 import { aside, replaceLayer, type Saving, snapshotsOf } from './replace.ts';
 
 export {
+  isVirtual,
   type LayerBase,
   layerUsage,
+  nextBase,
   readLayerBase,
   type Snapshot,
   writeLayerBase,
@@ -54,7 +56,7 @@ export async function layerBases(users: string): Promise<Set<string>> {
 /** The same of one user. */
 export async function basesIn(folder: string): Promise<Set<string>> {
   const bases = [await readLayerBase(folder), ...(await listSnapshots(folder)).map(({ base }) => base)];
-  return new Set(bases.flatMap((base) => (base === undefined ? [] : [base.digest])));
+  return new Set(bases.flatMap((base) => [base?.digest, base?.before]).filter((one) => one !== undefined));
 }
 
 /** Oldest first. */
@@ -64,7 +66,8 @@ export async function listSnapshots(folder: string): Promise<Snapshot[]> {
     if (!snapshotName.test(name)) continue; // half made
     const place = path.join(snapshotsFolder(folder), name);
     const info = await readJson(path.join(place, 'snapshot.json'), snapshotInfo);
-    if (info !== undefined) snapshots.push({ name, ...info, base: await readJson(baseOf(place), layerBase) });
+    const base = await readJson(baseOf(place), layerBase);
+    if (info !== undefined) snapshots.push({ name, ...info, base: base && plain(base) });
   }
   return snapshots.sort((left, right) => (left.createdAt < right.createdAt ? -1 : 1));
 }
@@ -91,7 +94,8 @@ export async function takeSnapshot(
   const snapshots = await snapshotsOf(folder);
   if ((await namesIn(snapshots)).includes(name)) throw taken(name);
   await requireLayer(folder);
-  const base = await readLayerBase(folder);
+  const layer = await readLayerBase(folder);
+  const base = layer && plain(layer);
   await using half = await aside(program, snapshots);
   const copy = options.copy ?? ((to: string) => copyFolder(program, upperOf(folder), to, {}));
   const usage = await copy(path.join(half.path, 'upper'));
@@ -190,6 +194,11 @@ async function findSnapshot(folder: string, name: string): Promise<Snapshot> {
   const found = (await listSnapshots(folder)).find((snapshot) => snapshot.name === name);
   if (found !== undefined) return found;
   throw new DockershError('E_NOT_FOUND', { what: `snapshot '${name}'`, why: 'there is none of this name' });
+}
+
+/** Ways back from an upgrade are the layer's, and no copy's. */
+function plain({ image, digest }: LayerBase): LayerBase {
+  return { image, digest };
 }
 
 async function requireLayer(folder: string): Promise<void> {

@@ -85,7 +85,7 @@ describe.skipIf(lacks('busybox'))("a user's layer", () => {
     );
     expect((await verbs.exec('readlink', '/proc/self/cwd')).stdout.toString()).toBe('/srv\n');
     expect(await verbs.inside('cd; pwd')).toBe(`/home/${verbs.name}\n`);
-    await ctl('image', 'rm', 'lab/made:1');
+    await ctl('image', 'rm', 'lab/made:1', '--force');
     // Its layer goes on on it, name or not.
     await ctl('stop', verbs.name);
     await ctl('image', 'gc');

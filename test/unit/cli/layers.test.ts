@@ -21,6 +21,15 @@ const answers: Partial<Record<AdminRequest['verb'], unknown>> = {
   'snapshot.create': { user: 'ada', snapshot, pausedMs: 1234 },
   'snapshot.ls': { user: 'ada', snapshots: [snapshot] },
   'snapshot.rm': { user: 'ada', name: 'good' },
+  'upgrade.plan': {
+    users: [
+      {
+        ...{ user: 'ada', uid: 1000, image: 'lab/base:1', from: 'sha256:00', to: 'sha256:11', before: null },
+        ...{ upgraded: true, running: true, why: null },
+        shadowed: { count: 30, examples: ['/etc/x\u009b'], packages: true },
+      },
+    ],
+  },
   upgrade: {
     user: 'ada',
     image: 'lab/base:1',
@@ -120,10 +129,41 @@ it('commit says what the image does not have', async () => {
   ]);
 });
 
-it('upgrade says from when on', async () => {
-  expect((await ask(['upgrade', 'ada'])).stdout).toBe(
-    'ada gets lab/base:1 11, after 00, when the sandbox next starts\n',
-  );
+describe('upgrade', () => {
+  const done = 'ada gets lab/base:1 11, after 00, when the sandbox next starts\n';
+
+  it('says from when on', async () => {
+    expect((await ask(['upgrade', 'ada'])).stdout).toBe(done);
+  });
+
+  it('shows at a terminal what it comes to, and asks', async () => {
+    for (const [typed, verbs] of [
+      ['n\n', ['upgrade.plan']],
+      ['y\n', ['upgrade.plan', 'upgrade']],
+    ] as const) {
+      const { stderr, requests } = await ask(['upgrade', 'ada'], { columns: 80 }, typed);
+      expect(stderr).toContain(
+        'ada keeps 30 files that hide newer ones of the image:\n    /etc/x\ufffd\n    and 29 more\n',
+      );
+      expect(requests.map(({ verb }) => verb)).toEqual(verbs);
+    }
+  });
+
+  it.each([
+    [[]],
+    [['ada', '--all']],
+    [['--all', '--group', 'staff']],
+    [['--all']], // without a terminal
+    [['--image', 'lab/base:1', '--rollback', '--yes']], // nobody has one to go back to
+  ])('does nothing for %j', async (args) => {
+    const { requests } = await ask(['upgrade', ...args]);
+    expect(requests.filter(({ verb }) => verb !== 'upgrade.plan')).toEqual([]);
+  });
+
+  it('does it for all who are meant', async () => {
+    const { stdout, status } = await ask(['upgrade', '--all', '--yes']);
+    expect([status, stdout]).toEqual([0, done]);
+  });
 });
 
 it('a failure of the login path ends with a status of sysexits', async () => {

@@ -114,7 +114,7 @@ describe('refused with its place', () => {
     ['image = host\n', '1:1: error: "image" stands before the first section'],
     ['[defaults]\nimage\n', '2:1: error: this line is neither'],
     ['[defaults]\n= host\n', '2:1: error: a setting without a name'],
-    ['[defaults]\non_image_change = rest\n', 'is none of: keep, reset; did you mean reset?'],
+    ['[defaults]\non_image_change = rest\n', 'is none of: keep, reset, upgrade; did you mean reset?'],
     ['[images]\nimage = host\n', '2:1: error: no such key: image'],
     ['[images]\nmax_entry = 5\n', '2:1: error: no such key: max_entry (did you mean max_entries?)'],
     ['[images]\nmax_entries = 0\n', '2:15: error: max_entries: "0" is too little: at least 1'],
