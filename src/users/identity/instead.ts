@@ -15,6 +15,12 @@ const reasons: Readonly<Record<string, string>> = {
       'your groups are those of your account on the host; nobody in this sandbox can get others. Ask the administrator of this host.',
     ]),
   ),
+  ...Object.fromEntries(
+    ['crontab', 'at', 'atq', 'atrm', 'batch'].map((name) => [
+      name,
+      'nothing starts programs at a given time for this sandbox, which ends when it is left. What has to run by itself, ask the administrator of this host for.',
+    ]),
+  ),
   passwd:
     'your password belongs to your account on the host, which cannot be changed from this sandbox. Ask the administrator of this host.',
   chsh: 'your login shell belongs to your account on the host, which cannot be changed from this sandbox. Which shell starts in here, the administrator of this host says.',
