@@ -170,6 +170,8 @@ describe.skipIf(lacks('busybox'))('the memory that a verb takes', () => {
       for (const name of ['wide', 'wider', 'made', 'boot']) await ok('image', 'rm', `lab/${name}:1`);
     },
     'image gc': async () => await ok('image', 'gc'),
+    'audit ls': async () => await taken('audit', 'ls', '--user', hugeName),
+    'audit verify': async () => await taken('audit', 'verify', '--folder', path('state/audit')),
     operations: async () => await ok('operations'),
     cancel: async () => await refused('cancel', hugeName),
     'policy check': async () => await ok('policy', 'check', await longPolicy(path('long.ini'))),
