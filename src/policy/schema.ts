@@ -85,7 +85,7 @@ const ownKeys = {
     values: 'a duration of up to 10m',
     applies: 'session',
     user: 'most',
-    doc: 'Time between SIGHUP and SIGKILL for the processes of a session whose connection is gone.',
+    doc: 'Time between SIGHUP and SIGKILL for the program of a session whose connection is gone, and with background = kill for what it leaves behind.',
     example: '30s',
   },
   stop_grace: {

@@ -136,16 +136,26 @@ static pid_t leader_of(const struct supervisor *supervisor, const struct session
     return session->started ? supervisor->shared->slots[session - supervisor->sessions].pid : 0;
 }
 
+// Whom the end of a connection is for. A terminal's hang-up reaches the group, as it does anywhere. Without
+// one nobody but the leader hears of it where the background is kept: sshd alone would tell nobody, and an
+// editor's server has been started in this group, by a program that undoes nohup(1) (Node does).
+static bool signal_ended(const struct supervisor *supervisor, const struct session *session, int number) {
+    pid_t leader = leader_of(supervisor, session);
+    if (leader <= 1)
+        return false;
+    bool group = supervisor->spec.kill_background || session->pts_number >= 0;
+    return (group && kill(-leader, number) == 0) || kill(leader, number) == 0;
+}
+
 // The session's process may not have been forked yet, or may not lead its group yet: then it is told a
 // little later.
 static void hang_up(struct supervisor *supervisor, struct session *session) {
-    pid_t leader = leader_of(supervisor, session);
     if (session->cause == CAUSE_NONE && supervisor->state == STATE_RUNNING)
         session->cause = CAUSE_HUNG_UP;
     closing_end(&session->connection, supervisor->spec.uid);
     close_fd_at(&session->pts);
-    session->hung_up = leader > 1 && (kill(-leader, SIGHUP) == 0 || kill(leader, SIGHUP) == 0);
-    group_signal(leader, SIGCONT); // a stopped process hears nothing until it goes on
+    session->hung_up = signal_ended(supervisor, session, SIGHUP);
+    (void)signal_ended(supervisor, session, SIGCONT); // a stopped process hears nothing until it goes on
     uint64_t wait_ms = session->hung_up ? supervisor->spec.hangup_grace_ms : RETRY_MS;
     session->kill_at_ns = monotonic_ns() + wait_ms * 1000000u;
 }
@@ -212,7 +222,9 @@ bool session_exited(struct supervisor *supervisor, pid_t pid, int wait_code, int
         end_background(supervisor, pid, SIGHUP);
         session->kill_at_ns = monotonic_ns() + supervisor->spec.hangup_grace_ms * 1000000u;
     }
-    if (session->kill_at_ns != NEVER && supervisor->state == STATE_RUNNING)
+    // Where the background is kept, so is what the hang-up has left of the leader's group (nohup).
+    if (supervisor->spec.kill_background && session->kill_at_ns != NEVER &&
+        supervisor->state == STATE_RUNNING)
         return false;
     session_release(supervisor, session);
     return true;
@@ -227,7 +239,7 @@ void session_deadline(struct supervisor *supervisor, struct session *session) {
     session->kill_at_ns = NEVER;
     if (supervisor->spec.kill_background)
         end_background(supervisor, leader, SIGKILL);
-    group_signal(leader, SIGKILL);
+    (void)signal_ended(supervisor, session, SIGKILL);
     if (!session->ended) { // not forked yet, not a group's leader yet, or about to be seen to exit
         if (leader > 1)
             (void)kill(leader, SIGKILL); // our own child, not reaped: the number is its

@@ -60,3 +60,13 @@ export async function forwarding(login: Login, options: readonly string[]): Prom
   );
   return running;
 }
+
+export const monitors = ' \\[priv\\]';
+export const childrenOfSshd = '(@|$)';
+
+/** Processes of sshd's for this user. Before 9.8, they are called as the PAM service, which is a test's own. */
+export async function processesOfSshd(login: Login, which = '\\b'): Promise<number[]> {
+  const pattern = `^(sshd[^/]*|dockersh-test-[-0-9]+): ${login.user.name}${which}`;
+  const found = await run('pgrep', ['-f', pattern], {});
+  return found.stdout.toString().split('\n').filter(Boolean).map(Number);
+}
