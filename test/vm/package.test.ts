@@ -62,6 +62,44 @@ describe.each(suites)('on Debian %s', (suite) => {
     for (const user of users.slice(1)) await guest.enterOk(`usermod --shell /usr/bin/dockersh ${user}`);
   });
 
+  it('the host’s books of logins say of a user in a sandbox what they say of others', async () => {
+    const names = ['ada', 'frank']; // who has a shell of the host's
+    await guest.addUsers('frank');
+    const terminals = names.map((name) => guest.startSsh(name, 'tty; exec cat', '-tt'));
+    for (const terminal of terminals) await terminal.waitForOutput('/dev/pts/');
+    // Names apart, and what counts up.
+    const about = async (command: string): Promise<string[]> => {
+      const lines = (await guest.enterOk(command)).split('\n');
+      return names.map((name) =>
+        lines
+          .filter((line) => line.includes(name))
+          .map((line) => line.replaceAll(name, 'NAME').replaceAll(/\d+/g, 'N').replaceAll(/ +/g, ' ').trim())
+          .sort()
+          .join('\n'),
+      );
+    };
+    const sessions = async (): Promise<string[]> => await about('loginctl --no-legend list-sessions');
+    const [ada, frank] = await sessions();
+    expect(frank).toContain('NAME');
+    expect(ada).toBe(frank);
+    for (const command of ['who', "w -h | awk '{ print $1, $2, $3 }'"]) {
+      const [inSandbox, onHost] = await about(command);
+      expect(onHost).toMatch(/NAME pts\/N/);
+      expect(inSandbox).toBe(onHost);
+    }
+    for (const terminal of terminals) await terminal[Symbol.asyncDispose]();
+    await waitUntil(async () => (await sessions()).join('') === '', 'the sessions to be gone', 60_000);
+    expect((await about('who')).join('')).toBe('');
+    if (suite === 'bookworm') {
+      const ended = async () =>
+        (await about('last -w')).map((lines) => lines.match(/^NAME pts.*\(N:N\)$/gm)?.[0]);
+      await waitUntil(async () => (await ended()).every((line) => line !== undefined), 'the ends');
+      const [inSandbox, onHost] = await ended();
+      expect(inSandbox).toBe(onHost);
+    }
+    await guest.enterOk('userdel -r frank 2>&1');
+  }, 120_000);
+
   it('is a proper service: enabled, ready, listed among the shells, with units that systemd finds nothing wrong with', async () => {
     const units = 'dockershd.service dockershd.socket dockershd-admin.socket';
     expect(await guest.enterOk(`systemctl is-enabled ${units}`)).toBe('enabled\nenabled\nenabled\n');
@@ -216,6 +254,25 @@ describe.each(suites)('on Debian %s', (suite) => {
     await guest.write('/etc/dockersh/conf.d/test.ini', withoutLimits);
     expect(await links('bob')).toBe('lo\n');
   });
+
+  it('a version of sshd’s PAM service that replaces ours has the lines put back, once', async () => {
+    const upgrade = async (version: number, how: string): Promise<string> =>
+      await guest.enterOk(`cd $(mktemp -d); mkdir -p p/DEBIAN p/etc/pam.d
+        printf 'Package: other-sshd\\nVersion: ${version}\\nArchitecture: all\\nMaintainer: x <x@x.org>\\nReplaces: openssh-server\\nDescription: x\\n' >p/DEBIAN/control
+        echo /etc/pam.d/sshd >p/DEBIAN/conffiles
+        { grep -v pam_dockersh /etc/pam.d/sshd; echo '# version ${version}'; } >p/etc/pam.d/sshd
+        dpkg-deb --build p p.deb; dpkg --install --force-conf${how} p.deb 2>&1`);
+    await upgrade(1, 'old');
+    expect(await guest.enterOk('grep -c pam_dockersh.so /etc/pam.d/sshd')).toBe('2\n');
+    expect(await upgrade(2, 'new')).toContain('putting the lines of pam_dockersh.so back');
+    expect(await guest.enterOk('grep -c "pam_dockersh.so\\|version 2" /etc/pam.d/sshd')).toBe('3\n');
+    // Where the administrator has taken them out, they stay away.
+    await guest.enterOk('dockershctl sshd-module --remove');
+    await upgrade(3, 'new');
+    expect(await guest.enterOk('grep -c pam_dockersh.so /etc/pam.d/sshd || :')).toBe('0\n');
+    await guest.enterOk('dockershctl sshd-module --install; dpkg --remove other-sshd');
+    expect(await guest.sshOk('ada', 'id -un')).toBe('ada\n');
+  }, 180_000);
 
   it('a reload names the mistakes of a policy, and nobody notices it', async () => {
     await using session = guest.startSsh('bob', 'exec cat');
