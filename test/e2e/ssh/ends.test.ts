@@ -9,7 +9,15 @@ import { control } from '../../fixtures/machine.ts';
 import { describeFinished, Running, run, waitUntil } from '../../fixtures/process.ts';
 import { supervisorOf } from '../../fixtures/supervisor.ts';
 import { useWorld } from '../../fixtures/world.ts';
-import { askOutside, clientFolder, forwarding, listenOutside } from './peers.ts';
+import {
+  askOutside,
+  childrenOfSshd,
+  clientFolder,
+  forwarding,
+  listenOutside,
+  monitors,
+  processesOfSshd,
+} from './peers.ts';
 
 const defaults = { image: 'host', linger: '5m', stop_grace: '1s', disk: '64M', disk_backend: 'image' };
 const world = useWorld({ module: true, modes: ['shell'], policy: { defaults } });
@@ -52,9 +60,6 @@ async function goLive(login: Login): Promise<Live> {
   };
 }
 
-const processesOfSshd = async (login: Login): Promise<string> =>
-  (await run('pgrep', ['-af', `^sshd[^/]*: ${login.user.name}\\b`], {})).stdout.toString();
-
 const loopDevices = async (login: Login): Promise<string[]> => {
   const image = join(world().host.stateFolder, `users/${login.user.uid}/disk.img`);
   const all = await run('losetup', ['-j', image], {});
@@ -67,7 +72,7 @@ const loopDevices = async (login: Login): Promise<string[]> => {
 async function expectAllEnded(login: Login, live: Live): Promise<void> {
   await waitUntil(() => live.clients.every(({ exited }) => exited), 'the clients to end', 20_000);
   await waitUntil(
-    async () => (await processesOfSshd(login)) === '',
+    async () => (await processesOfSshd(login)).length === 0,
     'sshd to end',
     20_000,
     () => world().report(),
@@ -156,18 +161,23 @@ describe.skipIf(control)('with live connections', () => {
     expect(live.clients.map(({ exited }) => exited)).toEqual([false, false, false, false]);
   });
 
+  const killAll = async (which?: string): Promise<void> => {
+    const found = await processesOfSshd(login(), which);
+    expect(found.length).toBeGreaterThan(0);
+    for (const pid of found) process.kill(pid, 'SIGKILL');
+  };
   const cuts: Record<string, (live: Live) => Promise<void>> = {
     'clients that are killed': async (live) => {
       for (const one of live.clients) one.kill('SIGKILL');
     },
     'sshd’s monitors that are killed': async () => {
-      await run('pkill', ['-KILL', '-f', `^sshd[^/]*: ${login().user.name} \\[priv\\]`], {});
+      await killAll(monitors);
     },
     'sshd’s children that are killed': async () => {
-      await run('pkill', ['-KILL', '-u', login().user.name, '-f', `^sshd[^/]*: ${login().user.name}`], {});
+      await killAll(childrenOfSshd);
     },
     'all of sshd’s that is killed': async () => {
-      await run('pkill', ['-KILL', '-f', `^sshd[^/]*: ${login().user.name}\\b`], {});
+      await killAll();
     },
   };
 
@@ -188,7 +198,7 @@ describe.skipIf(control)('with live connections', () => {
       20_000,
     );
     // Its monitors have more to close than our module.
-    await waitUntil(async () => (await processesOfSshd(login())) === '', 'sshd to end', 20_000);
+    await waitUntil(async () => (await processesOfSshd(login())).length === 0, 'sshd to end', 20_000);
     const init = (await host.sandboxOf(login().user))?.initPid;
     expect(supervisorOf(init).spawner).toBeGreaterThan(0);
     await host.ctlOk('stop', login().user.name);
@@ -223,7 +233,7 @@ describe.skipIf(control)('with live connections', () => {
       options: ['-tt', '-A', '-o', `IdentityAgent=${agent}`, '-R/tmp/traced.sock:/nothing'],
     });
     expect(result.stdout.toString(), describeFinished(result)).toContain('/dev/pts/');
-    await waitUntil(async () => (await processesOfSshd(login())) === '', 'sshd to end');
+    await waitUntil(async () => (await processesOfSshd(login())).length === 0, 'sshd to end');
     strace.kill('SIGINT');
     await strace.finished();
     const paths = monitorPaths(readFileSync(trace, 'utf8'));
