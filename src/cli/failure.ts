@@ -22,6 +22,7 @@ export class CliFailure extends Error {
 const exitCodes: Partial<Record<string, number>> = {
   E_IMAGE_MISSING: sysexits.noInput,
   E_IMAGE_BROKEN: sysexits.dataErr,
+  E_IMAGE_UNTRUSTED: sysexits.noPerm,
   E_NO_POLICY: sysexits.noInput,
   E_OWNER: sysexits.dataErr,
   E_DAEMON_DOWN: sysexits.unavailable,

@@ -12,6 +12,7 @@ import { UserStore } from '../users/store.ts';
 import type { DaemonOptions } from './options.ts';
 import { archiveLimitsOf } from './policy/policy-limits.ts';
 import type { PolicyStore } from './policy/policy-store.ts';
+import { trustRules } from './policy/trust-rules.ts';
 
 export interface Storage {
   readonly reserve: Reserve;
@@ -47,6 +48,10 @@ export async function openStorage({
       bases: async () => await bases.all(),
       limits: archiveLimitsOf(policy),
       defaultRegistry: () => policy.images.registry,
+      trust: {
+        rules: () => trustRules(policy.images),
+        keysFolder: path.join(path.dirname(options.config), 'keys'),
+      },
       admit: (name, env) => requireUsable(name, imageEnvironment(env)),
       reserve,
       log,

@@ -18,6 +18,7 @@ import type { Readable } from 'node:stream';
 import type { z } from 'zod';
 import type { Digest } from './digest.ts';
 import type { Descriptor } from './oci.ts';
+import type { Origin } from './trust/record.ts';
 
 /**
  * Opens a blob for reading from byte `offset` on. Called again, with what has arrived by then, when the
@@ -43,6 +44,8 @@ export interface AddOptions {
 export type LayerCompression = 'gzip' | 'zstd' | 'none';
 
 export interface ContentStore {
+  /** Whether the policy wants images to be signed. */
+  readonly wantsSignatures: boolean;
   begin(): Promise<Transaction>;
 }
 
@@ -85,7 +88,10 @@ export interface Transaction extends AsyncDisposable {
   ): Promise<Descriptor>;
   /**
    * Makes `name` (NAME or NAME:TAG) mean this manifest, atomically. Throws E_IMAGE_BROKEN where something
-   * that it refers to is missing or does not belong to it.
+   * that it refers to is missing or does not belong to it, E_IMAGE_UNTRUSTED as admit() does. `news`: what has come to be
+   * known of where the image is from.
    */
-  tag(name: string, manifest: Descriptor): Promise<void>;
+  tag(name: string, manifest: Descriptor, news?: Origin): Promise<void>;
+  /** Throws E_IMAGE_UNTRUSTED where the policy does not trust the image enough to have this name. */
+  admit(name: string, digest: Digest, news: Origin): Promise<void>;
 }

@@ -91,6 +91,11 @@ export const errorCatalogue = {
     `${askAdmin} to import the image again.`,
     'Run "dockershctl image verify" to see what is damaged, and pull or import the image again.',
   ),
+  E_IMAGE_UNTRUSTED: login(
+    'the image of this sandbox is not one that this host trusts',
+    `${askAdmin} to have the image signed, or to give this account another one.`,
+    'Pull the image again once it is signed with a key that "images_trusted" names for it (docs/images.md, "Only what is trusted runs").',
+  ),
   E_DISK_FULL: login(
     'the disk is full',
     'Delete files that you no longer need, or ask the administrator of this host for more space.',

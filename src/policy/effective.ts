@@ -114,6 +114,9 @@ const imagesFields = {
   proxy: 'proxy',
   /** What is reached without it. */
   noProxy: 'no_proxy',
+  /** Empty: everything is trusted. */
+  imagesTrusted: 'images_trusted',
+  unsignedLocal: 'unsigned_local',
   maxEntries: 'max_entries',
   maxBytes: 'max_bytes',
 } as const satisfies Record<string, keyof ImagesSection>;

@@ -20,6 +20,13 @@ export type AdminImage = z.infer<typeof adminImage>;
 /** `sizeBytes`: of the uncompressed layers. */
 const storedImage = z.strictObject({ name: imageName, digest, sizeBytes: bytes, files: count });
 
+/** As [images] has them. */
+const trustRules = z.strictObject({
+  imagesTrusted: z.array(z.strictObject({ glob: z.string(), keys: z.array(z.string()) })).max(1000),
+  unsignedLocal: z.enum(['yes', 'no']),
+  registry: z.string(),
+});
+
 /** One step in the making of an image. */
 const adminHistoryEntry = z.strictObject({
   /** Of the layer that this step made; null for a step of the configuration alone. */
@@ -176,6 +183,15 @@ export const imageVerbs = {
   'image.tag': {
     params: z.strictObject({ source: imageName, target: imageName }),
     result: z.strictObject({ name: imageName, digest }),
+  },
+  /** Which of these names' images the policy would not let run; names that nothing has are passed over. */
+  'image.untrusted': {
+    params: z.strictObject({
+      names: z.array(imageName).max(1000),
+      /** Others than those in force: of a policy that is not in place yet. */
+      rules: trustRules.optional(),
+    }),
+    result: z.strictObject({ untrusted: z.array(z.strictObject({ name: imageName, why: z.string() })) }),
   },
   'image.rm': {
     /** `force`: also where the policy names it, or a sandbox runs on it. */

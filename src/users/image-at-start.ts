@@ -29,14 +29,18 @@ export interface ImageChoice {
 
 /**
  * The user's own image for a sandbox that is about to start, with what the layer is made on written down. Call while
- * the sandbox is stopped and nobody else is at the layer. Throws E_IMAGE_MISSING, E_IMAGE_BROKEN.
+ * the sandbox is stopped and nobody else is at the layer. Throws E_IMAGE_MISSING, E_IMAGE_BROKEN,
+ * E_IMAGE_UNTRUSTED.
  */
 export async function ownImageAtStart(choice: ImageChoice): Promise<ResolvedImage> {
   const { images, folder, policy } = choice;
   const base = await readLayerBase(folder);
   const current = await images.resolve(policy.image);
   if (base === undefined) return await takeUp(choice, base, current);
-  if (base.digest === current?.digest) return current;
+  if (current !== undefined && base.digest === current.digest) {
+    await images.requireTrusted(policy.image, current.digest);
+    return current;
+  }
   if (base.image !== policy.image || isVirtual(base.digest)) return await follow(choice, base, current);
   const kept = await images.resolve(`image@${base.digest}`);
   // Its content is still the same, or nothing is left of what it was made on.
@@ -44,8 +48,10 @@ export async function ownImageAtStart(choice: ImageChoice): Promise<ResolvedImag
   if (current !== undefined && !(await images.hasMoved(policy.image, base.digest))) {
     return await takeUp(choice, base, current, { ...base, digest: current.digest });
   }
-  if (current === undefined || policy.onImageChange === 'keep' || base.refused === current.digest)
+  if (current === undefined || policy.onImageChange === 'keep' || base.refused === current.digest) {
+    await images.requireTrusted(policy.image, kept.digest);
     return { ...kept, name: policy.image };
+  }
   return await follow(choice, base, current);
 }
 
@@ -65,6 +71,7 @@ async function follow(
       log.info({ folder, image: policy.image, digest, before: base.digest }, 'layer put on another image');
     return taken;
   }
+  await images.requireTrusted(policy.image, current.digest); // before the user loses anything by it
   const name = snapshotNameNow('before-reset');
   await remember(current.digest);
   const save = { name, message: `before ${policy.image} was changed` };
@@ -78,12 +85,13 @@ async function follow(
 
 /** Puts the layer on `current`. `next`: what is written of that. */
 async function takeUp(
-  { folder, policy, remember }: ImageChoice,
+  { images, folder, policy, remember }: ImageChoice,
   base: LayerBase | undefined,
   current: ResolvedImage | undefined,
   next?: LayerBase,
 ): Promise<ResolvedImage> {
   if (current === undefined) throw missing(policy.image);
+  await images.requireTrusted(policy.image, current.digest);
   if (base?.digest !== current.digest || base.image !== policy.image) {
     await remember(current.digest);
     await mkdir(layerFolder(folder), { recursive: true, mode: 0o700 });

@@ -29,7 +29,7 @@ export interface RescueChoice {
   readonly outside: AbsolutePath;
   /** The rescue image that the policy names. */
   readonly rescue: string | null;
-  /** The user's own image. Throws E_IMAGE_MISSING, E_IMAGE_BROKEN. */
+  /** The user's own image. Throws E_IMAGE_MISSING, E_IMAGE_BROKEN, E_IMAGE_UNTRUSTED. */
   readonly own: () => Promise<ResolvedImage>;
 }
 
@@ -47,7 +47,7 @@ export async function imageOrRescue(choice: RescueChoice): Promise<ImageAtStart>
     if (image === undefined) throw error;
     log.error(
       { uid: user.uid, user: user.name, rescue, err: error },
-      'the image is missing or damaged: starting from the rescue image',
+      'the image is missing, damaged or not trusted: starting from the rescue image',
     );
     return { image, layer: 'rescue', notice: noticeOf(`is ${faultOf(error)}`) };
   }
@@ -63,16 +63,22 @@ function noticeOf(what: string): string {
 }
 
 function faultOf(error: unknown): string {
-  return error instanceof DockershError && error.code === 'E_IMAGE_BROKEN' ? 'damaged' : 'not on this host';
+  const code = error instanceof DockershError ? error.code : undefined;
+  if (code === 'E_IMAGE_UNTRUSTED') return 'not trusted on this host';
+  return code === 'E_IMAGE_BROKEN' ? 'damaged' : 'not on this host';
 }
 
 function isImageFailure(error: unknown): boolean {
-  return error instanceof DockershError && ['E_IMAGE_MISSING', 'E_IMAGE_BROKEN'].includes(error.code);
+  return (
+    error instanceof DockershError &&
+    ['E_IMAGE_MISSING', 'E_IMAGE_BROKEN', 'E_IMAGE_UNTRUSTED'].includes(error.code)
+  );
 }
 
 async function rescueImage({ images }: RescueChoice, name: string): Promise<ResolvedImage> {
   const image = await images.resolve(name);
   if (image === undefined) throw missing(name);
+  await images.requireTrusted(name, image.digest);
   return image;
 }
 

@@ -116,6 +116,16 @@ export class Context {
     return state;
   }
 
+  /** Undefined: the policy in force lets it run, or the daemon does not say. */
+  async whyUntrusted(name: string): Promise<string | undefined> {
+    try {
+      return (await this.cli.call('image.untrusted', { names: [name] })).untrusted[0]?.why;
+    } catch (error) {
+      if (error instanceof CliFailure || error instanceof DockershError) return undefined;
+      throw error;
+    }
+  }
+
   async #askForImage(name: string): Promise<ImageState> {
     if (name === hostImageName) return 'there';
     try {

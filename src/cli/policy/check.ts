@@ -15,8 +15,9 @@ import type { AdminResult } from '../../protocol/admin.ts';
 import type { Console } from '../console.ts';
 import { readAccounts } from '../host/subjects.ts';
 import { warnOfFault } from './fault.ts';
-import { type MissingImages, missingImages } from './missing-images.ts';
+import { missingImages } from './missing-images.ts';
 import { profileProblems } from './profiles.ts';
+import { untrustedImages } from './untrusted.ts';
 
 /** For a daemon that may be stuck. */
 const mostWaitMs = 2000;
@@ -48,7 +49,11 @@ export function addPolicyCheck(
       const cli = console();
       const daemon = await daemonOf(cli);
       if (daemon?.config === resolve(file)) warnOfFault(cli, daemon.policyFault);
-      const report = await check(file, against, daemon ?? usual, await missingImages(cli, daemon));
+      const unfit = async (policy: Policy) => [
+        ...(await (await missingImages(cli, daemon))(policy)),
+        ...(daemon === undefined ? [] : await untrustedImages(cli, policy)),
+      ];
+      const report = await check(file, against, daemon ?? usual, unfit);
       cli.show(report, () => [...textOf(report)].map((line) => `${printable(line)}\n`).join(''));
       const fault = report.problems.find(({ severity }) => severity === 'error');
       if (fault !== undefined) setStatus(errorCatalogue[fault.code ?? 'E_POLICY_INVALID'].exitCode);
@@ -77,7 +82,7 @@ async function check(
   file: string,
   against: string | undefined,
   daemon: Daemon,
-  imagesMissing: MissingImages,
+  unfitImages: (policy: Policy) => Promise<Problem[]>,
 ): Promise<Report> {
   const { policy, problems } = await load(file, daemon);
   if (policy === undefined) return { file, valid: false, problems };
@@ -87,7 +92,7 @@ async function check(
   const unused = complete ? unusedSections(policy, users, groups) : [];
   const profiles = await profileProblems(policy);
   const networks = networkProblems(policy, users.values(), complete);
-  const all = [...problems, ...unused, ...networks, ...profiles, ...(await imagesMissing(policy))];
+  const all = [...problems, ...unused, ...networks, ...profiles, ...(await unfitImages(policy))];
   const valid = !all.some(({ severity }) => severity === 'error');
   if (!valid || old === undefined) return { file, valid, problems: all };
   if (old.policy === undefined) return { file, valid: false, problems: [...old.problems, ...all] };

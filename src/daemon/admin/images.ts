@@ -5,8 +5,12 @@ import { fitsPlatform, parsePlatform } from '../../images/platform.ts';
 import type { PartialRegistryOptions } from '../../images/registry/options.ts';
 import { pullImage } from '../../images/registry/pull.ts';
 import { pushImage } from '../../images/registry/push.ts';
-import type { AdminProgress, AdminUse } from '../../protocol/admin.ts';
+import type { ImageStore } from '../../images/store/image-store.ts';
+import type { TrustRules } from '../../images/trust/rules.ts';
+import { DockershError } from '../../lib/errors.ts';
+import type { AdminProgress, AdminResult, AdminUse } from '../../protocol/admin.ts';
 import type { imageVerbs } from '../../protocol/admin-images.ts';
+import { trustRules } from '../policy/trust-rules.ts';
 import { writeExport } from './export-file.ts';
 import type { AdminParts, Handlers } from './parts.ts';
 import { transferProgress } from './transfer-progress.ts';
@@ -33,6 +37,7 @@ export function imageHandlers(parts: AdminParts): Handlers<keyof typeof imageVer
     'image.history': async ({ name }) => ({ name, history: await images.history(name) }),
     'image.inspect': async ({ name }) => mutable(await images.inspect(name)),
     'image.tag': async ({ source, target }) => await images.tag(source, target),
+    'image.untrusted': async ({ names, rules }) => await untrusted(images, names, rules && trustRules(rules)),
     'image.rm': async ({ name, force }) => {
       if (force !== true) await requireUnused(parts, name);
       return await images.remove(name);
@@ -88,6 +93,25 @@ function registryOf(
       tell({ step: `Warning: ${failure.message}` });
     },
   };
+}
+
+async function untrusted(
+  images: ImageStore,
+  names: readonly string[],
+  rules: TrustRules | undefined,
+): Promise<AdminResult<'image.untrusted'>> {
+  const refused: { name: string; why: string }[] = [];
+  for (const name of names) {
+    try {
+      const image = await images.resolve(name);
+      if (image !== undefined) await images.requireTrusted(name, image.digest, rules);
+    } catch (error) {
+      if (!(error instanceof DockershError)) throw error;
+      // What is damaged is told elsewhere.
+      if (error.code === 'E_IMAGE_UNTRUSTED') refused.push({ name, why: error.why ?? error.message });
+    }
+  }
+  return { untrusted: refused };
 }
 
 async function useOf({ images, layers, users, store }: AdminParts, signal: AbortSignal): Promise<AdminUse> {

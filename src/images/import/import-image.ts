@@ -6,6 +6,9 @@ import { writableKey } from '../reference.ts';
 import type { StoreContext } from '../store/context.ts';
 import { readStoredImage } from '../store/stored-image.ts';
 import { StoreTransaction } from '../store/transaction.ts';
+import { localOrigin, type Origin } from '../trust/record.ts';
+import type { Signature } from '../trust/signature.ts';
+import type { Bundle } from './bundle.ts';
 import type { BundleKind } from './bundle-kind.ts';
 import { detect, statOrRefuse } from './detect.ts';
 import { importDir } from './dir.ts';
@@ -15,6 +18,7 @@ import type { NamedImage } from './names.ts';
 import { importOci } from './oci-layout.ts';
 import type { ImportOptions, ImportResult } from './options.ts';
 import { describeRootfs, importFolder, importTar } from './rootfs.ts';
+import { layoutSignatures } from './signatures.ts';
 
 /** A folder or a tar of a root filesystem, whatever else it might be taken for. */
 export async function importRootfs(
@@ -30,7 +34,7 @@ export async function importRootfs(
     : await importTar(context, transaction.pins, path, stats.size, options);
   options.signal?.throwIfAborted();
   const manifest = await describeRootfs(context, transaction.pins, layer);
-  await transaction.tag(key, manifest);
+  await transaction.tag(key, manifest, localOrigin);
   const { size: sizeBytes, entries: files } = layer.info;
   return { name: key, digest: manifest.digest, sizeBytes, files };
 }
@@ -58,10 +62,22 @@ export async function importImage(
   const images = await importBundle(found.kind, parts, key, options);
   options.signal?.throwIfAborted();
   const results: ImportResult[] = [];
-  for (const { image, names } of images) {
-    for (const name of names) results.push(await tagged(context, transaction, writableKey(name), image));
+  const signatures = context.trust.isOn ? await signaturesOf(found.kind, bundle.bundle) : [];
+  for (const { image, names, listed } of images) {
+    const origin: Origin = {
+      local: true,
+      indexes: listed === undefined ? [] : [listed],
+      signatures: [...signatures],
+    };
+    for (const name of names)
+      results.push(await tagged(context, transaction, writableKey(name), image, origin));
   }
   return results;
+}
+
+/** Only a layout has a place for them. */
+async function signaturesOf(kind: BundleKind, bundle: Bundle): Promise<readonly Signature[]> {
+  return kind === 'oci' ? await layoutSignatures(bundle) : [];
 }
 
 function importBundle(
@@ -87,8 +103,9 @@ async function tagged(
   transaction: StoreTransaction,
   name: string,
   image: Descriptor,
+  origin: Origin,
 ): Promise<ImportResult> {
-  await transaction.tag(name, image);
+  await transaction.tag(name, image, origin);
   const { layers } = await readStoredImage(layout, image.digest);
   return {
     name,

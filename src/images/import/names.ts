@@ -1,11 +1,14 @@
 // Picks the images of an archive that are meant, and the names that they get. Pure.
 
 import { DockershError } from '../../lib/errors.ts';
+import type { Digest } from '../digest.ts';
 import { parseReference } from '../reference.ts';
 
 export interface NamedImage<Image> {
   readonly image: Image;
   readonly names: readonly string[];
+  /** The digest that it was listed by: an index, where it was taken from one. */
+  readonly listed?: Digest;
 }
 
 /**

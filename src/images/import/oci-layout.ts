@@ -61,7 +61,8 @@ export async function importOci(
   const chosen = chooseImage(bundle.path, byDigest(named), name);
   const images: NamedImage<Descriptor>[] = [];
   for (const { image, names } of chosen) {
-    images.push({ image: await importManifest(transaction, bundle, image, options), names });
+    const listed = image.digest;
+    images.push({ image: await importManifest(transaction, bundle, image, options), names, listed });
   }
   return images;
 }

@@ -20,6 +20,7 @@ import { writableKey } from '../reference.ts';
 import type { StoreContext } from '../store/context.ts';
 import type { Layout } from '../store/layout.ts';
 import { StoreTransaction } from '../store/transaction.ts';
+import { localOrigin } from '../trust/record.ts';
 import { type LeftOut, packedArchive } from './archive.ts';
 import { type LayerInfo, noteLayer, unpackLayer } from './layers.ts';
 import { type IdMapping, removeFolder } from './program.ts';
@@ -90,7 +91,7 @@ export async function commitLayer(
     });
   }
   options.signal?.throwIfAborted();
-  await transaction.tag(key, config);
+  await transaction.tag(key, config, localOrigin);
   return {
     name: key,
     digest,

@@ -5,6 +5,10 @@ export function blobPath(repository: string, kind: 'manifests' | 'blobs', refere
   return `/v2/${repository}/${kind}/${reference}`;
 }
 
+export function referrersPath(repository: string, digest: string): string {
+  return `/v2/${repository}/referrers/${digest}`;
+}
+
 export function uploadPath(repository: string, query: Readonly<Record<string, string>> = {}): string {
   const text = new URLSearchParams(query).toString();
   return `/v2/${repository}/blobs/uploads/${text === '' ? '' : `?${text}`}`;

@@ -10,6 +10,7 @@ import type { Digest } from '../digest.ts';
 import { type Descriptor, type ImageConfig, imageConfig, mayNotBeDistributed } from '../oci.ts';
 import { describePlatform, fitsPlatform, type Platform, thisPlatform } from '../platform.ts';
 import { withIndexDigests } from '../store/index-file.ts';
+import { type Origin, unknownOrigin } from '../trust/record.ts';
 import { pullScope } from './api.ts';
 import { blobSource, hasBlob } from './blobs.ts';
 import { RegistryClient } from './client.ts';
@@ -19,6 +20,7 @@ import { fetchImage, type RemoteImage } from './manifests.ts';
 import { type PartialRegistryOptions, type RegistryOptions, registryOptions } from './options.ts';
 import { ProgressMeter, type TransferProgress } from './progress.ts';
 import { describeRemoteName, parseRemoteName, type RemoteName, wanted } from './remote-name.ts';
+import { fetchSignatures } from './signatures.ts';
 
 export type { TransferProgress } from './progress.ts';
 
@@ -133,11 +135,8 @@ interface PullJob {
   readonly options: PullOptions;
 }
 
-async function pullFrom(
-  { store, name, remote, options }: PullJob,
-  source: RemoteName,
-  registry: RegistryOptions,
-): Promise<PullResult> {
+async function pullFrom(job: PullJob, source: RemoteName, registry: RegistryOptions): Promise<PullResult> {
+  const { store, name, remote, options } = job;
   const key = options.as ?? localName(name, remote);
   const platform = options.platform ?? thisPlatform();
   const meter = new ProgressMeter(options.onProgress);
@@ -146,6 +145,8 @@ async function pullFrom(
   await using transaction = await store.begin();
   const before = await transaction.find(key);
   const image = await fetchImage(client, source.repository, wanted(source), platform);
+  const origin = await originOf(job, client, source, image);
+  await transaction.admit(key, image.descriptor.digest, origin); // before anything large has come
   const transfer = { client, transaction, meter, repository: source.repository, options };
   const { shared, bytes } = await fetchContent(transfer, image);
   const manifest = await transaction.putBlob(image.bytes, image.descriptor.mediaType);
@@ -154,7 +155,7 @@ async function pullFrom(
   const native = fitsPlatform({ os: 'linux', ...platform });
   // What an index is called by means the image for this machine, whatever else of it is here.
   const known = native ? indexes : [];
-  await transaction.tag(key, withIndexDigests(manifest, known));
+  await transaction.tag(key, withIndexDigests(manifest, known), origin);
   return {
     name: key,
     digest: manifest.digest,
@@ -167,6 +168,19 @@ async function pullFrom(
     bytesReceived: bytes,
     unchanged: before?.digest === manifest.digest,
   };
+}
+
+/** With the signatures of the image, and of the index that the name means. */
+async function originOf(
+  { store }: PullJob,
+  client: RegistryClient,
+  source: RemoteName,
+  image: RemoteImage,
+): Promise<Origin> {
+  if (!store.wantsSignatures) return unknownOrigin;
+  const indexes = image.indexes.slice(0, 1).map(({ descriptor }) => descriptor.digest);
+  const digests = [...indexes, image.descriptor.digest];
+  return { local: false, indexes, signatures: await fetchSignatures(client, source.repository, digests) };
 }
 
 /** A digest alone is no name that can be moved; it gets a tag that says it, as in OCI's referrers. */

@@ -5,6 +5,7 @@
 //   layers/sha256/HEX/tree         a layer, unpacked once, in overlay's form; HEX is its diffID
 //   layers/sha256/HEX/layer.json   what it takes to describe it, and which blobs hold it
 //   chains/sha256/HEX              what layers say only together (chain.ts); HEX is the chainID
+//   origins/HEX.json               signatures and origin of the image with this manifest (trust/record.ts)
 //   host/FINGERPRINT               generations of the virtual image `host`
 //   tmp/                           what is not whole yet; emptied when the store is opened, but for
 //   tmp/partial-HEX                a blob that has not arrived whole: to be resumed, for a week
@@ -34,6 +35,7 @@ export interface Layout {
   readonly layers: string;
   readonly chains: string;
   readonly host: string;
+  readonly origins: string;
   readonly tmp: string;
   readonly lock: string;
   /** Of names that say none: two names that mean the same are one here. */
@@ -57,6 +59,7 @@ export function layoutAt(root: string, defaultRegistry = (): string => dockerHub
     layers,
     chains,
     host: path.join(root, 'host'),
+    origins: path.join(root, 'origins'),
     tmp: path.join(root, 'tmp'),
     lock: path.join(root, 'lock'),
     defaultRegistry,
@@ -70,7 +73,14 @@ export function layoutAt(root: string, defaultRegistry = (): string => dockerHub
 
 /** Makes what is missing. Call with the lock held. */
 export async function makeLayout(layout: Layout): Promise<void> {
-  for (const folder of [layout.blobs, layout.layers, layout.chains, layout.host, layout.tmp]) {
+  for (const folder of [
+    layout.blobs,
+    layout.layers,
+    layout.chains,
+    layout.host,
+    layout.origins,
+    layout.tmp,
+  ]) {
     await mkdir(folder, { recursive: true, mode: 0o700 });
   }
   await writeIfMissing(path.join(layout.root, 'oci-layout'), '{"imageLayoutVersion":"1.0.0"}\n');
@@ -84,7 +94,7 @@ export async function leftovers(layout: Layout): Promise<string[]> {
     .filter((name) => !name.startsWith(partialPrefix))
     .map((name) => path.join(layout.tmp, name));
   const layers = (await readdir(layout.layers)).map((name) => path.join(layout.layers, name));
-  for (const folder of [layout.root, layout.blobs, layout.host, ...layers]) {
+  for (const folder of [layout.root, layout.blobs, layout.host, layout.origins, ...layers]) {
     const names = await readdir(folder);
     found.push(...names.filter((name) => isAtomicTemporary(name)).map((name) => path.join(folder, name)));
   }

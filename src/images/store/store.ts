@@ -12,6 +12,8 @@ import { type CommitOptions, type CommitResult, commitLayer, type UpperSource } 
 import { diffLayer, type LayerChange } from '../layers/diff.ts';
 import type { IdMapping, LayerProgram } from '../layers/program.ts';
 import { parseReference, writableKey } from '../reference.ts';
+import type { TrustRules } from '../trust/rules.ts';
+import { Trust } from '../trust/trust.ts';
 import { collectGarbage, type Garbage } from '../upkeep/collect.ts';
 import {
   findImage,
@@ -60,10 +62,15 @@ export class Store implements ImageStore {
       flights: new Flights(),
       notes: new Serial(),
       admit: parts.options.admit ?? (() => undefined),
+      trust: new Trust(parts.layout, parts.options.trust),
       turn: (work) => this.#turns.take(work),
       change: async (work) => (await this.#change(work)).result,
     };
     this.#meter = new UsageMeter(this.#context);
+  }
+
+  get wantsSignatures(): boolean {
+    return this.#context.trust.isOn;
   }
 
   async begin(): Promise<Transaction> {
@@ -75,6 +82,10 @@ export class Store implements ImageStore {
     if (reference === undefined) return undefined;
     if (reference.kind === 'host') return this.#parts.host.resolve();
     return this.#resolver.resolve(name, reference);
+  }
+
+  async requireTrusted(name: string, digest: string, rules?: TrustRules): Promise<void> {
+    await this.#context.trust.require(name, digest, rules);
   }
 
   async importRootfs(name: string, path: string, options: ImportOptions = {}): Promise<ImportResult> {

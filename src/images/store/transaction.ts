@@ -13,6 +13,7 @@ import { findLayerInfo } from '../layers/layers.ts';
 import { openBlobFile, openLayerTar } from '../layers/tar.ts';
 import { type Descriptor, type ImageConfig, imageConfig, imageManifest } from '../oci.ts';
 import { parseReference, writableKey } from '../reference.ts';
+import { noteOrigin, type Origin, unknownOrigin } from '../trust/record.ts';
 import type { StoreContext } from './context.ts';
 import { manifestOf } from './find-manifest.ts';
 import { readIndex, withTag, writeIndex } from './index-file.ts';
@@ -117,13 +118,20 @@ export class StoreTransaction implements Transaction {
     return withBlobs(this.#context, this.pins, manifest, compression, options);
   }
 
-  async tag(name: string, manifest: Descriptor): Promise<void> {
+  async admit(name: string, digest: Digest, news: Origin): Promise<void> {
+    await this.#context.trust.admit(writableKey(name), digest, news);
+  }
+
+  async tag(name: string, manifest: Descriptor, news: Origin = unknownOrigin): Promise<void> {
     const { layout, program } = this.#context;
     const key = writableKey(name);
     await requireWhole(layout, manifest);
     // Here and not at the first login. Where it goes again before the name is written, the login makes it.
     const { config, rootfs } = await this.#configOf(manifest);
     this.#context.admit(key, config?.Env ?? []);
+    await this.#context.trust.admit(key, manifest.digest, news);
+    this.pins.blob(manifest.digest); // with it stays what is noted of it
+    await this.#context.notes.take(() => noteOrigin(layout, manifest.digest, news));
     await openChain(layout, program, rootfs.diff_ids);
     await this.#context.change(async () => {
       await writeIndex(layout, withTag(await readIndex(layout), key, manifest, layout.defaultRegistry()));

@@ -7,6 +7,8 @@ import type { ImportOptions, ImportResult } from '../import/options.ts';
 import type { CommitOptions, CommitResult, UpperSource } from '../layers/commit.ts';
 import type { LayerChange } from '../layers/diff.ts';
 import type { ArchiveLimits, IdMapping, LayerProgram } from '../layers/program.ts';
+import type { TrustRules } from '../trust/rules.ts';
+import type { TrustSettings } from '../trust/trust.ts';
 import type { HistoryEntry, InspectedImage } from '../upkeep/inspect.ts';
 import type { StoreUsage } from '../upkeep/usage.ts';
 import type { VerifyOptions, VerifyReport } from '../upkeep/verify.ts';
@@ -31,6 +33,8 @@ export interface ImageStoreOptions {
   /** What the policy has just now; docker.io without. */
   readonly defaultRegistry?: (() => string) | undefined;
   readonly admit?: Admit | undefined;
+  /** Without, everything is trusted. */
+  readonly trust?: TrustSettings | undefined;
   /** For taking names away where the disk is full. */
   readonly reserve?: Reserve | undefined;
   /** Hears of what went wrong without failing an operation (left-overs that could not be removed). */
@@ -65,6 +69,11 @@ export interface ImageStore extends AsyncDisposable, ContentStore {
    * throws E_IMAGE_BROKEN where there is one and something of it is missing or has changed.
    */
   resolve(name: string): Promise<ResolvedImage | undefined>;
+  /**
+   * Throws E_IMAGE_UNTRUSTED where the policy has no trust in the image of this digest (ResolvedImage.digest) by this name.
+   * `rules`: others than those in force.
+   */
+  requireTrusted(name: string, digest: string, rules?: TrustRules): Promise<void>;
   /**
    * Makes an image of one layer from a folder or a tar (plain, gzip, zstd), replacing what `name` meant.
    * `path` is absolute. Throws E_USAGE, E_NOT_FOUND, E_ARCHIVE_REFUSED (with the entry

@@ -17,6 +17,7 @@ import { imageConfig, imageManifest, refNameAnnotation } from '../oci.ts';
 import { readIndex } from '../store/index-file.ts';
 import { type Layout, stalePartials } from '../store/layout.ts';
 import type { Pins } from '../store/pins.ts';
+import { sweepOrigins } from '../trust/record.ts';
 
 export interface Marks {
   readonly blobs: Set<Digest>;
@@ -82,6 +83,7 @@ export async function collectGarbage(
     rmSync(layout.blob(digest));
     swept.blobs += 1;
   }
+  await sweepOrigins(layout, (digest) => marks.blobs.has(digest) || pins.hasBlob(digest));
   await sweepPartials(layout, pins);
   return swept;
 }

@@ -3,6 +3,7 @@
 import type { KeySpec } from '../section-schema.ts';
 import {
   count,
+  oneOf,
   proxyAddress,
   proxyExceptions,
   registryHost,
@@ -10,6 +11,7 @@ import {
   registryHosts,
   size,
 } from '../values/basic.ts';
+import { trustedImages } from '../values/images.ts';
 
 export const imageKeys = {
   registry: {
@@ -51,6 +53,22 @@ export const imageKeys = {
     applies: 'image',
     doc: 'What is reached without the proxy, besides what NO_PROXY says: a host and all hosts below it, ".domain" for those below alone, an address, or a network such as 10.0.0.0/8.',
     example: 'registry.lab.example 10.0.0.0/8',
+  },
+  images_trusted: {
+    type: trustedImages,
+    defaultText: 'none',
+    values: 'GLOB=KEY with blanks between, several keys with commas, or none',
+    applies: 'sandbox',
+    doc: 'Whose images may run: names or globs, each with the files of public keys, in /etc/dockersh/keys, one of which is to have signed them (cosign, ECDSA P-256). An image that no entry names is refused, by pulls and by starts. none: every image is trusted. docs/images.md, "Only what is trusted runs".',
+    example: 'registry.example/lab/*=lab.pem,lab-2027.pem docker.io/library/*=vendor.pem',
+  },
+  unsigned_local: {
+    type: oneOf('yes', 'no'),
+    defaultText: 'no',
+    values: 'yes or no',
+    applies: 'sandbox',
+    doc: 'With "images_trusted": whether the image "host", and what was imported, committed or bootstrapped on this host, may run without a signature. Not by a name that an entry of "images_trusted" has.',
+    example: 'yes',
   },
   max_entries: {
     type: count,

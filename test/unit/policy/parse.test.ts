@@ -54,6 +54,8 @@ describe('accepted', () => {
       proxy: 'environment',
       noProxy: [],
       maxEntries: 1_000_000,
+      imagesTrusted: [],
+      unsignedLocal: 'no',
       maxBytes: 2 * 1024 ** 3,
     });
   });
@@ -119,6 +121,11 @@ describe('refused with its place', () => {
     ['[images]\nmax_entry = 5\n', '2:1: error: no such key: max_entry (did you mean max_entries?)'],
     ['[images]\nmax_entries = 0\n', '2:15: error: max_entries: "0" is too little: at least 1'],
     ['[images]\nmax_bytes = none\n', 'is not a size'],
+    ['[images]\nimages_trusted = lab/*\n', 'is not GLOB=KEY'],
+    ['[images]\nimages_trusted = lab/*=../lab.pem\n', 'is no name of a file'],
+    ['[images]\nimages_trusted = lab/*=lab.pem host=lab.pem\n', 'is no image'],
+    ['[images]\nimages_trusted = lab/[*=lab.pem\n', 'is no image'],
+    ['[images]\nunsigned_local = perhaps\n', 'unsigned_local'],
     ['[images]\nregistry = https://a\n', 'is not the host of a registry'],
     ['[images]\nplain_http = a b/c\n', 'is not a list of registries'],
     ['[images]\nmirror = https://a\n', 'nor none'],

@@ -111,7 +111,14 @@ async function imageOf(subject: Subject, context: Context): Promise<Finding> {
     return critical('the policy gives the user no image', `Set "image" in [defaults] or [user:${name}].`);
   const { image } = policy;
   const state = await context.imageState(image);
-  if (state === 'there') return ok(`image ${image}`);
+  if (state === 'there') {
+    const why = await context.whyUntrusted(image);
+    if (why === undefined) return ok(`image ${image}`);
+    return critical(
+      `image ${image} would not start: ${why}`,
+      'Have it signed and pull it again, or change "images_trusted".',
+    );
+  }
   if (state === 'missing')
     return critical(`image ${image} is not there`, `dockershctl image pull ${shellOperand(image)}`);
   if (state === 'damaged') return critical(`image ${image} is damaged`, 'dockershctl image verify');

@@ -118,7 +118,18 @@ export class KillHost {
       'users',
     ]);
     expect((await readdir(store)).sort(), about).toEqual(
-      ['blobs', 'chains', 'host', 'host-boot-id', 'index.json', 'layers', 'lock', 'oci-layout', 'tmp'].sort(),
+      [
+        'blobs',
+        'chains',
+        'host',
+        'host-boot-id',
+        'index.json',
+        'layers',
+        'lock',
+        'oci-layout',
+        'origins',
+        'tmp',
+      ].sort(),
     );
     const half = (await readdir(join(store, 'tmp'))).filter((name) => !name.startsWith('partial-'));
     expect(half, about).toEqual([]);
