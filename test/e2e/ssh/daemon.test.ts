@@ -7,8 +7,11 @@ import type { Login } from '../../fixtures/login.ts';
 import { control } from '../../fixtures/machine.ts';
 import { checkout } from '../../fixtures/paths.ts';
 import { run, waitUntil } from '../../fixtures/process.ts';
+import { Ssh2Connection } from '../../fixtures/ssh/ssh2-client.ts';
 import { useWorld } from '../../fixtures/world.ts';
 
+/** As many as five users may have. */
+const many = 500;
 const world = useWorld({
   module: true,
   modes: ['shell'],
@@ -86,4 +89,32 @@ describe.skipIf(control)('a connection', () => {
       'all to end',
     );
   });
+
+  it(`is none of ${many} at once that is lost with its session, by real clients`, async () => {
+    const { host } = world();
+    const logins: Login[] = [];
+    for (let count = 0; count < 5; count += 1) logins.push(await world().addLogin('shell'));
+    await using opened = new AsyncDisposableStack();
+    const said = await Promise.all(
+      Array.from({ length: many }, async (_, number) => {
+        const { sshd, user } = logins[number % logins.length] ?? world().login('shell');
+        const { port, identity } = sshd;
+        const target = { port, identity, userName: user.name, readyTimeoutMs: 280_000 };
+        const connection = opened.use(await Ssh2Connection.open(target));
+        const session = await connection.start(`echo ${number}; cat`);
+        await session.waitForOutput('\n', 280_000);
+        return session.stdout;
+      }),
+    );
+    expect(said).toEqual(Array.from({ length: many }, (_, number) => `${number}\n`));
+    const sandboxes = await host.sandboxes();
+    expect(sandboxes.flatMap(({ connections }) => connections)).toHaveLength(many);
+    expect(sandboxes.flatMap(({ sessions }) => sessions)).toHaveLength(many);
+    await opened.disposeAsync();
+    await waitUntil(
+      async () => (await host.sandboxes()).every(({ connections }) => connections.length === 0),
+      'all to end',
+      60_000,
+    );
+  }, 600_000);
 });
