@@ -3,9 +3,12 @@
 // kernel's and the C library's headers cannot be included together.
 #pragma once
 
+#include <signal.h>
 #include <stdint.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/types.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define SYS_OPEN_TREE_CLONE 1u
@@ -82,6 +85,11 @@ static inline int sys_mount_setattr(int dirfd, const char *path, unsigned flags,
 
 static inline int sys_close_range(unsigned first, unsigned last, unsigned flags) {
     return (int)syscall(SYS_close_range, first, last, flags);
+}
+
+// The library's waitid(2) does not pass on what the kernel says of the process's use.
+static inline int sys_waitid(pid_t pid, siginfo_t *info, int options, struct rusage *use) {
+    return (int)syscall(SYS_waitid, P_PID, pid, info, options, use);
 }
 
 static inline int sys_pidfd_open(pid_t pid) {

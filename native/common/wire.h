@@ -178,6 +178,7 @@ enum wire_tag {
     TAG_CLIENT_FOLDER = 106,
     TAG_RUN = 107,
     TAG_CONNECTION_OPEN = 108,
+    TAG_USED = 109,
 };
 
 // Whether the field is part of a network's plan (network/plan.h).

@@ -57,6 +57,10 @@ static void spawner_died(void) {
     }
 }
 
+static uint64_t microseconds(struct timeval time) {
+    return (uint64_t)time.tv_sec * 1000000 + (uint64_t)time.tv_usec;
+}
+
 static void children_exited(void) {
     struct signalfd_siginfo ignored;
     while (read(self.signals, &ignored, sizeof ignored) == sizeof ignored) {
@@ -68,10 +72,13 @@ static void children_exited(void) {
     // child of ours is asked for by its own pid.
     for (size_t index = 0; index < self.reached; index++) {
         siginfo_t info = {.si_pid = 0};
-        pid_t pid =
-            self.sessions[index].used && !self.sessions[index].ended ? self.shared->slots[index].pid : 0;
-        if (pid <= 0 || waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid == 0)
+        struct rusage use;
+        struct session *session = &self.sessions[index];
+        pid_t pid = session->used && !session->ended ? self.shared->slots[index].pid : 0;
+        if (pid <= 0 || sys_waitid(pid, &info, WEXITED | WNOHANG | WNOWAIT, &use) != 0 || info.si_pid == 0)
             continue;
+        session->cpu_us = microseconds(use.ru_utime) + microseconds(use.ru_stime);
+        session->peak_bytes = (uint64_t)use.ru_maxrss * 1024;
         session_hear_spawner(&self); // whatever it said came before
         if (session_exited(&self, pid, info.si_code, info.si_status))
             (void)waitpid(pid, NULL, WNOHANG);

@@ -38,8 +38,9 @@ struct session {
     uint64_t idle_ns;      // how long that may be still
     uint64_t active_at_ns; // when it was seen not to be
     int64_t read_at, written_at;
-    int pts_number;        // of its terminal inside, or -1
-    char note[NOTE_BYTES]; // the daemon's own, for a later daemon; never read here
+    int pts_number;              // of its terminal inside, or -1
+    uint64_t cpu_us, peak_bytes; // of its leader and what that has waited for, when it has exited
+    char note[NOTE_BYTES];       // the daemon's own, for a later daemon; never read here
 };
 
 // How a session ended, kept while no daemon is connected to hear it.
@@ -49,6 +50,7 @@ struct report {
     enum failure failure; // FAILURE_NONE: its program was run
     enum cause cause;
     uint64_t steps[4];
+    uint64_t used[2]; // processor time in microseconds, and the most memory of one process in bytes
     char text[256];
 };
 

@@ -22,6 +22,8 @@ export interface SessionEnd extends ByWhom {
   readonly failure: DockershError | undefined;
   /** When the supervisor received, sent, forked and executed it; 0 for what did not happen. */
   readonly stepsNs: readonly bigint[];
+  /** What its leader has used, and every process that it has waited for; the memory is that of the largest of them. */
+  readonly used?: { readonly cpuMs: number; readonly peakBytes: number };
 }
 
 /** How a cold start went: name and time of each step, in order. */

@@ -150,6 +150,7 @@ export const tags = {
   clientFolder: 106,
   run: 107,
   connectionOpen: 108,
+  used: 109,
 } as const;
 export type Tag = keyof typeof tags;
 

@@ -41,6 +41,7 @@ static bool send_report(struct supervisor *supervisor, const struct report *repo
     wire_put_u32(&writer, TAG_KIND, report->kind);
     wire_put_u32(&writer, TAG_CODE, report->code);
     wire_put(&writer, TAG_STEPS, report->steps, sizeof report->steps);
+    wire_put(&writer, TAG_USED, report->used, sizeof report->used);
     wire_put_u32(&writer, TAG_FAILURE, (uint32_t)report->failure);
     wire_put_u32(&writer, TAG_CAUSE, (uint32_t)report->cause);
     wire_put_text(&writer, TAG_TEXT, report->text);
@@ -70,6 +71,7 @@ static void report_end(struct supervisor *supervisor, const struct session *sess
         .failure = slot->err.code,
         .cause = cause,
         .steps = {session->received_ns, session->sent_ns, slot->forked_ns, slot->exec_ns},
+        .used = {session->cpu_us, session->peak_bytes},
     };
     (void)snprintf(report->id, sizeof report->id, "%s", session->id);
     (void)snprintf(report->text, sizeof report->text, "%s", text);

@@ -115,11 +115,11 @@ export class Audit implements Disposable {
 
   closed(end: Omit<SessionEnd, 'user'>, { session, uid, user, from }: Told, ms: number | undefined): void {
     if (this.#untold.delete(session)) return;
-    const { outcome, failure, cause, by, verb } = end;
+    const { outcome, failure, cause, by, verb, used } = end;
     const status = outcome?.kind === 'exit' && failure === undefined ? outcome.code : undefined;
     const signal = outcome?.kind === 'signal' ? outcome.code : undefined;
     const failed = { code: failure?.code, reason: failure?.why };
-    const facts = { session, uid, user, from, cause, by, verb, status, signal, ...failed, ms };
+    const facts = { session, uid, user, from, cause, by, verb, status, signal, ...failed, ms, ...used };
     this.#to()?.add('session-closed', facts, { ends: session });
   }
 

@@ -45,12 +45,16 @@ export type EndedSession = Omit<SessionEnd, 'uid' | 'user' | 'by' | 'verb'>;
 export function sessionEnd(message: WireMessage): EndedSession {
   const why = textOf(message, 'text') ?? '';
   const kind = u32Of(message, 'kind') === 1 ? 'signal' : 'exit';
+  const [cpuUs, peakBytes] = u64sOf(message, 'used'); // not from one of an earlier version
   return {
     id: textOf(message, 'id') ?? '',
     outcome: { kind, code: u32Of(message, 'code') ?? 0 },
     cause: causeOf(u32Of(message, 'cause')) ?? kind,
     failure: why === '' ? undefined : nativeError(failureIn(message, 'system'), 'E_SESSION_START', { why }),
     stepsNs: u64sOf(message, 'steps'),
+    ...(cpuUs === undefined || peakBytes === undefined
+      ? {}
+      : { used: { cpuMs: Number(cpuUs / 1000n), peakBytes: Number(peakBytes) } }),
   };
 }
 

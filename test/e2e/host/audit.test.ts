@@ -53,7 +53,13 @@ describe.skipIf(control)('the audit trail', () => {
     });
     expect(
       lines.find(({ session, event }) => session === begun?.['session'] && event === 'session-closed'),
-    ).toMatchObject({ user: user.name, cause: 'exit', status: 3, ms: expect.any(Number) });
+    ).toMatchObject({
+      user: user.name,
+      cause: 'exit',
+      status: 3,
+      ms: expect.any(Number),
+      cpuMs: expect.any(Number),
+    });
   });
 
   it('has refusals, root’s commands and what administrators ask for, and looks at nothing else', async () => {
