@@ -101,9 +101,10 @@ async function plansOf(
   };
   const { users: plans } = await cli.call('upgrade.plan', params);
   if (users.length > 0) return plans;
-  return plans.filter(
-    ({ upgraded, before, why }) => why !== null || (rollback === true ? before !== null : upgraded),
-  );
+  // Who has not taken the newest yet would be put back on what is older still.
+  const isMeantNow = ({ upgraded, before }: Plan): boolean =>
+    rollback === true ? before !== null && !upgraded : upgraded;
+  return plans.filter((plan) => plan.why !== null || isMeantNow(plan));
 }
 
 /** At a terminal whoever is there has the last word; elsewhere --yes has, where nobody was named. */

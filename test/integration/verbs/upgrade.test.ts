@@ -133,6 +133,19 @@ describe.skipIf(lacks('busybox'))('an image that has a newer version', { timeout
     await ctl('image', 'tag', `lab/base@${digest}`, 'lab/one:1');
   });
 
+  it('is gone back from, of all, by those alone who have the newest', async () => {
+    await ctl('image', 'tag', 'lab/two:1', 'lab/base:1');
+    await ctl('upgrade', verbs.name);
+    await ctl('image', 'tag', 'lab/three:1', 'lab/base:1');
+    await ctl('upgrade', other.name);
+    // The way of the first one leads to what is older still.
+    expect(await ctl('upgrade', '--rollback', '--all', '--yes')).toMatchObject({
+      users: [{ user: other.name, upgraded: true }],
+    });
+    await stopAll();
+    expect([await version(verbs.name), await version(other.name)]).toEqual(['two', 'one']);
+  });
+
   it('is taken by those of a group, or of an image', async () => {
     await verbs.host.setPolicy({ defaults, users: { [other.name]: { image: 'lab/second:1' } } });
     await ctl('image', 'tag', 'lab/one:1', 'lab/second:1');
