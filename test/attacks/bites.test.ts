@@ -85,7 +85,7 @@ beforeAll(async () => {
     }
   };
   await Promise.all([build(), build()]);
-}, 300_000);
+}, 900_000);
 afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
