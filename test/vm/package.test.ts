@@ -84,7 +84,7 @@ describe.each(suites)('on Debian %s', (suite) => {
     expect(ada).toBe(frank);
     for (const command of ['who', "w -h | awk '{ print $1, $2, $3 }'"]) {
       const [inSandbox, onHost] = await about(command);
-      expect(onHost).toMatch(/NAME pts\/N/);
+      expect(onHost).toMatch(/^NAME .*pts\/N/m);
       expect(inSandbox).toBe(onHost);
     }
     for (const terminal of terminals) await terminal[Symbol.asyncDispose]();
@@ -97,7 +97,6 @@ describe.each(suites)('on Debian %s', (suite) => {
       const [inSandbox, onHost] = await ended();
       expect(inSandbox).toBe(onHost);
     }
-    await guest.enterOk('userdel -r frank 2>&1');
   }, 120_000);
 
   it('is a proper service: enabled, ready, listed among the shells, with units that systemd finds nothing wrong with', async () => {
