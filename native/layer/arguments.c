@@ -10,8 +10,8 @@ int arguments_usage(void) {
     (void)fputs("usage: dockersh-layer unpack|pack|list|diff|chain|copy|follow|swap|usage|project|remove "
                 "[--max-entries N] "
                 "[--max-bytes N] [--max-depth N] [--max-path N] [--max-memory N] [--overlay yes] "
-                "[--open-end yes] [--skip-zeros yes] [--one-file-system yes] [--for-image yes] [--uid-map "
-                "MAP] [--gid-map MAP] "
+                "[--open-end yes] [--skip-zeros yes] [--one-file-system yes] [--for-image yes] [--part NAME] "
+                "[--uid-map MAP] [--gid-map MAP] "
                 "[PATH...]\n",
                 stderr);
     return FAILURE_USAGE;
@@ -25,6 +25,12 @@ static bool take_map(const char *text, struct id_map *map) {
 static bool take_switch(const char *text, bool *value) {
     *value = text != NULL && strcmp(text, "yes") == 0;
     return *value;
+}
+
+// One name, which the paths of an archive begin with.
+static bool take_part(const char *text, const char **part) {
+    *part = text;
+    return text != NULL && text[0] != '\0' && strchr(text, '/') == NULL && strlen(text) <= 255;
 }
 
 static bool take_option(const char *name, const char *value, struct arguments *arguments) {
@@ -41,6 +47,8 @@ static bool take_option(const char *name, const char *value, struct arguments *a
         return take_map(value, &arguments->uids);
     if (strcmp(name, "--gid-map") == 0)
         return take_map(value, &arguments->gids);
+    if (strcmp(name, "--part") == 0)
+        return take_part(value, &arguments->part);
     if (strcmp(name, "--overlay") == 0)
         return take_switch(value, &arguments->overlay);
     if (strcmp(name, "--skip-zeros") == 0)

@@ -9,6 +9,7 @@
 struct arguments {
     struct limits limits;
     bool overlay, one_file_system, skip_zeros, for_image;
+    const char *part; // NULL: none
     struct id_map uids, gids;
     char **paths;
     int path_count;

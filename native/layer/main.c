@@ -56,7 +56,11 @@
 #include "wall.h"
 
 static int run_unpack(const struct arguments *arguments) {
-    return unpack_job(arguments->paths[0], &arguments->limits);
+    const struct unpack_options options = {
+        .limits = &arguments->limits, .uids = arguments->uids, .gids = arguments->gids};
+    if ((options.uids.count == 0) != (options.gids.count == 0))
+        return arguments_usage();
+    return unpack_job(arguments->paths[0], &options);
 }
 
 // The folder that something lies in, for who makes it or takes it away.
@@ -95,6 +99,7 @@ static int run_pack(const struct arguments *arguments) {
     const struct pack_options options = {.limits = &arguments->limits,
                                          .overlay = arguments->overlay,
                                          .skip_zeros = arguments->skip_zeros,
+                                         .part = arguments->part,
                                          .uids = arguments->uids,
                                          .gids = arguments->gids};
     static char place[PATH_MAX];

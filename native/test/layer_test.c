@@ -78,10 +78,48 @@ static void test_id_map(void) {
     CHECK(id_map_inside(&map, 1000) == 1000 && id_map_inside(&map, 101001) == 1001);
     CHECK(id_map_inside(&map, 101000) == ID_NOBODY && id_map_inside(&map, 0) == ID_NOBODY);
     CHECK(id_map_inside(&map, 101001 + 64534) == 65535 && id_map_inside(&map, 101001 + 64535) == ID_NOBODY);
+    uint32_t host = 7;
+    CHECK(id_map_host(&map, 0, &host) && host == 100000);
+    CHECK(id_map_host(&map, 1000, &host) && host == 1000);
+    CHECK(id_map_host(&map, 65535, &host) && host == 101001 + 64534);
+    CHECK(!id_map_host(&map, 65536, &host) && !id_map_host(&map, UINT64_MAX, &host) &&
+          host == 101001 + 64534);
+    CHECK(!id_map_host(&(struct id_map){0}, 0, &host));
     static const char *const bad[] = {"0",      "0 1", "0 1 x", "0 1 2 3", "-1 0 1", "0 1 4294967296",
                                       "0  1 2", ","};
     for (size_t index = 0; index < sizeof bad / sizeof *bad; index++)
         CHECK(id_map_parse(bad[index], &map, &err) < 0);
+    id_map_clear(&map);
+}
+
+// Owner, capability and access list of what a user's archive has, on the host: root inside is root of the
+// sandbox alone.
+static void test_to_host(void) {
+    static const uint8_t capability[20] = {1, 0, 0, 2, 0, 0x20};
+    struct id_map map = {0};
+    struct err err = {0};
+    struct tar_entry entry = {.uid = 0, .gid = 5};
+    CHECK(id_map_parse("0 100000 1000,1000 4711 1", &map, &err) == 0);
+    CHECK(tar_entry_add_xattr(&entry, "security.capability", 19, capability, sizeof capability) == 0);
+    CHECK(access_list_parse("user::rw-,user:1000:r--,group::---,mask::r--,other::---", ACCESS_LIST, &entry,
+                            &err) == 0);
+    CHECK(attributes_to_host(&entry, &map, &map, &err) == 0 && entry.host_ids);
+    CHECK(entry.uid == 100000 && entry.gid == 100005);
+    const struct tar_xattr *made = &entry.xattrs[0];
+    static const uint8_t root[] = {0xa0, 0x86, 1, 0};
+    CHECK(made->length == 24 && made->value[3] == 3 && memcmp(made->value + 20, root, sizeof root) == 0);
+    CHECK(memcmp(made->value + 4, capability + 4, 16) == 0);
+    CHECK(entry.xattrs[1].value[16] == 0x67 && entry.xattrs[1].value[17] == 0x12); // 4711
+    tar_entry_clear(&entry);
+    entry = (struct tar_entry){.uid = 1001};
+    CHECK(attributes_to_host(&entry, &map, &map, &err) < 0 && !entry.host_ids);
+    CHECK(access_list_parse("user:1001:r--", ACCESS_LIST, &entry, &err) == 0);
+    entry.uid = 0;
+    CHECK(attributes_to_host(&entry, &map, &map, &err) < 0);
+    tar_entry_clear(&entry);
+    CHECK(tar_entry_add_xattr(&entry, "security.capability", 19, capability, 19) == 0);
+    CHECK(attributes_to_host(&entry, &map, &map, &err) < 0);
+    tar_entry_clear(&entry);
     id_map_clear(&map);
 }
 
@@ -135,6 +173,7 @@ int main(void) {
     test_attributes();
     test_links();
     test_id_map();
+    test_to_host();
     (void)puts("layer_test: ok");
     return 0;
 }

@@ -16,6 +16,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length) {
     (void)capability_is_sound(&(struct tar_xattr){.name = name, .value = value, .length = length});
     size_t kept = shift_capability(&map, value, length);
     REQUIRE(kept == length || (kept == 20 && length == 24 && value[3] == 2));
+    struct tar_entry taken __attribute__((cleanup(tar_entry_clear))) = {.uid = length > 0 ? bytes[0] : 0};
+    if (tar_entry_add_xattr(&taken, name, sizeof name - 1, bytes, length) == 0 &&
+        attributes_to_host(&taken, &map, &map, &err) == 0)
+        REQUIRE(taken.xattrs[0].length == 24 && taken.xattrs[0].value[3] == 3);
     cleanup_free char *text = fuzz_text(bytes, length);
     if (attributes_may_keep(text))
         REQUIRE(strncmp(text, "trusted.", 8) != 0 && strncmp(text, "user.overlay.", 13) != 0);

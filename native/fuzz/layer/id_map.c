@@ -14,6 +14,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length) {
             (void)id_map_inside(&map, extent->host);
             (void)id_map_inside(&map, extent->host + extent->count);
             (void)id_map_inside(&map, extent->host - 1);
+            uint32_t host;
+            if (extent->count > 0)
+                REQUIRE(id_map_host(&map, extent->inside, &host));
+            (void)id_map_host(&map, (uint64_t)extent->inside + extent->count, &host);
         }
     }
     id_map_clear(&map);

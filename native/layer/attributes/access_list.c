@@ -61,6 +61,21 @@ void access_list_shift(uint8_t *value, size_t length, const struct id_map *uids,
     }
 }
 
+bool access_list_to_host(uint8_t *value, size_t length, const struct id_map *uids,
+                         const struct id_map *gids) {
+    for (size_t at = HEADER_BYTES; at + ENTRY_BYTES <= length; at += ENTRY_BYTES) {
+        uint16_t tag = tag_of(value + at);
+        uint32_t id;
+        if (tag != TAG_USER && tag != TAG_GROUP)
+            continue;
+        if (!id_map_host(tag == TAG_USER ? uids : gids, id_of(value + at), &id))
+            return false;
+        id = htole32(id);
+        memcpy(value + at + 4, &id, sizeof id);
+    }
+    return true;
+}
+
 // The next field, up to a colon or the end of the entry.
 static size_t field(const char **at, const char *end, const char **start) {
     *start = *at;

@@ -43,10 +43,58 @@ static bool capability_is_sound(const struct tar_xattr *xattr) {
     return root <= ID_MAX;
 }
 
-static int set_xattr(int fd, const struct tar_xattr *xattr, struct err *err) {
+static int check_xattr(const struct tar_xattr *xattr, struct err *err) {
     if (strcmp(xattr->name, CAPABILITY) == 0 && !capability_is_sound(xattr))
         return err_plain(err, FAILURE_DAMAGED, "malformed attribute", CAPABILITY);
-    if (access_list_is(xattr->name) && access_list_check(xattr, err) < 0)
+    return access_list_is(xattr->name) ? access_list_check(xattr, err) : 0;
+}
+
+// What is inside a sandbox's own must not hold on the host: version 3, for its root alone.
+static int capability_to_host(struct tar_xattr *xattr, const struct id_map *uids, struct err *err) {
+    uint32_t root = 0;
+    if (xattr->length == 24)
+        memcpy(&root, xattr->value + 20, sizeof root); // little-endian, as every machine supported
+    if (!id_map_host(uids, root, &root))
+        return err_plain(err, FAILURE_IDS, "an id that the sandbox does not have in the attribute",
+                         CAPABILITY);
+    uint8_t *value = realloc(xattr->value, 24);
+    if (value == NULL)
+        return err_sys(err, "remember the attribute", CAPABILITY);
+    value[3] = 3;
+    memcpy(value + 20, &root, sizeof root);
+    xattr->value = value;
+    xattr->length = 24;
+    return 0;
+}
+
+static int xattr_to_host(struct tar_xattr *xattr, const struct id_map *uids, const struct id_map *gids,
+                         struct err *err) {
+    if (check_xattr(xattr, err) < 0)
+        return -1;
+    if (strcmp(xattr->name, CAPABILITY) == 0)
+        return capability_to_host(xattr, uids, err);
+    if (access_list_is(xattr->name) && !access_list_to_host(xattr->value, xattr->length, uids, gids))
+        return err_plain(err, FAILURE_IDS, "an id that the sandbox does not have in the attribute",
+                         xattr->name);
+    return 0;
+}
+
+int attributes_to_host(struct tar_entry *entry, const struct id_map *uids, const struct id_map *gids,
+                       struct err *err) {
+    uint32_t uid, gid;
+    if (!id_map_host(uids, entry->uid, &uid) || !id_map_host(gids, entry->gid, &gid))
+        return err_plain(err, FAILURE_IDS, "an owner that the sandbox does not have", "");
+    entry->uid = uid;
+    entry->gid = gid;
+    entry->host_ids = true;
+    for (size_t index = 0; index < entry->xattr_count; index++)
+        if (xattr_to_host(&entry->xattrs[index], uids, gids, err) < 0)
+            return -1;
+    return 0;
+}
+
+static int set_xattr(int fd, const struct tar_entry *entry, const struct tar_xattr *xattr, struct err *err) {
+    if (!entry->host_ids && check_xattr(xattr, err) < 0)
         return -1;
     if (fsetxattr(fd, xattr->name, xattr->value, xattr->length, 0) < 0)
         return err_sys(err, "set the attribute", xattr->name);
@@ -64,7 +112,7 @@ int attributes_set(int fd, const struct tar_entry *entry, uint64_t *skipped, str
         const struct tar_xattr *xattr = &entry->xattrs[index];
         if (!attributes_may_keep(xattr->name))
             ++*skipped;
-        else if (strcmp(xattr->name, DEFAULT_ACCESS_LIST) != 0 && set_xattr(fd, xattr, err) < 0)
+        else if (strcmp(xattr->name, DEFAULT_ACCESS_LIST) != 0 && set_xattr(fd, entry, xattr, err) < 0)
             return -1;
     }
     return 0;
@@ -73,7 +121,7 @@ int attributes_set(int fd, const struct tar_entry *entry, uint64_t *skipped, str
 int attributes_set_default(int fd, const struct tar_entry *entry, struct err *err) {
     for (size_t index = 0; index < entry->xattr_count; index++)
         if (strcmp(entry->xattrs[index].name, DEFAULT_ACCESS_LIST) == 0 &&
-            set_xattr(fd, &entry->xattrs[index], err) < 0)
+            set_xattr(fd, entry, &entry->xattrs[index], err) < 0)
             return -1;
     return 0;
 }

@@ -21,6 +21,11 @@ int attributes_set(int fd, const struct tar_entry *entry, uint64_t *skipped, str
 // Sets the default access list, if the entry has one.
 int attributes_set_default(int fd, const struct tar_entry *entry, struct err *err);
 
+// Turns owner, capabilities and access lists of an archive's entry into what they are on the host, and checks
+// them first: attributes_set believes them from then on. Refuses an id that the maps do not have.
+int attributes_to_host(struct tar_entry *entry, const struct id_map *uids, const struct id_map *gids,
+                       struct err *err);
+
 // Takes away what attributes_set would set.
 int attributes_clear(int fd, struct err *err);
 

@@ -5,7 +5,9 @@
 
 #include "decimal.h"
 
-enum { MAX_EXTENTS = 340 }; // as the kernel's own limit
+// Those of a user namespace are 340 at the most (user_namespaces(7)); where the ids of one host's account
+// become those of another's, each of its own splits the range once more.
+enum { MAX_EXTENTS = 1024 };
 
 static int parse_number(const char **at, char end, uint32_t *number) {
     size_t length = strcspn(*at, " ,");
@@ -48,4 +50,15 @@ uint32_t id_map_inside(const struct id_map *map, uint32_t host) {
             return extent->inside + (host - extent->host);
     }
     return ID_NOBODY;
+}
+
+bool id_map_host(const struct id_map *map, uint64_t inside, uint32_t *host) {
+    for (size_t index = 0; index < map->count; index++) {
+        const struct id_extent *extent = &map->extents[index];
+        if (inside < extent->inside || inside - extent->inside >= extent->count)
+            continue;
+        *host = extent->host + (uint32_t)(inside - extent->inside);
+        return true;
+    }
+    return false;
 }

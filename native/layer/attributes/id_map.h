@@ -2,6 +2,7 @@
 // host ids on disk, an image has the ids inside.
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -27,3 +28,5 @@ struct id_map {
 int id_map_parse(const char *text, struct id_map *map, struct err *err);
 void id_map_clear(struct id_map *map);
 uint32_t id_map_inside(const struct id_map *map, uint32_t host);
+// The other way round. False: the map has no such id.
+bool id_map_host(const struct id_map *map, uint64_t inside, uint32_t *host);

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -72,8 +73,9 @@ static int read_attributes(struct job *job, int fd, struct tar_entry *entry, str
 static int write_entry(struct job *job, const struct tar_entry *entry, struct err *err) {
     if (++job->result->entries > job->limits->max_entries)
         return err_plain(err, FAILURE_EXCESS, "the folder has more entries than the limit allows", "");
-    // Holes count as well: an archive has zeros for them.
-    if (entry->size > job->limits->max_bytes || job->writer.offset > job->limits->max_bytes - entry->size)
+    // Holes of a layer count as well: its archive has zeros for them.
+    uint64_t size = tar_entry_held(entry);
+    if (size > job->limits->max_bytes || job->writer.offset > job->limits->max_bytes - size)
         return err_plain(err, FAILURE_EXCESS, "the archive would be larger than the limit of bytes allows",
                          "");
     return tar_write_entry(&job->writer, entry, err);
@@ -115,10 +117,13 @@ static int pack_file(struct job *job, int parent, const char *name, struct err *
     if (fill(job, &info, TAR_FILE, &entry, err) < 0 || read_attributes(job, fd, &entry, err) < 0)
         return -1;
     entry.size = (uint64_t)info.st_size;
+    bool sparse = job->options->part != NULL && (uint64_t)info.st_blocks * 512 < entry.size;
+    if (sparse && tar_find_data(fd, &entry, err) < 0)
+        return -1;
     if (write_entry(job, &entry, err) < 0)
         return -1;
     bool shrank = false;
-    int written = tar_write_file(&job->writer, job->buffer, fd, entry.size, &shrank, err);
+    int written = tar_write_file(&job->writer, job->buffer, fd, &entry, &shrank, err);
     job->result->changed += shrank ? 1 : 0;
     return written;
 }
@@ -242,12 +247,14 @@ static int pack_tree(struct job *job, int root, struct err *err) {
     if (fstat(root, &info) < 0)
         return err_sys(err, "stat the folder", "");
     job->device = info.st_dev;
-    memcpy(job->path, "./", 3);
-    if (write_folder(job, root, &info, err) < 0 || write_opaque(job, root, 0, err) < 0)
+    const char *part = job->options->part;
+    size_t length = part != NULL ? strlen(part) + 1 : 0;
+    (void)snprintf(job->path, PATH_MAX, "%s/", part != NULL ? part : ".");
+    if (write_folder(job, root, &info, err) < 0 || write_opaque(job, root, length, err) < 0)
         return -1;
-    if (pack_children(job, root, 0, 1, err) < 0)
+    if (pack_children(job, root, length, 1, err) < 0)
         return -1;
-    return tar_write_end(&job->writer, err);
+    return part != NULL ? tar_write_flush(&job->writer, err) : tar_write_end(&job->writer, err);
 }
 
 int pack(const char *path, int out, const struct pack_options *options, struct pack_result *result,

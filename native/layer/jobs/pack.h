@@ -26,6 +26,9 @@ struct pack_options {
     // why").
     bool overlay;
     bool skip_zeros; // as struct tar_writer has it
+    // A folder of this name in the archive has the tree, which is one part of an archive that others write
+    // on: it has no mark of its end. Files keep their holes, as no layer could. NULL: none of all that.
+    const char *part;
     // What the ids on disk are in the archive.
     struct id_map uids, gids;
 };

@@ -1,6 +1,7 @@
 // One file of an archive, as the reader found it and as the writer is given it.
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <time.h>
@@ -34,6 +35,7 @@ struct tar_entry {
     uint64_t uid;
     uint64_t gid;
     struct timespec mtime;
+    bool host_ids;   // owner and attributes have been checked, and are the host's by now (attributes_to_host)
     uint64_t size;   // of the file, holes included
     uint64_t stored; // bytes of it that the archive holds
     struct tar_segment *segments;

@@ -23,7 +23,11 @@ void tar_writer_close(struct tar_writer *writer) {
     writer->buffer = NULL;
 }
 
-static int flush(struct tar_writer *writer, struct err *err) {
+uint64_t tar_entry_held(const struct tar_entry *entry) {
+    return entry->segment_count > 0 ? entry->stored : entry->size;
+}
+
+int tar_write_flush(struct tar_writer *writer, struct err *err) {
     for (size_t at = 0; at < writer->used;) {
         ssize_t wrote = write(writer->fd, writer->buffer + at, writer->used - at);
         if (wrote < 0 && errno == EINTR)
@@ -46,7 +50,7 @@ int tar_write_bytes(struct tar_writer *writer, const void *bytes, size_t length,
         writer->used += part;
         from += part;
         length -= part;
-        if (writer->used == BUFFER_BYTES && flush(writer, err) < 0)
+        if (writer->used == BUFFER_BYTES && tar_write_flush(writer, err) < 0)
             return -1;
     }
     return 0;
@@ -68,7 +72,7 @@ int tar_write_padding(struct tar_writer *writer, uint64_t size, struct err *err)
 }
 
 int tar_write_end(struct tar_writer *writer, struct err *err) {
-    return tar_write_zeros(writer, (uint64_t)2 * TAR_BLOCK, err) < 0 ? -1 : flush(writer, err);
+    return tar_write_zeros(writer, (uint64_t)2 * TAR_BLOCK, err) < 0 ? -1 : tar_write_flush(writer, err);
 }
 
 // A growing pax header.
@@ -130,17 +134,31 @@ static int add_time(struct records *records, struct timespec time, struct err *e
     return add_text(records, "mtime", text, err);
 }
 
+static int add_number(struct records *records, const char *key, uint64_t number, struct err *err) {
+    char text[24];
+    (void)snprintf(text, sizeof text, "%" PRIu64, number);
+    return add_text(records, key, text, err);
+}
+
+// GNU's sparse format of version 1.0, which star and bsdtar read as well; the map stands before the data
+// (write_file.c).
+static int add_sparse(struct records *records, const struct tar_entry *entry, struct err *err) {
+    int failed = add_number(records, "GNU.sparse.major", 1, err);
+    failed |= add_number(records, "GNU.sparse.minor", 0, err);
+    failed |= add_text(records, "GNU.sparse.name", entry->path, err);
+    return failed | add_number(records, "GNU.sparse.realsize", entry->size, err);
+}
+
 static int compose(struct records *records, const struct tar_entry *entry, struct err *err) {
     int failed = 0;
-    if (strlen(entry->path) > 100)
+    if (entry->segment_count > 0)
+        failed |= add_sparse(records, entry, err);
+    else if (strlen(entry->path) > 100)
         failed |= add_text(records, "path", entry->path, err);
     if (entry->link != NULL && strlen(entry->link) > 100)
         failed |= add_text(records, "linkpath", entry->link, err);
-    if (entry->size > 077777777777) {
-        char text[24];
-        (void)snprintf(text, sizeof text, "%" PRIu64, entry->size);
-        failed |= add_text(records, "size", text, err);
-    }
+    if (tar_entry_held(entry) > 077777777777)
+        failed |= add_number(records, "size", tar_entry_held(entry), err);
     if (entry->mtime.tv_nsec != 0 || entry->mtime.tv_sec < 0 || entry->mtime.tv_sec > 077777777777)
         failed |= add_time(records, entry->mtime, err);
     for (size_t index = 0; index < entry->xattr_count && failed == 0; index++) {
@@ -188,7 +206,7 @@ int tar_write_entry(struct tar_writer *writer, const struct tar_entry *entry, st
                                 .mode = entry->mode,
                                 .uid = entry->uid,
                                 .gid = entry->gid,
-                                .size = entry->size,
+                                .size = tar_entry_held(entry),
                                 .mtime = entry->mtime.tv_sec};
     memcpy(header.name, entry->path, strnlen(entry->path, 100));
     if (entry->link != NULL)

@@ -9,6 +9,9 @@
 #include "err.h"
 #include "tar/entry.h"
 
+// Bytes of data that the archive has of the entry: of a sparse file, with segments, the map of them as well.
+uint64_t tar_entry_held(const struct tar_entry *entry);
+
 struct tar_writer {
     int fd; // borrowed
     uint8_t *buffer;
@@ -23,11 +26,13 @@ struct tar_writer {
 int tar_writer_open(struct tar_writer *writer, int fd, struct err *err);
 void tar_writer_close(struct tar_writer *writer);
 
-// The headers of one entry. Its xattrs must be sorted by name. `entry->size` bytes of data follow.
+// The headers of one entry. Its xattrs must be sorted by name. tar_entry_held() bytes of data follow.
 int tar_write_entry(struct tar_writer *writer, const struct tar_entry *entry, struct err *err);
 int tar_write_bytes(struct tar_writer *writer, const void *bytes, size_t length, struct err *err);
 int tar_write_zeros(struct tar_writer *writer, uint64_t length, struct err *err);
 // Fills the last block of data that was `size` bytes long.
 int tar_write_padding(struct tar_writer *writer, uint64_t size, struct err *err);
-// Two blocks of zeros, and everything written out.
+// Everything that was written goes out.
+int tar_write_flush(struct tar_writer *writer, struct err *err);
+// The same, after two blocks of zeros.
 int tar_write_end(struct tar_writer *writer, struct err *err);

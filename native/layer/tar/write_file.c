@@ -1,10 +1,15 @@
 #include "tar/write_file.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { ZERO_BLOCK = 4096 };
+#include "tar/header.h"
+#include "tar/pax.h"
+
+enum { ZERO_BLOCK = 4096, MOST_RUNS = 64 * 1024 };
 
 static bool all_zero(const uint8_t *bytes, size_t length) {
     return bytes[0] == 0 && memcmp(bytes, bytes + 1, length - 1) == 0;
@@ -64,23 +69,86 @@ static void find_run(int fd, uint64_t at, uint64_t size, uint64_t *start, uint64
     *end = *end < size ? *end : size;
 }
 
-int tar_write_file(struct tar_writer *writer, uint8_t *buffer, int fd, uint64_t size, bool *shrank,
-                   struct err *err) {
-    for (uint64_t at = 0; at < size;) {
-        uint64_t start, end;
-        find_run(fd, at, size, &start, &end);
+// From `at` up to `end`, holes included.
+static int write_part(struct tar_writer *writer, uint8_t *buffer, int fd, uint64_t at, uint64_t end,
+                      bool *shrank, struct err *err) {
+    while (at < end) {
+        uint64_t start, stop;
+        find_run(fd, at, end, &start, &stop);
         if (write_hole(writer, start - at, err) < 0)
             return -1;
         at = start;
-        int whole = write_run(writer, buffer, fd, &at, end, err);
+        int whole = write_run(writer, buffer, fd, &at, stop, err);
         if (whole < 0)
             return -1;
         if (whole == 0) {
             *shrank = true;
-            if (write_hole(writer, size - at, err) < 0)
-                return -1;
-            break;
+            return write_hole(writer, end - at, err);
         }
     }
-    return writer->skip_zeros ? 0 : tar_write_padding(writer, size, err);
+    return 0;
+}
+
+static int add_segment(struct tar_entry *entry, uint64_t start, uint64_t end, struct err *err) {
+    return pax_add_segment(&entry->segments, &entry->segment_count, start, end - start, err);
+}
+
+// "COUNT\n", then "OFFSET\n" and "LENGTH\n" of each.
+static int write_numbers(struct tar_writer *writer, const struct tar_entry *entry, uint64_t *length,
+                         struct err *err) {
+    *length = 0;
+    for (size_t index = 0; index <= 2 * entry->segment_count; index++) {
+        const struct tar_segment *segment = &entry->segments[(index + 1) / 2 - (index > 0)];
+        uint64_t number = index == 0       ? entry->segment_count
+                          : index % 2 == 1 ? segment->offset
+                                           : segment->length;
+        char text[24];
+        int digits = snprintf(text, sizeof text, "%" PRIu64 "\n", number);
+        *length += (uint64_t)digits;
+        if (writer != NULL && tar_write_bytes(writer, text, (size_t)digits, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+int tar_find_data(int fd, struct tar_entry *entry, struct err *err) {
+    uint64_t data = 0;
+    for (uint64_t at = 0; at < entry->size;) {
+        uint64_t start, end;
+        find_run(fd, at, entry->size, &start, &end);
+        end = entry->segment_count + 1 == MOST_RUNS ? entry->size : end;
+        // One that ends in a hole has an empty run there, as GNU tar has it.
+        if (add_segment(entry, start, end, err) < 0)
+            return -1;
+        data += end - start;
+        at = end;
+    }
+    uint64_t map;
+    if (write_numbers(NULL, entry, &map, err) < 0)
+        return -1;
+    entry->stored = (map + TAR_BLOCK - 1) / TAR_BLOCK * TAR_BLOCK + data;
+    return 0;
+}
+
+static int write_sparse(struct tar_writer *writer, uint8_t *buffer, int fd, const struct tar_entry *entry,
+                        bool *shrank, struct err *err) {
+    uint64_t map;
+    if (write_numbers(writer, entry, &map, err) < 0 || tar_write_padding(writer, map, err) < 0)
+        return -1;
+    for (size_t index = 0; index < entry->segment_count; index++) {
+        const struct tar_segment *segment = &entry->segments[index];
+        uint64_t end = segment->offset + segment->length;
+        if (write_part(writer, buffer, fd, segment->offset, end, shrank, err) < 0)
+            return -1;
+    }
+    return tar_write_padding(writer, entry->stored, err);
+}
+
+int tar_write_file(struct tar_writer *writer, uint8_t *buffer, int fd, const struct tar_entry *entry,
+                   bool *shrank, struct err *err) {
+    if (entry->segment_count > 0)
+        return write_sparse(writer, buffer, fd, entry, shrank, err);
+    if (write_part(writer, buffer, fd, 0, entry->size, shrank, err) < 0)
+        return -1;
+    return writer->skip_zeros ? 0 : tar_write_padding(writer, entry->size, err);
 }

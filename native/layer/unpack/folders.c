@@ -52,6 +52,7 @@ int tree_remember_folder(struct tree *tree, const char *name, const struct tar_e
         if (folder->defaults == NULL || tar_entry_add_xattr(folder->defaults, list->name, strlen(list->name),
                                                             list->value, list->length) < 0)
             return err_sys(err, "remember a default access list", "");
+        folder->defaults->host_ids = entry->host_ids;
     }
     return 0;
 }

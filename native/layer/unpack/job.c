@@ -17,11 +17,10 @@
 #include "overlay/marker.h"
 #include "profile.h"
 #include "report.h"
-#include "unpack/unpack.h"
 #include "wall.h"
 
 // The reading process: the result goes to `marker`, failures to stderr.
-static int unpack_child(int marker, const struct limits *limits) {
+static int unpack_child(int marker, const struct unpack_options *options) {
     static const uint64_t keep = CAP_BIT(CAPABILITY_CHOWN) | CAP_BIT(CAPABILITY_DAC_OVERRIDE) |
                                  CAP_BIT(CAPABILITY_FOWNER) | CAP_BIT(CAPABILITY_FSETID) |
                                  CAP_BIT(CAPABILITY_SETFCAP);
@@ -41,9 +40,10 @@ static int unpack_child(int marker, const struct limits *limits) {
         return fail(&err, NULL, false, 0);
     }
     const struct wall_folder folder = {.path = "/", .writable = true};
-    if (confine_drop(keep, &err) < 0 || confine_limit(limits, &err) < 0 || wall_build(&folder, 1, &err) < 0)
+    if (confine_drop(keep, &err) < 0 || confine_limit(options->limits, &err) < 0 ||
+        wall_build(&folder, 1, &err) < 0)
         return fail(&err, NULL, false, 0);
-    int done = unpack(STDIN_FILENO, root, marker, limits, &result, &place, &err);
+    int done = unpack(STDIN_FILENO, root, marker, options, &result, &place, &err);
     if (done < 0)
         return fail(&err, place.path, true, place.offset);
     if (marker_send_result(marker, &result, &err) < 0)
@@ -81,7 +81,7 @@ static int unpack_finish(pid_t child, int marker, int root, struct err *err) {
     return fflush(stdout) == 0 ? 0 : FAILURE_SYSTEM;
 }
 
-int unpack_job(const char *path, const struct limits *limits) {
+int unpack_job(const char *path, const struct unpack_options *options) {
     struct err err = {0};
     int sockets[2];
     int attribute = profile_open("dockersh-layer");
@@ -108,7 +108,7 @@ int unpack_job(const char *path, const struct limits *limits) {
     }
     if (child == 0) {
         close_fd_at(&here);
-        _exit(unpack_child(there, limits));
+        _exit(unpack_child(there, options));
     }
     close_fd_at(&there);
     // A reader that hangs on must see the archive end when the child is gone, not when this process is.

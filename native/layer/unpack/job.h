@@ -2,7 +2,7 @@
 // marks opaque folders for it (marker.h) and writes the result.
 #pragma once
 
-#include "archive_limits.h"
+#include "unpack/unpack.h"
 
 // Unpacks the archive on stdin into the empty folder `path`. Returns the exit status.
-int unpack_job(const char *path, const struct limits *limits);
+int unpack_job(const char *path, const struct unpack_options *options);

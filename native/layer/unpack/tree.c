@@ -165,6 +165,8 @@ static int make_folders(struct tree *tree, char *path, struct err *err) {
         folder = tree_open_at(tree->root, path, O_PATH | O_DIRECTORY, 0);
         if (folder < 0)
             return err_sys(err, "open the folder", path);
+        if (made > THERE && fchownat(folder, "", tree->uid, tree->gid, AT_EMPTY_PATH) < 0)
+            return err_sys(err, "set the owner", path);
         if (made > THERE && tree_remember_implied(tree, folder, made == MADE_ANEW, err) < 0)
             return -1;
         at[part] = separator;

@@ -30,6 +30,7 @@ struct tree {
     int parent;              // of the entry last placed; O_PATH
     char *parent_path;       // as the archive spelled it
     char *parent_real;       // as it is after following links, "" for the root
+    uint32_t uid, gid;       // of folders that no entry speaks of: root's, as the host has it
     struct timespec implied; // time of folders that no entry speaks of: that of the entry they are made for
     bool stale;              // something was removed since: find the parent anew
     struct tree_folder *folders;

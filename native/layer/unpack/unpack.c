@@ -13,6 +13,7 @@
 #include "unpack/tree.h"
 
 struct job {
+    const struct id_map *uids, *gids; // empty: the archive's ids are kept as they are
     struct tree tree;
     struct tar_reader reader;
     struct placing placing;
@@ -98,7 +99,11 @@ static int unpack_entry(struct job *job, struct tar_entry *entry, struct err *er
     if (tree_count(&job->tree, err) < 0 || tree_clean(&job->tree, entry->path, &placing->path, err) < 0)
         return -1;
     own_root(entry, &placing->path);
-    if (attributes_check_ids(entry, err) < 0 || check_holes(job, entry, err) < 0)
+    if (attributes_check_ids(entry, err) < 0)
+        return -1;
+    // A user's own data is packed with its holes.
+    if (job->uids->count == 0 ? check_holes(job, entry, err) < 0
+                              : attributes_to_host(entry, job->uids, job->gids, err) < 0)
         return -1;
     remember_time(job, &entry->mtime);
     // The same archive gives the same tree, whenever it is unpacked: no folder has the time of this moment.
@@ -136,10 +141,15 @@ static int unpack_entries(struct job *job, struct unpack_place *at, struct err *
     }
 }
 
-int unpack(int fd, int root, int marker, const struct limits *limits, struct unpack_result *result,
+int unpack(int fd, int root, int marker, const struct unpack_options *options, struct unpack_result *result,
            struct unpack_place *at, struct err *err) {
-    struct job job = {.placing = {.tree = &job.tree, .reader = &job.reader, .result = result}};
+    const struct limits *limits = options->limits;
+    struct job job = {.uids = &options->uids,
+                      .gids = &options->gids,
+                      .placing = {.tree = &job.tree, .reader = &job.reader, .result = result}};
     tree_open(&job.tree, root, marker, limits);
+    (void)id_map_host(&options->uids, 0, &job.tree.uid);
+    (void)id_map_host(&options->gids, 0, &job.tree.gid);
     int done = tar_reader_open(&job.reader, fd, limits->max_bytes, err);
     job.reader.open_end = limits->open_end;
     if (done == 0)

@@ -126,7 +126,7 @@ export async function sniff(
 }
 
 /** No generator: one that nobody has read from yet does nothing when it is ended, and the source would stay open. */
-function prepended(head: Uint8Array, rest: AsyncIterator<Uint8Array>): AsyncIterable<Uint8Array> {
+export function prepended(head: Uint8Array, rest: AsyncIterator<Uint8Array>): AsyncIterable<Uint8Array> {
   let isNext = head.length > 0;
   const next = async (): Promise<IteratorResult<Uint8Array>> => {
     if (!isNext) return await rest.next();

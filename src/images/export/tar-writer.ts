@@ -14,7 +14,7 @@ export interface TarFile {
 /** The archive as a stream. Fails where a file has another size than it should. */
 export async function* tarStream(files: Iterable<TarFile>): AsyncGenerator<Uint8Array, void, void> {
   for (const file of files) {
-    yield header(file);
+    yield tarHeader(file);
     let bytes = 0;
     for await (const chunk of await file.open()) {
       bytes += chunk.length;
@@ -42,7 +42,8 @@ export function tarText(name: string, content: string | Uint8Array): TarFile {
   };
 }
 
-function header({ name, size }: TarFile): Buffer {
+/** Always the same for one name and size. */
+export function tarHeader({ name, size }: Pick<TarFile, 'name' | 'size'>): Buffer {
   const bytes = Buffer.alloc(block);
   bytes.write(name, 0, 100, 'utf8');
   bytes.write('0000644\0', 100, 'latin1');

@@ -152,7 +152,8 @@ async function pump(
   await pipeline([first, ...rest, ...last], signal === undefined ? {} : { signal });
 }
 
-function isBrokenPipe(error: unknown): boolean {
+/** Whoever read what was written has gone, and says why itself. */
+export function isBrokenPipe(error: unknown): boolean {
   return hasErrno(
     error,
     'EPIPE',

@@ -6,7 +6,7 @@ import type { Readable, Writable } from 'node:stream';
 import { type ChildOutcome, outcomeOf } from '../../lib/child-outcome.ts';
 import type { DockershError } from '../../lib/errors.ts';
 import { type Failure, failureOf, nativeError } from '../../lib/failures.ts';
-import { fdFolderOf, pathOfFd } from '../../lib/fd-folder.ts';
+import { fdFolderOf, pathOfFd } from '../../lib/fds/fd-folder.ts';
 
 /** Limits of one archive; absent ones are the program's own defaults (native/layer/archive_limits.h). */
 export interface ArchiveLimits {
@@ -55,13 +55,21 @@ export function follow<Child extends ChildProcess>(child: Child, readStdout: boo
   return { child, ended };
 }
 
-/** `mayStop`: the archive may stop without the mark of its end, because a digest says whether it is whole. */
+export interface UnpackOptions {
+  readonly signal: AbortSignal | undefined;
+  /** The archive may stop without the mark of its end, because a digest says whether it is whole. */
+  readonly mayStop: boolean;
+  /** What the archive's ids are on the host; all others are refused. Without, they are on the disk what they are. */
+  readonly ids?: IdMapping | undefined;
+}
+
 export function startUnpack(
   program: LayerProgram,
   folder: string,
-  { signal, mayStop }: { readonly signal: AbortSignal | undefined; readonly mayStop: boolean },
+  { signal, mayStop, ids }: UnpackOptions,
 ): LayerProcess<ChildProcessByStdio<Writable, Readable, Readable>> {
-  const args = ['unpack', ...limitArgs(program.limits), ...(mayStop ? ['--open-end', 'yes'] : []), folder];
+  const end = mayStop ? ['--open-end', 'yes'] : [];
+  const args = ['unpack', ...limitArgs(program.limits), ...end, ...idMapArgs(ids), folder];
   const child = spawn(program.path, args, {
     env: {},
     stdio: ['pipe', 'pipe', 'pipe'],
@@ -82,6 +90,8 @@ export interface PackOptions {
   readonly overlay?: boolean;
   /** No archive, but what two trees are told apart by, without the time that large holes take. */
   readonly skipZeros?: boolean;
+  /** The tree is one part of an archive that others write on, in a folder of this name; files keep their holes. */
+  readonly part?: string | undefined;
   /** Ids on disk are the host's: turn them back. */
   readonly ids?: IdMapping | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -135,6 +145,7 @@ export function startPack(
     ...limitArgs(program.limits),
     ...overlay,
     ...zeros,
+    ...(options.part === undefined ? [] : ['--part', options.part]),
     ...idMapArgs(options.ids),
     folder,
   ];
