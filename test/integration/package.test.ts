@@ -73,6 +73,7 @@ describe.skipIf(lacks('dpkg-deb', 'lintian', 'man', 'fish', 'zsh'))('the Debian 
       './usr/lib/dockersh/dockersh-supervisor',
       './usr/lib/systemd/system/dockershd.socket',
       './etc/dockersh/dockersh.ini',
+      ...['README', 'SECURITY', 'admin', 'tasks'].map((page) => `./usr/share/doc/dockersh/${page}.md.gz`),
     ]) {
       expect(paths).toContain(path);
     }
@@ -84,6 +85,12 @@ describe.skipIf(lacks('dpkg-deb', 'lintian', 'man', 'fish', 'zsh'))('the Debian 
     expect(await readFile(join(tree, 'DEBIAN/conffiles'), 'utf8')).toBe(
       '/etc/apparmor.d/dockersh-layer\n/etc/dockersh/dockersh.ini\n',
     );
+  });
+
+  it('asks before a purge removes what people have made, and takes no answer for no', async () => {
+    const templates = await readFile(join(tree, 'DEBIAN/templates'), 'utf8');
+    expect(templates).toMatch(/^Template: dockersh\/purge-data\nType: boolean\nDefault: false\n/);
+    expect(await readFile(join(tree, 'DEBIAN/control'), 'utf8')).toMatch(/^Depends: .*debconf/m);
   });
 
   it('has programs that run on their own', async () => {

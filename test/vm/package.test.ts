@@ -215,7 +215,7 @@ describe.each(suites)('on Debian %s', (suite) => {
 
     await guest.copyIn(laterDebFile(), '/root/later.deb');
     await asBeforeNetworks();
-    expect(await guest.enterOk('apt-get install -y /root/later.deb')).toContain(
+    expect(await guest.enterOk('apt-get install -y /root/later.deb 2>&1')).toContain(
       'sandboxes have no network (network = none) until the policy says network = private',
     );
     await sessions.answer();
@@ -351,17 +351,23 @@ describe.each(suites)('on Debian %s', (suite) => {
     expect((await guest.ssh('ada', 'true')).code).toBe(255);
   });
 
-  it("a purge leaves nothing but users' data, and says where that is", async () => {
+  it('a purge at which nobody is asked leaves what people have made, and says where that is', async () => {
     // sshd's PAM service is as its own package has it.
     expect(await guest.enterOk('dpkg --verify openssh-server | grep pam.d || echo same')).toBe('same\n');
-    const purge = await guest.enterOk('apt-get purge -y dockersh 2>&1');
-    expect(purge).toContain('/var/lib/dockersh/users');
+    const purge = await guest.enterOk('DEBIAN_FRONTEND=noninteractive apt-get purge -y dockersh 2>&1');
+    expect(purge).toContain(
+      `kept in /var/lib/dockersh: what ${users.length} accounts have in sandboxes, and no image`,
+    );
+    expect(purge).toContain('is in /var/lib/dockersh/etc');
     expect(await guest.enterOk('ls /var/log')).not.toContain('dockersh');
     const left = await guest.enterOk(
-      `find / -xdev \\( -path /proc -o -path /root -o -path /home -o -path /tmp -o -path /var/log -o -path /var/lib/dockersh/users \\) -prune -o -name '*dockersh*' -print`,
+      `find / -xdev \\( -path /proc -o -path /root -o -path /home -o -path /tmp -o -path /var/log -o -path /var/lib/dockersh -o -path /var/cache/debconf \\) -prune -o -name '*dockersh*' -print`,
     );
-    expect(left).toBe('/var/lib/dockersh\n');
-    expect(await guest.enterOk('ls -A /var/lib/dockersh')).toBe('accounts\nids.json\nnetwork.json\nusers\n');
+    expect(left).toBe('');
+    expect(await guest.enterOk('ls -A /var/lib/dockersh')).toBe(
+      'accounts\netc\nids.json\nimages\nnetwork.json\nusers\n',
+    );
+    expect(await guest.enterOk('cat /var/lib/dockersh/etc/conf.d/test.ini')).toBe(withoutLimits);
     expect(await guest.enterOk('cat /var/lib/dockersh/users/*/home/kept')).toBe('kept\n');
     expect(
       await guest.enterOk('ls -d /sys/fs/cgroup/*/*dockersh* /run/dockersh 2>/dev/null || echo none'),
@@ -370,5 +376,17 @@ describe.each(suites)('on Debian %s', (suite) => {
     await guest.write('/etc/dockersh/conf.d/test.ini', withoutLimits);
     await guest.enterOk('apt-get install -y /root/dockersh.deb');
     expect(await guest.sshOk('dora', 'cat kept')).toBe('kept\n');
+  });
+
+  it('a purge at which the answer is yes leaves nothing', async () => {
+    await guest.enterOk('dockershctl stop --all');
+    await guest.enterOk("echo 'dockersh dockersh/purge-data boolean true' | debconf-set-selections");
+    await guest.enterOk('DEBIAN_FRONTEND=noninteractive apt-get purge -y dockersh');
+    const left =
+      "find / -xdev \\( -path /proc -o -path /root -o -path /home -o -path /tmp -o -path /var/log -o -path /var/cache/debconf \\) -prune -o -name '*dockersh*' -print";
+    expect(await guest.enterOk(left)).toBe('');
+    expect(await guest.enterOk('grep -l dockersh /var/cache/debconf/config.dat || echo forgotten')).toBe(
+      'forgotten\n',
+    );
   });
 });
