@@ -337,6 +337,12 @@ async function toldBy(command: Running, text: string): Promise<void> {
   await waitUntil(() => command.exited || command.stderr.toString().includes(text), text);
 }
 
+/** Until standard input ends; then none of them is left. */
+const makeAndRemove = `
+  name=dshbusy$$; removed() { ! getent passwd $name >/dev/null || userdel $name 2>/dev/null; }
+  until read -t 0.01 _; [ $? -le 128 ]; do useradd -M $name 2>/dev/null && echo made; removed; done
+  until removed; do sleep 0.1; done`;
+
 const steps = ['moving', 'starting the sandbox', 'the login shell'];
 
 describe('a run that is ended half way', () => {
@@ -354,6 +360,35 @@ describe('a run that is ended half way', () => {
     expect(finished.code).toBe(130);
     await waitUntil(async () => (await it_.everythingOf(user)) === before, 'everything to be as before');
   });
+
+  // /etc/passwd is locked, and written anew, again and again meanwhile.
+  it('by SIGINT at every step leaves nothing while other accounts are made and removed', async () => {
+    await using others = new Running('bash', ['-c', makeAndRemove]);
+    await waitUntil(() => others.stdout.toString().includes('made'), 'an account to be made');
+    const user = await it_.user();
+    const before = await it_.everythingOf(user);
+    for (const step of steps) {
+      await using enabling = it_.start('enable', '--files', 'move', user.name);
+      await toldBy(enabling, step);
+      enabling.kill('SIGINT');
+      const finished = await enabling.finished(120_000);
+      if (finished.code === 0) {
+        await it_.ok('disable', user.name); // it was quicker
+        await it_.host.ctlOk('user', 'forget', user.name, '--force', '--yes');
+      } else
+        expect([step, finished.code, finished.stderr.toString()]).toEqual([step, 130, expect.any(String)]);
+      await waitUntil(
+        async () => (await it_.everythingOf(user)) === before,
+        `${step}: all to be as before`,
+        60_000,
+      );
+    }
+    // And it still works, in between.
+    await it_.ok('enable', user.name);
+    await it_.ok('disable', user.name);
+    others.process.stdin?.end();
+    expect((await others.finished(60_000)).code).toBe(0);
+  }, 300_000);
 
   it.each(steps)('by SIGKILL at "%s" is taken back or completed by the next', async (step) => {
     const user = await it_.user();
