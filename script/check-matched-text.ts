@@ -41,7 +41,7 @@ function isSentence(text: string): boolean {
   return /[a-z]{2,} [a-z]{2,}/i.test(text.replaceAll(/\\.|\[[^\]]*\]/g, '-'));
 }
 
-/** A descriptor's number is not read out of a path: who owns it knows it (src/lib/fd-folder.ts). */
+/** A descriptor's number is not read out of a path: who owns it knows it (src/lib/fds/fd-folder.ts). */
 function isSentenceOrFd(text: string): boolean {
   return isSentence(text) || /\bfd\\\/\(/.test(text);
 }

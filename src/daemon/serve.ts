@@ -15,6 +15,7 @@ import { type Logger, withNames } from '../lib/log.ts';
 import type { Uid } from '../lib/values/uid.ts';
 import { LayerAccess } from '../users/access.ts';
 import { Accounts } from '../users/accounts.ts';
+import { UserArchives } from '../users/archive/archives.ts';
 import { Upgrades } from '../users/layer/upgrades.ts';
 import { UserLayers } from '../users/layers.ts';
 import type { UserStore } from '../users/store.ts';
@@ -223,6 +224,7 @@ async function openAdmin(ground: Ground, storage: Storage, engine: Engine, user:
     layers,
     upgrades: new Upgrades(store, images, access),
     accounts: new Accounts(store, images.layerProgram, access, ground.networkState, keys),
+    archives: new UserArchives({ store, program: images.layerProgram, access, engine, log }),
     keys,
     users,
     store,

@@ -105,6 +105,39 @@ export const accountVerbs = {
       keptHome: hostPath.nullable(),
     }),
   },
+  'account.export': {
+    long: 'attended',
+    /** `path`: the file to write, or a pipe that somebody reads from. `stop`: the sandbox; else it is paused, or not that. */
+    params: z.strictObject({ user: userName, path: hostPath, stop: z.boolean(), pause: z.boolean() }),
+    /** `leftOut`: what no archive can hold. */
+    result: z.strictObject({
+      user: userName,
+      path: hostPath,
+      sizeBytes: bytes,
+      leftOut: z.strictObject({ count, examples: z.array(z.string()) }),
+      pausedMs: count.nullable(),
+      stopped: z.boolean(),
+    }),
+  },
+  'account.import': {
+    long: 'attended',
+    /** `path`: a file, or a pipe, to be written to from the first progress on. `replace`: where what is there goes first. */
+    params: z.strictObject({ path: hostPath, as: userName.optional(), replace: hostPath.optional() }),
+    result: z.strictObject({
+      user: userName,
+      uid: Uid,
+      /** The account on the host where the archive was made. */
+      from: z.strictObject({ name: z.string(), uid: z.int().nonnegative() }),
+      files: count,
+      bytes,
+      /** That the layer is made on, and whether this host has it. */
+      image: z.string().nullable(),
+      imageThere: z.boolean(),
+      stopped: z.boolean(),
+      /** Where what was there before went. */
+      saved: hostPath.nullable(),
+    }),
+  },
   'account.rename': {
     /** The account that a folder was kept for, and the one with the same uid that it is for from now on. */
     params: z.strictObject({ user: userName, to: userName }),

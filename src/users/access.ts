@@ -39,7 +39,7 @@ export interface CopyOptions extends ImportOptions {
 }
 
 /** Below what a login waits for (stopPatienceMs in src/isolation/sandbox/sandboxes.ts), and what people take for a hiccup. */
-const mostPauseMs = 20_000;
+export const mostPauseMs = 20_000;
 
 export class LayerAccess {
   readonly #engine: Engine;

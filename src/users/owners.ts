@@ -84,8 +84,12 @@ export class FolderOwners {
   async give(uid: Uid, name: string): Promise<void> {
     const folder = userFolder(this.#state, uid);
     await mkdir(folder, { recursive: true, mode: 0o700 });
-    const owner: z.infer<typeof OwnerFile> = { version: 1, uid, name };
-    await writeFileAtomic(ownerFile(folder), `${JSON.stringify(owner)}\n`);
+    await writeOwner(folder, { uid, name });
+    this.given(uid, name);
+  }
+
+  /** A folder that says so has come into the place of the one that was there. */
+  given(uid: Uid, name: string): void {
     this.#names.set(uid, name);
   }
 
@@ -111,6 +115,12 @@ export class FolderOwners {
     }
     return otherOwner(uid, owner, name);
   }
+}
+
+/** Into a folder that is to be the account's. */
+export async function writeOwner(folder: AbsolutePath, { uid, name }: Account): Promise<void> {
+  const owner: z.infer<typeof OwnerFile> = { version: 1, uid, name };
+  await writeFileAtomic(ownerFile(folder), `${JSON.stringify(owner)}\n`);
 }
 
 /** What is refused to an account that has the uid of another one. */

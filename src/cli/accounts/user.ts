@@ -11,6 +11,8 @@ import { subjectOf } from '../doctor/subject.ts';
 import { CliFailure } from '../failure.ts';
 import { findAccount } from '../host/accounts.ts';
 import { defaultQuestion } from '../host/sshd-settings.ts';
+import { addExport } from './archive/export.ts';
+import { addImport } from './archive/import.ts';
 import { type DisableOptions, isStillForced, planDisable, workOfDisabling } from './disable.ts';
 import { type EnableOptions, isIn, planEnable, workOfEnabling } from './enable.ts';
 import { addForget, addRename } from './folders.ts';
@@ -33,6 +35,8 @@ export function addUser(program: Command, console: () => Console): void {
   addRepair(user, console);
   addForget(user, console);
   addRename(user, console);
+  addExport(user, console);
+  addImport(user, console);
 }
 
 const withPlaces = (command: Command): Command =>
@@ -153,7 +157,7 @@ function addDisable(user: Command, console: () => Console): void {
             ? `${account.name} still lands in a sandbox: sshd forces ${plan.client} on a group of theirs, or on everybody (dockershctl sshd-config)`
             : `${account.name} has no sandbox any more`,
           ...(plan.how === 'shell' ? [`login shell: ${shell}`] : []),
-          `What was changed inside is kept, for another time: dockershctl user ls shows it, dockershctl user forget ${shellWord(account.name)} --force removes it.`,
+          `What was changed inside is kept, for another time: dockershctl user export ${shellWord(account.name)} FILE writes it into a file, dockershctl user forget ${shellWord(account.name)} --force removes it.`,
         ]
           .map((line) => `${printable(line)}\n`)
           .join(''),

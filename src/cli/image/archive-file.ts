@@ -1,8 +1,8 @@
 // Turns what an administrator names into something that the daemon can read in any order: standard input ("-"), a
 // pipe or a device is copied to a file first, which goes again with the command.
 
-import { createReadStream, createWriteStream, rmSync } from 'node:fs';
-import { mkdtemp, rm, stat } from 'node:fs/promises';
+import { createReadStream, createWriteStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
 import path from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { sysexits } from '../../lib/errors.ts';
@@ -10,6 +10,7 @@ import { ifThere } from '../../lib/if-there.ts';
 import { type AbsolutePath, resolved } from '../../lib/values/absolute-path.ts';
 import type { Input } from '../console.ts';
 import { CliFailure } from '../failure.ts';
+import { temporaryFolder } from '../temporary-folder.ts';
 
 export interface ArchiveFile extends AsyncDisposable {
   readonly path: AbsolutePath;
@@ -19,7 +20,6 @@ export interface ArchiveFile extends AsyncDisposable {
 
 /** Where there is room for what is large; /tmp is memory on many hosts. */
 const spoolRoot = '/var/tmp';
-const endings = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 export async function archiveFile(given: string, stdin: Input | undefined): Promise<ArchiveFile> {
   if (given === '-') {
@@ -35,18 +35,9 @@ export async function archiveFile(given: string, stdin: Input | undefined): Prom
 }
 
 async function spooled(source: NodeJS.ReadableStream, name: string): Promise<ArchiveFile> {
-  const folder = await mkdtemp(path.join(spoolRoot, 'dockersh-import-'));
   await using undo = new AsyncDisposableStack();
-  undo.defer(() => rm(folder, { recursive: true, force: true }));
-  for (const signal of endings) {
-    const onSignal = (): void => {
-      rmSync(folder, { recursive: true, force: true });
-      process.kill(process.pid, signal); // nobody hears it the second time: it ends us
-    };
-    process.once(signal, onSignal);
-    undo.defer(() => void process.removeListener(signal, onSignal));
-  }
-  const file = resolved(path.join(folder, name));
+  const folder = undo.use(await temporaryFolder(spoolRoot, 'dockersh-import-'));
+  const file = resolved(path.join(folder.path, name));
   await pipeline(source, createWriteStream(file, { flags: 'wx', mode: 0o600 }));
   const held = undo.move();
   return { path: file, isCopy: true, [Symbol.asyncDispose]: () => held.disposeAsync() };

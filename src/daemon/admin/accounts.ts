@@ -7,6 +7,7 @@ import { uidIn } from '../../lib/values/uid.ts';
 import type { AccountFolder, accountVerbs } from '../../protocol/admin-accounts.ts';
 import { missing } from '../../users/image-at-start.ts';
 import type { Account } from '../../users/owners.ts';
+import { archiveHandlers } from './archive/archives.ts';
 import { type AdminParts, findOwner, findUser, type Handlers } from './parts.ts';
 
 export function accountHandlers(parts: AdminParts): Handlers<keyof typeof accountVerbs> {
@@ -71,6 +72,7 @@ export function accountHandlers(parts: AdminParts): Handlers<keyof typeof accoun
       return { user: record.name };
     },
     ...folderHandlers(parts),
+    ...archiveHandlers(parts),
   };
 }
 

@@ -9,6 +9,7 @@ import type { Logger } from '../../lib/log.ts';
 import { type Uid, uidIn } from '../../lib/values/uid.ts';
 import type { AdminParams, AdminPart, AdminProgress, AdminResult, AdminVerb } from '../../protocol/admin.ts';
 import type { Accounts } from '../../users/accounts.ts';
+import type { UserArchives } from '../../users/archive/archives.ts';
 import type { Upgrades } from '../../users/layer/upgrades.ts';
 import type { UserLayers } from '../../users/layers.ts';
 import type { UserStore } from '../../users/store.ts';
@@ -27,6 +28,7 @@ export interface AdminParts {
   readonly layers: UserLayers;
   readonly upgrades: Upgrades;
   readonly accounts: Accounts;
+  readonly archives: UserArchives;
   /** Copies of users' keys. */
   readonly keys: { follow(uid: Uid): void };
   readonly users: Users;

@@ -10,7 +10,7 @@ import { promisify } from 'node:util';
 import { addon } from '../../isolation/addon.ts';
 import { DockershError, hasErrno } from '../../lib/errors.ts';
 import { OwnedFd } from '../../lib/fd.ts';
-import { type FdFolder, fdFolder } from '../../lib/fd-folder.ts';
+import { type FdFolder, fdFolder } from '../../lib/fds/fd-folder.ts';
 import { shellWord } from '../../lib/text/shell-word.ts';
 
 export const blockBytes = 4096;

@@ -5,7 +5,9 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { gzipSync } from 'node:zlib';
 import type { Command } from 'commander';
+import { manifestBytes } from '../../../src/users/archive/manifest.ts';
 import { nodeProgram } from '../../fixtures/paths.ts';
 import { runOk } from '../../fixtures/process.ts';
 import { Server } from '../../unit/registry/server.ts';
@@ -52,6 +54,31 @@ export async function deepArchive(file: string): Promise<string> {
     tarEntry({ name: 'repositories', data: '{}' }),
     Buffer.alloc(1024),
   ];
+  await pipeline(Readable.from(parts), createWriteStream(file));
+  return file;
+}
+
+/** For "user import": as much said of itself as may be, and a GiB of a file that should have a hundred, in small compressed pieces. */
+export async function largeUser(file: string, name: string): Promise<string> {
+  const trees = Array.from({ length: 4000 }, (_, index) => ({
+    kind: 'snapshot' as const,
+    name: `s${index}`,
+    info: { createdAt: new Date(0).toISOString(), message: 'x'.repeat(100), sizeBytes: 0, files: 0 },
+  }));
+  const head = manifestBytes({
+    dockersh: 'user',
+    version: 1,
+    createdAt: '',
+    user: { name, uid: 1 },
+    ids: { uid: 1, gid: 1, groups: [] },
+    trees: [...trees, { kind: 'home' }],
+  });
+  const start = [
+    tarEntry({ name: 'home', type: '5', mode: 0o755 }),
+    tarEntry({ name: 'home/file', size: 100 * 1024 ** 3 }),
+  ];
+  const zeros = gzipSync(Buffer.alloc(16 * 1024 ** 2));
+  const parts = [gzipSync(Buffer.concat([head, ...start])), ...Array.from({ length: 64 }, () => zeros)];
   await pipeline(Readable.from(parts), createWriteStream(file));
   return file;
 }

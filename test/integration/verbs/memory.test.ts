@@ -23,6 +23,7 @@ import {
   denseLayout,
   endlessRegistry,
   hugeName,
+  largeUser,
   longPolicy,
   wideLayout,
 } from './huge-inputs.ts';
@@ -207,6 +208,12 @@ describe.skipIf(lacks('busybox'))('the memory that a verb takes', () => {
     'user disable': async () => await refused('user', 'disable', ...client(), hugeName),
     'user forget': async () => await refused('user', 'forget', hugeName, '--yes'),
     'user rename': async () => await refused('user', 'rename', hugeName, verbs.name),
+    'user export': async () => await ok('user', 'export', verbs.name, path('user.tar.zst')),
+    'user import': async () => {
+      await refused('user', 'import', path('deep.tar'), '--as', verbs.name);
+      const file = await largeUser(path('large-user'), verbs.name);
+      await refused('user', 'import', file, '--replace', path('user-before'));
+    },
     'user rescue': async () => await refused('user', 'rescue', hugeName, 'on'),
     'user repair': async () => await taken('user', 'repair', ...client(), '--state', path(hugeName)),
     maintenance: async () => {

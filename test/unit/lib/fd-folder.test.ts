@@ -3,7 +3,7 @@
 import { closeSync, openSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { OwnedFd } from '../../../src/lib/fd.ts';
-import { fdFolder, fdFolderOf } from '../../../src/lib/fd-folder.ts';
+import { fdFolder, fdFolderOf } from '../../../src/lib/fds/fd-folder.ts';
 
 test('a path leads through a descriptor only where that is a folder of ours, for as long as it is', () => {
   using fd = new OwnedFd(openSync('/', 'r'));

@@ -1,7 +1,7 @@
 // Keeps which folders are reached by a descriptor of ours alone (a disk that is mounted nowhere), so that whoever starts
 // a program can pass the descriptor of a path on, instead of reading its number out of the path.
 
-import type { OwnedFd } from './fd.ts';
+import type { OwnedFd } from '../fd.ts';
 
 const folders = new Map<string, OwnedFd>();
 
