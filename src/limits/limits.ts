@@ -104,6 +104,13 @@ function filesOf(limits: Limits, facts: CgroupFacts, isWritten: (entry: AnyEntry
 const isSet = (limits: Limits, { field, nothing, isSet: own }: AnyEntry): boolean =>
   own === undefined ? limits[field] !== nothing : own(limits[field], limits);
 
+/** Those that are a limit, and what has to hold each. */
+export function limitsSet(limits: Limits): { readonly key: LimitKey; readonly controller: Controller }[] {
+  return limitEntries.flatMap(([key, entry]) =>
+    isSet(limits, entry) ? [{ key, controller: entry.controller }] : [],
+  );
+}
+
 /** What a fresh cgroup has to be told: only what is a limit. */
 export const limitFiles = (limits: Limits, facts: CgroupFacts): LimitFile[] =>
   filesOf(limits, facts, (entry) => isSet(limits, entry));

@@ -1,6 +1,7 @@
 // Works out one user's effective policy. Pure; remembered by its caller, so its own speed matters little.
 
 import { hostImageName } from '../lib/text/image-name.ts';
+import { limitsSet } from '../limits/limits.ts';
 import { effective } from './effective.ts';
 import type { Subject } from './expand.ts';
 import { ownPortsFault } from './network/own-ports.ts';
@@ -63,3 +64,12 @@ export function dependentValue(
 }
 
 const unfit = (why: string): Evaluation => ({ kind: 'refused', code: 'E_POLICY_UNFIT', why });
+
+/** The limits that somebody gets: keys by what has to hold them. None, where the policy gives nothing. */
+export function limitsGiven(evaluation: Evaluation | undefined): Map<string, Set<string>> {
+  const given = new Map<string, Set<string>>();
+  if (evaluation?.kind !== 'ok') return given;
+  for (const { key, controller } of limitsSet(evaluation.policy))
+    given.set(controller, (given.get(controller) ?? new Set()).add(key));
+  return given;
+}

@@ -179,7 +179,11 @@ export const imageVerbs = {
     /** Latest step first. */
     result: z.strictObject({ name: imageName, history: z.array(adminHistoryEntry) }),
   },
-  'image.inspect': { params: source, result: adminImageDetails },
+  'image.inspect': {
+    params: source,
+    /** `fitsMachine`: its programs run on this one without emulation. */
+    result: adminImageDetails.extend({ fitsMachine: z.boolean() }),
+  },
   'image.tag': {
     params: z.strictObject({ source: imageName, target: imageName }),
     result: z.strictObject({ name: imageName, digest }),

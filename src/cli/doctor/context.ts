@@ -27,7 +27,12 @@ export type DaemonAnswer =
   | { readonly ok: false; readonly problem: string; readonly hint: string };
 
 /** unknown: nobody tells. */
-export type ImageState = 'there' | 'missing' | 'damaged' | 'unknown';
+export type ImageState = 'there' | 'missing' | 'damaged' | 'unknown' | ForeignImage;
+
+/** It is there, for another machine. */
+export interface ForeignImage {
+  readonly machine: string;
+}
 
 export interface Paths {
   readonly config: string;
@@ -129,8 +134,8 @@ export class Context {
   async #askForImage(name: string): Promise<ImageState> {
     if (name === hostImageName) return 'there';
     try {
-      await this.cli.call('image.inspect', { name });
-      return 'there';
+      const { os, architecture, variant, fitsMachine } = await this.cli.call('image.inspect', { name });
+      return fitsMachine ? 'there' : { machine: [os, architecture, variant ?? []].flat().join('/') };
     } catch (error) {
       const code = error instanceof CliFailure || error instanceof DockershError ? error.code : undefined;
       if (code === undefined) throw error;

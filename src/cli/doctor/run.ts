@@ -8,10 +8,11 @@ import { accountChecks } from './checks/accounts.ts';
 import { apparmorCheck } from './checks/apparmor.ts';
 import { cgroupChecks } from './checks/cgroups.ts';
 import { fileSystemChecks } from './checks/filesystems.ts';
+import { imageChecks } from './checks/image.ts';
 import { kernelChecks } from './checks/kernel.ts';
 import { networkChecks } from './checks/network.ts';
 import { exemptCheck, stateChecks } from './checks/never-out.ts';
-import { serviceChecks, userServiceChecks } from './checks/service.ts';
+import { serviceChecks } from './checks/service.ts';
 import { sharedTableChecks } from './checks/shared-tables.ts';
 import { sshChecks } from './checks/ssh.ts';
 import { hostWays, userWays } from './checks/ways-around.ts';
@@ -33,7 +34,7 @@ const hostChecks: readonly HostCheck[] = [
 ];
 const userChecks: readonly UserCheck[] = [
   ...stateChecks,
-  ...userServiceChecks,
+  ...imageChecks,
   acceptEnvCheck,
   ...sshChecks,
   ...userWays,

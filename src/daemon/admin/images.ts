@@ -7,11 +7,12 @@ import { pullImage } from '../../images/registry/pull.ts';
 import { pushImage } from '../../images/registry/push.ts';
 import type { ImageStore } from '../../images/store/image-store.ts';
 import type { TrustRules } from '../../images/trust/rules.ts';
+import type { InspectedImage } from '../../images/upkeep/inspect.ts';
 import { DockershError } from '../../lib/errors.ts';
 import type { AdminProgress, AdminResult, AdminUse } from '../../protocol/admin.ts';
 import type { imageVerbs } from '../../protocol/admin-images.ts';
 import { trustRules } from '../policy/trust-rules.ts';
-import { writeExport } from './export-file.ts';
+import { writeExport } from './archive/export-file.ts';
 import type { AdminParts, Handlers } from './parts.ts';
 import { transferProgress } from './transfer-progress.ts';
 import { requireUnused } from './unused.ts';
@@ -22,8 +23,9 @@ export function imageHandlers(parts: AdminParts): Handlers<keyof typeof imageVer
     'image.import': async ({ name, path }, { progress, signal }) => {
       const imported = await images.importImage(name, path, { onProgress: progress, signal });
       for (const { name: id } of imported) {
-        const { os, architecture, variant } = await images.inspect(id);
-        if (fitsPlatform({ os, architecture, variant: variant ?? undefined })) continue;
+        const image = await images.inspect(id);
+        if (fitsMachine(image)) continue;
+        const { os, architecture, variant } = image;
         const machine = `${os}/${architecture}${variant === null ? '' : `/${variant}`}`;
         progress({ id, step: `for ${machine}: on this machine its programs run only by emulation` });
       }
@@ -35,7 +37,10 @@ export function imageHandlers(parts: AdminParts): Handlers<keyof typeof imageVer
     },
     'image.ls': async () => ({ images: await images.list() }),
     'image.history': async ({ name }) => ({ name, history: await images.history(name) }),
-    'image.inspect': async ({ name }) => mutable(await images.inspect(name)),
+    'image.inspect': async ({ name }) => {
+      const image = await images.inspect(name);
+      return { ...mutable(image), fitsMachine: fitsMachine(image) };
+    },
     'image.tag': async ({ source, target }) => await images.tag(source, target),
     'image.untrusted': async ({ names, rules }) => await untrusted(images, names, rules && trustRules(rules)),
     'image.rm': async ({ name, force }) => {
@@ -50,6 +55,11 @@ export function imageHandlers(parts: AdminParts): Handlers<keyof typeof imageVer
       mutable(await images.verify({ layers, onProgress: progress, signal })),
     ...registryHandlers(parts),
   };
+}
+
+/** One that does not say for which machine it is is for any. */
+function fitsMachine({ os, architecture, variant }: InspectedImage): boolean {
+  return architecture === '' || fitsPlatform({ os, architecture, variant: variant ?? undefined });
 }
 
 function registryHandlers(parts: AdminParts): Handlers<'image.pull' | 'image.push'> {

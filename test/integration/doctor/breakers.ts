@@ -1,12 +1,15 @@
 // For every check of doctor, something that makes it fail for real.
 
-import type { Scenario } from './doctors-host.ts';
+import { foreignImage, type Scenario } from './doctors-host.ts';
 
 interface Breaker {
   readonly scenario: keyof typeof scenarios;
   readonly state: 'warning' | 'critical' | 'unknown';
   readonly found?: RegExp;
 }
+
+/** Of version 1, or all of version 2. */
+const noMemory = 'umount -l /sys/fs/cgroup/memory 2>/dev/null || mount -t tmpfs none /sys/fs/cgroup';
 
 /** `put FILE` binds what comes on its input over the file. */
 export const scenarios = {
@@ -55,9 +58,15 @@ export const scenarios = {
   noMountApi: { deny: 'open_tree' },
   noSyscalls: { deny: 'seccomp,pidfd_open,openat2,close_range' },
   noCgroups: { script: 'while umount -R -l /sys/fs/cgroup 2>/dev/null; do :; done' },
-  noMemoryController: {
-    script: 'umount -l /sys/fs/cgroup/memory 2>/dev/null || mount -t tmpfs none /sys/fs/cgroup',
+  noMemoryController: { script: noMemory },
+  /** The same where doctor's own advice has been followed. */
+  noMemoryWanted: {
+    policy: '[defaults]\nimage = host\nnetwork = none\nmemory = none\n',
+    script: noMemory,
   },
+  /** A machine of the other kind; DoctorsHost has imported it. */
+  foreign: { policy: `[defaults]\nimage = ${foreignImage}\nnetwork = none\n` },
+  masked: { script: 'mkdir -p /etc/systemd/system; ln -sf /dev/null /etc/systemd/system/dockershd.socket' },
   onlyCgroup2: {
     deny: 'clone3',
     script: `
@@ -250,6 +259,12 @@ export const breakers: Readonly<Record<string, Breaker>> = {
   'policy-valid': { scenario: 'brokenPolicy', state: 'critical', found: /memroy/ },
   'policy-in-force': { scenario: 'brokenInForce', state: 'critical', found: /last good one, of 20.*memroy/ },
   'policy-user': { scenario: 'missingImage', state: 'critical', found: /dsh-not-there/ },
+  'policy-machine': {
+    scenario: 'foreign',
+    state: 'critical',
+    found: /is for linux\/\w+, this machine is linux\//,
+  },
+  'daemon-masked': { scenario: 'masked', state: 'critical', found: /^masked: dockershd\.socket$/ },
   'daemon-answers': { scenario: 'noDaemon', state: 'critical', found: /not running/ },
   'daemon-version': { scenario: 'otherVersion', state: 'warning', found: /installed is 0\.0\.9/ },
   'daemon-sockets': { scenario: 'openSocket', state: 'critical', found: /admin\.sock has mode 0666/ },

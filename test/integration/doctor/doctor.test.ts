@@ -115,6 +115,14 @@ describe('a host that is broken', () => {
     if (fix !== undefined) expect(check?.fix).toMatch(fix);
   });
 
+  it('has nothing against a missing controller of which the policy wants nothing', async () => {
+    const { checks } = await reportOf('noMemoryWanted');
+    const check = checks.find(({ id }) => id === 'cgroup-limits');
+    // On version 2 all of them are gone, and others than memory are still wanted.
+    if (check?.state === 'ok') expect(check.found).toMatch(/not wanted by the policy: memory/);
+    else expect(check?.found).not.toMatch(/can't be held: .*memory/);
+  });
+
   it('says when the policy gives a user nothing', async () => {
     const { checks } = await reportOf('noImage');
     expect(checks.find(({ id }) => id === 'policy-user')).toMatchObject({

@@ -7,6 +7,10 @@ import { Host } from '../../fixtures/host.ts';
 import { checkout, ctlBundle, nodeProgram } from '../../fixtures/paths.ts';
 import { describeFinished, run, runOk } from '../../fixtures/process.ts';
 import { TestUser } from '../../fixtures/users.ts';
+import { builtImage, builtLayer, writeLayout } from '../images/image-builder.ts';
+import { tar } from '../images/tar-builder.ts';
+
+export const foreignImage = 'dsh-foreign:1';
 
 export interface Scenario {
   /** Lines of bash, run as root before doctor. */
@@ -85,6 +89,10 @@ export class DoctorsHost implements AsyncDisposable {
     host.uids.push(user.uid);
     await runOk('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', join(host.folder, 'host_key')]);
     const deny = join(checkout, 'test/integration/doctor/deny.c');
+    const architecture = process.arch === 'x64' ? 'arm64' : 'amd64';
+    const image = builtImage([builtLayer(tar({ name: 'bin', type: '5' }))], { config: { architecture } });
+    const layout = await writeLayout(join(host.folder, 'foreign'), image);
+    await host.ctlOk('image', 'import', foreignImage, layout);
     await runOk('gcc', ['-o', join(host.folder, 'deny'), deny, '-lseccomp']);
     return new DoctorsHost(host, user, stack.move());
   }

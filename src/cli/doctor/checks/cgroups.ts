@@ -1,7 +1,9 @@
 // Checks which limits this host can hold.
 
 import { readFile } from 'node:fs/promises';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
+import { evaluate, limitsGiven } from '../../../policy/evaluate.ts';
 import type { Mount } from '../../host/mounts.ts';
 import { critical, type Finding, type HostCheck, ok, warning } from '../check.ts';
 import type { Context } from '../context.ts';
@@ -69,26 +71,60 @@ export const cgroupChecks: readonly HostCheck[] = [
   },
 ];
 
+/** By controller; undefined: nobody can tell, because the policy is broken. */
+type Wanted = ReadonlyMap<string, ReadonlySet<string>> | undefined;
+
+/** Of whom is here, and of somebody whom no section names. */
+async function wantedLimits(context: Context): Promise<Wanted> {
+  const { policy } = await context.policy();
+  if (policy === undefined) return undefined;
+  const stranger = evaluate(policy, { name: '', groups: [], host: hostname() });
+  const { found } = await context.subjects();
+  const wanted = new Map<string, Set<string>>();
+  for (const evaluation of [stranger, ...found.map((subject) => subject.policy)])
+    for (const [controller, keys] of limitsGiven(evaluation))
+      wanted.set(controller, new Set([...(wanted.get(controller) ?? []), ...keys]));
+  return wanted;
+}
+
 async function heldLimits(context: Context): Promise<Finding> {
   const { mode, controllers } = await cgroupsOf(context.mounts());
+  const wanted = await wantedLimits(context);
+  const keysOf = (limit: (typeof limits)[number]): string[] =>
+    wanted === undefined ? [limit.key] : limit.controllers.flatMap((name) => [...(wanted.get(name) ?? [])]);
   const missing = limits.filter((limit) => !limit.controllers.some((name) => controllers.has(name)));
   const held = limits.filter((limit) => !missing.includes(limit)).map(({ key }) => key);
   const seen = `held: ${held.join(', ') || 'none'}`;
-  if (missing.length === 0) return await ofPolicy(context, seen);
-  const names = missing.map(({ key }) => key).join(', ');
+  // Nobody is refused for a limit that nobody gets.
+  const lacking = missing.filter((limit) => keysOf(limit).length > 0);
+  if (lacking.length === 0) {
+    const unused = missing.map(({ key }) => key).join(', ');
+    return await ofDaemon(
+      context,
+      wanted,
+      unused === '' ? seen : `${seen}; not wanted by the policy: ${unused}`,
+    );
+  }
+  const names = lacking.map(({ key }) => key).join(', ');
   const how = mode === 'v2' ? 'cgroup.controllers at the top must list it' : 'mount its hierarchy';
-  const fix = `Give the host the controllers of ${names} (kernel command line: no cgroup_disable=; ${how}), or write "none" for these limits in the policy.`;
-  return missing.some(({ needed }) => needed)
+  const keys = lacking.flatMap(keysOf).join(', ');
+  const fix = `Give the host the controllers of ${names} (kernel command line: no cgroup_disable=; ${how}), or write "none" in the policy for: ${keys}.`;
+  return lacking.some(({ needed }) => needed)
     ? critical(`${seen}; can't be held: ${names}`, fix)
     : warning(`${seen}; can't be held: ${names}`, fix);
 }
 
-/** The daemon has tried each, and knows which ones the policy sets. */
-async function ofPolicy(context: Context, seen: string): Promise<Finding> {
+/** The daemon has tried each, and knows which ones the policy sets for anybody. */
+async function ofDaemon(context: Context, wanted: Wanted, seen: string): Promise<Finding> {
   const daemon = await context.daemon();
-  const unenforced = daemon.ok ? daemon.health.unenforced : [];
+  const given = wanted === undefined ? undefined : new Set([...wanted.values()].flatMap((keys) => [...keys]));
+  const isGiven = (key: string): boolean => given === undefined || onDisk.has(key) || given.has(key);
+  const unenforced = daemon.ok ? daemon.health.unenforced.filter(({ key }) => isGiven(key)) : [];
   if (unenforced.length === 0) return ok(seen);
   const reasons = unenforced.map(({ key, why }) => `"${key}": ${why}`).join('; ');
   const fix = 'Give the host what is missing, or take these limits away in the policy.';
   return critical(`${seen}; set by the policy, and can't be held: ${reasons}`, fix);
 }
+
+/** No control group holds these. */
+const onDisk: ReadonlySet<string> = new Set(['disk', 'inodes']);

@@ -1,18 +1,17 @@
 // Checks the policy, the daemon and the programs of this installation.
 
-import { lstat, readFile } from 'node:fs/promises';
+import { lstat, readFile, readlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { hasErrno } from '../../../lib/errors.ts';
-import { shellOperand, shellWord } from '../../../lib/text/shell-word.ts';
+import { shellWord } from '../../../lib/text/shell-word.ts';
 import { checkTrustedPath } from '../../../lib/trusted-path.ts';
 import { version } from '../../../lib/version.ts';
 import { describeFault } from '../../../policy/fault.ts';
 import { formatProblem } from '../../../policy/problem.ts';
 import { runCommand } from '../../host/command.ts';
 import { nativePrograms } from '../../host/installation.ts';
-import { critical, type Finding, type HostCheck, ok, type UserCheck, unknown, warning } from '../check.ts';
+import { critical, type Finding, type HostCheck, ok, unknown, warning } from '../check.ts';
 import type { Context } from '../context.ts';
-import { policyOf, type Subject } from '../subject.ts';
 
 export const serviceChecks: readonly HostCheck[] = [
   {
@@ -56,6 +55,13 @@ export const serviceChecks: readonly HostCheck[] = [
     },
   },
   {
+    id: 'daemon-masked',
+    group: 'daemon',
+    what: 'none of the units is masked',
+    why: 'systemd never starts a unit that is masked, and says of it that it does not exist.',
+    run: masked,
+  },
+  {
     id: 'daemon-version',
     group: 'daemon',
     what: 'dockershd is of the version that is installed',
@@ -93,36 +99,34 @@ export const serviceChecks: readonly HostCheck[] = [
   },
 ];
 
-export const userServiceChecks: readonly UserCheck[] = [
-  {
-    id: 'policy-user',
-    group: 'policy',
-    what: 'the policy gives the user an image that is there',
-    why: 'A user to whom the policy gives no image, or one that is missing, cannot log in.',
-    look: imageOf,
-  },
+const units = [
+  'dockershd.socket',
+  'dockershd-admin.socket',
+  'dockersh-sandboxes.service',
+  'dockershd.service',
 ];
 
-async function imageOf(subject: Subject, context: Context): Promise<Finding> {
-  const policy = policyOf(subject);
-  const { name } = subject.account;
-  if (subject.policy === undefined) return unknown('the policy is not valid', 'dockershctl policy check');
-  if (policy === undefined)
-    return critical('the policy gives the user no image', `Set "image" in [defaults] or [user:${name}].`);
-  const { image } = policy;
-  const state = await context.imageState(image);
-  if (state === 'there') {
-    const why = await context.whyUntrusted(image);
-    if (why === undefined) return ok(`image ${image}`);
-    return critical(
-      `image ${image} would not start: ${why}`,
-      'Have it signed and pull it again, or change "images_trusted".',
-    );
-  }
-  if (state === 'missing')
-    return critical(`image ${image} is not there`, `dockershctl image pull ${shellOperand(image)}`);
-  if (state === 'damaged') return critical(`image ${image} is damaged`, 'dockershctl image verify');
-  return unknown(`dockershd does not say whether image ${image} is there`, 'Start dockershd.');
+/** As systemctl(1) masks them. */
+async function masked(): Promise<Finding> {
+  const found = new Set<string>();
+  for (const folder of ['/etc/systemd/system', '/run/systemd/system'])
+    for (const unit of units) {
+      const target = await readlink(join(folder, unit)).catch(tolerateNoLink);
+      if (target === '/dev/null') found.add(unit);
+    }
+  if (found.size === 0) return ok('none is');
+  const names = [...found].join(' ');
+  const runtime = '(with --runtime where it was masked for this boot alone)';
+  return critical(
+    `masked: ${names}`,
+    `systemctl unmask ${names} ${runtime}, then systemctl start ${units.join(' ')}`,
+  );
+}
+
+/** EINVAL: a file, which is no mask. */
+function tolerateNoLink(error: unknown): undefined {
+  if (hasErrno(error, 'ENOENT', 'ENOTDIR', 'EINVAL')) return undefined;
+  throw error;
 }
 
 const wantedModes = [
