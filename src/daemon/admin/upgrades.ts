@@ -14,15 +14,15 @@ export function upgradeHandlers(parts: AdminParts): Handlers<UpgradeVerbs> {
   const { upgrades } = parts;
   return {
     'upgrade.plan': async (params, call) => ({ users: await plansOf(parts, params, call) }),
-    upgrade: async ({ user }) => {
+    upgrade: async ({ user }, { signal }) => {
       const record = await findOwner(parts, user);
       const policy = await policyOf(parts, record);
-      return { user: record.name, image: policy.image, ...(await upgrades.upgrade(record, policy)) };
+      return { user: record.name, image: policy.image, ...(await upgrades.upgrade(record, policy, signal)) };
     },
-    'upgrade.back': async ({ user }) => {
+    'upgrade.back': async ({ user }, { signal }) => {
       const record = await findOwner(parts, user);
       const policy = await policyOf(parts, record);
-      return { user: record.name, image: policy.image, ...(await upgrades.back(record, policy)) };
+      return { user: record.name, image: policy.image, ...(await upgrades.back(record, policy, signal)) };
     },
   };
 }

@@ -64,8 +64,8 @@ export class Upgrades {
   }
 
   /** From the next start on. Throws as plan() does. */
-  async upgrade(user: UserRecord, policy: ImagePolicy): Promise<Upgrade> {
-    return await this.#access.held(user, async () => {
+  async upgrade(user: UserRecord, policy: ImagePolicy, signal: AbortSignal): Promise<Upgrade> {
+    const put = async (): Promise<Upgrade> => {
       await using begun = await this.#access.begun(user);
       const { folder, isRunning: running } = begun;
       const base = (await readLayerBase(folder)) ?? begun.base;
@@ -73,15 +73,16 @@ export class Upgrades {
       const upgraded = await this.#isOther(base, policy, current);
       if (upgraded) await this.#write(user, folder, nextBase(base, policy.image, current.digest));
       return { from: base.digest, to: current.digest, upgraded, running };
-    });
+    };
+    return await this.#access.held(user, put, signal);
   }
 
   /**
    * Puts the layer back on the image before, from the next start on; no start takes the newer one by itself again. Throws
    * E_NOT_FOUND where there is none, E_IMAGE_MISSING.
    */
-  async back(user: UserRecord, policy: ImagePolicy): Promise<Upgrade> {
-    return await this.#access.held(user, async () => {
+  async back(user: UserRecord, policy: ImagePolicy, signal: AbortSignal): Promise<Upgrade> {
+    const put = async (): Promise<Upgrade> => {
       await using begun = await this.#access.begun(user);
       const { folder, isRunning: running } = begun;
       const base = await readLayerBase(folder);
@@ -90,7 +91,8 @@ export class Upgrades {
       if ((await this.#images.resolve(`image@${to}`)) === undefined) throw missing(`${base.image} (${to})`);
       await this.#write(user, folder, { image: base.image, digest: to, refused: from });
       return { from, to, upgraded: true, running };
-    });
+    };
+    return await this.#access.held(user, put, signal);
   }
 
   async #current({ image }: ImagePolicy): Promise<ResolvedImage> {

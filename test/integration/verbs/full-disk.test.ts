@@ -101,7 +101,15 @@ describe.skipIf(lacks('busybox', 'docker-registry'))('a full disk', () => {
   it('is what dockershctl says of its own files', async () => {
     const config = join(disk.mountPoint, 'etc/dockersh.ini');
     await using daemon = await FakeDaemon.start(
-      answerOk({ config, state: '/s', run: '/r', libexec: '/l', unenforced: [], policyFault: null }),
+      answerOk({
+        config,
+        state: '/s',
+        run: '/r',
+        audit: '/a',
+        libexec: '/l',
+        unenforced: [],
+        policyFault: null,
+      }),
     );
     const { status, stderr } = await cli(['--socket', daemon.socketPath, 'maintenance', 'on']);
     expect([status, stderr]).toEqual([74, expect.stringContaining('[E_DISK_FULL]')]);
