@@ -35,6 +35,7 @@ export async function upload(login: Login, how: 'scp' | 'sftp'): Promise<void> {
 export const startScript = (place: string, further = ''): string => `
 cd ~/${folder} || exit 1
 if ! grep -qs editor-server "/proc/$(cat pid 2>/dev/null)/cmdline"; then
+    : >log
     nohup ./node --disable-warning=ExperimentalWarning editor-server.ts ${place} ${further} </dev/null >log 2>&1 &
     echo $! >pid
     until grep -q '^listening on ' log; do
