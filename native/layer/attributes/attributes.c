@@ -103,10 +103,15 @@ static int set_xattr(int fd, const struct tar_entry *entry, const struct tar_xat
 
 // Owner first: changing it clears set-id bits and file capabilities (chown(2)). Then the mode, then the
 // attributes.
-int attributes_set(int fd, const struct tar_entry *entry, uint64_t *skipped, struct err *err) {
-    if (fchown(fd, (uid_t)entry->uid, (gid_t)entry->gid) < 0)
+int attributes_set(int fd, const struct tar_entry *entry, const struct stat *now, uint64_t *skipped,
+                   struct err *err) {
+    bool owned = now != NULL && now->st_uid == (uid_t)entry->uid && now->st_gid == (gid_t)entry->gid;
+    if (!owned && fchown(fd, (uid_t)entry->uid, (gid_t)entry->gid) < 0)
         return err_sys(err, "set the owner", "");
-    if (fchmod(fd, entry->mode) < 0)
+    // A change of the owner takes set-id bits away, and no other ones (chown(2)).
+    bool moded = now != NULL && (now->st_mode & 07777) == (entry->mode & 07777) &&
+                 (owned || (entry->mode & 07000) == 0);
+    if (!moded && fchmod(fd, entry->mode) < 0)
         return err_sys(err, "set the mode", "");
     for (size_t index = 0; index < entry->xattr_count; index++) {
         const struct tar_xattr *xattr = &entry->xattrs[index];

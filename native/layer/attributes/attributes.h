@@ -3,6 +3,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/stat.h>
 
 #include "attributes/id_map.h"
 #include "err.h"
@@ -15,8 +16,10 @@ int attributes_check_ids(const struct tar_entry *entry, struct err *err);
 bool attributes_may_keep(const char *name);
 
 // Sets owner, mode and attributes of an open file or folder, counting the attributes left out. All but a
-// folder's default access list: what is made in it afterwards would inherit that.
-int attributes_set(int fd, const struct tar_entry *entry, uint64_t *skipped, struct err *err);
+// folder's default access list: what is made in it afterwards would inherit that. `now`: what owner and mode
+// are already, or NULL.
+int attributes_set(int fd, const struct tar_entry *entry, const struct stat *now, uint64_t *skipped,
+                   struct err *err);
 
 // Sets the default access list, if the entry has one.
 int attributes_set_default(int fd, const struct tar_entry *entry, struct err *err);

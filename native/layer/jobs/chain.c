@@ -48,7 +48,7 @@ static int copy_attributes(int from, int to, struct err *err) {
     entry.gid = info.st_gid;
     const struct id_map same = {0};
     if (attributes_read(from, &same, &same, &entry, &skipped, err) < 0 ||
-        attributes_set(to, &entry, &skipped, err) < 0 || attributes_set_default(to, &entry, err) < 0)
+        attributes_set(to, &entry, NULL, &skipped, err) < 0 || attributes_set_default(to, &entry, err) < 0)
         return -1;
     struct timespec times[2] = {info.st_mtim, info.st_mtim};
     return futimens(to, times) < 0 ? err_sys(err, "set the time of the folder", "") : 0;

@@ -65,10 +65,16 @@ static int write_segment(struct placing *job, int fd, const struct tar_segment *
     return 0;
 }
 
+// The mode that the file is to have, so that it need not be set again; one with set-id bits only once it has
+// its owner.
+static mode_t first_mode(const struct tar_entry *entry) {
+    return (entry->mode & 07000) == 0 ? (mode_t)(entry->mode & 0777) : 0600;
+}
+
 static int create_file(struct placing *job, struct err *err) {
     for (int round = 0;; round++) {
-        int fd =
-            openat(job->parent, job->path.name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+        int fd = openat(job->parent, job->path.name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+                        first_mode(job->entry));
         if (fd >= 0)
             return fd;
         if (errno != EEXIST || round > 0)
@@ -86,9 +92,13 @@ static int place_file(struct placing *job, struct err *err) {
     for (size_t index = 0; index < entry->segment_count; index++)
         if (write_segment(job, fd, &entry->segments[index], err) < 0)
             return -1;
-    if (ftruncate(fd, (off_t)entry->size) < 0)
+    // Each change of an inode costs more than this look at what need not be changed.
+    struct stat made;
+    if (fstat(fd, &made) < 0)
+        return err_sys(err, "stat", "");
+    if (made.st_size != (off_t)entry->size && ftruncate(fd, (off_t)entry->size) < 0)
         return err_sys(err, "set the size", "");
-    if (attributes_set(fd, entry, &job->result->skipped_xattrs, err) < 0)
+    if (attributes_set(fd, entry, &made, &job->result->skipped_xattrs, err) < 0)
         return -1;
     struct timespec times[2] = {entry->mtime, entry->mtime};
     return futimens(fd, times) < 0 ? err_sys(err, "set the time", "") : 0;
@@ -129,7 +139,7 @@ static int place_folder(struct placing *job, struct err *err) {
         return err_sys(err, "open the folder", "");
     // One that was there already loses what an earlier entry said of it.
     if (attributes_clear(folder, err) < 0 ||
-        attributes_set(folder, job->entry, &job->result->skipped_xattrs, err) < 0)
+        attributes_set(folder, job->entry, NULL, &job->result->skipped_xattrs, err) < 0)
         return -1;
     return tree_remember_folder(job->tree, job->path.name, job->entry, err);
 }

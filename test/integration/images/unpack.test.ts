@@ -42,6 +42,9 @@ describe('what an archive holds', () => {
         folder('./', { mode: 0o711, mtime: 1_500_000_000 }),
         folder('d/', { uid: 5, gid: 6, mode: 0o3775, mtime: 1_600_000_000 }),
         { name: 'd/su', data: 'x'.repeat(70_000), mode: 0o6755, uid: 65_535, gid: 12 },
+        // The folder gives what is made in it another group, and what ends in zeros is written shorter than it is.
+        { name: 'd/plain', data: 'x', mode: 0o604 },
+        { name: 'd/zeros', data: `x${'\0'.repeat(200_000)}`, mode: 0, gid: 6 },
         hardlink('d/su2', 'd/su'),
         symlink('d/link', '/etc/shadow'),
         { name: 'd/pipe', type: '6', mode: 0o620, uid: 3 },
@@ -49,8 +52,10 @@ describe('what an archive holds', () => {
       ),
     );
     expect(outcome.stderr).toBe('');
-    expect(JSON.parse(outcome.stdout.toString())).toMatchObject({ entries: 7, skippedDevices: 0 });
+    expect(JSON.parse(outcome.stdout.toString())).toMatchObject({ entries: 9, skippedDevices: 0 });
     const stat = (name: string) => lstat(scratch.path('out', name));
+    expect(await stat('d/plain')).toMatchObject({ mode: 0o100604, uid: 0, gid: 0, size: 1 });
+    expect(await stat('d/zeros')).toMatchObject({ mode: 0o100000, uid: 0, gid: 6, size: 200_001 });
     expect(await stat('')).toMatchObject({ mode: 0o40711, mtimeMs: 1_500_000_000_000 });
     expect(await stat('d')).toMatchObject({ mode: 0o43775, uid: 5, gid: 6, mtimeMs: 1_600_000_000_000 });
     const su = await stat('d/su');
