@@ -54,10 +54,8 @@ export class Trust {
 
   async #require(name: string, digest: string, origin: Origin, rules: TrustRules): Promise<void> {
     const { local, signatures, indexes } = origin;
-    const accepted = [
-      ...digestSchema.array().parse(digest.startsWith('sha256:') ? [digest] : []),
-      ...indexes,
-    ];
+    const own = digestSchema.safeParse(digest);
+    const accepted = own.success ? [own.data, ...indexes] : indexes;
     const facts: ImageFacts = { digest, local, signatures, accepted };
     const wanted = rules.entriesFor(name).flatMap(({ keys }) => keys);
     const keys = await loadKeys(this.#settings?.keysFolder ?? '', wanted);
