@@ -109,7 +109,7 @@ describe.each(suites)('on Debian %s', (suite) => {
     const verify = await guest.enter('systemd-analyze', ['verify', '--man=no', ...units.split(' ')]);
     expect(verify.stderr.toString()).not.toContain('dockersh');
     expect(await guest.enterOk('stat -c "%a %U" /run/dockersh/*.sock /var/lib/dockersh')).toBe(
-      '600 root\n600 root\n600 root\n666 root\n700 root\n',
+      '600 root\n600 root\n600 root\n666 root\n600 root\n700 root\n',
     );
     expect(await guest.enterOk('dockershctl policy check >/dev/null; dockershctl version')).toContain(
       'cgroups     v2',
