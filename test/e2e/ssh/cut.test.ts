@@ -216,8 +216,12 @@ describe.skipIf(control)('connections that are cut', () => {
 
   it('under monitors that stand still: they count until they end, and keep nothing when the sandbox stops', async () => {
     await using busy = await work(addresses.host.v4);
-    const before = await processesOfSshd(login, monitors);
-    expect(before).toHaveLength(busy.clients.length);
+    let before: number[] = [];
+    // Those of logins that have just ended close their PAM sessions still.
+    await waitUntil(async () => {
+      before = await processesOfSshd(login, monitors);
+      return before.length === busy.clients.length;
+    }, 'a monitor for each client');
     try {
       await signal(monitors, 'SIGSTOP');
       for (const client of busy.clients) client.kill('SIGKILL');
