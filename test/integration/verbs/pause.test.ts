@@ -244,6 +244,8 @@ describe.skipIf(lacks('busybox'))('a running sandbox', () => {
     await using cat = session('cat');
     await echoes(cat, 'before');
     const { made } = await stuckSnapshot();
+    const operations = async (): Promise<string> => JSON.stringify(await verbs.host.ctlOk('operations'));
+    await waitUntil(async () => (await operations()).includes('stands still'), 'the daemon to hear of it');
     process.kill(verbs.host.daemonPid, 'SIGSTOP');
     try {
       expect(isFrozen()).toBe(true);
