@@ -45,4 +45,6 @@ export const neededCalls: readonly string[] = [
     'setresgid',
   ],
   ...['setresuid', 'tkill', 'umask', 'write'],
+  // native/supervisor/books/books.c, and the process that the spawner starts for it
+  ...['clock_gettime', 'fork', 'geteuid', 'getpid', 'pread64', 'pwrite64', 'renameat', 'unlinkat'],
 ];

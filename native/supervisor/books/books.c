@@ -60,7 +60,7 @@ void books_make(int run, uid_t uid, gid_t gid) {
 
 // Only what the user owns: another file may be one of the host's that the policy shows inside.
 static int open_own(const char *path, int flags, mode_t kind) {
-    cleanup_fd int fd = open(path, flags | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    cleanup_fd int fd = openat(AT_FDCWD, path, flags | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     struct stat info;
     if (fd < 0 || fstat(fd, &info) != 0 || info.st_uid != geteuid() || (info.st_mode & S_IFMT) != kind)
         return -1;
