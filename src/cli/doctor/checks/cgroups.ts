@@ -99,11 +99,7 @@ async function heldLimits(context: Context): Promise<Finding> {
   const lacking = missing.filter((limit) => keysOf(limit).length > 0);
   if (lacking.length === 0) {
     const unused = missing.map(({ key }) => key).join(', ');
-    return await ofDaemon(
-      context,
-      wanted,
-      unused === '' ? seen : `${seen}; not wanted by the policy: ${unused}`,
-    );
+    return await ofDaemon(context, unused === '' ? seen : `${seen}; not wanted by the policy: ${unused}`);
   }
   const names = lacking.map(({ key }) => key).join(', ');
   const how = mode === 'v2' ? 'cgroup.controllers at the top must list it' : 'mount its hierarchy';
@@ -114,17 +110,12 @@ async function heldLimits(context: Context): Promise<Finding> {
     : warning(`${seen}; can't be held: ${names}`, fix);
 }
 
-/** The daemon has tried each, and knows which ones the policy sets for anybody. */
-async function ofDaemon(context: Context, wanted: Wanted, seen: string): Promise<Finding> {
+/** The daemon has tried each, and knows which ones the policy sets for anybody, accounts that nobody lists among them. */
+async function ofDaemon(context: Context, seen: string): Promise<Finding> {
   const daemon = await context.daemon();
-  const given = wanted === undefined ? undefined : new Set([...wanted.values()].flatMap((keys) => [...keys]));
-  const isGiven = (key: string): boolean => given === undefined || onDisk.has(key) || given.has(key);
-  const unenforced = daemon.ok ? daemon.health.unenforced.filter(({ key }) => isGiven(key)) : [];
+  const unenforced = daemon.ok ? daemon.health.unenforced : [];
   if (unenforced.length === 0) return ok(seen);
   const reasons = unenforced.map(({ key, why }) => `"${key}": ${why}`).join('; ');
   const fix = 'Give the host what is missing, or take these limits away in the policy.';
   return critical(`${seen}; set by the policy, and can't be held: ${reasons}`, fix);
 }
-
-/** No control group holds these. */
-const onDisk: ReadonlySet<string> = new Set(['disk', 'inodes']);
