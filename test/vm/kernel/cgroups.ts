@@ -107,12 +107,17 @@ export function cgroupTests(on: OnKernel): void {
       testMs,
     );
 
+    /** A session that changes a file all the time, so that much of it is left to be read while everything stands still. */
+    const changing = 'while :; do head -c 150000000 /dev/zero >/srv/big; echo again; done';
+
     /** Stops what reads the files, says what stands still, does something, and says it again. */
     const during = async (deed: string): Promise<string[]> => {
       const text = await on.root(`${count}\n${frozen}
         dockershctl snapshot pia stuck$$ >/tmp/snapshot 2>&1 &
-        reader=$(perl -e 'for (1 .. 200_000) { for my $f (glob "/proc/[0-9]*/cmdline") { open my $h, "<", $f or next;
-          next unless (<$h> // "") =~ m{dockersh-layer\\0copy}; $f =~ m{(\\d+)}; kill STOP => $1; print $1; exit } } exit 1')
+        reader=$(perl -e 'for (1 .. 500) { my $pid; for my $f (glob "/proc/[0-9]*/cmdline") { open my $h, "<", $f or next;
+            next unless (<$h> // "") =~ m{dockersh-layer\\0follow}; ($pid) = $f =~ m{(\\d+)} }
+          while (defined $pid && kill 0 => $pid) { open my $h, "<", "${sandboxes}/u1020-pia/cgroup.events" or last;
+            next unless grep { /frozen 1/ } <$h>; kill STOP => $pid; print $pid; exit } } exit 1')
         sleep 1; frozen; a=$(count); sleep 2; echo stood $(($(count) - a)); frozen
         ${deed}
         wait; cat /tmp/snapshot`);
@@ -123,8 +128,8 @@ export function cgroupTests(on: OnKernel): void {
     it(
       'ends at once when the daemon is killed',
       async () => {
-        await on.inside('pia', 'head -c 150000000 /dev/zero >/srv/big');
         await using running = await on.start('pia', counting, 'on\n');
+        await using _ = await on.start('pia', changing, 'again\n');
         const seen = await during(`systemctl kill --signal=KILL --kill-whom=main dockershd.service
         for i in $(seq 25); do [ $(cat ${sandboxes}/u1020-pia/cgroup.freeze) = 1 ] || break; sleep .2; done; frozen; a=$(count); sleep 2; [ $(count) -le $a ] || echo runs on; kill -CONT $reader 2>/dev/null`);
         expect(seen.slice(0, 8), seen.join('\n')).toEqual([...held, '0', 'frozen 0', 'runs on']);
@@ -139,6 +144,7 @@ export function cgroupTests(on: OnKernel): void {
       'goes with everything in it when the supervisor is killed',
       async () => {
         await using running = await on.start('pia', counting, 'on\n');
+        await using _ = await on.start('pia', changing, 'again\n');
         const seen =
           await during(`init=$(grep -l '^NSpid:.*[[:space:]]1$' $(sed 's,.*,/proc/&/status,' ${sandboxes}/u1020-pia/cgroup.procs))
         kill -KILL $(sed -n 's/^PPid:[[:space:]]*//p' $init)
@@ -155,6 +161,7 @@ export function cgroupTests(on: OnKernel): void {
       'ends when its time is over, also where the daemon stands still',
       async () => {
         await using running = await on.start('pia', counting, 'on\n');
+        await using _ = await on.start('pia', changing, 'again\n');
         const seen = await during(`daemon=$(systemctl show -P MainPID dockershd.service); kill -STOP $daemon
         for i in $(seq 150); do [ $(cat ${sandboxes}/u1020-pia/cgroup.freeze) = 1 ] || break; sleep .2; done
         frozen; kill -CONT $daemon; kill -CONT $reader`);
