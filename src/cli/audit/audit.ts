@@ -9,6 +9,7 @@ import { sysexits } from '../../lib/errors.ts';
 import { printable } from '../../lib/text/printable.ts';
 import { type AbsolutePath, resolved } from '../../lib/values/absolute-path.ts';
 import type { Console } from '../console.ts';
+import { countUpTo } from '../count-option.ts';
 import { CliFailure } from '../failure.ts';
 import { localTime } from '../human.ts';
 import { momentHelp, momentOption } from '../moment.ts';
@@ -45,7 +46,7 @@ export function addAudit(program: Command, console: () => Console): void {
     .option('--event <event>', 'of one kind: login, login-refused, session-closed, administration …')
     .option('--session <id>', 'of one session or ssh connection')
     .option('--failed', 'what was refused or failed')
-    .option('--limit <count>', 'how many to list', parseCount, 100)
+    .option('--limit <count>', 'how many to list', countUpTo(100_000), 100)
     .option('--folder <folder>', 'where the trail is', resolved)
     .action(async ({ limit, folder, ...filter }: ListOptions) => {
       const cli = console();
@@ -123,10 +124,4 @@ function fault({ broken, holds }: Verified, head: string | undefined): CliFailur
 function parseSum(text: string): string {
   if (/^[0-9a-f]{64}$/.test(text)) return text;
   throw new InvalidArgumentError('64 hexadecimal digits are needed.');
-}
-
-function parseCount(text: string): number {
-  const count = Number(text);
-  if (Number.isInteger(count) && count >= 1 && count <= 100_000) return count;
-  throw new InvalidArgumentError('a number from 1 to 100000 is needed.');
 }

@@ -1,11 +1,12 @@
 // dockershctl logins: lists the last logins, or the steps of one of them with the time that each took.
 
-import { type Command, InvalidArgumentError } from 'commander';
+import type { Command } from 'commander';
 import { sysexits } from '../../lib/errors.ts';
 import { printable } from '../../lib/text/printable.ts';
 import { causes } from '../../lib/values/causes.ts';
 import type { AdminLogin } from '../../protocol/admin.ts';
 import type { Console } from '../console.ts';
+import { countUpTo } from '../count-option.ts';
 import { CliFailure } from '../failure.ts';
 import { humanMicroseconds, localTime } from '../human.ts';
 import { momentHelp, momentOption } from '../moment.ts';
@@ -39,7 +40,7 @@ export function addLogins(program: Command, console: () => Console): void {
     .description('list the last logins, or the steps of one with the time that each took')
     .argument('[id]', 'the id of a login, as the list or an error message shows it')
     .option('--last', 'show the last login step by step')
-    .option('--limit <count>', 'how many to list', parseCount, 20)
+    .option('--limit <count>', 'how many to list', countUpTo(1000), 20)
     .option('--user <user>', "list one user's alone, by name or uid")
     .option('--from <address>', 'list those alone that came from this address')
     .option('--since <time>', momentHelp, momentOption)
@@ -58,14 +59,6 @@ export function addLogins(program: Command, console: () => Console): void {
           : cli.table(listColumns, logins.map(listRow)),
       );
     });
-}
-
-function parseCount(text: string): number {
-  const count = Number(text);
-  if (!Number.isInteger(count) || count < 1 || count > 1000) {
-    throw new InvalidArgumentError('a number from 1 to 1000 is needed.');
-  }
-  return count;
 }
 
 function nothingFound(id: string | undefined): CliFailure {

@@ -101,9 +101,9 @@ async function serve(
       };
       return await operations.run(asked, abort.signal, work, begun);
     });
-    audit.asked(asked, undefined);
     const line = `${JSON.stringify({ ok: true, result } satisfies AdminAnswer)}\n`;
     if (Buffer.byteLength(line) > adminMaxAnswerBytes) throw tooLong(request.verb);
+    audit.asked(asked, undefined);
     if (socket.writable) socket.write(line);
   } catch (error) {
     const { code, message, hint, exitCode, cause } = toDockershError(error);
