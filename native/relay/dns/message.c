@@ -19,7 +19,8 @@ static uint8_t lower(uint8_t byte) {
 }
 
 // A name, with pointers into what comes before it. Returns where it ends, or 0 where it is broken. Every
-// pointer leads further to the front, so there is no circle; as many as a name can have labels.
+// pointer leads further to the front, so there is no circle; as many as a name can have labels. None leads
+// into the header: it holds no name, and an answer's header is another than its question's.
 static size_t read_name(const uint8_t *bytes, size_t length, size_t at, struct dns_name *name) {
     size_t end = 0, before = at, used = 0;
     unsigned pointers = 0;
@@ -31,7 +32,7 @@ static size_t read_name(const uint8_t *bytes, size_t length, size_t at, struct d
             if (at + 1 >= length)
                 return 0;
             size_t target = (size_t)(size & 0x3f) << 8 | bytes[at + 1];
-            if (target >= before || ++pointers > MOST_POINTERS)
+            if (target < DNS_HEADER_BYTES || target >= before || ++pointers > MOST_POINTERS)
                 return 0;
             end = end == 0 ? at + 2 : end;
             at = before = target;
