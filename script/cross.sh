@@ -2,7 +2,7 @@
 # Prepares a build for another kind of machine than this one. Sourced by script/package, after lib.sh.
 # shellcheck disable=SC2154 # root and node are lib.sh's
 
-# Nothing of it is installed but the compiler: musl for the other machine and its JavaScript runtime are unpacked
+# Nothing of it is installed but the compiler: musl and libzstd for the other machine and its JavaScript runtime are unpacked
 # below build/ARCHITECTURE, so that this machine's packages stay those of one architecture.
 #
 # shellcheck disable=SC2034 # used by what sources this
@@ -20,14 +20,15 @@ other_apt() {
         -o Acquire::Languages=none -o APT::Sandbox::User=root "$@" >&2
 }
 
-# Debian's musl for arm64 below a folder; its compiler specification is made to point there.
-cross_musl() {
+# Debian's musl and libzstd for arm64 below a folder; musl's compiler specification is made to point there.
+cross_archives() {
     local prefix=$1
-    [[ ! -e $prefix/musl-gcc.specs ]] || return 0
+    [[ ! -e $prefix/musl-gcc.specs || ! -e $prefix/usr/include/zstd.h ]] || return 0
     mkdir -p -- "$prefix/apt" "$prefix/deb"
     other_apt "$prefix/apt" update
-    (cd -- "$prefix/deb" && other_apt "$prefix/apt" download musl-dev)
+    (cd -- "$prefix/deb" && other_apt "$prefix/apt" download musl-dev libzstd-dev)
     dpkg-deb -x "$prefix"/deb/musl-dev_*.deb "$prefix"
+    dpkg-deb -x "$prefix"/deb/libzstd-dev_*.deb "$prefix"
     sed "s,/usr/\(include\|lib\)/aarch64-linux-musl,$prefix/usr/\1/aarch64-linux-musl,g" \
         "$prefix/usr/lib/aarch64-linux-musl/musl-gcc.specs" >"$prefix/musl-gcc.specs.new"
     mv -- "$prefix/musl-gcc.specs.new" "$prefix/musl-gcc.specs"
@@ -52,7 +53,8 @@ cross_make() {
     shift
     make -s -C "$root/native" BUILD="$prefix" CROSS="$cross_compiler" \
         MUSL="${cross_compiler}gcc -specs=$prefix/musl-gcc.specs -mno-outline-atomics" \
-        MUSL_LIB="$prefix/usr/lib/aarch64-linux-musl" KERNEL_ASM="$cross_libraries/include/asm" "$@" >&2
+        MUSL_LIB="$prefix/usr/lib/aarch64-linux-musl" ZSTD_INCLUDE="$prefix/usr/include" \
+        ZSTD_LIB="$prefix/usr/lib/aarch64-linux-gnu/libzstd.a" KERNEL_ASM="$cross_libraries/include/asm" "$@" >&2
 }
 
 # Sonames and the versions of symbols that programs need, which is what a package's Depends are made of.
