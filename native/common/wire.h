@@ -32,6 +32,7 @@ enum wire_type {
     MSG_OUTSIDE = 5,
     MSG_WAIT = 7,
     MSG_NOTICE = 8,
+    MSG_REPORT = 14,
     // module in sshd -> daemon, and to the supervisor with the connection
     MSG_JOIN = 9,
     // supervisor -> module in sshd

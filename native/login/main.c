@@ -29,6 +29,7 @@
 #include "message.h"
 #include "outside.h"
 #include "reach.h"
+#include "report.h"
 #include "terminal/pump.h"
 #include "terminal/streams.h"
 #include "terminal/terminal.h"
@@ -131,23 +132,6 @@ static int submit(size_t length) {
     return -1;
 }
 
-// Prints a refusal; the exit status to leave with is put into `code`.
-static void show_text(struct wire_reader *reader, int *code) {
-    struct wire_field field;
-    char text[1024] = "";
-    while (wire_next(reader, &field)) {
-        uint32_t number;
-        if (field.tag == TAG_TEXT && field.length < sizeof text) {
-            memcpy(text, field.value, field.length);
-            text[field.length] = '\0';
-        } else if (field.tag == TAG_CODE && wire_u32(&field, &number)) {
-            *code = (int)(number & 0xff);
-        }
-    }
-    if (text[0] != '\0')
-        say(text);
-}
-
 #ifndef DOCKERSH_EXEC
 // The daemon's word is obeyed only where the daemon is root: in place of the socket that is compiled in,
 // nobody else can put one, but that is a folder's mode, and this is a shell outside of every sandbox.
@@ -208,8 +192,8 @@ static ssize_t next_word(int connection, uint8_t *bytes, size_t size, int *fds, 
 // Waits for the session to start. Returns the PTY's master, -1 where the session has none, or -2
 // where the connection ended first: then nothing was run, and the login may be sent again.
 static int wait_for_start(int connection, int argc, char **argv) {
-    static uint8_t answer[8192];
-    int fds[WIRE_MAX_FDS], code = EXIT_OURS;
+    static uint8_t answer[WIRE_MAX_BYTES];
+    int fds[WIRE_MAX_FDS];
     unsigned fd_count;
     struct wire_reader reader;
     say_when_waiting(connection);
@@ -233,8 +217,9 @@ static int wait_for_start(int connection, int argc, char **argv) {
     (void)argc;
     (void)argv;
 #endif
-    show_text(&reader, &code); // refused
-    _exit(code);
+    if (reader.type == MSG_REPORT)
+        report_answer(&reader);
+    report_refusal(&reader);
 }
 
 static int start(size_t length, int *ptm, int argc, char **argv) {

@@ -104,7 +104,7 @@ static void obey(int init_binary) {
         *let_go = received;
     if (count != 1)
         return; // all others have one descriptor
-    if (reader.type == MSG_ERROR || reader.type == MSG_OUTSIDE) {
+    if (reader.type == MSG_ERROR || reader.type == MSG_OUTSIDE || reader.type == MSG_REPORT) {
         dispose_client((size_t)length, fds[0]);
         return;
     }

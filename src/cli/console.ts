@@ -3,10 +3,10 @@
 import { createInterface } from 'node:readline/promises';
 import { fullStop, sysexits } from '../lib/errors.ts';
 import { printableJson, printableLines } from '../lib/text/printable.ts';
+import { type Column, renderTable } from '../lib/text/table.ts';
 import type { AdminParams, AdminResult, AdminVerb } from '../protocol/admin.ts';
 import { type CallOptions, callAdmin, detachAdmin } from './client.ts';
 import { CliFailure } from './failure.ts';
-import { type Column, renderTable } from './table.ts';
 
 export interface Output {
   write(text: string): unknown;

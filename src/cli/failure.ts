@@ -1,6 +1,7 @@
 // Failures of dockershctl's commands, with the exit status of each.
 
-import { DockershError, hasErrno, LOGIN_FAILURE_EXIT, sysexits, toDockershError } from '../lib/errors.ts';
+import { DockershError, hasErrno, sysexits, toDockershError } from '../lib/errors.ts';
+import { statusOf } from '../lib/exit-status.ts';
 import type { AdminError } from '../protocol/admin.ts';
 
 /** A failure that the administrator reads; its exit status is one of sysexits(3h). */
@@ -16,27 +17,6 @@ export class CliFailure extends Error {
     this.exitCode = error.exitCode;
     this.hint = error.hint;
   }
-}
-
-// Codes of the login path have exit status 125, which says nothing to a script that calls us.
-const exitCodes: Partial<Record<string, number>> = {
-  E_IMAGE_MISSING: sysexits.noInput,
-  E_IMAGE_BROKEN: sysexits.dataErr,
-  E_IMAGE_UNTRUSTED: sysexits.noPerm,
-  E_NO_POLICY: sysexits.noInput,
-  E_OWNER: sysexits.dataErr,
-  E_DAEMON_DOWN: sysexits.unavailable,
-  E_PROTOCOL: sysexits.protocol,
-  E_DISK_FULL: sysexits.ioErr,
-  E_BUSY: sysexits.tempFail,
-  E_STOPPING: sysexits.tempFail,
-  E_TOO_LARGE: sysexits.dataErr,
-  E_INTERNAL: sysexits.software,
-  E_KERNEL: sysexits.osErr,
-};
-
-function statusOf(code: string, exitCode: number): number {
-  return exitCode === LOGIN_FAILURE_EXIT ? (exitCodes[code] ?? sysexits.unavailable) : exitCode;
 }
 
 /** What the daemon answered. */

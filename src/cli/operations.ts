@@ -1,13 +1,13 @@
 // dockershctl operations and cancel: the long operations of this host's administrators, and their end.
 
 import { type Command, InvalidArgumentError } from 'commander';
+import { humanAgo } from '../lib/text/human.ts';
 import { printable } from '../lib/text/printable.ts';
+import type { Column } from '../lib/text/table.ts';
 import type { AdminOperation } from '../protocol/admin.ts';
 import { operationId } from '../protocol/admin-fields.ts';
 import type { Console } from './console.ts';
-import { humanAgo } from './human.ts';
 import { describeProgress } from './progress.ts';
-import type { Column } from './table.ts';
 
 const columns: Column[] = [
   { header: 'ID', align: 'right' },

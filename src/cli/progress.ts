@@ -2,11 +2,11 @@
 // elsewhere, JSON for programs. All of it on stderr, which is not the result.
 
 import { Option } from 'commander';
+import { humanSize } from '../lib/text/human.ts';
 import { printable, printableJson } from '../lib/text/printable.ts';
+import { displayWidth, truncate } from '../lib/text/table.ts';
 import type { AdminProgress } from '../protocol/admin.ts';
 import type { Console, Output } from './console.ts';
-import { humanSize } from './human.ts';
-import { displayWidth, truncate } from './table.ts';
 
 const kinds = ['auto', 'tty', 'plain', 'json', 'quiet'] as const;
 

@@ -22,6 +22,7 @@ import type { UserStore } from '../users/store.ts';
 import { askedBy } from './admin/asked-by.ts';
 import { networksOf } from './admin/network.ts';
 import { Operations } from './admin/operations.ts';
+import type { AdminParts } from './admin/parts.ts';
 import { serveAdmin } from './admin/socket.ts';
 import { type Clients, listenTo, openClients } from './clients.ts';
 import { claimSockets, type SocketPaths } from './installation.ts';
@@ -41,6 +42,7 @@ import type { PolicyStore } from './policy/policy-store.ts';
 import { UserKeys } from './policy/user-keys.ts';
 import { type LoginRecords, openRecords } from './records/open-records.ts';
 import { eventsFor } from './sandbox-events.ts';
+import { SelfService } from './self-service/self-service.ts';
 import type { InheritedSockets } from './service-manager.ts';
 import { openStorage, type Storage } from './storage.ts';
 
@@ -98,8 +100,9 @@ export async function serve(
   const storage = await openStorage({ ...ground, layersInUse });
   const engine = await openEngine(ground, storage);
   const user = await openUserParts(ground, storage, engine);
-  const clients = openLogins(ground, storage, engine, user);
-  await openAdmin(ground, storage, engine, user);
+  const admin = await adminParts(ground, storage, engine, user);
+  const clients = openLogins(ground, storage, engine, user, admin);
+  await openAdmin(ground, admin);
   ground.used.metrics = ground.parts.use(
     await openMetrics(ground.metrics, { ...ground, ...storage, engine, ...options }),
   );
@@ -200,25 +203,37 @@ async function openUserParts(
   return { access, layers, ownSettings, live, admission, keys };
 }
 
-function openLogins(ground: Ground, { store }: Storage, engine: Engine, user: UserParts): Clients {
+function openLogins(
+  ground: Ground,
+  { store }: Storage,
+  engine: Engine,
+  user: UserParts,
+  admin: AdminParts,
+): Clients {
   const { options, policy, users, networks, log } = ground;
   const { history, records, audit } = ground.logins;
   const { layers, ownSettings, admission } = user;
   const internalSftp = new InternalSftp(options.sshdConfig, log);
+  const selfService = new SelfService({ admin, history, records });
   return openClients({
     ...{ policy, ownSettings, users, store, layers, systemCalls: new SystemCalls(), networks, engine },
-    ...{ history, admission, records, audit, metrics: ground.metrics, internalSftp, log },
+    ...{ history, admission, selfService, records, audit, metrics: ground.metrics, internalSftp, log },
   });
 }
 
-async function openAdmin(ground: Ground, storage: Storage, engine: Engine, user: UserParts): Promise<void> {
-  const { options, inherited, sockets, parts, policy, users, logins, cgroups, log } = ground;
+async function adminParts(
+  ground: Ground,
+  storage: Storage,
+  engine: Engine,
+  user: UserParts,
+): Promise<AdminParts> {
+  const { options, parts, policy, users, logins, cgroups, log } = ground;
   const { store, images } = storage;
   const { access, layers, ownSettings, live, keys } = user;
   const scratch = path.join(options.state, 'tmp');
   await removeOrWarn(images.layerProgram, scratch, { log }); // of a bootstrap that was killed
-  const operations = new Operations(log);
-  const admin = await serveAdmin(inherited.get('admin') ?? sockets.admin, {
+  const operations = parts.use(new Operations(log));
+  return {
     engine,
     images,
     layers,
@@ -245,8 +260,11 @@ async function openAdmin(ground: Ground, storage: Storage, engine: Engine, user:
     },
     unenforced: () => live.unenforced(),
     log,
-  });
-  parts.use(operations);
+  };
+}
+
+async function openAdmin({ inherited, sockets, parts }: Ground, of: AdminParts): Promise<void> {
+  const admin = await serveAdmin(inherited.get('admin') ?? sockets.admin, of);
   parts.defer(() => {
     admin.close();
   });

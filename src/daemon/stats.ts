@@ -2,6 +2,7 @@
 
 import { cpus, totalmem } from 'node:os';
 import type { Engine } from '../isolation/engine.ts';
+import type { Uid } from '../lib/values/uid.ts';
 import type { AdminResult } from '../protocol/admin.ts';
 import type { UserStore } from '../users/store.ts';
 import type { PolicyStore } from './policy/policy-store.ts';
@@ -12,7 +13,11 @@ export interface StatsParts {
   readonly store: Pick<UserStore, 'diskUse'>;
 }
 
-export async function statsOf({ policy, engine, store }: StatsParts): Promise<AdminResult<'stats'>> {
+/** `only`: one user's sandbox. */
+export async function statsOf(
+  { policy, engine, store }: StatsParts,
+  only?: Uid,
+): Promise<AdminResult<'stats'>> {
   const { mostSandboxes, mostSessions, mostMemoryBytes } = policy.host;
   const promised = engine.loads().map(({ memoryLimitBytes }) => memoryLimitBytes ?? totalmem());
   const host = {
@@ -23,7 +28,8 @@ export async function statsOf({ policy, engine, store }: StatsParts): Promise<Ad
     mostSessions,
     mostMemoryBytes,
   };
-  const used = (await engine.usage()).map(async (one) => ({
+  const wanted = (await engine.usage()).filter(({ uid }) => only === undefined || uid === only);
+  const used = wanted.map(async (one) => ({
     ...one,
     disk: await store.diskUse(one.uid),
     network: (await engine.networkOf(one.uid))?.traffic ?? null,

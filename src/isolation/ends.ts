@@ -4,10 +4,12 @@ import type { DockershError } from '../lib/errors.ts';
 import type { EndCause } from '../lib/values/causes.ts';
 import type { Uid } from '../lib/values/uid.ts';
 
-/** Who had a sandbox stopped, and with which verb of the admin protocol; absent: not known. */
+/** Who had a sandbox stopped, and with which verb of the admin protocol, or word of self-service; absent: not known. */
 export interface ByWhom {
   readonly by?: string | undefined;
   readonly verb?: string | undefined;
+  /** What those inside are told; absent: that the administrator does it. */
+  readonly told?: string | undefined;
 }
 
 /** A session's end. */

@@ -206,6 +206,11 @@ export const errorCatalogue = {
     'Log in again later.',
     'Run "dockershctl maintenance off" to open them.',
   ),
+  E_SELF_SERVICE: login(
+    'the policy of this host does not let you do this',
+    'Say "@help": it lists what you may do.',
+    'Set "self_service" for the user, and what else the word needs.',
+  ),
   E_DAEMON_DOWN: login(
     'the sandbox service is not running',
     `${askAdmin} to start dockershd.`,

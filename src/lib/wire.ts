@@ -28,6 +28,7 @@ export const messageTypes = {
   notice: 8,
   join: 9,
   joined: 10,
+  report: 14,
   prepare: 16,
   sandbox: 17,
   session: 18,

@@ -62,6 +62,8 @@ const fields = {
   idleTimeMs: 'idle_time',
   banner: 'banner',
   welcome: 'welcome',
+  /** Words; empty: no command is one. */
+  selfService: 'self_service',
   maintenance: 'maintenance',
   /** Keys of the user's own file that count; "env" for variables. */
   userMaySet: 'user_may_set',

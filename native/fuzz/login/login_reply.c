@@ -20,6 +20,7 @@ static sighandler_t fuzz_signal(int number, sighandler_t handler);
 #define signal fuzz_signal
 #include "../../login/leave.c"
 #include "../../login/main.c"
+#include "../../login/report.c"
 #undef signal
 #undef raise
 #undef write
@@ -43,7 +44,8 @@ static sighandler_t fuzz_signal(int number, sighandler_t handler) {
 }
 
 static long fuzz_write(int fd, const void *bytes, size_t length) {
-    REQUIRE(fd == 2 && length <= 1200 && ((const char *)bytes)[length - 1] == '\n');
+    // An answer of self-service is the daemon's own, and goes out as it is.
+    REQUIRE(fd == 1 || (fd == 2 && length <= 1200 && ((const char *)bytes)[length - 1] == '\n'));
     return (long)length;
 }
 

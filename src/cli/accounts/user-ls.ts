@@ -2,12 +2,12 @@
 // it.
 
 import type { Command } from 'commander';
+import type { Column } from '../../lib/text/table.ts';
 import type { AccountFolder } from '../../protocol/admin-accounts.ts';
 import type { Console } from '../console.ts';
 import { Context } from '../doctor/context.ts';
 import { policyOf, type Subject } from '../doctor/subject.ts';
 import { defaultQuestion } from '../host/sshd-settings.ts';
-import type { Column } from '../table.ts';
 import { isOrphan } from './folders.ts';
 import { findInstallation, type Installation } from './installation.ts';
 

@@ -6,14 +6,14 @@ import { defaultFolder, linesOf } from '../../lib/audit/files.ts';
 import { type AuditFilter, type AuditLine, chooser } from '../../lib/audit/filter.ts';
 import { type Verified, verify } from '../../lib/audit/verify.ts';
 import { sysexits } from '../../lib/errors.ts';
+import { localTime } from '../../lib/text/human.ts';
 import { printable } from '../../lib/text/printable.ts';
+import type { Column } from '../../lib/text/table.ts';
 import { type AbsolutePath, resolved } from '../../lib/values/absolute-path.ts';
 import type { Console } from '../console.ts';
 import { countUpTo } from '../count-option.ts';
 import { CliFailure } from '../failure.ts';
-import { localTime } from '../human.ts';
 import { momentHelp, momentOption } from '../moment.ts';
-import type { Column } from '../table.ts';
 import { summaryOf } from './summary.ts';
 
 const columns: Column[] = [

@@ -1,8 +1,8 @@
 // Says in a few words what a line of the audit trail tells. Pure.
 
 import type { AuditLine } from '../../lib/audit/filter.ts';
+import { humanDuration } from '../../lib/text/human.ts';
 import { causes, type EndCause } from '../../lib/values/causes.ts';
-import { humanDuration } from '../human.ts';
 
 const mostCharacters = 200;
 
@@ -37,6 +37,8 @@ function wordsOf(line: AuditLine): string[] {
       return [`${of('lines')} lines are missing since ${of('since')}`];
     case 'left-out':
       return [`${of('lines')} lines more${of('of') === '' ? '' : ` of ${of('of')}`}`];
+    case 'self-service':
+      return [of('command'), of('code') === '' ? '' : `${of('reason')} [${of('code')}]`];
     case 'login-outside':
       return [said('shell', 'a shell of the host:')];
     case 'sandbox-started':

@@ -1,10 +1,10 @@
 // dockershctl image du: shows what images and users' layers take on the disk, and what of it is shared.
 
 import type { Command } from 'commander';
+import { humanSize, shortDigest } from '../../lib/text/human.ts';
+import type { Column } from '../../lib/text/table.ts';
 import type { AdminUse } from '../../protocol/admin.ts';
 import type { Console } from '../console.ts';
-import { humanSize, shortDigest } from '../human.ts';
-import type { Column } from '../table.ts';
 
 const imageColumns: Column[] = [
   { header: 'IMAGE' },

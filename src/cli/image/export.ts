@@ -1,10 +1,10 @@
 // dockershctl image export: writes an image into an archive that other tools load.
 
 import { type Command, Option } from 'commander';
+import { humanSize } from '../../lib/text/human.ts';
 import { printable } from '../../lib/text/printable.ts';
 import { resolved } from '../../lib/values/absolute-path.ts';
 import type { Console } from '../console.ts';
-import { humanSize } from '../human.ts';
 import { callLong, detachOption, type LongOptions } from '../long-verb.ts';
 import { progressOption } from '../progress.ts';
 

@@ -1,8 +1,8 @@
 // dockershctl image gc: removes what no name, no sandbox and no user's layer needs.
 
 import type { Command } from 'commander';
+import { humanSize } from '../../lib/text/human.ts';
 import type { Console } from '../console.ts';
-import { humanSize } from '../human.ts';
 import { callLong, detachOption, type LongOptions } from '../long-verb.ts';
 
 const hint = 'Pull or import it again, or remove it; "dockershctl image verify" says what is wrong with it.';

@@ -1,10 +1,10 @@
 // dockershctl image history: lists the steps by which an image was made.
 
 import type { Command } from 'commander';
+import { humanAgo, humanSize, shortDigest } from '../../lib/text/human.ts';
+import { type Column, truncate } from '../../lib/text/table.ts';
 import type { AdminHistoryEntry } from '../../protocol/admin.ts';
 import type { Console } from '../console.ts';
-import { humanAgo, humanSize, shortDigest } from '../human.ts';
-import { type Column, truncate } from '../table.ts';
 
 const columns: Column[] = [
   { header: 'LAYER' },

@@ -2,10 +2,10 @@
 
 import type { Command } from 'commander';
 import { sysexits } from '../../lib/errors.ts';
+import { humanSize } from '../../lib/text/human.ts';
 import { printable } from '../../lib/text/printable.ts';
 import type { Console } from '../console.ts';
 import { CliFailure } from '../failure.ts';
-import { humanSize } from '../human.ts';
 import { callLong, detachOption, type LongOptions } from '../long-verb.ts';
 import { progressOption } from '../progress.ts';
 import { archiveFile } from './archive-file.ts';

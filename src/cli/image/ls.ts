@@ -1,12 +1,12 @@
 // dockershctl image ls: the images of this host, in docker's columns.
 
 import type { Command } from 'commander';
+import { humanAgo, humanSize, shortDigest } from '../../lib/text/human.ts';
 import { parseImageName } from '../../lib/text/image-name.ts';
 import { printable } from '../../lib/text/printable.ts';
+import type { Column } from '../../lib/text/table.ts';
 import type { AdminImage } from '../../protocol/admin.ts';
 import type { Console } from '../console.ts';
-import { humanAgo, humanSize, shortDigest } from '../human.ts';
-import type { Column } from '../table.ts';
 
 const columns: Column[] = [
   { header: 'REPOSITORY' },

@@ -1,9 +1,9 @@
 // dockershctl image push: sends an image to a registry.
 
 import type { Command } from 'commander';
+import { humanSize } from '../../lib/text/human.ts';
 import { printable } from '../../lib/text/printable.ts';
 import type { Console } from '../console.ts';
-import { humanSize } from '../human.ts';
 import { callLong, detachOption, type LongOptions } from '../long-verb.ts';
 import { progressOption } from '../progress.ts';
 

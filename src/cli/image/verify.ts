@@ -2,10 +2,10 @@
 
 import type { Command } from 'commander';
 import { sysexits } from '../../lib/errors.ts';
+import { humanSize } from '../../lib/text/human.ts';
 import { printable } from '../../lib/text/printable.ts';
 import type { AdminResult } from '../../protocol/admin.ts';
 import type { Console } from '../console.ts';
-import { humanSize } from '../human.ts';
 import { callLong, detachOption, type LongOptions } from '../long-verb.ts';
 import { progressOption } from '../progress.ts';
 

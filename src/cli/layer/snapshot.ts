@@ -1,11 +1,11 @@
 // dockershctl snapshot: makes, lists and removes copies of a user's layer to go back to.
 
 import type { Command } from 'commander';
+import { humanAgo, humanSize } from '../../lib/text/human.ts';
+import type { Column } from '../../lib/text/table.ts';
 import type { AdminSnapshot } from '../../protocol/admin.ts';
 import type { Console } from '../console.ts';
-import { humanAgo, humanSize } from '../human.ts';
 import { callLong, detachOption, type LongOptions } from '../long-verb.ts';
-import type { Column } from '../table.ts';
 import { noPauseOption, tellPause } from './pause.ts';
 
 const columns: Column[] = [

@@ -3,12 +3,12 @@
 
 import type { Command } from 'commander';
 import { sysexits } from '../../lib/errors.ts';
+import { shortDigest } from '../../lib/text/human.ts';
 import { printable } from '../../lib/text/printable.ts';
+import type { Column } from '../../lib/text/table.ts';
 import type { AdminResult } from '../../protocol/admin.ts';
 import type { Console } from '../console.ts';
 import { CliFailure, toCliFailure } from '../failure.ts';
-import { shortDigest } from '../human.ts';
-import type { Column } from '../table.ts';
 
 interface Options {
   all?: true;

@@ -3,13 +3,13 @@
 import type { Command } from 'commander';
 import type { Surroundings } from '../../lib/network/closed.ts';
 import { formatRule } from '../../lib/network/network.ts';
+import { humanAgo, humanSize } from '../../lib/text/human.ts';
 import { printable } from '../../lib/text/printable.ts';
+import type { Column } from '../../lib/text/table.ts';
 import { type Advice, adviceFor } from '../../policy/network/advice.ts';
 import { explainedNetwork, sourceOfRule } from '../../policy/network/sources.ts';
 import type { AdminNetwork, AdminRefusal, AdminResult } from '../../protocol/admin.ts';
 import type { Console } from '../console.ts';
-import { humanAgo, humanSize } from '../human.ts';
-import type { Column } from '../table.ts';
 import { missingText, portsText } from './published.ts';
 import { surroundingsOf } from './surroundings.ts';
 

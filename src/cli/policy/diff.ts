@@ -1,8 +1,8 @@
 // dockershctl policy diff: lists where a running sandbox differs from what the policy says now.
 
 import type { Command } from 'commander';
+import type { Column } from '../../lib/text/table.ts';
 import type { Console } from '../console.ts';
-import type { Column } from '../table.ts';
 
 const columns: Column[] = [
   { header: 'KEY' },

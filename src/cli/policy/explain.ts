@@ -4,10 +4,10 @@ import type { Command } from 'commander';
 import { sysexits } from '../../lib/errors.ts';
 import { nearest } from '../../lib/text/nearest.ts';
 import { printable } from '../../lib/text/printable.ts';
+import type { Column } from '../../lib/text/table.ts';
 import type { AdminExplanation, AdminPolicySource, AdminResult } from '../../protocol/admin.ts';
 import type { Console } from '../console.ts';
 import { CliFailure } from '../failure.ts';
-import type { Column } from '../table.ts';
 import { explainTo } from './explain-to.ts';
 import { faultLines } from './fault.ts';
 

@@ -2,15 +2,15 @@
 
 import type { Command } from 'commander';
 import { sysexits } from '../../lib/errors.ts';
+import { humanMicroseconds, localTime } from '../../lib/text/human.ts';
 import { printable } from '../../lib/text/printable.ts';
+import type { Column } from '../../lib/text/table.ts';
 import { causes } from '../../lib/values/causes.ts';
 import type { AdminLogin } from '../../protocol/admin.ts';
 import type { Console } from '../console.ts';
 import { countUpTo } from '../count-option.ts';
 import { CliFailure } from '../failure.ts';
-import { humanMicroseconds, localTime } from '../human.ts';
 import { momentHelp, momentOption } from '../moment.ts';
-import type { Column } from '../table.ts';
 
 const listColumns: Column[] = [
   { header: 'ID' },

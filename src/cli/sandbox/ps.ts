@@ -1,12 +1,12 @@
 // dockershctl ps: lists the sandboxes of this host.
 
 import type { Command } from 'commander';
+import { humanDuration, humanSize } from '../../lib/text/human.ts';
+import type { Column } from '../../lib/text/table.ts';
 import type { AdminSandbox } from '../../protocol/admin.ts';
 import type { Console } from '../console.ts';
-import { humanDuration, humanSize } from '../human.ts';
 import { portsText } from '../network/published.ts';
 import { warnOfFault } from '../policy/fault.ts';
-import type { Column } from '../table.ts';
 
 const columns: Column[] = [
   { header: 'USER' },

@@ -3,11 +3,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Command } from 'commander';
 import { sysexits } from '../../lib/errors.ts';
+import { humanSize } from '../../lib/text/human.ts';
+import type { Column } from '../../lib/text/table.ts';
 import type { AdminResult } from '../../protocol/admin.ts';
 import type { Console } from '../console.ts';
 import { CliFailure } from '../failure.ts';
-import { humanSize } from '../human.ts';
-import type { Column } from '../table.ts';
 
 type Stats = AdminResult<'stats'>;
 type Usage = Stats['sandboxes'][number];

@@ -18,12 +18,11 @@ import {
   adminMaxAnswerBytes,
   adminMaxLineBytes,
   adminRequest,
-  adminVerbs,
 } from '../../protocol/admin.ts';
-import { askedByWhom } from './asked-by.ts';
 import { handlersOf } from './handlers.ts';
-import { clientHasGone, typed, type Work } from './operations.ts';
-import type { AdminParts, Call, Handlers } from './parts.ts';
+import { clientHasGone, typed } from './operations.ts';
+import type { AdminParts, Handlers } from './parts.ts';
+import { perform } from './perform.ts';
 
 /** A long verb says something at least this often: whoever waits knows that we live. */
 const heartbeatMs = 15_000;
@@ -85,21 +84,17 @@ async function serve(
     await policy.refresh(); // as with logins, an edit counts for whatever comes after it
     // What a client has not read yet tells it that we live.
     using alive = heartbeat((progress) => void (socket.writableNeedDrain || write({ progress })));
-    const { by, verb } = asked;
-    const result = await askedByWhom({ by, verb: typed(verb) }, async () => {
-      const begun = (id: number): void => {
+    const result = await perform({ handlers, operations }, asked, {
+      gone: abort.signal,
+      part,
+      progress: (step) => {
+        if (asked.detach !== true) alive.tell(step);
+      },
+      begun: (id) => {
         if (asked.detach !== true) return;
         write({ detached: { id } });
         socket.end();
-      };
-      const work = async ({ signal, heard }: Work): Promise<unknown> => {
-        const progress = (step: AdminProgress): void => {
-          heard(step);
-          if (asked.detach !== true) alive.tell(step);
-        };
-        return await dispatch(handlers, asked, { progress, part, signal });
-      };
-      return await operations.run(asked, abort.signal, work, begun);
+      },
     });
     const line = `${JSON.stringify({ ok: true, result } satisfies AdminAnswer)}\n`;
     if (Buffer.byteLength(line) > adminMaxAnswerBytes) throw tooLong(request.verb);
@@ -165,12 +160,6 @@ function requestOf(line: string): AdminRequest {
   const parsed = adminRequest.safeParse(value);
   if (parsed.success) return parsed.data;
   throw new DockershError('E_PROTOCOL', { why: parsed.error.message });
-}
-
-/** Runs the handler and checks what it returns: a result that does not fit is our fault, not the client's. */
-async function dispatch(handlers: Handlers, request: AdminRequest, call: Call): Promise<unknown> {
-  const handler = handlers[request.verb] as (params: AdminRequest['params'], call: Call) => Promise<unknown>;
-  return adminVerbs[request.verb].result.parse(await handler(request.params, call));
 }
 
 function readLine(socket: Socket): Promise<string> {

@@ -109,6 +109,12 @@ export class Audit implements Disposable {
     this.#to()?.add('login-refused', { session, uid, user, from, code, reason }, { ends: session });
   }
 
+  selfService({ session, uid, user, from }: Told, command: string, failure: DockershError | undefined): void {
+    if (!this.#limit.take(uid, 'self-service')) return;
+    const failed = { code: failure?.code, reason: failure?.message };
+    this.#to()?.add('self-service', { session, uid, user, from, command, ...failed });
+  }
+
   outside({ session, uid, user, from }: Told, shell: string): void {
     if (this.#limit.take(uid)) this.#to()?.add('login-outside', { session, uid, user, from, shell });
   }

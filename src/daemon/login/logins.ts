@@ -14,6 +14,7 @@ import type { EffectivePolicy, Evaluation } from '../../policy/policy.ts';
 import { formatProblem, type Problem } from '../../policy/problem.ts';
 import { loginOutside } from '../../protocol/login.ts';
 import { authenticatedBy } from '../../shell/authenticated.ts';
+import { type OwnCommand, ownCommandOfLogin } from '../../shell/own-command.ts';
 import { chooseShell, hostShell, loginSource, sessionOf, sourceText } from '../../shell/session.ts';
 import type { UserLayers } from '../../users/layers.ts';
 import type { UserStore } from '../../users/store.ts';
@@ -23,6 +24,7 @@ import type { Metrics } from '../metrics/metrics.ts';
 import type { Given, OwnSettings } from '../policy/own-settings.ts';
 import type { PolicyStore } from '../policy/policy-store.ts';
 import type { Records } from '../records/records.ts';
+import type { SelfService } from '../self-service/self-service.ts';
 import type { Admission } from './admission.ts';
 import type { IncomingLogin } from './connections.ts';
 import type { LoginHistory } from './history.ts';
@@ -44,6 +46,7 @@ export interface LoginParts {
   readonly engine: Engine;
   readonly history: LoginHistory;
   readonly admission: Admission;
+  readonly selfService: SelfService;
   readonly records: Records;
   readonly audit: Audit;
   readonly metrics: Metrics;
@@ -130,13 +133,21 @@ export class LoginService {
 
   /** Into the sandbox. */
   async #enter(
-    { id, request, client, whose, peerUid, receivedNs }: IncomingLogin,
+    incoming: IncomingLogin,
     user: UserRecord,
     { evaluation, own, problems }: Given,
   ): Promise<void> {
+    const { id, request, client, whose, peerUid, receivedNs } = incoming;
     const { admission, audit, engine, history, records } = this.#parts;
     const policy = policyOf(evaluation);
     if (request.user === undefined) this.#admit(user, policy, this.#rates);
+    const command = ownCommand(incoming, policy);
+    if (command !== undefined) {
+      history.identified(id, user);
+      const asking = { user, policy, command, session: id, from: loginSource(request) };
+      await this.#parts.selfService.answerLogin(incoming, asking);
+      return;
+    }
     const shell = chooseShell(policy.shell, user);
     history.identified(id, user);
     // Root's own commands are never kept out.
@@ -216,6 +227,11 @@ export class LoginService {
 function policyOf(evaluation: Evaluation): EffectivePolicy {
   if (evaluation.kind === 'ok') return evaluation.policy;
   throw new DockershError(evaluation.code, { why: evaluation.why });
+}
+
+/** The one exception to the rule that no command is looked at. Root's own commands never are. */
+function ownCommand({ request }: IncomingLogin, { selfService }: EffectivePolicy): OwnCommand | undefined {
+  return request.user === undefined && selfService.length > 0 ? ownCommandOfLogin(request) : undefined;
 }
 
 /** What of the user's own file does not count is said where they see it, after what root has to say. */

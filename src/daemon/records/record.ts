@@ -60,6 +60,14 @@ export const DaemonRecord = z.discriminatedUnion('event', [
     code: z.string(),
     reason: z.string(),
   }),
+  /** A word of self-service; `code`: it was not done. */
+  z.strictObject({
+    event: z.literal('self-service'),
+    ...ofSession,
+    command: z.string(),
+    code: z.string().optional(),
+    reason: z.string().optional(),
+  }),
   z.strictObject({ event: z.literal('login-outside'), ...ofSession, shell: z.string() }),
   z.strictObject({
     event: z.literal('sandbox-started'),
@@ -130,6 +138,10 @@ const sentences: { readonly [Event in DaemonRecord['event']]: (record: Of<Event>
   'login-refused': (record) => `login refused ${forWhom(record)}: ${record.reason} [${record.code}]`,
   'login-outside': (record) =>
     `login ${forWhom(record)} leads to a shell of the host: the policy exempts the account`,
+  'self-service': (record) => {
+    const failed = record.code === undefined ? '' : `, not done: ${record.reason} [${record.code}]`;
+    return `self-service ${forWhom(record)}: ${record.command}${failed}`;
+  },
   'sandbox-started': (record) => `sandbox started ${forWhom(record)} on image ${record.image}`,
   'sandbox-ended': (record) =>
     `sandbox ended ${forWhom(record)}${after(record.ms)}: ${causes[record.cause].words}${by(record)}`,

@@ -134,6 +134,14 @@ export class Records {
     if (this.#sessions.take(told.uid)) this.#write('info', { event: 'login-outside', ...told, shell });
   }
 
+  /** A word of self-service that was answered; `failure`: it was not done. */
+  selfService(told: Told, command: string, failure: DockershError | undefined): void {
+    this.#audit?.selfService(told, command, failure);
+    if (!this.#sessions.take(told.uid, 'self-service')) return;
+    const failed = failure && { code: failure.code, reason: failure.message };
+    this.#write('info', { event: 'self-service', ...told, command, ...failed });
+  }
+
   /** False: there are so many of `whose` that this one has no line. */
   refused(told: Told, failure: DockershError, whose: Uid = told.uid): boolean {
     const { code } = failure;

@@ -181,12 +181,11 @@ export class Sandboxes implements Engine {
     return await this.#stop(uid, this.#registry.get(uid));
   }
 
-  async #stop(uid: Uid, sandbox: Sandbox | undefined, why = stoppedByRoot): Promise<boolean> {
+  async #stop(uid: Uid, sandbox: Sandbox | undefined, why?: string): Promise<boolean> {
     if (sandbox === undefined) return false;
     await this.#pauses.ended(uid);
-    await sandbox.stop(why, this.#options.byWhom?.() ?? {}, () =>
-      this.#options.cgroups.kill(cgroupOf(sandbox.record)),
-    );
+    const { told = stoppedByRoot, ...byWhom } = this.#options.byWhom?.() ?? {};
+    await sandbox.stop(why ?? told, byWhom, () => this.#options.cgroups.kill(cgroupOf(sandbox.record)));
     return true;
   }
 

@@ -1,7 +1,9 @@
 // The keys that are about sessions: their surroundings, number and duration. Pure.
 
+import { ownWords } from '../../lib/values/own-words.ts';
 import type { KeySpec } from '../section-schema.ts';
 import { durationFrom, oneOf, pathInside, sizeLimit, wholeNumber } from '../values/basic.ts';
+import { wordList } from '../values/sandbox.ts';
 import { fileMode, message, rate, timeZone, variableGlobs } from '../values/session.ts';
 
 export const sessionKeys = {
@@ -162,6 +164,15 @@ export const sessionKeys = {
     user: 'free',
     doc: "Whether a login at a terminal, without a command, begins with two lines that say what this is: the user's own sandbox, its image and network, and how long programs in the background go on. They stand before the banner.",
     example: 'no',
+  },
+  self_service: {
+    type: wordList(ownWords),
+    defaultText: ownWords.join(' '),
+    values: 'a list of words, or none',
+    applies: 'session',
+    list: true,
+    doc: `What users may do with their own sandbox by a word in a command's place: "ssh HOST @status". A login whose whole command is exactly such a word, with what belongs to it, is answered by dockershd and never given to a shell; every other command is run as it stands, as always. A word that is not in this list is refused. none: no command is looked at, and "@status" is one like any other. What a word does is bounded by other keys: "images_allowed" for image, the private network's ports for publish. The words are: ${ownWords.join(', ')}.`,
+    example: 'help status sessions snapshot rollback undo',
   },
   maintenance: {
     type: message,

@@ -2,15 +2,14 @@
 // what does not count is a problem that the user is told. Pure.
 
 import { isDeepStrictEqual } from 'node:util';
-import { findsByContent, imageSpellings, isSameImage } from '../../lib/text/image-name.ts';
 import type { ImagesPolicy } from '../effective.ts';
 import { valuesOf } from '../evaluate.ts';
 import { hasExpansion, type Subject } from '../expand.ts';
-import { globTest, isGlob } from '../glob.ts';
 import { ownPortsFault } from '../network/own-ports.ts';
 import type { HostPolicy, Policy, SectionPolicy } from '../policy.ts';
 import type { Problem } from '../problem.ts';
 import { describePolicyKey, type PolicyKey, type PolicySection } from '../schema.ts';
+import { isAllowedImage } from '../values/allowed-image.ts';
 import { reporter } from './file.ts';
 import { scanSettings } from './ini-text.ts';
 import { parseUserSection } from './section.ts';
@@ -99,14 +98,7 @@ function allowedImage(
   const image = section.values.image;
   if (image === undefined) return [];
   const { registry } = images;
-  const spellings = imageSpellings(image, registry);
-  const fits = (glob: string): boolean => {
-    if (!isGlob(glob)) return isSameImage(glob, image, registry);
-    const test = globTest(glob);
-    // A digest finds its image whatever the name beside it, which would be a way around every glob.
-    return 'test' in test && !findsByContent(image) && spellings.some((spelling) => test.test(spelling));
-  };
-  if (image === given.image || (given.images_allowed ?? []).some(fits))
+  if (image === given.image || isAllowedImage(image, given.images_allowed ?? [], registry))
     return [{ ...only(section, ['image']), env: new Map() }];
   complain(section, 'image', `"${image}" is none of the images that you may choose`, problems);
   return [];

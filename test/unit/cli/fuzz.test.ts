@@ -5,11 +5,11 @@ import fc from 'fast-check';
 import { expect } from 'vitest';
 import { Console } from '../../../src/cli/console.ts';
 import { toCliFailure } from '../../../src/cli/failure.ts';
-import { humanAgo, humanDuration, humanSize, shortDigest } from '../../../src/cli/human.ts';
 import { progressDisplay } from '../../../src/cli/progress.ts';
-import { displayWidth, renderTable, truncate } from '../../../src/cli/table.ts';
 import { DockershError, toAdminMessage } from '../../../src/lib/errors.ts';
+import { humanAgo, humanDuration, humanSize, shortDigest } from '../../../src/lib/text/human.ts';
 import { printable } from '../../../src/lib/text/printable.ts';
+import { displayWidth, renderTable, truncate } from '../../../src/lib/text/table.ts';
 import { holds, hostileText, unprintable } from '../lib/holds.ts';
 
 class Screen {

@@ -1,6 +1,7 @@
 // Tests of the policy that one user gets.
 
 import { describe, expect, test } from 'vitest';
+import { ownWords } from '../../../src/lib/values/own-words.ts';
 import { evaluate } from '../../../src/policy/evaluate.ts';
 import type { Subject } from '../../../src/policy/expand.ts';
 import { parsePolicy } from '../../../src/policy/parse/parse.ts';
@@ -96,6 +97,7 @@ test('the built-in defaults', () => {
     idleTimeMs: null,
     banner: null,
     welcome: 'yes',
+    selfService: [...ownWords],
     maintenance: null,
     userMaySet: [],
     imagesAllowed: [],

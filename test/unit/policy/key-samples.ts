@@ -76,6 +76,7 @@ export const someTexts: Readonly<Record<PolicyKey, readonly string[]>> = {
   session_time: ['1s', '12h', 'forever'],
   idle_time: ['10s', '2h', 'forever'],
   welcome: ['no', 'yes'],
+  self_service: ['none', 'help', 'status, snapshot rollback'],
   banner: ['none', 'Welcome to %H, %u: 100%%', 'a; b # c', 'a "b"\nc\\'],
   maintenance: ['none', 'back at noon; 100% sure'],
 };
@@ -140,6 +141,7 @@ const effectiveField: Readonly<Record<Exclude<PolicyKey, NetworkKey>, keyof Effe
   idle_time: 'idleTimeMs',
   banner: 'banner',
   welcome: 'welcome',
+  self_service: 'selfService',
   maintenance: 'maintenance',
 };
 

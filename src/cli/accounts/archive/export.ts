@@ -2,12 +2,12 @@
 
 import type { Command } from 'commander';
 import { sysexits } from '../../../lib/errors.ts';
+import { humanSize } from '../../../lib/text/human.ts';
 import { printable } from '../../../lib/text/printable.ts';
 import { type AbsolutePath, resolved } from '../../../lib/values/absolute-path.ts';
 import type { AdminResult } from '../../../protocol/admin.ts';
 import type { Console } from '../../console.ts';
 import { CliFailure } from '../../failure.ts';
-import { humanSize } from '../../human.ts';
 import { noPauseOption, tellPause } from '../../layer/pause.ts';
 import { type ProgressOptions, progressDisplay, progressOption } from '../../progress.ts';
 import { fromDaemon } from './pipe.ts';

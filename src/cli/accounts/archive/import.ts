@@ -2,13 +2,13 @@
 
 import type { Command } from 'commander';
 import { sysexits } from '../../../lib/errors.ts';
+import { humanSize } from '../../../lib/text/human.ts';
 import { printable } from '../../../lib/text/printable.ts';
 import { shellWord } from '../../../lib/text/shell-word.ts';
 import { type AbsolutePath, resolved } from '../../../lib/values/absolute-path.ts';
 import type { AdminProgress, AdminResult } from '../../../protocol/admin.ts';
 import type { Console, Input } from '../../console.ts';
 import { CliFailure } from '../../failure.ts';
-import { humanSize } from '../../human.ts';
 import { type ProgressOptions, progressDisplay, progressOption } from '../../progress.ts';
 import { toDaemon } from './pipe.ts';
 

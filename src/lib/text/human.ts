@@ -1,6 +1,6 @@
 // Sizes and durations as people read them: rounded, where src/lib/text/units.ts is exact.
 
-import { formatDuration } from '../lib/text/units.ts';
+import { formatDuration } from './units.ts';
 
 const units = ['B', 'K', 'M', 'G', 'T'];
 

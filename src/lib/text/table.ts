@@ -1,7 +1,7 @@
 // Tables for people: aligned columns that stay aligned with wide characters, and never a control
 // character from somebody else's data on the administrator's terminal.
 
-import { printable } from '../lib/text/printable.ts';
+import { printable } from './printable.ts';
 
 export interface Column {
   header: string;

@@ -1,9 +1,9 @@
 // Tests of tables: the width of characters, cut lines, aligned columns.
 
 import { describe, expect, it } from 'vitest';
-import { Console } from '../../../src/cli/console.ts';
-import { displayWidth, renderTable, truncate } from '../../../src/cli/table.ts';
-import { printable } from '../../../src/lib/text/printable.ts';
+import { Console } from '../../../../src/cli/console.ts';
+import { printable } from '../../../../src/lib/text/printable.ts';
+import { displayWidth, renderTable, truncate } from '../../../../src/lib/text/table.ts';
 
 describe('displayWidth', () => {
   it.each([

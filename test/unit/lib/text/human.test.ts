@@ -1,7 +1,7 @@
 // Tests of sizes and durations as people read them.
 
 import { expect, it } from 'vitest';
-import { humanDuration, humanMicroseconds, humanSize } from '../../../src/cli/human.ts';
+import { humanDuration, humanMicroseconds, humanSize } from '../../../../src/lib/text/human.ts';
 
 it.each([
   [0, '0B'],

@@ -1,0 +1,111 @@
+// Answers the words of self-service: for the user's own sandbox alone, what the policy lets them, a few at a time. What a word does
+// is the administrator's verb of the same name (src/daemon/admin), or what stands beside this in words/.
+
+import { type DockershError, toDockershError } from '../../lib/errors.ts';
+import type { Uid } from '../../lib/values/uid.ts';
+import type { AdminParams, AdminRequest, AdminResult, AdminVerb } from '../../protocol/admin.ts';
+import { loginWait } from '../../protocol/login.ts';
+import { ownCommandText } from '../../shell/own-command.ts';
+import { handlersOf } from '../admin/handlers.ts';
+import type { AdminParts, Handlers } from '../admin/parts.ts';
+import { perform } from '../admin/perform.ts';
+import type { IncomingLogin } from '../login/connections.ts';
+import type { LoginHistory } from '../login/history.ts';
+import type { Records } from '../records/records.ts';
+import { type Answer, type Asking, mayUse, refusal, type WordParts } from './asking.ts';
+import { answerText, refusedFor, refusedMessage, report } from './report.ts';
+import { words } from './words/words.ts';
+
+export interface SelfServiceParts {
+  readonly admin: AdminParts;
+  readonly history: LoginHistory;
+  readonly records: Records;
+}
+
+/** Of one user, at a time. */
+const mostAtOnce = 4;
+
+export class SelfService {
+  readonly #parts: SelfServiceParts;
+  readonly #handlers: Handlers;
+  readonly #words: WordParts;
+  readonly #underWay = new Map<Uid, number>();
+
+  constructor(parts: SelfServiceParts) {
+    this.#parts = parts;
+    this.#handlers = handlersOf(parts.admin);
+    const verb = async <Name extends AdminVerb>(
+      asking: Asking,
+      name: Name,
+      params: Omit<AdminParams<Name>, 'user'>,
+    ) => await this.#verb(asking, name, params);
+    this.#words = { admin: parts.admin, verb };
+  }
+
+  /** Answers a login whose command is a word. Never rejects. */
+  async answerLogin(login: IncomingLogin, asking: Omit<Asking, 'login'>): Promise<void> {
+    const { id, client } = login;
+    const { json } = asking.command;
+    const { engine } = this.#parts.admin;
+    client.tell(loginWait()); // somebody is at it, and nobody need be told to wait
+    try {
+      const answer = await this.answer({ ...asking, login });
+      if (answer === 'handed over') return;
+      this.#parts.history.failed(id, 'self-service');
+      client.refuse(engine, report(answerText(answer, json), 0));
+    } catch (error) {
+      this.#parts.history.failed(id, toDockershError(error).code);
+      client.refuse(engine, refusedMessage(refusedFor(error), id, json));
+    }
+  }
+
+  /** Throws why it is not done. */
+  async answer(asking: Asking): Promise<Answer | 'handed over'> {
+    const { word } = asking.command;
+    try {
+      using _ = this.#count(asking.user.uid);
+      if (!mayUse(asking.policy, word)) {
+        throw refusal('E_SELF_SERVICE', `the policy of this host does not let you use @${word}`);
+      }
+      const answer = await words[word](asking, this.#words);
+      this.#tell(asking, undefined);
+      return answer;
+    } catch (error) {
+      this.#tell(asking, toDockershError(error));
+      throw error;
+    }
+  }
+
+  #count(uid: Uid): Disposable {
+    const before = this.#underWay.get(uid) ?? 0;
+    if (before >= mostAtOnce) throw refusal('E_BUSY', 'others of your requests are still under way');
+    this.#underWay.set(uid, before + 1);
+    return {
+      [Symbol.dispose]: () => {
+        const left = (this.#underWay.get(uid) ?? 1) - 1;
+        if (left === 0) this.#underWay.delete(uid);
+        else this.#underWay.set(uid, left);
+      },
+    };
+  }
+
+  #tell({ session, user, from, command }: Asking, failure: DockershError | undefined): void {
+    const told = { session, uid: user.uid, user: user.name, from };
+    this.#parts.records.selfService(told, ownCommandText(command), failure);
+  }
+
+  async #verb<Name extends AdminVerb>(
+    { user, command }: Asking,
+    verb: Name,
+    params: Omit<AdminParams<Name>, 'user'>,
+  ): Promise<AdminResult<Name>> {
+    const by = user.name;
+    const said = `@${command.word}`;
+    const told = `Your sandbox is being stopped, as you have asked for (${said}).`;
+    const request = { version: 1, verb, by, params: { ...params, user: String(user.uid) } };
+    const { operations } = this.#parts.admin;
+    return (await perform({ handlers: this.#handlers, operations }, request as unknown as AdminRequest, {
+      byWhom: { by, verb: said, told },
+    })) as AdminResult<Name>;
+  }
+}
