@@ -212,9 +212,9 @@ function openLogins(
 ): Clients {
   const { options, policy, users, networks, log } = ground;
   const { history, records, audit } = ground.logins;
-  const { layers, ownSettings, admission } = user;
+  const { layers, live, ownSettings, admission } = user;
   const internalSftp = new InternalSftp(options.sshdConfig, log);
-  const selfService = new SelfService({ admin, history, records });
+  const selfService = new SelfService({ admin, history, records, follow: (uid) => live.follow(uid) });
   return openClients({
     ...{ policy, ownSettings, users, store, layers, systemCalls: new SystemCalls(), networks, engine },
     ...{ history, admission, selfService, records, audit, metrics: ground.metrics, internalSftp, log },

@@ -130,7 +130,7 @@ const userKeys = {
     values: 'a list of image names and globs, or none',
     applies: 'session',
     list: true,
-    doc: 'The images that a user who may set "image" can choose from: names or globs. However a name is written, it is the same ("debian" is "docker.io/library/debian:latest"). A digest or an id is never allowed by a glob.',
+    doc: 'The images that a user can choose from by "@image use", or in their file where they may set "image": names or globs. However a name is written, it is the same ("debian" is "docker.io/library/debian:latest"). A digest or an id is never allowed by a glob.',
     example: 'lab/* base@sha256:*',
   },
 } as const satisfies Record<string, KeySpec>;

@@ -4,6 +4,7 @@
 //   <state>/network.json                addresses of networks
 //   <state>/users/<uid>/                "outside": what is never on a disk of the user's own
 //     owner.json                        whose all this is
+//     choices.json                      what the user has chosen by self-service
 //     home-place                        where a home was last that is elsewhere (home_root)
 //     identity/<digest>/                the identity layer
 //     rescue-on                         an administrator has switched to the rescue image
@@ -30,6 +31,7 @@ export const userFolder = (state: AbsolutePath, uid: Uid): AbsolutePath =>
 export const ownerFile = (outside: AbsolutePath): AbsolutePath => below(outside, 'owner.json');
 /** Copies of the users' keys (home/key-copies.ts): beside the state, which nobody but root can enter. */
 export const keysFolder = (state: AbsolutePath): string => `${state}-keys`;
+export const choicesFile = (outside: AbsolutePath): AbsolutePath => below(outside, 'choices.json');
 export const homePlaceFile = (outside: AbsolutePath): AbsolutePath => below(outside, 'home-place');
 export const identityFolder = (outside: AbsolutePath): AbsolutePath => below(outside, 'identity');
 export const rescueMark = (outside: AbsolutePath): AbsolutePath => below(outside, 'rescue-on');

@@ -15,6 +15,7 @@ import type { DiskOwner } from './disk/project-disks.ts';
 import { UserDisks } from './disk/user-disks.ts';
 import { prepareIdentityLayer } from './identity-layer.ts';
 import { type StoppedUser, UserLocks } from './lock.ts';
+import { OwnChoices } from './own/choices.ts';
 import { FolderOwners } from './owners.ts';
 import { identityFolder, idsFile, type UserLayerKind, upperOf, usersFolder } from './places.ts';
 import { SlotRegistry } from './slot-registry.ts';
@@ -43,6 +44,7 @@ export class UserStore implements AsyncDisposable {
   readonly state: AbsolutePath;
   readonly owners: FolderOwners;
   readonly disks: UserDisks;
+  readonly choices: OwnChoices;
   readonly locks = new UserLocks();
 
   private constructor(parts: StoreParts) {
@@ -50,6 +52,7 @@ export class UserStore implements AsyncDisposable {
     this.state = parts.state;
     this.owners = parts.owners;
     this.disks = parts.disks;
+    this.choices = new OwnChoices(parts.state);
   }
 
   static async open(state: AbsolutePath, program: LayerProgram, log: Logger): Promise<UserStore> {

@@ -5,6 +5,7 @@ import { largestUserFileBytes, userFileName, userFileShown } from '../../policy/
 import type { Evaluation, SectionPolicy } from '../../policy/policy.ts';
 import type { Problem } from '../../policy/problem.ts';
 import { OwnFiles } from '../../users/home/own-file.ts';
+import { chosenKeys } from '../../users/own/choices.ts';
 import type { UserStore } from '../../users/store.ts';
 import type { PolicyStore } from './policy-store.ts';
 
@@ -14,6 +15,9 @@ export interface Given {
   /** What of the user's file does not count, for the user. */
   readonly problems: readonly Problem[];
 }
+
+/** In problems, where a file would stand. */
+export const choicesShown = 'what you have chosen';
 
 export class OwnSettings {
   readonly #policy: PolicyStore;
@@ -30,8 +34,27 @@ export class OwnSettings {
   given(user: UserRecord): Given | Promise<Given> {
     const evaluation = this.#policy.evaluate(user);
     const nothing = { evaluation, own: [], problems: [] };
-    if (evaluation.kind !== 'ok' || evaluation.policy.userMaySet.length === 0) return nothing;
-    return this.#withFile(user, evaluation, evaluation.policy.home);
+    if (evaluation.kind !== 'ok') return nothing;
+    if (evaluation.policy.userMaySet.length === 0) return this.#withChoices(user, nothing);
+    return this.#withFile(user, evaluation, evaluation.policy.home).then((given) =>
+      this.#withChoices(user, given),
+    );
+  }
+
+  /** What the user has chosen by self-service, which stands above their file. */
+  #withChoices(user: UserRecord, given: Given): Given {
+    const { owners, choices } = this.#store;
+    const text = owners.isOwn(user) ? choices.text(user.uid) : '';
+    const { evaluation } = given;
+    if (text === '' || evaluation.kind !== 'ok') return given;
+    const may = chosenKeys.filter((key) => evaluation.policy.selfService.includes(key));
+    const chosen = this.#policy.userSettings(user, text, { shown: choicesShown, may });
+    const problems = [...given.problems, ...chosen.problems];
+    const own = [...given.own, ...chosen.own];
+    const combined = this.#policy.evaluateWith(user, own);
+    if (combined.kind === 'ok') return { evaluation: combined, own, problems };
+    const problem = { severity: 'error', file: choicesShown, line: 0, message: combined.why } as const;
+    return { ...given, problems: [...problems, problem] };
   }
 
   async #withFile(user: UserRecord, evaluation: Evaluation, home: 'private' | 'host'): Promise<Given> {

@@ -16,7 +16,7 @@ import { describeFault, type PolicyFault } from '../../policy/fault.ts';
 import { imagesNamed, type NamedImage } from '../../policy/images-named.ts';
 import { emptyPolicy } from '../../policy/parse/assemble.ts';
 import { confFolderOf, type LoadedPolicy, PolicyFiles, stampOf } from '../../policy/parse/load.ts';
-import { type UserSettings, userSettings } from '../../policy/parse/user-file.ts';
+import { type UserSettings, type UserSource, userSettings } from '../../policy/parse/user-file.ts';
 import type {
   EffectivePolicy,
   Evaluation,
@@ -213,8 +213,8 @@ export class PolicyStore implements AsyncDisposable {
   }
 
   /** What counts of a user's own file. */
-  userSettings(user: UserRecord, text: string): UserSettings {
-    return userSettings(text, this.#policy, subjectOf(user));
+  userSettings(user: UserRecord, text: string, from?: UserSource): UserSettings {
+    return userSettings(text, this.#policy, subjectOf(user), from);
   }
 
   evaluateWith(user: UserRecord, own: readonly SectionPolicy[]): Evaluation {

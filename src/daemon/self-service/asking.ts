@@ -3,6 +3,7 @@
 import type { UserRecord } from '../../isolation/engine.ts';
 import { DockershError, type ErrorCode } from '../../lib/errors.ts';
 import type { OwnWord } from '../../lib/values/own-words.ts';
+import type { Uid } from '../../lib/values/uid.ts';
 import type { EffectivePolicy } from '../../policy/policy.ts';
 import type { AdminParams, AdminResult, AdminVerb } from '../../protocol/admin.ts';
 import type { OwnCommand } from '../../shell/own-command.ts';
@@ -36,6 +37,8 @@ export interface WordParts {
     verb: Name,
     params: Omit<AdminParams<Name>, 'user'>,
   ) => Promise<AdminResult<Name>>;
+  /** Has the user's running sandbox keep to what the policy and the user's choices say now. */
+  readonly follow: (uid: Uid) => void;
 }
 
 /** 'handed over': somebody else answers the client from now on. */

@@ -20,6 +20,7 @@ export interface SelfServiceParts {
   readonly admin: AdminParts;
   readonly history: LoginHistory;
   readonly records: Records;
+  readonly follow: (uid: Uid) => void;
 }
 
 /** Of one user, at a time. */
@@ -39,7 +40,7 @@ export class SelfService {
       name: Name,
       params: Omit<AdminParams<Name>, 'user'>,
     ) => await this.#verb(asking, name, params);
-    this.#words = { admin: parts.admin, verb };
+    this.#words = { admin: parts.admin, follow: parts.follow, verb };
   }
 
   /** Answers a login whose command is a word. Never rejects. */

@@ -25,20 +25,33 @@ export interface UserSettings {
   readonly problems: readonly Problem[];
 }
 
+/** Where lines of a user's come from, and which keys they may name; without, what "user_may_set" says. */
+export interface UserSource {
+  readonly shown: string;
+  readonly may?: readonly string[];
+}
+
+const ownFile: UserSource = { shown: userFileShown };
+
 /** `policy` and `subject` say what root gives; the text is anybody's. */
-export function userSettings(text: string, policy: Policy, subject: Subject): UserSettings {
+export function userSettings(
+  text: string,
+  policy: Policy,
+  subject: Subject,
+  { shown, may }: UserSource = ownFile,
+): UserSettings {
   const problems: Problem[] = [];
   const given = valuesOf(policy, subject);
   if (!given.ok) return { own: [], problems };
-  const report = reporter(userFileShown, problems);
+  const report = reporter(shown, problems);
   const { sections, problems: unread } = scanSettings(text, 'your own');
   for (const problem of unread) report(problem, problem.message, problem.hint);
   const [first, ...others] = sections;
   for (const other of others) report(other, 'this file has no sections', 'write key = value lines only');
-  const parsed = first === undefined ? undefined : parseUserSection(first, userFileShown, report);
+  const parsed = first === undefined ? undefined : parseUserSection(first, shown, report);
   if (parsed?.kind !== 'settings') return { own: [], problems };
 
-  const allowed = allowedOf(parsed.section, given.values, problems);
+  const allowed = allowedOf(parsed.section, may ?? given.values.user_may_set ?? [], problems);
   // The image first: its own section may move the bounds of everything else.
   const image = allowedImage(allowed, given.values, policy.images, problems);
   const withImage = valuesOf(policy, subject, image);
@@ -51,15 +64,15 @@ function complain(section: SectionPolicy, key: string, message: string, problems
   const setting = [...section.settings, ...section.env].find(([name]) => name === key)?.[1];
   problems.push({
     severity: 'error',
-    file: userFileShown,
+    file: section.file,
     line: setting?.line ?? 0,
     message: `${key}: ${message}`,
   });
 }
 
-/** Only what "user_may_set" names, and of that only what means the same for everybody. */
-function allowedOf(section: SectionPolicy, given: PolicySection, problems: Problem[]): SectionPolicy {
-  const may = new Set(given.user_may_set ?? []);
+/** Only what may be set, and of that only what means the same for everybody. */
+function allowedOf(section: SectionPolicy, named: readonly string[], problems: Problem[]): SectionPolicy {
+  const may = new Set(named);
   const refused = (key: PolicyKey): string | undefined => {
     const text = section.settings.get(key)?.text ?? '';
     if (!may.has(key)) return 'you may not set this';

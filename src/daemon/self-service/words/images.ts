@@ -41,6 +41,25 @@ async function snapshotsOf(asking: Asking, { admin, verb }: WordParts) {
   return uids.includes(asking.user.uid) ? await verb(asking, 'snapshot.ls', {}) : { snapshots: [] };
 }
 
-export const useImage: WordHandler = async () => {
-  throw refusal('E_SELF_SERVICE', 'the policy of this host lets you choose no image');
+export const useImage: WordHandler = async ({ command, user, policy }, { admin }) => {
+  const [, name = ''] = command.args;
+  const { images: store, policy: policies, store: users } = admin;
+  const { problems } = policies.userSettings(user, `image = ${name}\n`, { shown: '', may: ['image'] });
+  if (problems.length > 0) {
+    throw refusal('E_SELF_SERVICE', `"${name}" is none of the images that you may choose: see @images`);
+  }
+  const found = await store.resolve(name);
+  if (found === undefined) throw refusal('E_NOT_FOUND', `this host has no image "${name}"`);
+  await store.requireTrusted(name, found.digest);
+  await users.owners.claim(user);
+  await users.choices.choose(user.uid, 'image', name);
+  const running = admin.engine.digestOf(user.uid);
+  const until =
+    running === undefined || running === found.digest
+      ? ''
+      : ` Until it ends, your sandbox keeps the one it has.`;
+  return {
+    json: { image: name, before: policy.image, running: running !== undefined },
+    text: `Your next sandbox starts from ${name}.${until}`,
+  };
 };

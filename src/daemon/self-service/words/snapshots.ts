@@ -30,6 +30,7 @@ export const rollback: WordHandler = async (asking, parts) => {
   const [name] = asking.command.args;
   await requireSnapshot(asking, parts, name);
   const result = await parts.verb(asking, 'rollback', name === undefined ? {} : { name });
+  await remember(asking, parts, 'rollback', result.saved);
   return {
     json: { snapshot: result.snapshot, saved: result.saved, stopped: result.stopped },
     text: `The files of your sandbox are as in ${result.snapshot.name}.${savedText(result.saved)}`,
@@ -37,7 +38,7 @@ export const rollback: WordHandler = async (asking, parts) => {
 };
 
 /** Nobody can be asked: without a terminal there is no answer, and a script would not read the question. */
-export const reset: WordHandler = async (asking, { verb }) => {
+export const reset: WordHandler = async (asking, parts) => {
   if (asking.command.args.length === 0) {
     throw refusal(
       'E_USAGE',
@@ -45,12 +46,22 @@ export const reset: WordHandler = async (asking, { verb }) => {
         'but not your home; a copy is kept. If that is what you want, say "@reset yes"',
     );
   }
-  const { saved, stopped } = await verb(asking, 'reset', { save: true });
+  const { saved, stopped } = await parts.verb(asking, 'reset', { save: true });
+  await remember(asking, parts, 'reset', saved);
   return {
     json: { saved, stopped },
     text: `Your sandbox begins with the files of its image again.${savedText(saved)}`,
   };
 };
+
+async function remember(
+  { user }: Asking,
+  { admin }: WordParts,
+  word: 'reset' | 'rollback',
+  saved: AdminSnapshot | null,
+): Promise<void> {
+  if (saved !== null) await admin.store.choices.replaced(user.uid, word, saved.name);
+}
 
 function savedText(saved: AdminSnapshot | null): string {
   return saved === null ? '' : ` What was there before is kept as ${saved.name}; @undo leads back to it.`;
