@@ -51,6 +51,8 @@ enum wire_type {
     MSG_COUNT_TRAFFIC = 24,
     MSG_SAY = 25,
     MSG_CONNECTION = 26,
+    MSG_KEEP = 27,
+    MSG_DETACH = 28,
     // supervisor -> daemon
     MSG_READY = 32,
     MSG_FAILED = 33,
@@ -66,6 +68,8 @@ enum wire_type {
     MSG_TRAFFIC = 43,
     MSG_CONNECTION_ENDED = 44,
     MSG_PORTS_MISSING = 45,
+    MSG_DETACHED = 46,
+    MSG_ATTACHED = 47,
     // daemon -> launcher
     MSG_FORK = 48,
     MSG_DISCARD = 49,
@@ -84,6 +88,9 @@ enum wire_type {
     MSG_STEP = 66,
     MSG_TERMINAL = 67,
     MSG_SESSION_LEFT = 68,
+    // supervisor -> keeper
+    MSG_KEEPER_VIEWER = 69,
+    MSG_KEEPER_END = 70,
 };
 
 enum wire_tag {
@@ -180,6 +187,15 @@ enum wire_tag {
     TAG_RUN = 107,
     TAG_CONNECTION_OPEN = 108,
     TAG_USED = 109,
+    // Of a kept session, and of those who look at it.
+    TAG_KEEP_MS = 110,
+    TAG_KEEPER = 111,
+    TAG_TARGET = 112,
+    TAG_VIEW = 113,
+    TAG_MOST_KEPT = 114,
+    TAG_SESSION_KEPT = 115,
+    TAG_VIEWER = 116,
+    TAG_OFFER = 117,
 };
 
 // Whether the field is part of a network's plan (network/plan.h).

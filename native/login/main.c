@@ -33,6 +33,7 @@
 #include "terminal/pump.h"
 #include "terminal/streams.h"
 #include "terminal/terminal.h"
+#include "terminal/viewer.h"
 #include "wire.h"
 
 #ifndef RUN_DIR
@@ -189,8 +190,9 @@ static ssize_t next_word(int connection, uint8_t *bytes, size_t size, int *fds, 
     return length;
 }
 
-// Waits for the session to start. Returns the PTY's master, -1 where the session has none, or -2
-// where the connection ended first: then nothing was run, and the login may be sent again.
+// Waits for the session to start. Returns the PTY's master or a keeper's socket in its place, -1 where the
+// session has none, or -2 where the connection ended first: then nothing was run, and the login may be sent
+// again.
 static int wait_for_start(int connection, int argc, char **argv) {
     static uint8_t answer[WIRE_MAX_BYTES];
     int fds[WIRE_MAX_FDS];
@@ -276,7 +278,10 @@ int main(int argc, char **argv) {
     struct terminal terminal = {.input = -1, .output = -1};
     if (ptm >= 0 && terminal_find(&terminal)) {
         terminal_raw(&terminal);
-        terminal_copy_size(&terminal, ptm);
+        if (viewer_is_one(ptm))
+            viewer_say_size(&terminal, ptm);
+        else
+            terminal_copy_size(&terminal, ptm);
     }
     int watched = streams_release();
     struct outcome outcome = pump(connection, signals, ptm, watched, &terminal);

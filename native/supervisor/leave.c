@@ -17,6 +17,7 @@
 #include "connection/connection.h"
 #include "control/pause.h"
 #include "control/tell.h"
+#include "kept/kept.h"
 #include "session/notice.h"
 #include "supervisor.h"
 #include "sys.h"
@@ -96,6 +97,7 @@ _Noreturn void supervisor_leave(struct supervisor *supervisor) {
     if (supervisor->state == STATE_RUNNING)
         tell_stopping(supervisor);
     let_clients_go(supervisor);
+    kept_end_all(supervisor);
     connection_end_all(supervisor);
     cgroups_free_disks(&supervisor->cgroups, &supervisor->spec);
     if (supervisor->spec.mountpoint != NULL)

@@ -26,6 +26,7 @@
 #include "control/networking.h"
 #include "control/pause.h"
 #include "control/tell.h"
+#include "kept/kept.h"
 #include "rootfs/devpts.h"
 #include "rootfs/rootfs.h"
 #include "session/time.h"
@@ -88,6 +89,7 @@ static void children_exited(void) {
     if (self.spawner_pid > 0 && waitpid(self.spawner_pid, NULL, WNOHANG) == self.spawner_pid)
         spawner_died();
     network_reap(&self.network);
+    kept_reap(&self);
     view_reap();
     if (self.init_pid > 0 && waitpid(self.init_pid, NULL, WNOHANG) == self.init_pid) {
         self.init_pid = 0;
@@ -117,6 +119,7 @@ static uint64_t next_deadline(void) {
     next = self.detach_at_ns < next ? self.detach_at_ns : next;
     next = networking_next(&self.network) < next ? networking_next(&self.network) : next;
     next = connection_next() < next ? connection_next() : next;
+    next = kept_next(&self) < next ? kept_next(&self) : next;
     for (size_t index = 0; index < self.reached; index++) {
         const struct session *session = &self.sessions[index];
         if (!session->used)
@@ -148,6 +151,7 @@ static void pass_deadlines(void) {
     }
     networking_due(&self, now);
     connection_due(&self, now);
+    kept_due(&self, now);
     if (idle_end_ns() <= now)
         supervisor_stop(&self, CAUSE_LINGER, NULL);
 }

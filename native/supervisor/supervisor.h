@@ -18,6 +18,8 @@
 #define NOTE_BYTES 200
 #define WHY_BYTES 900 // with the rest of EXIT, what a client has room for
 
+struct kept;
+
 struct session {
     bool used;
     bool started;     // the spawner has been asked for it; its pid appears in the shared slot
@@ -39,6 +41,11 @@ struct session {
     uint64_t active_at_ns; // when it was seen not to be
     int64_t read_at, written_at;
     int pts_number;              // of its terminal inside, or -1
+    struct kept *kept;           // it has a keeper (kept/kept.h); NULL: none
+    char target[ID_BYTES];       // it only looks at the session of this id; "": it is one of its own
+    bool offered;                // or may become one of its own: its user is asked
+    uint32_t looks;              // how (enum looks)
+    struct session *seen;        // that session, once it does
     uint64_t cpu_us, peak_bytes; // of its leader and what that has waited for, when it has exited
     char note[NOTE_BYTES];       // the daemon's own, for a later daemon; never read here
 };
@@ -116,6 +123,8 @@ void session_start(struct supervisor *supervisor, struct wire_reader *reader, in
 void session_hear_spawner(struct supervisor *supervisor);
 
 // session.c
+// Hangs a session up for a cause of ours. Nobody is told.
+void session_end_kept(struct supervisor *supervisor, struct session *session, enum cause cause);
 void session_message(struct supervisor *supervisor, struct session *session);
 // A child of ours has exited; it is still a zombie. True: it may be reaped now.
 bool session_exited(struct supervisor *supervisor, pid_t pid, int wait_code, int wait_status);

@@ -34,6 +34,14 @@ export function eventsFor({ history, records, used, images, log }: EventParts): 
       used.admission?.changed();
       used.keys?.follow(uid);
     },
+    sessionDetached: (event) => {
+      const { id: session, uid, user } = event;
+      records.detached(event, { ...history.told(session), session, uid, user });
+    },
+    sessionAttached: (event) => {
+      const { id: session, uid, user } = event;
+      records.attached(event, { ...history.told(session), session, uid, user });
+    },
     connectionEnded: (end) => {
       const { id, uid } = end;
       records.disconnected(end, history.told(id) ?? { session: id, uid }, history.msSince(id));

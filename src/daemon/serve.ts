@@ -214,7 +214,9 @@ function openLogins(
   const { history, records, audit } = ground.logins;
   const { layers, live, ownSettings, admission } = user;
   const internalSftp = new InternalSftp(options.sshdConfig, log);
-  const selfService = new SelfService({ admin, history, records, follow: (uid) => live.follow(uid) });
+  const { metrics } = ground;
+  const follow = (uid: Uid): void => live.follow(uid);
+  const selfService = new SelfService({ admin, history, records, metrics, follow });
   return openClients({
     ...{ policy, ownSettings, users, store, layers, systemCalls: new SystemCalls(), networks, engine },
     ...{ history, admission, selfService, records, audit, metrics: ground.metrics, internalSftp, log },

@@ -46,3 +46,11 @@ export interface SandboxEnd extends ByWhom {
   /** Since it was asked for. */
   readonly ms: number;
 }
+
+/** How a session that was asked for has begun. */
+export interface SessionStart {
+  readonly kind: 'warm' | 'cold';
+  /** Nanoseconds of CLOCK_MONOTONIC, in order: when the request was handed over, and when it was taken. */
+  readonly handedOverNs: bigint;
+  readonly imageDigest: string;
+}

@@ -8,8 +8,9 @@ import type { ByteString } from '../lib/wire.ts';
 import type { Limits } from '../limits/limits.ts';
 import type { UserRecord } from './addon.ts';
 import type { ConnectionEnd, ConnectionSpec } from './connection.ts';
-import type { SandboxEnd, SandboxStart, SessionEnd } from './ends.ts';
+import type { SandboxEnd, SandboxStart, SessionEnd, SessionStart } from './ends.ts';
 import type { IdMaps } from './ids.ts';
+import type { KeptEvents, KeptSessions, SessionKeep } from './kept.ts';
 import type { SandboxLink, Traffic } from './network/plan.ts';
 import type { Refused } from './network/refused.ts';
 import type { Pause } from './sandbox/pause.ts';
@@ -19,8 +20,9 @@ import type { ClientConnection, Disposer } from './socket/client-connection.ts';
 export type { Limits } from '../limits/limits.ts';
 export type { UserRecord } from './addon.ts';
 export type { ConnectionEnd, ConnectionSpec } from './connection.ts';
-export type { ByWhom, SandboxEnd, SandboxStart, SessionEnd } from './ends.ts';
+export type { ByWhom, SandboxEnd, SandboxStart, SessionEnd, SessionStart } from './ends.ts';
 export { type IdMaps, rangeSize } from './ids.ts';
+export type { KeptEvents, KeptSession, KeptSessions, LookSpec, Looks, SessionKeep } from './kept.ts';
 export type { SandboxLink } from './network/plan.ts';
 export type { Refused } from './network/refused.ts';
 export type { Pause } from './sandbox/pause.ts';
@@ -156,17 +158,14 @@ export interface SessionSpec {
   /** Run it as the image's user, where the image has one. */
   readonly asImageUser: boolean;
   readonly limits: SessionLimits;
+  /** Of a session on a terminal; null: its connection's end is its own. */
+  readonly keep: SessionKeep | null;
+  /** Another session, which its user is asked to go back to before this one begins; null: nobody is asked. */
+  readonly offer: { readonly target: string; readonly question: string } | null;
   /** Shown first, where the session has a terminal. */
   readonly banner: string | null;
   /** Where the login came from, as it said; only shown. */
   readonly from: string | undefined;
-}
-
-export interface SessionStart {
-  readonly kind: 'warm' | 'cold';
-  /** Nanoseconds of CLOCK_MONOTONIC, in order: when the request was handed over, and when it was taken. */
-  readonly handedOverNs: bigint;
-  readonly imageDigest: string;
 }
 
 /** A private network, of a sandbox that runs. */
@@ -185,7 +184,7 @@ export interface NetworkInfo {
   readonly refused: readonly Refused[];
 }
 
-export interface EngineEvents {
+export interface EngineEvents extends KeptEvents {
   readonly sessionEnded: (end: SessionEnd) => void;
   readonly connectionEnded: (end: ConnectionEnd) => void;
   readonly sandboxStarted: (start: SandboxStart) => void;
@@ -206,6 +205,8 @@ export interface Engine extends AsyncDisposable, Disposer {
     connection: ClientConnection,
     prepare: () => Promise<PreparedSandbox>,
   ): Promise<SessionStart>;
+  /** Those that can be looked at. */
+  readonly kept: KeptSessions;
   /** The same for an ssh connection; `client` is sshd's module, with its request still to be read. */
   joinConnection(
     connection: ConnectionSpec,

@@ -60,6 +60,11 @@ const fields = {
   loginRate: 'login_rate',
   sessionTimeMs: 'session_time',
   idleTimeMs: 'idle_time',
+  onHangup: 'on_hangup',
+  /** null: for ever. */
+  keepForMs: 'keep_for',
+  mostKept: 'kept_sessions',
+  reattach: 'reattach',
   banner: 'banner',
   welcome: 'welcome',
   /** Words; empty: no command is one. */

@@ -7,6 +7,7 @@ import { diskKeys } from './keys/disk.ts';
 import { filterKeys } from './keys/filter.ts';
 import { hostKeys } from './keys/host.ts';
 import { imageKeys } from './keys/images.ts';
+import { keptKeys } from './keys/kept.ts';
 import { limitKeys, limitNames } from './keys/limits.ts';
 import { networkKeys } from './keys/network.ts';
 import { sandboxKeys } from './keys/sandbox.ts';
@@ -105,6 +106,7 @@ const boundKeys = {
   ...sandboxKeys,
   ...filterKeys,
   ...sessionKeys,
+  ...keptKeys,
 } as const;
 
 /** What "user_may_set" may name. */

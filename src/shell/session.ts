@@ -2,7 +2,7 @@
 
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
-import type { SessionLimits, SessionSpec, UserRecord } from '../isolation/engine.ts';
+import type { SessionKeep, SessionLimits, SessionSpec, UserRecord } from '../isolation/engine.ts';
 import type { EffectivePolicy } from '../policy/policy.ts';
 import type { LoginRequest } from '../protocol/login.ts';
 import { hasOwnCommand, shellArguments } from './command.ts';
@@ -67,6 +67,9 @@ export type SessionPolicy = Pick<
   | 'banner'
   | 'welcome'
   | 'hostname'
+  | 'onHangup'
+  | 'keepForMs'
+  | 'mostKept'
   | keyof SessionLimits
 > &
   Surroundings;
@@ -79,6 +82,10 @@ function limitsOf(policy: SessionPolicy, byRoot: boolean): SessionLimits {
   return byRoot
     ? { ...resources, mostSessions: null, sessionTimeMs: null, idleTimeMs: null }
     : { ...resources, mostSessions, sessionTimeMs, idleTimeMs };
+}
+
+function keepOf({ onHangup, keepForMs: forMs, mostKept: most }: SessionPolicy): SessionKeep | null {
+  return onHangup === 'keep' ? { forMs, most } : null;
 }
 
 function welcomed(policy: SessionPolicy): string {
@@ -113,6 +120,8 @@ export function sessionOf(
     umask,
     from: loginSource(request),
     limits,
+    keep: request.user === undefined ? keepOf(policy) : null,
+    offer: null,
     banner: policy.banner,
   };
   // dockersh-exec: the first argument is the user, the rest a command that is run as it stands.

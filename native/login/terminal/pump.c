@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "terminal/viewer.h"
 #include "wire.h"
 
 #define BUFFER_BYTES (64 * 1024)
@@ -23,6 +24,8 @@ struct buffer {
 
 struct session {
     int connection, signals, ptm, watched;
+    bool views;       // `ptm` is a socket of a keeper's
+    bool screen_over; // nothing more comes there
     struct terminal *terminal;
     bool ended; // the outcome is known; what the PTY still holds is being written out
     bool done;
@@ -56,9 +59,14 @@ static int fill(struct buffer *buffer, int fd) {
 }
 
 // Fills an empty buffer with everything that a non-blocking descriptor has. A PTY hands out 4 KiB at a
-// time; larger pieces for the other side save it, and us, most of the wake-ups.
-static int fill_whole(struct buffer *buffer, int fd) {
+// time; larger pieces for the other side save it, and us, most of the wake-ups. A keeper's pieces are large,
+// and would be cut where there is less room.
+static int fill_whole(struct session *session, struct buffer *buffer, int fd) {
     int result = fill(buffer, fd);
+    if (session->views) {
+        session->screen_over |= result < 0;
+        return result;
+    }
     while (result > 0 && buffer->end < BUFFER_BYTES) {
         ssize_t got = read(fd, buffer->bytes + buffer->end, BUFFER_BYTES - buffer->end);
         if (got <= 0)
@@ -103,6 +111,13 @@ static void show_notice(struct wire_reader *reader) {
     }
 }
 
+static void say_size(const struct session *session) {
+    if (session->views)
+        viewer_say_size(session->terminal, session->ptm);
+    else
+        terminal_copy_size(session->terminal, session->ptm);
+}
+
 static void read_message(struct session *session) {
     static uint8_t bytes[4096];
     int fds[WIRE_MAX_FDS];
@@ -118,8 +133,10 @@ static void read_message(struct session *session) {
         session->ended = true;
         return;
     }
-    if (reader.type == MSG_NOTICE && session->ptm >= 0)
+    if (reader.type == MSG_NOTICE && session->ptm >= 0) {
         show_notice(&reader);
+        say_size(session); // another keeper does not know it
+    }
     if (reader.type != MSG_EXIT)
         return;
     session->outcome = outcome_read(&reader);
@@ -142,7 +159,7 @@ static void read_signal(struct session *session) {
             return;
         if (number == SIGCONT && session->terminal->raw)
             terminal_raw(session->terminal);
-        terminal_copy_size(session->terminal, session->ptm);
+        say_size(session);
         return;
     }
     if (number == SIGHUP && terminal_gone(session)) {
@@ -166,21 +183,28 @@ static void write_screen(struct session *session) {
 
 static void pump_terminal(struct session *session, short keys, short screen, short ptm) {
     struct terminal *terminal = session->terminal;
-    if (ptm != 0 && empty(&to_screen) && fill_whole(&to_screen, session->ptm) > 0 && !terminal->chunked)
+    if (ptm != 0 && empty(&to_screen) && fill_whole(session, &to_screen, session->ptm) > 0 &&
+        !terminal->chunked)
         screen = POLLOUT; // most often there is room: try at once
     if (screen != 0)
         write_screen(session);
     if (keys != 0 && empty(&to_session) && fill(&to_session, terminal->input) < 0)
         finish(session, OUTCOME_HANGUP, SIGHUP);
-    if (!empty(&to_session))
+    if (!empty(&to_session) && session->views)
+        viewer_type(session->ptm, to_session.bytes, &to_session.start, to_session.end);
+    else if (!empty(&to_session))
         (void)drain(&to_session, session->ptm, BUFFER_BYTES);
 }
 
 // After the session's end: everything that was written to the PTY before it is in the kernel's
 // buffer, and a read that finds nothing has looked there (n_tty flushes pending work first). So the
-// first empty read is the end; nothing has to be waited for but the user's own terminal.
+// first empty read is the end; nothing has to be waited for but the user's own terminal. A keeper looks there
+// itself, and its end follows what it has found.
 static void finish_screen(struct session *session) {
-    if (session->ptm < 0 || (empty(&to_screen) && fill_whole(&to_screen, session->ptm) <= 0)) {
+    if (session->views && !session->screen_over && empty(&to_screen) &&
+        fill_whole(session, &to_screen, session->ptm) == 0 && viewer_wait(session->ptm))
+        return;
+    if (session->ptm < 0 || (empty(&to_screen) && fill_whole(session, &to_screen, session->ptm) <= 0)) {
         session->done = true;
         return;
     }
@@ -199,6 +223,8 @@ static void wait_and_pump(struct session *session) {
     bool session_waits = session->ptm >= 0 && !empty(&to_session);
     bool reads_keys = session->ptm >= 0 && !session_waits && terminal->input >= 0;
     short ptm_events = (short)((screen_waits ? 0 : POLLIN) | (session_waits ? POLLOUT : 0));
+    if (session->screen_over)
+        ptm_events = 0; // the session's end is about to be told
     struct pollfd polled[] = {
         {.fd = session->connection, .events = POLLIN},
         {.fd = session->signals, .events = POLLIN},
@@ -222,6 +248,7 @@ static void wait_and_pump(struct session *session) {
 struct outcome pump(int connection, int signals, int ptm, int watched, struct terminal *terminal) {
     struct session session = {
         .connection = connection, .signals = signals, .ptm = ptm, .watched = watched, .terminal = terminal};
+    session.views = viewer_is_one(ptm);
     while (!session.done) {
         if (session.ended)
             finish_screen(&session);

@@ -14,6 +14,7 @@
 #include "control/networking.h"
 #include "control/pause.h"
 #include "control/tell.h"
+#include "kept/kept.h"
 #include "rootfs/host_folders.h"
 #include "session/notice.h"
 #include "sys.h"
@@ -63,6 +64,7 @@ static void send_state(struct supervisor *supervisor) {
         wire_put(&writer, TAG_SESSION, line, (size_t)length);
     }
     connection_state(&writer);
+    kept_state(supervisor, &writer);
     send_with_handles(supervisor, &writer);
     session_report_all(supervisor);
 }
@@ -159,6 +161,12 @@ void control_message(struct supervisor *supervisor) {
         case MSG_SAY:
             text_in(&reader, text, sizeof text);
             notice_say(supervisor, text);
+            break;
+        case MSG_KEEP:
+            kept_change(supervisor, &reader);
+            break;
+        case MSG_DETACH:
+            kept_detach(supervisor, &reader);
             break;
         case MSG_PAUSE:
             pause_request(supervisor, &reader);

@@ -9,6 +9,7 @@
 #include "cleanup.h"
 #include "closing.h"
 #include "control/tell.h"
+#include "kept/kept.h"
 #include "session/identity.h"
 #include "session/session.h"
 #include "session/time.h"
@@ -36,7 +37,8 @@ static size_t session_request(const struct supervisor *supervisor, const struct 
     struct wire_field field;
     wire_start(&writer, request, sizeof request, MSG_SESSION);
     while (wire_next(reader, &field)) {
-        if (field.tag != TAG_UID && field.tag != TAG_GID && field.tag != TAG_GROUPS)
+        bool is_checked = field.tag == TAG_UID || field.tag == TAG_GID || field.tag == TAG_GROUPS;
+        if (!is_checked && (field.tag != TAG_OFFER || session->offered))
             wire_put(&writer, (enum wire_tag)field.tag, field.value, field.length);
     }
     wire_put_u32(&writer, TAG_UID, identity->uid);
@@ -83,6 +85,7 @@ void session_start(struct supervisor *supervisor, struct wire_reader *reader, in
     struct wire_field field;
     char id[ID_BYTES] = "", note[NOTE_BYTES] = "";
     uint32_t most = MAX_SESSIONS;
+    bool looks = false;
     while (wire_next(&probe, &field)) {
         if (field.tag == TAG_ID && field.length < sizeof id)
             memcpy(id, field.value, field.length);
@@ -90,6 +93,7 @@ void session_start(struct supervisor *supervisor, struct wire_reader *reader, in
             memcpy(note, field.value, field.length);
         if (field.tag == TAG_MOST_SESSIONS)
             (void)wire_u32(&field, &most);
+        looks |= field.tag == TAG_TARGET; // which needs no place
     }
     struct session *session = free_session(supervisor);
     enum failure refusal = FAILURE_NONE;
@@ -100,7 +104,7 @@ void session_start(struct supervisor *supervisor, struct wire_reader *reader, in
         refusal = FAILURE_STOPPING; // what would be started now would die with PID 1
     else if (session == NULL)
         refusal = FAILURE_PLACES;
-    else if (session_count(supervisor) >= most)
+    else if (session_count(supervisor) >= most && !looks)
         refusal = FAILURE_SESSIONS;
     else if (closing_is_full(supervisor->spec.uid))
         refusal = FAILURE_STUCK;
@@ -111,6 +115,7 @@ void session_start(struct supervisor *supervisor, struct wire_reader *reader, in
             closing_end(&fds[0], supervisor->spec.uid);
         return;
     }
+    bool has_place = session_count(supervisor) < most;
     *session = (struct session){
         .used = true, .connection = CLOSED_FD, .pts = CLOSED_FD, .pts_number = -1, .kill_at_ns = NEVER};
     size_t end = (size_t)(session - supervisor->sessions) + 1;
@@ -120,6 +125,10 @@ void session_start(struct supervisor *supervisor, struct wire_reader *reader, in
     memcpy(session->note, note, sizeof note);
     session->connection = take_fd(&fds[0]);
     session_time_begin(session, *reader);
+    kept_look_begin(session, *reader);
+    session->offered &= has_place;
+    if (session->target[0] == '\0' || session->offered)
+        kept_begin(session, *reader);
     supervisor->linger_at_ns = NEVER;
     launch(supervisor, session, &identity, reader);
     if (session->ended && !session->started)
@@ -140,8 +149,9 @@ static void failed_starts(struct supervisor *supervisor) {
     }
 }
 
-// A session's process has made its terminal.
-static void keep_terminal(struct supervisor *supervisor, struct wire_reader *reader, int *pts) {
+// A session's process has made its terminal. `fds`: its slave, and its master where the session has a keeper.
+static void keep_terminal(struct supervisor *supervisor, struct wire_reader *reader, int *fds,
+                          unsigned count) {
     struct wire_field field;
     uint32_t slot = MAX_SESSIONS, number = 0;
     while (wire_next(reader, &field)) {
@@ -152,9 +162,12 @@ static void keep_terminal(struct supervisor *supervisor, struct wire_reader *rea
     }
     struct session *session = slot < MAX_SESSIONS ? &supervisor->sessions[slot] : NULL;
     if (session == NULL || !session->used || session->ended || session->connection < 0)
-        return; // its client has gone in the meantime
-    session->pts = take_fd(pts);
+        return;                // its client has gone in the meantime
+    session->target[0] = '\0'; // what it was offered has not been taken
+    session->pts = take_fd(&fds[0]);
     session->pts_number = (int)number;
+    if (count == 2 && !kept_terminal(supervisor, session, &fds[1]))
+        session_end_kept(supervisor, session, CAUSE_NOT_STARTED);
 }
 
 static bool has_word(int fd) {
@@ -174,8 +187,8 @@ void session_hear_spawner(struct supervisor *supervisor) {
             failed_starts(supervisor);
             return;
         }
-        if (reader.type == MSG_TERMINAL && count == 1)
-            keep_terminal(supervisor, &reader, &fds[0]);
+        if (reader.type == MSG_TERMINAL && (count == 1 || count == 2))
+            keep_terminal(supervisor, &reader, fds, count);
         else
             failed_starts(supervisor);
         for (unsigned index = 0; index < count; index++)

@@ -15,6 +15,7 @@
 
 #include "books/books.h"
 #include "cleanup.h"
+#include "kept/child.h"
 #include "session/agent.h"
 #include "session/streams.h"
 #include "sys.h"
@@ -249,25 +250,28 @@ static void name_terminal(struct plan *plan, int number) {
     plan->environment[plan->environment_count++] = entry;
 }
 
-static void read_plan(struct plan *plan, struct wire_reader *reader, struct slot *slot) {
+static void read_plan(struct plan *plan, struct child_ends *ends, struct wire_reader *reader,
+                      struct slot *slot) {
     struct wire_field field;
     while (wire_next(reader, &field)) {
-        if (!read_field(plan, &field))
+        if (!read_field(plan, &field) || !kept_child_read(ends, &field))
             give_up_plan(slot);
     }
-    if (plan->argument_count == 0 || plan->program == NULL)
+    if (!ends->looks && (plan->argument_count == 0 || plan->program == NULL))
         give_up_plan(slot);
 }
 
-_Noreturn void child_run(struct wire_reader *reader, const struct child_ends *ends, struct slot *slot) {
+_Noreturn void child_run(struct wire_reader *reader, struct child_ends *ends, struct slot *slot) {
     static struct plan plan;
     struct streams streams;
-    read_plan(&plan, reader, slot);
+    read_plan(&plan, ends, reader, slot);
     if (setsid() < 0)
         give_up(slot, "start a session", NULL);
     if (plan.nice > 0 && setpriority(PRIO_PROCESS, 0, (int)plan.nice) != 0)
         give_up(slot, "set niceness", NULL);
     become_user(&plan, slot);
+    if (ends->looks)
+        kept_child_look(ends, slot);
     if (streams_take(&streams, ends, &slot->err) != 0)
         leave_unbegun(slot);
     take_descriptors(streams.fds, slot);

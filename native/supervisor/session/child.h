@@ -7,4 +7,4 @@
 #include "wire.h"
 
 // Never returns.
-_Noreturn void child_run(struct wire_reader *reader, const struct child_ends *ends, struct slot *place);
+_Noreturn void child_run(struct wire_reader *reader, struct child_ends *ends, struct slot *place);

@@ -16,7 +16,9 @@
 // first takes it for a refusal.
 static bool has_begun(const struct supervisor *supervisor, const struct session *session) {
     return session->used && !session->ended && session->connection >= 0 &&
-           supervisor->shared->slots[session - supervisor->sessions].exec_ns != 0;
+           (session->seen != NULL ||
+            (session->target[0] == '\0' &&
+             supervisor->shared->slots[session - supervisor->sessions].exec_ns != 0));
 }
 
 static uint64_t told_ns;
@@ -42,7 +44,7 @@ void notice_exit(const struct session *session, uint32_t kind, uint32_t code, co
 // A client that is stopped reads nothing, and there must be room for the session's end when it goes on.
 static bool hears(const struct supervisor *supervisor, const struct session *session) {
     int unread = 0;
-    return has_begun(supervisor, session) && session->pts >= 0 &&
+    return has_begun(supervisor, session) && (session->pts >= 0 || session->seen != NULL) &&
            ioctl(session->connection, SIOCOUTQ, &unread) == 0 && unread < MOST_UNREAD_BYTES;
 }
 

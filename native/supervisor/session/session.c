@@ -13,16 +13,22 @@
 #include "client.h"
 #include "closing.h"
 #include "connection/connection.h"
+#include "kept/kept.h"
 #include "session/notice.h"
 #include "session/session.h"
 #include "session/time.h"
 
 #define RETRY_MS 20u
 
+// Who only looks at another one needs no place.
+static bool is_one(const struct session *session) {
+    return session->used && !session->ended && session->target[0] == '\0';
+}
+
 size_t session_count(const struct supervisor *supervisor) {
     size_t count = 0;
     for (size_t index = 0; index < supervisor->reached; index++)
-        count += supervisor->sessions[index].used && !supervisor->sessions[index].ended ? 1 : 0;
+        count += is_one(&supervisor->sessions[index]) ? 1 : 0;
     return count;
 }
 
@@ -59,8 +65,9 @@ void session_report_all(struct supervisor *supervisor) {
             sizeof supervisor->reports[0] * supervisor->report_count);
 }
 
-static void report_end(struct supervisor *supervisor, const struct session *session, const struct slot *slot,
-                       uint32_t kind, uint32_t code, enum cause cause, const char *text) {
+void session_report_end(struct supervisor *supervisor, const struct session *session, uint32_t kind,
+                        uint32_t code, enum cause cause, const char *text) {
+    const struct slot *slot = &supervisor->shared->slots[session - supervisor->sessions];
     if (supervisor->report_count == MAX_REPORTS) // the oldest is the least wanted
         memmove(supervisor->reports, supervisor->reports + 1,
                 sizeof supervisor->reports[0] * --supervisor->report_count);
@@ -81,6 +88,7 @@ static void report_end(struct supervisor *supervisor, const struct session *sess
 void session_release(struct supervisor *supervisor, struct session *session) {
     closing_end(&session->connection, supervisor->spec.uid);
     close_fd_at(&session->pts);
+    kept_end(session);
     memset(&supervisor->shared->slots[session - supervisor->sessions], 0, sizeof(struct slot));
     memset(session, 0, sizeof *session);
 }
@@ -104,7 +112,7 @@ static void leave_books(struct supervisor *supervisor, const struct session *ses
 }
 
 void session_conclude(struct supervisor *supervisor, struct session *session, uint32_t kind, uint32_t code) {
-    struct slot *slot = &supervisor->shared->slots[session - supervisor->sessions];
+    const struct slot *slot = &supervisor->shared->slots[session - supervisor->sessions];
     char detail[256] = "", text[320] = "";
     const char *words = text;
     enum cause cause = CAUSE_NOT_STARTED;
@@ -126,11 +134,13 @@ void session_conclude(struct supervisor *supervisor, struct session *session, ui
         words = notice_of_end(supervisor, session, cause);
     }
     close_fd_at(&session->pts); // before the client hears of it: then the master has nothing more to wait for
+    kept_dismiss(supervisor, session, kind, code, cause, words);
     notice_exit(session, kind, code, words);
     closing_end(&session->connection, supervisor->spec.uid);
     session->ended = true;
+    kept_end(session);
     leave_books(supervisor, session);
-    report_end(supervisor, session, slot, kind, code, cause, detail);
+    session_report_end(supervisor, session, kind, code, cause, detail);
     supervisor_linger(supervisor);
 }
 
@@ -156,6 +166,7 @@ static void hang_up(struct supervisor *supervisor, struct session *session) {
         session->cause = CAUSE_HUNG_UP;
     closing_end(&session->connection, supervisor->spec.uid);
     close_fd_at(&session->pts);
+    kept_end(session); // who still looks is shown the rest
     session->hung_up = signal_ended(supervisor, session, SIGHUP);
     (void)signal_ended(supervisor, session, SIGCONT); // a stopped process hears nothing until it goes on
     uint64_t wait_ms = session->hung_up ? supervisor->spec.hangup_grace_ms : RETRY_MS;
@@ -169,8 +180,23 @@ void session_check_time(struct supervisor *supervisor, struct session *session) 
         return;
     session->cause = session->ends_at_ns <= monotonic_ns() ? CAUSE_SESSION_TIME : CAUSE_IDLE_TIME;
     session->ends_at_ns = session->look_at_ns = NEVER;
+    kept_dismiss(supervisor, session, 1, SIGHUP, session->cause, reason);
     notice_exit(session, 1, SIGHUP, reason);
     hang_up(supervisor, session);
+}
+
+void session_end_kept(struct supervisor *supervisor, struct session *session, enum cause cause) {
+    session->cause = cause;
+    session->ends_at_ns = session->look_at_ns = NEVER;
+    hang_up(supervisor, session);
+}
+
+// The client has gone, or says what it may not.
+static void connection_ended(struct supervisor *supervisor, struct session *session) {
+    if (session->seen != NULL)
+        kept_look_end(supervisor, session, 1, SIGHUP, CAUSE_DETACHED, "");
+    else if (!kept_leave(supervisor, session))
+        hang_up(supervisor, session);
 }
 
 void session_message(struct supervisor *supervisor, struct session *session) {
@@ -178,7 +204,7 @@ void session_message(struct supervisor *supervisor, struct session *session) {
     if (next == CLIENT_NOTHING)
         return;
     if (next != CLIENT_PLAIN) { // its end; or it sends descriptors, which are nobody's to receive here
-        hang_up(supervisor, session);
+        connection_ended(supervisor, session);
         return;
     }
     uint8_t bytes[64];
@@ -186,7 +212,7 @@ void session_message(struct supervisor *supervisor, struct session *session) {
     struct wire_reader reader;
     if (length <= 0 || (size_t)length > sizeof bytes || !wire_open(&reader, bytes, (size_t)length) ||
         reader.type != MSG_SIGNAL) {
-        hang_up(supervisor, session); // it does not speak our language
+        connection_ended(supervisor, session); // it does not speak our language
         return;
     }
     struct wire_field field;
@@ -195,8 +221,9 @@ void session_message(struct supervisor *supervisor, struct session *session) {
         if (field.tag == TAG_SIGNAL)
             (void)wire_u32(&field, &number);
     }
-    if (number > 0 && number < NSIG)
-        group_signal(leader_of(supervisor, session), (int)number);
+    const struct session *heard = kept_signalled(session);
+    if (number > 0 && number < NSIG && heard != NULL)
+        group_signal(leader_of(supervisor, heard), (int)number);
 }
 
 // What a session left behind. What made itself a session of its own (setsid, as daemons do) can't be told
@@ -218,6 +245,11 @@ bool session_exited(struct supervisor *supervisor, pid_t pid, int wait_code, int
     }
     if (session == NULL)
         return true;
+    if (session->target[0] != '\0' &&
+        supervisor->shared->slots[session - supervisor->sessions].exec_ns == 0) {
+        kept_look_exited(supervisor, session, wait_code == CLD_EXITED ? wait_status : -1);
+        return true;
+    }
     if (!session->ended)
         session_conclude(supervisor, session, wait_code == CLD_EXITED ? 0 : 1, (uint32_t)wait_status);
     if (supervisor->spec.kill_background && session->kill_at_ns == NEVER) {

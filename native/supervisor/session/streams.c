@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "kept/offer.h"
 
 static uint8_t login[WIRE_MAX_BYTES];
 
@@ -43,13 +44,15 @@ static int open_pty(int devpts, int outer, int *pts, struct err *err) {
 
 // The supervisor keeps the terminal's slave: then the master's end of file is the session's end, however
 // often its programs close theirs.
-static int give_slave(const struct child_ends *ends, int number, int pts, struct err *err) {
+static int give_slave(const struct child_ends *ends, int number, int pts, int ptm, struct err *err) {
+    const int fds[] = {pts, ptm};
+    unsigned count = ends->keeper ? 2 : 1;
     uint8_t bytes[64];
     struct wire_writer writer;
     wire_start(&writer, bytes, sizeof bytes, MSG_TERMINAL);
     wire_put_u32(&writer, TAG_SLOT, ends->slot);
     wire_put_u32(&writer, TAG_TTY, (uint32_t)number);
-    if (wire_send(ends->supervisor, bytes, wire_finish(&writer, 1), &pts, 1) != 0)
+    if (wire_send(ends->supervisor, bytes, wire_finish(&writer, count), fds, count) != 0)
         return err_sys(err, "tell the supervisor", NULL);
     return 0;
 }
@@ -62,8 +65,7 @@ static int tell_client(int connection, int ptm) {
     return wire_send(connection, bytes, wire_finish(&writer, count), &ptm, count);
 }
 
-int streams_take(struct streams *streams, const struct child_ends *ends, struct err *err) {
-    int fds[WIRE_MAX_FDS];
+static int receive(const struct child_ends *ends, int *fds, struct err *err) {
     unsigned count;
     ssize_t length = wire_receive(ends->connection, login, sizeof login, fds, &count);
     if (length == 0)
@@ -72,6 +74,27 @@ int streams_take(struct streams *streams, const struct child_ends *ends, struct 
         return err_code(err, FAILURE_DESCRIPTORS, "receive the login", NULL);
     if (count != 3)
         return err_plain(err, FAILURE_DESCRIPTORS, "the login came without descriptors 0, 1 and 2", NULL);
+    return 0;
+}
+
+int streams_drop(const struct child_ends *ends, bool *has_terminal, struct err *err) {
+    int fds[WIRE_MAX_FDS];
+    if (receive(ends, fds, err) != 0)
+        return -1;
+    for (int index = 0; index < 3; index++)
+        *has_terminal |= isatty(fds[index]);
+    *ends->taken = true;
+    return 0;
+}
+
+int streams_take(struct streams *streams, const struct child_ends *ends, struct err *err) {
+    int fds[WIRE_MAX_FDS];
+    if (receive(ends, fds, err) != 0)
+        return -1;
+    if (ends->offer != NULL && offer_is_taken(fds, ends->offer)) {
+        *ends->taken = true;
+        _exit(0);
+    }
     *streams = (struct streams){.number = -1};
     cleanup_fd int ptm = CLOSED_FD;
     int pts = CLOSED_FD;
@@ -89,8 +112,8 @@ int streams_take(struct streams *streams, const struct child_ends *ends, struct 
     }
     if (ptm >= 0 && ioctl(ptm, TIOCGPTN, &streams->number) != 0)
         streams->number = -1;
-    if (pts >= 0 && give_slave(ends, streams->number, pts, err) != 0)
+    if (pts >= 0 && give_slave(ends, streams->number, pts, ptm, err) != 0)
         return -1;
     *ends->taken = true;
-    return tell_client(ends->connection, ptm);
+    return ptm >= 0 && ends->keeper ? 0 : tell_client(ends->connection, ptm);
 }

@@ -17,6 +17,9 @@ struct child_ends {
     int supervisor; // where the child says that it has been
     int devpts;     // the sandbox's own
     uint32_t slot;
+    bool keeper;         // the terminal's master is for the supervisor, who tells the client
+    bool looks;          // nothing is to be run: the login is received, and that is all
+    const char *offer;   // asked at the user's terminal before anything begins; NULL: nothing
     _Atomic bool *taken; // where the supervisor sees that the login has been received
 };
 
@@ -27,5 +30,8 @@ struct streams {
 };
 
 // 0 when the session has begun: the supervisor knows, and the client has been told. Or -1 with `err`, or with
-// an empty one where the client has gone.
+// an empty one where the client has gone. Does not come back where the user takes the offer.
 int streams_take(struct streams *streams, const struct child_ends *ends, struct err *err);
+// Receives a login whose descriptors nobody wants, and says whether one of them is a terminal. As
+// streams_take(), but that nobody has been told.
+int streams_drop(const struct child_ends *ends, bool *has_terminal, struct err *err);

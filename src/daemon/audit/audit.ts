@@ -1,7 +1,7 @@
 // Tells the audit trail of every login, refusal, session's end, ssh connection, sandbox, and administrator's act. Each user
 // has room for many lines: what comes beyond is counted, so that nobody fills the disk with them.
 
-import type { ConnectionEnd, SandboxEnd, SandboxStart, SessionEnd } from '../../isolation/engine.ts';
+import type { ConnectionEnd, Looks, SandboxEnd, SandboxStart, SessionEnd } from '../../isolation/engine.ts';
 import { DockershError } from '../../lib/errors.ts';
 import type { Logger } from '../../lib/log.ts';
 import type { AbsolutePath } from '../../lib/values/absolute-path.ts';
@@ -127,6 +127,16 @@ export class Audit implements Disposable {
     const failed = { code: failure?.code, reason: failure?.why };
     const facts = { session, uid, user, from, cause, by, verb, status, signal, ...failed, ms, ...used };
     this.#to()?.add('session-closed', facts, { ends: session });
+  }
+
+  detached({ session, uid, user, from }: Told, forMs: number | null): void {
+    if (this.#limit.take(uid, 'detached'))
+      this.#to()?.add('session-detached', { session, uid, user, from, forMs: forMs ?? undefined });
+  }
+
+  attached({ session, uid, user }: Told, viewer: string, looks: Looks): void {
+    if (this.#limit.take(uid, 'attached'))
+      this.#to()?.add('session-attached', { session, uid, user, viewer, looks });
   }
 
   disconnected(end: ConnectionEnd, { session, uid, user, from }: Told, ms: number | undefined): void {

@@ -20,6 +20,8 @@ import type { UserLayers } from '../../users/layers.ts';
 import type { UserStore } from '../../users/store.ts';
 import type { Audit } from '../audit/audit.ts';
 import { auditCommand } from '../audit/command.ts';
+import { lookAt } from '../kept/look.ts';
+import { type Reattach, reattachOf } from '../kept/reattach.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import type { Given, OwnSettings } from '../policy/own-settings.ts';
 import type { PolicyStore } from '../policy/policy-store.ts';
@@ -150,6 +152,12 @@ export class LoginService {
     }
     const shell = chooseShell(policy.shell, user);
     history.identified(id, user);
+    const back = await reattachOf(engine, user.uid, request, policy);
+    const looking = { user, given: this.#given(user, policy) };
+    if (back?.kind === 'back') {
+      await lookAt(this.#parts, incoming, looking, back.target.id, 'attach');
+      return;
+    }
     // Root's own commands are never kept out.
     using _place =
       request.user === undefined
@@ -161,10 +169,13 @@ export class LoginService {
           })
         : undefined;
     const joined = engine.connectionsOf(user.uid) > 0; // else an agent's socket is none of the sandbox's
-    const session = sessionOf(id, request, user, shell, withNotice(policy, problems), joined);
+    const session = {
+      ...sessionOf(id, request, user, shell, withNotice(policy, problems, back), joined),
+      offer: back?.kind === 'ask' ? back.offer : null,
+    };
     const about = { session: id, uid: user.uid, user: user.name, from: loginSource(request) };
     const byUid = whose === peerUid ? undefined : peerUid;
-    audit.login({ ...about, ...this.#given(user, policy) }, auditCommand(request), byUid);
+    audit.login({ ...about, ...looking.given }, auditCommand(request), byUid);
     using _opening = records.opening(id);
     const start = await engine.startSession(user, session, client, () =>
       prepareSandbox(this.#parts, { user, policy, own, shell }),
@@ -235,9 +246,15 @@ function ownCommand({ request }: IncomingLogin, { selfService }: EffectivePolicy
 }
 
 /** What of the user's own file does not count is said where they see it, after what root has to say. */
-function withNotice(policy: EffectivePolicy, problems: readonly Problem[]): EffectivePolicy {
-  if (problems.length === 0) return policy;
-  const lines = problems.slice(0, mostNotices).map((problem) => `dockersh: ${formatProblem(problem)}`);
+function withNotice(
+  policy: EffectivePolicy,
+  problems: readonly Problem[],
+  back: Reattach | undefined,
+): EffectivePolicy {
+  const left = back?.kind === 'new' ? [back.notice] : [];
+  if (problems.length + left.length === 0) return policy;
+  const complaints = problems.slice(0, mostNotices).map((problem) => `dockersh: ${formatProblem(problem)}`);
+  const lines = [...complaints, ...left];
   const plain = lines.map((line) => line.replaceAll(/\p{Cc}/gu, '?').slice(0, 300));
   return { ...policy, banner: [...(policy.banner === null ? [] : [policy.banner]), ...plain].join('\n') };
 }

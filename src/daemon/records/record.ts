@@ -38,6 +38,21 @@ export const DaemonRecord = z.discriminatedUnion('event', [
     /** How long it was there; absent: nobody knows. */
     ms: z.int().optional(),
   }),
+  /** Its connection has ended, and it goes on. */
+  z.strictObject({
+    event: z.literal('session-detached'),
+    ...ofSession,
+    /** How long it does at most; absent: for ever. */
+    forMs: z.int().optional(),
+  }),
+  /** Another login looks at it: its user's own, or root's. */
+  z.strictObject({
+    event: z.literal('session-attached'),
+    ...ofSession,
+    looks: z.enum(['attach', 'peek', 'watch', 'join']),
+    /** The login that does. */
+    viewer: z.string(),
+  }),
   z.strictObject({
     event: z.literal('login-refused'),
     ...ofSession,
@@ -118,6 +133,8 @@ function closed(record: Of<'session-closed'>): string {
   return `session closed ${forWhom(record)}${after(ms)}: ${causes[why].words}${by(record)}${how}${more}`;
 }
 
+const lookedAt = { attach: 'attached to', peek: 'looked at', watch: 'watched', join: 'joined' } as const;
+
 const sentences: { readonly [Event in DaemonRecord['event']]: (record: Of<Event>) => string } = {
   'session-opened': (record) => {
     const whom = record.byUid === undefined ? '' : ` by uid ${record.byUid}`;
@@ -125,6 +142,12 @@ const sentences: { readonly [Event in DaemonRecord['event']]: (record: Of<Event>
     return `session opened ${forWhom(record)}${whom}: ${start}, image ${record.image}`;
   },
   'session-closed': closed,
+  'session-detached': (record) => {
+    const most = record.forMs === undefined ? '' : ` for ${formatDuration(record.forMs)} at most`;
+    return `session left ${forWhom(record)}: it goes on without its connection${most}`;
+  },
+  'session-attached': (record) =>
+    `session ${lookedAt[record.looks]} ${forWhom(record)} by login ${record.viewer}`,
   'connection-opened': (record) => {
     const auth = record.auth === undefined ? '' : `, authenticated by ${record.auth}`;
     return `ssh connection opened ${forWhom(record)}${auth}, image ${record.image}`;

@@ -1,7 +1,13 @@
 // Writes records of logins, sessions and sandboxes to the log: the only place that makes them. However often one user logs
 // in, the log has a number of them and then a count; if it has the beginning of a session or sandbox, it also has the end.
 
-import type { ConnectionEnd, SandboxEnd, SandboxStart, SessionEnd } from '../../isolation/engine.ts';
+import type {
+  ConnectionEnd,
+  KeptEvents,
+  SandboxEnd,
+  SandboxStart,
+  SessionEnd,
+} from '../../isolation/engine.ts';
 import { type DockershError, errorCatalogue } from '../../lib/errors.ts';
 import type { Logger } from '../../lib/log.ts';
 import type { Uid } from '../../lib/values/uid.ts';
@@ -22,6 +28,9 @@ const mostUntold = 50_000;
 
 type Connected = Extract<DaemonRecord, { event: 'connection-opened' }>;
 type Opened = Extract<DaemonRecord, { event: 'session-opened' }>;
+
+type Detached = Parameters<KeptEvents['sessionDetached']>[0];
+type Attached = Parameters<KeptEvents['sessionAttached']>[0];
 
 /** Who else hears of them. */
 export interface RecordSinks {
@@ -104,6 +113,17 @@ export class Records {
       reason: failure?.why,
       ms,
     });
+  }
+
+  detached({ id, forMs }: Detached, told: Told): void {
+    this.#audit?.detached(told, forMs);
+    if (!this.#untold.has(id))
+      this.#write('info', { event: 'session-detached', ...told, forMs: forMs ?? undefined });
+  }
+
+  attached({ id, viewer, looks }: Attached, told: Told): void {
+    this.#audit?.attached(told, viewer, looks);
+    if (!this.#untold.has(id)) this.#write('info', { event: 'session-attached', ...told, viewer, looks });
   }
 
   connected(about: Omit<Connected, 'event'>): void {

@@ -1,6 +1,6 @@
 // Shared by the words of self-service: who asks for what, what an answer is, and the shape of their table.
 
-import type { UserRecord } from '../../isolation/engine.ts';
+import type { Looks, UserRecord } from '../../isolation/engine.ts';
 import { DockershError, type ErrorCode } from '../../lib/errors.ts';
 import type { OwnWord } from '../../lib/values/own-words.ts';
 import type { Uid } from '../../lib/values/uid.ts';
@@ -39,6 +39,8 @@ export interface WordParts {
   ) => Promise<AdminResult<Name>>;
   /** Has the user's running sandbox keep to what the policy and the user's choices say now. */
   readonly follow: (uid: Uid) => void;
+  /** Gives the client of a request that came by ssh a session of the user's to look at. */
+  readonly look: (asking: Asking, session: string, looks: Looks) => Promise<void>;
 }
 
 /** 'handed over': somebody else answers the client from now on. */

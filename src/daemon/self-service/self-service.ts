@@ -1,6 +1,7 @@
 // Answers the words of self-service: for the user's own sandbox alone, what the policy lets them, a few at a time. What a word does
 // is the administrator's verb of the same name (src/daemon/admin), or what stands beside this in words/.
 
+import type { Looks } from '../../isolation/engine.ts';
 import { type DockershError, toDockershError } from '../../lib/errors.ts';
 import type { Uid } from '../../lib/values/uid.ts';
 import type { AdminParams, AdminRequest, AdminResult, AdminVerb } from '../../protocol/admin.ts';
@@ -9,8 +10,10 @@ import { ownCommandText } from '../../shell/own-command.ts';
 import { handlersOf } from '../admin/handlers.ts';
 import type { AdminParts, Handlers } from '../admin/parts.ts';
 import { perform } from '../admin/perform.ts';
+import { lookAt } from '../kept/look.ts';
 import type { IncomingLogin } from '../login/connections.ts';
 import type { LoginHistory } from '../login/history.ts';
+import type { Metrics } from '../metrics/metrics.ts';
 import type { Records } from '../records/records.ts';
 import { type Answer, type Asking, mayUse, refusal, type WordParts } from './asking.ts';
 import { answerText, refusedFor, refusedMessage, report } from './report.ts';
@@ -21,6 +24,7 @@ export interface SelfServiceParts {
   readonly history: LoginHistory;
   readonly records: Records;
   readonly follow: (uid: Uid) => void;
+  readonly metrics: Metrics;
 }
 
 /** Of one user, at a time. */
@@ -40,7 +44,8 @@ export class SelfService {
       name: Name,
       params: Omit<AdminParams<Name>, 'user'>,
     ) => await this.#verb(asking, name, params);
-    this.#words = { admin: parts.admin, follow: parts.follow, verb };
+    const look: WordParts['look'] = async (...words) => await this.#look(...words);
+    this.#words = { admin: parts.admin, follow: parts.follow, verb, look };
   }
 
   /** Answers a login whose command is a word. Never rejects. */
@@ -75,6 +80,18 @@ export class SelfService {
       this.#tell(asking, toDockershError(error));
       throw error;
     }
+  }
+
+  async #look({ user, policy, login }: Asking, session: string, looks: Looks): Promise<void> {
+    const { admin, ...records } = this.#parts;
+    if (login === undefined) throw refusal('E_SELF_SERVICE', 'this needs a connection of its own');
+    const { engine, audit } = admin;
+    const given = {
+      image: policy.image,
+      digest: engine.digestOf(user.uid),
+      policy: admin.policy.sectionsOf(user),
+    };
+    await lookAt({ ...records, engine, audit }, login, { user, given }, session, looks);
   }
 
   #count(uid: Uid): Disposable {

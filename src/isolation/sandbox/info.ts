@@ -15,6 +15,8 @@ export async function describeSandbox(sandbox: Sandbox, cgroups: CgroupHost): Pr
     lingerMs: undefined,
     sessions: [],
     connections: [],
+    kept: [],
+    viewers: [],
   };
   const { memoryBytes, pids } = await cgroups.usage(cgroupOf(sandbox.record));
   return {

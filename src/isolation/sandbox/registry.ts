@@ -11,6 +11,7 @@ import type { Logger } from '../../lib/log.ts';
 import type { PrivateNetwork } from '../../lib/network/network.ts';
 import { type AbsolutePath, below } from '../../lib/values/absolute-path.ts';
 import { type Uid, uidIn } from '../../lib/values/uid.ts';
+import { WireWriter } from '../../lib/wire.ts';
 import type { CgroupHost } from '../cgroup/host.ts';
 import type { EngineEvents } from '../engine.ts';
 import type { Networks } from '../network/networks.ts';
@@ -46,6 +47,11 @@ export class SandboxRegistry {
     return this.#sandboxes.get(uid);
   }
 
+  /** The host's files have changed: none goes by what it found before. */
+  renew(): void {
+    for (const sandbox of this.all()) sandbox.tell(new WireWriter('renew').finish());
+  }
+
   uids(): Uid[] {
     return [...this.#sandboxes.keys()];
   }
@@ -77,6 +83,8 @@ export class SandboxRegistry {
       },
       sessionEnded: events.sessionEnded,
       connectionEnded: events.connectionEnded,
+      sessionDetached: events.sessionDetached,
+      sessionAttached: events.sessionAttached,
       refused: (lines) => this.#options.networks.refused.add(uid, record.user, lines),
       missing: (lines) => this.#options.networks.missing(uid, record.user, lines),
       left: () =>

@@ -1,9 +1,9 @@
 // Describes what a sandbox tells of itself, and how long its supervisor is waited for.
 
 import { setTimeout as delayRef } from 'node:timers/promises';
-import type { ConnectionEnd, SessionEnd } from '../engine.ts';
+import type { ConnectionEnd, KeptEvents, SessionEnd } from '../engine.ts';
 
-export interface SandboxEvents {
+export interface SandboxEvents extends KeptEvents {
   readonly started: (steps: readonly { readonly name: string; readonly ns: bigint }[]) => void;
   readonly sessionEnded: (end: SessionEnd) => void;
   readonly connectionEnded: (end: ConnectionEnd) => void;

@@ -4,12 +4,14 @@
 import { rmSync, writeFileSync } from 'node:fs';
 import { DockershError } from '../../lib/errors.ts';
 import type { EndCause } from '../../lib/values/causes.ts';
-import type { ByWhom, ConnectionSpec, Limits, SessionIdentity, SessionSpec } from '../engine.ts';
+import { WireWriter } from '../../lib/wire.ts';
+import type { ByWhom, ConnectionSpec, Limits, LookSpec, SessionIdentity, SessionSpec } from '../engine.ts';
 import type { NetworkPlan, Traffic } from '../network/plan.ts';
 import type { ClientConnection } from '../socket/client-connection.ts';
 import type { SeqpacketConnection } from '../socket/seqpacket.ts';
 import { connectionMessage, connectionNote } from '../supervisor/connection-message.ts';
-import { sessionMessage } from '../supervisor/session-message.ts';
+import { lookMessage } from '../supervisor/kept-messages.ts';
+import { noteOf, sessionMessage } from '../supervisor/session-message.ts';
 import { sessionIn } from '../supervisor/session-place.ts';
 import {
   buildSteps,
@@ -18,15 +20,14 @@ import {
   type SupervisorState,
 } from '../supervisor/supervisor.ts';
 import type { Pausable } from './pause.ts';
+import { Present } from './present.ts';
 import { type SandboxRecord, withLimits, withoutLimits } from './record.ts';
 import { ofEarlierVersion } from './refusals.ts';
 import { delay, patience, type SandboxEvents } from './sandbox-events.ts';
 
 export class Sandbox implements Pausable {
   #record: SandboxRecord;
-  readonly #sessions = new Set<string>();
-  readonly #connections = new Set<string>();
-  #endedMeanwhile: Set<string> | undefined;
+  readonly #present = new Present();
   /** Resolves when nothing is left of it. */
   readonly gone: Promise<void>;
   /** Resolves when it runs, or has come to nothing. */
@@ -67,14 +68,20 @@ export class Sandbox implements Pausable {
         this.#cause ??= cause;
       },
       sessionEnded: (end) => {
-        this.#sessions.delete(end.id);
-        this.#endedMeanwhile?.add(end.id);
+        this.#present.ended(end.id);
         events.sessionEnded({ ...end, ...this.#whoStopped(end.cause), uid: record.uid, user: record.user });
       },
       connectionEnded: (end) => {
-        this.#connections.delete(end.id);
-        this.#endedMeanwhile?.add(end.id);
+        this.#present.ended(end.id);
         events.connectionEnded({ ...end, uid: record.uid });
+      },
+      detached: (event) => {
+        this.#present.left.add(event.id);
+        events.sessionDetached({ ...event, uid: record.uid, user: record.user });
+      },
+      attached: (event) => {
+        if (event.looks === 'attach') this.#present.left.delete(event.id);
+        events.sessionAttached({ ...event, uid: record.uid, user: record.user });
       },
       left: () => events.left(),
       refused: (lines) => events.refused(lines),
@@ -87,10 +94,10 @@ export class Sandbox implements Pausable {
         this.#supervisor[Symbol.dispose]();
         resolve();
         settled.resolve();
-        for (const id of this.#connections) {
+        for (const id of this.#present.connections) {
           events.connectionEnded({ id, uid: record.uid, cause: this.#cause });
         }
-        this.#connections.clear();
+        this.#present.connections.clear();
         events.gone();
       },
     });
@@ -104,8 +111,8 @@ export class Sandbox implements Pausable {
   #endSessions({ sessionEnded }: SandboxEvents): void {
     const { uid, user } = this.record;
     const unknown = { outcome: undefined, failure: undefined, stepsNs: [] };
-    for (const id of this.#sessions) sessionEnded({ id, uid, user, ...unknown, ...this.end });
-    this.#sessions.clear();
+    for (const id of this.#present.sessions) sessionEnded({ id, uid, user, ...unknown, ...this.end });
+    this.#present.sessions.clear();
   }
 
   /** Why it has ended, once it has. */
@@ -140,12 +147,16 @@ export class Sandbox implements Pausable {
 
   /** Of sessions that have been handed over and have not ended. */
   get sessions(): readonly string[] {
-    return [...this.#sessions];
+    return [...this.#present.sessions];
+  }
+
+  get hasLeft(): boolean {
+    return this.#present.left.size > 0;
   }
 
   /** Of ssh connections, likewise. */
   get connections(): readonly string[] {
-    return [...this.#connections];
+    return [...this.#present.connections];
   }
 
   /** Other limits are in force by now. */
@@ -182,17 +193,19 @@ export class Sandbox implements Pausable {
     identity: SessionIdentity | undefined,
     connection: ClientConnection,
   ): Promise<SessionAnswer> {
-    this.#sessions.add(session.id); // before anything of it can end
-    try {
-      const placed = sessionIn(this.record, session, identity);
-      const data = sessionMessage(placed.session, placed.place);
-      const answer = await this.#supervisor.handOver(session.id, data, connection);
-      if (answer.kind !== 'accepted') this.#sessions.delete(session.id);
-      return answer;
-    } catch (error) {
-      this.#sessions.delete(session.id);
-      throw error;
-    }
+    const placed = sessionIn(this.record, session, identity);
+    return await this.#handOver(session.id, sessionMessage(placed.session, placed.place), connection);
+  }
+
+  /** A login that looks at a session. The connection, likewise. */
+  async look(look: LookSpec, connection: ClientConnection): Promise<SessionAnswer> {
+    return await this.#handOver(look.id, lookMessage(look, noteOf(look.from)), connection);
+  }
+
+  async #handOver(id: string, data: Buffer, connection: ClientConnection): Promise<SessionAnswer> {
+    return await this.#present.entering(this.#present.sessions, id, () =>
+      this.#supervisor.handOver(id, data, connection),
+    );
   }
 
   /** The client is ours again where the answer is no other's. Throws E_SESSION_START where it knows no connections. */
@@ -204,16 +217,10 @@ export class Sandbox implements Pausable {
     const { user, home, joins } = this.#record;
     if (joins !== true) throw ofEarlierVersion(user);
     const { id } = connection;
-    this.#connections.add(id);
-    try {
+    return await this.#present.entering(this.#present.connections, id, async () => {
       const data = connectionMessage(connection, connectionNote(connection), { homeInside: home, run });
-      const answer = await this.#supervisor.handOver(id, data, client);
-      if (answer.kind !== 'accepted') this.#connections.delete(id);
-      return answer;
-    } catch (error) {
-      this.#connections.delete(id);
-      throw error;
-    }
+      return await this.#supervisor.handOver(id, data, client);
+    });
   }
 
   /**
@@ -254,13 +261,13 @@ export class Sandbox implements Pausable {
   /** Says it on the terminals of its sessions; how many there are. */
   async say(text: string): Promise<number> {
     const state = await this.inspect();
-    this.#supervisor.say(text);
+    this.tell(new WireWriter('say').text('text', text).finish());
     return (state?.sessions ?? []).filter(({ pts }) => pts >= 0).length;
   }
 
-  /** The host's files have changed. */
-  renew(): void {
-    this.#supervisor.renew();
+  /** Says to its supervisor what nobody answers. */
+  tell(message: Buffer): void {
+    this.#supervisor.tell(message);
   }
 
   #isGoneWithin(ms: number): Promise<boolean> {
@@ -282,13 +289,7 @@ export class Sandbox implements Pausable {
 
   /** Learns of the sessions that an earlier daemon has handed over; their ends are told to this one. */
   async adoptSessions(): Promise<SupervisorState | undefined> {
-    const ended = new Set<string>();
-    this.#endedMeanwhile = ended;
-    const state = await this.inspect();
-    for (const { id } of state?.sessions ?? []) if (!ended.has(id)) this.#sessions.add(id);
-    for (const { id } of state?.connections ?? []) if (!ended.has(id)) this.#connections.add(id);
-    this.#endedMeanwhile = undefined;
-    return state;
+    return await this.#present.adopt(() => this.inspect());
   }
 
   /** Lets it run on without this daemon. */

@@ -35,6 +35,7 @@ import { SupervisorPool } from '../supervisor/pool.ts';
 import { identityIn } from '../supervisor/session-place.ts';
 import type { SessionAnswer } from '../supervisor/supervisor.ts';
 import { describeSandbox, networkInfoOf, usageOf } from './info.ts';
+import { SandboxesKept } from './kept.ts';
 import { type Pause, Pauses, pauseOf } from './pause.ts';
 import { cgroupOf, hasAll, hasLimits } from './record.ts';
 import { connectionRefusalOf, otherUser, refusalOf } from './refusals.ts';
@@ -74,6 +75,7 @@ export class Sandboxes implements Engine {
   readonly #registry: SandboxRegistry;
   readonly #starts: SandboxStarts;
   readonly #pauses = new Pauses();
+  readonly kept = new SandboxesKept((uid) => this.#registry.get(uid));
 
   private constructor(options: EngineOptions) {
     this.#options = options;
@@ -223,7 +225,7 @@ export class Sandboxes implements Engine {
   }
 
   renew(): void {
-    for (const sandbox of this.#registry.all()) sandbox.renew();
+    this.#registry.renew();
   }
 
   loads(): Load[] {

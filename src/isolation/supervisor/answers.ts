@@ -6,9 +6,10 @@ import { causeOf } from '../../lib/values/causes.ts';
 import { fieldsOf, type Tag, textOf, u32Of, u64sOf, type WireMessage } from '../../lib/wire.ts';
 import type { ConnectionEnd, SessionEnd } from '../engine.ts';
 import { ConnectionNote } from './connection-message.ts';
+import { type KeptState, keptStateOf } from './kept-messages.ts';
 import { SessionNote } from './session-message.ts';
 
-export interface SupervisorState {
+export interface SupervisorState extends KeptState {
   readonly stopping: boolean;
   readonly initPid: number;
   /** How long it still stays without sessions; undefined: it has some, or stays for ever. */
@@ -88,6 +89,7 @@ export function stateOf(message: WireMessage): SupervisorState {
     lingerMs: lingerMs === undefined ? undefined : Number(lingerMs),
     sessions,
     connections,
+    ...keptStateOf(message),
   };
 }
 

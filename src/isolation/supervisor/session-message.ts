@@ -2,7 +2,8 @@
 
 import { z } from 'zod';
 import { type ByteString, WireWriter } from '../../lib/wire.ts';
-import type { SessionIdentity, SessionLimits, SessionSpec } from '../engine.ts';
+import type { SessionIdentity, SessionKeep, SessionLimits, SessionSpec } from '../engine.ts';
+import { keepMsOf } from './kept-messages.ts';
 import { bytesOf, sessionMaxBytes, tooLarge } from './session-size.ts';
 
 /** What the daemon wants to know again about a session after a restart; the supervisor keeps it unread. */
@@ -50,6 +51,16 @@ function resourceLimits(limits: SessionLimits): ResourceLimit[] {
   ];
 }
 
+function putKeep(writer: WireWriter, { forMs, most }: SessionKeep): void {
+  writer.u32('keeper', 1).u64('keepMs', keepMsOf(forMs));
+  if (most !== null) writer.u32('mostKept', most);
+}
+
+export const noteOf = (from: string | undefined): SessionNote => ({
+  startedAt: new Date().toISOString(),
+  ...(from === undefined ? {} : { from }),
+});
+
 /** Throws E_TOO_LARGE. */
 export function sessionMessage(
   session: SessionSpec,
@@ -78,6 +89,10 @@ export function sessionMessage(
   if (limits.mostSessions !== null) writer.u32('mostSessions', limits.mostSessions);
   if (limits.sessionTimeMs !== null) writer.u64('sessionMs', BigInt(limits.sessionTimeMs));
   if (limits.idleTimeMs !== null) writer.u64('idleMs', BigInt(limits.idleTimeMs));
+  if (session.keep !== null) putKeep(writer, session.keep);
+  if (session.offer !== null) {
+    writer.text('target', session.offer.target).text('offer', session.offer.question);
+  }
   if (session.banner !== null) writer.text('banner', session.banner);
   writer.text('text', JSON.stringify(note));
   if (writer.size > sessionMaxBytes) {

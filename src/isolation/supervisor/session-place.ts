@@ -5,7 +5,7 @@ import { DockershError } from '../../lib/errors.ts';
 import { type ByteString, byteStringOf } from '../../lib/wire.ts';
 import type { SessionIdentity, SessionSpec } from '../engine.ts';
 import type { SandboxRecord } from '../sandbox/record.ts';
-import type { SessionPlace } from './session-message.ts';
+import { noteOf, type SessionPlace } from './session-message.ts';
 import { bytesOf, mostSpareBytes, sessionMaxBytes } from './session-size.ts';
 
 /** Whose ids the session gets; undefined: the user's own. Throws E_SESSION_START where nobody can say. */
@@ -21,10 +21,7 @@ export function sessionIn(
   session: SessionSpec,
   identity: SessionIdentity | undefined,
 ): { readonly session: SessionSpec; readonly place: SessionPlace } {
-  const note = {
-    startedAt: new Date().toISOString(),
-    ...(session.from === undefined ? {} : { from: session.from }),
-  };
+  const note = noteOf(session.from);
   const banner = joined(session.banner, record.notice);
   const ofImage = record.env.map(byteStringOf);
   const own = [...sparesFor(session, ofImage), ...session.env.slice(session.spareVariables)];

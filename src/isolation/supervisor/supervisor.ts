@@ -21,6 +21,7 @@ import {
   sessionEnd,
   stateOf,
 } from './answers.ts';
+import { attachedIn, detachedIn } from './kept-messages.ts';
 import { NetworkChanges } from './network-changes.ts';
 
 export type { SupervisorState } from './answers.ts';
@@ -47,6 +48,8 @@ export interface SupervisorEvents {
   readonly stopping: (cause: EndCause | undefined) => void;
   readonly sessionEnded: (end: EndedSession) => void;
   readonly connectionEnded: (end: Omit<ConnectionEnd, 'uid'>) => void;
+  readonly detached: (event: ReturnType<typeof detachedIn>) => void;
+  readonly attached: (event: ReturnType<typeof attachedIn>) => void;
   /** What was refused on its network: "PROTOCOL ADDRESS PORT COUNT". */
   readonly refused: (lines: readonly string[]) => void;
   /** Which ports could not be published: "PROTOCOL ADDRESS PORT WHY". */
@@ -120,14 +123,9 @@ export class Supervisor implements Disposable {
     this.#connection.send(new WireWriter('stop').text('text', why).finish());
   }
 
-  /** Has it said on the terminals of its sessions. */
-  say(text: string): void {
-    if (!this.#gone) this.#sendOrEnd(new WireWriter('say').text('text', text).finish());
-  }
-
-  /** Shows the host's folders as they are now, where the sandbox has any. */
-  renew(): void {
-    if (!this.#gone) this.#sendOrEnd(new WireWriter('renew').finish());
+  /** Says what nobody answers. */
+  tell(message: Buffer): void {
+    if (!this.#gone) this.#sendOrEnd(message);
   }
 
   #know(processes: readonly OwnedFd[]): void {
@@ -228,6 +226,12 @@ export class Supervisor implements Disposable {
         break;
       case 'connectionEnded':
         this.#events.connectionEnded(connectionEnd(message));
+        break;
+      case 'detached':
+        this.#events.detached(detachedIn(message));
+        break;
+      case 'attached':
+        this.#events.attached(attachedIn(message));
         break;
       case 'stopping':
         this.#events.stopping(causeOf(u32Of(message, 'cause')));

@@ -240,6 +240,8 @@ holds(
             umask: 0o22,
             from: undefined,
             banner: null,
+            keep: null,
+            offer: null,
             asImageUser: false,
             program: { kind: 'direct' },
             limits: {

@@ -62,6 +62,8 @@ function aSession(changes: Partial<SessionSpec> = {}): SessionSpec {
     asImageUser: false,
     limits: noLimits,
     banner: null,
+    keep: null,
+    offer: null,
     from: undefined,
     ...changes,
   };

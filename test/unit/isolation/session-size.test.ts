@@ -15,7 +15,16 @@ function message(command: number, variables: number, image: number): Buffer {
   const ofLogin = [`LC_A=${'x'.repeat(variables)}`];
   const ofImage = [`I=${'x'.repeat(image)}`];
   const session: SessionSpec = {
-    ...{ id: 'id', umask: 0o22, from: undefined, banner: null, asImageUser: false, limits },
+    ...{
+      id: 'id',
+      umask: 0o22,
+      from: undefined,
+      banner: null,
+      keep: null,
+      offer: null,
+      asImageUser: false,
+      limits,
+    },
     args: ['', '-c', 'x'.repeat(command)],
     env: [...ofImage, ...ofLogin],
     spareVariables: 0,

@@ -40,7 +40,16 @@ function definition(name: string): string {
 describe('the two sides agree', () => {
   // Inside the supervisor only, and between it and the relay; the daemon must not take them for messages to it.
   const inside = { build: 64, enter: 65, step: 66, terminal: 67, sessionLeft: 68 };
-  const internal = { ...inside, relayServe: 56, relayPinned: 57, relayPin: 58, publish: 59, unpublish: 60 };
+  const keeper = { keeperViewer: 69, keeperEnd: 70 };
+  const internal = {
+    ...inside,
+    relayServe: 56,
+    relayPinned: 57,
+    relayPin: 58,
+    publish: 59,
+    unpublish: 60,
+    ...keeper,
+  };
 
   test('message types', () => {
     expect(numbersIn('MSG')).toEqual({ ...messageTypes, ...internal });

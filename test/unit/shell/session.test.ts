@@ -21,8 +21,18 @@ const aLogin = (changes: Partial<LoginRequest> = {}): LoginRequest => ({
   execPath: '/usr/local/bin/dockersh',
   ...changes,
 });
+const noKeep = { onHangup: 'end', keepForMs: null, mostKept: null } as const;
 const nothing: SessionPolicy = {
-  ...{ env: [], passEnv: [], imageUser: 'ignore', umask: null, banner: null, welcome: 'no', ...noLimits },
+  ...{
+    env: [],
+    passEnv: [],
+    imageUser: 'ignore',
+    umask: null,
+    banner: null,
+    welcome: 'no',
+    ...noKeep,
+    ...noLimits,
+  },
   ...{ image: 'base', network: { kind: 'none' }, background: 'keep', lingerMs: 60_000 },
 };
 const bash = { path: '/bin/bash', wanted: false };
@@ -92,6 +102,8 @@ describe('a session', () => {
       asImageUser: false,
       limits: noLimits,
       banner: null,
+      keep: null,
+      offer: null,
     });
   });
 

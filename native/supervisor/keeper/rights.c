@@ -1,0 +1,38 @@
+#include "keeper/rights.h"
+
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+
+#include "confined.h"
+
+#define MOST_DESCRIPTORS 64
+
+// Of ioctl(2) only what sets a terminal's size.
+#define CALLS_WINDOW_SIZE                                                                                    \
+    CALLS_IS(SYS_ioctl, 4), CALLS_ARGUMENT(1), CALLS_IS(TIOCSWINSZ, 1), CALLS_RETURN(SECCOMP_RET_ALLOW),     \
+        CALLS_REFUSE
+
+static const struct sock_filter filter[] = {
+    CALLS_OF_THIS_MACHINE,      CALLS_ALLOW(read),       CALLS_ALLOW(write),
+#ifdef SYS_poll
+    CALLS_ALLOW(poll),
+#endif
+    CALLS_ALLOW(ppoll),         CALLS_ALLOW(recvfrom),   CALLS_ALLOW(recvmsg),  CALLS_ALLOW(sendto),
+    CALLS_ALLOW(sendmsg),       CALLS_ALLOW(setsockopt), CALLS_ALLOW(shutdown), CALLS_ALLOW(close),
+    CALLS_ALLOW(clock_gettime), CALLS_OF_EVERY_PROGRAM,  CALLS_WINDOW_SIZE,     CALLS_REFUSE,
+};
+
+int keeper_rights(uid_t id, struct err *err) {
+    const struct rlimit descriptors = {.rlim_cur = MOST_DESCRIPTORS, .rlim_max = MOST_DESCRIPTORS},
+                        none = {0};
+    if (setrlimit(RLIMIT_NOFILE, &descriptors) != 0 || setrlimit(RLIMIT_CORE, &none) != 0)
+        return err_sys(err, "setrlimit", NULL);
+    if (confined_ids(id, err) != 0)
+        return -1;
+    // Another id clears it (prctl(2)).
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0)
+        return err_sys(err, "end with the supervisor", NULL);
+    return confined_calls(filter, sizeof filter / sizeof filter[0], err);
+}

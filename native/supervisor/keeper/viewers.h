@@ -1,0 +1,59 @@
+// Shared by the files of the keeper: who looks at the session, and its terminal.
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/ioctl.h>
+
+#include "keeper/view.h"
+
+struct viewer {
+    int socket; // CLOSED_FD: there is none
+    uint32_t view;
+    bool has_chunk;        // of what is being passed on
+    bool behind;           // others were shown what it did not take: it gets all anew when it reads again
+    bool ended;            // its client has gone, and what it has typed is still to be taken
+    struct winsize window; // of no columns: not said yet
+};
+
+struct keeper {
+    int control, master;
+    bool over;
+    struct viewer viewers[KEEPER_VIEWERS];
+    uint64_t restore_at_ns; // when the terminal gets its own size again; NEVER
+};
+
+#define NEVER UINT64_MAX
+
+extern struct keeper keeper;
+
+uint64_t keeper_now_ns(void);
+void viewer_add(int socket, uint32_t view);
+// Its client, where it is there still, sees the end.
+void viewer_drop(struct viewer *viewer);
+
+// output.c
+// What to wait for.
+short output_wants_master(void);
+short output_wants(const struct viewer *viewer);
+// The terminal has something, or a viewer can take something. Never waits.
+void output_go_on(void);
+// When a viewer that is behind may be shown everything anew; NEVER where there is none.
+uint64_t output_next_ns(void);
+// Whether everything there was has been shown, since it was last said to look again.
+bool output_is_done(void);
+void output_look_again(void);
+
+// input.c
+short input_wants_master(void);
+short input_wants(const struct viewer *viewer);
+void input_read(struct viewer *viewer);
+void input_write(void);
+bool input_is_empty(void);
+// Learns the size that the terminal has. Before rights are given up.
+void input_begin(void);
+// Gives the terminal the smallest window of those that count.
+void input_fit(void);
+// Has whatever shows itself on the terminal do so anew: its size changes for a moment.
+void input_redraw(void);
+void input_restore(void);

@@ -1,0 +1,30 @@
+#include "kept/child.h"
+
+#include <signal.h>
+#include <unistd.h>
+
+#define EXIT_OURS 125
+
+bool kept_child_read(struct child_ends *ends, const struct wire_field *field) {
+    uint32_t keeper = 0;
+    if (field->tag == TAG_KEEPER && wire_u32(field, &keeper))
+        ends->keeper = keeper == 1;
+    if (field->tag == TAG_TARGET)
+        ends->looks = ends->offer == NULL;
+    if (field->tag == TAG_OFFER) {
+        ends->looks = false; // or it is one of its own
+        ends->offer = wire_text(field);
+        return ends->offer != NULL;
+    }
+    return true;
+}
+
+_Noreturn void kept_child_look(const struct child_ends *ends, struct slot *slot) {
+    bool has_terminal = false;
+    if (streams_drop(ends, &has_terminal, &slot->err) != 0) {
+        if (slot->err.code == FAILURE_NONE)
+            (void)raise(SIGHUP); // the client has gone
+        _exit(EXIT_OURS);
+    }
+    _exit(has_terminal ? 0 : LOOK_HAS_NO_TERMINAL);
+}

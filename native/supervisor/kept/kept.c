@@ -1,0 +1,251 @@
+#include "kept/kept.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "cgroup/delegate.h"
+#include "cleanup.h"
+#include "closing.h"
+#include "keep.h"
+#include "sys.h"
+
+// One that dies at once is not started again at once.
+#define SOON_NS 1000000000u
+#define AGAIN_NS 200000000u
+// For what is left to be shown when the sandbox ends.
+#define LAST_NS 1000000000u
+#define MOST_LAST_STARTS 3
+
+static struct kept *endings;
+
+// ---- the process -----------------------------------------------------------------------------------------
+
+// Whatever else is short of memory in the sandbox goes before the terminal.
+static void rather_others(void) {
+    int score = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+    if (score >= 0)
+        (void)!write(score, "-500", 4);
+    close_fd(score);
+}
+
+static _Noreturn void run(const struct supervisor *supervisor, const struct kept *kept, int control) {
+    struct keeper_begin begin = {
+        .control = control, .master = kept->master, .over = kept->over, .id = supervisor->spec.root_uid};
+    int open_still[2 + KEEPER_VIEWERS] = {control, kept->master};
+    for (size_t index = 0; index < KEEPER_VIEWERS; index++) {
+        const struct looker *looker = &kept->lookers[index];
+        uint32_t view = kept_view(looker->looks) | (kept->started_ns != 0 ? VIEW_FRESH : 0);
+        begin.viewers[index] = (struct keeper_viewer){.socket = looker->socket, .view = view};
+        open_still[2 + index] = looker->socket;
+    }
+    if (supervisor->cgroups.version == 1) {
+        struct err ignored = {0}; // whoever can't be put there runs as the supervisor does
+        (void)cgroups_attach(&supervisor->cgroups, getpid(), &ignored);
+    }
+    rather_others();
+    keep_only(open_still, sizeof open_still / sizeof open_still[0]);
+    closing_forget();
+    keeper_run(&begin);
+}
+
+static void start(const struct supervisor *supervisor, struct kept *kept) {
+    struct err ignored = {0};
+    struct sys_clone_args args = {.exit_signal = SIGCHLD};
+    cleanup_fd int cgroup = CLOSED_FD;
+    int pair[2];
+    kept->again_ns = monotonic_ns() + AGAIN_NS;
+    kept->starts += kept->over ? 1 : 0;
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) != 0)
+        return;
+    if (supervisor->cgroups.version == 2) {
+        cgroup = supervisor->spec.delegated != NULL ? delegate_open(&supervisor->spec, true, &ignored)
+                                                    : cgroups_open(&supervisor->cgroups, &ignored);
+        args.flags = cgroup >= 0 ? SYS_CLONE_INTO_CGROUP : 0;
+        args.cgroup = cgroup >= 0 ? (uint64_t)cgroup : 0;
+    }
+    pid_t pid = sys_clone3(&args);
+    if (pid == 0)
+        run(supervisor, kept, pair[1]);
+    close_fd(pair[1]);
+    if (pid < 0) { // the sandbox has as many processes as it may, perhaps
+        close_fd(pair[0]);
+        return;
+    }
+    kept->pid = pid;
+    kept->control = pair[0];
+    kept->started_ns = monotonic_ns();
+    kept->again_ns = NEVER;
+}
+
+bool kept_tell(struct kept *kept, enum wire_type type, uint32_t view, int fd) {
+    uint8_t bytes[64];
+    struct wire_writer writer;
+    unsigned count = fd >= 0 ? 1 : 0;
+    wire_start(&writer, bytes, sizeof bytes, type);
+    wire_put_u32(&writer, TAG_VIEW, view);
+    return kept->control >= 0 &&
+           wire_send(kept->control, bytes, wire_finish(&writer, count), &fd, count) == 0;
+}
+
+// ---- a session's -----------------------------------------------------------------------------------------
+
+void kept_begin(struct session *session, struct wire_reader reader) {
+    struct wire_field field;
+    uint64_t keep_ms = 0;
+    uint32_t keeper = 0, most = MAX_SESSIONS;
+    while (wire_next(&reader, &field)) {
+        if (field.tag == TAG_KEEP_MS)
+            (void)wire_u64(&field, &keep_ms);
+        if (field.tag == TAG_KEEPER)
+            (void)wire_u32(&field, &keeper);
+        if (field.tag == TAG_MOST_KEPT)
+            (void)wire_u32(&field, &most);
+    }
+    struct kept *kept = keeper == 1 ? calloc(1, sizeof *kept) : NULL;
+    if (kept == NULL)
+        return; // its client has the terminal, as where none is wanted
+    *kept = (struct kept){.control = CLOSED_FD,
+                          .master = CLOSED_FD,
+                          .again_ns = NEVER,
+                          .until_ns = NEVER,
+                          .keep_ns = keep_ms < NEVER / 1000000u ? keep_ms * 1000000u : NEVER,
+                          .most = most};
+    for (size_t index = 0; index < KEEPER_VIEWERS; index++)
+        kept->lookers[index].socket = CLOSED_FD;
+    session->kept = kept;
+}
+
+bool kept_terminal(struct supervisor *supervisor, struct session *session, int *master) {
+    struct kept *kept = session->kept;
+    if (kept == NULL)
+        return false; // there was no memory for it
+    kept->master = take_fd(master);
+    if (!kept_show(session, session, (unsigned)(session - supervisor->sessions), LOOKS_ATTACH, false))
+        return false;
+    start(supervisor, kept); // the client is on its way meanwhile
+    return true;
+}
+
+static void release(struct kept *kept, uid_t uid) {
+    for (size_t index = 0; index < KEEPER_VIEWERS; index++)
+        closing_end(&kept->lookers[index].socket, uid);
+    close_fd_at(&kept->control);
+    close_fd_at(&kept->master);
+    free(kept);
+}
+
+void kept_end(struct session *session) {
+    struct kept *kept = session->kept;
+    session->kept = NULL;
+    if (kept == NULL)
+        return;
+    kept->over = true;
+    kept->next = endings;
+    endings = kept;
+    // One that does not hear it any more is replaced by one that knows; without a terminal there is none.
+    (void)kept_tell(kept, MSG_KEEPER_END, 0, CLOSED_FD);
+}
+
+// ---- deaths ----------------------------------------------------------------------------------------------
+
+// Whoever looks says the size of their window again: the next keeper does not know it.
+static void ask_for_sizes(const struct supervisor *supervisor, const struct kept *kept) {
+    uint8_t bytes[WIRE_HEADER_BYTES];
+    struct wire_writer writer;
+    wire_start(&writer, bytes, sizeof bytes, MSG_NOTICE);
+    size_t length = wire_finish(&writer, 0);
+    for (size_t index = 0; index < KEEPER_VIEWERS; index++) {
+        const struct looker *looker = &kept->lookers[index];
+        const struct session *viewer = &supervisor->sessions[looker->slot];
+        if (looker->socket >= 0 && viewer->used && viewer->connection >= 0)
+            (void)send(viewer->connection, bytes, length, MSG_DONTWAIT | MSG_NOSIGNAL);
+    }
+}
+
+// True: it has ended as it should.
+static bool reap(struct kept *kept) {
+    int status = 0;
+    if (kept->pid <= 0 || waitpid(kept->pid, &status, WNOHANG) != kept->pid)
+        return false;
+    kept->pid = 0;
+    close_fd_at(&kept->control);
+    bool soon = monotonic_ns() - kept->started_ns < SOON_NS;
+    kept->again_ns = soon ? monotonic_ns() + AGAIN_NS : 0;
+    return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+void kept_reap(const struct supervisor *supervisor) {
+    for (size_t index = 0; index < supervisor->reached; index++) {
+        struct kept *kept = supervisor->sessions[index].kept;
+        if (kept != NULL)
+            (void)reap(kept);
+    }
+    for (struct kept **place = &endings; *place != NULL;) {
+        struct kept *kept = *place;
+        bool is_done = reap(kept);
+        if (is_done || kept->master < 0 || (kept->pid == 0 && kept->starts >= MOST_LAST_STARTS)) {
+            *place = kept->next;
+            release(kept, supervisor->spec.uid);
+        } else {
+            place = &kept->next;
+        }
+    }
+}
+
+uint64_t kept_next(const struct supervisor *supervisor) {
+    uint64_t next = NEVER;
+    for (size_t index = 0; index < supervisor->reached; index++) {
+        const struct kept *kept = supervisor->sessions[index].kept;
+        if (kept == NULL)
+            continue;
+        next = kept->again_ns < next ? kept->again_ns : next;
+        next = kept->until_ns < next ? kept->until_ns : next;
+    }
+    for (const struct kept *kept = endings; kept != NULL; kept = kept->next)
+        next = kept->again_ns < next ? kept->again_ns : next;
+    return next;
+}
+
+static void start_again(const struct supervisor *supervisor, struct kept *kept, uint64_t now) {
+    if (kept->again_ns > now || kept->master < 0)
+        return;
+    start(supervisor, kept);
+    ask_for_sizes(supervisor, kept);
+}
+
+void kept_due(struct supervisor *supervisor, uint64_t now) {
+    for (size_t index = 0; index < supervisor->reached; index++) {
+        struct session *session = &supervisor->sessions[index];
+        if (session->kept == NULL)
+            continue;
+        start_again(supervisor, session->kept, now);
+        if (session->kept->until_ns <= now)
+            session_end_kept(supervisor, session, CAUSE_KEEP_FOR);
+    }
+    for (struct kept *kept = endings; kept != NULL; kept = kept->next)
+        start_again(supervisor, kept, now);
+}
+
+void kept_end_all(struct supervisor *supervisor) {
+    uint64_t deadline = monotonic_ns() + LAST_NS;
+    for (size_t index = 0; index < supervisor->reached; index++) {
+        close_fd_at(&supervisor->sessions[index].pts);
+        kept_end(&supervisor->sessions[index]);
+    }
+    for (;;) {
+        kept_reap(supervisor);
+        uint64_t now = monotonic_ns();
+        if (endings == NULL || now >= deadline)
+            break;
+        struct timespec pause = {.tv_nsec = 2000000};
+        (void)nanosleep(&pause, NULL);
+    }
+    for (struct kept *kept = endings; kept != NULL; kept = kept->next)
+        if (kept->pid > 0)
+            (void)kill(kept->pid, SIGKILL);
+}

@@ -1,0 +1,70 @@
+// Describes sessions that have a keeper: they can go on without their connection, and others can look at them.
+
+import type { Uid } from '../lib/values/uid.ts';
+import type { SessionStart } from './ends.ts';
+import type { ClientConnection } from './socket/client-connection.ts';
+
+/** How a session goes on whose connection has ended. */
+export interface SessionKeep {
+  /** null: for ever. */
+  readonly forMs: number | null;
+  /** Sessions of the user's that do so at a time; null: as many as there are. */
+  readonly most: number | null;
+}
+
+/** How a login looks at a session: as its user, typing or not, or as root. */
+export type Looks = 'attach' | 'peek' | 'watch' | 'join';
+
+/** A login that looks at a session of the user's which has a keeper. */
+export interface LookSpec {
+  readonly id: string;
+  /** The session's. */
+  readonly target: string;
+  readonly looks: Looks;
+  readonly from: string | undefined;
+}
+
+/** A session which has a keeper: it can be looked at. */
+export interface KeptSession {
+  readonly id: string;
+  /** Of its terminal inside: what people call it by. */
+  readonly number: number;
+  readonly startedAt: string;
+  readonly from: string | null;
+  /** Whether it goes on when its connection ends. */
+  readonly keeps: boolean;
+  /** Since when nobody is at it; null: somebody is. */
+  readonly leftAt: string | null;
+  /** Until when it goes on like that; null: for ever, or somebody is at it. */
+  readonly keptUntil: string | null;
+  readonly viewers: readonly { readonly id: string; readonly looks: Looks; readonly from: string | null }[];
+}
+
+export interface KeptEvents {
+  /** Nobody is at the session any more, and it goes on. */
+  readonly sessionDetached: (event: { id: string; uid: Uid; user: string; forMs: number | null }) => void;
+  /** The login `viewer` looks at it now. */
+  readonly sessionAttached: (event: {
+    id: string;
+    uid: Uid;
+    user: string;
+    viewer: string;
+    looks: Looks;
+  }) => void;
+}
+
+export interface KeptSessions {
+  /**
+   * Shows a session to a login: one of the user's that has a keeper. Undefined: the user has no sandbox that runs. Whether the
+   * session is there still, its client is told.
+   */
+  look(uid: Uid, look: LookSpec, connection: ClientConnection): Promise<SessionStart | undefined>;
+  /** Whether some may go on without anybody: what list() says is worth asking for. */
+  mayHaveLeft(uid: Uid): boolean;
+  /** Sessions of the user's that have a keeper. */
+  list(uid: Uid): Promise<KeptSession[]>;
+  /** Ends who looks at the session as its user, where it goes on without. `id` undefined: at all of them. */
+  detach(uid: Uid, id: string | undefined): void;
+  /** How long the user's sessions go on without anybody, those that are there. 0: not at all; null: for ever. */
+  keep(uid: Uid, id: string | undefined, forMs: number | null): void;
+}

@@ -1,0 +1,89 @@
+// Writes and reads what is said of kept sessions, and of logins that look at them (docs/protocol.md, "Kept sessions"). Pure.
+
+import { fieldsOf, textOf, u32Of, u64sOf, type WireMessage, WireWriter } from '../../lib/wire.ts';
+import type { KeptEvents, LookSpec, Looks } from '../engine.ts';
+
+/** enum looks (native/supervisor/kept/kept.h). */
+const lookNumbers = { attach: 0, peek: 1, watch: 2, join: 3 } as const;
+const lookNames = new Map<number, Looks>(
+  Object.entries(lookNumbers).map(([name, number]) => [number, name as Looks]),
+);
+const looksOf = (number: number | undefined): Looks => lookNames.get(number ?? -1) ?? 'peek';
+
+/** No end. */
+const forEver = 2n ** 64n - 1n;
+export const keepMsOf = (forMs: number | null): bigint => (forMs === null ? forEver : BigInt(forMs));
+
+function forMsOf(message: WireMessage): number | null {
+  const [ms = 0n] = u64sOf(message, 'keepMs');
+  return ms >= 2n ** 63n ? null : Number(ms);
+}
+
+/** A login that looks at another session: no program is run for it. */
+export function lookMessage({ id, target, looks }: LookSpec, note: object): Buffer {
+  return new WireWriter('session')
+    .text('id', id)
+    .text('target', target)
+    .u32('view', lookNumbers[looks])
+    .text('text', JSON.stringify(note))
+    .finish(1);
+}
+
+/** `id` undefined: all of them. */
+export const detachMessage = (id: string | undefined): Buffer =>
+  new WireWriter('detach').text('id', id ?? '').finish();
+
+export const keepMessage = (id: string | undefined, forMs: number | null): Buffer =>
+  new WireWriter('keep')
+    .text('id', id ?? '')
+    .u64('keepMs', keepMsOf(forMs))
+    .finish();
+
+type Detached = Parameters<KeptEvents['sessionDetached']>[0];
+type Attached = Parameters<KeptEvents['sessionAttached']>[0];
+
+export const detachedIn = (message: WireMessage): Omit<Detached, 'uid' | 'user'> => ({
+  id: textOf(message, 'id') ?? '',
+  forMs: forMsOf(message),
+});
+
+export const attachedIn = (message: WireMessage): Omit<Attached, 'uid' | 'user'> => ({
+  id: textOf(message, 'id') ?? '',
+  viewer: textOf(message, 'viewer') ?? '',
+  looks: looksOf(u32Of(message, 'view')),
+});
+
+/** What STATE says of them. */
+export interface KeptState {
+  /** Of the sessions, what has a keeper. */
+  readonly kept: readonly {
+    readonly id: string;
+    readonly keeps: boolean;
+    /** Until its end, where nobody is at it; null: there is none, or somebody is. */
+    readonly leftMs: number | null;
+    /** Since when nobody is; undefined: somebody is. */
+    readonly aloneMs: number | undefined;
+  }[];
+  readonly viewers: readonly { readonly id: string; readonly target: string; readonly looks: Looks }[];
+}
+
+export const keptStateOf = (message: WireMessage): KeptState => ({
+  kept: fieldsOf(message, 'sessionKept').map(keptIn),
+  viewers: fieldsOf(message, 'viewer').map(viewerIn),
+});
+
+function keptIn(value: Buffer): KeptState['kept'][number] {
+  const [id = '', keeps, left, alone] = value.toString('utf8').split('\0');
+  const leftMs = Number(left);
+  return {
+    id,
+    keeps: keeps === '1',
+    leftMs: leftMs < 0 ? null : leftMs,
+    aloneMs: leftMs === -1 ? undefined : Number(alone),
+  };
+}
+
+function viewerIn(value: Buffer): KeptState['viewers'][number] {
+  const [id = '', target = '', looks] = value.toString('utf8').split('\0');
+  return { id, target, looks: looksOf(Number(looks)) };
+}
