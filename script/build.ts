@@ -1,4 +1,4 @@
-// Bundles the daemon and the administrator's command into one file each, so that an installed dockersh
+// Bundles the daemon, the administrator's command and the keeper's screen into one file each, so that an installed dockersh
 // needs no node_modules. The banner gives bundled CommonJS dependencies the `require` that ESM lacks.
 
 import path from 'node:path';
@@ -8,7 +8,11 @@ const root = path.resolve(import.meta.dirname, '..');
 
 await build({
   absWorkingDir: root,
-  entryPoints: { dockershd: 'src/daemon/main.ts', dockershctl: 'src/cli/main.ts' },
+  entryPoints: {
+    dockershd: 'src/daemon/main.ts',
+    dockershctl: 'src/cli/main.ts',
+    'dockersh-screen': 'src/screen/main.ts',
+  },
   outdir: 'dist',
   bundle: true,
   platform: 'node',

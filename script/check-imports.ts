@@ -18,6 +18,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   shell: ['lib', 'protocol', 'policy', 'images', 'isolation'],
   daemon: ['lib', 'limits', 'protocol', 'policy', 'seccomp', 'images', 'isolation', 'users', 'shell'],
   cli: ['lib', 'protocol', 'policy', 'seccomp'],
+  screen: [],
 };
 const addonLoader = 'src/isolation/addon.ts';
 const addonUsers: readonly string[] = ['isolation', 'users'];
