@@ -196,6 +196,8 @@ enum wire_tag {
     TAG_SESSION_KEPT = 115,
     TAG_VIEWER = 116,
     TAG_OFFER = 117,
+    TAG_WORK = 120,
+    TAG_WORK_NAME = 121,
 };
 
 // Whether the field is part of a network's plan (network/plan.h).

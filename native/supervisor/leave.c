@@ -21,6 +21,7 @@
 #include "session/notice.h"
 #include "supervisor.h"
 #include "sys.h"
+#include "work/work.h"
 
 // For what has been killed, before it is left behind: a session's process, which may hang for as long as its
 // client likes; and whoever is last inside and takes the mounts away, which waits for the disk.
@@ -95,7 +96,7 @@ _Noreturn void supervisor_leave(struct supervisor *supervisor) {
     }
     notice_last(supervisor);
     if (supervisor->state == STATE_RUNNING)
-        tell_stopping(supervisor);
+        tell_stopping(supervisor, NULL);
     let_clients_go(supervisor);
     kept_end_all(supervisor);
     connection_end_all(supervisor);
@@ -124,7 +125,9 @@ void supervisor_stop(struct supervisor *supervisor, enum cause cause, const char
     supervisor->linger_at_ns = NEVER;
     supervisor->kill_at_ns = monotonic_ns() + supervisor->spec.stop_grace_ms * 1000000u;
     supervisor->cause = cause;
-    tell_stopping(supervisor);
+    struct work work;
+    work_find(supervisor, NULL, &work);
+    tell_stopping(supervisor, &work);
     (void)snprintf(supervisor->why, sizeof supervisor->why, "%s", why != NULL ? why : "");
     notice_end(supervisor);
     sandbox_signal(&supervisor->cgroups, supervisor->init_pid, SIGTERM);

@@ -50,6 +50,15 @@ struct session {
     char note[NOTE_BYTES];       // the daemon's own, for a later daemon; never read here
 };
 
+#define WORK_NAMES 5
+
+// What goes on without a session (work/work.h).
+struct work {
+    unsigned count; // of processes
+    unsigned named;
+    char names[WORK_NAMES][16]; // each once
+};
+
 // How a session ended, kept while no daemon is connected to hear it.
 struct report {
     char id[ID_BYTES];
@@ -59,6 +68,8 @@ struct report {
     uint64_t steps[4];
     uint64_t used[2]; // processor time in microseconds, and the most memory of one process in bytes
     char text[256];
+    bool last; // `work` is what is left with nobody there
+    struct work work;
 };
 
 enum state { STATE_IDLE, STATE_RUNNING, STATE_STOPPING };

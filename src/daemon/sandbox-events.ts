@@ -6,6 +6,7 @@ import { laterOnce } from '../lib/async/later-once.ts';
 import type { Logger } from '../lib/log.ts';
 import type { Admission } from './login/admission.ts';
 import type { Doors } from './login/doors.ts';
+import type { UserNotices } from './notices/notices.ts';
 import type { LiveLimits } from './policy/live-limits.ts';
 import type { UserKeys } from './policy/user-keys.ts';
 import type { LoginRecords } from './records/open-records.ts';
@@ -18,11 +19,12 @@ export interface EventParts extends Pick<LoginRecords, 'history' | 'records'> {
     readonly doors?: Doors;
     readonly keys?: UserKeys;
   };
+  readonly notices: UserNotices;
   readonly images: ImageStore;
   readonly log: Logger;
 }
 
-export function eventsFor({ history, records, used, images, log }: EventParts): EngineEvents {
+export function eventsFor({ history, records, notices, used, images, log }: EventParts): EngineEvents {
   const sweepLater = laterOnce(60_000, () => {
     images.collectGarbage().catch((error: unknown) => log.warn({ err: error }, 'unused layers stay for now'));
   });
@@ -31,6 +33,7 @@ export function eventsFor({ history, records, used, images, log }: EventParts): 
       const { id: session, uid, user } = end;
       records.closed(end, { ...history.told(session), session, uid, user }, history.msSince(session));
       history.ended(end);
+      notices.sessionEnded(end);
       used.admission?.changed();
       used.keys?.follow(uid);
     },
@@ -51,11 +54,13 @@ export function eventsFor({ history, records, used, images, log }: EventParts): 
     sandboxStarted: (started) => {
       history.sandboxStarted(started);
       records.sandboxStarted(started);
+      notices.sandboxStarted(started);
       used.doors?.open(started.uid);
       used.live?.follow(started.uid); // the policy may have changed meanwhile
     },
     sandboxEnded: (end) => {
       records.sandboxEnded(end);
+      notices.sandboxEnded(end);
       used.doors?.close(end.uid);
       used.keys?.follow(end.uid);
       used.admission?.changed();

@@ -18,7 +18,6 @@ import { Accounts } from '../users/accounts.ts';
 import { UserArchives } from '../users/archive/archives.ts';
 import { Upgrades } from '../users/layer/upgrades.ts';
 import { UserLayers } from '../users/layers.ts';
-import type { UserStore } from '../users/store.ts';
 import { askedBy } from './admin/asked-by.ts';
 import { networksOf } from './admin/network.ts';
 import { Operations } from './admin/operations.ts';
@@ -34,6 +33,8 @@ import { Metrics } from './metrics/metrics.ts';
 import { openMetrics } from './metrics/open-metrics.ts';
 import type { MetricsServer } from './metrics/server.ts';
 import { openNetworkState, openNetworks } from './networks.ts';
+import { lingerOf } from './notices/linger.ts';
+import { UserNotices } from './notices/notices.ts';
 import type { DaemonOptions } from './options.ts';
 import { LiveLimits } from './policy/live-limits.ts';
 import { openPolicy } from './policy/open-policy.ts';
@@ -44,7 +45,7 @@ import { type LoginRecords, openRecords } from './records/open-records.ts';
 import { eventsFor } from './sandbox-events.ts';
 import { SelfService } from './self-service/self-service.ts';
 import type { InheritedSockets } from './service-manager.ts';
-import { openStorage, type Storage } from './storage.ts';
+import { keepDisks, openStorage, type Storage } from './storage.ts';
 
 /** The daemon at work. */
 export interface Running {
@@ -66,6 +67,7 @@ interface Ground {
   readonly networkState: NetworkState;
   readonly networks: Networks;
   readonly logins: LoginRecords;
+  readonly notices: UserNotices;
   readonly metrics: Metrics;
   readonly users: Users;
   readonly log: Logger;
@@ -130,14 +132,17 @@ async function layGround(
   const networks = parts.use(openNetworks(networkState, policy, { options, cgroups, log }));
   const metrics = new Metrics();
   const logins = openRecords(options, () => policy.host, metrics, log, parts);
+  const used: Ground['used'] = {};
+  const lingerMs = (uid: Uid) => lingerOf(used.engine?.settingsOf(uid));
+  const notices = new UserNotices({ state: options.state, boot: logins.boot, lingerMs, log });
   return {
     ...{ options, inherited, sockets, parts, policy, cgroups, networkState, networks },
-    ...{ logins, metrics, users, log, used: {} },
+    ...{ logins, notices, metrics, users, log, used },
   };
 }
 
 async function openEngine(ground: Ground, { store, images }: Storage): Promise<Engine> {
-  const { options, parts, cgroups, networks, logins, used, log } = ground;
+  const { options, parts, cgroups, networks, logins, notices, used, log } = ground;
   const engine = parts.use(
     await Sandboxes.open({
       run: options.run,
@@ -145,7 +150,7 @@ async function openEngine(ground: Ground, { store, images }: Storage): Promise<E
       cgroups,
       networks,
       log,
-      events: eventsFor({ ...logins, used, images, log }),
+      events: eventsFor({ ...logins, notices, used, images, log }),
       byWhom: askedBy,
     }),
   );
@@ -153,6 +158,7 @@ async function openEngine(ground: Ground, { store, images }: Storage): Promise<E
   logins.settle(
     new Set(engine.loads().flatMap(({ sessions, connections }) => [...sessions, ...connections])),
   );
+  await notices.settle(new Set(engine.uids()));
   await keepDisks(store, engine, log);
   engine.renew(); // what happened while there was no daemon, nobody has told them
   const changed = (): void => {
@@ -161,17 +167,6 @@ async function openEngine(ground: Ground, { store, images }: Storage): Promise<E
   };
   parts.use(HostChanges.watch({ changed }));
   return engine;
-}
-
-/** Of sandboxes that run already. */
-async function keepDisks({ disks }: UserStore, engine: Engine, log: Logger): Promise<void> {
-  for (const uid of engine.uids()) {
-    try {
-      await engine.keep(uid, await disks.open(uid));
-    } catch (error) {
-      log.warn({ err: error, uid }, 'the disk of a running sandbox');
-    }
-  }
 }
 
 async function openUserParts(
@@ -210,16 +205,26 @@ function openLogins(
   user: UserParts,
   admin: AdminParts,
 ): Clients {
-  const { options, policy, users, networks, log } = ground;
+  const { options, policy, users, networks, notices, log } = ground;
   const { history, records, audit } = ground.logins;
   const { layers, live, ownSettings, admission } = user;
   const internalSftp = new InternalSftp(options.sshdConfig, log);
   const { metrics } = ground;
   const follow = (uid: Uid): void => live.follow(uid);
-  const selfService = new SelfService({ admin, history, records, metrics, follow });
+  const selfService = new SelfService({ admin, history, notices, records, metrics, follow });
   return openClients({
     ...{ policy, ownSettings, users, store, layers, systemCalls: new SystemCalls(), networks, engine },
-    ...{ history, admission, selfService, records, audit, metrics: ground.metrics, internalSftp, log },
+    ...{
+      history,
+      admission,
+      selfService,
+      notices,
+      records,
+      audit,
+      metrics: ground.metrics,
+      internalSftp,
+      log,
+    },
   });
 }
 

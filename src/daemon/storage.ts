@@ -4,6 +4,7 @@
 import path from 'node:path';
 import { type ImageStore, openImageStore } from '../images/store/image-store.ts';
 import { Reserve } from '../images/store/reserve.ts';
+import type { Engine } from '../isolation/engine.ts';
 import { requireUsable } from '../isolation/supervisor/session-size.ts';
 import type { Logger } from '../lib/log.ts';
 import { imageEnvironment } from '../shell/environment.ts';
@@ -58,4 +59,15 @@ export async function openStorage({
     }),
   );
   return { reserve, store, images };
+}
+
+/** Of sandboxes that run already. */
+export async function keepDisks({ disks }: UserStore, engine: Engine, log: Logger): Promise<void> {
+  for (const uid of engine.uids()) {
+    try {
+      await engine.keep(uid, await disks.open(uid));
+    } catch (error) {
+      log.warn({ err: error, uid }, 'the disk of a running sandbox');
+    }
+  }
 }

@@ -12,6 +12,14 @@ export interface ByWhom {
   readonly told?: string | undefined;
 }
 
+/** What goes on in a sandbox without a session. */
+export interface Work {
+  /** Of processes. */
+  readonly count: number;
+  /** Some of what they are called, each name once. */
+  readonly names: readonly string[];
+}
+
 /** A session's end. */
 export interface SessionEnd extends ByWhom {
   readonly id: string;
@@ -26,6 +34,8 @@ export interface SessionEnd extends ByWhom {
   readonly stepsNs: readonly bigint[];
   /** What its leader has used, and every process that it has waited for; the memory is that of the largest of them. */
   readonly used?: { readonly cpuMs: number; readonly peakBytes: number };
+  /** Of the last session of its sandbox. */
+  readonly work?: Work | undefined;
 }
 
 /** How a cold start went: name and time of each step, in order. */
@@ -43,6 +53,10 @@ export interface SandboxEnd extends ByWhom {
   readonly user: string;
   readonly cause: EndCause;
   readonly failure: DockershError | undefined;
+  /** Ended with it; undefined: nobody knows. */
+  readonly work?: Work | undefined;
+  /** Those inside were told; absent: nothing. */
+  readonly said?: string | undefined;
   /** Since it was asked for. */
   readonly ms: number;
 }

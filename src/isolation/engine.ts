@@ -20,7 +20,7 @@ import type { ClientConnection, Disposer } from './socket/client-connection.ts';
 export type { Limits } from '../limits/limits.ts';
 export type { UserRecord } from './addon.ts';
 export type { ConnectionEnd, ConnectionSpec } from './connection.ts';
-export type { ByWhom, SandboxEnd, SandboxStart, SessionEnd, SessionStart } from './ends.ts';
+export type { ByWhom, SandboxEnd, SandboxStart, SessionEnd, SessionStart, Work } from './ends.ts';
 export { type IdMaps, rangeSize } from './ids.ts';
 export type { KeptEvents, KeptSession, KeptSessions, LookSpec, Looks, SessionKeep } from './kept.ts';
 export type { SandboxLink } from './network/plan.ts';

@@ -52,6 +52,15 @@ export function loginSource(request: LoginRequest): string | undefined {
   return sourceText(variable(request.env, 'SSH_CONNECTION')?.split(' ')[0]);
 }
 
+/** Whether the login says that it has a terminal. Who makes it up reads at the wrong place what is for them alone. */
+export function isAtTerminal(request: LoginRequest): boolean {
+  if (request.user !== undefined) return false; // root's, by dockershctl exec
+  const byNetwork = variable(request.env, 'SSH_CONNECTION') !== undefined;
+  return (
+    variable(request.env, 'SSH_TTY') !== undefined || (!byNetwork && shellArguments(request).length === 1)
+  );
+}
+
 /** An address, or the name of a host, as it may be shown. */
 export function sourceText(text: string | undefined): string | undefined {
   return text?.replaceAll(/[^\w.:%-]/g, '?').slice(0, 64);

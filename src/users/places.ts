@@ -5,6 +5,7 @@
 //   <state>/users/<uid>/                "outside": what is never on a disk of the user's own
 //     owner.json                        whose all this is
 //     choices.json                      what the user has chosen by self-service
+//     notices.json                      what has ended meanwhile, which the user is told of
 //     home-place                        where a home was last that is elsewhere (home_root)
 //     identity/<digest>/                the identity layer
 //     rescue-on                         an administrator has switched to the rescue image
@@ -32,6 +33,7 @@ export const ownerFile = (outside: AbsolutePath): AbsolutePath => below(outside,
 /** Copies of the users' keys (home/key-copies.ts): beside the state, which nobody but root can enter. */
 export const keysFolder = (state: AbsolutePath): string => `${state}-keys`;
 export const choicesFile = (outside: AbsolutePath): AbsolutePath => below(outside, 'choices.json');
+export const noticesFile = (outside: AbsolutePath): AbsolutePath => below(outside, 'notices.json');
 export const homePlaceFile = (outside: AbsolutePath): AbsolutePath => below(outside, 'home-place');
 export const identityFolder = (outside: AbsolutePath): AbsolutePath => below(outside, 'identity');
 export const rescueMark = (outside: AbsolutePath): AbsolutePath => below(outside, 'rescue-on');

@@ -15,7 +15,8 @@ static void with_name(const uint8_t *bytes, size_t length) {
                    "18446744073709551615 1 1 0 0 0 256 0 0 0 0 0 17 1 0 0",
                    name);
     struct stat_fields fields = parse_stat(text);
-    REQUIRE(fields.session == 76 && fields.terminal == 34816 && fields.ending);
+    REQUIRE(fields.session == 76 && fields.terminal == 34816 && fields.ending && !fields.dead);
+    REQUIRE(strcmp(fields.name, name) == 0);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length) {

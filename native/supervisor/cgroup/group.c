@@ -21,6 +21,8 @@ void group_signal(pid_t leader, int number) {
 struct stat_fields {
     int session, terminal; // -1 for one that is gone; 0 for one without a terminal
     bool ending;           // killed, or already on its way out
+    bool dead;             // a zombie
+    char name[16];
 };
 
 // Of the kernel's sched.h.
@@ -33,10 +35,15 @@ static struct stat_fields parse_stat(char *text) {
     char *rest = strrchr(text, ')');
     if (rest == NULL)
         return found;
+    const char *name = strchr(text, '(');
+    if (name != NULL && name < rest)
+        (void)snprintf(found.name, sizeof found.name, "%.*s", (int)(rest - name - 1), name + 1);
     (void)strsep(&rest, " "); // the end of the name
     const char *word;
     for (int field = 3; field <= 31 && (word = strsep(&rest, " ")) != NULL; field++) {
         unsigned long number = strtoul(word, NULL, 10);
+        if (field == 3)
+            found.dead = word[0] == 'Z' || word[0] == 'X';
         if (field == 6)
             found.session = (int)number;
         if (field == 7)
@@ -65,12 +72,20 @@ bool process_ends(pid_t pid) {
     return stat_of(pid).ending;
 }
 
-// The PID namespace a process is in, as an inode number; 0 for one that is gone.
-static ino_t pid_namespace_of(pid_t pid) {
+ino_t pid_namespace_of(pid_t pid) {
     char path[64];
     struct stat info;
     (void)snprintf(path, sizeof path, "/proc/%d/ns/pid", (int)pid);
     return stat(path, &info) == 0 ? info.st_ino : 0;
+}
+
+bool process_look(pid_t pid, ino_t pid_namespace, struct process *process) {
+    if (pid_namespace_of(pid) != pid_namespace)
+        return false;
+    struct stat_fields fields = stat_of(pid);
+    process->session = fields.session;
+    memcpy(process->name, fields.name, sizeof process->name);
+    return fields.session >= 0 && !fields.dead && !fields.ending;
 }
 
 // Whom a signal is for: the processes of one session, or where there is none, of one PID namespace.

@@ -10,6 +10,16 @@
 // Whether it has been killed, or is on its way out for another reason: it may be long until it can be waited
 // for.
 bool process_ends(pid_t pid);
+// A process as its user is told of it.
+struct process {
+    int session;
+    char name[16]; // whatever its user calls it
+};
+
+// False where it is not in this PID namespace, or not alive any more.
+bool process_look(pid_t pid, ino_t pid_namespace, struct process *process);
+// The PID namespace a process is in, as an inode number; 0 for one that is gone.
+ino_t pid_namespace_of(pid_t pid);
 void group_signal(pid_t leader, int number);
 // Finds the processes through the sandbox's cgroup, so that no other sandbox's can be meant.
 void session_signal(const struct cgroups *cgroups, pid_t leader, int number);

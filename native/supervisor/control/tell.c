@@ -20,11 +20,19 @@ void tell_failed(struct supervisor *supervisor, const struct err *err) {
     (void)tell_daemon(supervisor, &writer, CLOSED_FD);
 }
 
-void tell_stopping(struct supervisor *supervisor) {
+void tell_work(struct wire_writer *writer, const struct work *work) {
+    wire_put_u32(writer, TAG_WORK, work->count);
+    for (unsigned index = 0; index < work->named; index++)
+        wire_put_text(writer, TAG_WORK_NAME, work->names[index]);
+}
+
+void tell_stopping(struct supervisor *supervisor, const struct work *work) {
     struct wire_writer writer;
-    uint8_t bytes[64];
+    uint8_t bytes[256];
     wire_start(&writer, bytes, sizeof bytes, MSG_STOPPING);
     wire_put_u32(&writer, TAG_CAUSE, (uint32_t)supervisor->cause);
+    if (work != NULL)
+        tell_work(&writer, work);
     (void)tell_daemon(supervisor, &writer, CLOSED_FD);
 }
 

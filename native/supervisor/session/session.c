@@ -13,10 +13,12 @@
 #include "client.h"
 #include "closing.h"
 #include "connection/connection.h"
+#include "control/tell.h"
 #include "kept/kept.h"
 #include "session/notice.h"
 #include "session/session.h"
 #include "session/time.h"
+#include "work/work.h"
 
 #define RETRY_MS 20u
 
@@ -51,6 +53,8 @@ static bool send_report(struct supervisor *supervisor, const struct report *repo
     wire_put_u32(&writer, TAG_FAILURE, (uint32_t)report->failure);
     wire_put_u32(&writer, TAG_CAUSE, (uint32_t)report->cause);
     wire_put_text(&writer, TAG_TEXT, report->text);
+    if (report->last)
+        tell_work(&writer, &report->work);
     return wire_send(supervisor->control, bytes, wire_finish(&writer, 0), NULL, 0) == 0;
 }
 
@@ -82,6 +86,9 @@ void session_report_end(struct supervisor *supervisor, const struct session *ses
     };
     (void)snprintf(report->id, sizeof report->id, "%s", session->id);
     (void)snprintf(report->text, sizeof report->text, "%s", text);
+    report->last = session_count(supervisor) == 0 && supervisor->state == STATE_RUNNING;
+    if (report->last)
+        work_find(supervisor, session, &report->work);
     session_report_all(supervisor);
 }
 
@@ -113,7 +120,7 @@ static void leave_books(struct supervisor *supervisor, const struct session *ses
 
 void session_conclude(struct supervisor *supervisor, struct session *session, uint32_t kind, uint32_t code) {
     const struct slot *slot = &supervisor->shared->slots[session - supervisor->sessions];
-    char detail[256] = "", text[320] = "";
+    char detail[256] = "", text[400] = "";
     const char *words = text;
     enum cause cause = CAUSE_NOT_STARTED;
     if (slot->err.code != FAILURE_NONE) {
@@ -132,6 +139,8 @@ void session_conclude(struct supervisor *supervisor, struct session *session, ui
     } else {
         cause = notice_cause(supervisor, session, kind, code);
         words = notice_of_end(supervisor, session, cause);
+        if (words[0] == '\0')
+            words = work_at_log_out(supervisor, session, text, sizeof text);
     }
     close_fd_at(&session->pts); // before the client hears of it: then the master has nothing more to wait for
     kept_dismiss(supervisor, session, kind, code, cause, words);

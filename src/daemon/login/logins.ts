@@ -15,7 +15,14 @@ import { formatProblem, type Problem } from '../../policy/problem.ts';
 import { loginOutside } from '../../protocol/login.ts';
 import { authenticatedBy } from '../../shell/authenticated.ts';
 import { type OwnCommand, ownCommandOfLogin } from '../../shell/own-command.ts';
-import { chooseShell, hostShell, loginSource, sessionOf, sourceText } from '../../shell/session.ts';
+import {
+  chooseShell,
+  hostShell,
+  isAtTerminal,
+  loginSource,
+  sessionOf,
+  sourceText,
+} from '../../shell/session.ts';
 import type { UserLayers } from '../../users/layers.ts';
 import type { UserStore } from '../../users/store.ts';
 import type { Audit } from '../audit/audit.ts';
@@ -23,6 +30,7 @@ import { auditCommand } from '../audit/command.ts';
 import { lookAt } from '../kept/look.ts';
 import { type Reattach, reattachOf } from '../kept/reattach.ts';
 import type { Metrics } from '../metrics/metrics.ts';
+import type { UserNotices } from '../notices/notices.ts';
 import type { Given, OwnSettings } from '../policy/own-settings.ts';
 import type { PolicyStore } from '../policy/policy-store.ts';
 import type { Records } from '../records/records.ts';
@@ -49,6 +57,7 @@ export interface LoginParts {
   readonly history: LoginHistory;
   readonly admission: Admission;
   readonly selfService: SelfService;
+  readonly notices: UserNotices;
   readonly records: Records;
   readonly audit: Audit;
   readonly metrics: Metrics;
@@ -57,6 +66,7 @@ export interface LoginParts {
 
 /** Of a user's own file, on their terminal. */
 const mostNotices = 5;
+const mostOfLine = 1000;
 
 export class LoginService {
   readonly #parts: LoginParts;
@@ -140,7 +150,7 @@ export class LoginService {
     { evaluation, own, problems }: Given,
   ): Promise<void> {
     const { id, request, client, whose, peerUid, receivedNs } = incoming;
-    const { admission, audit, engine, history, records } = this.#parts;
+    const { admission, audit, engine, history, notices, records } = this.#parts;
     const policy = policyOf(evaluation);
     if (request.user === undefined) this.#admit(user, policy, this.#rates);
     const command = ownCommand(incoming, policy);
@@ -169,8 +179,17 @@ export class LoginService {
           })
         : undefined;
     const joined = engine.connectionsOf(user.uid) > 0; // else an agent's socket is none of the sandbox's
+    const isSeen = isAtTerminal(request);
+    const news = isSeen ? notices.untold(user.uid) : [];
     const session = {
-      ...sessionOf(id, request, user, shell, withNotice(policy, problems, back), joined),
+      ...sessionOf(
+        id,
+        request,
+        user,
+        shell,
+        withNotice(policy, [...news.map(ours), ...told(problems), ...left(back)]),
+        joined,
+      ),
       offer: back?.kind === 'ask' ? back.offer : null,
     };
     const about = { session: id, uid: user.uid, user: user.name, from: loginSource(request) };
@@ -181,6 +200,8 @@ export class LoginService {
       prepareSandbox(this.#parts, { user, policy, own, shell }),
     );
     history.started(id, start);
+    if (isSeen) notices.sessionOpened(user.uid);
+    if (news.length > 0) notices.told(user.uid);
     this.#parts.metrics.loggedIn(start.kind, start.handedOverNs - receivedNs);
     records.opened({
       ...about,
@@ -245,16 +266,16 @@ function ownCommand({ request }: IncomingLogin, { selfService }: EffectivePolicy
   return request.user === undefined && selfService.length > 0 ? ownCommandOfLogin(request) : undefined;
 }
 
-/** What of the user's own file does not count is said where they see it, after what root has to say. */
-function withNotice(
-  policy: EffectivePolicy,
-  problems: readonly Problem[],
-  back: Reattach | undefined,
-): EffectivePolicy {
-  const left = back?.kind === 'new' ? [back.notice] : [];
-  if (problems.length + left.length === 0) return policy;
-  const complaints = problems.slice(0, mostNotices).map((problem) => `dockersh: ${formatProblem(problem)}`);
-  const lines = [...complaints, ...left];
-  const plain = lines.map((line) => line.replaceAll(/\p{Cc}/gu, '?').slice(0, 300));
+/** What has ended without the user, what is kept, and what of their own file does not count, is said where they see it. */
+function withNotice(policy: EffectivePolicy, lines: readonly string[]): EffectivePolicy {
+  if (lines.length === 0) return policy;
+  const plain = lines.map((line) => line.replaceAll(/\p{Cc}/gu, '?').slice(0, mostOfLine));
   return { ...policy, banner: [...(policy.banner === null ? [] : [policy.banner]), ...plain].join('\n') };
 }
+
+const told = (problems: readonly Problem[]): string[] =>
+  problems.slice(0, mostNotices).map((problem) => `dockersh: ${formatProblem(problem).slice(0, 290)}`);
+
+const ours = (text: string): string => `dockersh: ${text}`;
+
+const left = (back: Reattach | undefined): string[] => (back?.kind === 'new' ? [back.notice] : []);

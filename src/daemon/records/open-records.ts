@@ -13,6 +13,8 @@ import { Ledger } from './ledger.ts';
 import { Records } from './records.ts';
 
 export interface LoginRecords {
+  /** Of the host, as it is called by the kernel. */
+  readonly boot: string;
   readonly history: LoginHistory;
   readonly records: Records;
   readonly audit: Audit;
@@ -66,7 +68,7 @@ export function openRecords(
     for (const id of audit.openIds) if (!running.has(id)) audit.unseen(id, history.told(id) ?? {}, cause);
     ledger.rewrite();
   };
-  return { history, records, audit, settle };
+  return { boot, history, records, audit, settle };
 }
 
 /** Of the daemon that has written them. */

@@ -9,6 +9,7 @@ import type { AdminParams, AdminResult, AdminVerb } from '../../protocol/admin.t
 import type { OwnCommand } from '../../shell/own-command.ts';
 import type { AdminParts } from '../admin/parts.ts';
 import type { IncomingLogin } from '../login/connections.ts';
+import type { UserNotices } from '../notices/notices.ts';
 
 /** One request, whoever has brought it. */
 export interface Asking {
@@ -31,6 +32,7 @@ export interface Answer {
 /** What words work with. */
 export interface WordParts {
   readonly admin: AdminParts;
+  readonly notices: UserNotices;
   /** A verb of the administrator's, for the user's own sandbox: the same code, the same lists and bounds. */
   readonly verb: <Name extends AdminVerb>(
     asking: Asking,

@@ -14,6 +14,7 @@ import { lookAt } from '../kept/look.ts';
 import type { IncomingLogin } from '../login/connections.ts';
 import type { LoginHistory } from '../login/history.ts';
 import type { Metrics } from '../metrics/metrics.ts';
+import type { UserNotices } from '../notices/notices.ts';
 import type { Records } from '../records/records.ts';
 import { type Answer, type Asking, mayUse, refusal, type WordParts } from './asking.ts';
 import { answerText, refusedFor, refusedMessage, report } from './report.ts';
@@ -23,6 +24,7 @@ export interface SelfServiceParts {
   readonly admin: AdminParts;
   readonly history: LoginHistory;
   readonly records: Records;
+  readonly notices: UserNotices;
   readonly follow: (uid: Uid) => void;
   readonly metrics: Metrics;
 }
@@ -45,7 +47,7 @@ export class SelfService {
       params: Omit<AdminParams<Name>, 'user'>,
     ) => await this.#verb(asking, name, params);
     const look: WordParts['look'] = async (...words) => await this.#look(...words);
-    this.#words = { admin: parts.admin, follow: parts.follow, verb, look };
+    this.#words = { admin: parts.admin, notices: parts.notices, follow: parts.follow, verb, look };
   }
 
   /** Answers a login whose command is a word. Never rejects. */

@@ -3,7 +3,6 @@
 
 import { rmSync, writeFileSync } from 'node:fs';
 import { DockershError } from '../../lib/errors.ts';
-import type { EndCause } from '../../lib/values/causes.ts';
 import { WireWriter } from '../../lib/wire.ts';
 import type { ByWhom, ConnectionSpec, Limits, LookSpec, SessionIdentity, SessionSpec } from '../engine.ts';
 import type { NetworkPlan, Traffic } from '../network/plan.ts';
@@ -19,6 +18,7 @@ import {
   Supervisor,
   type SupervisorState,
 } from '../supervisor/supervisor.ts';
+import { Ending } from './ending.ts';
 import type { Pausable } from './pause.ts';
 import { Present } from './present.ts';
 import { type SandboxRecord, withLimits, withoutLimits } from './record.ts';
@@ -36,8 +36,7 @@ export class Sandbox implements Pausable {
   readonly #supervisor: Supervisor;
   #state: 'starting' | 'running' | 'stopping';
   #failure: DockershError | undefined;
-  #cause: EndCause | undefined;
-  #byWhom: ByWhom = {};
+  readonly #ending = new Ending();
 
   private constructor(
     connection: SeqpacketConnection,
@@ -63,13 +62,18 @@ export class Sandbox implements Pausable {
       failed: (failure) => {
         this.#failure = failure;
       },
-      stopping: (cause) => {
+      stopping: (cause, work) => {
         this.#state = 'stopping';
-        this.#cause ??= cause;
+        this.#ending.announced(cause, work);
       },
       sessionEnded: (end) => {
         this.#present.ended(end.id);
-        events.sessionEnded({ ...end, ...this.#whoStopped(end.cause), uid: record.uid, user: record.user });
+        events.sessionEnded({
+          ...end,
+          ...this.#ending.whoStopped(end.cause),
+          uid: record.uid,
+          user: record.user,
+        });
       },
       connectionEnded: (end) => {
         this.#present.ended(end.id);
@@ -87,7 +91,7 @@ export class Sandbox implements Pausable {
       refused: (lines) => events.refused(lines),
       missing: (lines) => events.missing(lines),
       gone: () => {
-        this.#cause ??= this.#state === 'stopping' ? 'stopped' : 'supervisor-died';
+        const cause = this.#ending.over(this.#state === 'stopping' ? 'stopped' : 'supervisor-died');
         this.#state = 'stopping';
         this.#endSessions(events);
         rmSync(this.#file, { force: true });
@@ -95,16 +99,12 @@ export class Sandbox implements Pausable {
         resolve();
         settled.resolve();
         for (const id of this.#present.connections) {
-          events.connectionEnded({ id, uid: record.uid, cause: this.#cause });
+          events.connectionEnded({ id, uid: record.uid, cause });
         }
         this.#present.connections.clear();
         events.gone();
       },
     });
-  }
-
-  #whoStopped(cause: EndCause): ByWhom {
-    return cause === 'stopped' ? this.#byWhom : {};
   }
 
   /** Those that end with it: their own end nobody has seen. */
@@ -116,9 +116,8 @@ export class Sandbox implements Pausable {
   }
 
   /** Why it has ended, once it has. */
-  get end(): ByWhom & { readonly cause: EndCause } {
-    const cause = this.#cause ?? 'unseen';
-    return { cause, ...this.#whoStopped(cause) };
+  get end(): Ending['end'] {
+    return this.#ending.end;
   }
 
   /** Owns the connection, and hears it from now on. `file` is where the record is kept while it runs. */
@@ -230,7 +229,7 @@ export class Sandbox implements Pausable {
    */
   async stop(why: string, byWhom: ByWhom, killMore: () => void): Promise<void> {
     if (this.#state !== 'stopping') {
-      this.#byWhom = byWhom;
+      this.#ending.asked(byWhom, why);
       this.#supervisor.stop(why);
     }
     const { stopGraceMs } = this.#record;

@@ -4,10 +4,12 @@ import type { DockershError } from '../../lib/errors.ts';
 import { type Failure, failureOf, nativeError } from '../../lib/failures.ts';
 import { causeOf } from '../../lib/values/causes.ts';
 import { fieldsOf, type Tag, textOf, u32Of, u64sOf, type WireMessage } from '../../lib/wire.ts';
-import type { ConnectionEnd, SessionEnd } from '../engine.ts';
+import type { ConnectionEnd, SessionEnd, Work } from '../engine.ts';
 import { ConnectionNote } from './connection-message.ts';
 import { type KeptState, keptStateOf } from './kept-messages.ts';
 import { SessionNote } from './session-message.ts';
+
+const mostNames = 5;
 
 export interface SupervisorState extends KeptState {
   readonly stopping: boolean;
@@ -53,10 +55,18 @@ export function sessionEnd(message: WireMessage): EndedSession {
     cause: causeOf(u32Of(message, 'cause')) ?? kind,
     failure: why === '' ? undefined : nativeError(failureIn(message, 'system'), 'E_SESSION_START', { why }),
     stepsNs: u64sOf(message, 'steps'),
+    work: workIn(message),
     ...(cpuUs === undefined || peakBytes === undefined
       ? {}
       : { used: { cpuMs: Number(cpuUs / 1000n), peakBytes: Number(peakBytes) } }),
   };
+}
+
+/** Undefined where the message says nothing of it. */
+export function workIn(message: WireMessage): Work | undefined {
+  const count = u32Of(message, 'work');
+  if (count === undefined) return undefined;
+  return { count, names: linesOf(message, 'workName').slice(0, mostNames) };
 }
 
 export function connectionEnd(message: WireMessage): Omit<ConnectionEnd, 'uid'> {

@@ -7,7 +7,7 @@ import { closeAll, type OwnedFd } from '../../lib/fd.ts';
 import { causeOf, type EndCause } from '../../lib/values/causes.ts';
 import { parseWire, textOf, u32Of, u64sOf, type WireMessage, WireWriter } from '../../lib/wire.ts';
 import { addon } from '../addon.ts';
-import type { ConnectionEnd } from '../engine.ts';
+import type { ConnectionEnd, Work } from '../engine.ts';
 import type { NetworkPlan, Traffic } from '../network/plan.ts';
 import { type ClientConnection, isPeerGone } from '../socket/client-connection.ts';
 import type { SeqpacketConnection } from '../socket/seqpacket.ts';
@@ -20,6 +20,7 @@ import {
   type SupervisorState,
   sessionEnd,
   stateOf,
+  workIn,
 } from './answers.ts';
 import { attachedIn, detachedIn } from './kept-messages.ts';
 import { NetworkChanges } from './network-changes.ts';
@@ -45,7 +46,7 @@ export interface SupervisorEvents {
   readonly ready: (initPid: number, stepsNs: readonly bigint[]) => void;
   readonly failed: (failure: DockershError) => void;
   /** Undefined: of a version that does not say why. */
-  readonly stopping: (cause: EndCause | undefined) => void;
+  readonly stopping: (cause: EndCause | undefined, work: Work | undefined) => void;
   readonly sessionEnded: (end: EndedSession) => void;
   readonly connectionEnded: (end: Omit<ConnectionEnd, 'uid'>) => void;
   readonly detached: (event: ReturnType<typeof detachedIn>) => void;
@@ -234,7 +235,7 @@ export class Supervisor implements Disposable {
         this.#events.attached(attachedIn(message));
         break;
       case 'stopping':
-        this.#events.stopping(causeOf(u32Of(message, 'cause')));
+        this.#events.stopping(causeOf(u32Of(message, 'cause')), workIn(message));
         break;
       case 'left':
         this.#events.left();

@@ -147,5 +147,7 @@ export const tags = {
   sessionKept: 115,
   viewer: 116,
   offer: 117,
+  work: 120,
+  workName: 121,
 } as const;
 export type Tag = keyof typeof tags;

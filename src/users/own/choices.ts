@@ -4,13 +4,11 @@
 //
 // Nobody but the daemon writes it. Logins look at it each time, which is one stat(2) where there is none.
 
-import { readFileSync, statSync } from 'node:fs';
 import { z } from 'zod';
-import { Serial } from '../../lib/async/serial.ts';
-import { writeFileAtomic } from '../../lib/atomic-file.ts';
 import type { AbsolutePath } from '../../lib/values/absolute-path.ts';
 import type { Uid } from '../../lib/values/uid.ts';
 import { choicesFile, userFolder } from '../places.ts';
+import { KeptFile } from './kept-file.ts';
 
 /** Keys of the policy that can be chosen, by the word of the same name. */
 export const chosenKeys = ['image', 'publish'] as const;
@@ -32,40 +30,22 @@ type Choices = z.infer<typeof Choices>;
 const mostActs = 20;
 const nothing: Choices = { version: 1, chosen: {}, acts: [] };
 
-interface Known {
-  readonly stamp: string;
-  readonly choices: Choices;
-}
-
 export class OwnChoices {
-  readonly #state: AbsolutePath;
-  readonly #known = new Map<Uid, Known>();
-  readonly #writes = new Serial();
+  readonly #file: KeptFile<Choices>;
 
   constructor(state: AbsolutePath) {
-    this.#state = state;
-  }
-
-  /** A damaged file counts as none: what it said was only ever a wish. */
-  #read(uid: Uid): Choices {
-    const file = choicesFile(userFolder(this.#state, uid));
-    const found = statSync(file, { throwIfNoEntry: false, bigint: true });
-    if (found === undefined) return nothing;
-    const stamp = `${found.ino}:${found.mtimeNs}:${found.size}`;
-    const known = this.#known.get(uid);
-    if (known?.stamp === stamp) return known.choices;
-    const choices = parsed(readFileSync(file, 'utf8'));
-    this.#known.set(uid, { stamp, choices });
-    return choices;
+    const place = (uid: Uid): AbsolutePath => choicesFile(userFolder(state, uid));
+    // What a damaged file said was only ever a wish.
+    this.#file = new KeptFile({ place, schema: Choices, nothing, isLasting: true });
   }
 
   chosen(uid: Uid): Choices['chosen'] {
-    return this.#read(uid).chosen;
+    return this.#file.read(uid).chosen;
   }
 
   /** Lines of a file like the user's own; empty where nothing is chosen. */
   text(uid: Uid): string {
-    const found = this.#read(uid).chosen;
+    const found = this.#file.read(uid).chosen;
     return chosenKeys
       .flatMap((key) => (found[key] === undefined ? [] : [`${key} = ${found[key]}\n`]))
       .join('');
@@ -88,7 +68,7 @@ export class OwnChoices {
   }
 
   last(uid: Uid): Act | undefined {
-    return this.#read(uid).acts.at(-1);
+    return this.#file.read(uid).acts.at(-1);
   }
 
   /** Forgets the last act, and takes a choice back. */
@@ -100,19 +80,10 @@ export class OwnChoices {
   }
 
   async #change(uid: Uid, to: (choices: Choices) => Omit<Choices, 'version'>): Promise<void> {
-    await this.#writes.take(async () => {
-      const { chosen: now, acts } = to(this.#read(uid));
-      const choices: Choices = { version: 1, chosen: now, acts: acts.slice(-mostActs) };
-      await writeFileAtomic(choicesFile(userFolder(this.#state, uid)), `${JSON.stringify(choices)}\n`);
+    await this.#file.change(uid, (before) => {
+      const { chosen: now, acts } = to(before);
+      return { version: 1, chosen: now, acts: acts.slice(-mostActs) };
     });
-  }
-}
-
-function parsed(text: string): Choices {
-  try {
-    return Choices.parse(JSON.parse(text));
-  } catch {
-    return nothing;
   }
 }
 

@@ -4,12 +4,15 @@ import { humanDuration, humanSize } from '../../../lib/text/human.ts';
 import { formatDuration } from '../../../lib/text/units.ts';
 import type { EffectivePolicy } from '../../../policy/policy.ts';
 import type { AdminParts } from '../../admin/parts.ts';
+import { endedText } from '../../notices/ended.ts';
 import { statsOf } from '../../stats.ts';
 import type { Asking, WordHandler } from '../asking.ts';
 
-export const status: WordHandler = async (asking, { admin }) => {
+export const status: WordHandler = async (asking, { admin, notices }) => {
   const found = await lookAt(asking, admin);
-  return { json: found, text: textOf(found) };
+  const ended = notices.of(asking.user.uid);
+  const lines = ended.map((one) => `ended      ${endedText(one)}`);
+  return { json: { ...found, ended }, text: [textOf(found), ...lines].join('\n') };
 };
 
 async function lookAt({ user, policy }: Asking, admin: AdminParts) {

@@ -1,0 +1,132 @@
+// Keeps for each user what has ended without them, and why: told once at their next login with a terminal, and shown by
+// @status. That a sandbox runs is written down as well, so that the daemon after a restart of the host knows what is gone.
+
+import { z } from 'zod';
+import type { SandboxEnd, SandboxStart, SessionEnd } from '../../isolation/engine.ts';
+import type { Logger } from '../../lib/log.ts';
+import type { AbsolutePath } from '../../lib/values/absolute-path.ts';
+import type { Uid } from '../../lib/values/uid.ts';
+import { uidsBelow } from '../../users/folders.ts';
+import { KeptFile } from '../../users/own/kept-file.ts';
+import { noticesFile, userFolder } from '../../users/places.ts';
+import { type Ended, ended, endedText, isNews, work } from './ended.ts';
+
+const Notices = z.strictObject({
+  version: z.literal(1),
+  /** A sandbox is there, started or last heard of under this boot of the host; `work`: null while nobody knows. */
+  running: z
+    .strictObject({ boot: z.string(), work: work.nullable(), lingerMs: ended.shape.lingerMs })
+    .nullable(),
+  /** Newest last. */
+  ended: z.array(ended.extend({ isTold: z.boolean() })),
+});
+type Notices = z.infer<typeof Notices>;
+
+const nothing: Notices = { version: 1, running: null, ended: [] };
+const mostEnded = 5;
+
+interface NoticesParts {
+  readonly state: AbsolutePath;
+  /** Of the host. */
+  readonly boot: string;
+  /** Of a user's running sandbox; Infinity: for ever. Undefined: not known. */
+  readonly lingerMs: (uid: Uid) => number | undefined;
+  readonly log: Logger;
+}
+
+export class UserNotices {
+  readonly #parts: NoticesParts;
+  readonly #file: KeptFile<Notices>;
+
+  constructor(parts: NoticesParts) {
+    this.#parts = parts;
+    const place = (uid: Uid): AbsolutePath => noticesFile(userFolder(parts.state, uid));
+    this.#file = new KeptFile<Notices>({ place, schema: Notices, nothing, isLasting: false });
+  }
+
+  /** What an earlier daemon has seen begin and does not run any more. Call before anybody logs in. */
+  async settle(running: ReadonlySet<Uid>): Promise<void> {
+    for (const uid of await uidsBelow(this.#parts.state)) {
+      const was = running.has(uid) ? null : this.#file.read(uid).running;
+      if (was === null) continue;
+      const cause = was.boot === this.#parts.boot ? 'unseen' : 'host-restarted';
+      this.#change(uid, (kept) => withEnd(kept, { cause, work: was.work ?? undefined }));
+    }
+  }
+
+  sandboxStarted({ uid }: Pick<SandboxStart, 'uid'>): void {
+    this.#runs(uid, null);
+  }
+
+  /** Of one with a terminal: from now on nobody knows what runs. */
+  sessionOpened(uid: Uid): void {
+    this.#runs(uid, null);
+  }
+
+  sessionEnded({ uid, work: left }: Pick<SessionEnd, 'uid' | 'work'>): void {
+    if (left !== undefined) this.#runs(uid, { count: left.count, names: [...left.names] });
+  }
+
+  sandboxEnded({ failure, ...end }: SandboxEnd): void {
+    if (failure !== undefined) return;
+    const { uid } = end;
+    this.#change(uid, (kept) => withEnd(kept, end));
+  }
+
+  /** Sentences for the user's terminal. */
+  untold(uid: Uid): string[] {
+    return this.#file
+      .read(uid)
+      .ended.filter(({ isTold }) => !isTold)
+      .map(endedText);
+  }
+
+  told(uid: Uid): void {
+    this.#change(uid, (kept) => ({
+      ...kept,
+      ended: kept.ended.map((one) => ({ ...one, isTold: true })),
+    }));
+  }
+
+  /** The last ones, newest first. */
+  of(uid: Uid): Ended[] {
+    return this.#file
+      .read(uid)
+      .ended.map(({ isTold: _, ...one }) => one)
+      .reverse();
+  }
+
+  #runs(uid: Uid, now: Ended['work']): void {
+    const { boot } = this.#parts;
+    this.#change(uid, (kept) => {
+      const was = kept.running;
+      const isSame = was?.boot === boot && JSON.stringify(was.work) === JSON.stringify(now);
+      const lingerMs = this.#parts.lingerMs(uid);
+      const stays = lingerMs === undefined ? (was?.lingerMs ?? null) : finite(lingerMs);
+      return isSame ? kept : { ...kept, running: { boot, work: now, lingerMs: stays } };
+    });
+  }
+
+  /** A notice that is lost is no reason to hold anybody up. */
+  #change(uid: Uid, to: (kept: Notices) => Notices): void {
+    this.#file
+      .change(uid, to)
+      .catch((error: unknown) => this.#parts.log.debug({ err: error, uid }, 'a notice for a user is lost'));
+  }
+}
+
+const finite = (ms: number): number | null => (Number.isFinite(ms) ? ms : null);
+
+type End = Pick<SandboxEnd, 'cause' | 'work' | 'said'>;
+
+function withEnd(kept: Notices, { cause, work: lost, said }: End): Notices {
+  const one: Ended = {
+    at: new Date().toISOString(),
+    cause,
+    work: lost === undefined ? null : { count: lost.count, names: [...lost.names] },
+    said: said ?? null,
+    lingerMs: kept.running?.lingerMs ?? null,
+  };
+  const ends = isNews(one) ? [...kept.ended, { ...one, isTold: false }] : kept.ended;
+  return { ...kept, running: null, ended: ends.slice(-mostEnded) };
+}
