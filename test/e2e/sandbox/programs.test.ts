@@ -59,6 +59,12 @@ describe.skipIf(control)('in the image host', () => {
     if (existsSync('/var/cache/man/index.db')) expect(await output("man -k '^dpkg$' || true")).toBe(there);
   });
 
+  it.skipIf(lacks('pdflatex'))('pdflatex has its format and its fonts, and typesets', async () => {
+    const text = String.raw`\documentclass{article}\begin{document}$E = mc^2$ \emph{and} \textbf{more}\end{document}`;
+    await output(`cd /tmp && echo '${text}' >page.tex && pdflatex -interaction=batchmode page.tex`);
+    expect(await output('head -c 5 /tmp/page.pdf')).toBe('%PDF-');
+  });
+
   it.skipIf(lacks('ping'))('ping reaches localhost', async () => {
     for (const name of ['localhost', '127.0.0.1']) {
       expect(await output(`ping -c 1 -W 5 ${name}`)).toContain('1 received, 0% packet loss');
