@@ -4,6 +4,7 @@
 import path from 'node:path';
 import { removeOrWarn } from '../images/upkeep/sweep.ts';
 import { CgroupHost } from '../isolation/cgroup/host.ts';
+import { OutOfMemoryWatch } from '../isolation/cgroup/out-of-memory.ts';
 import { diskOf } from '../isolation/disk.ts';
 import type { Engine } from '../isolation/engine.ts';
 import { HostChanges } from '../isolation/host-changes.ts';
@@ -36,6 +37,7 @@ import { openNetworkState, openNetworks } from './networks.ts';
 import { lingerOf } from './notices/linger.ts';
 import { UserNotices } from './notices/notices.ts';
 import type { DaemonOptions } from './options.ts';
+import { OutOfMemoryTeller } from './out-of-memory.ts';
 import { LiveLimits } from './policy/live-limits.ts';
 import { openPolicy } from './policy/open-policy.ts';
 import { OwnSettings } from './policy/own-settings.ts';
@@ -142,7 +144,7 @@ async function layGround(
 }
 
 async function openEngine(ground: Ground, { store, images }: Storage): Promise<Engine> {
-  const { options, parts, cgroups, networks, logins, notices, used, log } = ground;
+  const { options, parts, cgroups, networks, logins, notices, users, used, log } = ground;
   const engine = parts.use(
     await Sandboxes.open({
       run: options.run,
@@ -166,6 +168,8 @@ async function openEngine(ground: Ground, { store, images }: Storage): Promise<E
     engine.renew();
   };
   parts.use(HostChanges.watch({ changed }));
+  const teller = new OutOfMemoryTeller(engine, logins.records, (uid) => users.nameOf(uid));
+  parts.use(OutOfMemoryWatch.start(path.basename(options.cgroup), (event) => teller.tell(event), log));
   return engine;
 }
 

@@ -157,6 +157,11 @@ export const limits = {
     write: (kills, { version }) =>
       version === 1 ? [] : [{ file: 'memory.oom.group', value: kills === 'sandbox' ? '1' : '0' }],
     unheld: ({ version }) => (version === 1 ? onlyInVersion2 : undefined),
+    used: {
+      as: 'oomKilled',
+      read: (read, version) =>
+        lineIn(read, version === 2 ? 'memory.events' : 'memory.oom_control', 'oom_kill'),
+    },
   }),
   cpus: limit({
     field: 'cpus',

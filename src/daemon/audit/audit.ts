@@ -10,11 +10,14 @@ import type { Uid } from '../../lib/values/uid.ts';
 import type { HostPolicy } from '../../policy/policy.ts';
 import type { AdminRequest, AdminVerb } from '../../protocol/admin.ts';
 import { type LeftOut, LogLimit } from '../login/log-limit.ts';
+import type { DaemonRecord } from '../records/record.ts';
 import type { Told } from '../records/told.ts';
 import type { AuditCommand } from './command.ts';
 import { Trail } from './trail.ts';
 
 type AuditPolicy = Pick<HostPolicy, 'audit' | 'auditCommands' | 'auditKeepMs' | 'auditBytes'>;
+
+type OutOfMemory = Omit<Extract<DaemonRecord, { event: 'out-of-memory' }>, 'event'>;
 
 /** A session or connection that is about to begin. */
 export interface Beginning extends Told {
@@ -164,6 +167,11 @@ export class Audit implements Disposable {
     if (!this.#limit.take(uid, 'end')) return;
     const failed = { code: failure?.code, reason: failure?.message };
     this.#to()?.add('sandbox-ended', { uid, user, cause, by, verb, ...failed, ms });
+  }
+
+  outOfMemory({ uid, user, process, limitBytes }: OutOfMemory): void {
+    if (this.#limit.take(uid, 'out-of-memory'))
+      this.#to()?.add('out-of-memory', { uid, user, process, limitBytes });
   }
 
   /** What an administrator has asked for; `code`: it failed. */

@@ -20,7 +20,7 @@ const seconds = (ns: bigint): number => Number(ns) / 1e9;
 /** Around a warm login of 3 ms and a cold one of 8, up to what makes people ask. */
 const buckets = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30];
 
-type PerUser = 'cpu' | 'received' | 'sent';
+type PerUser = 'cpu' | 'oomKilled' | 'received' | 'sent';
 
 export class Metrics {
   readonly #registry = new Registry<typeof Registry.OPENMETRICS_CONTENT_TYPE>();
@@ -56,6 +56,11 @@ export class Metrics {
     cpu: this.#counter('dockersh_sandbox_cpu_seconds', 'Processor time, since the sandbox was started.', [
       'user',
     ]),
+    oomKilled: this.#counter(
+      'dockersh_sandbox_oom_kills',
+      'Processes that the kernel has ended for want of memory, since the sandbox was started.',
+      ['user'],
+    ),
     received: this.#counter(
       'dockersh_sandbox_network_received_bytes',
       'Into a private network, since the sandbox was started.',
@@ -143,7 +148,8 @@ export class Metrics {
     ]);
     const gauges = [this.#memory, this.#memoryLimit, this.#processes, this.#sessions, this.#disk];
     for (const metric of [...gauges, ...Object.values(this.#perUser)]) metric.reset(); // users who are gone
-    for (const { user, sessions, memoryBytes, memoryLimitBytes, pids, cpuUsec, disk, network } of sandboxes) {
+    for (const used of sandboxes) {
+      const { user, sessions, memoryBytes, memoryLimitBytes, pids, cpuUsec, disk, network } = used;
       const set = (gauge: Gauge, value: number | null | undefined) =>
         value == null || gauge.set({ user }, value);
       const add = (of: PerUser, value: number | null | undefined) =>
@@ -154,6 +160,7 @@ export class Metrics {
       set(this.#processes, pids);
       set(this.#disk, disk?.bytes);
       add('cpu', cpuUsec === null ? null : cpuUsec / 1e6);
+      add('oomKilled', used.oomKilled);
       add('received', network?.bytesIn);
       add('sent', network?.bytesOut);
     }

@@ -3,7 +3,7 @@
 
 import { z } from 'zod';
 import { printable } from '../../lib/text/printable.ts';
-import { formatDuration } from '../../lib/text/units.ts';
+import { formatDuration, formatSize } from '../../lib/text/units.ts';
 import { causes, endCauses } from '../../lib/values/causes.ts';
 import { Uid } from '../../lib/values/uid.ts';
 
@@ -97,6 +97,14 @@ export const DaemonRecord = z.discriminatedUnion('event', [
     ...byWhom,
     ms: z.int().optional(),
   }),
+  /** The kernel has ended one of its processes. */
+  z.strictObject({
+    event: z.literal('out-of-memory'),
+    ...whose,
+    process: z.string(),
+    /** Of the sandbox; absent: its user has set one inside, or there is none. */
+    limitBytes: z.int().optional(),
+  }),
   z.strictObject({
     event: z.literal('sandbox-failed'),
     ...whose,
@@ -168,6 +176,10 @@ const sentences: { readonly [Event in DaemonRecord['event']]: (record: Of<Event>
   'sandbox-started': (record) => `sandbox started ${forWhom(record)} on image ${record.image}`,
   'sandbox-ended': (record) =>
     `sandbox ended ${forWhom(record)}${after(record.ms)}: ${causes[record.cause].words}${by(record)}`,
+  'out-of-memory': (record) => {
+    const limit = record.limitBytes === undefined ? '' : `, limit ${formatSize(record.limitBytes)}`;
+    return `out of memory ${forWhom(record)}: the kernel has ended ${record.process}${limit}`;
+  },
   'sandbox-failed': (record) =>
     `sandbox could not be started ${forWhom(record)}: ${record.reason} [${record.code}]`,
 };

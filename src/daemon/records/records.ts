@@ -23,10 +23,13 @@ const mostSessions = { count: 600, ms: 600_000 };
 const mostStarts = { count: 60, ms: 600_000 };
 /** Refusals of one uid and code. */
 const mostRefusals = { count: 20, ms: 60_000 };
+/** Processes of one uid that were ended for want of memory. */
+const mostOutOfMemory = { count: 20, ms: 60_000 };
 /** Above all sessions that there can be; some have ended before we hear that they began. */
 const mostUntold = 50_000;
 
 type Connected = Extract<DaemonRecord, { event: 'connection-opened' }>;
+type OutOfMemory = Extract<DaemonRecord, { event: 'out-of-memory' }>;
 type Opened = Extract<DaemonRecord, { event: 'session-opened' }>;
 
 type Detached = Parameters<KeptEvents['sessionDetached']>[0];
@@ -45,6 +48,7 @@ export class Records {
   readonly #sessions: LogLimit;
   readonly #starts: LogLimit;
   readonly #refusals: LogLimit;
+  readonly #outOfMemory: LogLimit;
   /** Sessions that begin just now, and what is to be told of their end. */
   readonly #opening = new Map<string, () => void>();
   /** Sessions that have no line, until they have ended; and sandboxes. */
@@ -59,6 +63,8 @@ export class Records {
     this.#sessions = LogLimit.start(mostSessions, left('sessions that are not in this log'));
     this.#starts = LogLimit.start(mostStarts, left('starts of sandboxes that are not in this log'));
     this.#refusals = LogLimit.start(mostRefusals, left('logins refused that are not in this log'));
+    const ended = 'processes ended for want of memory that are not in this log';
+    this.#outOfMemory = LogLimit.start(mostOutOfMemory, left(ended));
   }
 
   static start(log: Logger, sinks: RecordSinks = {}): Records {
@@ -124,6 +130,12 @@ export class Records {
   attached({ id, viewer, looks }: Attached, told: Told): void {
     this.#audit?.attached(told, viewer, looks);
     if (!this.#untold.has(id)) this.#write('info', { event: 'session-attached', ...told, viewer, looks });
+  }
+
+  outOfMemory(about: Omit<OutOfMemory, 'event'>): void {
+    if (!this.#outOfMemory.take(about.uid)) return;
+    this.#audit?.outOfMemory(about);
+    this.#write('warn', { event: 'out-of-memory', ...about });
   }
 
   connected(about: Omit<Connected, 'event'>): void {

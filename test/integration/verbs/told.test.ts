@@ -119,6 +119,31 @@ describe.skipIf(lacks('busybox'))('whoever is in a sandbox', () => {
     const hungry = async (): Promise<Finished> =>
       await verbs.exec('busybox', 'dd', 'if=/dev/zero', 'of=/dev/null', 'bs=200M', 'count=1');
 
+    it('is told on every terminal which program was ended by which limit, and stats and log have it', async () => {
+      await verbs.host.ctlOk('stop', verbs.name);
+      await using screen = await terminal();
+      await using other = await terminal();
+      const hog = 'busybox dd if=/dev/zero of=/dev/null bs=200M count=1 2>/dev/null';
+      screen.send(`${hog}\r`);
+      const said = /\r\ndockersh: Your sandbox's memory limit of 48M ended busybox\.\r\n/;
+      await screen.expect(said);
+      await other.expect(said);
+      for (let n = 0; n < 3; n += 1) await screen.command(`${hog}; true`);
+      // The rest is told together.
+      await screen.expect(/ended busybox and 2 other processes\.\r\n/);
+      const { sandboxes } = (await verbs.host.ctlOk('stats')) as {
+        sandboxes: { user: string; oomKilled: number }[];
+      };
+      expect(sandboxes.find(({ user }) => user === verbs.name)?.oomKilled).toBe(4);
+      const lines = verbs.host.logRecords().filter(({ event }) => event === 'out-of-memory');
+      expect(lines.at(-1)).toMatchObject({
+        process: 'busybox',
+        limitBytes: 48 * 1024 ** 2,
+        user: verbs.name,
+      });
+      expect(lines.length).toBeGreaterThanOrEqual(4);
+    });
+
     it('is told so, each time, and not when something else kills the session', async () => {
       for (let n = 0; n < 2; n += 1) {
         const { code, stderr } = await hungry();

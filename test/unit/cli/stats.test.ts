@@ -25,6 +25,7 @@ const usage = (user: string, uid: number, network: Stats['sandboxes'][number]['n
   cpus: null,
   swapBytes: null,
   cpuUsec: null,
+  oomKilled: null,
   disk: null,
   network,
   pressure: null,

@@ -348,7 +348,8 @@ describe('what a sandbox uses', () => {
     const host = await CgroupHost.open('dockersh', await v1('memory', 'pids'));
     await fill(path.join(folder, 'memory/dockersh/1000/memory.usage_in_bytes'), '123456\n');
     await fill(path.join(folder, 'pids/dockersh/1000/pids.current'), '7\n');
-    const nothing = { memoryBytes: null, swapBytes: null, pids: null, cpuUsec: null, pressure: null };
+    const counted = { memoryBytes: null, swapBytes: null, oomKilled: null, pids: null, cpuUsec: null };
+    const nothing = { ...counted, pressure: null };
     expect(await host.usage('1000')).toEqual({ ...nothing, memoryBytes: 123_456, pids: 5 });
     await fill(path.join(folder, 'pids/dockersh/1000/pids.current'), '1\n');
     expect(await host.usage('1000')).toMatchObject({ pids: 0 });
@@ -367,7 +368,8 @@ describe('what a sandbox uses', () => {
       );
     const pressure = { cpu: 0.5, memory: 1.5, io: 2.5 };
     await write('memory.swap.current', '8192\n');
-    const counted = { memoryBytes: null, swapBytes: 8192, pids: null, cpuUsec: 4711 };
+    await write('memory.events', 'low 0\noom 7\noom_kill 3\n');
+    const counted = { memoryBytes: null, swapBytes: 8192, oomKilled: 3, pids: null, cpuUsec: 4711 };
     expect(await host.usage('1000')).toEqual({ ...counted, pressure });
     // CPU time and pressure need no controller.
     const bare = await CgroupHost.open('dockersh', await v2(''));
