@@ -29,6 +29,7 @@ enum failure {
     FAILURE_SHELL = 110,       // no shell can be run, /bin/sh neither
     FAILURE_NETWORK = 111,     // the private network can't be made
     FAILURE_PORT = 112,        // a port of the host that is to be published is taken
+    FAILURE_UNRECORDED = 113,  // there is no room to record the session's terminal
     // Why a session is not taken; its client goes back to the daemon.
     FAILURE_STOPPING = 120,
     FAILURE_PLACES = 121,   // as many sessions as a supervisor has places for

@@ -91,6 +91,8 @@ enum wire_type {
     // supervisor -> keeper
     MSG_KEEPER_VIEWER = 69,
     MSG_KEEPER_END = 70,
+    // keeper -> supervisor
+    MSG_KEEPER_RECORDING = 76,
 };
 
 enum wire_tag {
@@ -198,6 +200,17 @@ enum wire_tag {
     TAG_OFFER = 117,
     TAG_WORK = 120,
     TAG_WORK_NAME = 121,
+    // Of a recording.
+    TAG_RECORD = 130,
+    TAG_RECORD_TITLE = 131,
+    TAG_RECORD_TERM = 132,
+};
+
+// TAG_RECORD.
+enum record_number { RECORD_VERSION, RECORD_FLAGS, RECORD_BYTES, RECORD_STARTED, RECORD_NUMBERS };
+enum record_flag {
+    RECORD_INPUT = 1,
+    RECORD_REFUSES = 2, // what can't be recorded is not to be shown
 };
 
 // Whether the field is part of a network's plan (network/plan.h).

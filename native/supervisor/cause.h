@@ -19,4 +19,5 @@ enum cause {
     CAUSE_KEEP_FOR = 12,      // nobody has come back to it for as long as it is kept
     CAUSE_KEPT_SESSIONS = 13, // another one is kept in its place
     CAUSE_DETACHED = 14,      // a login that looked at a session which goes on
+    CAUSE_RECORDING = 20,     // it can't be recorded any more
 };

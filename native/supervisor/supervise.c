@@ -157,7 +157,7 @@ static void pass_deadlines(void) {
 }
 
 static void wait_and_handle(void) {
-    struct pollfd polled[FIXED_POLLS + MAX_SESSIONS] = {
+    struct pollfd polled[FIXED_POLLS + 2 * MAX_SESSIONS] = {
         {.fd = self.control, .events = POLLIN},
         {.fd = self.signals, .events = POLLIN},
         {.fd = self.listener, .events = POLLIN},
@@ -178,9 +178,10 @@ static void wait_and_handle(void) {
         short events = self.sessions[index].taken ? POLLIN : 0;
         polled[count++] = (struct pollfd){.fd = self.sessions[index].connection, .events = events};
     }
+    nfds_t all = kept_poll(&self, polled, count);
     uint64_t deadline = next_deadline();
     (void)alarm(0);
-    int ready = poll(polled, count, deadline == NEVER ? -1 : milliseconds_until(deadline));
+    int ready = poll(polled, all, deadline == NEVER ? -1 : milliseconds_until(deadline));
     // If anything holds us up for a minute, the alarm ends this sandbox. Otherwise nobody could stop it.
     (void)alarm(WATCHDOG_SECONDS);
     if (ready < 0)
@@ -195,6 +196,7 @@ static void wait_and_handle(void) {
         if (polled[index].revents != 0 && owner->used && owner->connection == polled[index].fd)
             session_message(&self, owner);
     }
+    kept_hear(&self, polled + count, all - count);
     if (polled[4].revents != 0)
         networking_refused(&self);
     if (polled[5].revents != 0 && self.network.relay.connection >= 0)

@@ -21,6 +21,7 @@ import { addPolicyDiff } from './policy/diff.ts';
 import { addPolicyExplain } from './policy/explain.ts';
 import { addMaintenance } from './policy/maintenance.ts';
 import { addPolicySchema } from './policy/schema.ts';
+import { addRecordings } from './recordings/recordings.ts';
 import { addExec } from './sandbox/exec.ts';
 import { addLogins } from './sandbox/logins.ts';
 import { addMessage } from './sandbox/message.ts';
@@ -101,6 +102,7 @@ export function buildProgram(
   addSshdModule(program, console);
   addLogins(program, console);
   addAudit(program, console);
+  addRecordings(program, console);
   addVersion(program, console, version);
   return program;
 }

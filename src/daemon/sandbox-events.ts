@@ -9,6 +9,7 @@ import type { Doors } from './login/doors.ts';
 import type { UserNotices } from './notices/notices.ts';
 import type { LiveLimits } from './policy/live-limits.ts';
 import type { UserKeys } from './policy/user-keys.ts';
+import type { Recordings } from './recordings/recordings.ts';
 import type { LoginRecords } from './records/open-records.ts';
 
 export interface EventParts extends Pick<LoginRecords, 'history' | 'records'> {
@@ -21,10 +22,12 @@ export interface EventParts extends Pick<LoginRecords, 'history' | 'records'> {
   };
   readonly notices: UserNotices;
   readonly images: ImageStore;
+  readonly recordings: Recordings;
   readonly log: Logger;
 }
 
-export function eventsFor({ history, records, notices, used, images, log }: EventParts): EngineEvents {
+export function eventsFor(parts: EventParts): EngineEvents {
+  const { history, records, recordings, notices, used, images, log } = parts;
   const sweepLater = laterOnce(60_000, () => {
     images.collectGarbage().catch((error: unknown) => log.warn({ err: error }, 'unused layers stay for now'));
   });
@@ -34,6 +37,7 @@ export function eventsFor({ history, records, notices, used, images, log }: Even
       records.closed(end, { ...history.told(session), session, uid, user }, history.msSince(session));
       history.ended(end);
       notices.sessionEnded(end);
+      recordings.ended(session, uid, user);
       used.admission?.changed();
       used.keys?.follow(uid);
     },

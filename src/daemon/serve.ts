@@ -13,6 +13,7 @@ import type { NetworkState } from '../isolation/network/state.ts';
 import { Sandboxes } from '../isolation/sandbox/sandboxes.ts';
 import { Users } from '../isolation/users.ts';
 import { type Logger, withNames } from '../lib/log.ts';
+import { below } from '../lib/values/absolute-path.ts';
 import type { Uid } from '../lib/values/uid.ts';
 import { LayerAccess } from '../users/access.ts';
 import { Accounts } from '../users/accounts.ts';
@@ -43,6 +44,7 @@ import { openPolicy } from './policy/open-policy.ts';
 import { OwnSettings } from './policy/own-settings.ts';
 import type { PolicyStore } from './policy/policy-store.ts';
 import { UserKeys } from './policy/user-keys.ts';
+import { Recordings } from './recordings/recordings.ts';
 import { type LoginRecords, openRecords } from './records/open-records.ts';
 import { eventsFor } from './sandbox-events.ts';
 import { SelfService } from './self-service/self-service.ts';
@@ -70,6 +72,7 @@ interface Ground {
   readonly networks: Networks;
   readonly logins: LoginRecords;
   readonly notices: UserNotices;
+  readonly recordings: Recordings;
   readonly metrics: Metrics;
   readonly users: Users;
   readonly log: Logger;
@@ -137,14 +140,17 @@ async function layGround(
   const used: Ground['used'] = {};
   const lingerMs = (uid: Uid) => lingerOf(used.engine?.settingsOf(uid));
   const notices = new UserNotices({ state: options.state, boot: logins.boot, lingerMs, log });
+  const recordings = parts.use(
+    Recordings.open(below(options.audit, 'recordings'), () => policy.host.recordingsKeepMs, log),
+  );
   return {
     ...{ options, inherited, sockets, parts, policy, cgroups, networkState, networks },
-    ...{ logins, notices, metrics, users, log, used },
+    ...{ logins, notices, recordings, metrics, users, log, used },
   };
 }
 
 async function openEngine(ground: Ground, { store, images }: Storage): Promise<Engine> {
-  const { options, parts, cgroups, networks, logins, notices, users, used, log } = ground;
+  const { options, parts, cgroups, networks, logins, notices, recordings, users, used, log } = ground;
   const engine = parts.use(
     await Sandboxes.open({
       run: options.run,
@@ -152,15 +158,17 @@ async function openEngine(ground: Ground, { store, images }: Storage): Promise<E
       cgroups,
       networks,
       log,
-      events: eventsFor({ ...logins, notices, used, images, log }),
+      events: eventsFor({ ...logins, notices, recordings, used, images, log }),
       byWhom: askedBy,
     }),
   );
   used.engine = engine;
-  logins.settle(
-    new Set(engine.loads().flatMap(({ sessions, connections }) => [...sessions, ...connections])),
+  const running = new Set(
+    engine.loads().flatMap(({ sessions, connections }) => [...sessions, ...connections]),
   );
   await notices.settle(new Set(engine.uids()));
+  logins.settle(running);
+  await recordings.settle(running);
   await keepDisks(store, engine, log);
   engine.renew(); // what happened while there was no daemon, nobody has told them
   const changed = (): void => {
@@ -218,17 +226,8 @@ function openLogins(
   const selfService = new SelfService({ admin, history, notices, records, metrics, follow });
   return openClients({
     ...{ policy, ownSettings, users, store, layers, systemCalls: new SystemCalls(), networks, engine },
-    ...{
-      history,
-      admission,
-      selfService,
-      notices,
-      records,
-      audit,
-      metrics: ground.metrics,
-      internalSftp,
-      log,
-    },
+    ...{ history, admission, selfService, notices, records, audit, metrics },
+    ...{ recordings: ground.recordings, internalSftp, log },
   });
 }
 
@@ -259,6 +258,7 @@ async function adminParts(
     networks: networksOf(engine, ground.networks, ground.networkState.defaultNetwork),
     history: logins.history,
     audit: logins.audit,
+    recordings: ground.recordings,
     operations,
     cgroup: cgroups.mode,
     scratch,

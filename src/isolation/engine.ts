@@ -1,6 +1,7 @@
 // The one small interface that the rest of the program sees of sandboxes. Today one engine stands behind it
 // (sandboxes.ts); nothing above may know of namespaces or cgroups.
 
+import type { OwnedFd } from '../lib/fd.ts';
 import type { Network } from '../lib/network/network.ts';
 import type { AbsolutePath } from '../lib/values/absolute-path.ts';
 import type { Uid } from '../lib/values/uid.ts';
@@ -139,6 +140,21 @@ export interface SessionLimits {
   readonly idleTimeMs: number | null;
 }
 
+/** What is recorded of a session that has a terminal. */
+export interface RecordingSpec {
+  /** Undefined: there is no room for it. */
+  readonly file: { readonly name: string; readonly open: () => OwnedFd } | undefined;
+  readonly version: 2 | 3;
+  readonly input: boolean;
+  /** Where there is no room, the terminal does not begin, or waits, or ends. */
+  readonly refuses: boolean;
+  readonly mostBytes: number;
+  readonly startedMs: number;
+  /** For who plays it. */
+  readonly title: string;
+  readonly term: string;
+}
+
 /** One session: what is to run, for whom is fixed by the sandbox. */
 export interface SessionSpec {
   readonly id: string;
@@ -166,6 +182,7 @@ export interface SessionSpec {
   readonly banner: string | null;
   /** Where the login came from, as it said; only shown. */
   readonly from: string | undefined;
+  readonly recording?: RecordingSpec | undefined;
 }
 
 /** A private network, of a sandbox that runs. */

@@ -181,6 +181,11 @@ export const errorCatalogue = {
     `Try again later, or tell the administrator of this host.`,
     'Free some space where the audit trail is (/var/log/dockersh), or set "audit = yes" in [host]: logins then go on without.',
   ),
+  E_UNRECORDED: login(
+    'sessions at a terminal are recorded on this host, and at present there is no room for it',
+    `Try again later, or tell the administrator of this host.`,
+    'Free some space where recordings are (/var/log/dockersh/recordings), remove old ones ("dockershctl recordings rm"), or raise "record_total".',
+  ),
   E_STUCK: login(
     'processes of earlier logins hang and cannot be ended',
     'They wait for files or sockets that were passed in at a login. End the programs at the other end of these, or ask the administrator of this host.',
@@ -262,6 +267,11 @@ export const errorCatalogue = {
     sysexits.noPerm,
     'the registry refuses access',
     'Log in with "docker login" as root, or have the account allowed there.',
+  ),
+  E_RECORDING_BROKEN: admin(
+    sysexits.dataErr,
+    'the recording is damaged',
+    'What stands before the damage has been shown. Take the file from a backup, if there is one.',
   ),
   E_ARCHIVE_REFUSED: admin(
     sysexits.dataErr,

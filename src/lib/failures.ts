@@ -33,6 +33,7 @@ export const failures = {
   shell: { number: 110, code: null },
   network: { number: 111, code: 'E_NETWORK' },
   port: { number: 112, code: 'E_PORT' },
+  unrecorded: { number: 113, code: 'E_UNRECORDED' },
   stopping: { number: 120, code: 'E_STOPPING' },
   places: { number: 121, code: 'E_SESSIONS' },
   sessions: { number: 122, code: 'E_SESSIONS' },

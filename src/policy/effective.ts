@@ -70,6 +70,14 @@ const fields = {
   /** Words; empty: no command is one. */
   selfService: 'self_service',
   maintenance: 'maintenance',
+  record: 'record',
+  recordFormat: 'record_format',
+  recordInput: 'record_input',
+  /** Of one recording, and of all of a user's. */
+  recordBytes: 'record_size',
+  recordTotalBytes: 'record_total',
+  /** null: users are not told. */
+  recordNotice: 'record_notice',
   /** Keys of the user's own file that count; "env" for variables. */
   userMaySet: 'user_may_set',
   imagesAllowed: 'images_allowed',
@@ -82,6 +90,8 @@ const optionalFields = {
   /** Absent: that of this host. */
   hostname: 'hostname',
   timezone: 'timezone',
+  /** Absent: by `record`. */
+  recordFull: 'record_full',
 } as const satisfies Record<string, PolicyKey>;
 
 /** What all sandboxes together may take: [host]. null: no limit. */
@@ -105,6 +115,7 @@ const hostFields = {
   auditKeepMs: 'audit_keep',
   /** null: no bound. */
   auditBytes: 'audit_size',
+  recordingsKeepMs: 'recordings_keep',
   /** null: at no address. */
   metrics: 'metrics',
 } as const satisfies Record<string, keyof HostSection>;

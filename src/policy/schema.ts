@@ -10,6 +10,7 @@ import { imageKeys } from './keys/images.ts';
 import { keptKeys } from './keys/kept.ts';
 import { limitKeys, limitNames } from './keys/limits.ts';
 import { networkKeys } from './keys/network.ts';
+import { recordingKeys } from './keys/recording.ts';
 import { sandboxKeys } from './keys/sandbox.ts';
 import { sessionKeys } from './keys/session.ts';
 import { type KeyCheck, type KeyDoc, type KeySpec, sectionSchema } from './section-schema.ts';
@@ -107,6 +108,7 @@ const boundKeys = {
   ...filterKeys,
   ...sessionKeys,
   ...keptKeys,
+  ...recordingKeys,
 } as const;
 
 /** What "user_may_set" may name. */

@@ -30,6 +30,7 @@ import { imageVerbs } from './admin-images.ts';
 import { adminMissingPort, adminPublished, networkVerbs } from './admin-network.ts';
 import { operationVerbs } from './admin-operations.ts';
 import { policyVerbs } from './admin-policy.ts';
+import { recordingVerbs } from './admin-recordings.ts';
 import { userVerbs } from './admin-users.ts';
 
 export type { AdminProgress } from './admin-fields.ts';
@@ -37,6 +38,7 @@ export type { AdminHistoryEntry, AdminImage, AdminUse } from './admin-images.ts'
 export type { AdminNetwork, AdminRefusal } from './admin-network.ts';
 export type { AdminOperation } from './admin-operations.ts';
 export type { AdminExplanation, AdminPolicySource } from './admin-policy.ts';
+export type { AdminRecording } from './admin-recordings.ts';
 export type { AdminChange, AdminSnapshot } from './admin-users.ts';
 
 export const adminProtocolVersion = 1;
@@ -168,6 +170,7 @@ export const adminVerbs = {
   ...userVerbs,
   ...policyVerbs,
   ...networkVerbs,
+  ...recordingVerbs,
   ...operationVerbs,
 } as const satisfies Record<string, Verb>;
 

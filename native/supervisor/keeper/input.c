@@ -36,6 +36,10 @@ void input_begin(void) {
     (void)ioctl(keeper.master, TIOCGWINSZ, &size);
 }
 
+struct winsize input_size(void) {
+    return size;
+}
+
 static void set_size(const struct winsize *wanted) {
     if (keeper.master >= 0)
         (void)ioctl(keeper.master, TIOCSWINSZ, wanted);
@@ -64,6 +68,7 @@ void input_fit(void) {
     if (wanted.ws_col == 0 || memcmp(&wanted, &size, sizeof size) == 0)
         return;
     size = wanted;
+    recording_resize(&size);
     if (keeper.restore_at_ns == NEVER)
         set_size(&size); // else it is set when the moment is over
 }
@@ -121,15 +126,18 @@ void input_read(struct viewer *viewer) {
 
 void input_write(void) {
     while (!input_is_empty()) {
+        recording_look(); // before a program can be told by these keys to echo again
         ssize_t put =
             keeper.master >= 0 ? write(keeper.master, keys + keys_begin, keys_end - keys_begin) : -1;
         if (put < 0 && keeper.master >= 0 && errno == EINTR)
             continue;
         if (put < 0 && keeper.master >= 0 && errno == EAGAIN)
             return;
-        if (put < 0)
+        if (put < 0) {
             keys_begin = keys_end; // there is no terminal any more
-        else
-            keys_begin += (size_t)put;
+            return;
+        }
+        recording_input(keys + keys_begin, (size_t)put);
+        keys_begin += (size_t)put;
     }
 }

@@ -78,6 +78,7 @@ static void hear(void) {
 static int timeout_ms(void) {
     uint64_t next = output_next_ns(), now = keeper_now_ns();
     next = keeper.restore_at_ns < next ? keeper.restore_at_ns : next;
+    next = recording_next_ns() < next ? recording_next_ns() : next;
     if (next == NEVER)
         return -1;
     return now >= next ? 0 : (int)((next - now) / 1000000u) + 1;
@@ -116,12 +117,14 @@ static void wait_and_handle(void) {
     output_go_on();
     if (keeper.restore_at_ns <= keeper_now_ns())
         input_restore();
+    recording_go_on();
     if (polled[0].revents != 0)
         hear();
 }
 
 // All has been shown. Only then do clients see the end of it.
 static _Noreturn void finish(void) {
+    recording_end();
     for (size_t index = 0; index < KEEPER_VIEWERS; index++)
         if (keeper.viewers[index].socket >= 0)
             (void)shutdown(keeper.viewers[index].socket, SHUT_RDWR);
@@ -146,6 +149,8 @@ _Noreturn void keeper_run(const struct keeper_begin *begin) {
     (void)prctl(PR_SET_NAME, "dockersh-keeper");
     take(begin);
     input_begin();
+    if (!recording_begin(begin))
+        _exit(1);
     if (keeper_rights(begin->id, &err) != 0)
         _exit(1);
     while (!keeper.over || !output_is_done())

@@ -8,13 +8,22 @@
 //   output.c    from the terminal to viewers
 //   input.c     from viewers to the terminal: keys, and the size
 //   frames.c    what a client says
+//   recording.c what is recorded of it (record/)
 #pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "keeper/record/record.h"
 #include "keeper/view.h"
+
+// Of MSG_KEEPER_RECORDING: what the supervisor is told.
+enum recording_word {
+    RECORDING_WAITS = 1,   // the disk is full, and the terminal stands still
+    RECORDING_GOES_ON = 2, // there is room again
+    RECORDING_ENDS = 3,    // nothing more is recorded; the session goes on where it may
+};
 
 struct keeper_viewer {
     int socket; // CLOSED_FD: none
@@ -25,7 +34,9 @@ struct keeper_begin {
     int control, master;
     bool over; // the session has ended; what its terminal still has is to be shown
     struct keeper_viewer viewers[KEEPER_VIEWERS];
-    uid_t id; // nobody's
+    uid_t id;                             // nobody's
+    const struct record_settings *record; // NULL: nothing is recorded
+    bool record_refuses;                  // what can't be recorded is not shown
 };
 
 // The process. Ends with the session, when all has been shown.

@@ -105,7 +105,7 @@ uint64_t output_next_ns(void) {
 }
 
 short output_wants_master(void) {
-    return length == 0 ? POLLIN : 0;
+    return length == 0 && recording_takes() ? POLLIN : 0;
 }
 
 short output_wants(const struct viewer *viewer) {
@@ -116,8 +116,10 @@ short output_wants(const struct viewer *viewer) {
 
 void output_go_on(void) {
     catch_up();
-    if (length == 0)
+    if (length == 0 && recording_takes()) {
         fill();
+        recording_output(chunk, length);
+    }
     if (length > 0)
         pass_on();
 }

@@ -2,10 +2,13 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/ioctl.h>
 
 #include "keeper/view.h"
+
+struct keeper_begin;
 
 struct viewer {
     int socket; // CLOSED_FD: there is none
@@ -52,8 +55,25 @@ void input_write(void);
 bool input_is_empty(void);
 // Learns the size that the terminal has. Before rights are given up.
 void input_begin(void);
+struct winsize input_size(void);
 // Gives the terminal the smallest window of those that count.
 void input_fit(void);
 // Has whatever shows itself on the terminal do so anew: its size changes for a moment.
 void input_redraw(void);
 void input_restore(void);
+
+// recording.c
+// Has the session recorded (record/) while it is shown, and tells the supervisor where it can't be. Before
+// rights are given up; false: there is no memory for it.
+bool recording_begin(const struct keeper_begin *begin);
+// False: what the terminal shows stays there for now.
+bool recording_takes(void);
+void recording_output(const char *bytes, size_t length);
+// Whether the terminal echoes: before keys are passed to it, of which recording_input() tells afterwards.
+void recording_look(void);
+void recording_input(const uint8_t *bytes, size_t length);
+void recording_resize(const struct winsize *size);
+// When recording_go_on() has something to do; NEVER.
+uint64_t recording_next_ns(void);
+void recording_go_on(void);
+void recording_end(void);

@@ -14,3 +14,5 @@ bool kept_child_read(struct child_ends *ends, const struct wire_field *field);
 // For a login that looks: its client gets a socket from the supervisor, and what it has sent along is
 // nobody's.
 _Noreturn void kept_child_look(const struct child_ends *ends, struct slot *slot);
+// The session has a terminal: ends where there must be none.
+void kept_child_terminal(const struct child_ends *ends, struct slot *slot);

@@ -36,12 +36,16 @@ static void rather_others(void) {
 static _Noreturn void run(const struct supervisor *supervisor, const struct kept *kept, int control) {
     struct keeper_begin begin = {
         .control = control, .master = kept->master, .over = kept->over, .id = supervisor->spec.root_uid};
-    int open_still[2 + KEEPER_VIEWERS] = {control, kept->master};
+    struct record_settings record = kept->record;
+    record.terminal = kept->master;
+    begin.record = kept->records ? &record : NULL;
+    begin.record_refuses = kept->record_refuses;
+    int open_still[3 + KEEPER_VIEWERS] = {control, kept->master, kept->record.file};
     for (size_t index = 0; index < KEEPER_VIEWERS; index++) {
         const struct looker *looker = &kept->lookers[index];
         uint32_t view = kept_view(looker->looks) | (kept->started_ns != 0 ? VIEW_FRESH : 0);
         begin.viewers[index] = (struct keeper_viewer){.socket = looker->socket, .view = view};
-        open_still[2 + index] = looker->socket;
+        open_still[3 + index] = looker->socket;
     }
     if (supervisor->cgroups.version == 1) {
         struct err ignored = {0}; // whoever can't be put there runs as the supervisor does
@@ -94,7 +98,8 @@ bool kept_tell(struct kept *kept, enum wire_type type, uint32_t view, int fd) {
 
 // ---- a session's -----------------------------------------------------------------------------------------
 
-void kept_begin(struct session *session, struct wire_reader reader) {
+void kept_begin(struct session *session, struct wire_reader reader, int *file) {
+    const struct wire_reader all = reader;
     struct wire_field field;
     uint64_t keep_ms = 0;
     uint32_t keeper = 0, most = MAX_SESSIONS;
@@ -117,6 +122,7 @@ void kept_begin(struct session *session, struct wire_reader reader) {
                           .most = most};
     for (size_t index = 0; index < KEEPER_VIEWERS; index++)
         kept->lookers[index].socket = CLOSED_FD;
+    kept_record_begin(kept, all, file);
     session->kept = kept;
 }
 
@@ -136,6 +142,7 @@ static void release(struct kept *kept, uid_t uid) {
         closing_end(&kept->lookers[index].socket, uid);
     close_fd_at(&kept->control);
     close_fd_at(&kept->master);
+    close_fd_at(&kept->record.file);
     free(kept);
 }
 

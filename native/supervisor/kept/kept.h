@@ -4,8 +4,11 @@
 //
 //   kept.c      the keeper's process: starts it, and another where it dies
 //   viewers.c   who looks: comes, goes, and is told of the end
+//   recorded.c  what is recorded of it
 //   leaving.c   what goes on without its connection, and for how long
 #pragma once
+
+#include <poll.h>
 
 #include "keeper/keeper.h"
 #include "supervisor.h"
@@ -38,12 +41,14 @@ struct kept {
     uint64_t left_ns;    // since when nobody does
     unsigned most;       // sessions of the user's that may be on their own
     struct looker lookers[KEEPER_VIEWERS];
+    bool records, record_refuses;
+    struct record_settings record;
 };
 
 // ---- kept.c ----------------------------------------------------------------------------------------------
 
-// Reads of MSG_SESSION whether it is to have a keeper.
-void kept_begin(struct session *session, struct wire_reader reader);
+// Reads of MSG_SESSION whether it is to have a keeper. `file`: for its recording, which is taken; NULL: none.
+void kept_begin(struct session *session, struct wire_reader reader, int *file);
 // The session's process has made its terminal: its keeper starts, and the client gets a viewer's socket.
 // False: it can't.
 bool kept_terminal(struct supervisor *supervisor, struct session *session, int *master);
@@ -57,6 +62,15 @@ void kept_due(struct supervisor *supervisor, uint64_t now);
 void kept_end_all(struct supervisor *supervisor);
 // Tells the keeper.
 bool kept_tell(struct kept *kept, enum wire_type type, uint32_t view, int fd);
+
+// ---- recorded.c ------------------------------------------------------------------------------------------
+
+// Reads of MSG_SESSION how it is recorded.
+void kept_record_begin(struct kept *kept, struct wire_reader reader, int *file);
+// Adds the keepers to wait for behind the first `count`, and says how many there are then.
+nfds_t kept_poll(const struct supervisor *supervisor, struct pollfd *polled, nfds_t count);
+// Hears from those what has become of a recording.
+void kept_hear(struct supervisor *supervisor, const struct pollfd *polled, nfds_t count);
 
 // ---- viewers.c -------------------------------------------------------------------------------------------
 

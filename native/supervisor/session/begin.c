@@ -98,7 +98,7 @@ void session_start(struct supervisor *supervisor, struct wire_reader *reader, in
     struct session *session = free_session(supervisor);
     enum failure refusal = FAILURE_NONE;
     struct identity identity;
-    if (count != 1 || id[0] == '\0' || identity_read(&identity, &supervisor->spec, *reader) != 0)
+    if (count < 1 || count > 2 || id[0] == '\0' || identity_read(&identity, &supervisor->spec, *reader) != 0)
         refusal = FAILURE_PROTOCOL;
     else if (supervisor->state != STATE_RUNNING || process_ends(supervisor->init_pid))
         refusal = FAILURE_STOPPING; // what would be started now would die with PID 1
@@ -110,8 +110,8 @@ void session_start(struct supervisor *supervisor, struct wire_reader *reader, in
         refusal = FAILURE_STUCK;
     if (refusal != FAILURE_NONE) {
         // Back to the daemon; where there is none, it is ours to close.
-        if (!answer_daemon(supervisor, MSG_REFUSED, id, refusal, count == 1 ? fds[0] : CLOSED_FD) &&
-            count == 1)
+        if (!answer_daemon(supervisor, MSG_REFUSED, id, refusal, count >= 1 ? fds[0] : CLOSED_FD) &&
+            count >= 1)
             closing_end(&fds[0], supervisor->spec.uid);
         return;
     }
@@ -128,7 +128,7 @@ void session_start(struct supervisor *supervisor, struct wire_reader *reader, in
     kept_look_begin(session, *reader);
     session->offered &= has_place;
     if (session->target[0] == '\0' || session->offered)
-        kept_begin(session, *reader);
+        kept_begin(session, *reader, count == 2 ? &fds[1] : NULL);
     supervisor->linger_at_ns = NEVER;
     launch(supervisor, session, &identity, reader);
     if (session->ended && !session->started)

@@ -274,6 +274,8 @@ _Noreturn void child_run(struct wire_reader *reader, struct child_ends *ends, st
         kept_child_look(ends, slot);
     if (streams_take(&streams, ends, &slot->err) != 0)
         leave_unbegun(slot);
+    if (streams.tty != 0)
+        kept_child_terminal(ends, slot);
     take_descriptors(streams.fds, slot);
     if (streams.tty != 0 && ioctl(__builtin_ctz(streams.tty), TIOCSCTTY, 0) != 0)
         give_up(slot, "take the terminal", NULL);

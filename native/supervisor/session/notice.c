@@ -48,18 +48,32 @@ static bool hears(const struct supervisor *supervisor, const struct session *ses
            ioctl(session->connection, SIOCOUTQ, &unread) == 0 && unread < MOST_UNREAD_BYTES;
 }
 
+static size_t notice_of(uint8_t *bytes, size_t size, const char *text) {
+    struct wire_writer writer;
+    wire_start(&writer, bytes, size, MSG_NOTICE);
+    wire_put_text(&writer, TAG_TEXT, text);
+    return wire_finish(&writer, 0);
+}
+
 static void say(struct supervisor *supervisor, const char *text, bool ends) {
     uint8_t bytes[1024];
-    struct wire_writer writer;
-    wire_start(&writer, bytes, sizeof bytes, MSG_NOTICE);
-    wire_put_text(&writer, TAG_TEXT, text);
-    size_t length = wire_finish(&writer, 0);
+    size_t length = notice_of(bytes, sizeof bytes, text);
     for (size_t index = 0; index < supervisor->reached && length > 0; index++) {
         struct session *session = &supervisor->sessions[index];
         if (!hears(supervisor, session))
             continue;
         client_tell(session->connection, bytes, length);
         session->told |= ends;
+    }
+}
+
+void notice_one(const struct supervisor *supervisor, const struct session *session, const char *text) {
+    uint8_t bytes[1024];
+    size_t length = notice_of(bytes, sizeof bytes, text);
+    for (size_t index = 0; index < supervisor->reached && length > 0; index++) {
+        const struct session *one = &supervisor->sessions[index];
+        if ((one == session || one->seen == session) && hears(supervisor, one))
+            client_tell(one->connection, bytes, length);
     }
 }
 

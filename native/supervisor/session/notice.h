@@ -10,6 +10,8 @@ uint64_t notice_told_ns(void);
 void notice_exit(const struct session *session, uint32_t kind, uint32_t code, const char *text);
 // Has the clients that have a terminal print the text there.
 void notice_say(struct supervisor *supervisor, const char *text);
+// Has those who are at the session, and look at it, print the text.
+void notice_one(const struct supervisor *supervisor, const struct session *session, const char *text);
 // As notice_say, of the sandbox's end.
 void notice_end(struct supervisor *supervisor);
 // Why a session ends whose program was run; `kind` and `code` as notice_exit has them.

@@ -156,7 +156,7 @@ static void test_goes_on(void) {
 }
 
 static void type(struct record *record, const char *bytes) {
-    record_input(record, (const uint8_t *)bytes, strlen(bytes), 6 * SECOND);
+    record_input(record, (const uint8_t *)bytes, strlen(bytes), record_is_secret(record), 6 * SECOND);
 }
 
 static void test_input(void) {

@@ -7,6 +7,7 @@ import { version } from '../../lib/version.ts';
 import type { AdminParams, AdminResult } from '../../protocol/admin.ts';
 import { isVirtual } from '../../users/layer/snapshots.ts';
 import type { Account } from '../../users/owners.ts';
+import { recordingHandlers } from '../recordings/verbs.ts';
 import { accountHandlers } from './accounts.ts';
 import { askedBy } from './asked-by.ts';
 import { imageHandlers } from './images.ts';
@@ -21,6 +22,7 @@ export function handlersOf(parts: AdminParts): Handlers {
     ...imageHandlers(parts),
     ...userHandlers(parts),
     ...policyHandlers(parts),
+    ...recordingHandlers(parts),
     operations: async () => ({ operations: operations.list() }),
     cancel: async ({ id }) => await operations.cancel(id, askedBy().by ?? 'root'),
     network: async () => await parts.networks(),

@@ -17,6 +17,7 @@ import type { Audit } from '../audit/audit.ts';
 import type { LoginHistory } from '../login/history.ts';
 import type { OwnSettings } from '../policy/own-settings.ts';
 import type { PolicyStore } from '../policy/policy-store.ts';
+import type { Recordings } from '../recordings/recordings.ts';
 import type { Operations } from './operations.ts';
 
 /** Says what there is of private networks; `network` of the admin protocol. */
@@ -38,6 +39,7 @@ export interface AdminParts {
   readonly networks: Networks;
   readonly history: LoginHistory;
   readonly audit: Audit;
+  readonly recordings: Recordings;
   readonly operations: Operations;
   readonly cgroup: CgroupMode;
   /** A folder of root's for temporary files, emptied when the daemon starts. */

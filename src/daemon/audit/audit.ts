@@ -25,6 +25,8 @@ export interface Beginning extends Told {
   readonly image: string;
   /** Of a sandbox that runs already; one that starts has a line of its own. */
   readonly digest: string | undefined;
+  /** Name of the file, where the session may be recorded. */
+  readonly recording?: string | undefined;
   /** Sections of the policy that hold for the account: "dockersh.ini:12 [group students]". */
   readonly policy: readonly string[];
 }
@@ -54,6 +56,7 @@ const looking: ReadonlySet<AdminVerb> = new Set<AdminVerb>([
   'image.inspect',
   'image.du',
   'image.verify',
+  'recordings.ls',
 ]);
 
 export class Audit implements Disposable {
@@ -95,14 +98,15 @@ export class Audit implements Disposable {
     this.#begin('connection-opened', beginning, { auth });
   }
 
-  #begin(event: string, { session, uid, user, from, image, digest, policy }: Beginning, more: object): void {
+  #begin(event: string, beginning: Beginning, more: object): void {
+    const { session, uid, user, from, image, digest, recording, policy } = beginning;
     const trail = this.#to();
     if (trail === undefined) return;
     if (!this.#limit.take(uid)) {
       if (this.#untold.size < mostUntold) this.#untold.add(session);
       return;
     }
-    const facts = { session, uid, user, from, ...more, image, digest, policy };
+    const facts = { session, uid, user, from, ...more, image, digest, recording, policy };
     if (trail.add(event, facts, { begins: session }) || this.#settings().audit !== 'required') return;
     throw new DockershError('E_AUDIT');
   }

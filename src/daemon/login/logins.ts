@@ -33,6 +33,8 @@ import type { Metrics } from '../metrics/metrics.ts';
 import type { UserNotices } from '../notices/notices.ts';
 import type { Given, OwnSettings } from '../policy/own-settings.ts';
 import type { PolicyStore } from '../policy/policy-store.ts';
+import { recordingOf, withRecordingNotice } from '../recordings/of-login.ts';
+import type { Recordings } from '../recordings/recordings.ts';
 import type { Records } from '../records/records.ts';
 import type { SelfService } from '../self-service/self-service.ts';
 import type { Admission } from './admission.ts';
@@ -60,6 +62,7 @@ export interface LoginParts {
   readonly notices: UserNotices;
   readonly records: Records;
   readonly audit: Audit;
+  readonly recordings: Recordings;
   readonly metrics: Metrics;
   readonly log: Logger;
 }
@@ -150,7 +153,7 @@ export class LoginService {
     { evaluation, own, problems }: Given,
   ): Promise<void> {
     const { id, request, client, whose, peerUid, receivedNs } = incoming;
-    const { admission, audit, engine, history, notices, records } = this.#parts;
+    const { admission, audit, engine, history, notices, records, recordings } = this.#parts;
     const policy = policyOf(evaluation);
     if (request.user === undefined) this.#admit(user, policy, this.#rates);
     const command = ownCommand(incoming, policy);
@@ -181,24 +184,25 @@ export class LoginService {
     const joined = engine.connectionsOf(user.uid) > 0; // else an agent's socket is none of the sandbox's
     const isSeen = isAtTerminal(request);
     const news = isSeen ? notices.untold(user.uid) : [];
+    const recording = recordingOf(recordings, { id, request }, user, policy);
+    using unused = new DisposableStack();
+    unused.defer(() => recordings.ended(id, user.uid, user.name));
+    const lines = [...news.map(ours), ...told(problems), ...left(back)];
+    const shown = withRecordingNotice(withNotice(policy, lines), recording);
     const session = {
-      ...sessionOf(
-        id,
-        request,
-        user,
-        shell,
-        withNotice(policy, [...news.map(ours), ...told(problems), ...left(back)]),
-        joined,
-      ),
+      ...sessionOf(id, request, user, shell, shown, joined),
       offer: back?.kind === 'ask' ? back.offer : null,
+      recording,
     };
     const about = { session: id, uid: user.uid, user: user.name, from: loginSource(request) };
     const byUid = whose === peerUid ? undefined : peerUid;
-    audit.login({ ...about, ...looking.given }, auditCommand(request), byUid);
+    const given = { ...looking.given, recording: recording?.file?.name };
+    audit.login({ ...about, ...given }, auditCommand(request), byUid);
     using _opening = records.opening(id);
     const start = await engine.startSession(user, session, client, () =>
       prepareSandbox(this.#parts, { user, policy, own, shell }),
     );
+    unused.move();
     history.started(id, start);
     if (isSeen) notices.sessionOpened(user.uid);
     if (news.length > 0) notices.told(user.uid);

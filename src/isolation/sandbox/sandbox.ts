@@ -3,6 +3,7 @@
 
 import { rmSync, writeFileSync } from 'node:fs';
 import { DockershError } from '../../lib/errors.ts';
+import type { OwnedFd } from '../../lib/fd.ts';
 import { WireWriter } from '../../lib/wire.ts';
 import type { ByWhom, ConnectionSpec, Limits, LookSpec, SessionIdentity, SessionSpec } from '../engine.ts';
 import type { NetworkPlan, Traffic } from '../network/plan.ts';
@@ -193,7 +194,8 @@ export class Sandbox implements Pausable {
     connection: ClientConnection,
   ): Promise<SessionAnswer> {
     const placed = sessionIn(this.record, session, identity);
-    return await this.#handOver(session.id, sessionMessage(placed.session, placed.place), connection);
+    const data = sessionMessage(placed.session, placed.place);
+    return await this.#handOver(session.id, data, connection, session.recording?.file?.open());
   }
 
   /** A login that looks at a session. The connection, likewise. */
@@ -201,10 +203,9 @@ export class Sandbox implements Pausable {
     return await this.#handOver(look.id, lookMessage(look, noteOf(look.from)), connection);
   }
 
-  async #handOver(id: string, data: Buffer, connection: ClientConnection): Promise<SessionAnswer> {
-    return await this.#present.entering(this.#present.sessions, id, () =>
-      this.#supervisor.handOver(id, data, connection),
-    );
+  async #handOver(id: string, ...given: [Buffer, ClientConnection, OwnedFd?]): Promise<SessionAnswer> {
+    const { sessions } = this.#present;
+    return await this.#present.entering(sessions, id, () => this.#supervisor.handOver(id, ...given));
   }
 
   /** The client is ours again where the answer is no other's. Throws E_SESSION_START where it knows no connections. */

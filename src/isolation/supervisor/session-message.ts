@@ -2,7 +2,7 @@
 
 import { z } from 'zod';
 import { type ByteString, WireWriter } from '../../lib/wire.ts';
-import type { SessionIdentity, SessionKeep, SessionLimits, SessionSpec } from '../engine.ts';
+import type { RecordingSpec, SessionIdentity, SessionKeep, SessionLimits, SessionSpec } from '../engine.ts';
 import { keepMsOf } from './kept-messages.ts';
 import { bytesOf, sessionMaxBytes, tooLarge } from './session-size.ts';
 
@@ -61,6 +61,17 @@ export const noteOf = (from: string | undefined): SessionNote => ({
   ...(from === undefined ? {} : { from }),
 });
 
+/** enum record_flag (native/common/wire.h). */
+const recordFlags = { input: 1n, refuses: 2n } as const;
+
+function addRecording(writer: WireWriter, recording: RecordingSpec): void {
+  const { version, mostBytes, startedMs, title, term } = recording;
+  const flags = (recording.input ? recordFlags.input : 0n) | (recording.refuses ? recordFlags.refuses : 0n);
+  writer.u64('record', BigInt(version), flags, BigInt(mostBytes), BigInt(Math.floor(startedMs / 1000)));
+  writer.text('recordTitle', title);
+  if (term !== '') writer.text('recordTerm', term);
+}
+
 /** Throws E_TOO_LARGE. */
 export function sessionMessage(
   session: SessionSpec,
@@ -90,14 +101,16 @@ export function sessionMessage(
   if (limits.sessionTimeMs !== null) writer.u64('sessionMs', BigInt(limits.sessionTimeMs));
   if (limits.idleTimeMs !== null) writer.u64('idleMs', BigInt(limits.idleTimeMs));
   if (session.keep !== null) putKeep(writer, session.keep);
+  else if (session.recording !== undefined) writer.u32('keeper', 1);
   if (session.offer !== null) {
     writer.text('target', session.offer.target).text('offer', session.offer.question);
   }
   if (session.banner !== null) writer.text('banner', session.banner);
+  if (session.recording !== undefined) addRecording(writer, session.recording);
   writer.text('text', JSON.stringify(note));
   if (writer.size > sessionMaxBytes) {
     const size = { command: bytesOf(session.args), variables: bytesOf(ofLogin), image: bytesOf(ofImage) };
     throw tooLarge(writer.size, size);
   }
-  return writer.finish(1);
+  return writer.finish(session.recording?.file === undefined ? 1 : 2);
 }

@@ -60,7 +60,6 @@ export interface SupervisorEvents {
   /** Nothing of the sandbox is left, or the supervisor has died. */
   readonly gone: () => void;
 }
-
 /** Names of the steps in READY, in the order of enum build_step (native/supervisor/shared.h). */
 export const buildSteps = ['limits', 'clone', 'rootfs', 'namespaces', 'pivot', 'enter', 'link'] as const;
 
@@ -103,13 +102,17 @@ export class Supervisor implements Disposable {
   }
 
   /** Hands a session or an ssh connection over with its client. Whatever this throws, the client is whose it was. */
-  async handOver(id: string, data: Buffer, client: ClientConnection): Promise<SessionAnswer> {
+  async handOver(id: string, data: Buffer, client: ClientConnection, file?: OwnedFd): Promise<SessionAnswer> {
+    using _closed = file;
     if (this.#gone) return isStopping;
     const answer = Promise.withResolvers<SessionAnswer>();
     this.#waiting.set(id, { client, answered: answer.resolve });
     try {
       client.handOver((fd) =>
-        this.#connection.send(data, [fd], ([back]) => back !== undefined && client.giveBack(back)),
+        this.#connection.send(data, file === undefined ? [fd] : [fd, file], ([back, ...others]) => {
+          if (back !== undefined) client.giveBack(back);
+          closeAll(others);
+        }),
       );
     } catch (error) {
       this.#waiting.delete(id);

@@ -23,6 +23,7 @@ export const causes = {
   'keep-for': { number: 12, words: 'nobody came back to it for as long as keep_for lets it' },
   'kept-sessions': { number: 13, words: 'another session was kept in its place (kept_sessions)' },
   detached: { number: 14, words: 'its session goes on' },
+  recording: { number: 20, words: 'it could not be recorded any more' },
   'supervisor-died': { words: 'the supervisor of the sandbox was killed' },
   'host-restarted': { words: 'the host was restarted' },
   unseen: { words: 'it ended while dockershd did not run' },

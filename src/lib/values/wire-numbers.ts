@@ -149,5 +149,8 @@ export const tags = {
   offer: 117,
   work: 120,
   workName: 121,
+  record: 130,
+  recordTitle: 131,
+  recordTerm: 132,
 } as const;
 export type Tag = keyof typeof tags;

@@ -110,6 +110,14 @@ export const hostKeys = {
     doc: 'How large the audit trail may get; the oldest of its files are removed first.',
     example: '10G',
   },
+  recordings_keep: {
+    type: duration(3650 * 86_400_000),
+    defaultText: '90d',
+    values: 'a duration of up to 3650d',
+    applies: 'session',
+    doc: 'How long the recording of a session is kept after its end ("record").',
+    example: '30d',
+  },
   metrics: {
     type: metricsAddress,
     defaultText: 'none',

@@ -83,6 +83,13 @@ export const someTexts: Readonly<Record<PolicyKey, readonly string[]>> = {
   self_service: ['none', 'help', 'status, snapshot rollback'],
   banner: ['none', 'Welcome to %H, %u: 100%%', 'a; b # c', 'a "b"\nc\\'],
   maintenance: ['none', 'back at noon; 100% sure'],
+  record: ['no', 'yes', 'required'],
+  record_format: ['asciicast-2', 'asciicast-3'],
+  record_input: ['no', 'yes'],
+  record_size: ['64K', '1G', 'none'],
+  record_total: ['1M', '10G', 'none'],
+  record_full: ['refuse', 'unrecorded'],
+  record_notice: ['none', 'Recorded for %u.'],
 };
 
 /** Those of a private network are in `network`. */
@@ -151,6 +158,13 @@ const effectiveField: Readonly<Record<Exclude<PolicyKey, NetworkKey>, keyof Effe
   welcome: 'welcome',
   self_service: 'selfService',
   maintenance: 'maintenance',
+  record: 'record',
+  record_format: 'recordFormat',
+  record_input: 'recordInput',
+  record_size: 'recordBytes',
+  record_total: 'recordTotalBytes',
+  record_full: 'recordFull',
+  record_notice: 'recordNotice',
 };
 
 const networkField = {

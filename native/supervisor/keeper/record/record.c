@@ -76,8 +76,9 @@ static void begin_line(struct record *record, uint64_t now_ns) {
     const struct record_settings *settings = &record->settings;
     const struct cast_header header = {
         .version = settings->version,
-        .columns = record->columns,
-        .rows = record->rows,
+        // A terminal that was never told its size has none.
+        .columns = record->columns > 0 ? record->columns : 80,
+        .rows = record->rows > 0 ? record->rows : 24,
         .unix_seconds = settings->started_unix_s,
         .term = settings->term,
         .title = settings->title,
@@ -103,18 +104,18 @@ void record_output(struct record *record, const uint8_t *bytes, size_t length, u
         event(record, 'o', &record->held_output, bytes, length, now_ns);
 }
 
-// Lines are put together by the kernel and not shown: somebody asks for a password. Where the terminal can't
-// be asked, nothing is recorded either.
-static bool is_secret(int terminal) {
+// Where the terminal can't be asked, nothing is recorded either.
+bool record_is_secret(const struct record *record) {
     struct termios termios;
-    return tcgetattr(terminal, &termios) != 0 ||
+    return tcgetattr(record->settings.terminal, &termios) != 0 ||
            ((termios.c_lflag & ECHO) == 0 && (termios.c_lflag & ICANON) != 0);
 }
 
-void record_input(struct record *record, const uint8_t *bytes, size_t length, uint64_t now_ns) {
+void record_input(struct record *record, const uint8_t *bytes, size_t length, bool was_secret,
+                  uint64_t now_ns) {
     if (!record->settings.input || record->state != RECORD_GOES_ON || length == 0 || length > RECORD_MOST)
         return;
-    if (is_secret(record->settings.terminal)) {
+    if (was_secret || record_is_secret(record)) {
         record->held_input.count = 0;
         return;
     }
@@ -148,14 +149,15 @@ void record_resize(struct record *record, uint16_t columns, uint16_t rows, uint6
 }
 
 bool record_waits(const struct record *record) {
-    return record->used > 0 || record->state == RECORD_FULL;
+    return record->state == RECORD_FULL || (record->state == RECORD_GOES_ON && record->used > 0);
+}
+
+uint64_t record_due_ns(const struct record *record) {
+    return record->state == RECORD_FULL ? record->tried_ns + RETRY_NS : record->oldest_ns + FLUSH_NS;
 }
 
 void record_tick(struct record *record, uint64_t now_ns) {
-    bool is_due =
-        record->state == RECORD_GOES_ON && record->used > 0 && now_ns >= record->oldest_ns + FLUSH_NS;
-    bool is_retry = record->state == RECORD_FULL && now_ns >= record->tried_ns + RETRY_NS;
-    if (is_due || is_retry)
+    if (record_waits(record) && now_ns >= record_due_ns(record))
         write_out(record, false, now_ns);
 }
 

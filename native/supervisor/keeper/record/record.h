@@ -39,13 +39,17 @@ struct record *record_begin(const struct record_settings *settings, uint16_t col
 // Each only while the recording goes on; what was given before it ceased to is not lost, but written when
 // there is room.
 void record_output(struct record *record, const uint8_t *bytes, size_t length, uint64_t now_ns);
-// Before the bytes reach the terminal: what its program has set then is what counts.
-void record_input(struct record *record, const uint8_t *bytes, size_t length, uint64_t now_ns);
+// Whether the terminal puts lines together and does not show them, as when somebody asks for a password.
+bool record_is_secret(const struct record *record);
+// What is typed then is not recorded; `was_secret`: just before it reached the terminal.
+void record_input(struct record *record, const uint8_t *bytes, size_t length, bool was_secret,
+                  uint64_t now_ns);
 void record_resize(struct record *record, uint16_t columns, uint16_t rows, uint64_t now_ns);
 
-// To be called at least once a second while record_waits(): writes what is due.
+// Writes what is due; while record_waits(), there is something at record_due_ns().
 void record_tick(struct record *record, uint64_t now_ns);
 bool record_waits(const struct record *record);
+uint64_t record_due_ns(const struct record *record);
 
 enum record_state record_state(const struct record *record);
 
