@@ -2,6 +2,7 @@
 
 #include <linux/sockios.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 
@@ -118,4 +119,20 @@ void notice_last(struct supervisor *supervisor) {
         if (has_begun(supervisor, session))
             notice_exit(session, 0, 125, session->told ? "" : supervisor->why);
     }
+}
+
+void notice_of_failure(const struct session *session, enum failure failure, const char *detail, char *text,
+                       size_t size) {
+    const char *words = "Your program could not be started: ";
+    const char *end = ".";
+    if (failure == FAILURE_PROCESSES)
+        words = "Your sandbox has as many processes as it may. End some of them, or ask the administrator of "
+                "this host to stop the sandbox.";
+    else if (failure == FAILURE_UNRECORDED)
+        words =
+            "Sessions at a terminal are recorded on this host, and at present there is no room for it. Try "
+            "again later, or tell the administrator of this host.";
+    if (failure == FAILURE_PROCESSES || failure == FAILURE_UNRECORDED)
+        detail = end = "";
+    (void)snprintf(text, size, "%s%s%s [session %s]", words, detail, end, session->id);
 }

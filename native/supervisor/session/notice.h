@@ -21,5 +21,8 @@ enum cause notice_cause(struct supervisor *supervisor, const struct session *ses
 // the supervisor is.
 const char *notice_of_end(const struct supervisor *supervisor, const struct session *session,
                           enum cause cause);
+// Why a session has not begun, in words for its user. `detail`: what failed.
+void notice_of_failure(const struct session *session, enum failure failure, const char *detail, char *text,
+                       size_t size);
 // Ends the sessions that are still there, for a sandbox whose end there are words for, and settles its cause.
 void notice_last(struct supervisor *supervisor);

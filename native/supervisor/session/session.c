@@ -125,21 +125,7 @@ void session_conclude(struct supervisor *supervisor, struct session *session, ui
     enum cause cause = CAUSE_NOT_STARTED;
     if (slot->err.code != FAILURE_NONE) {
         err_text(&slot->err, detail, sizeof detail);
-        if (slot->err.code == FAILURE_PROCESSES)
-            (void)snprintf(
-                text, sizeof text,
-                "Your sandbox has as many processes as it may. End some of them, or ask the administrator of "
-                "this host to stop the sandbox. [session %s]",
-                session->id);
-        else if (slot->err.code == FAILURE_UNRECORDED)
-            (void)snprintf(text, sizeof text,
-                           "Sessions at a terminal are recorded on this host, and at present there is no "
-                           "room for it. Try "
-                           "again later, or tell the administrator of this host. [session %s]",
-                           session->id);
-        else
-            (void)snprintf(text, sizeof text, "Your program could not be started: %s. [session %s]", detail,
-                           session->id);
+        notice_of_failure(session, slot->err.code, detail, text, sizeof text);
         kind = 0;
         code = 125;
     } else {

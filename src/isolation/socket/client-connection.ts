@@ -4,7 +4,7 @@
 // (native/supervisor/launcher.c).
 
 import { hasErrno } from '../../lib/errors.ts';
-import { OwnedFd } from '../../lib/fd.ts';
+import { closeAll, OwnedFd } from '../../lib/fd.ts';
 import type { Uid } from '../../lib/values/uid.ts';
 import { addon } from '../addon.ts';
 
@@ -88,9 +88,10 @@ export class ClientConnection {
     return result;
   }
 
-  /** Takes the connection back from a supervisor that refused the session. */
-  giveBack(fd: OwnedFd): void {
+  /** Takes the connection back from a supervisor that refused the session; what came along with it is closed. */
+  giveBack(fd?: OwnedFd, ...others: readonly OwnedFd[]): void {
     this.#fd = fd;
+    closeAll(others);
   }
 
   /** Tells the client something, if the connection is ours just now; one that does not read misses it. */

@@ -60,6 +60,7 @@ export interface SupervisorEvents {
   /** Nothing of the sandbox is left, or the supervisor has died. */
   readonly gone: () => void;
 }
+
 /** Names of the steps in READY, in the order of enum build_step (native/supervisor/shared.h). */
 export const buildSteps = ['limits', 'clone', 'rootfs', 'namespaces', 'pivot', 'enter', 'link'] as const;
 
@@ -109,10 +110,9 @@ export class Supervisor implements Disposable {
     this.#waiting.set(id, { client, answered: answer.resolve });
     try {
       client.handOver((fd) =>
-        this.#connection.send(data, file === undefined ? [fd] : [fd, file], ([back, ...others]) => {
-          if (back !== undefined) client.giveBack(back);
-          closeAll(others);
-        }),
+        this.#connection.send(data, file === undefined ? [fd] : [fd, file], (back) =>
+          client.giveBack(...back),
+        ),
       );
     } catch (error) {
       this.#waiting.delete(id);
