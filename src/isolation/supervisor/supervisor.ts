@@ -105,14 +105,13 @@ export class Supervisor implements Disposable {
   /** Hands a session or an ssh connection over with its client. Whatever this throws, the client is whose it was. */
   async handOver(id: string, data: Buffer, client: ClientConnection, file?: OwnedFd): Promise<SessionAnswer> {
     using _closed = file;
+    const files = file === undefined ? [] : [file];
     if (this.#gone) return isStopping;
     const answer = Promise.withResolvers<SessionAnswer>();
     this.#waiting.set(id, { client, answered: answer.resolve });
     try {
       client.handOver((fd) =>
-        this.#connection.send(data, file === undefined ? [fd] : [fd, file], (back) =>
-          client.giveBack(...back),
-        ),
+        this.#connection.send(data, [fd, ...files], (back) => client.giveBack(...back)),
       );
     } catch (error) {
       this.#waiting.delete(id);
