@@ -263,7 +263,8 @@ function keepersOf(cgroup: string): number[] {
     .map(Number)
     .filter((pid) => {
       try {
-        const own = readFileSync(`/proc/${pid}/comm`, 'latin1') + readFileSync(`/proc/${pid}/cgroup`, 'latin1');
+        const own =
+          readFileSync(`/proc/${pid}/comm`, 'latin1') + readFileSync(`/proc/${pid}/cgroup`, 'latin1');
         return own.startsWith('dockersh-keeper') && own.includes(cgroup);
       } catch {
         return false;
