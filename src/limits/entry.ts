@@ -30,6 +30,8 @@ export interface CgroupFacts {
   readonly disk: string | undefined;
   /** All that there are: what no limit on them means. */
   readonly allCpus: string;
+  /** As many CPUs for this sandbox, of these or (null) of all: those that the fewest others are bound to. */
+  readonly pin: (count: number, among: string | null) => string;
 }
 
 /** A file of the sandbox's cgroup, and what is written to it. */
@@ -38,11 +40,14 @@ export interface Written {
   readonly value: string;
 }
 
-/** The two limits that are written together. */
-export interface MemoryAndSwap {
+/** Those that say together what is written. */
+export interface JointLimits {
   readonly memoryLimitBytes: number | null;
   /** Beyond memoryLimitBytes; without a limit there, there is none here. */
   readonly swapBytes: number | null;
+  readonly cpus: number | null;
+  readonly cpuset: string | null;
+  readonly cpuPin: 'no' | 'yes';
 }
 
 /** Reads a file of the sandbox's cgroup, or one of a process; null: there is none. */
@@ -71,14 +76,14 @@ export interface Entry<A extends Accepts, Field extends string, As extends strin
   /** The value that limits nothing. */
   readonly nothing: ValueOf<A>;
   /** Any limit, with what else it takes to be one. */
-  readonly sample: Partial<MemoryAndSwap> & Readonly<Record<Field, ValueOf<A>>>;
+  readonly sample: Partial<JointLimits> & Readonly<Record<Field, ValueOf<A>>>;
   readonly controller: Controller;
   /** What says it to a cgroup, `nothing` included. */
-  readonly write: (value: ValueOf<A>, facts: CgroupFacts, all: MemoryAndSwap) => readonly Written[];
+  readonly write: (value: ValueOf<A>, facts: CgroupFacts, all: JointLimits) => readonly Written[];
   /** Whether a fresh cgroup has to be told; where it is absent: of any value but `nothing`. */
-  readonly isSet?: (value: ValueOf<A>, all: MemoryAndSwap) => boolean;
+  readonly isSet?: (value: ValueOf<A>, all: JointLimits) => boolean;
   /** Why no controller of this version or kernel holds it. `swaps`: the host has swap at all. */
-  readonly unheld?: (facts: CgroupFacts, swaps: () => boolean, all: MemoryAndSwap) => string | undefined;
+  readonly unheld?: (facts: CgroupFacts, swaps: () => boolean, all: JointLimits) => string | undefined;
   /** How a cgroup tells what is used of it. */
   readonly used?: Used<As>;
   /** What ps and stats call it; absent: they do not show it. */

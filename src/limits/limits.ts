@@ -5,7 +5,7 @@ import type {
   CgroupVersion,
   Controller,
   Entry,
-  MemoryAndSwap,
+  JointLimits,
   Used,
   ValueOf,
   Written,
@@ -35,8 +35,8 @@ type AnyEntry = Omit<
   readonly accepts: Table[LimitKey]['accepts'];
   readonly nothing: unknown;
   readonly sample: Partial<Limits>;
-  write(value: unknown, facts: CgroupFacts, all: MemoryAndSwap): readonly Written[];
-  isSet?(value: unknown, all: MemoryAndSwap): boolean;
+  write(value: unknown, facts: CgroupFacts, all: JointLimits): readonly Written[];
+  isSet?(value: unknown, all: JointLimits): boolean;
 };
 
 export const limitEntries = Object.entries(limits) as unknown as readonly (readonly [LimitKey, AnyEntry])[];

@@ -2,10 +2,11 @@
 // accepts, the files of either version, and how what is used of it is read. Policy, evaluation, cgroups, what is shown
 // and the reference come from here; what the supervisor has to write and to lift it is sent as data. Pure.
 
-import { type CgroupVersion, limit, type ReadFile, type Written } from './entry.ts';
+import { cpuOfV1, lineIn, numberIn } from './counted.ts';
+import { diskLimit, operations, rate } from './disk-limit.ts';
+import { type CgroupVersion, type JointLimits, limit } from './entry.ts';
 
-const KiB = 1024;
-const MiB = 1024 * KiB;
+const MiB = 1024 * 1024;
 
 /** Our own processes in a sandbox's cgroup (PID 1 and the spawner), which are not the user's. */
 export const ownProcesses = 2;
@@ -22,44 +23,10 @@ const onlyInVersion2 = 'only cgroups of version 2 have such a limit';
 const bytesOrMax = (bytes: number | null, version: CgroupVersion): string =>
   bytes === null ? (version === 2 ? 'max' : '-1') : String(bytes);
 
-const numberIn = async (read: ReadFile, file: string): Promise<number | null> => {
-  const text = await read(file);
-  return text === null ? null : Number(text);
-};
-/** The first number that a line of a file has, behind its name. */
-const lineIn = async (read: ReadFile, file: string, name: string): Promise<number | null> => {
-  const number = new RegExp(`^${name} (\\d+)$`, 'm').exec((await read(file)) ?? '')?.[1];
-  return number === undefined ? null : Number(number);
-};
+/** A part of a CPU can't be told from the rest of it. */
+const isPinned = (all: JointLimits): all is JointLimits & { readonly cpus: number } =>
+  all.cpuPin === 'yes' && all.cpus !== null && Number.isInteger(all.cpus);
 
-/** Limits on the disk differ in a direction, in what they count, and in two words of the kernel's. */
-const diskLimit = <const Field extends string>(
-  field: Field,
-  accepts: { readonly kind: 'size'; readonly least: number } | typeof operations,
-  texts: { readonly values: string; readonly doc: string; readonly example: string },
-  [name, v1Name]: readonly [version2: string, version1: string],
-) => {
-  const v1File = `blkio.throttle.${v1Name}_device`;
-  return limit<typeof accepts, Field>({
-    field,
-    accepts,
-    defaultText: 'none',
-    ...texts,
-    applies: 'now',
-    user: 'most',
-    nothing: null,
-    sample: { [field]: 1 } as Readonly<Record<Field, number>>,
-    controller: 'io',
-    write: (value, { version, disk = '0:0' }): readonly Written[] =>
-      version === 2
-        ? [{ file: 'io.max', value: `${disk} ${name}=${value ?? 'max'}` }]
-        : [{ file: v1File, value: `${disk} ${value ?? 0}` }],
-    lift: (version) =>
-      version === 2 ? { file: 'io.max', value: `${name}=max` } : { file: v1File, value: '0' },
-  });
-};
-const rate = { kind: 'size', least: 64 * KiB } as const;
-const operations = { kind: 'number', least: 10, most: 10_000_000, none: true } as const;
 const rateValues = 'a size of at least 64K, or none';
 const operationValues = 'a whole number of at least 10, or none';
 
@@ -241,7 +208,23 @@ export const limits = {
     sample: { cpuset: '0' },
     controller: 'cpuset',
     // Which nodes of memory, the parent says. None cannot be written again once there are processes (ENOSPC).
-    write: (cpuset, { allCpus }) => [{ file: 'cpuset.cpus', value: cpuset ?? allCpus }],
+    write: (cpuset, { allCpus }, all) =>
+      isPinned(all) ? [] : [{ file: 'cpuset.cpus', value: cpuset ?? allCpus }],
+  }),
+  cpu_pin: limit({
+    field: 'cpuPin',
+    accepts: { kind: 'words', words: ['no', 'yes'] },
+    defaultText: 'no',
+    values: 'no, yes',
+    applies: 'now',
+    doc: `Whether a sandbox with a whole number of "cpus" has as many CPUs to itself and its threads, of those in "cpuset": the ones that the fewest other sandboxes are bound to. Programs that count CPUs (nproc, make, Java) then count what the sandbox may use. ${rarely}`,
+    example: 'yes',
+    nothing: 'no',
+    sample: { cpus: 1, cpuPin: 'yes' },
+    controller: 'cpuset',
+    write: (_, { pin }, all) =>
+      isPinned(all) ? [{ file: 'cpuset.cpus', value: pin(all.cpus, all.cpuset) }] : [],
+    isSet: (_, all) => isPinned(all),
   }),
   io_read: diskLimit(
     'ioReadBytes',
@@ -276,23 +259,3 @@ export const limits = {
     ['wiops', 'write_iops'],
   ),
 } as const;
-
-/** cpuacct is mounted with cpu nearly everywhere; elsewhere what runs is added up. */
-async function cpuOfV1(read: ReadFile): Promise<number | null> {
-  const ns = await numberIn(read, 'cpuacct.usage');
-  if (ns !== null) return Math.round(ns / 1000);
-  const procs = await read('cgroup.procs');
-  if (procs === null) return null;
-  const all = procs.split('\n').filter((pid) => pid !== '');
-  const times = await Promise.all(all.map(async (pid) => cpuOfStat(await read(`/proc/${pid}/stat`))));
-  return times.reduce((sum, usec) => sum + usec, 0);
-}
-
-/** USER_HZ, which the kernel shows times in, is 100 on every architecture of ours. */
-const usecPerTick = 10_000;
-
-/** Fields 14 to 17 of /proc/PID/stat (proc_pid_stat(5)): its own time, and that of children it has waited for. */
-function cpuOfStat(stat: string | null): number {
-  const fields = stat?.slice(stat.lastIndexOf(')') + 2).split(' ') ?? [];
-  return fields.slice(11, 15).reduce((sum, ticks) => sum + Number(ticks), 0) * usecPerTick;
-}

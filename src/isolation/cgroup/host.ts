@@ -6,7 +6,7 @@ import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { DockershError, hasErrno, toDockershError } from '../../lib/errors.ts';
-import type { Controller } from '../../limits/entry.ts';
+import type { CgroupFacts, Controller } from '../../limits/entry.ts';
 import {
   allLimitFiles,
   diskLifts,
@@ -23,6 +23,7 @@ import {
   openHierarchies,
   supervisorsFolder,
 } from './hierarchies.ts';
+import { Pinning } from './pinning.ts';
 import { removeCgroup } from './removal.ts';
 import { readUsage, type Usage } from './usage.ts';
 
@@ -52,6 +53,7 @@ export class CgroupHost {
   readonly #hierarchies: Hierarchies;
   /** Names that more was left of, when it was last looked, than could be cleared away. */
   readonly #stuck = new Set<string>();
+  readonly #pinning = new Pinning();
 
   private constructor(hierarchies: Hierarchies) {
     this.#hierarchies = hierarchies;
@@ -100,9 +102,15 @@ export class CgroupHost {
     return new Set([...this.parents, ...(there ? [unified] : [])]);
   }
 
-  get #facts() {
+  /** `name`: of the sandbox's cgroup; undefined where no CPUs have to be chosen for it. */
+  #facts(name?: string): CgroupFacts {
     const { countsSwap, countsSockets, disk, allCpus } = this.#hierarchies;
-    return { version: this.version, countsSwap, countsSockets, disk, allCpus };
+    const pin = (count: number, among: string | null): string => {
+      const parent = this.parents[this.#hierarchyOf('cpuset')];
+      if (parent === undefined || name === undefined) return among ?? allCpus;
+      return this.#pinning.choose(parent, name, count, among ?? allCpus, allCpus);
+    };
+    return { version: this.version, countsSwap, countsSockets, disk, allCpus, pin };
   }
 
   /**
@@ -117,12 +125,12 @@ export class CgroupHost {
 
   /**
    * What has to be written for these limits. Throws E_LIMIT_REFUSED where the host cannot hold one, unless
-   * the policy is content with what there is.
+   * the policy is content with what there is. `name`: of the cgroup.
    */
-  writesFor(limits: Limits, strict = true): LimitWrite[] {
+  writesFor(limits: Limits, strict = true, name?: string): LimitWrite[] {
     const [problem] = strict ? this.unenforced(limits) : [];
     if (problem !== undefined) throw unenforceable(...problem);
-    return limitFiles(limits, this.#facts).flatMap(({ controller, file, value }) => {
+    return limitFiles(limits, this.#facts(name)).flatMap(({ controller, file, value }) => {
       const hierarchy = this.#hierarchyOf(controller);
       return hierarchy < 0 ? [] : [{ hierarchy, file, value }];
     });
@@ -141,12 +149,12 @@ export class CgroupHost {
 
   /** Keys of these limits that nothing on this host enforces, and why. */
   unenforced(limits: Limits): ReadonlyMap<LimitKey, string> {
-    const missing = limitFiles(limits, this.#facts).filter(
+    const missing = limitFiles(limits, this.#facts()).filter(
       ({ controller }) => this.#hierarchyOf(controller) < 0,
     );
     return new Map([
       ...missing.map(({ key, controller }): [LimitKey, string] => [key, this.#whyMissing(controller)]),
-      ...unheld(limits, this.#facts, hostSwaps),
+      ...unheld(limits, this.#facts(), hostSwaps),
     ]);
   }
 
@@ -174,8 +182,8 @@ export class CgroupHost {
    */
   async apply(name: string, limits: Limits, before?: Limits): Promise<void> {
     const text = (file: { file: string; value: string }): string => `${file.file} ${file.value}`;
-    const current = new Set(before === undefined ? [] : allLimitFiles(before, this.#facts).map(text));
-    const files = allLimitFiles(limits, this.#facts).flatMap((one) => {
+    const current = new Set(before === undefined ? [] : allLimitFiles(before, this.#facts(name)).map(text));
+    const files = allLimitFiles(limits, this.#facts(name)).flatMap((one) => {
       const folder = this.#folderOf(one.controller, name);
       if (folder === undefined || current.has(text(one))) return [];
       return [{ path: path.join(folder, one.file), value: one.value }];
@@ -277,14 +285,8 @@ export class CgroupHost {
 }
 
 /** Whether the host swaps at all. A kernel without swap has no such file. */
-function hostSwaps(): boolean {
-  try {
-    return readFileSync('/proc/swaps', 'utf8').trim().includes('\n');
-  } catch (error) {
-    if (!hasErrno(error, 'ENOENT')) throw error;
-    return false;
-  }
-}
+const hostSwaps = (): boolean =>
+  existsSync('/proc/swaps') && readFileSync('/proc/swaps', 'utf8').trim().includes('\n');
 
 function unenforceable(key: LimitKey, why: string): DockershError {
   return new DockershError('E_LIMIT_REFUSED', {

@@ -119,7 +119,7 @@ export class SandboxStarts {
     return specificationMessage(spec, {
       name,
       storage,
-      limits: cgroups.writesFor(spec, spec.strict),
+      limits: cgroups.writesFor(spec, spec.strict, name),
       lifts: cgroups.lifts,
       delegated: await this.#delegated(spec, name),
       devices: await devicesFor(spec, (missing) => log.warn({ uid, missing }, 'devices are missing')),

@@ -316,6 +316,7 @@ describe('a limit that can not be enforced is refused by name', () => {
       countsSockets: false,
       disk: undefined,
       allCpus: '',
+      pin: () => '',
     } as const;
     const keys = (limits: Partial<Limits>, swaps: boolean) =>
       unheld({ ...none, ...limits }, facts, () => swaps).map(([key]) => key);

@@ -25,6 +25,7 @@ const factsOf = (version: CgroupVersion): CgroupFacts => ({
   countsSockets: version === 1,
   disk: '8:0',
   allCpus: '0-3',
+  pin: (count, among) => `${count} of ${among ?? 'all'}`,
 });
 const linesOf = (key: LimitKey, version: CgroupVersion): string[] =>
   limitFiles(sampleOf(key), factsOf(version))
@@ -44,6 +45,7 @@ const told: Readonly<Record<LimitKey, readonly [readonly string[], readonly stri
   pids: [['pids: pids.max 3'], ['pids: pids.max 3']],
   cpu_weight: [['cpu: cpu.shares 10'], ['cpu: cpu.weight 1']],
   cpuset: [['cpuset: cpuset.cpus 0'], ['cpuset: cpuset.cpus 0']],
+  cpu_pin: [['cpuset: cpuset.cpus 1 of all'], ['cpuset: cpuset.cpus 1 of all']],
   io_read: [['io: blkio.throttle.read_bps_device 8:0 1'], ['io: io.max 8:0 rbps=1']],
   io_write: [['io: blkio.throttle.write_bps_device 8:0 1'], ['io: io.max 8:0 wbps=1']],
   io_read_ops: [['io: blkio.throttle.read_iops_device 8:0 1'], ['io: io.max 8:0 riops=1']],
@@ -57,7 +59,9 @@ describe.each(limitEntries)('%s', (key, entry) => {
 
   test('is said to be none where it is taken away', () => {
     for (const version of [1, 2] as const) {
-      const files = allLimitFiles(unlimited, factsOf(version)).filter((file) => file.key === key);
+      // Who is bound to no CPUs of their own has those of cpuset.
+      const teller = key === 'cpu_pin' ? 'cpuset' : key;
+      const files = allLimitFiles(unlimited, factsOf(version)).filter((file) => file.key === teller);
       const set = limitFiles(sampleOf(key), factsOf(version)).filter((file) => file.key === key);
       expect(files.map(({ file }) => file)).toEqual(set.map(({ file }) => file));
     }
@@ -125,5 +129,6 @@ test('nothing else names the files that are written', () => {
     'src/isolation/cgroup/hierarchies.ts: memory.kmem.tcp.limit_in_bytes',
     'src/isolation/cgroup/hierarchies.ts: memory.memsw.limit_in_bytes',
     'src/isolation/cgroup/hierarchies.ts: memory.swap.max',
+    'src/isolation/cgroup/pinning.ts: cpuset.cpus',
   ]);
 });

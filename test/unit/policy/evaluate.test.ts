@@ -71,6 +71,7 @@ test('the built-in defaults', () => {
     diskBackend: 'auto',
     strict: true,
     cpuset: null,
+    cpuPin: 'no',
     ioReadBytes: null,
     ioWriteBytes: null,
     ioReadOps: null,
