@@ -5,7 +5,7 @@
 export const SCROLLBACK = 1000;
 
 /** Cells of a buffer, scrollback and screen: a wide terminal has fewer lines of scrollback. */
-export const CELLS = 400_000;
+export const CELLS = 220_000;
 
 /** Larger sizes are taken for these. */
 export const COLUMNS = 1000;

@@ -94,8 +94,8 @@ export class Emulator {
         this.#feed(attributesBefore(bytes, attributes, tail));
         from = tail;
       }
-      // Behind what is not quiet the emulator is inside of a sequence; behind a line it hardly ever is.
-      const line = bytes.indexOf(10, Math.max(end, from) + STEP);
+      // Behind what is not quiet, or where this begins inside of a sequence: a few lines further it hardly ever is.
+      const line = bytes.indexOf(10, (this.#isBetween() ? Math.max(end, from) : from) + STEP);
       const until = line < 0 ? bytes.length : line + 1;
       this.#feed(bytes.subarray(from, until));
       from = until;
@@ -120,17 +120,22 @@ export class Emulator {
       const piece = bytes.subarray(from, from + PIECE);
       const length = from + piece.length < bytes.length ? piece.length - unfinished(piece) : piece.length;
       this.core._inputHandler.parse(piece.subarray(0, length));
-      this.unended.after(piece.subarray(0, length), this.core._inputHandler._parser.currentState === GROUND);
+      this.unended.after(piece.subarray(0, length), this.#isBetween());
       from += length;
     }
+  }
+
+  /** Whether the output so far ends with no sequence that is not whole. */
+  #isBetween(): boolean {
+    return this.core._inputHandler._parser.currentState === GROUND;
   }
 
   /** Whether a line feed at the bottom scrolls the whole screen, and nothing goes back to the line above. */
   #scrollsAll(): boolean {
     const { scrollTop, scrollBottom } = this.active;
-    const { _inputHandler: handler, coreService } = this.core;
+    const { coreService } = this.core;
     return (
-      handler._parser.currentState === GROUND &&
+      this.#isBetween() &&
       scrollTop === 0 &&
       scrollBottom === this.size.rows - 1 &&
       !coreService.decPrivateModes.reverseWraparound

@@ -31,6 +31,14 @@ function finalOf(bytes: Uint8Array, start: number): number {
   return at;
 }
 
+/** Sequences of attributes are close to each other: to ask for each one would take longer than to look. */
+function nextEscape(bytes: Buffer, from: number): number {
+  const near = Math.min(bytes.length, from + 64);
+  for (let at = from; at < near; at += 1) if (bytes[at] === ESC) return at;
+  const found = bytes.indexOf(ESC, near);
+  return found < 0 ? bytes.length : found;
+}
+
 /** Looks for the ends of quiet output in some bytes; what it has found ahead it does not look for again. */
 export class QuietScan {
   readonly #bytes: Buffer;
@@ -44,7 +52,7 @@ export class QuietScan {
     const bytes = this.#bytes;
     const end = this.#controlFrom(start);
     const attributes: number[] = [];
-    for (let at = bytes.indexOf(ESC, start); at >= 0 && at < end; at = bytes.indexOf(ESC, at + 1)) {
+    for (let at = nextEscape(bytes, start); at < end; at = nextEscape(bytes, at + 1)) {
       const final = finalOf(bytes, at);
       const byte = final < 0 || final >= end ? 0 : bytes[final];
       if (byte === 0x6d) attributes.push(at);

@@ -46,7 +46,7 @@ function position({ core, active, size }: Emulator, column: number, rowsAbove: n
 }
 
 /** The last of a redraw: character sets, insert mode, attributes, and the cursor. */
-export function placeCursor(pen: Pen, emulator: Emulator, rowsAbove: number): void {
+export function placeCursor(pen: Pen, emulator: Emulator, rowsAbove: number, columns: number): void {
   const { core } = emulator;
   const { _curAttrData } = core._inputHandler;
   const insert = core.coreService.modes.insertMode;
@@ -55,7 +55,8 @@ export function placeCursor(pen: Pen, emulator: Emulator, rowsAbove: number): vo
     designate(pen, emulator);
     pen.restore();
   }
-  const written = again(emulator);
+  // On a terminal with fewer columns it would be written over another one.
+  const written = emulator.size.columns > columns ? undefined : again(emulator);
   if (written?.joins === true) {
     if (!restored) designate(pen, emulator);
     pen.to(...position(emulator, written.column, rowsAbove));

@@ -2,7 +2,13 @@
 
 import type { Emulator } from '../emulator/emulator.ts';
 import { BG } from '../emulator/internals.ts';
+import { REDRAW } from '../limits.ts';
 import { type Look, linkOf, plain, renditionOf, sameLook } from './look.ts';
+
+/** A redraw has become longer than REDRAW. */
+export class TooLong extends Error {
+  override readonly name = 'TooLong';
+}
 
 export class Pen {
   #text = '';
@@ -19,10 +25,11 @@ export class Pen {
 
   put(text: string): void {
     this.#text += text;
+    if (this.#text.length > REDRAW) throw new TooLong('a redraw is too long');
   }
 
   csi(sequence: string): void {
-    this.#text += `\x1b[${sequence}`;
+    this.put(`\x1b[${sequence}`);
   }
 
   look(look: Look): void {

@@ -8,7 +8,7 @@ import { REDRAW, type Size } from '../limits.ts';
 import { placeCursor, saveCursor } from './cursor.ts';
 import { coloursOf, keysOf, modesOf, otherKeysOf, reset, tabsOf, titlesOf } from './modes.ts';
 import { Painter } from './paint.ts';
-import { Pen } from './pen.ts';
+import { Pen, TooLong } from './pen.ts';
 
 const CAN = '\x18';
 const ALTERNATE = '\x1b[?1049h';
@@ -34,11 +34,11 @@ class Redraw {
   }
 
   /** In place: on a terminal that has shown the session before, and whose scrollback is left as it is. */
-  make(scrollbackFrom: number, inPlace: boolean): Buffer {
+  make(scrollbackFrom: number, inPlace: boolean, withCells = true): Buffer {
     const { core, normal, alternate, onAlternate, extras, unended, pending } = this.#emulator;
     const { keyboard } = extras.state;
     this.#begin(inPlace);
-    this.#lines(normal, scrollbackFrom);
+    if (withCells) this.#lines(normal, scrollbackFrom);
     this.#pen.put(tabsOf(normal.tabs, this.#emulator.size.columns));
     if (keyboard.used) this.#pen.put(keysOf(keyboard.main));
     if (onAlternate) {
@@ -46,7 +46,7 @@ class Redraw {
       saveCursor(this.#pen, this.#emulator, normal, ALTERNATE);
       // On most terminals both screens have the same margins.
       this.#pen.put('\x1b[r\x1b[H\x1b[J');
-      this.#lines(alternate, 0);
+      if (withCells) this.#lines(alternate, 0);
       const tabs = tabsOf(alternate.tabs, this.#emulator.size.columns);
       if (!tabs.endsWith('W')) this.#pen.put(tabs);
       if (keyboard.used) this.#pen.put(keysOf(keyboard.alternate));
@@ -59,7 +59,7 @@ class Redraw {
     this.#pen.put(titlesOf(this.#emulator) + coloursOf(this.#emulator) + otherKeysOf(this.#emulator));
     this.#pen.put(modesOf(this.#emulator));
     if (core.coreService.decPrivateModes.origin) this.#pen.csi('?6h');
-    placeCursor(this.#pen, this.#emulator, this.#rowsAbove);
+    placeCursor(this.#pen, this.#emulator, this.#rowsAbove, this.#terminal.columns);
     return Buffer.concat([Buffer.from(this.#pen.text), unended.bytes, pending]);
   }
 
@@ -107,9 +107,13 @@ class Redraw {
 export function redraw(emulator: Emulator, terminal: Size, inPlace = false): Buffer {
   const { ybase } = emulator.normal;
   for (const share of inPlace ? [1] : [0, 0.5, 0.75, 0.9, 1]) {
-    const made = new Redraw(emulator, terminal).make(Math.floor(ybase * share), inPlace);
-    if (made.length <= REDRAW) return made;
+    try {
+      const made = new Redraw(emulator, terminal).make(Math.floor(ybase * share), inPlace);
+      if (made.length <= REDRAW) return made;
+    } catch (error) {
+      if (!(error instanceof TooLong)) throw error;
+    }
   }
-  // A screen of nothing but noise. Its program will draw something else.
-  return Buffer.from(`${CAN}${reset}\x1b[H\x1b[J`);
+  // A screen of nothing but noise: its program will draw something else.
+  return new Redraw(emulator, terminal).make(ybase, inPlace, false);
 }
