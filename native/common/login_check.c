@@ -8,7 +8,7 @@ bool login_is_whole(const uint8_t *bytes, size_t length) {
     struct wire_reader reader;
     struct wire_field field;
     unsigned arguments = 0, variables = 0;
-    bool seen[ONCE_TAGS] = {false};
+    bool seen[ONCE_TAGS] = {false}, looks = false;
     if (!wire_open_header(&reader, bytes, length) || reader.type != MSG_LOGIN || reader.fd_count != 3)
         return false;
     while (wire_next(&reader, &field)) {
@@ -28,6 +28,11 @@ bool login_is_whole(const uint8_t *bytes, size_t length) {
             if (seen[field.tag])
                 return false;
             seen[field.tag] = true;
+            break;
+        case TAG_VIEW:
+            if (looks)
+                return false;
+            looks = true;
             break;
         default:
             return false;

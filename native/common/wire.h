@@ -204,6 +204,7 @@ enum wire_tag {
     TAG_RECORD = 130,
     TAG_RECORD_TITLE = 131,
     TAG_RECORD_TERM = 132,
+    TAG_TELLS = 133,
 };
 
 // TAG_RECORD.

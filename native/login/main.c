@@ -8,7 +8,8 @@
 // gets the shell that it names.
 //
 // Built a second time with -DDOCKERSH_EXEC it is dockersh-exec, root's way to run a command in a sandbox,
-// over a socket that only root can reach: `dockersh-exec [--socket PATH] USER [COMMAND [ARG …]]`.
+// over a socket that only root can reach: `dockersh-exec [--socket PATH] USER [COMMAND [ARG …]], or --watch |
+// --join [--raw] USER [SESSION]`.
 
 #include <errno.h>
 #include <poll.h>
@@ -26,10 +27,11 @@
 
 #include "cleanup.h"
 #include "leave.h"
+#include "look.h"
 #include "message.h"
 #include "outside.h"
 #include "reach.h"
-#include "report.h"
+#include "refusal.h"
 #include "terminal/pump.h"
 #include "terminal/streams.h"
 #include "terminal/terminal.h"
@@ -246,9 +248,11 @@ static int start(size_t length, int *ptm, int argc, char **argv) {
 
 int main(int argc, char **argv) {
     uint64_t started = monotonic_ns();
+    struct look look = {0};
     streams_fill();
 #ifdef DOCKERSH_EXEC
     take_socket(&argc, &argv);
+    look_take(&look, &argc, &argv);
     if (argc < 2)
         fail("usage: " PROGRAM " [--socket PATH] USER [COMMAND [ARG …]]");
 #else
@@ -264,9 +268,9 @@ int main(int argc, char **argv) {
     }
 #endif
 #ifdef DOCKERSH_EXEC
-    size_t length = message_write(message, sizeof message, started, argv[1], argc - 1, argv + 1);
+    size_t length = message_write(message, sizeof message, started, argv[1], look.view, argc - 1, argv + 1);
 #else
-    size_t length = message_write(message, sizeof message, started, NULL, argc, argv);
+    size_t length = message_write(message, sizeof message, started, NULL, 0, argc, argv);
 #endif
     if (length == 0)
         message_fail_too_large(argc, argv);
@@ -275,7 +279,8 @@ int main(int argc, char **argv) {
     int connection = start(length, &ptm, argc, argv);
     (void)signal(SIGPIPE, SIG_IGN);
     (void)signal(SIGTTOU, SIG_IGN);
-    struct terminal terminal = {.input = -1, .output = -1};
+    struct terminal terminal = {
+        .input = -1, .output = -1, .looks = look.view != 0, .harmless = look.view != 0 && !look.raw};
     if (ptm >= 0 && terminal_find(&terminal)) {
         terminal_raw(&terminal);
         if (viewer_is_one(ptm))

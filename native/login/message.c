@@ -14,7 +14,8 @@
 
 extern char **environ;
 
-size_t message_write(uint8_t *bytes, size_t size, uint64_t started, const char *user, int argc, char **argv) {
+size_t message_write(uint8_t *bytes, size_t size, uint64_t started, const char *user, uint32_t view, int argc,
+                     char **argv) {
     struct wire_writer writer;
     wire_start(&writer, bytes, size, MSG_LOGIN);
     wire_put_u64(&writer, TAG_TIME, started);
@@ -26,6 +27,8 @@ size_t message_write(uint8_t *bytes, size_t size, uint64_t started, const char *
         wire_put_text(&writer, TAG_USER, user);
     else
         wire_put_text(&writer, TAG_EXEC_PATH, path != NULL ? path : "");
+    if (view != 0)
+        wire_put_u32(&writer, TAG_VIEW, view);
     for (int index = 0; index < argc; index++)
         wire_put_text(&writer, TAG_ARG, argv[index]);
     environ_write(&writer, environ, user == NULL); // nothing of root's that a session does not need

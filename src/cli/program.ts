@@ -28,6 +28,7 @@ import { addMessage } from './sandbox/message.ts';
 import { addPs } from './sandbox/ps.ts';
 import { addStats, addTop } from './sandbox/stats.ts';
 import { addStop } from './sandbox/stop.ts';
+import { addWatch } from './sandbox/watch.ts';
 import { addSshdConfig } from './sshd/sshd-config.ts';
 import { addSshdModule } from './sshd/sshd-module.ts';
 import { addVersion } from './version.ts';
@@ -79,6 +80,7 @@ export function buildProgram(
   addStop(program, console, setStatus);
   addMessage(program, console);
   addExec(program, console, setStatus);
+  addWatch(program, console, setStatus);
   addImage(program, console, setStatus);
   addDiff(program, console);
   addCommit(program, console);

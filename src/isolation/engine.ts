@@ -183,6 +183,8 @@ export interface SessionSpec {
   /** Where the login came from, as it said; only shown. */
   readonly from: string | undefined;
   readonly recording?: RecordingSpec | undefined;
+  /** Root may look at it. */
+  readonly watchable?: boolean;
 }
 
 /** A private network, of a sandbox that runs. */

@@ -21,6 +21,8 @@ export interface LookSpec {
   /** The session's. */
   readonly target: string;
   readonly looks: Looks;
+  /** Whether those at the session are told. */
+  readonly tells?: boolean;
   readonly from: string | undefined;
 }
 

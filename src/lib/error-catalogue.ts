@@ -186,6 +186,11 @@ export const errorCatalogue = {
     `Try again later, or tell the administrator of this host.`,
     'Free some space where recordings are (/var/log/dockersh/recordings), remove old ones ("dockershctl recordings rm"), or raise "record_total".',
   ),
+  E_WATCH: login(
+    'the session cannot be shown',
+    'Ask the administrator of this host.',
+    'Set "watch" in the policy, which counts for sessions that begin then; "dockershctl ps" lists sessions.',
+  ),
   E_STUCK: login(
     'processes of earlier logins hang and cannot be ended',
     'They wait for files or sockets that were passed in at a login. End the programs at the other end of these, or ask the administrator of this host.',

@@ -76,6 +76,8 @@ const fields = {
   /** Of one recording, and of all of a user's. */
   recordBytes: 'record_size',
   recordTotalBytes: 'record_total',
+  /** Whether root may look at sessions, and users are told. */
+  watch: 'watch',
   /** null: users are not told. */
   recordNotice: 'record_notice',
   /** Keys of the user's own file that count; "env" for variables. */

@@ -33,16 +33,22 @@ export const LoginRequest = z.strictObject({
   execPath: z.custom<ByteString>(isByteString),
   /** Only from root's dockersh-exec: whose sandbox. */
   user: z.string().min(1).max(256).optional(),
+  /** Likewise: a session of theirs is to be shown, the one that the second argument names. */
+  looks: z.enum(['watch', 'join']).optional(),
 });
 export type LoginRequest = z.infer<typeof LoginRequest>;
 
 const latin1 = (value: Buffer): ByteString => value.toString('latin1');
+
+/** LOOK_WATCH and LOOK_JOIN (native/login/look.h). */
+const views: Readonly<Record<number, string>> = { 2: 'watch', 3: 'join' };
 
 /** The request, or undefined where the message is not a login of our version. */
 export function parseLogin(data: Buffer): LoginRequest | undefined {
   const message = parseWire(data);
   if (message?.type !== 'login') return undefined;
   const user = fieldOf(message, 'user');
+  const view = u32Of(message, 'view');
   const parsed = LoginRequest.safeParse({
     args: fieldsOf(message, 'arg').map(latin1),
     env: fieldsOf(message, 'env').map(latin1),
@@ -50,6 +56,7 @@ export function parseLogin(data: Buffer): LoginRequest | undefined {
     startedNs: u64sOf(message, 'time')[0] ?? 0n,
     execPath: latin1(fieldOf(message, 'execPath') ?? Buffer.alloc(0)),
     ...(user === undefined ? {} : { user: user.toString('utf8') }),
+    ...(view === undefined ? {} : { looks: user === undefined ? 'nobody' : views[view] }),
   });
   return parsed.success ? parsed.data : undefined;
 }

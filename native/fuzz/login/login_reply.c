@@ -20,7 +20,7 @@ static sighandler_t fuzz_signal(int number, sighandler_t handler);
 #define signal fuzz_signal
 #include "../../login/leave.c"
 #include "../../login/main.c"
-#include "../../login/report.c"
+#include "../../login/refusal.c"
 #undef signal
 #undef raise
 #undef write

@@ -9,11 +9,14 @@
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "terminal/harmless.h"
 #include "terminal/viewer.h"
 #include "wire.h"
 
 #define BUFFER_BYTES (64 * 1024)
 #define CHUNK_BYTES 512 // what a blocking terminal takes without making us wait for long
+
+#define END_KEY 0x1d // Ctrl-], as telnet(1) has it
 
 #define NOTICE_BYTES 1024 // room for a word of the supervisor's behind what is there
 
@@ -58,6 +61,13 @@ static int fill(struct buffer *buffer, int fd) {
     return -1; // a PTY's end of file is EIO (pty(7)); a hung-up terminal's is 0
 }
 
+static void make_harmless(struct buffer *buffer) {
+    static struct harmless filter;
+    static char shown[BUFFER_BYTES + HARMLESS_HELD];
+    buffer->end = harmless_take(&filter, buffer->bytes, buffer->end, shown);
+    memcpy(buffer->bytes, shown, buffer->end);
+}
+
 // Fills an empty buffer with everything that a non-blocking descriptor has. A PTY hands out 4 KiB at a
 // time; larger pieces for the other side save it, and us, most of the wake-ups. A keeper's pieces are large,
 // and would be cut where there is less room.
@@ -65,6 +75,8 @@ static int fill_whole(struct session *session, struct buffer *buffer, int fd) {
     int result = fill(buffer, fd);
     if (session->views) {
         session->screen_over |= result < 0;
+        if (result > 0 && session->terminal->harmless)
+            make_harmless(buffer);
         return result;
     }
     while (result > 0 && buffer->end < BUFFER_BYTES) {
@@ -190,6 +202,8 @@ static void pump_terminal(struct session *session, short keys, short screen, sho
         write_screen(session);
     if (keys != 0 && empty(&to_session) && fill(&to_session, terminal->input) < 0)
         finish(session, OUTCOME_HANGUP, SIGHUP);
+    if (terminal->looks && memchr(to_session.bytes, END_KEY, to_session.end) != NULL)
+        finish(session, OUTCOME_EXIT, 0);
     if (!empty(&to_session) && session->views)
         viewer_type(session->ptm, to_session.bytes, &to_session.start, to_session.end);
     else if (!empty(&to_session))

@@ -5,11 +5,13 @@
 #include <stdbool.h>
 
 struct terminal {
-    int input;    // descriptor to read keys from, or -1
-    int output;   // descriptor to write the screen to, or -1
-    bool alone;   // all three descriptors are terminals
-    bool raw;     // raw mode is in force now
-    bool chunked; // output could not be opened non-blocking: write little at a time
+    int input;     // descriptor to read keys from, or -1
+    int output;    // descriptor to write the screen to, or -1
+    bool alone;    // all three descriptors are terminals
+    bool raw;      // raw mode is in force now
+    bool looks;    // at somebody else's session: a key of ours ends it
+    bool harmless; // what would have it answer or act is left out
+    bool chunked;  // output could not be opened non-blocking: write little at a time
 };
 
 // Finds the terminal among descriptors 0, 1 and 2. False: none of them is one.

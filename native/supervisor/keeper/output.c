@@ -129,5 +129,5 @@ void output_look_again(void) {
 }
 
 bool output_is_done(void) {
-    return length == 0 && is_empty;
+    return length == 0 && (is_empty || keeper.master < 0);
 }

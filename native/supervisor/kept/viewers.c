@@ -14,6 +14,10 @@
 
 #define EXIT_OURS 125
 
+#define WATCHES "The administrator of this host is looking at this session."
+#define JOINS "The administrator of this host has joined this session, and can type."
+#define LEAVES "The administrator of this host has left this session."
+
 uint32_t kept_view(enum looks looks) {
     switch (looks) {
     case LOOKS_ATTACH:
@@ -89,6 +93,7 @@ void kept_look_begin(struct session *viewer, struct wire_reader reader) {
             viewer->offered = true;
         if (field.tag == TAG_VIEW)
             (void)wire_u32(&field, &viewer->looks);
+        viewer->tells |= field.tag == TAG_TELLS;
     }
 }
 
@@ -135,6 +140,8 @@ static void look(struct supervisor *supervisor, struct session *viewer, int code
         session->kept->left_ns = 0;
     }
     tell_attached(supervisor, session, viewer);
+    if (viewer->tells)
+        notice_one(supervisor, session, viewer->looks == LOOKS_JOIN ? JOINS : WATCHES);
 }
 
 // The number of its process is anybody's from now on.
@@ -158,6 +165,7 @@ const struct session *kept_signalled(const struct session *session) {
 void kept_look_end(struct supervisor *supervisor, struct session *viewer, uint32_t kind, uint32_t code,
                    enum cause cause, const char *text) {
     struct session *session = viewer->seen;
+    bool tells = viewer->tells;
     notice_exit(viewer, kind, code, text);
     if (session != NULL)
         kept_look_away(supervisor, session->kept, (unsigned)(viewer - supervisor->sessions));
@@ -165,6 +173,8 @@ void kept_look_end(struct supervisor *supervisor, struct session *viewer, uint32
     viewer->ended = true;
     session_report_end(supervisor, viewer, kind, code, cause, "");
     session_release(supervisor, viewer);
+    if (session != NULL && tells)
+        notice_one(supervisor, session, LEAVES);
     if (session != NULL)
         kept_check_left(supervisor, session);
     supervisor_linger(supervisor);

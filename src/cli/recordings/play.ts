@@ -5,6 +5,7 @@ import { setTimeout } from 'node:timers/promises';
 import { type Command, InvalidArgumentError } from 'commander';
 import { Harmless } from '../../lib/terminal/harmless.ts';
 import type { Console } from '../console.ts';
+import { plainTerminal } from '../sandbox/watch.ts';
 import { linesOfCast } from './cast-file.ts';
 import { eventsOf, isHeader } from './events.ts';
 import { recordingOf } from './one.ts';
@@ -15,8 +16,6 @@ interface PlayOptions {
   readonly raw?: true;
 }
 
-/** Back to what a terminal is without a program that has changed it. */
-const restore = '\x1b[!p\x1b[?1049l\x1b[?25h\x1b[0m\r\n';
 const longestMs = 2 ** 31 - 1;
 
 export function addPlay(recordings: Command, console: () => Console): void {
@@ -56,7 +55,7 @@ async function play(
     if (!stop.signal.aborted) throw error;
   } finally {
     process.off('SIGINT', interrupt);
-    if (stdout.isTTY === true) stdout.write(restore);
+    if (stdout.isTTY === true) stdout.write(plainTerminal);
   }
 }
 

@@ -31,13 +31,14 @@ export async function lookAt(
   { user, given }: Looking,
   target: string,
   looks: Looks,
+  tells = false,
 ): Promise<void> {
   const from = loginSource(request);
   const about = { session: id, uid: user.uid, user: user.name, from };
   const byUid = whose === peerUid ? undefined : peerUid;
   audit.login({ ...about, ...given }, auditCommand(request), byUid);
   using _opening = records.opening(id);
-  const start = await engine.kept.look(user.uid, { id, target, looks, from }, client);
+  const start = await engine.kept.look(user.uid, { id, target, looks, tells, from }, client);
   if (start === undefined) throw new DockershError('E_STOPPING');
   history.started(id, start);
   metrics.loggedIn(start.kind, start.handedOverNs - receivedNs);

@@ -29,6 +29,7 @@ import type { Audit } from '../audit/audit.ts';
 import { auditCommand } from '../audit/command.ts';
 import { lookAt } from '../kept/look.ts';
 import { type Reattach, reattachOf } from '../kept/reattach.ts';
+import { watch } from '../kept/watch.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import type { UserNotices } from '../notices/notices.ts';
 import type { Given, OwnSettings } from '../policy/own-settings.ts';
@@ -165,8 +166,12 @@ export class LoginService {
     }
     const shell = chooseShell(policy.shell, user);
     history.identified(id, user);
-    const back = await reattachOf(engine, user.uid, request, policy);
     const looking = { user, given: this.#given(user, policy) };
+    if (request.looks !== undefined) {
+      await watch(this.#parts, incoming, looking, policy);
+      return;
+    }
+    const back = await reattachOf(engine, user.uid, request, policy);
     if (back?.kind === 'back') {
       await lookAt(this.#parts, incoming, looking, back.target.id, 'attach');
       return;
@@ -193,6 +198,7 @@ export class LoginService {
       ...sessionOf(id, request, user, shell, shown, joined),
       offer: back?.kind === 'ask' ? back.offer : null,
       recording,
+      watchable: request.user === undefined && policy.watch !== 'no',
     };
     const about = { session: id, uid: user.uid, user: user.name, from: loginSource(request) };
     const byUid = whose === peerUid ? undefined : peerUid;

@@ -20,13 +20,14 @@ function forMsOf(message: WireMessage): number | null {
 }
 
 /** A login that looks at another session: no program is run for it. */
-export function lookMessage({ id, target, looks }: LookSpec, note: object): Buffer {
-  return new WireWriter('session')
+export function lookMessage({ id, target, looks, tells }: LookSpec, note: object): Buffer {
+  const writer = new WireWriter('session')
     .text('id', id)
     .text('target', target)
     .u32('view', lookNumbers[looks])
-    .text('text', JSON.stringify(note))
-    .finish(1);
+    .text('text', JSON.stringify(note));
+  if (tells === true) writer.u32('tells', 1);
+  return writer.finish(1);
 }
 
 /** `id` undefined: all of them. */

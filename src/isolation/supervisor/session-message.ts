@@ -101,7 +101,7 @@ export function sessionMessage(
   if (limits.sessionTimeMs !== null) writer.u64('sessionMs', BigInt(limits.sessionTimeMs));
   if (limits.idleTimeMs !== null) writer.u64('idleMs', BigInt(limits.idleTimeMs));
   if (session.keep !== null) putKeep(writer, session.keep);
-  else if (session.recording !== undefined) writer.u32('keeper', 1);
+  else if (session.recording !== undefined || session.watchable === true) writer.u32('keeper', 1);
   if (session.offer !== null) {
     writer.text('target', session.offer.target).text('offer', session.offer.question);
   }

@@ -152,5 +152,6 @@ export const tags = {
   record: 130,
   recordTitle: 131,
   recordTerm: 132,
+  tells: 133,
 } as const;
 export type Tag = keyof typeof tags;

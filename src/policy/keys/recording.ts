@@ -53,6 +53,14 @@ export const recordingKeys = {
     doc: 'What happens where there is no room for a recording, by record_total or on the disk. refuse: a session at a terminal does not begin; one that is being recorded stands still while the disk is full, and goes on where it was when there is room; one whose recording is as large as it may be ends. unrecorded: it goes on without being recorded, and says so. Without this key: refuse where record = required, else unrecorded.',
     example: 'unrecorded',
   },
+  watch: {
+    type: oneOf('no', 'told', 'silent'),
+    defaultText: 'no',
+    values: 'no, told, silent',
+    applies: 'session',
+    doc: 'Whether root may look at sessions at a terminal while they go on ("dockershctl watch"), and type there ("dockershctl join"). told: those at the session are told when somebody comes and leaves. silent: they are not. Either way the audit trail has a line. Sessions that began with no can\'t be watched: their terminals have no keeper (docs/sessions.md).',
+    example: 'told',
+  },
   record_notice: {
     type: message,
     defaultText: 'This session is recorded.',

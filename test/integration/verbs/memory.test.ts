@@ -195,6 +195,8 @@ describe.skipIf(lacks('busybox'))('the memory that a verb takes', () => {
       );
       expect([code, stdout.length > 100 * MiB]).toEqual([0, true]);
     },
+    watch: async () => await refused('watch', verbs.name), // there is no terminal
+    join: async () => await refused('join', verbs.name),
     ps: async () => await ok('ps'),
     stats: async () => await ok('stats'),
     top: async () => await refused('top'), // its look is that of stats; it wants a terminal

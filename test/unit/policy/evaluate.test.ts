@@ -109,6 +109,7 @@ test('the built-in defaults', () => {
     recordInput: 'no',
     recordBytes: 1024 ** 3,
     recordTotalBytes: 10 * 1024 ** 3,
+    watch: 'no',
     recordNotice: 'This session is recorded.',
     userMaySet: [],
     imagesAllowed: [],

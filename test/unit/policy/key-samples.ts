@@ -90,6 +90,7 @@ export const someTexts: Readonly<Record<PolicyKey, readonly string[]>> = {
   record_size: ['64K', '1G', 'none'],
   record_total: ['1M', '10G', 'none'],
   record_full: ['refuse', 'unrecorded'],
+  watch: ['no', 'told', 'silent'],
   record_notice: ['none', 'Recorded for %u.'],
 };
 
@@ -166,6 +167,7 @@ const effectiveField: Readonly<Record<Exclude<PolicyKey, NetworkKey>, keyof Effe
   record_size: 'recordBytes',
   record_total: 'recordTotalBytes',
   record_full: 'recordFull',
+  watch: 'watch',
   record_notice: 'recordNotice',
 };
 

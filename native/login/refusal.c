@@ -1,4 +1,4 @@
-#include "report.h"
+#include "refusal.h"
 
 #include <errno.h>
 #include <poll.h>
