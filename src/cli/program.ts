@@ -4,6 +4,7 @@ import { Command, CommanderError } from 'commander';
 import { sysexits } from '../lib/errors.ts';
 import { addUser } from './accounts/user.ts';
 import { addAudit } from './audit/audit.ts';
+import { addUsage } from './audit/usage.ts';
 import { type CliEnvironment, Console, defaultSocket, type GlobalOptions } from './console.ts';
 import { addDoctor } from './doctor/doctor.ts';
 import { toCliFailure } from './failure.ts';
@@ -104,6 +105,7 @@ export function buildProgram(
   addSshdModule(program, console);
   addLogins(program, console);
   addAudit(program, console);
+  addUsage(program, console);
   addRecordings(program, console);
   addVersion(program, console, version);
   return program;

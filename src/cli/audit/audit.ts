@@ -2,7 +2,7 @@
 // works without a daemon.
 
 import { type Command, InvalidArgumentError } from 'commander';
-import { defaultFolder, linesOf } from '../../lib/audit/files.ts';
+import { linesOf } from '../../lib/audit/files.ts';
 import { type AuditFilter, type AuditLine, chooser } from '../../lib/audit/filter.ts';
 import { type Verified, verify } from '../../lib/audit/verify.ts';
 import { sysexits } from '../../lib/errors.ts';
@@ -15,6 +15,7 @@ import { countUpTo } from '../count-option.ts';
 import { CliFailure } from '../failure.ts';
 import { momentHelp, momentOption } from '../moment.ts';
 import { summaryOf } from './summary.ts';
+import { trailFolder } from './trail-folder.ts';
 
 const columns: Column[] = [
   { header: 'AT' },
@@ -50,7 +51,7 @@ export function addAudit(program: Command, console: () => Console): void {
     .option('--folder <folder>', 'where the trail is', resolved)
     .action(async ({ limit, folder, ...filter }: ListOptions) => {
       const cli = console();
-      const lines = await last(await folderOf(cli, folder), filter, limit);
+      const lines = await last(await trailFolder(cli, folder), filter, limit);
       cli.show({ lines }, () => cli.table(columns, lines.map(rowOf)));
     });
   audit
@@ -60,23 +61,12 @@ export function addAudit(program: Command, console: () => Console): void {
     .option('--folder <folder>', 'where the trail is', resolved)
     .action(async ({ head, folder }: VerifyOptions) => {
       const cli = console();
-      const place = await folderOf(cli, folder);
+      const place = await trailFolder(cli, folder);
       const verified = await verify(place, head);
       cli.show(verified, (result) => described(result, place));
       const why = fault(verified, head);
       if (why !== undefined) throw why;
     });
-}
-
-/** Where the daemon writes it; where none answers, the usual place. */
-async function folderOf(cli: Console, named: AbsolutePath | undefined): Promise<AbsolutePath> {
-  if (named !== undefined) return named;
-  try {
-    return resolved((await cli.call('health', {})).audit);
-  } catch (error) {
-    if (error instanceof CliFailure) return resolved(defaultFolder);
-    throw error;
-  }
 }
 
 async function last(folder: AbsolutePath, filter: AuditFilter, limit: number): Promise<AuditLine[]> {

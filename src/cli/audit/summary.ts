@@ -41,6 +41,8 @@ function wordsOf(line: AuditLine): string[] {
       return [of('command'), of('code') === '' ? '' : `${of('reason')} [${of('code')}]`];
     case 'login-outside':
       return [said('shell', 'a shell of the host:')];
+    case 'out-of-memory':
+      return [`ended ${of('process')}`];
     case 'sandbox-started':
       return [said('image', 'image')];
     default:
