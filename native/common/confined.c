@@ -92,6 +92,8 @@ int confined_below(int rules, int folder, const char *path, enum confined_access
         return 0;
     const uint64_t never = EXECUTE | DEVICES_OF_5 | MAKE_BLOCK_DEVICE;
     struct beneath beneath = {.folder = folder, .allowed = READ_FILE};
+    if (access == CONFINED_RUN)
+        beneath.allowed |= EXECUTE;
     if (access == CONFINED_READ)
         beneath.allowed |= READ_FOLDER;
     if (access == CONFINED_WRITE)

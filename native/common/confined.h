@@ -61,11 +61,12 @@ int confined_rules(long least, int *rules, struct err *err);
 
 enum confined_access {
     CONFINED_READ_FILES, // whose names are known
+    CONFINED_RUN,        // a program's file
     CONFINED_READ,
     CONFINED_WRITE // and read; but run nothing, and use and make no devices
 };
 
-// Below a folder, which is open. `path`: for an error alone.
+// Below a folder, which is open, or a file. `path`: for an error alone.
 int confined_below(int rules, int folder, const char *path, enum confined_access access, struct err *err);
 
 // Connections to a TCP port, which are free where the kernel knows none (before version 4).

@@ -91,7 +91,9 @@ enum wire_type {
     // supervisor -> keeper
     MSG_KEEPER_VIEWER = 69,
     MSG_KEEPER_END = 70,
+    MSG_KEEPER_SCREEN = 71,
     // keeper -> supervisor
+    MSG_KEEPER_WANTS_SCREEN = 72,
     MSG_KEEPER_RECORDING = 76,
 };
 

@@ -2,7 +2,7 @@
 // because forking this small program takes a tenth of a millisecond and forking the daemon several.
 // Supervisors are started ahead of time and wait for their sandbox.
 //
-//   dockersh-supervisor INIT_BINARY     requests come on descriptor 3
+//   dockersh-supervisor INIT_BINARY [NODE SCREEN]     requests come on descriptor 3
 //
 // Trusts the daemon, whose child it is and with which it ends.
 #include <errno.h>
@@ -23,6 +23,7 @@
 #include "client.h"
 #include "closing.h"
 #include "keep.h"
+#include "kept/screens.h"
 #include "supervisor.h"
 #include "sys.h"
 
@@ -129,7 +130,7 @@ static void reap(int signals) {
 // The launcher: forks, and does nothing else. Supervisors are not its children in the end (it ends
 // with the daemon, they don't); their parent becomes whoever reaps orphans on this host.
 int main(int argc, char **argv) {
-    if (argc != 2) {
+    if (argc != 2 && argc != 4) {
         (void)fprintf(stderr, "dockersh-supervisor is started by dockershd, not by hand\n");
         return 64;
     }
@@ -139,6 +140,8 @@ int main(int argc, char **argv) {
         perror(argv[1]);
         return 66;
     }
+    if (argc == 4)
+        screens_are(argv[2], argv[3]);
     forget_inheritance();
     let_go = mmap(NULL, sizeof *let_go, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (let_go == MAP_FAILED) {

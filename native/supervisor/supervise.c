@@ -33,7 +33,7 @@
 #include "start/spawner.h"
 #include "sys.h"
 
-#define FIXED_POLLS 7
+#define FIXED_POLLS 8
 #define WATCHDOG_SECONDS 60
 #define FIRST_LOOK_NS 20000000u
 
@@ -157,14 +157,15 @@ static void pass_deadlines(void) {
 }
 
 static void wait_and_handle(void) {
-    struct pollfd polled[FIXED_POLLS + 2 * MAX_SESSIONS] = {
+    struct pollfd polled[FIXED_POLLS + MAX_SESSIONS] = {
         {.fd = self.control, .events = POLLIN},
         {.fd = self.signals, .events = POLLIN},
         {.fd = self.listener, .events = POLLIN},
         {.fd = self.spawner, .events = POLLIN},
         {.fd = self.network.refused, .events = POLLIN},
         {.fd = self.network.relay.connection, .events = POLLIN},
-        {.fd = connection_poll(), .events = POLLIN}};
+        {.fd = connection_poll(), .events = POLLIN},
+        {.fd = kept_poll(), .events = POLLIN}};
     struct session *owners[MAX_SESSIONS];
     nfds_t count = FIXED_POLLS;
     if (self.state == STATE_IDLE)
@@ -178,10 +179,9 @@ static void wait_and_handle(void) {
         short events = self.sessions[index].taken ? POLLIN : 0;
         polled[count++] = (struct pollfd){.fd = self.sessions[index].connection, .events = events};
     }
-    nfds_t all = kept_poll(&self, polled, count);
     uint64_t deadline = next_deadline();
     (void)alarm(0);
-    int ready = poll(polled, all, deadline == NEVER ? -1 : milliseconds_until(deadline));
+    int ready = poll(polled, count, deadline == NEVER ? -1 : milliseconds_until(deadline));
     // If anything holds us up for a minute, the alarm ends this sandbox. Otherwise nobody could stop it.
     (void)alarm(WATCHDOG_SECONDS);
     if (ready < 0)
@@ -196,13 +196,14 @@ static void wait_and_handle(void) {
         if (polled[index].revents != 0 && owner->used && owner->connection == polled[index].fd)
             session_message(&self, owner);
     }
-    kept_hear(&self, polled + count, all - count);
     if (polled[4].revents != 0)
         networking_refused(&self);
     if (polled[5].revents != 0 && self.network.relay.connection >= 0)
         relay_hear(&self.network.relay, &self.spec.plan, self.network.rules);
     if (polled[6].revents != 0)
         connection_hear(&self);
+    if (polled[7].revents != 0)
+        kept_hear(&self);
     if (polled[0].revents != 0)
         control_message(&self);
     if (polled[2].revents != 0)

@@ -1,6 +1,7 @@
 // Describes sessions that have a keeper: they can go on without their connection, and others can look at them.
 
 import type { Uid } from '../lib/values/uid.ts';
+import type { ByteString } from '../lib/wire.ts';
 import type { SessionStart } from './ends.ts';
 import type { ClientConnection } from './socket/client-connection.ts';
 
@@ -24,6 +25,8 @@ export interface LookSpec {
   /** Whether those at the session are told. */
   readonly tells?: boolean;
   readonly from: string | undefined;
+  /** What of the login's environment says where its agent is, inside. */
+  readonly env: readonly ByteString[];
 }
 
 /** A session which has a keeper: it can be looked at. */

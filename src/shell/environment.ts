@@ -85,6 +85,17 @@ export function sessionEnvironment(
   return [...sent, ...[...policy, ...own].map(byteStringOf)];
 }
 
+/** What says where the agent of a login is, inside: for a login that begins no program. */
+export function agentEnvironment(
+  account: { readonly name: string; readonly uid: number },
+  login: readonly ByteString[],
+  joined: boolean,
+): ByteString[] {
+  const passing = { names: [], joined, original: false };
+  const all = sessionEnvironment({ ...account, shell: '' }, login, [], passing);
+  return all.filter((entry) => /^(?:SSH_AUTH_SOCK|SSH_CONNECTION|XDG_RUNTIME_DIR)=/.test(entry));
+}
+
 /** The image's environment, with the search path that an image without one needs. */
 export function imageEnvironment(image: readonly string[]): string[] {
   return [`PATH=${defaultPath}`, ...image];

@@ -7,6 +7,7 @@
 
 #include "client.h"
 #include "keeper/frames.h"
+#include "keeper/screen/screen.h"
 #include "keeper/viewers.h"
 
 // For programs to ask for the size that is in force for a moment.
@@ -34,6 +35,7 @@ short input_wants(const struct viewer *viewer) {
 
 void input_begin(void) {
     (void)ioctl(keeper.master, TIOCGWINSZ, &size);
+    input_log_size();
 }
 
 struct winsize input_size(void) {
@@ -69,8 +71,14 @@ void input_fit(void) {
         return;
     size = wanted;
     recording_resize(&size);
+    input_log_size();
     if (keeper.restore_at_ns == NEVER)
         set_size(&size); // else it is set when the moment is over
+}
+
+void input_log_size(void) {
+    if (size.ws_col > 0)
+        screen_size(&size);
 }
 
 void input_redraw(void) {
@@ -100,9 +108,11 @@ static void take(struct viewer *viewer, const struct frame *frame) {
     }
     viewer->window = frame->window;
     input_fit();
-    if ((viewer->view & VIEW_FRESH) != 0)
-        input_redraw();
+    if ((viewer->view & VIEW_FRESH) == 0)
+        return;
     viewer->view &= ~(uint32_t)VIEW_FRESH;
+    viewer->anew = true;
+    screen_want();
 }
 
 // Descriptors that a client sends are nobody's to receive: they stay where they are, and the supervisor

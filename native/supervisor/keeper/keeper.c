@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -10,8 +11,11 @@
 
 #include "cleanup.h"
 #include "keeper/rights.h"
+#include "keeper/screen/screen.h"
 #include "keeper/viewers.h"
 #include "wire.h"
+
+#define FIRST_VIEWER 3 // of what is waited for
 
 struct keeper keeper;
 
@@ -29,9 +33,6 @@ void viewer_add(int socket, uint32_t view) {
         if (viewer->socket >= 0)
             continue;
         *viewer = (struct viewer){.socket = socket, .view = view};
-        // Whose window does not count does not say it either, perhaps.
-        if ((view & (VIEW_FRESH | VIEW_SIZES)) == VIEW_FRESH)
-            input_redraw();
         return;
     }
     (void)shutdown(socket, SHUT_RDWR);
@@ -41,6 +42,9 @@ void viewer_add(int socket, uint32_t view) {
 void viewer_drop(struct viewer *viewer) {
     (void)shutdown(viewer->socket, SHUT_RDWR);
     close_fd_at(&viewer->socket);
+    free(viewer->redraw);
+    viewer->redraw = NULL;
+    viewer->anew = false;
     input_fit();
 }
 
@@ -65,6 +69,8 @@ static void hear(void) {
         }
         if (reader.type == MSG_KEEPER_VIEWER && count == 1)
             viewer_add(take_fd(&fds[0]), view);
+        if (reader.type == MSG_KEEPER_SCREEN)
+            screen_given(count == 1 ? take_fd(&fds[0]) : CLOSED_FD);
         if (reader.type == MSG_KEEPER_END)
             keeper.over = true;
         output_look_again();
@@ -79,6 +85,7 @@ static int timeout_ms(void) {
     uint64_t next = output_next_ns(), now = keeper_now_ns();
     next = keeper.restore_at_ns < next ? keeper.restore_at_ns : next;
     next = recording_next_ns() < next ? recording_next_ns() : next;
+    next = screen_next_ns() < next ? screen_next_ns() : next;
     if (next == NEVER)
         return -1;
     return now >= next ? 0 : (int)((next - now) / 1000000u) + 1;
@@ -94,27 +101,33 @@ static void see(struct viewer *viewer, short events) {
 }
 
 static void wait_and_handle(void) {
-    struct pollfd polled[2 + KEEPER_VIEWERS] = {
+    short events = 0;
+    int screen = screen_poll(&events);
+    struct pollfd polled[FIRST_VIEWER + KEEPER_VIEWERS] = {
         {.fd = keeper.control, .events = POLLIN},
         {.fd = keeper.master, .events = (short)(output_wants_master() | input_wants_master())},
+        {.fd = screen, .events = events},
     };
     if (polled[1].events == 0)
         polled[1].fd = -1; // that it has hung up is seen by reading
     for (size_t index = 0; index < KEEPER_VIEWERS; index++) {
         const struct viewer *viewer = &keeper.viewers[index];
-        polled[2 + index].fd = viewer->ended && !input_is_empty() ? -1 : viewer->socket;
-        polled[2 + index].events = (short)(output_wants(viewer) | input_wants(viewer));
+        polled[FIRST_VIEWER + index].fd = viewer->ended && !input_is_empty() ? -1 : viewer->socket;
+        polled[FIRST_VIEWER + index].events = (short)(output_wants(viewer) | input_wants(viewer));
     }
     // What is over is not waited for: its terminal has all that there will be.
     int ready = poll(polled, sizeof polled / sizeof polled[0],
-                     keeper.over && output_wants_master() != 0 ? 0 : timeout_ms());
+                     keeper.over && output_wants_master() != 0 && !output_is_empty() ? 0 : timeout_ms());
     if (ready < 0)
         return;
     for (size_t index = 0; index < KEEPER_VIEWERS; index++)
-        if (polled[2 + index].fd == keeper.viewers[index].socket)
-            see(&keeper.viewers[index], polled[2 + index].revents);
+        if (polled[FIRST_VIEWER + index].fd == keeper.viewers[index].socket)
+            see(&keeper.viewers[index], polled[FIRST_VIEWER + index].revents);
     input_write();
     output_go_on();
+    if (polled[2].revents != 0)
+        screen_go_on(polled[2].revents);
+    screen_due(keeper_now_ns());
     if (keeper.restore_at_ns <= keeper_now_ns())
         input_restore();
     recording_go_on();
@@ -148,9 +161,12 @@ _Noreturn void keeper_run(const struct keeper_begin *begin) {
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
     (void)prctl(PR_SET_NAME, "dockersh-keeper");
     take(begin);
+    screen_begin(begin->again);
     input_begin();
     if (!recording_begin(begin))
         _exit(1);
+    if (begin->again)
+        input_redraw();
     if (keeper_rights(begin->id, &err) != 0)
         _exit(1);
     while (!keeper.over || !output_is_done())

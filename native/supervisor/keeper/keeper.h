@@ -32,7 +32,8 @@ struct keeper_viewer {
 
 struct keeper_begin {
     int control, master;
-    bool over; // the session has ended; what its terminal still has is to be shown
+    bool again; // another one was here before, and those who look have been shown the session
+    bool over;  // the session has ended; what its terminal still has is to be shown
     struct keeper_viewer viewers[KEEPER_VIEWERS];
     uid_t id;                             // nobody's
     const struct record_settings *record; // NULL: nothing is recorded

@@ -3,10 +3,12 @@
 // terminal of its own would.
 #include <errno.h>
 #include <poll.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "keeper/screen/screen.h"
 #include "keeper/viewers.h"
 
 #define CHUNK_BYTES (64 * 1024) // what a client takes at a time
@@ -36,20 +38,47 @@ static void fill(void) {
 }
 
 static bool holds(const struct viewer *viewer) {
-    return viewer->socket >= 0 && !viewer->behind && !viewer->ended && (viewer->view & VIEW_HOLDS) != 0;
+    return viewer->socket >= 0 && !viewer->behind && !viewer_waits(viewer) && !viewer->ended &&
+           (viewer->view & VIEW_HOLDS) != 0;
+}
+
+// True: it has taken them.
+static bool send_piece(struct viewer *viewer, const void *bytes, size_t count) {
+    ssize_t sent;
+    do {
+        sent = send(viewer->socket, bytes, count, MSG_DONTWAIT | MSG_NOSIGNAL);
+    } while (sent < 0 && errno == EINTR);
+    if (sent < 0 && errno != EAGAIN && errno != ENOBUFS && errno != ENOMEM)
+        viewer->ended = true; // its hang-up is read as such, behind what it has typed
+    return sent >= 0;
+}
+
+static void forget_redraw(struct viewer *viewer) {
+    free(viewer->redraw);
+    viewer->redraw = NULL;
+}
+
+static void give_redraw(struct viewer *viewer) {
+    while (viewer->redraw != NULL && viewer->socket >= 0 && !viewer->ended) {
+        size_t left = viewer->redraw_length - viewer->redraw_done;
+        size_t count = left < CHUNK_BYTES ? left : CHUNK_BYTES;
+        if (count > 0 && !send_piece(viewer, viewer->redraw + viewer->redraw_done, count))
+            return;
+        viewer->redraw_done += count;
+        viewer->has_seen = true;
+        if (viewer->redraw_done == viewer->redraw_length)
+            forget_redraw(viewer);
+    }
 }
 
 static void give(struct viewer *viewer) {
-    if (viewer->socket < 0 || viewer->behind || viewer->has_chunk || viewer->ended)
+    if (viewer->socket < 0 || viewer->behind || viewer_waits(viewer) || viewer->has_chunk || viewer->ended)
         return;
-    ssize_t sent;
-    do {
-        sent = send(viewer->socket, chunk, length, MSG_DONTWAIT | MSG_NOSIGNAL);
-    } while (sent < 0 && errno == EINTR);
-    if (sent >= 0)
+    give_redraw(viewer);
+    if (viewer->redraw == NULL && !viewer->ended && send_piece(viewer, chunk, length)) {
         viewer->has_chunk = true;
-    else if (errno != EAGAIN && errno != ENOBUFS && errno != ENOMEM)
-        viewer->ended = true; // its hang-up is read as such, behind what it has typed
+        viewer->has_seen = true;
+    }
 }
 
 static void pass_on(void) {
@@ -64,9 +93,12 @@ static void pass_on(void) {
         return;
     for (size_t index = 0; index < KEEPER_VIEWERS; index++) {
         struct viewer *viewer = &keeper.viewers[index];
-        viewer->behind |= !viewer->has_chunk;
+        viewer->behind |= !viewer->has_chunk && !viewer_waits(viewer);
         viewer->has_chunk = false;
+        if (viewer->behind)
+            forget_redraw(viewer);
     }
+    screen_output(chunk, length);
     length = 0;
     if (held)
         input_fit(); // who is behind does not count
@@ -85,13 +117,14 @@ static void catch_up(void) {
         if (!may_catch_up(viewer, now) || poll(&polled, 1, 0) <= 0 || (polled.revents & POLLOUT) == 0)
             continue;
         viewer->behind = false;
+        viewer->anew = true;
         any = true;
     }
     if (!any)
         return;
     catch_up_at_ns = now + CATCH_UP_NS;
     input_fit();
-    input_redraw();
+    screen_want();
 }
 
 uint64_t output_next_ns(void) {
@@ -105,18 +138,21 @@ uint64_t output_next_ns(void) {
 }
 
 short output_wants_master(void) {
-    return length == 0 && recording_takes() ? POLLIN : 0;
+    return length == 0 && recording_takes() && !screen_holds() ? POLLIN : 0;
 }
 
 short output_wants(const struct viewer *viewer) {
-    return may_catch_up(viewer, keeper_now_ns()) || (length > 0 && !viewer->has_chunk && !viewer->behind)
+    return may_catch_up(viewer, keeper_now_ns()) || viewer->redraw != NULL ||
+                   (length > 0 && !viewer->has_chunk && !viewer->behind && !viewer_waits(viewer))
                ? POLLOUT
                : 0;
 }
 
 void output_go_on(void) {
     catch_up();
-    if (length == 0 && recording_takes()) {
+    for (size_t index = 0; index < KEEPER_VIEWERS; index++)
+        give_redraw(&keeper.viewers[index]);
+    if (length == 0 && recording_takes() && !screen_holds()) {
         fill();
         recording_output(chunk, length);
     }
@@ -124,10 +160,19 @@ void output_go_on(void) {
         pass_on();
 }
 
+bool output_is_empty(void) {
+    return is_empty;
+}
+
 void output_look_again(void) {
     is_empty = false;
 }
 
 bool output_is_done(void) {
+    for (size_t index = 0; index < KEEPER_VIEWERS; index++) {
+        const struct viewer *viewer = &keeper.viewers[index];
+        if (viewer->socket >= 0 && !viewer->ended && (viewer->redraw != NULL || viewer->anew))
+            return false;
+    }
     return length == 0 && (is_empty || keeper.master < 0);
 }

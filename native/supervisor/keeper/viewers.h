@@ -13,9 +13,13 @@ struct keeper_begin;
 struct viewer {
     int socket; // CLOSED_FD: there is none
     uint32_t view;
-    bool has_chunk;        // of what is being passed on
-    bool behind;           // others were shown what it did not take: it gets all anew when it reads again
-    bool ended;            // its client has gone, and what it has typed is still to be taken
+    bool has_chunk;  // of what is being passed on
+    bool behind;     // others were shown what it did not take: it gets all anew when it reads again
+    bool ended;      // its client has gone, and what it has typed is still to be taken
+    bool anew;       // it is to be shown everything, and gets nothing until then
+    bool has_seen;   // it has been shown the session before
+    uint8_t *redraw; // what is sent to it first; NULL: nothing
+    size_t redraw_length, redraw_done;
     struct winsize window; // of no columns: not said yet
 };
 
@@ -29,6 +33,11 @@ struct keeper {
 #define NEVER UINT64_MAX
 
 extern struct keeper keeper;
+
+// Gets nothing of what comes now: it is to be shown everything first.
+static inline bool viewer_waits(const struct viewer *viewer) {
+    return viewer->anew || (viewer->view & VIEW_FRESH) != 0;
+}
 
 uint64_t keeper_now_ns(void);
 void viewer_add(int socket, uint32_t view);
@@ -45,6 +54,8 @@ void output_go_on(void);
 uint64_t output_next_ns(void);
 // Whether everything there was has been shown, since it was last said to look again.
 bool output_is_done(void);
+// Whether the terminal had nothing more when it was read last.
+bool output_is_empty(void);
 void output_look_again(void);
 
 // input.c
@@ -61,6 +72,8 @@ void input_fit(void);
 // Has whatever shows itself on the terminal do so anew: its size changes for a moment.
 void input_redraw(void);
 void input_restore(void);
+// Tells the log what size the terminal has.
+void input_log_size(void);
 
 // recording.c
 // Has the session recorded (record/) while it is shown, and tells the supervisor where it can't be. Before

@@ -4,6 +4,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "session/agent.h"
+
 #define EXIT_OURS 125
 
 bool kept_child_read(struct child_ends *ends, const struct wire_field *field) {
@@ -32,6 +34,8 @@ _Noreturn void kept_child_look(const struct child_ends *ends, struct slot *slot)
             (void)raise(SIGHUP); // the client has gone
         _exit(EXIT_OURS);
     }
+    if (has_terminal)
+        (void)agent_follow(ends->environment); // the session's, from now on
     _exit(has_terminal ? 0 : LOOK_HAS_NO_TERMINAL);
 }
 

@@ -33,9 +33,24 @@ static void rather_others(void) {
     close_fd(score);
 }
 
+// Somebody waits for the terminal, and moving a process takes long (cgroup.h): another one does it meanwhile.
+static void have_moved(const struct supervisor *supervisor) {
+    struct err ignored = {0}; // whoever can't be put there runs as the supervisor does
+    pid_t keeper = getpid();
+    (void)signal(SIGCHLD, SIG_IGN);
+    if (fork() != 0)
+        return;
+    keep_only(NULL, 0);
+    (void)cgroups_attach(&supervisor->cgroups, keeper, &ignored);
+    _exit(0);
+}
+
 static _Noreturn void run(const struct supervisor *supervisor, const struct kept *kept, int control) {
-    struct keeper_begin begin = {
-        .control = control, .master = kept->master, .over = kept->over, .id = supervisor->spec.root_uid};
+    struct keeper_begin begin = {.control = control,
+                                 .master = kept->master,
+                                 .over = kept->over,
+                                 .again = kept->started_ns != 0,
+                                 .id = supervisor->spec.root_uid};
     struct record_settings record = kept->record;
     record.terminal = kept->master;
     begin.record = kept->records ? &record : NULL;
@@ -43,14 +58,12 @@ static _Noreturn void run(const struct supervisor *supervisor, const struct kept
     int open_still[3 + KEEPER_VIEWERS] = {control, kept->master, kept->record.file};
     for (size_t index = 0; index < KEEPER_VIEWERS; index++) {
         const struct looker *looker = &kept->lookers[index];
-        uint32_t view = kept_view(looker->looks) | (kept->started_ns != 0 ? VIEW_FRESH : 0);
-        begin.viewers[index] = (struct keeper_viewer){.socket = looker->socket, .view = view};
+        begin.viewers[index] =
+            (struct keeper_viewer){.socket = looker->socket, .view = kept_view(looker->looks)};
         open_still[3 + index] = looker->socket;
     }
-    if (supervisor->cgroups.version == 1) {
-        struct err ignored = {0}; // whoever can't be put there runs as the supervisor does
-        (void)cgroups_attach(&supervisor->cgroups, getpid(), &ignored);
-    }
+    if (supervisor->cgroups.version == 1)
+        have_moved(supervisor);
     rather_others();
     keep_only(open_still, sizeof open_still / sizeof open_still[0]);
     closing_forget();
@@ -82,18 +95,9 @@ static void start(const struct supervisor *supervisor, struct kept *kept) {
     }
     kept->pid = pid;
     kept->control = pair[0];
+    kept_listen(kept);
     kept->started_ns = monotonic_ns();
     kept->again_ns = NEVER;
-}
-
-bool kept_tell(struct kept *kept, enum wire_type type, uint32_t view, int fd) {
-    uint8_t bytes[64];
-    struct wire_writer writer;
-    unsigned count = fd >= 0 ? 1 : 0;
-    wire_start(&writer, bytes, sizeof bytes, type);
-    wire_put_u32(&writer, TAG_VIEW, view);
-    return kept->control >= 0 &&
-           wire_send(kept->control, bytes, wire_finish(&writer, count), &fd, count) == 0;
 }
 
 // ---- a session's -----------------------------------------------------------------------------------------
@@ -140,7 +144,8 @@ bool kept_terminal(struct supervisor *supervisor, struct session *session, int *
 static void release(struct kept *kept, uid_t uid) {
     for (size_t index = 0; index < KEEPER_VIEWERS; index++)
         closing_end(&kept->lookers[index].socket, uid);
-    close_fd_at(&kept->control);
+    kept_end_screen(kept);
+    kept_close(kept);
     close_fd_at(&kept->master);
     close_fd_at(&kept->record.file);
     free(kept);
@@ -177,10 +182,13 @@ static void ask_for_sizes(const struct supervisor *supervisor, const struct kept
 // True: it has ended as it should.
 static bool reap(struct kept *kept) {
     int status = 0;
+    if (kept->screen > 0 && waitpid(kept->screen, NULL, WNOHANG) == kept->screen)
+        kept->screen = 0;
     if (kept->pid <= 0 || waitpid(kept->pid, &status, WNOHANG) != kept->pid)
         return false;
     kept->pid = 0;
-    close_fd_at(&kept->control);
+    kept_close(kept);
+    kept_end_screen(kept); // it was this one's
     bool soon = monotonic_ns() - kept->started_ns < SOON_NS;
     kept->again_ns = soon ? monotonic_ns() + AGAIN_NS : 0;
     return WIFEXITED(status) && WEXITSTATUS(status) == 0;
@@ -252,7 +260,9 @@ void kept_end_all(struct supervisor *supervisor) {
         struct timespec pause = {.tv_nsec = 2000000};
         (void)nanosleep(&pause, NULL);
     }
-    for (struct kept *kept = endings; kept != NULL; kept = kept->next)
+    for (struct kept *kept = endings; kept != NULL; kept = kept->next) {
+        kept_end_screen(kept);
         if (kept->pid > 0)
             (void)kill(kept->pid, SIGKILL);
+    }
 }

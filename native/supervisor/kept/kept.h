@@ -3,8 +3,10 @@
 // nobody looks at goes on.
 //
 //   kept.c      the keeper's process: starts it, and another where it dies
+//   talk.c      what is said between it and the supervisor
 //   viewers.c   who looks: comes, goes, and is told of the end
 //   recorded.c  what is recorded of it
+//   screens.c   what interprets a terminal's bytes, when a keeper asks for it
 //   leaving.c   what goes on without its connection, and for how long
 #pragma once
 
@@ -31,6 +33,7 @@ struct kept {
     struct kept *next; // of those whose session has ended, until all is shown
     pid_t pid;         // of the keeper; 0: there is none just now
     int control;       // to it
+    pid_t screen;      // what it has been given of these (screens.h); 0: none
     int master;
     bool over;
     uint64_t started_ns; // the keeper
@@ -60,17 +63,25 @@ uint64_t kept_next(const struct supervisor *supervisor);
 void kept_due(struct supervisor *supervisor, uint64_t now);
 // The sandbox ends: what can still be shown is, for a moment.
 void kept_end_all(struct supervisor *supervisor);
+
+// ---- talk.c ----------------------------------------------------------------------------------------------
+
 // Tells the keeper.
 bool kept_tell(struct kept *kept, enum wire_type type, uint32_t view, int fd);
+// Its connection is there now; or is closed.
+void kept_listen(struct kept *kept);
+void kept_close(struct kept *kept);
+void kept_end_screen(struct kept *kept);
+// What becomes readable when kept_hear() has something to do; CLOSED_FD before the first keeper.
+int kept_poll(void);
+void kept_hear(struct supervisor *supervisor);
 
 // ---- recorded.c ------------------------------------------------------------------------------------------
 
 // Reads of MSG_SESSION how it is recorded.
 void kept_record_begin(struct kept *kept, struct wire_reader reader, int *file);
-// Adds the keepers to wait for behind the first `count`, and says how many there are then.
-nfds_t kept_poll(const struct supervisor *supervisor, struct pollfd *polled, nfds_t count);
-// Hears from those what has become of a recording.
-void kept_hear(struct supervisor *supervisor, const struct pollfd *polled, nfds_t count);
+// MSG_KEEPER_RECORDING.
+void kept_record_heard(struct supervisor *supervisor, const struct kept *kept, struct wire_reader reader);
 
 // ---- viewers.c -------------------------------------------------------------------------------------------
 

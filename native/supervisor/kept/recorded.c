@@ -1,7 +1,6 @@
 // Has sessions recorded by their keepers, and acts on what these say of it.
 #include <signal.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include "cleanup.h"
 #include "kept/kept.h"
@@ -45,15 +44,6 @@ void kept_record_begin(struct kept *kept, struct wire_reader reader, int *file) 
 
 // ---- what keepers say ------------------------------------------------------------------------------------
 
-nfds_t kept_poll(const struct supervisor *supervisor, struct pollfd *polled, nfds_t count) {
-    for (size_t index = 0; index < supervisor->reached; index++) {
-        const struct kept *kept = supervisor->sessions[index].kept;
-        if (kept != NULL && kept->records && kept->control >= 0)
-            polled[count++] = (struct pollfd){.fd = kept->control, .events = POLLIN};
-    }
-    return count;
-}
-
 static void unrecorded(struct supervisor *supervisor, struct session *session) {
     session->kept->records = false; // by no later keeper either
     if (!session->kept->record_refuses) {
@@ -65,15 +55,15 @@ static void unrecorded(struct supervisor *supervisor, struct session *session) {
     session_end_kept(supervisor, session, CAUSE_RECORDING);
 }
 
-static void hear(struct supervisor *supervisor, struct session *session) {
-    uint8_t bytes[64];
-    struct wire_reader reader;
+void kept_record_heard(struct supervisor *supervisor, const struct kept *kept, struct wire_reader reader) {
+    struct session *session = NULL;
     struct wire_field field;
     uint32_t word = 0;
-    ssize_t length = recv(session->kept->control, bytes, sizeof bytes, MSG_DONTWAIT | MSG_TRUNC);
-    if (length <= 0 || (size_t)length > sizeof bytes || !wire_open(&reader, bytes, (size_t)length) ||
-        reader.type != MSG_KEEPER_RECORDING)
-        return; // its end is seen by its exit
+    for (size_t index = 0; index < supervisor->reached; index++)
+        if (supervisor->sessions[index].kept == kept)
+            session = &supervisor->sessions[index];
+    if (session == NULL)
+        return; // it has ended
     while (wire_next(&reader, &field)) {
         if (field.tag == TAG_KIND)
             (void)wire_u32(&field, &word);
@@ -84,18 +74,4 @@ static void hear(struct supervisor *supervisor, struct session *session) {
         notice_one(supervisor, session, GOES_ON);
     else if (word == RECORDING_ENDS)
         unrecorded(supervisor, session);
-}
-
-void kept_hear(struct supervisor *supervisor, const struct pollfd *polled, nfds_t count) {
-    for (nfds_t which = 0; which < count; which++) {
-        if (polled[which].revents == 0)
-            continue;
-        for (size_t index = 0; index < supervisor->reached; index++) {
-            struct session *session = &supervisor->sessions[index];
-            if (session->kept == NULL || session->kept->control != polled[which].fd)
-                continue;
-            hear(supervisor, session);
-            break;
-        }
-    }
 }

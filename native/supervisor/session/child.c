@@ -270,6 +270,7 @@ _Noreturn void child_run(struct wire_reader *reader, struct child_ends *ends, st
     if (plan.nice > 0 && setpriority(PRIO_PROCESS, 0, (int)plan.nice) != 0)
         give_up(slot, "set niceness", NULL);
     become_user(&plan, slot);
+    ends->environment = plan.environment;
     if (ends->looks)
         kept_child_look(ends, slot);
     if (streams_take(&streams, ends, &slot->err) != 0)

@@ -9,6 +9,7 @@
 
 #include "cleanup.h"
 #include "kept/offer.h"
+#include "session/agent.h"
 
 static uint8_t login[WIRE_MAX_BYTES];
 
@@ -93,6 +94,7 @@ int streams_take(struct streams *streams, const struct child_ends *ends, struct 
         return -1;
     if (ends->offer != NULL && offer_is_taken(fds, ends->offer)) {
         *ends->taken = true;
+        (void)agent_follow(ends->environment); // who comes back brings another one
         _exit(0);
     }
     *streams = (struct streams){.number = -1};

@@ -17,11 +17,12 @@ struct child_ends {
     int supervisor; // where the child says that it has been
     int devpts;     // the sandbox's own
     uint32_t slot;
-    bool keeper;         // the terminal's master is for the supervisor, who tells the client
-    bool looks;          // nothing is to be run: the login is received, and that is all
-    bool unrecorded;     // there must be no terminal without a recording, and there is no room for that
-    const char *offer;   // asked at the user's terminal before anything begins; NULL: nothing
-    _Atomic bool *taken; // where the supervisor sees that the login has been received
+    bool keeper;              // the terminal's master is for the supervisor, who tells the client
+    char *const *environment; // of the session
+    bool looks;               // nothing is to be run: the login is received, and that is all
+    bool unrecorded;          // there must be no terminal without a recording, and there is no room for that
+    const char *offer;        // asked at the user's terminal before anything begins; NULL: nothing
+    _Atomic bool *taken;      // where the supervisor sees that the login has been received
 };
 
 struct streams {

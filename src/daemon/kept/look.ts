@@ -2,6 +2,7 @@
 
 import type { Engine, Looks, UserRecord } from '../../isolation/engine.ts';
 import { DockershError } from '../../lib/errors.ts';
+import { agentEnvironment } from '../../shell/environment.ts';
 import { loginSource } from '../../shell/session.ts';
 import type { Audit, Beginning } from '../audit/audit.ts';
 import { auditCommand } from '../audit/command.ts';
@@ -11,7 +12,7 @@ import type { Metrics } from '../metrics/metrics.ts';
 import type { Records } from '../records/records.ts';
 
 export interface LookParts {
-  readonly engine: Pick<Engine, 'kept'>;
+  readonly engine: Pick<Engine, 'kept' | 'connectionsOf'>;
   readonly audit: Audit;
   readonly history: LoginHistory;
   readonly records: Records;
@@ -35,10 +36,12 @@ export async function lookAt(
 ): Promise<void> {
   const from = loginSource(request);
   const about = { session: id, uid: user.uid, user: user.name, from };
+  const joined = engine.connectionsOf(user.uid) > 0;
+  const env = looks === 'attach' ? agentEnvironment(user, request.env, joined) : [];
   const byUid = whose === peerUid ? undefined : peerUid;
   audit.login({ ...about, ...given }, auditCommand(request), byUid);
   using _opening = records.opening(id);
-  const start = await engine.kept.look(user.uid, { id, target, looks, tells, from }, client);
+  const start = await engine.kept.look(user.uid, { id, target, looks, tells, from, env }, client);
   if (start === undefined) throw new DockershError('E_STOPPING');
   history.started(id, start);
   metrics.loggedIn(start.kind, start.handedOverNs - receivedNs);

@@ -97,12 +97,12 @@ export class Sandboxes implements Engine {
 
   /** After the clean-up, which would take the fresh supervisors' cgroups for left-overs. */
   #startPool(): SupervisorPool {
-    const { libexec, cgroups, log } = this.#options;
+    const { libexec, ...options } = this.#options;
     this.#pool ??= SupervisorPool.start({
       supervisorProgram: path.join(libexec, 'dockersh-supervisor'),
       initProgram: path.join(libexec, 'dockersh-init'),
-      cgroups,
-      log,
+      screenProgram: path.join(import.meta.dirname, 'dockersh-screen.js'),
+      ...options,
     });
     return this.#pool;
   }

@@ -20,13 +20,11 @@ function forMsOf(message: WireMessage): number | null {
 }
 
 /** A login that looks at another session: no program is run for it. */
-export function lookMessage({ id, target, looks, tells }: LookSpec, note: object): Buffer {
-  const writer = new WireWriter('session')
-    .text('id', id)
-    .text('target', target)
-    .u32('view', lookNumbers[looks])
-    .text('text', JSON.stringify(note));
+export function lookMessage({ id, target, looks, tells, env }: LookSpec, note: object): Buffer {
+  const writer = new WireWriter('session').text('id', id).text('target', target);
+  writer.u32('view', lookNumbers[looks]).text('text', JSON.stringify(note));
   if (tells === true) writer.u32('tells', 1);
+  for (const entry of env) writer.byteString('env', entry);
   return writer.finish(1);
 }
 

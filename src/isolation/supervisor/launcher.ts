@@ -18,6 +18,8 @@ export interface LauncherOptions {
   /** dockersh-supervisor and dockersh-init; only root can change them (checked by the caller). */
   readonly supervisorProgram: string;
   readonly initProgram: string;
+  /** What shows kept terminals (src/screen), for our own Node to run. */
+  readonly screenProgram?: string;
   readonly log: Logger;
   /** Hears of each process, before it is asked for anything. */
   readonly started?: (pid: number) => void;
@@ -82,12 +84,13 @@ export class Launcher implements Disposer, Disposable {
   }
 
   #start(): SeqpacketConnection {
-    const { supervisorProgram, initProgram, log, started } = this.#options;
+    const { supervisorProgram, initProgram, screenProgram, log, started } = this.#options;
+    const screen = screenProgram === undefined ? [] : [process.execPath, screenProgram];
     const [ours, theirs] = addon().socketPair();
     using end = new OwnedFd(theirs);
     using parts = new DisposableStack();
     const socket = parts.use(new SeqpacketConnection(new OwnedFd(ours)));
-    const child = spawn(supervisorProgram, [initProgram], {
+    const child = spawn(supervisorProgram, [initProgram, ...screen], {
       stdio: ['ignore', 'ignore', 'inherit', end.borrow()],
       env: {},
       cwd: '/',

@@ -40,7 +40,8 @@ function definition(name: string): string {
 describe('the two sides agree', () => {
   // Inside the supervisor only, and between it and the relay; the daemon must not take them for messages to it.
   const inside = { build: 64, enter: 65, step: 66, terminal: 67, sessionLeft: 68 };
-  const keeper = { keeperViewer: 69, keeperEnd: 70, keeperRecording: 76 };
+  const screens = { keeperScreen: 71, keeperWantsScreen: 72 };
+  const keeper = { keeperViewer: 69, keeperEnd: 70, ...screens, keeperRecording: 76 };
   const internal = {
     ...inside,
     relayServe: 56,
