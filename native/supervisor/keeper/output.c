@@ -22,6 +22,7 @@ static uint64_t catch_up_at_ns;
 
 // A PTY hands out 4 KiB at a time; larger pieces save everybody wake-ups.
 static void fill(void) {
+    is_empty |= keeper.master < 0;
     while (keeper.master >= 0 && length < CHUNK_BYTES) {
         ssize_t got = read(keeper.master, chunk + length, CHUNK_BYTES - length);
         if (got < 0 && errno == EINTR)
