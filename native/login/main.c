@@ -279,10 +279,11 @@ int main(int argc, char **argv) {
     int connection = start(length, &ptm, argc, argv);
     (void)signal(SIGPIPE, SIG_IGN);
     (void)signal(SIGTTOU, SIG_IGN);
-    struct terminal terminal = {
-        .input = -1, .output = -1, .looks = look.view != 0, .harmless = look.view != 0 && !look.raw};
+    struct terminal terminal = {.input = -1, .output = -1};
     if (ptm >= 0 && terminal_find(&terminal)) {
         terminal_raw(&terminal);
+        terminal.looks = look.view != 0;
+        terminal.harmless = terminal.looks && !look.raw;
         if (viewer_is_one(ptm))
             viewer_say_size(&terminal, ptm);
         else
