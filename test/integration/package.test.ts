@@ -70,6 +70,7 @@ describe.skipIf(lacks('dpkg-deb', 'lintian', 'man', 'fish', 'zsh'))('the Debian 
       './usr/bin/dockershctl',
       './usr/sbin/dockershd',
       './usr/lib/dockersh/node',
+      './usr/lib/dockersh/dockersh-screen.js',
       './usr/lib/dockersh/dockersh-supervisor',
       './usr/lib/systemd/system/dockershd.socket',
       './etc/dockersh/dockersh.ini',
@@ -98,6 +99,8 @@ describe.skipIf(lacks('dpkg-deb', 'lintian', 'man', 'fish', 'zsh'))('the Debian 
     expect(ctl.stdout.toString()).toMatch(/^\d+\.\d+\.\d+\n$/);
     const daemon = await inTree('usr/lib/dockersh/node', ['usr/lib/dockersh/dockershd.js', '--help']);
     expect(daemon.stdout.toString()).toContain('--cgroup');
+    const screen = await inTree('usr/lib/dockersh/node', ['usr/lib/dockersh/dockersh-screen.js']);
+    expect([screen.code, screen.stderr.toString()]).toEqual([0, '']); // its input has ended
   });
 
   it("starts dockershctl from the code that V8 has made, which V8 accepts as this runtime's", async () => {

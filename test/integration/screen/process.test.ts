@@ -7,7 +7,7 @@ import { nodeProgram, screenBundle } from '../../fixtures/paths.ts';
 import { Running, run } from '../../fixtures/process.ts';
 
 /** As docs/protocol.md has it. */
-const options = ['--max-old-space-size=96', '--max-semi-space-size=4'];
+const options = ['--max-old-space-size=64', '--max-semi-space-size=2'];
 const MiB = 1024 * 1024;
 const none = Buffer.alloc(0);
 const size = (columns: number, rows: number): Buffer => {
@@ -83,7 +83,7 @@ it.each(hostile)('is bounded by %s', async (_, frames) => {
   screen.process.stdin?.end();
   const { code, stderr } = await screen.finished();
   expect([code, stderr.toString()]).toEqual([0, '']);
-  expect(Number(peak) / 1024).toBeLessThan(280);
+  expect(Number(peak) / 1024).toBeLessThan(230);
 });
 
 it('answers, and ends with its input', async () => {
