@@ -173,6 +173,7 @@ describe.skipIf(lacks('busybox'))('the memory that a verb takes', () => {
     'image gc': async () => await ok('image', 'gc'),
     'audit ls': async () => await taken('audit', 'ls', '--user', hugeName),
     'audit verify': async () => await taken('audit', 'verify', '--folder', path('state/audit')),
+    usage: async () => await taken('usage', '--user', hugeName),
     'recordings ls': async () => await refused('recordings', 'ls', '--user', hugeName),
     'recordings play': async () => await refused('recordings', 'play', hugeName),
     'recordings export': async () => await refused('recordings', 'export', hugeName),
