@@ -1,5 +1,6 @@
 // Talks to a screen in frames, good ones and others, and gives it checkpoints that are none.
 
+import { deflateRawSync, inflateRawSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { MalformedCheckpoint } from '../../../src/screen/checkpoint/bytes.ts';
@@ -7,6 +8,7 @@ import { decodeCheckpoint } from '../../../src/screen/checkpoint/decode.ts';
 import { encodeCheckpoint } from '../../../src/screen/checkpoint/encode.ts';
 import { Emulator } from '../../../src/screen/emulator/emulator.ts';
 import { FrameReader, frame, MalformedFrame } from '../../../src/screen/frames.ts';
+import { redraw } from '../../../src/screen/redraw/redraw.ts';
 import { Screen } from '../../../src/screen/serve.ts';
 
 const size = (columns: number, rows: number): Buffer => {
@@ -99,6 +101,26 @@ describe('a checkpoint that is none', () => {
         changed[at] = (changed[at] ?? 0) ^ by;
         try {
           decodeCheckpoint(changed, 5);
+        } catch (error) {
+          expect(error).toBeInstanceOf(MalformedCheckpoint);
+        }
+      }),
+      { numRuns: 300 * Number(process.env['DOCKERSH_FUZZ'] ?? 1) },
+    );
+  });
+
+  it('is refused or can be used, whatever is changed in what it says', () => {
+    const said = inflateRawSync(good.subarray(5));
+    const changes = fc.array(fc.tuple(fc.nat(said.length - 1), fc.nat(255)), { minLength: 1, maxLength: 3 });
+    fc.assert(
+      fc.property(changes, (list) => {
+        const changed = Buffer.from(said);
+        for (const [at, byte] of list) changed[at] = byte;
+        try {
+          const made = decodeCheckpoint(Buffer.concat([good.subarray(0, 5), deflateRawSync(changed)]), 5);
+          made.write(Buffer.from('more\r\n\x1b[2L\x1b8\u6f22\x1b[?1049l\r\n\r\n'));
+          made.resize({ columns: 20, rows: 4 });
+          redraw(made, made.size);
         } catch (error) {
           expect(error).toBeInstanceOf(MalformedCheckpoint);
         }
