@@ -23,3 +23,10 @@ bool client_quiet(int connection);
 
 // Sends a message without waiting for room.
 void client_tell(int connection, const uint8_t *bytes, size_t length);
+
+// Where a sandbox's own processes ask the daemon for what its user may have: one message with the words on a
+// SOCK_SEQPACKET socket, answered by one REPORT or ERROR.
+#define ASKING_FOLDER "/run/dockersh"
+#define ASKING_NAME "self-service"
+#define ASKING_SOCKET ASKING_FOLDER "/" ASKING_NAME
+#define ASKING_MOST_BYTES 2048

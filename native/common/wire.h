@@ -53,7 +53,9 @@ enum wire_type {
     MSG_CONNECTION = 26,
     MSG_KEEP = 27,
     MSG_DETACH = 28,
+    MSG_ANSWER = 30,
     // supervisor -> daemon
+    MSG_ASKED = 31,
     MSG_READY = 32,
     MSG_FAILED = 33,
     MSG_ACCEPTED = 34,
@@ -202,6 +204,7 @@ enum wire_tag {
     TAG_OFFER = 117,
     TAG_WORK = 120,
     TAG_WORK_NAME = 121,
+    TAG_ANSWER = 122,
     // Of a recording.
     TAG_RECORD = 130,
     TAG_RECORD_TITLE = 131,

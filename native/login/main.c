@@ -25,13 +25,14 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "answer/ask.h"
+#include "answer/refusal.h"
 #include "cleanup.h"
 #include "leave.h"
 #include "look.h"
 #include "message.h"
 #include "outside.h"
 #include "reach.h"
-#include "refusal.h"
 #include "terminal/pump.h"
 #include "terminal/streams.h"
 #include "terminal/terminal.h"
@@ -259,6 +260,9 @@ int main(int argc, char **argv) {
     // Kernels before 5.18 allow a program with no argv[0], which has been used to confuse others.
     if (argc < 1 || argv[0] == NULL || argv[0][0] == '\0')
         fail("Called without a name (argv[0]), which is refused.");
+    // Inside a sandbox of the image "host" this is the same program.
+    if (ask_is_meant(argc, argv))
+        ask_run(argc, argv);
     // Never locked out: whatever becomes of the daemon, its policy or its socket, root gets in to repair it.
     if (getuid() == 0 && geteuid() == 0) {
         if (isatty(2))

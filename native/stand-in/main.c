@@ -2,6 +2,8 @@
 // Runs inside, as the user, with what is theirs; the daemon puts it there in a layer below those of the
 // image, so that whatever the image has of its own comes first (src/images/stand-in/stand-in.ts).
 //
+// Called dockersh it asks the daemon for what the user may have (login/answer/ask.h).
+//
 // Called sftp-server it becomes the host's, with the libraries that were brought along: an image may have
 // another C library, or none.
 //
@@ -18,12 +20,14 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "answer/ask.h"
+
 #define FOLDER "/usr/lib/dockersh/sftp"
 #define MOST_WORDS 1024
 
 extern char **environ;
 
-static _Noreturn void fail(int status, const char *what) {
+static _Noreturn void fail_with(int status, const char *what) {
     char line[512];
     int length = snprintf(line, sizeof line, "dockersh: %s\n", what);
     if (length > 0)
@@ -38,7 +42,7 @@ static _Noreturn void fail_errno(const char *what) {
     for (char *at = text; *at != '\0'; at++)
         if ((unsigned char)*at < ' ' || *at == 0x7f)
             *at = '?';
-    fail(status, text);
+    fail_with(status, text);
 }
 
 // By its own dynamic linker: that of the image, where there is one, is another library's.
@@ -54,7 +58,7 @@ static _Noreturn void run_sftp_server(int argc, char **argv) {
     for (int index = 1; index < argc && index < MOST_WORDS; index++)
         words[count++] = argv[index];
     (void)execve(linker, words, environ);
-    fail(127, "the image has no sftp-server, and neither has this host.");
+    fail_with(127, "the image has no sftp-server, and neither has this host.");
 }
 
 // What a shell takes for more than a part of a word.
@@ -68,12 +72,12 @@ static _Noreturn void run_words(char *command) {
     static char *words[MOST_WORDS + 1];
     int count = 0;
     if (!is_plain(command))
-        fail(
+        fail_with(
             127,
             "this image has no shell, and the command needs one: only a program and plain words can be run.");
     for (char *word = strtok(command, " \t"); word != NULL; word = strtok(NULL, " \t")) {
         if (count == MOST_WORDS)
-            fail(127, "this image has no shell, and the command has too many words.");
+            fail_with(127, "this image has no shell, and the command has too many words.");
         words[count++] = word;
     }
     if (count == 0)
@@ -85,10 +89,17 @@ static _Noreturn void run_words(char *command) {
 int main(int argc, char **argv) {
     const char *name = argc > 0 ? argv[0] : "";
     const char *slash = strrchr(name, '/');
-    if (strcmp(slash != NULL ? slash + 1 : name, "sftp-server") == 0)
+    const char *called = slash != NULL ? slash + 1 : name;
+    if (strcmp(called, "sftp-server") == 0)
         run_sftp_server(argc, argv);
+    if (strcmp(called, "dockersh") == 0) {
+        if (ask_is_meant(argc, argv))
+            ask_run(argc, argv);
+        fail_with(64, "usage: dockersh WORD …; \"dockersh help\" lists the words.");
+    }
     if (argc == 3 && strcmp(argv[1], "-c") == 0)
         run_words(argv[2]);
-    fail(127,
-         "this image has no shell. What it has can be run by name: ssh HOST PROGRAM [WORD …]. sftp works.");
+    fail_with(
+        127,
+        "this image has no shell. What it has can be run by name: ssh HOST PROGRAM [WORD …]. sftp works.");
 }

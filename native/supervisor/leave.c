@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "asked/asked.h"
 #include "cgroup/delegate.h"
 #include "cgroup/group.h"
 #include "cleanup.h"
@@ -97,6 +98,7 @@ _Noreturn void supervisor_leave(struct supervisor *supervisor) {
     notice_last(supervisor);
     if (supervisor->state == STATE_RUNNING)
         tell_stopping(supervisor, NULL);
+    asked_close(supervisor);
     let_clients_go(supervisor);
     kept_end_all(supervisor);
     connection_end_all(supervisor);

@@ -18,6 +18,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "asked/asked.h"
 #include "cleanup.h"
 #include "closing.h"
 #include "connection/connection.h"
@@ -33,7 +34,8 @@
 #include "start/spawner.h"
 #include "sys.h"
 
-#define FIXED_POLLS 8
+#define FIRST_ASKED 8
+#define FIXED_POLLS (FIRST_ASKED + ASKED_POLLS)
 #define WATCHDOG_SECONDS 60
 #define FIRST_LOOK_NS 20000000u
 
@@ -119,6 +121,7 @@ static uint64_t next_deadline(void) {
     next = self.detach_at_ns < next ? self.detach_at_ns : next;
     next = networking_next(&self.network) < next ? networking_next(&self.network) : next;
     next = connection_next() < next ? connection_next() : next;
+    next = asked_next() < next ? asked_next() : next;
     next = kept_next(&self) < next ? kept_next(&self) : next;
     for (size_t index = 0; index < self.reached; index++) {
         const struct session *session = &self.sessions[index];
@@ -168,6 +171,7 @@ static void wait_and_handle(void) {
         {.fd = kept_poll(), .events = POLLIN}};
     struct session *owners[MAX_SESSIONS];
     nfds_t count = FIXED_POLLS;
+    asked_poll(&self, polled + FIRST_ASKED);
     if (self.state == STATE_IDLE)
         polled[3].fd = -1; // build_sandbox() talks to it in its own order
     for (size_t index = 0; index < self.reached; index++) {
@@ -204,6 +208,7 @@ static void wait_and_handle(void) {
         connection_hear(&self);
     if (polled[7].revents != 0)
         kept_hear(&self);
+    asked_hear(&self, polled + FIRST_ASKED);
     if (polled[0].revents != 0)
         control_message(&self);
     if (polled[2].revents != 0)

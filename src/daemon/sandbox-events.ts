@@ -11,6 +11,7 @@ import type { LiveLimits } from './policy/live-limits.ts';
 import type { UserKeys } from './policy/user-keys.ts';
 import type { Recordings } from './recordings/recordings.ts';
 import type { LoginRecords } from './records/open-records.ts';
+import type { AskedInside } from './self-service/asked-inside.ts';
 
 export interface EventParts extends Pick<LoginRecords, 'history' | 'records'> {
   /** Made later than what tells them of events. */
@@ -19,6 +20,7 @@ export interface EventParts extends Pick<LoginRecords, 'history' | 'records'> {
     readonly admission?: Admission;
     readonly doors?: Doors;
     readonly keys?: UserKeys;
+    readonly asked: AskedInside;
   };
   readonly notices: UserNotices;
   readonly images: ImageStore;
@@ -55,6 +57,7 @@ export function eventsFor(parts: EventParts): EngineEvents {
       history.disconnected(end);
       used.admission?.changed();
     },
+    asked: (asked) => used.asked.take(asked),
     sandboxStarted: (started) => {
       history.sandboxStarted(started);
       records.sandboxStarted(started);

@@ -25,6 +25,7 @@ import { networksOf } from './admin/network.ts';
 import { Operations } from './admin/operations.ts';
 import type { AdminParts } from './admin/parts.ts';
 import { serveAdmin } from './admin/socket.ts';
+import { startByItself } from './by-itself.ts';
 import { type Clients, listenTo, openClients } from './clients.ts';
 import { claimSockets, type SocketPaths } from './installation.ts';
 import { Admission } from './login/admission.ts';
@@ -47,6 +48,8 @@ import { UserKeys } from './policy/user-keys.ts';
 import { Recordings } from './recordings/recordings.ts';
 import { type LoginRecords, openRecords } from './records/open-records.ts';
 import { eventsFor } from './sandbox-events.ts';
+import { AskedInside } from './self-service/asked-inside.ts';
+import { InsideService } from './self-service/inside.ts';
 import { SelfService } from './self-service/self-service.ts';
 import type { InheritedSockets } from './service-manager.ts';
 import { keepDisks, openStorage, type Storage } from './storage.ts';
@@ -83,6 +86,7 @@ interface Ground {
     admission?: Admission;
     doors?: Doors;
     keys?: UserKeys;
+    asked: AskedInside;
     metrics?: MetricsServer;
   };
 }
@@ -114,6 +118,7 @@ export async function serve(
     await openMetrics(ground.metrics, { ...ground, ...storage, engine, ...options }),
   );
   listen(ground, engine, clients);
+  startByItself({ ...ground, ...ground.logins, ...storage, ...user, engine });
   const { cgroups, networks, policy } = ground;
   return { engine, cgroups, networks, policy, parts: parts.move() };
 }
@@ -137,7 +142,7 @@ async function layGround(
   const networks = parts.use(openNetworks(networkState, policy, { options, cgroups, log }));
   const metrics = new Metrics();
   const logins = openRecords(options, () => policy.host, metrics, log, parts);
-  const used: Ground['used'] = {};
+  const used: Ground['used'] = { asked: new AskedInside(log) };
   const lingerMs = (uid: Uid) => lingerOf(used.engine?.settingsOf(uid));
   const notices = new UserNotices({ state: options.state, boot: logins.boot, lingerMs, log });
   const recordings = parts.use(
@@ -217,13 +222,15 @@ function openLogins(
   user: UserParts,
   admin: AdminParts,
 ): Clients {
-  const { options, policy, users, networks, notices, log } = ground;
+  const { options, policy, users, networks, notices, used, log } = ground;
   const { history, records, audit } = ground.logins;
   const { layers, live, ownSettings, admission } = user;
   const internalSftp = new InternalSftp(options.sshdConfig, log);
   const { metrics } = ground;
   const follow = (uid: Uid): void => live.follow(uid);
   const selfService = new SelfService({ admin, history, notices, records, metrics, follow });
+  const inside = new InsideService({ users, store, ownSettings, policy, selfService });
+  used.asked.serve((asked) => inside.answer(asked));
   return openClients({
     ...{ policy, ownSettings, users, store, layers, systemCalls: new SystemCalls(), networks, engine },
     ...{ history, admission, selfService, notices, records, audit, metrics },

@@ -38,6 +38,16 @@ export interface SessionEnd extends ByWhom {
   readonly work?: Work | undefined;
 }
 
+/** Somebody in the user's sandbox asks for something, in words of their own. */
+export interface Asked {
+  readonly uid: Uid;
+  /** The account that the sandbox was started for. */
+  readonly user: string;
+  readonly words: Buffer;
+  /** Takes a whole message, once. */
+  readonly answer: (message: Buffer) => void;
+}
+
 /** How a cold start went: name and time of each step, in order. */
 export interface SandboxStart {
   readonly uid: Uid;

@@ -9,7 +9,7 @@ import type { ByteString } from '../lib/wire.ts';
 import type { Limits } from '../limits/limits.ts';
 import type { UserRecord } from './addon.ts';
 import type { ConnectionEnd, ConnectionSpec } from './connection.ts';
-import type { SandboxEnd, SandboxStart, SessionEnd, SessionStart } from './ends.ts';
+import type { Asked, SandboxEnd, SandboxStart, SessionEnd, SessionStart } from './ends.ts';
 import type { IdMaps } from './ids.ts';
 import type { KeptEvents, KeptSessions, SessionKeep } from './kept.ts';
 import type { SandboxLink, Traffic } from './network/plan.ts';
@@ -21,7 +21,7 @@ import type { ClientConnection, Disposer } from './socket/client-connection.ts';
 export type { Limits } from '../limits/limits.ts';
 export type { UserRecord } from './addon.ts';
 export type { ConnectionEnd, ConnectionSpec } from './connection.ts';
-export type { ByWhom, SandboxEnd, SandboxStart, SessionEnd, SessionStart, Work } from './ends.ts';
+export type { Asked, ByWhom, SandboxEnd, SandboxStart, SessionEnd, SessionStart, Work } from './ends.ts';
 export { type IdMaps, rangeSize } from './ids.ts';
 export type { KeptEvents, KeptSession, KeptSessions, LookSpec, Looks, SessionKeep } from './kept.ts';
 export type { SandboxLink } from './network/plan.ts';
@@ -207,6 +207,7 @@ export interface EngineEvents extends KeptEvents {
   readonly sessionEnded: (end: SessionEnd) => void;
   readonly connectionEnded: (end: ConnectionEnd) => void;
   readonly sandboxStarted: (start: SandboxStart) => void;
+  readonly asked: (asked: Asked) => void;
   /** After the ends of its sessions. */
   readonly sandboxEnded: (end: SandboxEnd) => void;
 }

@@ -42,6 +42,8 @@ const fields = {
   mounts: 'mounts',
   devices: 'devices',
   root: 'root',
+  boot: 'boot',
+  cron: 'cron',
   nesting: 'nesting',
   seccomp: 'seccomp',
   seccompWiden: 'seccomp_widen',

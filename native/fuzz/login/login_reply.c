@@ -18,9 +18,9 @@ static sighandler_t fuzz_signal(int number, sighandler_t handler);
 #define write fuzz_write
 #define raise fuzz_raise
 #define signal fuzz_signal
+#include "../../login/answer/refusal.c"
 #include "../../login/leave.c"
 #include "../../login/main.c"
-#include "../../login/refusal.c"
 #undef signal
 #undef raise
 #undef write

@@ -9,6 +9,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "asked/asked.h"
 #include "cleanup.h"
 #include "connection/connection.h"
 #include "control/networking.h"
@@ -138,6 +139,7 @@ void control_message(struct supervisor *supervisor) {
         return;
     if (length <= 0) {
         close_fd_at(&supervisor->control);
+        asked_lost(supervisor);
         pause_end(supervisor);
         if (supervisor->state == STATE_IDLE)
             supervisor_leave(supervisor); // the daemon has gone before it had a use for us
@@ -181,6 +183,9 @@ void control_message(struct supervisor *supervisor) {
         case MSG_COUNT_TRAFFIC:
             networking_count(supervisor, &reader);
             break;
+        case MSG_ANSWER:
+            asked_answer(supervisor, &reader);
+            break;
         case MSG_HELLO:
             send_state(supervisor);
             break;
@@ -197,6 +202,7 @@ void control_accept(struct supervisor *supervisor) {
     if (fd < 0)
         return;
     close_fd_at(&supervisor->control);
+    asked_lost(supervisor);
     pause_end(supervisor);
     supervisor->control = fd;
 }

@@ -1,6 +1,7 @@
 #include "network/files.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -28,7 +29,8 @@ int network_files_open(struct network_files *files, int root, uid_t uid, gid_t g
     cleanup_fd int run = open_in_root(root, "run", err);
     if (run < 0)
         return -1;
-    if (mkdirat(run, FOLDER, 0755) != 0 || fchownat(run, FOLDER, uid, gid, AT_SYMLINK_NOFOLLOW) != 0)
+    if ((mkdirat(run, FOLDER, 0755) != 0 && errno != EEXIST) ||
+        fchownat(run, FOLDER, uid, gid, AT_SYMLINK_NOFOLLOW) != 0)
         return err_sys(err, "make folder in /run", FOLDER);
     files->folder = openat(run, FOLDER, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     return files->folder >= 0 ? 0 : err_sys(err, "open folder in /run", FOLDER);

@@ -11,8 +11,8 @@
 //   keeps devpts             <--------------------------  MSG_STEP with devpts
 //   MSG_ENTER with pidfd ---- > setns, lockdown           lockdown
 //   the host's /usr (host_folders.h, at the same time)
-//   both are locked down     <  MSG_STEP  <-------------  MSG_STEP; exec dockersh-init
-//   ready
+//   both are locked down     <  MSG_STEP  <-------------  MSG_STEP with where processes ask; exec
+//   dockersh-init ready
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -24,6 +24,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "asked/asked.h"
 #include "cgroup/delegate.h"
 #include "cleanup.h"
 #include "keep.h"
@@ -222,7 +223,11 @@ int build_sandbox(struct supervisor *supervisor, struct wire_reader *reader, con
         wait_spawner(supervisor, err) != 0)
         return -1;
     supervisor->detach_at_ns = monotonic_ns() + DETACH_NS;
-    return step_wait(init, MSG_STEP, err) == 0 ? 0 : explain(&supervisor->shared->init_err, err);
+    int asked = CLOSED_FD;
+    if (step_wait_fd(init, MSG_STEP, &asked, err) != 0)
+        return explain(&supervisor->shared->init_err, err);
+    asked_open(asked);
+    return 0;
 }
 
 int replace_spawner(struct supervisor *supervisor, struct err *err) {

@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "asked/listen.h"
 #include "books/books.h"
 #include "cleanup.h"
 #include "rootfs/devpts.h"
@@ -80,6 +81,9 @@ static int make_run_folder(int run, const char *path, struct err *err) {
     return 0;
 }
 
+// Where the sandbox's processes ask; the supervisor's from the last step on.
+static int asked = CLOSED_FD;
+
 static int fill_run(const struct spec *spec, int root, struct err *err) {
     cleanup_fd int run = open_in_root(root, "run", err);
     if (run < 0)
@@ -94,7 +98,7 @@ static int fill_run(const struct spec *spec, int root, struct err *err) {
         if (make_run_folder(run, spec->run_folders[index], err) != 0)
             return -1;
     books_make(run, spec->uid, spec->gid);
-    return 0;
+    return asked_listen(run, &asked, err);
 }
 
 // Bounds on what the kernel counts for each id in a user namespace. All ids together have no more than what
@@ -225,7 +229,7 @@ static int build(const struct spec *spec, struct shared *shared, int peer, struc
     static const struct freedom none = {0};
     if (lockdown(&none, &spec->filters, err) != 0)
         return -1;
-    return step_send(peer, MSG_STEP, -1, err);
+    return step_send(peer, MSG_STEP, asked, err);
 }
 
 _Noreturn void inside_run(const struct spec *spec, struct shared *shared, int peer, int init_binary) {

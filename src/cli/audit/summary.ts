@@ -37,6 +37,7 @@ function wordsOf(line: AuditLine): string[] {
       return [`${of('lines')} lines are missing since ${of('since')}`];
     case 'left-out':
       return [`${of('lines')} lines more${of('of') === '' ? '' : ` of ${of('of')}`}`];
+    case 'cron':
     case 'self-service':
       return [of('command'), of('code') === '' ? '' : `${of('reason')} [${of('code')}]`];
     case 'login-outside':

@@ -14,6 +14,7 @@ import { formatProblem, type Problem } from '../../policy/problem.ts';
 import type { AdminResult } from '../../protocol/admin.ts';
 import type { Console } from '../console.ts';
 import { readAccounts } from '../host/subjects.ts';
+import { bootProblems } from './boot-problems.ts';
 import { warnOfFault } from './fault.ts';
 import { missingImages } from './missing-images.ts';
 import { profileProblems } from './profiles.ts';
@@ -92,7 +93,8 @@ async function check(
   const unused = complete ? unusedSections(policy, users, groups) : [];
   const profiles = await profileProblems(policy);
   const networks = networkProblems(policy, users.values(), complete);
-  const all = [...problems, ...unused, ...networks, ...profiles, ...(await unfitImages(policy))];
+  const boots = bootProblems(policy, users.values());
+  const all = [...problems, ...unused, ...networks, ...boots, ...profiles, ...(await unfitImages(policy))];
   const valid = !all.some(({ severity }) => severity === 'error');
   if (!valid || old === undefined) return { file, valid, problems: all };
   if (old.policy === undefined) return { file, valid: false, problems: [...old.problems, ...all] };

@@ -122,6 +122,13 @@ export class Audit implements Disposable {
     this.#to()?.add('self-service', { session, uid, user, from, command, ...failed });
   }
 
+  /** A job of a user's crontab. */
+  cron({ uid, user }: { readonly uid: Uid; readonly user: string }, text: string): void {
+    if (!this.#limit.take(uid, 'cron')) return;
+    const command = this.#settings().auditCommands === 'yes' ? text : undefined;
+    this.#to()?.add('cron', { uid, user, command });
+  }
+
   outside({ session, uid, user, from }: Told, shell: string): void {
     if (this.#limit.take(uid)) this.#to()?.add('login-outside', { session, uid, user, from, shell });
   }

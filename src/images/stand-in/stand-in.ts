@@ -1,9 +1,10 @@
 // Brings into sandboxes what their images lack for people who come by ssh: an sftp-server, and something that runs a
-// command where there is no shell (native/stand-in/main.c). It lies in a layer below those of the image, so that all that the
-// image has comes first, and images that have both get no such layer. Which command somebody gives is looked at by nobody:
+// command where there is no shell (native/stand-in/main.c); and the command by which they ask for what they may have. It lies in a layer below those of the image, so that all that the
+// image has comes first, and an image that has all of it gets no such layer. Which command somebody gives is looked at by nobody:
 // what files there are decides, inside.
 //
 //   <state>/stand-in/<hash>/tree/usr/lib/dockersh/stand-in            the program
+//                                usr/bin/dockersh                     the program
 //                                usr/lib/dockersh/sftp/…              the host's sftp-server and its libraries
 //                                usr/lib/openssh/sftp-server          the program, where the host has its own, which sshd names
 
@@ -22,6 +23,9 @@ interface Layered {
   readonly layers: readonly { readonly path: string; readonly idmapped: boolean }[];
   readonly binds: readonly unknown[];
 }
+
+/** By which users ask for what they may have. */
+const asker = '/usr/bin/dockersh';
 
 /** Lets go of what is known of images that nobody has used for long. */
 const mostKnown = 10_000;
@@ -52,7 +56,7 @@ export class StandIns {
     const folders = layers.map((layer) => layer.path);
     const has = async (file: string): Promise<boolean> => await hasFile(folders, file);
     this.#server ??= await findSftpServer();
-    const lacks = !(await has('/bin/sh')) || !(await has(this.#server.place));
+    const lacks = !(await has('/bin/sh')) || !(await has(this.#server.place)) || !(await has(asker));
     if (this.#lacking.size >= mostKnown) this.#lacking.clear();
     this.#lacking.set(digest, lacks);
     return lacks;
@@ -99,6 +103,7 @@ export class StandIns {
 async function fill(tree: string, program: string, { place, files }: SftpServer): Promise<void> {
   await put(program, path.join(tree, 'usr/lib/dockersh/stand-in'));
   await put(program, path.join(tree, place));
+  await put(program, path.join(tree, asker));
   for (const [name, file] of files) await put(file, path.join(tree, 'usr/lib/dockersh/sftp', name));
 }
 

@@ -85,6 +85,7 @@ export class SandboxRegistry {
       connectionEnded: events.connectionEnded,
       sessionDetached: events.sessionDetached,
       sessionAttached: events.sessionAttached,
+      asked: (words, answer) => events.asked({ uid, user: record.user, words, answer }),
       refused: (lines) => this.#options.networks.refused.add(uid, record.user, lines),
       missing: (lines) => this.#options.networks.missing(uid, record.user, lines),
       left: () =>

@@ -7,6 +7,8 @@ export interface SandboxEvents extends KeptEvents {
   readonly started: (steps: readonly { readonly name: string; readonly ns: bigint }[]) => void;
   readonly sessionEnded: (end: SessionEnd) => void;
   readonly connectionEnded: (end: ConnectionEnd) => void;
+  /** As Asked has it. */
+  readonly asked: (words: Buffer, answer: (message: Buffer) => void) => void;
   /** Of its network, as its supervisor says it. */
   readonly refused: (lines: readonly string[]) => void;
   readonly missing: (lines: readonly string[]) => void;

@@ -9,16 +9,12 @@ import type { ByWhom, ConnectionSpec, Limits, LookSpec, SessionIdentity, Session
 import type { NetworkPlan, Traffic } from '../network/plan.ts';
 import type { ClientConnection } from '../socket/client-connection.ts';
 import type { SeqpacketConnection } from '../socket/seqpacket.ts';
+import { buildSteps } from '../supervisor/answers.ts';
 import { connectionMessage, connectionNote } from '../supervisor/connection-message.ts';
 import { lookMessage } from '../supervisor/kept-messages.ts';
 import { noteOf, sessionMessage } from '../supervisor/session-message.ts';
 import { sessionIn } from '../supervisor/session-place.ts';
-import {
-  buildSteps,
-  type SessionAnswer,
-  Supervisor,
-  type SupervisorState,
-} from '../supervisor/supervisor.ts';
+import { type SessionAnswer, Supervisor, type SupervisorState } from '../supervisor/supervisor.ts';
 import { Ending } from './ending.ts';
 import type { Pausable } from './pause.ts';
 import { Present } from './present.ts';
@@ -88,6 +84,7 @@ export class Sandbox implements Pausable {
         if (event.looks === 'attach') this.#present.left.delete(event.id);
         events.sessionAttached({ ...event, uid: record.uid, user: record.user });
       },
+      asked: events.asked,
       left: () => events.left(),
       refused: (lines) => events.refused(lines),
       missing: (lines) => events.missing(lines),

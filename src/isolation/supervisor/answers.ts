@@ -3,11 +3,23 @@
 import type { DockershError } from '../../lib/errors.ts';
 import { type Failure, failureOf, nativeError } from '../../lib/failures.ts';
 import { causeOf } from '../../lib/values/causes.ts';
-import { fieldsOf, type Tag, textOf, u32Of, u64sOf, type WireMessage } from '../../lib/wire.ts';
+import {
+  fieldOf,
+  fieldsOf,
+  type Tag,
+  textOf,
+  u32Of,
+  u64sOf,
+  type WireMessage,
+  WireWriter,
+} from '../../lib/wire.ts';
 import type { ConnectionEnd, SessionEnd, Work } from '../engine.ts';
 import { ConnectionNote } from './connection-message.ts';
 import { type KeptState, keptStateOf } from './kept-messages.ts';
 import { SessionNote } from './session-message.ts';
+
+/** Names of the steps in READY, in the order of enum build_step (native/supervisor/shared.h). */
+export const buildSteps = ['limits', 'clone', 'rootfs', 'namespaces', 'pivot', 'enter', 'link'] as const;
 
 const mostNames = 5;
 
@@ -60,6 +72,18 @@ export function sessionEnd(message: WireMessage): EndedSession {
       ? {}
       : { used: { cpuMs: Number(cpuUs / 1000n), peakBytes: Number(peakBytes) } }),
   };
+}
+
+/** What somebody inside asks for, and how they are answered. */
+export function askIn(
+  message: WireMessage,
+  send: (message: Buffer) => unknown,
+): [words: Buffer, answer: (message: Buffer) => void] {
+  const number = u32Of(message, 'slot') ?? 0;
+  const answer = (whole: Buffer): void => {
+    send(new WireWriter('answer').u32('slot', number).bytes('answer', whole).finish());
+  };
+  return [fieldOf(message, 'arg') ?? Buffer.alloc(0), answer];
 }
 
 /** Undefined where the message says nothing of it. */

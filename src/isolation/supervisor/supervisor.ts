@@ -12,6 +12,7 @@ import type { NetworkPlan, Traffic } from '../network/plan.ts';
 import { type ClientConnection, isPeerGone } from '../socket/client-connection.ts';
 import type { SeqpacketConnection } from '../socket/seqpacket.ts';
 import {
+  askIn,
   buildFailure,
   connectionEnd,
   type EndedSession,
@@ -40,6 +41,7 @@ interface Waiting {
 }
 
 const isStopping: SessionAnswer = { kind: 'refused', failure: 'stopping' };
+const isGone = 'it has just ended';
 
 export interface SupervisorEvents {
   /** `stepsNs`: when the build began, and each step of it (buildSteps). */
@@ -55,14 +57,12 @@ export interface SupervisorEvents {
   readonly refused: (lines: readonly string[]) => void;
   /** Which ports could not be published: "PROTOCOL ADDRESS PORT WHY". */
   readonly missing: (lines: readonly string[]) => void;
+  readonly asked: (words: Buffer, answer: (message: Buffer) => void) => void;
   /** Nothing of the user's runs any more, but there are processes that the kernel can't end. */
   readonly left: () => void;
   /** Nothing of the sandbox is left, or the supervisor has died. */
   readonly gone: () => void;
 }
-
-/** Names of the steps in READY, in the order of enum build_step (native/supervisor/shared.h). */
-export const buildSteps = ['limits', 'clone', 'rootfs', 'namespaces', 'pivot', 'enter', 'link'] as const;
 
 export class Supervisor implements Disposable {
   readonly #connection: SeqpacketConnection;
@@ -105,13 +105,12 @@ export class Supervisor implements Disposable {
   /** Hands a session or an ssh connection over with its client. Whatever this throws, the client is whose it was. */
   async handOver(id: string, data: Buffer, client: ClientConnection, file?: OwnedFd): Promise<SessionAnswer> {
     using _closed = file;
-    const files = file === undefined ? [] : [file];
     if (this.#gone) return isStopping;
     const answer = Promise.withResolvers<SessionAnswer>();
     this.#waiting.set(id, { client, answered: answer.resolve });
     try {
       client.handOver((fd) =>
-        this.#connection.send(data, [fd, ...files], (back) => client.giveBack(...back)),
+        this.#connection.send(data, file ? [fd, file] : [fd], (back) => client.giveBack(...back)),
       );
     } catch (error) {
       this.#waiting.delete(id);
@@ -239,6 +238,9 @@ export class Supervisor implements Disposable {
       case 'stopping':
         this.#events.stopping(causeOf(u32Of(message, 'cause')), workIn(message));
         break;
+      case 'asked':
+        this.#events.asked(...askIn(message, (answer) => this.#gone || this.#sendOrEnd(answer)));
+        break;
       case 'left':
         this.#events.left();
         break;
@@ -290,11 +292,9 @@ export class Supervisor implements Disposable {
     this.#events.gone();
   }
 
-  /** Lets go of the supervisor, which goes on without us. */
+  /** It goes on without us. */
   [Symbol.dispose](): void {
     this.#connection[Symbol.dispose]();
     this.#know([]);
   }
 }
-
-const isGone = 'it has just ended';

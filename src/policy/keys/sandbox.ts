@@ -6,6 +6,22 @@ import { deviceList } from '../values/devices.ts';
 import { hostFolderOrNone, hostName, mountList } from '../values/sandbox.ts';
 
 export const sandboxKeys = {
+  boot: {
+    type: oneOf('no', 'yes'),
+    defaultText: 'no',
+    values: 'no, yes',
+    applies: 'sandbox',
+    doc: 'Whether the sandbox is started when dockershd starts, for users who have logged in before: for those whose services run in it. They are started one after the other, while [host] has room. It ends when "linger" is over like any other, so that "linger = forever" belongs to it. With "cron = yes" the @reboot lines of the user\'s crontab run when the host has been restarted.',
+    example: 'yes',
+  },
+  cron: {
+    type: oneOf('no', 'yes'),
+    defaultText: 'no',
+    values: 'no, yes',
+    applies: 'session',
+    doc: "Whether the lines of `~/.crontab` in the user's home run in their sandbox at their times, by the clock of the host, also when nobody is logged in: the sandbox is started for it. The file is as crontab(5) has it. Output goes to `~/.cron.log`. A user has 16 jobs at a time at most.",
+    example: 'yes',
+  },
   home_root: {
     type: hostFolderOrNone,
     defaultText: 'none',

@@ -102,6 +102,8 @@ test('the built-in defaults', () => {
     reattach: 'ask',
     banner: null,
     welcome: 'yes',
+    boot: 'no',
+    cron: 'no',
     selfService: [...ownWords],
     maintenance: null,
     record: 'no',

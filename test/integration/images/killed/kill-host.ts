@@ -109,6 +109,7 @@ export class KillHost {
     expect(existsSync(tmp) ? await readdir(tmp) : [], about).toEqual([]);
     const names = (await readdir(stateFolder)).filter((name) => name !== 'stand-in' && name !== 'tmp');
     expect(names.sort(), about).toEqual([
+      'boot-id',
       'ids.json',
       'images',
       'last-good-policy.json',
@@ -145,7 +146,7 @@ export class KillHost {
       expect(others.sort(), about).toEqual(['chain.json', 'tree']);
     }
     for (const uid of await readdir(join(stateFolder, 'users'))) {
-      const known = new Set(['home', 'identity', 'layer', 'owner.json', 'snapshots']);
+      const known = new Set(['home', 'identity', 'layer', 'notices.json', 'owner.json', 'snapshots']);
       const own = await readdir(join(stateFolder, 'users', uid));
       expect(
         own.filter((name) => !known.has(name)),

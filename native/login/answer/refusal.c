@@ -1,4 +1,4 @@
-#include "refusal.h"
+#include "answer/refusal.h"
 
 #include <errno.h>
 #include <poll.h>

@@ -1,0 +1,166 @@
+// Runs users' crontabs (~/.crontab) in their sandboxes, where the policy lets them (cron = yes), whether anybody is logged in
+// or not. The file is read with the user's rights; what it says is run inside, as a session of the user's without a terminal.
+
+import type { Engine, UserRecord } from '../../isolation/engine.ts';
+import type { Users } from '../../isolation/users.ts';
+import type { Logger } from '../../lib/log.ts';
+import type { Uid } from '../../lib/values/uid.ts';
+import type { EffectivePolicy } from '../../policy/policy.ts';
+import { uidsBelow } from '../../users/folders.ts';
+import { OwnFiles } from '../../users/home/own-file.ts';
+import type { UserStore } from '../../users/store.ts';
+import type { Audit } from '../audit/audit.ts';
+import { type JobPlaces, runInside } from '../jobs.ts';
+import { LogLimit } from '../login/log-limit.ts';
+import type { OwnSettings } from '../policy/own-settings.ts';
+import { type CronJob, type Crontab, isDue, largestCrontabBytes, parseCrontab } from './crontab.ts';
+import { commandOf } from './job.ts';
+import { type Due, minuteOf, WallClock } from './wall-clock.ts';
+
+export const crontabName = '.crontab';
+
+export interface CronParts {
+  readonly places: JobPlaces;
+  readonly users: Users;
+  readonly store: UserStore;
+  readonly ownSettings: OwnSettings;
+  readonly engine: Pick<Engine, 'nameOf'>;
+  readonly audit: Audit;
+  readonly log: Logger;
+}
+
+/** Jobs of one user at a time, and of all. */
+const mostJobs = 16;
+const mostJobsOfAll = 200;
+/** How often the clock is looked at. */
+const lookMs = 1000;
+
+interface Known {
+  readonly user: UserRecord;
+  readonly crontab: Crontab;
+}
+
+export class Cron implements Disposable {
+  readonly #parts: CronParts;
+  readonly #files: OwnFiles;
+  readonly #clock: WallClock;
+  readonly #timer: NodeJS.Timeout;
+  readonly #abort = new AbortController();
+  /** What users' files said when they were last read. */
+  readonly #known = new Map<Uid, Known>();
+  readonly #running = new Map<Uid, number>();
+  readonly #left: LogLimit;
+  #runningAtAll = 0;
+  #isBusy = false;
+
+  private constructor(parts: CronParts, now: () => Date) {
+    this.#parts = parts;
+    this.#files = new OwnFiles((uid) => parts.store.disks.open(uid));
+    this.#clock = new WallClock(minuteOf(now()));
+    this.#left = LogLimit.start({ count: 5, ms: 600_000 }, (more) =>
+      parts.log.warn(more, 'jobs of crontabs that were left out'),
+    );
+    this.#timer = setInterval(() => this.#look(now()), lookMs);
+    this.#timer.unref();
+  }
+
+  static start(parts: CronParts, now: () => Date = () => new Date()): Cron {
+    return new Cron(parts, now);
+  }
+
+  #look(now: Date): void {
+    if (this.#isBusy) return;
+    const due = this.#clock.reach(minuteOf(now));
+    if (due.length === 0) return;
+    this.#isBusy = true;
+    this.#runDue(due)
+      .finally(() => {
+        this.#isBusy = false;
+      })
+      .catch((error: unknown) => this.#parts.log.error({ err: error }, 'crontabs could not be looked at'));
+  }
+
+  async #runDue(due: readonly Due[]): Promise<void> {
+    for (const uid of await uidsBelow(this.#parts.store.state)) {
+      const known = await this.#crontabOf(uid);
+      for (const job of known?.crontab.jobs ?? []) {
+        const { when } = job;
+        if (when === 'reboot' || known === undefined) continue;
+        const fits = ({ minute, which }: Due): boolean =>
+          isDue(when, minute) && (which === 'all' || (which === 'wildcard') === when.isWildcard);
+        for (const _ of due.filter(fits)) this.#begin(known.user, job);
+      }
+    }
+  }
+
+  /** Jobs for when the host has started. */
+  async rebooted(uid: Uid): Promise<void> {
+    const known = await this.#crontabOf(uid);
+    for (const job of known?.crontab.jobs ?? [])
+      if (job.when === 'reboot' && known !== undefined) this.#begin(known.user, job);
+  }
+
+  /** Undefined: the user has none that counts. A home that nobody can write to just now is not read again. */
+  async #crontabOf(uid: Uid): Promise<Known | undefined> {
+    const { users, store, ownSettings, engine } = this.#parts;
+    const user = users.remembered(uid) ?? (await users.find(uid));
+    const policy =
+      user === undefined || !store.owners.isOwn(user) ? undefined : await policyOf(ownSettings, user);
+    if (user === undefined || policy === undefined || policy.cron !== 'yes' || policy.exempt === 'yes') {
+      this.#known.delete(uid);
+      return undefined;
+    }
+    const before = this.#known.get(uid);
+    if (before?.user.name === user.name && policy.home === 'private' && engine.nameOf(uid) === undefined) {
+      return before;
+    }
+    const read = await this.#files.read(user, policy.home, crontabName, largestCrontabBytes);
+    if (read !== undefined && 'problem' in read) {
+      this.#parts.log.debug({ uid, user: user.name, why: read.problem }, 'a crontab is not read');
+      return before;
+    }
+    const known = { user, crontab: parseCrontab(read?.text ?? '') };
+    this.#known.set(uid, known);
+    return known;
+  }
+
+  #begin(user: UserRecord, job: CronJob): void {
+    const { uid, name } = user;
+    const own = this.#running.get(uid) ?? 0;
+    if (own >= mostJobs || this.#runningAtAll >= mostJobsOfAll) {
+      if (this.#left.take(uid))
+        this.#parts.log.warn({ uid, user: name }, 'a job of a crontab is left out: others are still running');
+      return;
+    }
+    this.#running.set(uid, own + 1);
+    this.#runningAtAll += 1;
+    void this.#run(user, job).finally(() => {
+      this.#runningAtAll -= 1;
+      const left = (this.#running.get(uid) ?? 1) - 1;
+      if (left === 0) this.#running.delete(uid);
+      else this.#running.set(uid, left);
+    });
+  }
+
+  /** Never rejects. */
+  async #run({ uid, name }: UserRecord, job: CronJob): Promise<void> {
+    const { places, audit, log } = this.#parts;
+    audit.cron({ uid, user: name }, job.command);
+    try {
+      const status = await runInside(places, name, commandOf(job), this.#abort.signal);
+      if (status === 125) log.warn({ uid, user: name }, 'a job of a crontab could not be run');
+    } catch (error) {
+      if (!this.#abort.signal.aborted) log.error({ err: error, uid }, 'a job of a crontab could not be run');
+    }
+  }
+
+  /** Jobs that run go on without us. */
+  [Symbol.dispose](): void {
+    clearInterval(this.#timer);
+  }
+}
+
+async function policyOf(ownSettings: OwnSettings, user: UserRecord): Promise<EffectivePolicy | undefined> {
+  const { evaluation } = await ownSettings.given(user);
+  return evaluation.kind === 'ok' ? evaluation.policy : undefined;
+}
