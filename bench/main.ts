@@ -19,6 +19,7 @@ import { memory } from './memory.ts';
 import { networkBytes, networkCold, networkMemory, networkRequests, networkWarm } from './network.ts';
 import { networkScale } from './network-scale.ts';
 import { policy } from './policy.ts';
+import { promptRecorded, terminalRecorded } from './recorded.ts';
 import { sshCold, sshWarm } from './ssh.ts';
 
 const benchmarks: Record<string, Benchmark> = {
@@ -29,6 +30,8 @@ const benchmarks: Record<string, Benchmark> = {
   'pipe-out': pipeOut,
   'pipe-in': pipeIn,
   terminal,
+  'terminal-recorded': terminalRecorded,
+  'prompt-recorded': promptRecorded,
   memory,
   'ssh-warm': sshWarm,
   'ssh-cold': sshCold,
