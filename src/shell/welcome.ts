@@ -3,7 +3,10 @@
 import { formatDuration } from '../lib/text/units.ts';
 import type { EffectivePolicy } from '../policy/policy.ts';
 
-export type Surroundings = Pick<EffectivePolicy, 'image' | 'network' | 'background' | 'lingerMs'>;
+export type Surroundings = Pick<
+  EffectivePolicy,
+  'image' | 'network' | 'background' | 'lingerMs' | 'selfService'
+>;
 
 const networks = {
   none: 'It has no network.',
@@ -12,14 +15,16 @@ const networks = {
 } as const;
 
 export function welcomeText(
-  { image, network, background, lingerMs }: Surroundings,
+  { image, network, background, lingerMs, selfService }: Surroundings,
   hostname: string,
 ): string {
   return [
     `This is your own sandbox on ${hostname} (image ${image}). ${networks[network.kind]}`,
-    lasting(background, lingerMs),
+    `${lasting(background, lingerMs)}${selfService.length === 0 ? '' : more}`,
   ].join('\n');
 }
+
+const more = ' "ssh HOST @help" says what you can do yourself.';
 
 function lasting(background: Surroundings['background'], lingerMs: number): string {
   if (background === 'kill') return 'Programs in the background end with the session that started them.';

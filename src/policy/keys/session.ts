@@ -162,7 +162,7 @@ export const sessionKeys = {
     values: 'no, yes',
     applies: 'session',
     user: 'free',
-    doc: "Whether a login at a terminal, without a command, begins with two lines that say what this is: the user's own sandbox, its image and network, and how long programs in the background go on. They stand before the banner.",
+    doc: "Whether a login at a terminal, without a command, begins with two lines that say what this is: the user's own sandbox, its image and network, and how long programs in the background go on; and where they learn what they can do themselves (self_service). They stand before the banner.",
     example: 'no',
   },
   self_service: {

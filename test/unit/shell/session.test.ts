@@ -33,7 +33,7 @@ const nothing: SessionPolicy = {
     ...noKeep,
     ...noLimits,
   },
-  ...{ image: 'base', network: { kind: 'none' }, background: 'keep', lingerMs: 60_000 },
+  ...{ image: 'base', network: { kind: 'none' }, background: 'keep', selfService: [], lingerMs: 60_000 },
 };
 const bash = { path: '/bin/bash', wanted: false };
 

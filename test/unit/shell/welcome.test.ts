@@ -8,6 +8,7 @@ const plain: Surroundings = {
   network: { kind: 'none' },
   background: 'keep',
   lingerMs: 600_000,
+  selfService: [],
 };
 
 test.each([
@@ -15,6 +16,7 @@ test.each([
   [{ network: { kind: 'host' } as const }, /It has the network of the host\.\n/],
   [{ background: 'kill' as const }, /end with the session that started them\.$/],
   [{ lingerMs: Number.POSITIVE_INFINITY }, /go on when you log out\.$/],
+  [{ selfService: ['status'] as const }, /last session\. "ssh HOST @help" says what you can do yourself\.$/],
   [{ lingerMs: 0 }, /end when your last session does\.$/],
 ])('%o', (changes, text) => {
   expect(welcomeText({ ...plain, ...changes }, 'box')).toMatch(text);

@@ -30,6 +30,7 @@ export const help: WordHandler = async ({ policy, user }) => {
   const width = Math.max(...rows.map(([form]) => form.length));
   const text = [
     `What you can ask for from outside: ssh ${user.name}@HOST WORD`,
+    'Inside: dockersh WORD, without the @.',
     ...rows.map(([form, meaning]) => `  ${form.padEnd(width)}  ${meaning}`),
     'Each takes --json behind it. Anything else is a command that runs in your sandbox.',
     `Your sandbox stays for ${formatDuration(policy.lingerMs)} without a session.`,
