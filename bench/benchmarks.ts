@@ -1,6 +1,6 @@
 // The benchmarks, one function each, and the goals that this project has set itself.
 
-import { type Contender, enterName, floorName, ourName } from './contenders.ts';
+import { type Contender, enterName, floorName, keptName, ourName } from './contenders.ts';
 import type { Field } from './field.ts';
 import { type Goal, notAbove, notBelow, type Result, type Row, summarize } from './figures.ts';
 import type { Command } from './spawner.ts';
@@ -109,7 +109,8 @@ export const cold: Benchmark = async (field, { rounds = 30 }) => {
 };
 
 export const prompt: Benchmark = async (field, { rounds = 50 }) => {
-  const { contenders } = await field.contenders();
+  const { contenders: others } = await field.contenders();
+  const contenders = [...others, await field.kept()];
   const turns = turnsOf(contenders, ({ prompt }) =>
     prompt === undefined ? undefined : { command: prompt() },
   );
@@ -123,6 +124,11 @@ export const prompt: Benchmark = async (field, { rounds = 50 }) => {
     unit: 'ms',
     rows: table,
     goals: [
+      notAbove(
+        'ms more where sessions are kept, at most 0.3',
+        medianOf(table, keptName) - medianOf(table, ourName),
+        0.3,
+      ),
       notAbove('ms over plain bash, at most 2.5', over, 2.5),
       ...besides(table, 'crun', (times) => notAbove("times crun's, at most 1", times, 1)),
     ],
@@ -205,7 +211,8 @@ export const pipeIn = pipe({
 });
 
 export const terminal: Benchmark = async (field, { rounds = 7, quick }) => {
-  const { contenders } = await field.contenders();
+  const { contenders: others } = await field.contenders();
+  const contenders = [...others, await field.kept()];
   const lines = quick ? 1_000_000 : 10_000_000;
   const turns = turnsOf(contenders, (contender) => {
     const command = enter(contender)?.(`seq ${lines}`, true);
@@ -222,6 +229,11 @@ export const terminal: Benchmark = async (field, { rounds = 7, quick }) => {
     unit: 'MiB/s',
     rows: rates,
     goals: [
+      notBelow(
+        'of that without, where sessions are kept, at least 0.95',
+        medianOf(rates, keptName) / medianOf(rates, ourName),
+        0.95,
+      ),
       notBelow("of the plain shell's, at least 0.8", ratio(all), 0.8),
       ...besides(rates, 'bwrap', (times) => notBelow("of bwrap's, at least 0.95", times, 0.95)),
     ],

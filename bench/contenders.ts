@@ -18,6 +18,8 @@ export interface Contender {
 
 export const floorName = 'plain sh';
 export const ourName = 'dockersh';
+/** Whose sessions go on when their connection ends. */
+export const keptName = 'dockersh, kept';
 export const enterName = 'bare setns(2)';
 
 export interface Account {

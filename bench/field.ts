@@ -7,7 +7,7 @@ import { Host } from '../test/fixtures/host.ts';
 import { processesOf } from '../test/fixtures/leaks.ts';
 import { runOk, waitUntil } from '../test/fixtures/process.ts';
 import { TestUser } from '../test/fixtures/users.ts';
-import { type Account, bareEnter, type Contender, ours, plain } from './contenders.ts';
+import { type Account, bareEnter, type Contender, keptName, ours, plain } from './contenders.ts';
 import { installedOthers } from './others.ts';
 
 export class Field implements AsyncDisposable {
@@ -52,6 +52,13 @@ export class Field implements AsyncDisposable {
       accounts.push(await addUser(this.host, this.#users, shell));
     }
     return accounts;
+  }
+
+  /** Somebody whose sessions on a terminal are kept when their connection ends. */
+  async kept(): Promise<Contender> {
+    const account = await addUser(this.host, this.#users, '/bin/bash');
+    await this.host.setPolicy({ defaults, users: { [account.name]: { on_hangup: 'keep', reattach: 'no' } } });
+    return ours(account, this.host.client, () => this.stop([account]), keptName);
   }
 
   async contenders(): Promise<{ contenders: Contender[]; absent: string[] }> {
@@ -101,9 +108,10 @@ export class Field implements AsyncDisposable {
   }
 }
 
+const defaults = { image: 'host', linger: 'forever' };
+
 async function startHost(options: { checkout?: string }): Promise<Host> {
-  const policy = { defaults: { image: 'host', linger: 'forever' } };
-  const host = await Host.start({ policy, ...options });
+  const host = await Host.start({ policy: { defaults }, ...options });
   // Tests want a log of everything; what is measured is a daemon as it is installed.
   await host.killDaemon('SIGTERM');
   await host.startDaemon('--log-level', 'info');

@@ -28,6 +28,8 @@ export interface SessionEnd extends ByWhom {
   /** Undefined: nobody has seen its program's end. */
   readonly outcome: { readonly kind: 'exit' | 'signal'; readonly code: number } | undefined;
   readonly cause: EndCause;
+  /** Nobody was at it. */
+  readonly wasLeft?: boolean;
   /** Why the program could not be started; undefined: it was. */
   readonly failure: DockershError | undefined;
   /** When the supervisor received, sent, forked and executed it; 0 for what did not happen. */

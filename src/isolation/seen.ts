@@ -9,6 +9,8 @@ export interface SandboxSession {
   readonly tty: string | null;
   readonly startedAt: string;
   readonly from: string | null;
+  /** Since when it goes on without anybody; null: somebody is there. */
+  readonly leftAt: string | null;
 }
 
 export interface SandboxConnection {

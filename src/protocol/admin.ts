@@ -59,6 +59,8 @@ const adminSession = z.strictObject({
   startedAt: timestamp,
   /** Where the login came from (an address), when the login said so. Shown, never trusted. */
   from: z.string().nullable(),
+  /** Since when it goes on without anybody; null: somebody is there. */
+  leftAt: timestamp.nullable(),
 });
 
 const adminConnection = z.strictObject({

@@ -52,7 +52,7 @@ function row(sandbox: AdminSandbox, now: number): string[] {
     String(sandbox.uid),
     sandbox.state,
     sandbox.newerImage ? `${sandbox.image} (newer exists)` : sandbox.image,
-    String(sandbox.sessions.length),
+    sessionsText(sandbox),
     String(sandbox.connections.length),
     ofLimit(memoryBytes, memoryLimitBytes, humanSize),
     ofLimit(pids, pidsLimit, String),
@@ -60,6 +60,12 @@ function row(sandbox: AdminSandbox, now: number): string[] {
     humanDuration(now - Date.parse(sandbox.startedAt)),
     lingerUntil === null ? '-' : humanDuration(Date.parse(lingerUntil) - now),
   ];
+}
+
+/** "3 (1 left)": nobody is at one of them. */
+function sessionsText({ sessions }: AdminSandbox): string {
+  const left = sessions.filter(({ leftAt }) => leftAt !== null).length;
+  return left === 0 ? String(sessions.length) : `${sessions.length} (${left} left)`;
 }
 
 function ofLimit(used: number | null, limit: number | null, format: (value: number) => string): string {

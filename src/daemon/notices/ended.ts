@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { localTime } from '../../lib/text/human.ts';
 import { printable } from '../../lib/text/printable.ts';
 import { formatDuration } from '../../lib/text/units.ts';
-import { type EndCause, endCauses } from '../../lib/values/causes.ts';
+import { causes, type EndCause, endCauses } from '../../lib/values/causes.ts';
 
 export const work = z.strictObject({ count: z.int().nonnegative(), names: z.array(z.string()) });
 type Work = z.infer<typeof work>;
@@ -18,6 +18,8 @@ export const ended = z.strictObject({
   said: z.string().nullable(),
   /** After its last session; null: for ever. */
   lingerMs: z.int().nonnegative().nullable(),
+  /** It was not the sandbox that ended, but a session that nobody was at: how, in a word or two. */
+  session: z.string().optional(),
 });
 export type Ended = z.infer<typeof ended>;
 
@@ -54,6 +56,11 @@ function workText(found: Work | null): string {
 
 /** One line, safe for any terminal. */
 export function endedText(one: Ended): string {
+  const { session, cause, at } = one;
+  if (session !== undefined) {
+    const how = session === '' ? '' : `, ${session}`;
+    return printable(`A session that you had left ended on ${localTime(at)}: ${causes[cause].words}${how}.`);
+  }
   return printable(`${causeText(one)}. ${workText(one.work)}`);
 }
 
@@ -62,7 +69,9 @@ export function isNews({
   cause,
   work: found,
   lingerMs,
-}: Pick<Ended, 'cause' | 'work' | 'lingerMs'>): boolean {
+  session,
+}: Pick<Ended, 'cause' | 'work' | 'lingerMs' | 'session'>): boolean {
+  if (session !== undefined) return true;
   if (cause === 'linger' && lingerMs === 0) return false; // it was said when they logged out
   if (found !== null) return found.count > 0;
   return cause !== 'linger' && cause !== 'stopped' && cause !== 'shutdown';

@@ -63,7 +63,8 @@ export class UserNotices {
     this.#runs(uid, null);
   }
 
-  sessionEnded({ uid, work: left }: Pick<SessionEnd, 'uid' | 'work'>): void {
+  sessionEnded({ uid, work: left, ...end }: Ending): void {
+    if (end.wasLeft === true) this.#change(uid, (kept) => withSession(kept, end));
     if (left !== undefined) this.#runs(uid, { count: left.count, names: [...left.names] });
   }
 
@@ -116,6 +117,15 @@ export class UserNotices {
 }
 
 const finite = (ms: number): number | null => (Number.isFinite(ms) ? ms : null);
+
+type Ending = Pick<SessionEnd, 'uid' | 'work' | 'wasLeft' | 'cause' | 'outcome'>;
+
+function withSession(kept: Notices, { cause, outcome }: Pick<Ending, 'cause' | 'outcome'>): Notices {
+  const session = outcome?.kind === 'exit' ? `exit status ${outcome.code}` : '';
+  const at = new Date().toISOString();
+  const one = { at, cause, work: null, said: null, lingerMs: null, session, isTold: false };
+  return { ...kept, ended: [...kept.ended, one].slice(-mostEnded) };
+}
 
 type End = Pick<SandboxEnd, 'cause' | 'work' | 'said'>;
 

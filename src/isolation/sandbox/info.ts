@@ -4,6 +4,7 @@ import { shownOf } from '../../limits/shapes.ts';
 import type { CgroupHost } from '../cgroup/host.ts';
 import type { NetworkInfo, SandboxInfo, SandboxUsage } from '../engine.ts';
 import type { Networks } from '../network/networks.ts';
+import { keptSessionsOf } from './kept.ts';
 import { cgroupOf } from './record.ts';
 import type { Sandbox } from './sandbox.ts';
 
@@ -18,6 +19,8 @@ export async function describeSandbox(sandbox: Sandbox, cgroups: CgroupHost): Pr
     kept: [],
     viewers: [],
   };
+  const kept = keptSessionsOf(seen, Date.now()).map(({ id, leftAt }) => [id, leftAt] as const);
+  const left = new Map(kept);
   const { memoryBytes, pids } = await cgroups.usage(cgroupOf(sandbox.record));
   return {
     uid,
@@ -32,6 +35,7 @@ export async function describeSandbox(sandbox: Sandbox, cgroups: CgroupHost): Pr
       tty: pts < 0 ? null : `pts/${pts}`,
       startedAt: note.startedAt,
       from: note.from ?? null,
+      leftAt: left.get(id) ?? null,
     })),
     connections: seen.connections.map(({ id, note }) => ({
       id,

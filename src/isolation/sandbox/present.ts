@@ -9,11 +9,13 @@ export class Present {
   readonly connections = new Set<string>();
   #endedMeanwhile: Set<string> | undefined;
 
-  ended(id: string): void {
+  /** Whether it was a session that nobody was at. */
+  ended(id: string): boolean {
     this.sessions.delete(id);
-    this.left.delete(id);
+    const wasLeft = this.left.delete(id);
     this.connections.delete(id);
     this.#endedMeanwhile?.add(id);
+    return wasLeft;
   }
 
   /** It is there from before anything of it can end; not where it is not accepted. */

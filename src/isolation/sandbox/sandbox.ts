@@ -64,13 +64,9 @@ export class Sandbox implements Pausable {
         this.#ending.announced(cause, work);
       },
       sessionEnded: (end) => {
-        this.#present.ended(end.id);
-        events.sessionEnded({
-          ...end,
-          ...this.#ending.whoStopped(end.cause),
-          uid: record.uid,
-          user: record.user,
-        });
+        const wasLeft = this.#present.ended(end.id);
+        const { uid, user } = record;
+        events.sessionEnded({ ...end, ...this.#ending.whoStopped(end.cause), uid, user, wasLeft });
       },
       connectionEnded: (end) => {
         this.#present.ended(end.id);

@@ -157,6 +157,15 @@ describe.skipIf(control)('a kept session', () => {
     expect((await login.ssh('@attach 77')).stderr.toString()).toMatch(/No session 77/);
   });
 
+  it('that ends while nobody is at it is told of at the next login', async () => {
+    const login = await userWith({ reattach: 'no' });
+    await leave(login, '(sleep 1.5; kill -9 $$) &');
+    await left(login);
+    await waitUntil(() => lastClosed(login)?.['cause'] === 'signal', 'its end');
+    await using next = login.terminal(undefined, { ssh: [] });
+    await next.expect(/A session that you had left ended on .*: its program was killed\./);
+  });
+
   it("is nobody else's", async () => {
     const login = await userWith();
     await leave(login, 'true');

@@ -16,7 +16,9 @@ const sandbox = {
   imageDigest: 'virtual:host:0011',
   newerImage: false,
   initPid: 4711,
-  sessions: [{ id: 's1', pid: 4712, tty: 'pts/0', startedAt: '2026-01-02T03:04:05Z', from: '192.0.2.1' }],
+  sessions: [
+    { id: 's1', pid: 4712, tty: 'pts/0', startedAt: '2026-01-02T03:04:05Z', from: '192.0.2.1', leftAt: null },
+  ],
   connections: [],
   memoryBytes: 13_529_088,
   memoryLimitBytes: 2 * 1024 ** 3,

@@ -4,9 +4,12 @@
 #include <string.h>
 
 #define MOST_BYTES (1024 * 1024)
-#define LONG_BYTES (MOST_BYTES / 4)
+#define LONG_BYTES (MOST_BYTES / 2 - 64 * 1024)
 #define KEPT_BYTES (MOST_BYTES / 2) // of one that has been cut
-#define LOOK_BYTES 4096             // for the end of a line to cut at
+// Less than this in such a time is no flood.
+#define CALM_NS 1000000000u
+#define CALM_BYTES (64 * 1024)
+#define LOOK_BYTES 4096 // for the end of a line to cut at
 
 static uint32_t u32_at(const uint8_t *bytes) {
     uint32_t value;
@@ -102,8 +105,22 @@ void log_size(struct log *log, const struct winsize *size) {
     log->last = SIZE_MAX;
 }
 
-bool log_is_long(const struct log *log) {
-    return log->length > LONG_BYTES;
+// A flood is no time for a checkpoint: most of what it shows is gone in a moment, and the terminal would
+// wait.
+static bool is_calm(size_t length, uint64_t now) {
+    static uint64_t since_ns;
+    static size_t bytes, before;
+    if (now - since_ns >= CALM_NS) {
+        before = now - since_ns < 2 * CALM_NS ? bytes : 0;
+        bytes = 0;
+        since_ns = now;
+    }
+    bytes += length;
+    return bytes < CALM_BYTES && before < CALM_BYTES;
+}
+
+bool log_is_due(const struct log *log, size_t length, uint64_t now_ns) {
+    return is_calm(length, now_ns) && log->length > LONG_BYTES;
 }
 
 bool log_is_full(const struct log *log) {

@@ -24,6 +24,7 @@ void log_size(struct log *log, const struct winsize *size);
 bool log_is_full(const struct log *log);
 // Forgets the first bytes, which are whole frames.
 void log_drop(struct log *log, size_t count);
-// Whether it is so long that a checkpoint in its place would be better.
-bool log_is_long(const struct log *log);
+// `length` bytes more have come: whether it is so long that a checkpoint in its place would be better, and
+// this is no flood.
+bool log_is_due(const struct log *log, size_t length, uint64_t now_ns);
 void log_clear(struct log *log);

@@ -121,8 +121,9 @@ void screen_want(void) {
 }
 
 void screen_output(const char *bytes, size_t length) {
+    uint64_t now = keeper_now_ns();
     log_output(&shown, bytes, length);
-    if (step == IDLE && log_is_long(&shown) && keeper_now_ns() >= rest_until_ns)
+    if (log_is_due(&shown, length, now) && step == IDLE && now >= rest_until_ns)
         ask_supervisor();
 }
 
