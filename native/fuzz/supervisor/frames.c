@@ -1,4 +1,4 @@
-// What a viewer's client says to the keeper: one datagram, one frame.
+// Reads what a viewer's client says to the keeper: one datagram, one frame.
 #include "keeper/frames.h"
 #include "fuzz.h"
 

@@ -1,4 +1,4 @@
-// What a screen answers to the keeper, piece by piece, and the log that it is told of.
+// Reads what a screen answers to the keeper, piece by piece; and adds to the log that a screen is told of.
 #include <sys/socket.h>
 
 #include "fuzz.h"
