@@ -1,7 +1,16 @@
 // Keeps the recordings of sessions: makes the file of each before it begins, knows how much each user has, and removes what is too
 // old. What is in them the session's keeper writes (native/supervisor/keeper/record), with a daemon or without.
 
-import { closeSync, constants, mkdirSync, openSync, readdirSync, rmSync, statSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  rmSync,
+  statfsSync,
+  statSync,
+} from 'node:fs';
 import { readdir, rm, rmdir, stat } from 'node:fs/promises';
 import type { RecordingSpec } from '../../isolation/engine.ts';
 import { hasErrno } from '../../lib/errors.ts';
@@ -118,6 +127,8 @@ export class Recordings implements Disposable {
       const file = fileName(id, startedMs);
       const path = below(owned.folder, file);
       mkdirSync(owned.folder, { recursive: true, mode: 0o700 });
+      const { bavail, bsize } = statfsSync(owned.folder);
+      if (bavail * bsize < leastBytes) return { ...common, mostBytes: 0, file: undefined };
       closeSync(openSync(path, constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY, 0o600));
       owned.growing.set(id, { path, startedMs, mostBytes, isEnding: false });
       const name = path.slice(this.#folder.length + 1);
