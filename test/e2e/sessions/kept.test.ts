@@ -159,7 +159,7 @@ describe.skipIf(control)('a kept session', () => {
 
   it('that ends while nobody is at it is told of at the next login', async () => {
     const login = await userWith({ reattach: 'no' });
-    await leave(login, '(sleep 1.5; kill -9 $$) &');
+    await leave(login, '{ (sleep 3; kill -9 $$) & }');
     await left(login);
     await waitUntil(() => lastClosed(login)?.['cause'] === 'signal', 'its end');
     await using next = login.terminal(undefined, { ssh: [] });
