@@ -145,7 +145,10 @@ async function entriesOf(spec: SandboxSpec, ids: IdMaps): Promise<Entry[]> {
     { path: 'etc/group', text: groupText(spec.image.group, spec.user) },
     { path: 'etc/hostname', text: `${spec.hostname}\n` },
     { path: 'etc/machine-id', text: `${spec.machineId}\n` },
-    ...programsInstead(spec.image.binds, existsSync).map((one) => ({ ...one, mode: 0o755 })),
+    ...programsInstead(spec.image.binds, existsSync, spec.settings['cron'] === 'yes').map((one) => ({
+      ...one,
+      mode: 0o755,
+    })),
     ...(await networkFiles(spec)),
     ...sudoEntries(spec),
     ...nestingEntries(spec, ids),

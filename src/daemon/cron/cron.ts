@@ -14,7 +14,7 @@ import { type JobPlaces, runInside } from '../jobs.ts';
 import { LogLimit } from '../login/log-limit.ts';
 import type { OwnSettings } from '../policy/own-settings.ts';
 import { type CronJob, type Crontab, isDue, largestCrontabBytes, parseCrontab } from './crontab.ts';
-import { commandOf } from './job.ts';
+import { commandOf, complaintOf } from './job.ts';
 import { type Due, minuteOf, WallClock } from './wall-clock.ts';
 
 export const crontabName = '.crontab';
@@ -37,6 +37,9 @@ const lookMs = 1000;
 
 interface Known {
   readonly user: UserRecord;
+  readonly text: string;
+  /** What is wrong with it has been told. */
+  readonly told: boolean;
   readonly crontab: Crontab;
 }
 
@@ -119,8 +122,12 @@ export class Cron implements Disposable {
       this.#parts.log.debug({ uid, user: user.name, why: read.problem }, 'a crontab is not read');
       return before;
     }
-    const known = { user, crontab: parseCrontab(read?.text ?? '') };
+    const text = read?.text ?? '';
+    const wasTold = text === before?.text && before.told;
+    const runs = engine.nameOf(uid) !== undefined;
+    const known = { user, text, crontab: parseCrontab(text), told: wasTold || runs };
     this.#known.set(uid, known);
+    if (runs && !wasTold) this.#complain(known); // no sandbox is started for it
     return known;
   }
 
@@ -140,6 +147,14 @@ export class Cron implements Disposable {
       if (left === 0) this.#running.delete(uid);
       else this.#running.set(uid, left);
     });
+  }
+
+  #complain({ user, crontab: { problems } }: Known): void {
+    if (problems.length === 0) return;
+    runInside(this.#parts.places, user.name, complaintOf(problems), this.#abort.signal).catch(
+      (error: unknown) =>
+        this.#parts.log.debug({ err: error, uid: user.uid }, 'what is wrong with a crontab is not told'),
+    );
   }
 
   /** Never rejects. */

@@ -1,7 +1,7 @@
 // Makes of a job of a crontab the command that runs it inside: by the user's own shell there, with its output kept in the
 // user's home. Nothing of it is read on the host. Pure.
 
-import type { CronJob } from './crontab.ts';
+import type { CronJob, CronProblem } from './crontab.ts';
 
 /** In the home. One that has grown beyond a megabyte becomes ~/.cron.log.1. Of one job's output 100,000 bytes are kept. */
 export const cronLog = '.cron.log';
@@ -22,4 +22,11 @@ if [ -f "$log" ] && [ "$(wc -c <"$log")" -gt 1000000 ]; then mv -f "$log" "$log.
 
 export function commandOf({ command, input, env }: CronJob): string[] {
   return ['/bin/sh', '-c', script, 'cron', command, input, 'SHELL=/bin/sh', ...env];
+}
+
+/** Says beside what jobs have said which lines of the file are none. */
+export function complaintOf(problems: readonly CronProblem[]): string[] {
+  const said = `{ date; printf '~/.crontab: %s\\n' "$@"; } >>"$HOME/${cronLog}"`;
+  const lines = problems.map(({ line, message }) => `line ${line} ${message}; it is left out`);
+  return ['/bin/sh', '-c', said, 'cron', ...lines];
 }

@@ -1,6 +1,8 @@
 // The programs of the host that can do nothing in a sandbox of the image `host`, with what stands there instead: a line
 // that says why, and where to go. They would fail with words about set-user-id bits, or seem to work. Pure.
 
+import { crontabScript } from './crontab.ts';
+
 /** What a program of that name says. */
 const reasons: Readonly<Record<string, string>> = {
   ...Object.fromEntries(
@@ -33,10 +35,14 @@ export interface Instead {
   readonly text: string;
 }
 
-/** Those that the host has, below its folders that the image shows. `has`: whether the host has such a file. */
+/**
+ * Those that the host has, below its folders that the image shows. `has`: whether the host has such a file. `cron`: a crontab is
+ * there, and works, whether the host has one or not.
+ */
 export function programsInstead(
   binds: readonly { readonly source: string; readonly target: string }[],
   has: (file: string) => boolean,
+  cron = false,
 ): Instead[] {
   const folders = binds.flatMap(({ source, target }) =>
     target === '/usr'
@@ -45,11 +51,13 @@ export function programsInstead(
         ? [{ from: source, to: 'bin' }]
         : [],
   );
-  return folders.flatMap(({ from, to }) =>
-    Object.entries(reasons)
-      .filter(([name]) => has(`${from}/${name}`))
-      .map(([name, why]) => ({ path: `${to}/${name}`, text: scriptOf(name, why) })),
-  );
+  return folders.flatMap(({ from, to }) => {
+    const reasonless = cron ? ['crontab'] : [];
+    const said = Object.entries(reasons)
+      .filter(([name]) => !reasonless.includes(name) && has(`${from}/${name}`))
+      .map(([name, why]) => ({ path: `${to}/${name}`, text: scriptOf(name, why) }));
+    return [...said, ...reasonless.map((name) => ({ path: `${to}/${name}`, text: crontabScript }))];
+  });
 }
 
 function scriptOf(name: string, why: string): string {

@@ -91,14 +91,19 @@ describe.skipIf(control)('cron', () => {
     expect(JSON.stringify(audit)).toContain('exit 7');
   }, 300_000);
 
-  it('follows no link out, and reads no more than there may be', async () => {
+  it('follows no link out, reads no more than there may be, and says which lines are none', async () => {
     const { host } = world();
     const login = await world().addLogin('shell');
     const outside = join(host.folder, 'outside-crontab');
     await writeFile(outside, '* * * * * echo out >~/out\n', { mode: 0o644 });
     await host.setPolicy({ defaults: { image: 'host', stop_grace: '0', linger: '1h', cron: 'yes' } });
     await login.ssh(`ln -s ${outside} ~/.crontab`);
+    const other = await world().addLogin('shell');
+    expect((await other.ssh('crontab -', { input: 'nonsense\n' })).code).toBe(0);
+    expect(await out(other, 'crontab -l')).toBe('nonsense\n');
     await new Promise((resolve) => setTimeout(resolve, 62_000));
+    const said = '~/.crontab: line 1 is neither a job nor a variable; it is left out\n';
+    expect(await out(other, 'tail -n +2 ~/.cron.log')).toBe(said);
     expect(await out(login, 'cat ~/out ~/.cron.log 2>/dev/null')).toBe('');
     await login.ssh('rm ~/.crontab; { yes "* * * * * echo big >~/big" | head -c 100000; } >~/.crontab');
     await new Promise((resolve) => setTimeout(resolve, 62_000));
