@@ -15,6 +15,7 @@ const logins = [
   ...['refusal', 'stream', 'terminal', 'transfer', 'who'].map((name) => `login/${name}`),
   ...['agent', 'connection', 'ends', 'forwards', 'network', 'startup'].map((name) => `ssh/${name}`),
   ...['images/own', 'sandbox/confinement', 'sandbox/isolation', 'sandbox/lifecycle'],
+  ...['sessions/kept', 'sessions/agent', 'self-service/words', 'self-service/inside', 'recording/watch'],
 ].map((name) => `test/e2e/${name}.test.ts`);
 
 /** The Debian that the e2e tests run on outside: its sshd, shells and tools are tried there. */
