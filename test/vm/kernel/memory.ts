@@ -20,6 +20,12 @@ export function memoryTests(on: OnKernel): void {
         expect((await on.as('bob', allocate(60e6))).stdout.toString()).toBe(killed);
         expect(await on.counter('bob', 'memory.events', 'oom_kill')).toBe(1);
         expect(await on.counter('bob', 'memory.events', 'oom_group_kill')).toBe(0);
+        // Debian lets nobody read the kernel's log who has not the capability for it.
+        const journal = 'journalctl -u dockershd.service DOCKERSH_EVENT=out-of-memory -o cat';
+        const told = await on.root(
+          `cat /proc/sys/kernel/dmesg_restrict; for i in $(seq 50); do ${journal} | grep . && break; sleep .2; done`,
+        );
+        expect(told).toMatch(/^1\nout of memory for bob: the kernel has ended perl, limit 24M\n$/);
         expect(other.exited).toBe(false);
 
         const ofNeighbour = async (): Promise<string> =>
