@@ -45,8 +45,9 @@ describe.skipIf(control || lacks('busybox'))('an imported image', () => {
       await world().host.setPolicy({ defaults: { image: 'host' }, users: { [login.user.name]: { image } } });
       const result = await login.ssh('cat /etc/release; /opt/tool a "b c"; id; ls /usr; exit 8');
       const { name, uid, gid } = login.user;
+      // /usr/bin is there for the command of self-service.
       expect(result.stdout.toString(), describeFinished(result)).toBe(
-        `tiny 1\ntool a b c\nuid=${uid}(${name}) gid=${gid}(${name}) groups=${gid}(${name})\nlib\n`,
+        `tiny 1\ntool a b c\nuid=${uid}(${name}) gid=${gid}(${name}) groups=${gid}(${name})\nbin\nlib\n`,
       );
       expect(result.code).toBe(8);
       await using shell = login.terminal(undefined, { ssh: [] });
