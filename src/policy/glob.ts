@@ -14,8 +14,15 @@ export function isGlob(text: string): boolean {
   return special.test(text);
 }
 
-/** A test for whole names, or what is wrong with the glob. */
-export function globTest(glob: string): { readonly test: (name: string) => boolean } | { problem: string } {
+export interface GlobTest {
+  /** Of a whole name. */
+  readonly test: (name: string) => boolean;
+  /** "*" */
+  readonly everything: boolean;
+}
+
+/** A test for names, or what is wrong with the glob. */
+export function globTest(glob: string): GlobTest | { problem: string } {
   const tokens: Token[] = [];
   for (let rest = glob; rest !== ''; ) {
     const set = /^\[(!?)([^\]]+)\]/u.exec(rest);
@@ -27,7 +34,7 @@ export function globTest(glob: string): { readonly test: (name: string) => boole
     if (token !== star || tokens.at(-1) !== star) tokens.push(token);
     rest = rest.slice(set === null ? first.length : set[0].length);
   }
-  return { test: (name) => fits(tokens, [...name]) };
+  return { test: (name) => fits(tokens, [...name]), everything: tokens.length === 1 && tokens[0] === star };
 }
 
 function simpleToken(character: string): Token {

@@ -3,6 +3,7 @@ import type { ArchiveLimits } from '../../images/layers/program.ts';
 import type { Controller } from '../../limits/entry.ts';
 import { type LimitKey, limitEntries, limitsAnything, rareControllers } from '../../limits/limits.ts';
 
+import type { Names } from '../../policy/parse/header.ts';
 import type { EffectivePolicy, ImagesPolicy, Policy, SectionPolicy } from '../../policy/policy.ts';
 
 /** Limits that no cgroup holds. */
@@ -10,14 +11,24 @@ export type DiskKey = 'disk' | 'inodes';
 
 /** Whether anybody may get something else than no limit. */
 export function setsLimit(policy: Policy, key: LimitKey | DiskKey): boolean {
-  const { defaults, builtin } = policy;
   const isSet = (value: unknown): boolean =>
     key === 'disk' || key === 'inodes' ? typeof value === 'number' : limitsAnything(key, value);
-  return (
-    (isSet(builtin[key]) && !defaults.some(({ values }) => values[key] === null)) ||
-    sectionsOf(policy).some(({ values }) => isSet(values[key]))
-  );
+  const { builtin, defaults, imageSections, groups, userGlobs, users } = policy;
+  // Lowest first. What a section that is for everybody says, hides all below.
+  const named = [
+    { values: builtin, ofAll: true },
+    ...defaults.map(({ values }) => ({ values, ofAll: true })),
+    ...[...imageSections, ...groups].map(({ section: { values } }) => ({ values, ofAll: false })),
+    ...userGlobs.map(({ names, section: { values } }) => ({ values, ofAll: isOfAll(names) })),
+    ...[...users.values()].flat().map(({ values }) => ({ values, ofAll: false })),
+  ].filter(({ values }) => values[key] !== undefined);
+  const from = named.findLastIndex(({ ofAll }) => ofAll);
+  return named.slice(Math.max(0, from)).some(({ values }) => isSet(values[key]));
 }
+
+/** Whoever is named in it besides has a place of their own, and what is said there counts by itself. */
+const isOfAll = ({ exact, globs }: Names): boolean =>
+  exact.length === 0 && globs.some(({ everything }) => everything);
 
 /** Whether anybody may get something else than the keys of the host. */
 export function keysInside(policy: Policy): boolean {

@@ -1,12 +1,12 @@
 // Parses the name of a section: "defaults", "user:alice, stud*", "group:lab", "image:lab/*". Pure.
 
 import { nearest } from '../../lib/text/nearest.ts';
-import { globTest, isGlob } from '../glob.ts';
+import { type GlobTest, globTest, isGlob } from '../glob.ts';
 
 /** Names and globs of a header; what is between commas. */
 export interface Names {
   readonly exact: readonly string[];
-  readonly globs: readonly { readonly test: (name: string) => boolean }[];
+  readonly globs: readonly GlobTest[];
 }
 
 export type SingleSection = 'defaults' | 'images' | 'host';
@@ -33,7 +33,7 @@ export function parseHeader(text: string): Header | HeaderProblem {
     return { problem: `no such section: [${text}]`, hint: hintFor(text, prefix, rest) };
   }
   const exact: string[] = [];
-  const globs: { test: (name: string) => boolean }[] = [];
+  const globs: GlobTest[] = [];
   // A blank right behind the colon, or at the very end, is more likely a slip than a list.
   const parts = rest.split(',').map((part, index) => (index === 0 ? part : part.trimStart()));
   for (const [index, part] of parts.entries()) {
