@@ -23,6 +23,7 @@ async function visit(login: Login, ...lines: string[]): Promise<string> {
   await using terminal = login.terminal();
   await terminal.prompt();
   for (const line of lines) await terminal.command(line);
+  await terminal.command('sleep 0.5'); // what runs in the background has its name by then
   terminal.send('exit\r');
   await terminal.exited();
   return terminal.text.replaceAll('\r', '');
