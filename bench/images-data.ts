@@ -11,22 +11,29 @@ import { runOk } from '../test/fixtures/process.ts';
 
 const mebibyte = 1024 * 1024;
 /** As in a distribution: half of a layer hardly shrinks, the other half a lot. */
-const fileBytes = 128 * 1024;
+const usualFileBytes = 128 * 1024;
 const filesInFolder = 100;
 
 export interface Layout {
   readonly folder: string;
+  /** Paths of the compressed layers, the lowest first. */
+  readonly layers: readonly string[];
   readonly uncompressedBytes: number;
   readonly compressedBytes: number;
 }
 
-/** `bytes` in `layers` layers; the first one has a shell. */
-export async function makeLayout(folder: string, bytes: number, layers: number): Promise<Layout> {
+/** `bytes` in `layers` layers, in files of `fileBytes`; the first one has a shell. */
+export async function makeLayout(
+  folder: string,
+  bytes: number,
+  layers: number,
+  fileBytes = usualFileBytes,
+): Promise<Layout> {
   const blobs = join(folder, 'blobs/sha256');
   await mkdir(blobs, { recursive: true });
   const made: { diffId: string; digest: string; size: number; tarBytes: number }[] = [];
   for (let index = 0; index < layers; index += 1) {
-    made.push(await makeLayer(folder, blobs, index, bytes / layers));
+    made.push(await makeLayer(folder, blobs, index, bytes / layers, fileBytes));
   }
   const config = await putJson(blobs, {
     architecture: process.arch === 'x64' ? 'amd64' : process.arch,
@@ -51,14 +58,15 @@ export async function makeLayout(folder: string, bytes: number, layers: number):
   const sum = (values: readonly number[]): number => values.reduce((all, value) => all + value, 0);
   return {
     folder,
+    layers: made.map(({ digest }) => join(blobs, digest.slice(7))),
     uncompressedBytes: sum(made.map(({ tarBytes }) => tarBytes)),
     compressedBytes: sum(made.map(({ size }) => size)),
   };
 }
 
-async function makeLayer(folder: string, blobs: string, index: number, bytes: number) {
+async function makeLayer(folder: string, blobs: string, index: number, bytes: number, fileBytes: number) {
   const tree = join(folder, 'tree');
-  await fill(join(tree, `usr/share/layer${index}`), bytes);
+  await fill(join(tree, `usr/share/layer${index}`), bytes, fileBytes);
   if (index === 0) await addShell(tree);
   const tar = join(folder, 'layer.tar');
   await runOk('tar', ['-C', tree, '--owner=0', '--group=0', '-cf', tar, '.'], { timeoutMs: 600_000 });
@@ -72,15 +80,13 @@ async function makeLayer(folder: string, blobs: string, index: number, bytes: nu
   return { diffId, digest, size, tarBytes };
 }
 
-async function fill(folder: string, bytes: number): Promise<void> {
+async function fill(folder: string, bytes: number, fileBytes: number): Promise<void> {
+  const half = fileBytes / 2;
   for (let file = 0; file * fileBytes < bytes; file += 1) {
     const place = join(folder, String(Math.floor(file / filesInFolder)));
     if (file % filesInFolder === 0) await mkdir(place, { recursive: true });
-    const text = `file ${file} says the same again and again\n`.repeat(fileBytes / 2 / 40);
-    await writeFile(
-      join(place, `file${file}`),
-      Buffer.concat([randomBytes(fileBytes / 2), Buffer.from(text)]),
-    );
+    const text = `file ${file} says the same again and again\n`.repeat(half / 40);
+    await writeFile(join(place, `file${file}`), Buffer.concat([randomBytes(half), Buffer.from(text)]));
   }
 }
 

@@ -7,14 +7,14 @@ import { run, runOk } from '../test/fixtures/process.ts';
 import type { Benchmark } from './benchmarks.ts';
 import { ourName } from './contenders.ts';
 import type { Field } from './field.ts';
-import { notAbove, type Row, summarize } from './figures.ts';
+import { notAbove, notBelow, type Row, summarize } from './figures.ts';
 import { type Layout, makeLayout } from './images-data.ts';
 import { long, type Workplace, workplace } from './images-place.ts';
 import { peakOf } from './peak.ts';
 import { medianOf } from './turns.ts';
 
 const mebibyte = 1024 * 1024;
-const imageLayers = 8;
+const floorName = 'pigz | tar, sync';
 
 /** Something that does the job. `run` is timed, `before` brings about the state that it needs. */
 interface Worker {
@@ -23,43 +23,78 @@ interface Worker {
   readonly run: () => Promise<unknown>;
 }
 
-export const imageImport: Benchmark = async (field, { rounds = 3, quick }) => {
-  await using place = await workplace(field);
-  const image = await makeLayout(join(place.folder, 'image'), (quick ? 100 : 1024) * mebibyte, imageLayers);
-  const workers: Worker[] = [
-    ours(field, () => field.host.ctlOk('image', 'import', 'bench', image.folder)),
-    ...umoci(place, () => Promise.resolve(image.folder)),
-    ...podman(place, () => ['pull', '--quiet', `oci:${image.folder}:latest`]),
-  ];
-  return await compare(
-    'image-import',
-    `Import of ${describe(image)} from an OCI layout`,
-    field,
-    workers,
-    rounds,
-  );
+/** What an image consists of, and how much faster than the fastest other its import and pull are to be. */
+interface Kind {
+  readonly name: string;
+  readonly bytes: number;
+  readonly layers: number;
+  readonly fileBytes?: number;
+  readonly timesFaster: number;
+}
+
+/** As a distribution's, and the two ends: what takes its time is to make files, or to write them. */
+const usual: Kind = { name: '', bytes: 1024 * mebibyte, layers: 8, timesFaster: 1 };
+const small: Kind = { name: '-small', bytes: 60_000 * 4096, layers: 4, fileBytes: 4096, timesFaster: 1.3 };
+const big: Kind = {
+  name: '-big',
+  bytes: 1024 * mebibyte,
+  layers: 4,
+  fileBytes: 64 * mebibyte,
+  timesFaster: 1.5,
 };
 
-export const imagePull: Benchmark = async (field, { rounds = 3, quick }) => {
-  const missing = ['docker-registry', 'skopeo'].filter((name) => findProgram(name) === undefined);
-  const title = (what: string): string => `Pull of ${what} from a registry on loopback`;
-  if (missing.length > 0) return absent('image-pull', title('an image'), missing);
-  await using place = await workplace(field);
-  const image = await makeLayout(join(place.folder, 'image'), (quick ? 100 : 1024) * mebibyte, imageLayers);
-  const remote = `${await place.registry()}/bench/image:1`;
-  const skopeo = program('skopeo');
-  const copy = ['copy', '--quiet', '--src-tls-verify=false', '--dest-tls-verify=false'];
-  await runOk(skopeo, [...copy, `oci:${image.folder}:latest`, `docker://${remote}`], long);
-  const workers: Worker[] = [
-    ours(field, () => field.host.ctlOk('image', 'pull', remote, '--as', 'bench')),
-    ...umoci(place, async () => {
-      const folder = join(place.folder, 'copied');
-      await runOk(skopeo, [...copy, `docker://${remote}`, `oci:${folder}:latest`], long);
-      return folder;
-    }).map((worker) => ({ ...worker, name: 'skopeo+umoci' })),
-    ...podman(place, () => ['pull', '--quiet', '--tls-verify=false', `docker://${remote}`]),
-  ];
-  return await compare('image-pull', title(describe(image)), field, workers, rounds);
+const imageOf = (place: Workplace, kind: Kind, quick: boolean): Promise<Layout> =>
+  makeLayout(join(place.folder, 'image'), kind.bytes / (quick ? 10 : 1), kind.layers, kind.fileBytes);
+
+const importOf =
+  (kind: Kind): Benchmark =>
+  async (field, { rounds = 3, quick }) => {
+    await using place = await workplace(field);
+    const image = await imageOf(place, kind, quick);
+    const workers: Worker[] = [
+      ours(field, () => field.host.ctlOk('image', 'import', 'bench', image.folder)),
+      ...umoci(place, () => Promise.resolve(image.folder)),
+      ...podman(place, () => ['pull', '--quiet', `oci:${image.folder}:latest`]),
+      ...floor(place, image),
+    ];
+    const title = `Import of ${describe(image)} from an OCI layout`;
+    return await compare(`image-import${kind.name}`, title, field, workers, rounds, kind.timesFaster);
+  };
+
+const pullOf =
+  (kind: Kind): Benchmark =>
+  async (field, { rounds = 3, quick }) => {
+    const missing = ['docker-registry', 'skopeo'].filter((name) => findProgram(name) === undefined);
+    const benchmark = `image-pull${kind.name}`;
+    const title = (what: string): string => `Pull of ${what} from a registry on loopback`;
+    if (missing.length > 0) return absent(benchmark, title('an image'), missing);
+    await using place = await workplace(field);
+    const image = await imageOf(place, kind, quick);
+    const remote = `${await place.registry()}/bench/image:1`;
+    const skopeo = program('skopeo');
+    const copy = ['copy', '--quiet', '--src-tls-verify=false', '--dest-tls-verify=false'];
+    await runOk(skopeo, [...copy, `oci:${image.folder}:latest`, `docker://${remote}`], long);
+    const workers: Worker[] = [
+      ours(field, () => field.host.ctlOk('image', 'pull', remote, '--as', 'bench')),
+      ...umoci(place, async () => {
+        const folder = join(place.folder, 'copied');
+        await runOk(skopeo, [...copy, `docker://${remote}`, `oci:${folder}:latest`], long);
+        return folder;
+      }).map((worker) => ({ ...worker, name: 'skopeo+umoci' })),
+      ...podman(place, () => ['pull', '--quiet', '--tls-verify=false', `docker://${remote}`]),
+    ];
+    return await compare(benchmark, title(describe(image)), field, workers, rounds, kind.timesFaster);
+  };
+
+export const imageImports = {
+  'image-import': importOf(usual),
+  'image-import-small': importOf(small),
+  'image-import-big': importOf(big),
+};
+export const imagePulls = {
+  'image-pull': pullOf(usual),
+  'image-pull-small': pullOf(small),
+  'image-pull-big': pullOf(big),
 };
 
 export const imageCommit: Benchmark = async (field, { rounds = 3, quick }) => {
@@ -130,6 +165,21 @@ function podman(place: Workplace, args: () => string[]): Worker[] {
   ];
 }
 
+/** What has to be done at the least: no digest is verified, and nothing kept but the files. */
+function floor(place: Workplace, image: Layout): Worker[] {
+  const [pigz, tar] = [findProgram('pigz'), program('tar')];
+  if (pigz === undefined) return [];
+  const tree = join(place.folder, 'tree');
+  const unpack = image.layers.map((layer) => `${pigz} -dc ${layer} | ${tar} -x -C ${tree}`).join(' && ');
+  return [
+    {
+      name: floorName,
+      before: () => runOk('/bin/sh', ['-c', `rm -rf ${tree} && mkdir ${tree}`], long),
+      run: () => runOk('/bin/sh', ['-c', `${unpack} && sync -f ${tree}`], long),
+    },
+  ];
+}
+
 async function podmanCommit(place: Workplace, image: Layout, change: string): Promise<Worker[]> {
   const path = findProgram('podman');
   if (path === undefined) return [];
@@ -156,6 +206,7 @@ async function compare(
   field: Field,
   workers: readonly Worker[],
   rounds: number,
+  timesFaster = 1,
 ) {
   const times = new Map<string, number[]>(workers.map(({ name }) => [name, []]));
   let peakKiB = 0;
@@ -173,15 +224,20 @@ async function compare(
     }
   }
   const table: Row[] = [...times].map(([name, seconds]) => ({ name, ...summarize(seconds) }));
-  const others = table.filter(({ name }) => name !== ourName).map(({ median }) => median);
-  const speed = others.length === 0 ? [] : [medianOf(table, ourName) / Math.min(...others)];
+  const ourTime = medianOf(table, ourName);
+  const others = table.filter(({ name }) => ![ourName, floorName].includes(name)).map(({ median }) => median);
+  const speed = others.length === 0 ? [] : [Math.min(...others) / ourTime];
+  const least = table.filter(({ name }) => name === floorName).map(({ median }) => ourTime / median);
   return {
     benchmark,
     title,
     unit: 's',
     rows: table,
     goals: [
-      ...speed.map((ratio) => notAbove('times as long as the fastest other, at most 1', ratio, 1)),
+      ...speed.map((ratio) =>
+        notBelow(`times as fast as the fastest other, at least ${timesFaster}`, ratio, timesFaster),
+      ),
+      ...least.map((ratio) => notAbove(`times as long as ${floorName}, at most 1.3`, ratio, 1.3)),
       notAbove('MiB at the most, of the daemon and its helpers', peakKiB / 1024, 200),
     ],
     notes: [`without: ${absentOf(['umoci', 'skopeo', 'podman']).join(', ') || 'nothing'}`],

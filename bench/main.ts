@@ -13,7 +13,7 @@ import { formatResult, type Result } from './figures.ts';
 import { floods } from './floods.ts';
 import { hostile } from './hostile.ts';
 import { imageScale, imageUsers } from './image-scale.ts';
-import { imageCommit, imageImport, imagePull } from './images.ts';
+import { imageCommit, imageImports, imagePulls } from './images.ts';
 import { imagePause } from './images-pause.ts';
 import { memory } from './memory.ts';
 import { networkBytes, networkCold, networkMemory, networkRequests, networkWarm } from './network.ts';
@@ -41,8 +41,8 @@ const benchmarks: Record<string, Benchmark> = {
   policy,
   ctl,
   floods,
-  'image-import': imageImport,
-  'image-pull': imagePull,
+  ...imageImports,
+  ...imagePulls,
   'image-commit': imageCommit,
   'image-pause': imagePause,
   'image-scale': imageScale,
