@@ -37,8 +37,10 @@ export interface HostFacts {
   policy(): Promise<ParsedPolicy>;
 }
 
-export async function subjectOf(account: Account, host: HostFacts): Promise<Subject> {
-  const [sshd, { policy }] = await Promise.all([sshdSettings(account, host.sshd), host.policy()]);
+/** `answer`: what sshd has said of another account, where it says the same of all. */
+export async function subjectOf(account: Account, host: HostFacts, answer?: SshdAnswer): Promise<Subject> {
+  const asked = answer ?? sshdSettings(account, host.sshd);
+  const [sshd, { policy }] = await Promise.all([asked, host.policy()]);
   const { client } = host;
   const byShell = client !== undefined && samePath(account.shell, client);
   const module = moduleFor(sshd, host.sshd);

@@ -5,6 +5,7 @@ import { inParallel } from '../../lib/async/parallel.ts';
 import { configMentions } from '../../lib/sshd/config-text.ts';
 import { Books } from '../accounts/books.ts';
 import { type Account, isLoginShell, listAccounts, lookUpAccount } from '../host/accounts.ts';
+import { sshdSettings } from '../host/sshd-settings.ts';
 import { installedEntries } from '../sshd/change.ts';
 import { placeOf } from '../sshd/trial.ts';
 import { type HostFacts, type Subject, samePath, subjectOf } from './subject.ts';
@@ -32,11 +33,16 @@ export async function findSubjects(host: HostFacts): Promise<Subjects> {
   const known = new Set([...byShell, ...forced].map(({ uid }) => uid));
   const named = (await namedAccounts(host)).filter(({ uid }) => !known.has(uid));
   const asked = [...byShell, ...named, ...forced.slice(0, mostAsked)];
+  const [first] = asked;
+  // Without a Match, sshd has one answer; and it takes its time for each.
+  const isSame = first !== undefined && !configMentions(sshd.config, 'match');
+  const answer = isSame ? await sshdSettings(first, sshd) : undefined;
+  const ofAll = answer?.ok === true ? answer : undefined;
   const subjects = await inParallel(
     asked,
     atOnce,
     undefined,
-    async (account) => await subjectOf(account, host),
+    async (account) => await subjectOf(account, host, ofAll),
   );
   return {
     found: subjects.filter((subject) => subject.byShell || subject.byForce),

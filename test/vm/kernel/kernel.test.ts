@@ -89,7 +89,7 @@ describe.each(suites.filter((suite) => wanted.includes(suite)))('on the kernel o
       sandboxes: { user: string }[];
     };
     expect(sandboxes.map(({ user }) => user)).toEqual(users);
-  }, 900_000);
+  }, 1_800_000);
 
   // The machine knows no profile after a start, as its service that loads them is masked.
   apparmorTests(on, () => machine);

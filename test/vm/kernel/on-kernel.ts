@@ -6,10 +6,10 @@ import { policyText } from '../../fixtures/policy-text.ts';
 import { describeFinished, type Finished, type Running, waitUntil } from '../../fixtures/process.ts';
 import type { Machine } from '../machine.ts';
 
-/** Everything takes 30 times as long where the processor is emulated. */
-export const patience = { timeoutMs: 240_000 };
+/** Everything takes 30 times as long where the processor is emulated, and twice that beside the other tests. */
+export const patience = { timeoutMs: 480_000 };
 /** Of one test. */
-export const testMs = 300_000;
+export const testMs = 600_000;
 
 /** Those with the host's own programs as their image. */
 export const users = [
