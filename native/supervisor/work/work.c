@@ -44,14 +44,19 @@ static void add_name(struct work *work, const char *name) {
         memcpy(work->names[work->named++], plain, sizeof plain);
 }
 
+// Our own, in the sandbox's PID namespace: the agent's address, and a session that has not executed its
+// program yet. Whoever calls a program so is told of one less.
+static bool is_ours(const char *name) {
+    return strcmp(name, "dockersh-agent") == 0 || strcmp(name, "dockersh-superv") == 0;
+}
+
 static void look_at(pid_t pid, void *data) {
     struct search *search = data;
     if (search->looked_at++ >= MOST_LOOKED_AT || pid == search->supervisor->init_pid)
         return;
     struct process process;
-    if (!process_look(pid, search->pid_namespace, &process) || leads_session(search, process.session))
-        return;
-    if (strcmp(process.name, "dockersh-agent") == 0) // ours; who calls a program so is told of one less
+    if (!process_look(pid, search->pid_namespace, &process) || leads_session(search, process.session) ||
+        is_ours(process.name))
         return;
     search->found->count++;
     add_name(search->found, process.name);
