@@ -32,10 +32,11 @@ export function parseOutOfMemory(record: string, folder: string): OutOfMemory | 
   if (text === undefined) return undefined;
   const memory = /,oom_memcg=([^,]*),task_memcg=/.exec(text)?.[1]?.split('/') ?? [];
   const process = /,task=(.*),pid=\d+,uid=\d+$/.exec(text)?.[1];
-  const at = memory.lastIndexOf(folder);
-  const uid = /^u(\d+)-/.exec(memory[at + 1] ?? '')?.[1];
-  if (at < 0 || uid === undefined || process === undefined) return undefined;
-  return { uid: Uid.parse(Number(uid)), process, bySandbox: memory.length === at + 2 };
+  // The first one: below a sandbox's own, its user may make groups of whatever name.
+  const at = memory.indexOf(folder);
+  const uid = Uid.safeParse(Number(/^u(\d+)-/.exec(memory[at + 1] ?? '')?.[1]));
+  if (at < 0 || !uid.success || process === undefined) return undefined;
+  return { uid: uid.data, process, bySandbox: memory.length === at + 2 };
 }
 
 export class OutOfMemoryWatch implements Disposable {

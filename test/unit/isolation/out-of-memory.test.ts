@@ -17,6 +17,16 @@ describe('a record of the kernel', () => {
     expect(of('/dockersh/u1000-ada', String.raw`\x1b[2J`)).toMatchObject({ process: String.raw`\x1b[2J` });
   });
 
+  it('is of nobody else, whatever a user calls groups of their own', () => {
+    const of = (memory: string) => parseOutOfMemory(record(memory, 'dd'), 'dockersh');
+    expect(of('/dockersh/u1000-ada/inside/dockersh/u1001-bob')).toMatchObject({
+      uid: 1000,
+      bySandbox: false,
+    });
+    expect(of('/dockersh/u1000-ada/dockersh/u99999999999999999999-x')).toMatchObject({ uid: 1000 });
+    expect(of('/dockersh/u99999999999999999999-x')).toBeUndefined();
+  });
+
   it('is nothing where it is about anything else', () => {
     const others = [
       '',
