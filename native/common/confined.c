@@ -1,6 +1,7 @@
 #include "confined.h"
 
 #include <grp.h>
+#include <signal.h>
 #include <stdint.h>
 #include <sys/prctl.h>
 #include <unistd.h>
@@ -116,4 +117,17 @@ int confined_restrict(int rules, struct err *err) {
     if (rules >= 0 && syscall(SYS_landlock_restrict_self, rules, 0) != 0)
         return err_sys(err, "restrict (Landlock)", NULL);
     return 0;
+}
+
+int confined_servant(uid_t id, rlim_t descriptors, const struct sock_filter *filter, size_t count,
+                     struct err *err) {
+    const struct rlimit most = {.rlim_cur = descriptors, .rlim_max = descriptors}, none = {0};
+    if (setrlimit(RLIMIT_NOFILE, &most) != 0 || setrlimit(RLIMIT_CORE, &none) != 0)
+        return err_sys(err, "setrlimit", NULL);
+    if (confined_ids(id, err) != 0)
+        return -1;
+    // Another id clears it (prctl(2)).
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0)
+        return err_sys(err, "end with the parent", NULL);
+    return confined_calls(filter, count, err);
 }

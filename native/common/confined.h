@@ -8,6 +8,7 @@
 #include <linux/seccomp.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/types.h>
 
@@ -53,6 +54,11 @@ int confined_calls(const struct sock_filter *filter, size_t count, struct err *e
 // Becomes `id`, as user and group, with no other group and no capability, for good; nobody of that id can
 // trace it.
 int confined_ids(uid_t id, struct err *err);
+
+// The same for a servant of its parent, with which it ends: with so many descriptors at most, no core and
+// only these calls.
+int confined_servant(uid_t id, rlim_t descriptors, const struct sock_filter *filter, size_t count,
+                     struct err *err);
 
 // Rules of Landlock for this process and all that it starts: all that the kernel can refuse is refused, but
 // what is allowed before confined_restrict(). `rules` stays closed where the kernel has no Landlock, or an

@@ -19,6 +19,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "cgroup/memory.h"
 #include "cleanup.h"
 #include "client.h"
 #include "closing.h"
@@ -84,10 +85,7 @@ static void forget_inheritance(void) {
         (void)dup2(null, fd);
     close_fd(null);
     (void)setpriority(PRIO_PROCESS, 0, 0);
-    int score = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
-    if (score >= 0)
-        (void)!write(score, "0", 1);
-    close_fd(score);
+    memory_score("0");
 }
 
 static void obey(int init_binary) {

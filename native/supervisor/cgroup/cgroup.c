@@ -151,3 +151,15 @@ void cgroups_remove(struct cgroups *cgroups) {
     }
     cgroups->name[0] = '\0';
 }
+
+int cgroups_birth(const struct cgroups *cgroups, const struct spec *spec, bool started,
+                  struct sys_clone_args *args, int *cgroup, struct err *err) {
+    if (cgroups->version != 2)
+        return 0;
+    *cgroup = spec->delegated != NULL ? delegate_open(spec, started, err) : cgroups_open(cgroups, err);
+    if (*cgroup < 0)
+        return -1;
+    args->flags = SYS_CLONE_INTO_CGROUP;
+    args->cgroup = (uint64_t)*cgroup;
+    return 0;
+}

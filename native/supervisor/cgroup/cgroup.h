@@ -8,10 +8,12 @@
 //    when the user is known and the spawner is born in it.
 #pragma once
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 #include "err.h"
 #include "spec.h"
+#include "sys.h"
 
 #define MAX_HIERARCHIES 8
 
@@ -31,6 +33,11 @@ int cgroups_apply(const struct cgroups *cgroups, const struct spec *spec, struct
 int cgroups_attach(const struct cgroups *cgroups, pid_t pid, struct err *err);
 // An O_PATH descriptor of hierarchy 0, for CLONE_INTO_CGROUP.
 int cgroups_open(const struct cgroups *cgroups, struct err *err);
+// Has a child be born where the sandbox's processes are, where the cgroups are of version 2: `args` for its
+// clone3(2), and `*cgroup`, which is to be open until then. `started`: delegate.h says of what. 0, or -1 with
+// `err`: then it is born where its parent is.
+int cgroups_birth(const struct cgroups *cgroups, const struct spec *spec, bool started,
+                  struct sys_clone_args *args, int *cgroup, struct err *err);
 // Lifts what limits disks, for a sandbox that ends: who is last in it takes its mounts away, which writes
 // back whatever their file system has not written yet.
 void cgroups_free_disks(const struct cgroups *cgroups, const struct spec *spec);

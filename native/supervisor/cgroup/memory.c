@@ -1,8 +1,12 @@
 #include "cgroup/memory.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+#include "cleanup.h"
 
 // "oom_kill N", a line of memory.events (v2) and, from Linux 4.13, of memory.oom_control (v1).
 static uint64_t kills_in(const char *folder, const char *name, const char *file) {
@@ -28,4 +32,10 @@ bool memory_ran_out(const struct cgroups *cgroups, uint64_t *seen) {
     bool more = kills > *seen;
     *seen = kills;
     return more;
+}
+
+void memory_score(const char *score) {
+    cleanup_fd int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+    if (fd >= 0)
+        (void)!write(fd, score, strlen(score));
 }

@@ -1,14 +1,13 @@
 #include "kept/kept.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "cgroup/delegate.h"
+#include "cgroup/memory.h"
 #include "cleanup.h"
 #include "closing.h"
 #include "keep.h"
@@ -24,14 +23,6 @@
 static struct kept *endings;
 
 // ---- the process -----------------------------------------------------------------------------------------
-
-// Whatever else is short of memory in the sandbox goes before the terminal.
-static void rather_others(void) {
-    int score = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
-    if (score >= 0)
-        (void)!write(score, "-500", 4);
-    close_fd(score);
-}
 
 // Somebody waits for the terminal, and moving a process takes long (cgroup.h): another one does it meanwhile.
 static void have_moved(const struct supervisor *supervisor) {
@@ -64,7 +55,7 @@ static _Noreturn void run(const struct supervisor *supervisor, const struct kept
     }
     if (supervisor->cgroups.version == 1)
         have_moved(supervisor);
-    rather_others();
+    memory_score("-500"); // whatever else is short of memory in the sandbox goes before the terminal
     keep_only(open_still, sizeof open_still / sizeof open_still[0]);
     closing_forget();
     keeper_run(&begin);
@@ -79,12 +70,7 @@ static void start(const struct supervisor *supervisor, struct kept *kept) {
     kept->starts += kept->over ? 1 : 0;
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) != 0)
         return;
-    if (supervisor->cgroups.version == 2) {
-        cgroup = supervisor->spec.delegated != NULL ? delegate_open(&supervisor->spec, true, &ignored)
-                                                    : cgroups_open(&supervisor->cgroups, &ignored);
-        args.flags = cgroup >= 0 ? SYS_CLONE_INTO_CGROUP : 0;
-        args.cgroup = cgroup >= 0 ? (uint64_t)cgroup : 0;
-    }
+    (void)cgroups_birth(&supervisor->cgroups, &supervisor->spec, true, &args, &cgroup, &ignored);
     pid_t pid = sys_clone3(&args);
     if (pid == 0)
         run(supervisor, kept, pair[1]);

@@ -7,17 +7,17 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "cgroup/delegate.h"
+#include "cgroup/memory.h"
 #include "cleanup.h"
 #include "confined.h"
 #include "sys.h"
 
 #define SECONDS_MOST 60 // of a processor's time
+#define DESCRIPTORS_MOST 64
 #define SCRIPT_FD "3"
 
 static const char *programs[2];
@@ -105,27 +105,14 @@ static int confine_files(struct err *err) {
 }
 
 static int give_up_rights(uid_t id, struct err *err) {
-    const struct rlimit none = {0}, time = {.rlim_cur = SECONDS_MOST, .rlim_max = SECONDS_MOST},
-                        descriptors = {.rlim_cur = 64, .rlim_max = 64};
-    if (setrlimit(RLIMIT_CORE, &none) != 0 || setrlimit(RLIMIT_FSIZE, &none) != 0 ||
-        setrlimit(RLIMIT_CPU, &time) != 0 || setrlimit(RLIMIT_NOFILE, &descriptors) != 0)
+    const struct rlimit none = {0}, time = {.rlim_cur = SECONDS_MOST, .rlim_max = SECONDS_MOST};
+    if (setrlimit(RLIMIT_FSIZE, &none) != 0 || setrlimit(RLIMIT_CPU, &time) != 0)
         return err_sys(err, "setrlimit", NULL);
     if (unshare(CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS) != 0)
         return err_sys(err, "unshare", NULL);
-    if (confine_files(err) != 0 || confined_ids(id, err) != 0)
+    if (confine_files(err) != 0)
         return -1;
-    // Another id clears it (prctl(2)).
-    if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0)
-        return err_sys(err, "end with the supervisor", NULL);
-    return confined_calls(filter, sizeof filter / sizeof filter[0], err);
-}
-
-// Of all that is short of memory in the sandbox it goes first.
-static void rather_this(void) {
-    int score = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
-    if (score >= 0)
-        (void)!write(score, "1000", 4);
-    close_fd(score);
+    return confined_servant(id, DESCRIPTORS_MOST, filter, sizeof filter / sizeof filter[0], err);
 }
 
 static _Noreturn void run(const struct supervisor *supervisor, int socket) {
@@ -137,7 +124,7 @@ static _Noreturn void run(const struct supervisor *supervisor, int socket) {
     char *const environment[] = {"NODE_NO_WARNINGS=1", "LANG=C.UTF-8", "OPENSSL_CONF=/nonexistent", NULL};
     if (supervisor->cgroups.version == 1)
         (void)cgroups_attach(&supervisor->cgroups, getpid(), &err);
-    rather_this();
+    memory_score("1000"); // of all that is short of memory in the sandbox it goes first
     int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
     // By its number: Node looks for files of its own in all folders above a script's path.
     int script = open(programs[1], O_RDONLY | O_CLOEXEC);
@@ -164,14 +151,8 @@ pid_t screen_start(const struct supervisor *supervisor, int *socket) {
         return -1;
     cleanup_fd int ours = pair[0];
     cleanup_fd int theirs = pair[1];
-    if (supervisor->cgroups.version == 2) {
-        cgroup = supervisor->spec.delegated != NULL ? delegate_open(&supervisor->spec, true, &ignored)
-                                                    : cgroups_open(&supervisor->cgroups, &ignored);
-        if (cgroup < 0)
-            return -1; // it would be bounded by nothing
-        args.flags = SYS_CLONE_INTO_CGROUP;
-        args.cgroup = (uint64_t)cgroup;
-    }
+    if (cgroups_birth(&supervisor->cgroups, &supervisor->spec, true, &args, &cgroup, &ignored) != 0)
+        return -1; // it would be bounded by nothing
     pid_t pid = sys_clone3(&args);
     if (pid == 0)
         run(supervisor, theirs);

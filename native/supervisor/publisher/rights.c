@@ -1,8 +1,5 @@
 #include "publisher/rights.h"
 
-#include <signal.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include "confined.h"
@@ -35,14 +32,5 @@ static const struct sock_filter filter[] = {
 };
 
 int publisher_rights(uid_t id, struct err *err) {
-    const struct rlimit descriptors = {.rlim_cur = MOST_DESCRIPTORS, .rlim_max = MOST_DESCRIPTORS},
-                        none = {0};
-    if (setrlimit(RLIMIT_NOFILE, &descriptors) != 0 || setrlimit(RLIMIT_CORE, &none) != 0)
-        return err_sys(err, "setrlimit", NULL);
-    if (confined_ids(id, err) != 0)
-        return -1;
-    // Another id clears it (prctl(2)).
-    if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0)
-        return err_sys(err, "end with the supervisor", NULL);
-    return confined_calls(filter, sizeof filter / sizeof filter[0], err);
+    return confined_servant(id, MOST_DESCRIPTORS, filter, sizeof filter / sizeof filter[0], err);
 }

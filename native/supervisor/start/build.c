@@ -47,15 +47,9 @@ int spawner_start(struct supervisor *supervisor, int init_end, struct err *err) 
     cleanup_fd int theirs = pair[1];
     struct sys_clone_args args = {.exit_signal = SIGCHLD};
     cleanup_fd int cgroup = CLOSED_FD;
-    if (supervisor->cgroups.version == 2) {
-        cgroup = supervisor->spec.delegated != NULL
-                     ? delegate_open(&supervisor->spec, supervisor->state != STATE_IDLE, err)
-                     : cgroups_open(&supervisor->cgroups, err);
-        if (cgroup < 0)
-            return -1;
-        args.flags = SYS_CLONE_INTO_CGROUP;
-        args.cgroup = (uint64_t)cgroup;
-    }
+    bool started = supervisor->state != STATE_IDLE;
+    if (cgroups_birth(&supervisor->cgroups, &supervisor->spec, started, &args, &cgroup, err) != 0)
+        return -1;
     // A spawner that does not answer (its sandbox may be out of everything) must not hold us for ever.
     struct timeval patience = {.tv_sec = 10};
     if (setsockopt(ours, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience) != 0 ||
