@@ -50,14 +50,26 @@ export class DnsRelay implements Disposable {
   #find(): void {
     this.#retry = undefined;
     try {
-      this.#connected(SeqpacketConnection.connect(this.#options.socket));
+      this.#connected(this.#connect());
     } catch (error) {
-      if (!hasErrno(error, 'ENOENT', 'ECONNREFUSED', 'EAGAIN')) {
+      if (!hasErrno(error, 'ENOENT', 'ECONNREFUSED', 'EAGAIN', 'EPIPE', 'ECONNRESET')) {
         this.#options.log.error({ err: error }, 'the DNS relay can’t be reached');
       } else if (this.#startedAt === undefined) {
         this.#start();
       }
       this.#later();
+    }
+  }
+
+  /** And asks which build it is. One that is just ending may still take the connection, and not the question. */
+  #connect(): SeqpacketConnection {
+    const connection = SeqpacketConnection.connect(this.#options.socket);
+    try {
+      connection.send(new WireWriter('hello').finish());
+      return connection;
+    } catch (error) {
+      connection[Symbol.dispose]();
+      throw error;
     }
   }
 
@@ -78,7 +90,6 @@ export class DnsRelay implements Disposable {
       },
       end: () => this.#lost(connection),
     });
-    connection.send(new WireWriter('hello').finish());
   }
 
   #lost(connection: SeqpacketConnection): void {
@@ -94,7 +105,11 @@ export class DnsRelay implements Disposable {
     const state = message === undefined ? undefined : textOf(message, 'state');
     if (state === undefined || state === this.#build()) return;
     this.#options.log.info('the DNS relay is of another build; the next one takes its place');
-    connection.send(new WireWriter('stop').finish());
+    try {
+      connection.send(new WireWriter('stop').finish());
+    } catch {
+      // It has gone already, and its end is heard.
+    }
   }
 
   /** As native/relay/main.c writes it. */

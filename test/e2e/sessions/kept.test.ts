@@ -192,8 +192,9 @@ describe.skipIf(control)('a kept session', () => {
     const login = await userWith();
     await using terminal = login.terminal();
     await terminal.prompt();
+    // With cgroups of version 1 it is moved to its sandbox's group while the shell begins.
+    await waitUntil(() => keepersOf(login).length === 1, 'its keeper');
     const before = keepersOf(login);
-    expect(before).toHaveLength(1);
     for (const pid of before) process.kill(pid, 'SIGKILL');
     await waitUntil(() => keepersOf(login).some((pid) => !before.includes(pid)), 'another keeper');
     await waitUntil(async () => (await terminal.command('stty size')).output === '24 80\n', 'the window');
