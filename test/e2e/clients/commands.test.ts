@@ -65,14 +65,15 @@ describe.skipIf(lacks('dbclient', 'plink', 'screen')).each(modes)('as %s', (mode
     });
   });
 
-  // Once in some thirty runs dbclient has ended with 0 here.
-  it.each(Object.entries(onTerminals))('%s: a command at a terminal', { retry: 1 }, async (_name, client) => {
+  // At a terminal dbclient ends with 0 now and then, whatever it was told: 1 of 210 times with a plain sshd, 2 of 210 with
+  // ours, more where the machine is busy. (It closes a channel whose end it has read, without waiting for the status.)
+  it.each(Object.entries(onTerminals))('%s: a command at a terminal', { retry: 2 }, async (_name, client) => {
     await using terminal = endpoint.terminal(client, ['tty; stty size; exit 5']);
     await terminal.expect(/\/dev\/pts\/\d+\r+\n33 91\r+\n/);
     expect(await terminal.exited()).toMatchObject({ code: 5 });
   });
 
-  it.each(Object.entries(shells))('%s: a shell at a terminal', async (_name, client) => {
+  it.each(Object.entries(shells))('%s: a shell at a terminal', { retry: 2 }, async (_name, client) => {
     await using shell = endpoint.terminal(client);
     await shell.prompt();
     expect((await shell.command('stty size; echo $-')).output).toMatch(/^33 91\n\w*i\w*\n$/);
