@@ -61,7 +61,7 @@ export const noteOf = (from: string | undefined): SessionNote => ({
   ...(from === undefined ? {} : { from }),
 });
 
-/** enum record_flag (native/common/wire.h). */
+/** enum record_flag (native/common/wire/numbers.h). */
 const recordFlags = { input: 1n, refuses: 2n } as const;
 
 function addRecording(writer: WireWriter, recording: RecordingSpec): void {

@@ -1,4 +1,4 @@
-// Numbers of the binary messages' types and tags (docs/protocol.md, sections 3 and 4); native/common/wire.h has the same. Pure.
+// Numbers of the binary messages' types and tags (docs/protocol.md, sections 3 and 4); native/common/wire/numbers.h has the same. Pure.
 
 export const messageTypes = {
   login: 1,
@@ -46,6 +46,22 @@ export const messageTypes = {
   fork: 48,
   discard: 49,
   letGo: 50,
+  gwClient: 86,
+  gwSign: 87,
+  gwSigned: 88,
+  gwAuth: 89,
+  gwAnswers: 90,
+  gwAuthAnswer: 91,
+  gwSession: 92,
+  gwStarted: 93,
+  gwTell: 94,
+  gwEnded: 95,
+  gwConnect: 96,
+  gwListen: 97,
+  gwOpened: 98,
+  gwClose: 99,
+  gwConfig: 100,
+  gwHello: 101,
 } as const;
 export type MessageType = keyof typeof messageTypes;
 
@@ -156,5 +172,18 @@ export const tags = {
   recordTitle: 131,
   recordTerm: 132,
   tells: 133,
+  gwKey: 155,
+  gwData: 156,
+  gwSignature: 157,
+  gwMethods: 158,
+  gwPrompt: 159,
+  gwTerm: 160,
+  gwSize: 161,
+  gwModes: 162,
+  gwAgent: 163,
+  gwX11: 164,
+  gwPort: 165,
+  gwCore: 166,
+  gwSetting: 167,
 } as const;
 export type Tag = keyof typeof tags;

@@ -21,11 +21,13 @@ import {
 } from '../../../src/lib/wire.ts';
 import { seeded } from './seeded.ts';
 
-const header = readFileSync(path.resolve(import.meta.dirname, '../../../native/common/wire.h'), 'utf8');
+const common = path.resolve(import.meta.dirname, '../../../native/common');
+const header = readFileSync(path.join(common, 'wire.h'), 'utf8');
+const numbers = readFileSync(path.join(common, 'wire/numbers.h'), 'utf8');
 
 /** "MSG_SESSION_ENDED = 36," of the C header as {sessionEnded: 36}. */
 function numbersIn(prefix: string): Record<string, number> {
-  const lines = [...header.matchAll(new RegExp(`^ {4}${prefix}_([A-Z0-9_]+) = (\\d+),`, 'gm'))];
+  const lines = [...numbers.matchAll(new RegExp(`^ {4}${prefix}_([A-Z0-9_]+) = (\\d+),`, 'gm'))];
   const camel = (name: string): string =>
     name.toLowerCase().replaceAll(/_(.)/g, (_, letter: string) => letter.toUpperCase());
   return Object.fromEntries(lines.map(([, name, number]) => [camel(name ?? ''), Number(number)]));
