@@ -35,12 +35,19 @@ interface Report {
 /** A fault that is there every time fails more than that. */
 const mostAgain = 12;
 
-const failedTests = (file: TestFile): Test[] => file.assertionResults.filter(({ status }) => status === 'failed');
+const failedTests = (file: TestFile): Test[] =>
+  file.assertionResults.filter(({ status }) => status === 'failed');
 /** A hook failed, or it could not be loaded. */
 const isBroken = (file: TestFile): boolean => file.status === 'failed' && failedTests(file).length === 0;
 const relative = ({ name }: TestFile): string => path.relative(process.cwd(), name);
 
-function counts({ testResults, numPassedTests, numFailedTests, numPendingTests, numTodoTests = 0 }: Report): string {
+function counts({
+  testResults,
+  numPassedTests,
+  numFailedTests,
+  numPendingTests,
+  numTodoTests = 0,
+}: Report): string {
   const failed = numFailedTests + testResults.filter(isBroken).length;
   return `${numPassedTests} ${failed} ${numPendingTests + numTodoTests}`;
 }
@@ -57,7 +64,7 @@ function failures(part: string, { testResults }: Report): string[] {
 
 /** Groups and name as -t has them, which puts more between them than `fullName` does. */
 const patternOf = ({ ancestorTitles, title }: Test): string =>
-  `^${[...ancestorTitles, title].map((each) => RegExp.escape(each)).join(' (?:> )?')}$`;
+  `^${[...ancestorTitles, title].map((each) => each.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&')).join(' (?:> )?')}$`;
 
 function again({ testResults }: Report): string[] {
   const files = testResults.filter(({ status }) => status === 'failed');
@@ -70,10 +77,11 @@ function again({ testResults }: Report): string[] {
 
 const [verb, ...words] = process.argv.slice(2);
 const report = JSON.parse(readFileSync(words.at(-1) ?? '', 'utf8')) as Report;
-const lines = {
+const printers: Record<string, () => string[]> = {
   counts: () => [counts(report)],
   failures: () => failures(words[0] ?? '', report),
   again: () => again(report),
-}[verb ?? '']?.();
-if (lines === undefined) throw new Error(`no such verb: ${verb}`);
-for (const line of lines) console.log(line);
+};
+const print = printers[verb ?? ''];
+if (print === undefined) throw new Error(`no such verb: ${verb}`);
+for (const line of print()) console.log(line);
