@@ -44,15 +44,16 @@ bool login_is_whole(const uint8_t *bytes, size_t length) {
 bool join_is_whole(const uint8_t *bytes, size_t length) {
     struct wire_reader reader;
     struct wire_field field;
-    bool user = false, from = false, auth = false, time = false;
+    bool user = false, from = false, auth = false, time = false, folder = false;
     if (!wire_open_header(&reader, bytes, length) || reader.type != MSG_JOIN || reader.fd_count != 1)
         return false;
     while (wire_next(&reader, &field)) {
-        bool *seen = field.tag == TAG_USER   ? &user
-                     : field.tag == TAG_FROM ? &from
-                     : field.tag == TAG_AUTH ? &auth
-                     : field.tag == TAG_TIME ? &time
-                                             : NULL;
+        bool *seen = field.tag == TAG_USER            ? &user
+                     : field.tag == TAG_FROM          ? &from
+                     : field.tag == TAG_AUTH          ? &auth
+                     : field.tag == TAG_TIME          ? &time
+                     : field.tag == TAG_CLIENT_FOLDER ? &folder
+                                                      : NULL;
         if (seen == NULL || *seen || (field.tag == TAG_AUTH && field.length > JOIN_MAX_AUTH))
             return false;
         *seen = true;

@@ -1,4 +1,4 @@
-// Opens the sockets that logins, and the ssh connections of sshd's module, come by.
+// Opens the sockets that logins, and ssh connections of sshd's module and of the gateway, come by.
 
 import { SeqpacketListener } from '../isolation/socket/seqpacket.ts';
 import type { Logger } from '../lib/log.ts';
@@ -52,7 +52,9 @@ export function listenTo(place: ListeningPlace, { logins, joins }: Clients, uids
   const exec = inherited.get('exec') ?? SeqpacketListener.bind(sockets.exec, 0o600);
   parts.use(SeqpacketListener.listen(exec, (accepted) => logins.acceptExec(accepted), failed));
   const join = inherited.get('join') ?? SeqpacketListener.bind(sockets.join, 0o600);
-  parts.use(SeqpacketListener.listen(join, (accepted) => joins.accept(accepted), failed));
+  parts.use(SeqpacketListener.listen(join, (accepted) => joins.accept(accepted, 'sshd'), failed));
+  const gateway = inherited.get('gateway') ?? SeqpacketListener.bind(sockets.gateway, 0o600);
+  parts.use(SeqpacketListener.listen(gateway, (accepted) => joins.accept(accepted, 'gateway'), failed));
   const login = inherited.get('login') ?? SeqpacketListener.bind(sockets.login, 0o666);
   parts.use(SeqpacketListener.listen(login, (accepted) => logins.accept(accepted), failed));
   return doors;

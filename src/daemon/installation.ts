@@ -36,6 +36,7 @@ export interface SocketPaths {
   readonly admin: string;
   readonly exec: string;
   readonly join: string;
+  readonly gateway: string;
 }
 
 /** Refuses to take the sockets from a daemon that lives; those of one that is gone are replaced later. */
@@ -45,6 +46,7 @@ export async function claimSockets(run: string, inherited: InheritedSockets): Pr
     admin: path.join(run, 'admin.sock'),
     exec: path.join(run, 'exec.sock'),
     join: path.join(run, 'join.sock'),
+    gateway: path.join(run, 'gateway.sock'),
   };
   if (!inherited.has('admin') && (await answers(sockets.admin))) {
     throw new DockershError('E_USAGE', {

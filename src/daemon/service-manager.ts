@@ -11,7 +11,7 @@ import type { Logger } from '../lib/log.ts';
 const firstFd = 3;
 const mostFds = 64;
 
-const socketNames = ['login', 'admin', 'exec', 'join'] as const;
+const socketNames = ['login', 'admin', 'exec', 'join', 'gateway'] as const;
 export type SocketName = (typeof socketNames)[number];
 export type InheritedSockets = ReadonlyMap<SocketName, OwnedFd>;
 

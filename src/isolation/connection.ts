@@ -1,19 +1,21 @@
-// The part of the engine's interface (engine.ts) that is about ssh connections: sshd's PAM module joins each to its user's
-// sandbox, so that what sshd itself opens for it is inside.
+// The part of the engine's interface (engine.ts) that is about ssh connections: sshd's PAM module, or the gateway, joins each to
+// its user's sandbox, so that what is opened for it is inside.
 
 import type { DockershError } from '../lib/errors.ts';
 import type { EndCause } from '../lib/values/causes.ts';
+import type { ConnectionEntry } from '../lib/values/connection-entry.ts';
 import type { Uid } from '../lib/values/uid.ts';
 import type { UserRecord } from './addon.ts';
 
-/** One ssh connection that sshd's module joins to the user's sandbox; it may carry many sessions, or none. */
+/** One ssh connection that is joined to the user's sandbox; it may carry many sessions, or none. */
 export interface ConnectionSpec {
   readonly id: string;
   readonly user: UserRecord;
   /** Connections of this sandbox, this one included. null: no limit of their own. */
   readonly mostConnections: number | null;
-  /** The folder of the program that sshd runs for this user. */
+  /** The folder of the program that sshd, or the gateway, runs for this user. */
   readonly clientFolder: string;
+  readonly entry: ConnectionEntry;
   /** Where it comes from, and what has authenticated it, as sshd says; only shown. */
   readonly from: string | undefined;
   readonly auth: string | undefined;

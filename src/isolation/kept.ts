@@ -70,6 +70,8 @@ export interface KeptSessions {
   list(uid: Uid): Promise<KeptSession[]>;
   /** Ends who looks at the session as its user, where it goes on without. `id` undefined: at all of them. */
   detach(uid: Uid, id: string | undefined): void;
+  /** Ends one of the user's ssh connections, or all of them, with everything in it. */
+  disconnect(uid: Uid, id: string | undefined): void;
   /** How long the user's sessions go on without anybody, those that are there. 0: not at all; null: for ever. */
   keep(uid: Uid, id: string | undefined, forMs: number | null): void;
 }

@@ -1,5 +1,6 @@
 // Describes sandboxes that are there, as the engine's interface (engine.ts) shows them.
 
+import type { ConnectionEntry } from '../lib/values/connection-entry.ts';
 import type { Uid } from '../lib/values/uid.ts';
 import type { ShownLimits, UsedOfLimits } from '../limits/limits.ts';
 
@@ -18,6 +19,7 @@ export interface SandboxConnection {
   readonly startedAt: string;
   readonly from: string | null;
   readonly auth: string | null;
+  readonly entry: ConnectionEntry;
 }
 
 export interface SandboxInfo extends ShownLimits {

@@ -66,6 +66,11 @@ export const errorCatalogue = {
     `${askAdmin} to correct it.`,
     'Run "dockershctl policy check" and correct what it names.',
   ),
+  E_EXEMPT: login(
+    'the policy gives this account no sandbox, and nobody gets anything else here',
+    `Log in by the sshd of this host, or ask its administrator.`,
+    'An account with "exempt = yes" comes in by sshd alone.',
+  ),
   E_ROOT_LOGIN: login(
     'root cannot have a sandbox',
     'Log in as another user.',

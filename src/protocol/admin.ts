@@ -9,6 +9,7 @@
 
 import { z } from 'zod';
 import { type EndCause, endCauses } from '../lib/values/causes.ts';
+import { connectionEntries } from '../lib/values/connection-entry.ts';
 import { Uid } from '../lib/values/uid.ts';
 import { shownLimitsShape } from '../limits/shapes.ts';
 import { accountVerbs } from './admin-accounts.ts';
@@ -66,9 +67,10 @@ const adminSession = z.strictObject({
 const adminConnection = z.strictObject({
   id: loginId,
   startedAt: timestamp,
-  /** Where the ssh connection comes from, and what has authenticated it, as sshd says. */
+  /** Where the ssh connection comes from, and what has authenticated it, as sshd or the gateway says. */
   from: z.string().nullable(),
   auth: z.string().nullable(),
+  entry: z.enum(connectionEntries),
 });
 
 export const adminSandbox = z.strictObject({
@@ -109,6 +111,8 @@ export const adminLogin = z.strictObject({
   from: z.string().nullable(),
   /** What has authenticated a connection. */
   auth: z.string().nullable(),
+  /** By which way a connection came. */
+  entry: z.enum(connectionEntries).nullable(),
   /** Whether the sandbox was running already (warm) or had to be started (cold). */
   kind: z.enum(['warm', 'cold']),
   /** How it ended or where it stands: "running", "exit 0", "signal 9", an error code, or a cause without either. */

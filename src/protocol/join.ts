@@ -1,7 +1,8 @@
-// The message by which sshd's PAM module asks for a connection's place in its user's sandbox (docs/protocol.md,
-// "Connections of sshd's"). The module is root's, but what it passes on has been in strangers' hands. Pure.
+// The message by which sshd's PAM module, or a monitor of the gateway's, asks for a connection's place in its user's sandbox
+// (docs/protocol.md, "Connections of sshd's"). Either is root's, but what it passes on has been in strangers' hands. Pure.
 
 import { z } from 'zod';
+import { AbsolutePath } from '../lib/values/absolute-path.ts';
 import { fieldOf, parseWire, textOf, u64sOf } from '../lib/wire.ts';
 
 export const mostAuthBytes = 4096;
@@ -13,6 +14,8 @@ export const JoinRequest = z.strictObject({
   from: z.string().optional(),
   /** What has authenticated it: SSH_AUTH_INFO_0 of sshd(8), a line for each method. */
   auth: z.instanceof(Buffer).optional(),
+  /** The folder of the program that is run for the user; of the gateway's alone. */
+  clientFolder: AbsolutePath.optional(),
   /** When the module was called, CLOCK_MONOTONIC in nanoseconds; 0 when it did not say. */
   startedNs: z.bigint(),
 });
@@ -29,6 +32,7 @@ export function parseJoin(data: Buffer): JoinRequest | undefined {
     user: user?.toString('utf8'),
     from: textOf(message, 'from'),
     auth,
+    clientFolder: textOf(message, 'clientFolder'),
     startedNs: u64sOf(message, 'time')[0] ?? 0n,
   });
   return parsed.success ? parsed.data : undefined;

@@ -16,7 +16,7 @@ const error = 4;
 const outside = 5;
 const wait = 7;
 
-describe.skipIf(control)('the join socket', () => {
+describe.skipIf(control)('the sockets of ssh connections', () => {
   const parts = new AsyncDisposableStack();
   let host: Host;
   let user: TestUser;
@@ -38,8 +38,16 @@ describe.skipIf(control)('the join socket', () => {
     name: string,
     ...more: string[]
   ): Promise<{ type: number; ms: number; text: string }[]> {
+    return await askedAt('join.sock', name, ...more);
+  }
+
+  async function askedAt(
+    socket: string,
+    name: string,
+    ...more: string[]
+  ): Promise<{ type: number; ms: number; text: string }[]> {
     const program = join(checkout, 'test/fixtures/ssh/join.py');
-    const result = await run('python3', [program, join(host.runFolder, 'join.sock'), name, ...more]);
+    const result = await run('python3', [program, join(host.runFolder, socket), name, ...more]);
     return result.stdout
       .toString()
       .split('\n')
@@ -73,6 +81,17 @@ describe.skipIf(control)('the join socket', () => {
   it('leaves exempt accounts alone', async () => {
     await policy('exempt = yes\n');
     expect((await asked(user.name)).at(-1)).toMatchObject({ type: outside, text: '/bin/bash' });
+  });
+
+  it('lets in nobody by the gateway whom the policy exempts, and refuses as sshd does', async () => {
+    await policy('exempt = yes\n');
+    const exempt = (await askedAt('gateway.sock', user.name)).at(-1);
+    expect(exempt).toMatchObject({ type: error, text: expect.stringContaining('E_EXEMPT') });
+    await policy('maintenance = back at noon\n');
+    expect((await askedAt('gateway.sock', user.name)).at(-1)?.text).toMatch(/back at noon.*E_MAINTENANCE/);
+    expect((await askedAt('gateway.sock', 'root')).at(-1)?.text).toMatch(/E_ROOT_LOGIN/);
+    const { logins } = (await host.ctlOk('logins')) as { logins: AdminLogin[] };
+    expect(logins[1]).toMatchObject({ user: user.name, what: 'connection', entry: 'gateway' });
   });
 
   it('refuses where sshd itself would run sftp, for whom that is so', async () => {

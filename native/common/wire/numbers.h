@@ -98,6 +98,8 @@ enum wire_type {
     // daemon -> gateway, and back
     MSG_GW_CONFIG = 100,
     MSG_GW_HELLO = 101,
+    // daemon -> supervisor
+    MSG_DISCONNECT = 102,
 };
 
 enum wire_tag {

@@ -241,6 +241,29 @@ void connection_due(struct supervisor *supervisor, uint64_t now) {
         connection_hear(supervisor);
 }
 
+// The monitor hears of it from the kernel (native/pam): of the socket that is shut down for what we would
+// say, and its child of the pipe that is closed. The socket's other direction stays, to see that it has gone.
+static void end(struct connection *connection) {
+    close_fd_at(&connection->witness);
+    if (connection->joined && connection->socket >= 0)
+        (void)shutdown(connection->socket, SHUT_WR);
+    else
+        close_fd_at(&connection->socket);
+}
+
+void connection_disconnect(const struct wire_reader *reader) {
+    struct wire_reader fields = *reader;
+    struct wire_field field;
+    if (!wire_next(&fields, &field) || field.tag != TAG_ID)
+        return;
+    for (size_t index = 0; index < MAX_CONNECTIONS; index++) {
+        const char *id = connections[index].id;
+        bool meant = strlen(id) == field.length && memcmp(id, field.value, field.length) == 0;
+        if (connections[index].joined && (field.length == 0 || meant))
+            end(&connections[index]);
+    }
+}
+
 // ---- the end of all -------------------------------------------------------------------------------------
 
 // Until all monitors have gone, or it is time.
@@ -261,24 +284,14 @@ static void wait_until(uint64_t deadline) {
     }
 }
 
-// The monitors hear of it from the kernel (native/pam): of the socket that is shut down for what we would
-// say, and their children of the pipe that is closed. The socket's other direction stays, to see that they
-// have gone.
 void connection_end_all(const struct supervisor *supervisor) {
     view_detach_all(supervisor);
     if (connection_count() == 0)
         return;
     wait_until(notice_told_ns() + HEAR_NS);
-    for (size_t index = 0; index < MAX_CONNECTIONS; index++) {
-        struct connection *connection = &connections[index];
-        if (!connection->used)
-            continue;
-        close_fd_at(&connection->witness);
-        if (connection->joined && connection->socket >= 0)
-            (void)shutdown(connection->socket, SHUT_WR);
-        else
-            close_fd_at(&connection->socket);
-    }
+    for (size_t index = 0; index < MAX_CONNECTIONS; index++)
+        if (connections[index].used)
+            end(&connections[index]);
     wait_until(monotonic_ns() + END_NS);
     if (supervisor->spec.network == NET_PRIVATE)
         network_remove(&supervisor->spec.plan);

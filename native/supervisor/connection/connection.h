@@ -15,6 +15,8 @@ void connection_start(struct supervisor *supervisor, struct wire_reader *reader,
 size_t connection_count(void);
 // Adds them to MSG_STATE.
 void connection_state(struct wire_writer *writer);
+// MSG_DISCONNECT.
+void connection_disconnect(const struct wire_reader *reader);
 // When a view that is being made is given up, and connection_due() does it.
 uint64_t connection_next(void);
 void connection_due(struct supervisor *supervisor, uint64_t now);

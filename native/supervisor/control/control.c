@@ -170,6 +170,9 @@ void control_message(struct supervisor *supervisor) {
         case MSG_DETACH:
             kept_detach(supervisor, &reader);
             break;
+        case MSG_DISCONNECT:
+            connection_disconnect(&reader);
+            break;
         case MSG_PAUSE:
             pause_request(supervisor, &reader);
             break;

@@ -89,8 +89,9 @@ function breakdown(login: AdminLogin, cli: Console): string {
   return `${title}\n\n${cli.table(stepColumns, [...steps, ['total', humanMicroseconds(total(login))]])}`;
 }
 
-/** "ssh" before that of an ssh connection, which carries sessions. */
-const kindOf = ({ what, kind }: AdminLogin): string => (what === 'connection' ? `ssh ${kind}` : kind);
+/** "ssh" before that of an ssh connection, which carries sessions, and "gateway" where it came by that. */
+const kindOf = ({ what, kind, entry }: AdminLogin): string =>
+  what === 'connection' ? `${entry === 'gateway' ? entry : 'ssh'} ${kind}` : kind;
 
 function outcomeOf({ outcome, cause, count }: AdminLogin): string {
   const isSaid = cause === null || cause === 'exit' || cause === 'signal' || outcome.startsWith('E_');

@@ -6,6 +6,7 @@ import { DockershError } from '../../lib/errors.ts';
 import type { Logger } from '../../lib/log.ts';
 import type { AbsolutePath } from '../../lib/values/absolute-path.ts';
 import type { EndCause } from '../../lib/values/causes.ts';
+import type { ConnectionEntry } from '../../lib/values/connection-entry.ts';
 import type { Uid } from '../../lib/values/uid.ts';
 import type { HostPolicy } from '../../policy/policy.ts';
 import type { AdminRequest, AdminVerb } from '../../protocol/admin.ts';
@@ -94,8 +95,9 @@ export class Audit implements Disposable {
   }
 
   /** The same for an ssh connection. */
-  connection(beginning: Beginning, auth: string | undefined): void {
-    this.#begin('connection-opened', beginning, { auth });
+  connection(beginning: Beginning, auth: string | undefined, entry: ConnectionEntry): void {
+    const way = entry === 'sshd' ? undefined : entry;
+    this.#begin('connection-opened', beginning, { auth, entry: way });
   }
 
   #begin(event: string, beginning: Beginning, more: object): void {

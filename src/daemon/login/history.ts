@@ -202,11 +202,11 @@ export class LoginHistory {
       byId.set(data.id, data);
     }
     const inOrder = [...byId.values()].sort((a, b) => a.at.localeCompare(b.at));
-    for (const { endedAt, user, from, cause, what, auth, ...login } of inOrder) {
+    for (const { endedAt, user, from, cause, what, auth, entry, ...login } of inOrder) {
       const restored: Login = {
         ...{ ...login, user: user ?? undefined, from: from ?? undefined, cause: cause ?? undefined },
         ...{ endedAt: endedAt ?? undefined, hasEnded: false, marks: [] },
-        connection: what === 'connection' ? { auth: auth ?? undefined } : undefined,
+        connection: what === 'connection' ? { auth: auth ?? undefined, entry: entry ?? 'sshd' } : undefined,
       };
       this.#logins.set(login.id, restored);
       if (restored.endedAt === undefined) continue;

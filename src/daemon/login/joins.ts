@@ -1,9 +1,10 @@
-// Holds the connections of sshd's PAM module from their request until a supervisor has them, or they are answered. The
+// Holds the connections of sshd's PAM module, and of the gateway's monitors, from their request until a supervisor has them, or they are answered. The
 // module gives up when it has heard nothing for two seconds, so each is told at once that somebody is there.
 
 import type { ClientConnection, Disposer } from '../../isolation/socket/client-connection.ts';
 import { DockershError } from '../../lib/errors.ts';
 import type { Logger } from '../../lib/log.ts';
+import type { ConnectionEntry } from '../../lib/values/connection-entry.ts';
 import type { Uid } from '../../lib/values/uid.ts';
 import { type JoinRequest, parseJoin } from '../../protocol/join.ts';
 import { loginWait } from '../../protocol/login.ts';
@@ -16,9 +17,12 @@ export interface IncomingJoin {
   readonly id: string;
   readonly request: JoinRequest;
   readonly client: ClientConnection;
+  readonly entry: ConnectionEntry;
   /** When the module had connected, in nanoseconds of CLOCK_MONOTONIC. */
   readonly receivedNs: bigint;
 }
+
+type Came = Pick<IncomingJoin, 'client' | 'entry' | 'receivedNs'>;
 
 interface JoinParts {
   readonly engine: Disposer;
@@ -46,34 +50,36 @@ export class JoinConnections {
     this.#parts = parts;
   }
 
-  /** Connections on the join socket, which only root reaches. Owns them. */
-  accept(clients: readonly ClientConnection[]): void {
+  /** Connections on a socket that only root reaches. Owns them. */
+  accept(clients: readonly ClientConnection[], entry: ConnectionEntry): void {
     const receivedNs = process.hrtime.bigint();
     for (const client of clients) {
       if (client.isTooMany || client.uid !== 0) client.dismiss(this.#parts.engine);
-      else this.#look(client, receivedNs, undefined);
+      else this.#look({ client, receivedNs, entry }, undefined);
     }
   }
 
-  #look(client: ClientConnection, receivedNs: bigint, silence: NodeJS.Timeout | undefined): void {
+  #look(came: Came, silence: NodeJS.Timeout | undefined): void {
+    const { client } = came;
     const { engine, refusals } = this.#parts;
     const found = client.look('join');
     if (found === undefined) {
-      this.#lookLater(client, receivedNs, silence);
+      this.#lookLater(came, silence);
       return;
     }
     clearTimeout(silence);
     const request = found instanceof Buffer ? parseJoin(found) : undefined;
     if (found === null) client.dismiss(engine);
     else if (request === undefined) refusals.refuse(newSessionId(), client, notUnderstood);
-    else void this.#begin({ id: newSessionId(), request, client, receivedNs });
+    else void this.#begin({ ...came, id: newSessionId(), request });
   }
 
-  #lookLater(client: ClientConnection, receivedNs: bigint, silence: NodeJS.Timeout | undefined): void {
+  #lookLater(came: Came, silence: NodeJS.Timeout | undefined): void {
+    const { client } = came;
     const drop = (): void => client.dismiss(this.#parts.engine);
     const timer = silence ?? setTimeout(drop, silenceMs);
     try {
-      client.whenReadable(() => this.#look(client, receivedNs, timer));
+      client.whenReadable(() => this.#look(came, timer));
     } catch (error) {
       this.#parts.log.error({ err: error }, 'connection');
       clearTimeout(timer);

@@ -2,6 +2,7 @@
 
 import type { SessionEnd } from '../../isolation/engine.ts';
 import type { EndCause } from '../../lib/values/causes.ts';
+import type { ConnectionEntry } from '../../lib/values/connection-entry.ts';
 import type { Uid } from '../../lib/values/uid.ts';
 import type { AdminLogin } from '../../protocol/admin.ts';
 import type { KeptLogin } from './kept-login.ts';
@@ -15,7 +16,7 @@ export interface Login {
   user: string | undefined;
   readonly from: string | undefined;
   readonly at: string;
-  /** Of an ssh connection: what sshd says of it; undefined: it is a session. */
+  /** Of an ssh connection: what sshd, or the gateway, says of it; undefined: it is a session. */
   readonly connection: ConnectionFacts | undefined;
   kind: 'warm' | 'cold';
   outcome: string;
@@ -30,9 +31,10 @@ export interface Login {
   readonly steps?: AdminLogin['steps'];
 }
 
-/** What has authenticated an ssh connection. */
+/** What has authenticated an ssh connection, and which way it came. */
 export interface ConnectionFacts {
   readonly auth: string | undefined;
+  readonly entry: ConnectionEntry;
 }
 
 export function outcomeOf({ outcome, cause }: Pick<SessionEnd, 'outcome' | 'cause'>): string {
@@ -47,10 +49,11 @@ export function summary(login: Login): AdminLogin {
   const { id, uid, user, from, at, connection, kind, outcome, cause, endedAt, count } = login;
   const what = connection === undefined ? 'session' : 'connection';
   const auth = connection?.auth ?? null;
+  const entry = connection?.entry ?? null;
   const steps = login.steps ?? stepsOf(login);
   return {
     ...{ id, uid, user: user ?? String(uid), from: from ?? null, at },
-    ...{ what, auth, kind, outcome, count, steps },
+    ...{ what, auth, entry, kind, outcome, count, steps },
     ...{ cause: cause ?? null, endedAt: endedAt ?? null },
   };
 }

@@ -97,16 +97,18 @@ export class LoginService {
     await this.#enter(incoming, user, given instanceof Promise ? await given : given);
   }
 
-  /** The same for an ssh connection, which sshd's module asks for. */
-  async join({ id, request, client, receivedNs }: IncomingJoin): Promise<void> {
+  /** The same for an ssh connection, which sshd's module or the gateway asks for. */
+  async join({ id, request, client, receivedNs, entry }: IncomingJoin): Promise<void> {
     const { engine, history, records, admission } = this.#parts;
     const from = sourceText(request.from);
     const auth = authenticatedBy(request.auth);
-    history.begin(id, 0 as Uid, request.startedNs, receivedNs, from, { auth });
+    history.begin(id, 0 as Uid, request.startedNs, receivedNs, from, { auth, entry });
     const user = await this.#userOf(request.user);
     history.identified(id, user);
     const about = { session: id, uid: user.uid, user: user.name, from };
     if (this.#isExempt(user)) {
+      // What comes by the gateway gets a sandbox, or nothing.
+      if (entry === 'gateway') throw new DockershError('E_EXEMPT');
       history.failed(id, 'outside');
       const outside = hostShell(user);
       records.outside(about, outside);
@@ -116,22 +118,22 @@ export class LoginService {
     const { evaluation, own } = await this.#owned(user);
     const policy = policyOf(evaluation);
     this.#admit(user, policy, this.#connectionRates);
-    const refusal = this.#parts.internalSftp.refuse(user.name, from);
-    if (refusal !== undefined) await refusal;
+    if (entry === 'sshd') await this.#parts.internalSftp.refuse(user.name, from);
     const shell = chooseShell(policy.shell, user);
     const { memoryLimitBytes, mostSessions: mostConnections } = policy;
     using _place = await admission.enter({ id, uid: user.uid, memoryLimitBytes, what: 'connection' });
-    const clientFolder = path.posix.dirname(user.shell);
-    this.#parts.audit.connection({ ...about, ...this.#given(user, policy) }, auth);
+    const clientFolder = request.clientFolder ?? path.posix.dirname(user.shell);
+    this.#parts.audit.connection({ ...about, ...this.#given(user, policy) }, auth, entry);
     using _opening = records.opening(id);
     const start = await engine.joinConnection(
-      { id, user, mostConnections, clientFolder, from, auth },
+      { id, user, mostConnections, clientFolder, from, auth, entry },
       client,
       () => prepareSandbox(this.#parts, { user, policy, own, shell }),
     );
     history.started(id, start);
-    this.#parts.metrics.connected(start.kind);
-    records.connected({ ...about, auth, kind: start.kind, image: policy.image });
+    this.#parts.metrics.connected(start.kind, entry);
+    const way = entry === 'sshd' ? undefined : entry;
+    records.connected({ ...about, auth, entry: way, kind: start.kind, image: policy.image });
   }
 
   async #userOf(whose: Uid | string): Promise<UserRecord> {

@@ -3,6 +3,7 @@
 
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { SandboxEnd, SandboxStart, SessionEnd } from '../../isolation/engine.ts';
+import type { ConnectionEntry } from '../../lib/values/connection-entry.ts';
 import { version } from '../../lib/version.ts';
 import type { AdminResult } from '../../protocol/admin.ts';
 
@@ -29,8 +30,8 @@ export class Metrics {
   readonly #logins = this.#counter('dockersh_logins', 'Logins that became a session.', ['kind']);
   readonly #connections = this.#counter(
     'dockersh_ssh_connections_opened',
-    'Ssh connections joined to a sandbox.',
-    ['kind'],
+    'Ssh connections joined to a sandbox, by sshd or by the gateway.',
+    ['kind', 'entry'],
   );
   readonly #refusals = this.#counter(
     'dockersh_logins_refused',
@@ -105,8 +106,8 @@ export class Metrics {
     this.#handOver.observe({ kind }, seconds(ns));
   }
 
-  connected(kind: 'warm' | 'cold'): void {
-    this.#connections.inc({ kind });
+  connected(kind: 'warm' | 'cold', entry: ConnectionEntry): void {
+    this.#connections.inc({ kind, entry });
   }
 
   refused(code: string): void {

@@ -65,6 +65,8 @@ export const DaemonRecord = z.discriminatedUnion('event', [
     event: z.literal('connection-opened'),
     ...ofSession,
     auth: z.string().optional(),
+    /** Absent: by sshd. */
+    entry: z.literal('gateway').optional(),
     kind: z.enum(['warm', 'cold']),
     image: z.string(),
   }),
@@ -158,7 +160,8 @@ const sentences: { readonly [Event in DaemonRecord['event']]: (record: Of<Event>
     `session ${lookedAt[record.looks]} ${forWhom(record)} by login ${record.viewer}`,
   'connection-opened': (record) => {
     const auth = record.auth === undefined ? '' : `, authenticated by ${record.auth}`;
-    return `ssh connection opened ${forWhom(record)}${auth}, image ${record.image}`;
+    const way = record.entry === undefined ? '' : ' by the gateway';
+    return `ssh connection opened ${forWhom(record)}${way}${auth}, image ${record.image}`;
   },
   'connection-closed': (record) => {
     const why = record.cause === 'hung-up' ? '' : `: ${causes[record.cause].words}`;

@@ -42,6 +42,7 @@ export async function describeSandbox(sandbox: Sandbox, cgroups: CgroupHost): Pr
       startedAt: note.startedAt,
       from: note.from ?? null,
       auth: note.auth ?? null,
+      entry: note.entry ?? 'sshd',
     })),
     memoryBytes,
     pids,

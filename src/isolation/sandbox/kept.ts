@@ -5,6 +5,7 @@ import type { Uid } from '../../lib/values/uid.ts';
 import type { KeptSession, KeptSessions, LookSpec, SessionStart } from '../engine.ts';
 import type { ClientConnection } from '../socket/client-connection.ts';
 import type { SupervisorState } from '../supervisor/answers.ts';
+import { disconnectMessage } from '../supervisor/connection-message.ts';
 import { detachMessage, keepMessage } from '../supervisor/kept-messages.ts';
 import type { Sandbox } from './sandbox.ts';
 
@@ -38,6 +39,10 @@ export class SandboxesKept implements KeptSessions {
 
   detach(uid: Uid, id: string | undefined): void {
     this.#of(uid)?.tell(detachMessage(id));
+  }
+
+  disconnect(uid: Uid, id: string | undefined): void {
+    this.#of(uid)?.tell(disconnectMessage(id));
   }
 
   keep(uid: Uid, id: string | undefined, forMs: number | null): void {

@@ -11,6 +11,8 @@ export const ConnectionNote = z.strictObject({
   startedAt: z.string(),
   from: z.string().optional(),
   auth: z.string().optional(),
+  /** Absent: by sshd. */
+  entry: z.literal('gateway').optional(),
 });
 export type ConnectionNote = z.infer<typeof ConnectionNote>;
 
@@ -24,8 +26,16 @@ export interface ConnectionPlace {
   readonly run: string;
 }
 
-export function connectionNote({ from, auth }: Pick<ConnectionSpec, 'from' | 'auth'>): ConnectionNote {
-  const note = { startedAt: new Date().toISOString(), ...(from === undefined ? {} : { from }) };
+export function connectionNote({
+  from,
+  auth,
+  entry,
+}: Pick<ConnectionSpec, 'from' | 'auth' | 'entry'>): ConnectionNote {
+  const note: ConnectionNote = {
+    startedAt: new Date().toISOString(),
+    ...(from === undefined ? {} : { from }),
+    ...(entry === 'gateway' ? { entry } : {}),
+  };
   const whole = { ...note, ...(auth === undefined ? {} : { auth }) };
   return Buffer.byteLength(JSON.stringify(whole)) <= mostNoteBytes ? whole : note;
 }
@@ -43,6 +53,10 @@ export function connectionMessage(
   writer.text('homeInside', homeInside).text('clientFolder', clientFolder).text('run', run);
   return writer.finish(1);
 }
+
+/** `id` undefined: all of them. */
+export const disconnectMessage = (id: string | undefined): Buffer =>
+  new WireWriter('disconnect').text('id', id ?? '').finish();
 
 const passwdLine = ({ name, uid, gid, gecos, home, shell }: UserRecord): string =>
   [plain(name), 'x', uid, gid, plain(gecos), plain(home), plain(shell)].join(':');

@@ -62,6 +62,7 @@ export const messageTypes = {
   gwClose: 99,
   gwConfig: 100,
   gwHello: 101,
+  disconnect: 102,
 } as const;
 export type MessageType = keyof typeof messageTypes;
 

@@ -39,6 +39,7 @@ const login = {
   what: 'session',
   from: '203.0.113.7',
   auth: null,
+  entry: null,
   kind: 'warm',
   outcome: 'exit 0',
   cause: 'exit',

@@ -25,6 +25,7 @@ const spec: ConnectionSpec = {
   clientFolder: '/usr/bin',
   from: '192.0.2.1',
   auth: 'password',
+  entry: 'sshd',
 };
 const place = { homeInside: '/home/ada', run: '/run/dockersh' };
 
@@ -39,7 +40,7 @@ test('lines of passwd and group hold one account each, whatever the directory sa
 });
 
 test('a note has room in a supervisor, and comes back', () => {
-  const long = connectionNote({ from: 'x'.repeat(64), auth: 'y'.repeat(140) });
+  const long = connectionNote({ from: 'x'.repeat(64), auth: 'y'.repeat(140), entry: 'gateway' });
   expect(Buffer.byteLength(JSON.stringify(long))).toBeLessThan(200);
   const note = connectionNote(spec);
   expect(note).toMatchObject({ from: '192.0.2.1', auth: 'password' });
