@@ -241,8 +241,8 @@ void connection_due(struct supervisor *supervisor, uint64_t now) {
         connection_hear(supervisor);
 }
 
-// The monitor hears of it from the kernel (native/pam): of the socket that is shut down for what we would
-// say, and its child of the pipe that is closed. The socket's other direction stays, to see that it has gone.
+// The kernel tells the monitor (native/pam) of the socket that is shut down for what we would say, and its
+// child of the pipe that is closed. The socket's other direction stays, to see that it has gone.
 static void end(struct connection *connection) {
     close_fd_at(&connection->witness);
     if (connection->joined && connection->socket >= 0)
@@ -257,9 +257,8 @@ void connection_disconnect(const struct wire_reader *reader) {
     if (!wire_next(&fields, &field) || field.tag != TAG_ID)
         return;
     for (size_t index = 0; index < MAX_CONNECTIONS; index++) {
-        const char *id = connections[index].id;
-        bool meant = strlen(id) == field.length && memcmp(id, field.value, field.length) == 0;
-        if (connections[index].joined && (field.length == 0 || meant))
+        const char *id = connections[index].id; // an empty one in the message means all
+        if (connections[index].joined && strncmp(id, (const char *)field.value, field.length) == 0)
             end(&connections[index]);
     }
 }
