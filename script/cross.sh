@@ -23,12 +23,14 @@ other_apt() {
 # Debian's musl and libzstd for arm64 below a folder; musl's compiler specification is made to point there.
 cross_archives() {
     local prefix=$1
-    [[ ! -e $prefix/musl-gcc.specs || ! -e $prefix/usr/include/zstd.h ]] || return 0
+    [[ ! -e $prefix/musl-gcc.specs || ! -e $prefix/usr/include/openssl/evp.h ]] || return 0
     mkdir -p -- "$prefix/apt" "$prefix/deb"
     other_apt "$prefix/apt" update
-    (cd -- "$prefix/deb" && other_apt "$prefix/apt" download musl-dev libzstd-dev)
-    dpkg-deb -x "$prefix"/deb/musl-dev_*.deb "$prefix"
-    dpkg-deb -x "$prefix"/deb/libzstd-dev_*.deb "$prefix"
+    (cd -- "$prefix/deb" && other_apt "$prefix/apt" download musl-dev libzstd-dev libssl-dev libssl3t64 libpam0g-dev libpam0g)
+    local package
+    for package in "$prefix"/deb/*.deb; do
+        dpkg-deb -x "$package" "$prefix"
+    done
     sed "s,/usr/\(include\|lib\)/aarch64-linux-musl,$prefix/usr/\1/aarch64-linux-musl,g" \
         "$prefix/usr/lib/aarch64-linux-musl/musl-gcc.specs" >"$prefix/musl-gcc.specs.new"
     mv -- "$prefix/musl-gcc.specs.new" "$prefix/musl-gcc.specs"

@@ -39,7 +39,7 @@ need_packages() {
 }
 
 # What building needs, npm's packages included.
-build_packages=(gcc g++ make python3 musl-tools linux-libc-dev libpam0g-dev libzstd-dev)
+build_packages=(gcc g++ make python3 musl-tools linux-libc-dev libpam0g-dev libssl-dev libzstd-dev)
 
 # Of whichever version the system has: libFuzzer and the sanitizers are in the second.
 # shellcheck disable=SC2034 # used by what sources this

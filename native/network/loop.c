@@ -10,6 +10,10 @@
 #define EVENTS_A_TURN 64
 
 static int epoll = CLOSED_FD;
+static struct timer **heap; // from place 1 on
+static size_t heap_count, heap_room;
+static void **garbage;
+static size_t garbage_count, garbage_room;
 
 uint64_t loop_now(void) {
     struct timespec now;
@@ -20,6 +24,11 @@ uint64_t loop_now(void) {
 int loop_open(struct err *err) {
     epoll = epoll_create1(EPOLL_CLOEXEC);
     return epoll < 0 ? err_sys(err, "epoll_create1", NULL) : 0;
+}
+
+void loop_forget(void) {
+    close_fd_at(&epoll);
+    heap_count = garbage_count = 0;
 }
 
 // ---- descriptors -----------------------------------------------------------------------------------
@@ -49,9 +58,6 @@ void loop_close(struct watch *watch) {
 }
 
 // ---- timers: a binary heap, the next one first -------------------------------------------------------
-
-static struct timer **heap; // from place 1 on
-static size_t heap_count, heap_room;
 
 static void put(struct timer *timer, size_t place) {
     heap[place] = timer;
@@ -117,9 +123,6 @@ static void tell_due(uint64_t now) {
 }
 
 // ---- turns -------------------------------------------------------------------------------------------
-
-static void **garbage;
-static size_t garbage_count, garbage_room;
 
 void loop_free_later(void *pointer) {
     if (garbage_count == garbage_room) {

@@ -31,6 +31,8 @@ struct timer {
 
 uint64_t loop_now(void);
 int loop_open(struct err *err);
+// In a fork, which has the loop of who has forked: nothing is heard any more, until it opens its own.
+void loop_forget(void);
 // Takes the descriptor, also where it fails.
 bool loop_add(struct watch *watch, int fd, uint32_t events);
 void loop_change(const struct watch *watch, uint32_t events);

@@ -1,0 +1,266 @@
+#include "listen/listener.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "listen/doors.h"
+#include "listen/startups.h"
+#include "log.h"
+#include "sys.h"
+
+#define ACCEPTS_A_TURN 16
+#define FILL_LATER (200 * MILLISECONDS) // where the last one could not be started, or has ended by itself
+
+static struct monitor_world world;
+static const char *host_keys_folder;
+static struct host_keys host_keys;
+static struct watch children;
+static struct timer fill;
+static bool failing;
+
+// ---- connections that have not logged in ---------------------------------------------------------------
+
+struct startup {
+    struct watch report; // the monitor's, until it ends
+    struct source source;
+    enum offence offence;
+    bool counted; // nobody has logged in yet
+    char address[ADDRESS_SIZE];
+};
+
+static uint64_t now_ms(void) {
+    return loop_now() / MILLISECONDS;
+}
+
+static enum offence offence_of(char report) {
+    switch (report) {
+    case REPORT_FAILED:
+        return OFFENCE_FAILED;
+    case REPORT_NOBODY:
+        return OFFENCE_NOBODY;
+    case REPORT_TIME:
+        return OFFENCE_TIME;
+    case REPORT_BREACH:
+        return OFFENCE_BREACH;
+    default:
+        return OFFENCE_NONE;
+    }
+}
+
+static void settle(struct startup *startup) {
+    if (!startup->counted)
+        return;
+    startup->counted = false;
+    startups_end(&startup->source);
+    if (startups_punish(world.settings, &startup->source, startup->offence, now_ms()))
+        log_line(LOG_NOTICE, "%s is kept out for a while.", startup->address);
+}
+
+static void hear_report(struct watch *watch, uint32_t events) {
+    struct startup *startup = OWNER(watch, struct startup, report);
+    char bytes[64];
+    (void)events;
+    ssize_t length = read(watch->fd, bytes, sizeof bytes);
+    if (length < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    for (ssize_t index = 0; index < length; index++) {
+        enum offence offence = offence_of(bytes[index]);
+        if (bytes[index] == REPORT_IN) {
+            startup->offence = OFFENCE_NONE;
+            settle(startup);
+        } else if (offence > startup->offence || startup->offence == OFFENCE_NOTHING) {
+            startup->offence = offence;
+        }
+    }
+    if (length > 0)
+        return;
+    settle(startup);
+    loop_close(&startup->report);
+    loop_free_later(startup);
+}
+
+// ---- a client ------------------------------------------------------------------------------------------
+
+static void say_address(const struct sockaddr_storage *address, socklen_t size, char *host, size_t host_size,
+                        char *port, size_t port_size) {
+    if (getnameinfo((const struct sockaddr *)address, size, host, (socklen_t)host_size, port,
+                    (socklen_t)port_size, NI_NUMERICHOST | NI_NUMERICSERV) != 0) {
+        (void)snprintf(host, host_size, "unknown");
+        (void)snprintf(port, port_size, "0");
+    }
+    if (strncmp(host, "::ffff:", 7) == 0 && strchr(host, '.') != NULL)
+        memmove(host, host + 7, strlen(host + 7) + 1);
+}
+
+static void name_arrival(struct arrival *arrival, const struct sockaddr_storage *peer, socklen_t peer_size) {
+    char host[ADDRESS_SIZE], port[8], own_port[8];
+    struct sockaddr_storage own = {0};
+    socklen_t own_size = sizeof own;
+    say_address(peer, peer_size, arrival->address, sizeof arrival->address, port, sizeof port);
+    (void)getsockname(arrival->client, (struct sockaddr *)&own, &own_size);
+    say_address(&own, own_size, host, sizeof host, own_port, sizeof own_port);
+    (void)snprintf(arrival->from, sizeof arrival->from, "%s %s %s %s", arrival->address, port, host,
+                   own_port);
+}
+
+// Nothing of the listener's stays open in a monitor but what it needs.
+static _Noreturn void become_monitor(struct arrival *arrival) {
+    int *const kept[] = {&arrival->client, &arrival->requests, &arrival->signatures, &arrival->process,
+                         &arrival->report};
+    enum { FIRST = 3, COUNT = sizeof kept / sizeof kept[0] };
+    int high[COUNT];
+    loop_forget();
+    for (int index = 0; index < COUNT; index++)
+        high[index] = fcntl(*kept[index], F_DUPFD_CLOEXEC, FIRST + COUNT);
+    for (int index = 0; index < COUNT; index++) {
+        if (high[index] < 0 || dup3(high[index], FIRST + index, O_CLOEXEC) < 0)
+            _exit(71);
+        *kept[index] = FIRST + index;
+    }
+    (void)sys_close_range(FIRST + COUNT, ~0u, 0);
+    monitor_run(&world, arrival);
+}
+
+static bool serve(int client, const struct sockaddr_storage *peer, socklen_t peer_size,
+                  const struct source *source) {
+    struct arrival arrival = {.client = client};
+    struct servant servant;
+    int ends[2];
+    struct startup *startup = calloc(1, sizeof *startup);
+    if (startup == NULL || pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0) {
+        free(startup);
+        return false;
+    }
+    name_arrival(&arrival, peer, peer_size);
+    *startup = (struct startup){
+        .report = {.ready = hear_report}, .source = *source, .offence = OFFENCE_NOTHING, .counted = true};
+    memcpy(startup->address, arrival.address, sizeof startup->address);
+    pid_t pid = -1;
+    if (pool_take(&servant)) {
+        arrival.requests = servant.requests;
+        arrival.signatures = servant.signatures;
+        arrival.process = servant.process;
+        arrival.process_pid = servant.pid;
+        arrival.report = ends[1];
+        pid = fork();
+        if (pid == 0)
+            become_monitor(&arrival);
+        servant_close(&servant);
+    }
+    close_fd(ends[1]);
+    if (pid < 0 || !loop_add(&startup->report, ends[0], EPOLLIN)) {
+        close_fd(pid < 0 ? ends[0] : CLOSED_FD);
+        free(startup);
+        return false;
+    }
+    return true;
+}
+
+static uint32_t chance(void) {
+    uint32_t number = 0;
+    (void)!getrandom(&number, sizeof number, 0);
+    return number % 100;
+}
+
+static void come(int client, const struct sockaddr_storage *peer, socklen_t size) {
+    static const int on = 1;
+    struct source source = source_of(peer, world.settings);
+    if (startups_begin(world.settings, &source, chance(), now_ms()) != VERDICT_IN)
+        return;
+    (void)setsockopt(client, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    (void)setsockopt(client, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+    if (!serve(client, peer, size, &source)) {
+        startups_end(&source);
+        log_line(LOG_ERR, "A connection is dropped: there is no process for it: %s.", strerror(errno));
+    }
+    if (!failing && fill.place == 0)
+        (void)timer_set(&fill, loop_now());
+}
+
+static void knock(int socket) {
+    for (int count = 0; count < ACCEPTS_A_TURN; count++) {
+        struct sockaddr_storage peer = {0};
+        socklen_t size = sizeof peer;
+        cleanup_fd int client =
+            accept4(socket, (struct sockaddr *)&peer, &size, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        if (client < 0)
+            return;
+        come(client, &peer, size);
+    }
+}
+
+// ---- processes that have ended -------------------------------------------------------------------------
+
+static void fill_pool(struct timer *timer) {
+    failing = false;
+    if (pool_fill())
+        (void)timer_set(timer, loop_now());
+}
+
+static void reap(struct watch *watch, uint32_t events) {
+    struct signalfd_siginfo info;
+    pid_t pid;
+    (void)events;
+    while (read(watch->fd, &info, sizeof info) == (ssize_t)sizeof info)
+        ;
+    while ((pid = waitpid(-1, NULL, WNOHANG)) > 0) {
+        if (!pool_lost(pid))
+            continue;
+        failing = true;
+        (void)timer_set(&fill, loop_now() + FILL_LATER);
+    }
+}
+
+// ---- settings ------------------------------------------------------------------------------------------
+
+int listener_configure(struct settings *settings, struct err *err) {
+    struct host_keys keys;
+    if (host_keys_load(&keys, settings, host_keys_folder, err) != 0) {
+        settings_free(settings);
+        return -1;
+    }
+    host_keys_close(&host_keys);
+    host_keys = keys;
+    settings_free((struct settings *)(uintptr_t)world.settings);
+    world.settings = settings;
+    doors_set(settings->listen);
+    pool_resize(settings->spare);
+    return timer_set(&fill, loop_now()) ? 0 : err_plain(err, FAILURE_MEMORY, "memory is short", NULL);
+}
+
+int listener_open(const struct listener_options *options, struct err *err) {
+    static struct gateway_program program;
+    sigset_t child;
+    world = options->world;
+    world.host_keys = &host_keys;
+    program = options->program;
+    host_keys_folder = options->host_keys_folder;
+    (void)sigemptyset(&child);
+    (void)sigaddset(&child, SIGCHLD);
+    children.ready = reap;
+    fill.due = fill_pool;
+    if (sigprocmask(SIG_BLOCK, &child, NULL) != 0 ||
+        !loop_add(&children, signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK), EPOLLIN))
+        return err_sys(err, "hear of processes that end", NULL);
+    pool_open(&program, 0);
+    doors_open(knock);
+    return 0;
+}
+
+void listener_close(void) {
+    doors_close();
+    pool_close();
+}
