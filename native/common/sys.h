@@ -31,6 +31,7 @@
 #define SYS_FSCONFIG_CMD_CREATE 6u
 #define SYS_FSCONFIG_CMD_RECONFIGURE 7u
 #define SYS_CLONE_INTO_CGROUP 0x200000000ull
+#define SYS_CLONE_NEWTIME 0x00000080
 
 struct sys_mount_attr {
     uint64_t attr_set;

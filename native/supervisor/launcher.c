@@ -23,6 +23,7 @@
 #include "cleanup.h"
 #include "client.h"
 #include "closing.h"
+#include "figures/figures.h"
 #include "keep.h"
 #include "kept/screens.h"
 #include "supervisor.h"
@@ -88,6 +89,13 @@ static void forget_inheritance(void) {
     memory_score("0");
 }
 
+static _Noreturn void become_watcher(int daemon, struct wire_reader *request) {
+    const int kept[] = {daemon};
+    keep_only(kept, 1);
+    closing_forget();
+    figures_watch(daemon, request);
+}
+
 static void obey(int init_binary) {
     int fds[WIRE_MAX_FDS];
     unsigned count;
@@ -113,6 +121,8 @@ static void obey(int init_binary) {
     }
     if (reader.type == MSG_FORK && fork() == 0)
         become_supervisor(fds[0], init_binary);
+    if (reader.type == MSG_WATCH_FIGURES && fork() == 0)
+        become_watcher(fds[0], &reader);
     close_fd(fds[0]);
 }
 

@@ -42,6 +42,7 @@ struct shared {
     struct err spawner_err;
     // Of sessions; set before any spawner enters the sandbox.
     struct freedom freedom;
+    bool own_clock; // there is a time namespace, which PID 1 is in
     struct filters filters;
     struct sock_filter filter_code[MAX_FILTERS][BPF_MAXINSNS]; // only touched where policy has filters
     uint64_t steps_ns[STEP_COUNT];

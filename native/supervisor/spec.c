@@ -110,6 +110,12 @@ static int parse_run_folder(struct spec *spec, const struct wire_field *field) {
     return parse_text(&spec->run_folders[spec->run_folder_count++], field);
 }
 
+static int parse_figure(struct spec *spec, const struct wire_field *field) {
+    if (spec->figure_count == MAX_FIGURES)
+        return -1;
+    return parse_text(&spec->figures[spec->figure_count++], field);
+}
+
 static int parse_flag(bool *flag, const struct wire_field *field) {
     uint32_t value;
     if (!wire_u32(field, &value))
@@ -132,6 +138,16 @@ static int parse_network(struct spec *spec, const struct wire_field *field) {
         return -1;
     spec->network = (enum net_kind)kind;
     return 0;
+}
+
+static int parse_number(struct spec *spec, const struct wire_field *field) {
+    uint64_t *const number = field->tag == TAG_TMP_BYTES         ? &spec->tmp_bytes
+                             : field->tag == TAG_SHM_BYTES       ? &spec->shm_bytes
+                             : field->tag == TAG_LINGER_MS       ? &spec->linger_ms
+                             : field->tag == TAG_HANGUP_GRACE_MS ? &spec->hangup_grace_ms
+                             : field->tag == TAG_STOP_GRACE_MS   ? &spec->stop_grace_ms
+                                                                 : &spec->figures_of;
+    return wire_u64(field, number) ? 0 : -1;
 }
 
 static int parse_field(struct spec *spec, const struct wire_field *field) {
@@ -181,24 +197,23 @@ static int parse_field(struct spec *spec, const struct wire_field *field) {
         return parse_flag(&spec->filters.alone, field);
     case TAG_DELEGATED:
         return parse_text(&spec->delegated, field);
-    case TAG_TMP_BYTES:
-        return wire_u64(field, &spec->tmp_bytes) ? 0 : -1;
-    case TAG_SHM_BYTES:
-        return wire_u64(field, &spec->shm_bytes) ? 0 : -1;
     case TAG_CONTROL:
         return parse_text(&spec->control_path, field);
+    case TAG_TMP_BYTES:
+    case TAG_SHM_BYTES:
     case TAG_LINGER_MS:
-        return wire_u64(field, &spec->linger_ms) ? 0 : -1;
     case TAG_HANGUP_GRACE_MS:
-        return wire_u64(field, &spec->hangup_grace_ms) ? 0 : -1;
     case TAG_STOP_GRACE_MS:
-        return wire_u64(field, &spec->stop_grace_ms) ? 0 : -1;
+    case TAG_FIGURES_OF:
+        return parse_number(spec, field);
     case TAG_BACKGROUND_KILL:
         return parse_flag(&spec->kill_background, field);
     case TAG_CGROUP_WRITE:
         return parse_cgroup_write(spec->writes, MAX_CGROUP_WRITES, &spec->write_count, field);
     case TAG_CGROUP_LIFT:
         return parse_cgroup_write(spec->lifts, MAX_CGROUP_LIFTS, &spec->lift_count, field);
+    case TAG_FIGURE:
+        return parse_figure(spec, field);
     default:
         return net_plan_field(&spec->plan, field) == 1 ? 0 : -1;
     }

@@ -20,6 +20,7 @@
 #define MAX_CGROUP_WRITES 32
 #define MAX_CGROUP_LIFTS 8
 #define MAX_GROUPS 256
+#define MAX_FIGURES WIRE_MAX_FDS
 
 struct layer {
     char *path;
@@ -66,6 +67,10 @@ struct spec {
     size_t device_count;
     char *run_folders[MAX_RUN_FOLDERS]; // below /run, for everybody to write in
     size_t run_folder_count;
+    char
+        *figures[MAX_FIGURES]; // paths inside, as many as descriptors came with the specification (figures.h)
+    size_t figure_count;
+    uint64_t figures_of;
     char *mountpoint; // an empty directory to build on, in the supervisor's own mount namespace
     char *hostname;
     enum net_kind network;

@@ -123,8 +123,14 @@ void supervisor_end_when_alone(const struct supervisor *supervisor);
 // build.c
 // Starts the spawner, which closes what it inherits of the supervisor's.
 int spawner_start(struct supervisor *supervisor, int init_end, struct err *err);
-int build_sandbox(struct supervisor *supervisor, struct wire_reader *reader, const uint8_t *bytes,
-                  size_t length, struct err *err);
+struct received {
+    const uint8_t *bytes;
+    size_t length;
+    int *fds; // what is taken of them is closed there
+    unsigned count;
+};
+int build_sandbox(struct supervisor *supervisor, struct wire_reader *reader, const struct received *received,
+                  struct err *err);
 // A spawner that died (the kernel's OOM killer may choose it) is replaced by a new one.
 int replace_spawner(struct supervisor *supervisor, struct err *err);
 

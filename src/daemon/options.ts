@@ -5,6 +5,7 @@ import { Command, Option } from 'commander';
 import { defaultFolder } from '../lib/audit/files.ts';
 import { type LogLevel, logLevels } from '../lib/log.ts';
 import { type AbsolutePath, resolved } from '../lib/values/absolute-path.ts';
+import { lxcfsFolder, lxcfsPidFile } from '../lib/values/lxcfs.ts';
 import { version } from '../lib/version.ts';
 
 export interface DaemonOptions {
@@ -15,6 +16,8 @@ export interface DaemonOptions {
   readonly cgroup: string;
   readonly sshdConfig: AbsolutePath;
   readonly audit: AbsolutePath;
+  readonly lxcfs: AbsolutePath;
+  readonly lxcfsPid: AbsolutePath;
   readonly logLevel: LogLevel;
   readonly logFile?: AbsolutePath;
   readonly stopSandboxesOnExit: boolean;
@@ -48,6 +51,8 @@ export function daemonCommand(): Command {
       resolved('/etc/ssh/sshd_config'),
     )
     .option('--audit <folder>', 'the audit trail', resolved, resolved(defaultFolder))
+    .option('--lxcfs <folder>', 'what lxcfs serves, where it runs', resolved, resolved(lxcfsFolder))
+    .option('--lxcfs-pid <file>', 'with the number of its process', resolved, resolved(lxcfsPidFile))
     .addOption(new Option('--log-level <level>').choices(logLevels).default('info'))
     .option('--log-file <file>', 'instead of stderr', resolved)
     .option('--stop-sandboxes-on-exit', 'leave nothing running; for throw-away daemons', false)

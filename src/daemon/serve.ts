@@ -162,6 +162,7 @@ async function openEngine(ground: Ground, { store, images }: Storage): Promise<E
       libexec: options.libexec,
       cgroups,
       networks,
+      lxcfs: { folder: options.lxcfs, pidFile: options.lxcfsPid },
       log,
       events: eventsFor({ ...logins, notices, recordings, used, images, log }),
       byWhom: askedBy,

@@ -67,6 +67,8 @@ export interface SandboxSpec extends Limits {
   readonly root: 'no' | 'yes';
   /** Whether users may make namespaces, and containers in them. */
   readonly nesting: 'no' | 'yes';
+  /** Whether /proc says the sandbox's numbers where lxcfs knows them. */
+  readonly lxcfs: 'auto' | 'no';
   /** Filters of system calls besides the supervisor's own, or instead of it; as the kernel takes them. */
   readonly systemCalls: { readonly filters: readonly Buffer[]; readonly alone: boolean };
   /** Devices of the host, by paths and globs. */

@@ -45,6 +45,7 @@ const fields = {
   boot: 'boot',
   cron: 'cron',
   nesting: 'nesting',
+  lxcfs: 'lxcfs',
   seccomp: 'seccomp',
   seccompWiden: 'seccomp_widen',
   socketcall: 'socketcall',

@@ -80,6 +80,12 @@ enum wire_type {
     // keeper -> supervisor
     MSG_KEEPER_WANTS_SCREEN = 72,
     MSG_KEEPER_RECORDING = 76,
+    // daemon -> launcher: what says the sandbox's own numbers (supervisor/figures)
+    MSG_WATCH_FIGURES = 80,
+    // their watcher -> daemon, and back; daemon -> supervisor
+    MSG_FIGURES = 81,
+    // their watcher -> daemon
+    MSG_FIGURES_WATCHER = 82,
     // between a connection process of the gateway and its monitor
     MSG_GW_CLIENT = 86,
     MSG_GW_SIGN = 87,
@@ -213,6 +219,9 @@ enum wire_tag {
     TAG_RECORD_TITLE = 131,
     TAG_RECORD_TERM = 132,
     TAG_TELLS = 133,
+    // Of lxcfs.
+    TAG_FIGURES_OF = 140,
+    TAG_FIGURE = 141,
     // Of the gateway.
     TAG_GW_KEY = 155,
     TAG_GW_DATA = 156,

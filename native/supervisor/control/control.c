@@ -15,6 +15,7 @@
 #include "control/networking.h"
 #include "control/pause.h"
 #include "control/tell.h"
+#include "figures/figures.h"
 #include "kept/kept.h"
 #include "rootfs/host_folders.h"
 #include "session/notice.h"
@@ -111,11 +112,12 @@ static void refuse_waiting(struct supervisor *supervisor) {
     }
 }
 
-static void start_sandbox(struct supervisor *supervisor, struct wire_reader *reader, size_t length) {
+static void start_sandbox(struct supervisor *supervisor, struct wire_reader *reader, size_t length, int *fds,
+                          unsigned count) {
     struct err err = {0};
     if (supervisor->state != STATE_IDLE)
         return;
-    if (build_sandbox(supervisor, reader, message, length, &err) != 0 ||
+    if (build_sandbox(supervisor, reader, &(struct received){message, length, fds, count}, &err) != 0 ||
         listen_for_daemons(supervisor, &err) != 0) {
         tell_failed(supervisor, &err);
         refuse_waiting(supervisor);
@@ -127,6 +129,13 @@ static void start_sandbox(struct supervisor *supervisor, struct wire_reader *rea
     send_ready(supervisor);
     if (publish_some_are_missing(&supervisor->network.publisher))
         networking_tell_missing(supervisor);
+}
+
+static void host_has_changed(struct supervisor *supervisor, struct wire_reader *reader) {
+    if (reader->type == MSG_FIGURES)
+        figures_are(&supervisor->spec, supervisor->init_pidfd, reader);
+    else if (supervisor->state == STATE_RUNNING)
+        host_folders_renew(&supervisor->spec, supervisor->init_pidfd);
 }
 
 void control_message(struct supervisor *supervisor) {
@@ -148,7 +157,7 @@ void control_message(struct supervisor *supervisor) {
     if (wire_open(&reader, message, (size_t)length)) {
         switch (reader.type) {
         case MSG_SANDBOX:
-            start_sandbox(supervisor, &reader, (size_t)length);
+            start_sandbox(supervisor, &reader, (size_t)length, fds, count);
             break;
         case MSG_SESSION:
             session_start(supervisor, &reader, fds, count);
@@ -177,8 +186,8 @@ void control_message(struct supervisor *supervisor) {
             pause_request(supervisor, &reader);
             break;
         case MSG_RENEW:
-            if (supervisor->state == STATE_RUNNING)
-                host_folders_renew(&supervisor->spec, supervisor->init_pidfd);
+        case MSG_FIGURES:
+            host_has_changed(supervisor, &reader);
             break;
         case MSG_NETWORK:
             networking_change(supervisor, &reader);

@@ -1,13 +1,13 @@
 #include "rootfs/host_folders.h"
 
 #include <fcntl.h>
-#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "rootfs/in_root.h"
 #include "sys.h"
 
 // By its descriptor: no path of the host's is shown inside (/proc/self/mountinfo), and none holds a character
@@ -75,20 +75,8 @@ bool host_folders_can_be_replaced(const struct spec *spec) {
     return true;
 }
 
-// Does `work` in the sandbox's mount namespace, where "/usr" is the sandbox's. Nobody inside can mount there,
-// see this process, or put something else in the way: what is mounted on can't be renamed.
-static int do_inside(int init_pidfd, struct bind *bind, int (*work)(struct bind *bind, struct err *err),
-                     struct err *err) {
-    cleanup_fd int own = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
-    if (own < 0 || setns(init_pidfd, CLONE_NEWNS) != 0)
-        return err_sys(err, "enter the sandbox's mount namespace", NULL);
-    int done = work(bind, err);
-    if (setns(own, CLONE_NEWNS) != 0)
-        _exit(1); // nothing of ours may go on in there; the sandbox ends with its supervisor
-    return done;
-}
-
-static int attach(struct bind *bind, struct err *err) {
+static int attach(void *subject, struct err *err) {
+    struct bind *bind = subject;
     cleanup_fd int tree = take_fd(&bind->tree);
     if (sys_move_mount(tree, "", AT_FDCWD, bind->target, SYS_MOVE_MOUNT_F_EMPTY_PATH) != 0)
         return err_sys(err, "attach", bind->target);
@@ -98,7 +86,7 @@ static int attach(struct bind *bind, struct err *err) {
 int host_folders_attach(struct spec *spec, int init_pidfd, struct err *err) {
     for (size_t index = 0; index < spec->bind_count; index++) {
         struct bind *bind = &spec->binds[index];
-        if (bind->tree >= 0 && do_inside(init_pidfd, bind, attach, err) != 0)
+        if (bind->tree >= 0 && do_in_mounts(init_pidfd, attach, bind, err) != 0)
             return -1;
     }
     return 0;
@@ -106,7 +94,8 @@ int host_folders_attach(struct spec *spec, int init_pidfd, struct err *err) {
 
 // First beneath the old one, which is then taken off: at no moment is there none. What is in use of the old
 // one stays until it is used no more.
-static int replace(struct bind *bind, struct err *err) {
+static int replace(void *subject, struct err *err) {
+    struct bind *bind = subject;
     cleanup_fd int tree = take_fd(&bind->tree);
     if (sys_move_mount(tree, "", AT_FDCWD, bind->target,
                        SYS_MOVE_MOUNT_F_EMPTY_PATH | SYS_MOVE_MOUNT_BENEATH) != 0)
@@ -134,7 +123,7 @@ void host_folders_renew(struct spec *spec, int init_pidfd) {
         next.context = next.tree = CLOSED_FD;
         if (!host_folders_can_be_replaced(spec) || host_folder_make(spec, &next, &ignored) != 0)
             continue;
-        if (do_inside(init_pidfd, &next, replace, &ignored) == 0) {
+        if (do_in_mounts(init_pidfd, replace, &next, &ignored) == 0) {
             close_fd(bind->context);
             bind->context = take_fd(&next.context);
         }

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <linux/openat2.h>
+#include <sched.h>
 #include <stdio.h>
 #include <sys/mount.h>
 #include <unistd.h>
@@ -42,4 +43,15 @@ int clone_tree(const char *source, bool writable, int userns, enum failure code,
     if (sys_mount_setattr(tree, "", AT_EMPTY_PATH | recursive, &attr) != 0)
         return err_sys(err, "set mount attributes", source);
     return take_fd(&tree);
+}
+
+int do_in_mounts(int init_pidfd, int (*work)(void *subject, struct err *err), void *subject,
+                 struct err *err) {
+    cleanup_fd int own = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
+    if (own < 0 || setns(init_pidfd, CLONE_NEWNS) != 0)
+        return err_sys(err, "enter the sandbox's mount namespace", NULL);
+    int done = work(subject, err);
+    if (setns(own, CLONE_NEWNS) != 0)
+        _exit(1); // nothing of ours may go on in there; the sandbox ends with its supervisor
+    return done;
 }

@@ -14,3 +14,6 @@ int mount_in_root(int root, const char *path, const char *type, unsigned long fl
 // A detached copy of a folder's mounts, nosuid and nodev. `userns` < 0: all below it, ids as they are.
 // `code`: the failure that it is where there is no such folder.
 int clone_tree(const char *source, bool writable, int userns, enum failure code, struct err *err);
+// Does `work` in the sandbox's mount namespace, where "/" is the sandbox's. Nobody inside can mount there
+// without nesting, see this process, or put something else in the way: what is mounted on can't be renamed.
+int do_in_mounts(int init_pidfd, int (*work)(void *subject, struct err *err), void *subject, struct err *err);

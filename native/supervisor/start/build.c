@@ -10,7 +10,7 @@
 //   a private network: link, rules   (at the same time)
 //   keeps devpts             <--------------------------  MSG_STEP with devpts
 //   MSG_ENTER with pidfd ---- > setns, lockdown           lockdown
-//   the host's /usr (host_folders.h, at the same time)
+//   the host's /usr (host_folders.h), numbers (figures.h): at the same time
 //   both are locked down     <  MSG_STEP  <-------------  MSG_STEP with where processes ask; exec
 //   dockersh-init ready
 #include <errno.h>
@@ -27,6 +27,7 @@
 #include "asked/asked.h"
 #include "cgroup/delegate.h"
 #include "cleanup.h"
+#include "figures/figures.h"
 #include "keep.h"
 #include "rootfs/host_folders.h"
 #include "rootfs/rootfs.h"
@@ -184,12 +185,13 @@ static int ask_to_build(const struct supervisor *supervisor, const uint8_t *byte
     return 0;
 }
 
-int build_sandbox(struct supervisor *supervisor, struct wire_reader *reader, const uint8_t *bytes,
-                  size_t length, struct err *err) {
+int build_sandbox(struct supervisor *supervisor, struct wire_reader *reader, const struct received *received,
+                  struct err *err) {
     supervisor->received_ns = monotonic_ns();
     if (spec_parse(&supervisor->spec, reader, err) != 0 ||
         (supervisor->spec.network == NET_PRIVATE && net_plan_check(&supervisor->spec.plan, err) != 0))
         return -1;
+    figures_take(&supervisor->spec, received->fds, received->count);
     supervisor->shared->freedom = supervisor->spec.freedom;
     share_filters(supervisor->shared, &supervisor->spec.filters);
     int init = supervisor->init;
@@ -198,7 +200,8 @@ int build_sandbox(struct supervisor *supervisor, struct wire_reader *reader, con
         return -1;
     close_fd_at(&init_end);
     supervisor->shared->steps_ns[STEP_CGROUP] = monotonic_ns();
-    if (ask_to_build(supervisor, bytes, length, err) != 0 || wait_spawner(supervisor, err) != 0)
+    if (ask_to_build(supervisor, received->bytes, received->length, err) != 0 ||
+        wait_spawner(supervisor, err) != 0)
         return -1;
     supervisor->init_pid = supervisor->shared->init_pid;
     supervisor->init_pidfd = sys_pidfd_open(supervisor->init_pid);
@@ -213,8 +216,10 @@ int build_sandbox(struct supervisor *supervisor, struct wire_reader *reader, con
         delegate_limits(&supervisor->spec, err) != 0)
         return -1;
     if (ask_to_enter(supervisor, err) != 0 ||
-        host_folders_attach(&supervisor->spec, supervisor->init_pidfd, err) != 0 ||
-        wait_spawner(supervisor, err) != 0)
+        host_folders_attach(&supervisor->spec, supervisor->init_pidfd, err) != 0)
+        return -1;
+    figures_attach(&supervisor->spec, supervisor->init_pidfd);
+    if (wait_spawner(supervisor, err) != 0)
         return -1;
     supervisor->detach_at_ns = monotonic_ns() + DETACH_NS;
     int asked = CLOSED_FD;

@@ -1,10 +1,12 @@
 #include "start/spawner.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <linux/securebits.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -43,11 +45,32 @@ static int as_owner(uid_t uid, unsigned long securebits, struct err *err) {
     return 0;
 }
 
+// A clock of the time since boot that begins with the sandbox: then uptime(1) and /proc/uptime are its own,
+// and ps(1), which reckons with it, is right. Whoever is forked from now on has it, this process when it
+// enters. The others, which nothing needs, stay the host's: CLOCK_MONOTONIC is compared with the daemon's.
+// Made ahead of time, because it takes a tenth of a millisecond.
+static void make_clock(struct shared *shared) {
+    shared->own_clock = unshare(SYS_CLONE_NEWTIME) == 0;
+}
+
+static void set_clock(const struct shared *shared) {
+    struct timespec now;
+    char line[64];
+    cleanup_fd int offsets = CLOSED_FD;
+    if (!shared->own_clock || clock_gettime(CLOCK_BOOTTIME, &now) != 0)
+        return;
+    int length = snprintf(line, sizeof line, "boottime -%lld 0\n", (long long)now.tv_sec);
+    offsets = open("/proc/self/timens_offsets", O_WRONLY | O_CLOEXEC);
+    if (offsets >= 0)
+        (void)!write(offsets, line, (size_t)length); // the host's time remains where it may not be set
+}
+
 static int make_init(struct wire_reader *reader, struct shared *shared, struct spawner_ends *ends,
                      struct err *err) {
     static struct spec spec;
     if (spec_parse(&spec, reader, err) != 0)
         return -1;
+    set_clock(shared);
     int securebits = prctl(PR_GET_SECUREBITS, 0, 0, 0, 0);
     if (securebits < 0 || as_owner(spec.root_uid, (unsigned long)securebits, err) != 0)
         return -1;
@@ -67,7 +90,7 @@ static int make_init(struct wire_reader *reader, struct shared *shared, struct s
 // Joins every namespace of PID 1 at once. From here on /proc, paths and ids are the sandbox's.
 static int enter(int pidfd, const struct shared *shared, struct err *err) {
     const int flags = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWUTS |
-                      CLONE_NEWIPC | CLONE_NEWCGROUP;
+                      CLONE_NEWIPC | CLONE_NEWCGROUP | (shared->own_clock ? SYS_CLONE_NEWTIME : 0);
     if (setns(pidfd, flags) != 0)
         return err_sys(err, "enter the sandbox", NULL);
     if (setgroups(0, NULL) != 0 || setresgid(0, 0, 0) != 0 || setresuid(0, 0, 0) != 0)
@@ -177,6 +200,8 @@ static void default_signals(void) {
 _Noreturn void spawner_run(struct shared *shared, struct spawner_ends ends) {
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
     default_signals();
+    if (ends.init >= 0) // PID 1 is still to be made
+        make_clock(shared);
     for (;;) {
         int fds[WIRE_MAX_FDS];
         unsigned count;

@@ -12,6 +12,7 @@ import { imageChecks } from './checks/image.ts';
 import { kernelChecks } from './checks/kernel.ts';
 import { networkChecks } from './checks/network.ts';
 import { exemptCheck, stateChecks } from './checks/never-out.ts';
+import { procNumbersCheck } from './checks/proc-numbers.ts';
 import { serviceChecks } from './checks/service.ts';
 import { sharedTableChecks } from './checks/shared-tables.ts';
 import { sshChecks } from './checks/ssh.ts';
@@ -25,6 +26,7 @@ const hostChecks: readonly HostCheck[] = [
   ...kernelChecks,
   apparmorCheck,
   ...sharedTableChecks,
+  procNumbersCheck,
   ...cgroupChecks,
   ...fileSystemChecks,
   ...networkChecks,

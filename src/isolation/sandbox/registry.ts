@@ -49,7 +49,11 @@ export class SandboxRegistry {
 
   /** The host's files have changed: none goes by what it found before. */
   renew(): void {
-    for (const sandbox of this.all()) sandbox.tell(new WireWriter('renew').finish());
+    this.tellAll(new WireWriter('renew').finish());
+  }
+
+  tellAll(message: Buffer): void {
+    for (const sandbox of this.all()) sandbox.tell(message);
   }
 
   uids(): Uid[] {

@@ -128,10 +128,10 @@ export class Sandbox implements Pausable {
   }
 
   /** Asks a fresh supervisor to build it. */
-  build(specification: Buffer): void {
+  build(specification: Buffer, fds: readonly OwnedFd[]): void {
     // Written before anything runs, so that a daemon that dies now leaves no sandbox that nobody knows.
     this.#writeRecord();
-    this.#supervisor.build(specification);
+    this.#supervisor.build(specification, fds);
   }
 
   get record(): SandboxRecord {

@@ -8,17 +8,12 @@ import { within } from '../../lib/async/within.ts';
 import { DockershError } from '../../lib/errors.ts';
 import type { Failure } from '../../lib/failures.ts';
 import type { OwnedFd } from '../../lib/fd.ts';
-import type { Logger } from '../../lib/log.ts';
 import type { Network } from '../../lib/network/network.ts';
-import type { AbsolutePath } from '../../lib/values/absolute-path.ts';
 import type { Uid } from '../../lib/values/uid.ts';
 import { limitsOf } from '../../limits/limits.ts';
-import type { CgroupHost } from '../cgroup/host.ts';
 import type {
-  ByWhom,
   ConnectionSpec,
   Engine,
-  EngineEvents,
   Limits,
   Load,
   NetworkInfo,
@@ -29,31 +24,19 @@ import type {
   SessionStart,
   UserRecord,
 } from '../engine.ts';
-import type { Networks } from '../network/networks.ts';
 import type { ClientConnection } from '../socket/client-connection.ts';
 import { SupervisorPool } from '../supervisor/pool.ts';
 import { identityIn } from '../supervisor/session-place.ts';
 import type { SessionAnswer } from '../supervisor/supervisor.ts';
 import { describeSandbox, networkInfoOf, usageOf } from './info.ts';
 import { SandboxesKept } from './kept.ts';
+import type { EngineOptions } from './options.ts';
 import { type Pause, Pauses, pauseOf } from './pause.ts';
 import { cgroupOf, hasAll, hasLimits } from './record.ts';
 import { connectionRefusalOf, otherUser, refusalOf } from './refusals.ts';
 import { SandboxRegistry } from './registry.ts';
 import type { Sandbox } from './sandbox.ts';
 import { SandboxStarts } from './starts.ts';
-
-export interface EngineOptions {
-  readonly run: AbsolutePath;
-  /** dockersh-supervisor and dockersh-init. */
-  readonly libexec: string;
-  readonly cgroups: CgroupHost;
-  readonly log: Logger;
-  readonly events: EngineEvents;
-  readonly networks: Networks;
-  /** Who asks for what happens now. */
-  readonly byWhom?: () => ByWhom;
-}
 
 /** How something enters a sandbox that is there. */
 interface Entry {
@@ -102,6 +85,7 @@ export class Sandboxes implements Engine {
       supervisorProgram: path.join(libexec, 'dockersh-supervisor'),
       initProgram: path.join(libexec, 'dockersh-init'),
       screenProgram: path.join(import.meta.dirname, 'dockersh-screen.js'),
+      figuresAre: (message) => this.#registry.tellAll(message),
       ...options,
     });
     return this.#pool;

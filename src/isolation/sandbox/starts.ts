@@ -3,6 +3,7 @@
 
 import path from 'node:path';
 import { toDockershError } from '../../lib/errors.ts';
+import { closeAll } from '../../lib/fd.ts';
 import type { Logger } from '../../lib/log.ts';
 import { type AbsolutePath, below } from '../../lib/values/absolute-path.ts';
 import type { Uid } from '../../lib/values/uid.ts';
@@ -12,7 +13,7 @@ import type { Networks } from '../network/networks.ts';
 import type { NetworkPlan } from '../network/plan.ts';
 import { isPeerGone } from '../socket/client-connection.ts';
 import { readyCount, type SupervisorPool } from '../supervisor/pool.ts';
-import { specificationMessage } from '../supervisor/specification.ts';
+import { type Placement, specificationMessage } from '../supervisor/specification.ts';
 import { devicesFor } from './devices.ts';
 import { recordOf } from './record.ts';
 import type { SandboxRegistry } from './registry.ts';
@@ -100,23 +101,22 @@ export class SandboxStarts {
     await this.#parts.registry.cleared(uid);
     const cgroup = await this.#options.cgroups.freeName(cgroupName(uid, spec.user.name));
     const network = this.#networkFor(spec);
-    const specification = await this.#specify(spec, storage, cgroup, network);
-    const sandbox = this.#build(spec, specification, cgroup);
+    const placement = await this.#place(spec, storage, cgroup, network);
+    const sandbox = this.#build(spec, placement);
     if (spec.network.kind === 'private') this.#parts.registry.joinNetwork(sandbox, spec.network, network);
     await this.#parts.registry.keep(uid, held.move());
     return sandbox;
   }
 
-  /** Says in a message what the supervisor is to build. */
-  async #specify(
+  async #place(
     spec: SandboxSpec,
     storage: SandboxStorage,
     name: string,
     network: NetworkPlan | undefined,
-  ): Promise<Buffer> {
+  ): Promise<Placement> {
     const { cgroups, run, log } = this.#options;
     const { uid } = spec.user;
-    return specificationMessage(spec, {
+    return {
       name,
       storage,
       limits: cgroups.writesFor(spec, spec.strict, name),
@@ -126,7 +126,7 @@ export class SandboxStarts {
       mountpoint: below(run, 'mnt'),
       controlSocket: this.#parts.registry.controlSocket(uid),
       network,
-    });
+    };
   }
 
   #networkFor({ user, hostname, link, network }: SandboxSpec): NetworkPlan | undefined {
@@ -141,10 +141,10 @@ export class SandboxStarts {
   }
 
   /** One that waited may have ended since it was last heard of: then another is asked. */
-  #build(spec: SandboxSpec, specification: Buffer, cgroup: string): Sandbox {
+  #build(spec: SandboxSpec, placement: Placement): Sandbox {
     for (let left = readyCount; ; left -= 1) {
       try {
-        return this.#ask(spec, specification, cgroup);
+        return this.#ask(spec, placement);
       } catch (error) {
         if (left === 0 || !isPeerGone(error)) throw error;
         this.#parts.pool().clearAfterKilled();
@@ -152,19 +152,23 @@ export class SandboxStarts {
     }
   }
 
-  #ask(spec: SandboxSpec, specification: Buffer, cgroup: string): Sandbox {
+  #ask(spec: SandboxSpec, placement: Placement): Sandbox {
     const { registry, pool } = this.#parts;
     const { uid, name } = spec.user;
-    const isUsual = cgroup === cgroupName(uid, name);
+    const isUsual = placement.name === cgroupName(uid, name);
+    // With nesting whoever makes a /proc of their own inside needs one with nothing over it (masks.c).
+    const wants = spec.lxcfs === 'auto' && spec.nesting === 'no';
+    const figures = wants ? pool().figures.take() : undefined;
     const sandbox = registry.adopt(
       uid,
       pool().take(),
-      recordOf(spec, isUsual ? undefined : cgroup),
+      recordOf(spec, isUsual ? undefined : placement.name),
       'starting',
     );
     try {
-      sandbox.build(specification);
+      sandbox.build(specificationMessage(spec, placement, figures), figures?.fds ?? []);
     } catch (error) {
+      closeAll(figures?.fds ?? []);
       sandbox.detach(); // a supervisor without a sandbox ends when its connection does
       registry.forget(uid);
       throw error;

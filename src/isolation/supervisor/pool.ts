@@ -8,6 +8,7 @@ import type { CgroupHost } from '../cgroup/host.ts';
 import { removeOfKilled } from '../cgroup/removal.ts';
 import type { Disposer } from '../socket/client-connection.ts';
 import { SeqpacketConnection } from '../socket/seqpacket.ts';
+import { Figures, type LxcfsPlace } from './figures.ts';
 import { Launcher, type LauncherOptions } from './launcher.ts';
 
 export const readyCount = 4;
@@ -19,6 +20,9 @@ const refillAgainMs = 1000;
 
 export interface PoolOptions extends Omit<LauncherOptions, 'started'> {
   readonly cgroups: CgroupHost;
+  readonly lxcfs: LxcfsPlace;
+  /** For all supervisors that have a sandbox. */
+  readonly figuresAre: (message: Buffer) => void;
 }
 
 export class SupervisorPool implements Disposable {
@@ -26,6 +30,7 @@ export class SupervisorPool implements Disposable {
   readonly #ready: SeqpacketConnection[] = [];
   readonly #prepare: Buffer;
   readonly #launcher: Launcher;
+  readonly figures: Figures;
   #closed = false;
   #later: NodeJS.Timeout | undefined;
   #clearing = Promise.resolve();
@@ -34,6 +39,12 @@ export class SupervisorPool implements Disposable {
     this.#options = options;
     this.#prepare = prepare;
     this.#launcher = launcher;
+    this.figures = new Figures({
+      place: options.lxcfs,
+      launch: (message, fd) => launcher.send(message, fd),
+      changed: options.figuresAre,
+      log: options.log,
+    });
   }
 
   /** Has the first ones forked. */
@@ -44,6 +55,7 @@ export class SupervisorPool implements Disposable {
     const pool = new SupervisorPool(options, message.finish(), launcher);
     pool.clearAfterKilled();
     pool.#refill();
+    pool.figures.watch();
     return pool;
   }
 
@@ -118,6 +130,7 @@ export class SupervisorPool implements Disposable {
   /** Waiting supervisors end when their connection does; the launcher too. */
   [Symbol.dispose](): void {
     this.#closed = true;
+    this.figures[Symbol.dispose]();
     clearTimeout(this.#later);
     for (const connection of this.#ready) connection[Symbol.dispose]();
     this.#launcher[Symbol.dispose]();

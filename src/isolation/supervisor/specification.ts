@@ -8,6 +8,7 @@ import type { SandboxSpec, SandboxStorage } from '../engine.ts';
 import { type NetworkPlan, writeNetwork } from '../network/plan.ts';
 import type { DeviceNode } from '../sandbox/devices.ts';
 import { homeInside } from '../sandbox/home-inside.ts';
+import type { FigureFiles } from './figures.ts';
 
 export interface Placement {
   /** Of its cgroup, and of its files in the run folder. */
@@ -46,7 +47,8 @@ function besides(bytes: number | null, memoryLimitBytes: number | null): number 
     : Math.min(bytes, Math.floor(memoryLimitBytes / 8) * 3);
 }
 
-export function specificationMessage(spec: SandboxSpec, place: Placement): Buffer {
+/** The descriptors of `figures` go with it, in their order. */
+export function specificationMessage(spec: SandboxSpec, place: Placement, figures?: FigureFiles): Buffer {
   const { user, image } = spec;
   const { ids, device, layer: upper, identity, home } = place.storage;
   const writer = new WireWriter('sandbox')
@@ -89,5 +91,9 @@ export function specificationMessage(spec: SandboxSpec, place: Placement): Buffe
   }
   for (const { hierarchy, file, value } of place.lifts)
     writer.text('cgroupLift', `${hierarchy}\0${file}\0${value}`);
-  return writer.finish();
+  if (figures !== undefined) {
+    writer.u64('figuresOf', figures.of);
+    for (const name of figures.names) writer.text('figure', name);
+  }
+  return writer.finish(figures?.fds.length);
 }

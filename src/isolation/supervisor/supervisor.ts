@@ -98,8 +98,8 @@ export class Supervisor implements Disposable {
   }
 
   /** Sends a whole specification (specification.ts). */
-  build(specification: Buffer): void {
-    this.#connection.send(specification);
+  build(specification: Buffer, fds: readonly OwnedFd[]): void {
+    this.#connection.send(specification, fds);
   }
 
   /** Hands a session or an ssh connection over with its client. Whatever this throws, the client is whose it was. */

@@ -93,4 +93,12 @@ export const sandboxKeys = {
     doc: 'Whether users may make namespaces inside, and in them mounts and containers: unshare, bubblewrap, rootless podman, a systemd of their own. no: every such system call is refused. yes: users get up to 128 user namespaces, ids of their own range to use in them (/etc/subuid; podman takes them by setuid programs, so it wants "root = yes" as well), /dev/fuse where the host has it, and a control group of version 2 to divide further, below that of the sandbox: its limits stay and cannot be seen from inside. Where the host\'s controllers are of version 1 that group counts nothing. It opens far more of the kernel to the user than anything else here: mounts, file systems, network configuration and everything else that root of a namespace may do, which is where most holes have been found that let users become root of a host. Give it only to whom you would give an unsandboxed account, and keep the kernel current.',
     example: 'yes',
   },
+  lxcfs: {
+    type: oneOf('auto', 'no'),
+    defaultText: 'auto',
+    values: 'auto, no',
+    applies: 'sandbox',
+    doc: 'Whether /proc/meminfo, /proc/cpuinfo, /proc/swaps, /proc/diskstats, /proc/loadavg and the list of CPUs in /sys say what the sandbox may use and does use, so that free and htop are right. auto: where lxcfs, Debian\'s package of that name, runs on the host; elsewhere, and where it ends while the sandbox runs, they are the host\'s. no: they always are. With "nesting = yes" they always are as well, because the kernel lets nobody mount a /proc of their own where something covers part of one.',
+    example: 'no',
+  },
 } as const satisfies Record<string, KeySpec>;

@@ -214,6 +214,11 @@ export const breakers: Readonly<Record<string, Breaker>> = {
   'sysctl-socket-memory': { scenario: 'smallTables', state: 'warning', found: /tcp_mem ends at 300 pages/ },
   'sysctl-hugepages': { scenario: 'smallTables', state: 'warning', found: /512/ },
   'sysctl-lwtunnel': { scenario: 'smallTables', state: 'warning', found: /off/ },
+  'proc-numbers': {
+    scenario: 'smallTables',
+    state: 'warning',
+    found: /^lxcfs is installed and does not run/,
+  },
   'network-default': { scenario: 'undecided', state: 'warning', found: /older than private networks/ },
   'network-kernel': { scenario: 'noLinks', state: 'critical', found: /^veth and nf_tables can't be had/ },
   'network-forward': { scenario: 'badNetwork', state: 'critical', found: /^inet site pass drops$/ },

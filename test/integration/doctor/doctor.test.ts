@@ -26,8 +26,10 @@ afterAll(async () => {
 
 describe('a host that is well set up', () => {
   it('has nothing to say', async () => {
-    // No file system of a test machine is mounted with quotas.
-    const report = await host.doctor({ args: ['--user', host.user.name, '--ignore', 'fs-quota'] });
+    // No file system of a test machine is mounted with quotas; lxcfs is installed there, and does not run.
+    const report = await host.doctor({
+      args: ['--user', host.user.name, '--ignore', 'fs-quota,proc-numbers'],
+    });
     expect(report.checks.filter(({ state }) => state !== 'ok')).toEqual([]);
     expect(report.status).toBe(0);
   });

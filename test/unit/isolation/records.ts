@@ -54,6 +54,7 @@ export function aSandbox(changes: Partial<SandboxSpec> = {}): SandboxSpec {
     devices: [],
     root: 'no',
     nesting: 'no',
+    lxcfs: 'auto',
     systemCalls: { filters: [], alone: false },
     mounts: [],
     runFolders: ['screen'],

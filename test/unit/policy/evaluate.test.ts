@@ -81,6 +81,7 @@ test('the built-in defaults', () => {
     devices: [],
     root: 'no',
     nesting: 'no',
+    lxcfs: 'auto',
     seccomp: 'default',
     seccompWiden: 'no',
     socketcall: 'yes',
