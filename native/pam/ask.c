@@ -51,7 +51,7 @@ static int dial(const char *path) {
 }
 
 static int send_join(int connection, const struct question *question) {
-    uint8_t bytes[MOST_AUTH + 2048];
+    uint8_t bytes[MOST_AUTH + 8192];
     struct timespec now;
     struct wire_writer writer;
     (void)clock_gettime(CLOCK_MONOTONIC, &now);
@@ -61,6 +61,8 @@ static int send_join(int connection, const struct question *question) {
         wire_put_text(&writer, TAG_FROM, question->from);
     if (question->auth != NULL)
         wire_put(&writer, TAG_AUTH, question->auth, strnlen(question->auth, MOST_AUTH));
+    if (question->client_folder != NULL && strlen(question->client_folder) < 4096)
+        wire_put_text(&writer, TAG_CLIENT_FOLDER, question->client_folder);
     wire_put_u64(&writer, TAG_TIME, (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec);
     size_t length = wire_finish(&writer, 1);
     return length > 0 ? wire_send(connection, bytes, length, &question->monitor, 1) : -1;

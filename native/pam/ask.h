@@ -1,4 +1,5 @@
-// Asks the daemon to join this connection to its user's sandbox (docs/protocol.md, section 7).
+// Asks the daemon to join this connection to its user's sandbox (docs/protocol.md, section 7): sshd's module,
+// and the gateway.
 #pragma once
 
 #include <stddef.h>
@@ -6,6 +7,7 @@
 struct question {
     const char *socket;
     const char *user, *from, *auth; // NULL: sshd has not said
+    const char *client_folder;      // of what is run for the user; NULL: where the account's shell is
     int monitor;                    // our own mount namespace
 };
 

@@ -1,0 +1,15 @@
+// How the forwarder, and who connects for it, answers the monitor.
+#pragma once
+
+#include <stdint.h>
+
+struct answered {
+    uint32_t slot;
+    int code;         // 0, or an errno
+    const char *text; // NULL: nothing is to be said
+    int fd;           // where code is 0
+    uint32_t port;    // 0: it has none
+};
+
+// 0, or -1 where the monitor has gone.
+int tell_opened(int socket, const struct answered *answered);

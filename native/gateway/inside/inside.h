@@ -1,0 +1,56 @@
+// From the moment that somebody has logged in: joins the connection to its user's sandbox, as sshd's module
+// does (native/pam), and does there what the connection process asks for: starts sessions, connects, listens.
+//
+// Runs as root in the connection's monitor. Every byte of a request is a stranger's: what is no request of
+// this connection's state, or more than there may be, ends the connection (-1). What runs is the user's from
+// before it executes or opens anything; nothing here opens a path that a request has named.
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "inside/rights.h"
+#include "inside/session/sessions.h"
+#include "place.h"
+#include "wire.h"
+
+// Who has logged in, and how. What it points to has to stay.
+struct login {
+    const char *socket; // of the daemon: RUN/gateway.sock
+    const char *client; // the login client's path
+    const char *user, *home;
+    uid_t uid;
+    gid_t gid;
+    const gid_t *groups; // looked up before: the sandbox's view has files alone
+    size_t group_count;
+    gid_t tty;        // the group that terminals belong to
+    const char *from; // as GW_CLIENT has it: address, port, our address, our port
+    const char *auth; // a line for each method: as SSH_AUTH_INFO_0 of sshd
+    struct rights rights;
+};
+
+struct inside {
+    const struct login *login;
+    int connection; // to the connection process
+    struct place place;
+    bool joined;
+    char refusal[MOST_WORDS]; // why not: what every session says, and ends with
+    struct sessions sessions;
+    struct forwards *forwards;
+};
+
+// Joins, which can take as long as a sandbox's start. From then on this process is in the sandbox's view, and
+// ends with it (SIGTERM). Where that is refused, sessions say why. -1: nothing is possible here any more.
+int inside_open(struct inside *inside, const struct login *login, int connection);
+// Whether it is for us: GW_SESSION, GW_TELL, GW_CONNECT, GW_LISTEN, GW_CLOSE.
+bool inside_is_meant(const struct wire_reader *reader);
+// Such a message, which brings no descriptors. -1: the connection has to end.
+int inside_hear(struct inside *inside, const uint8_t *bytes, size_t length);
+// What is to be polled for reading besides the connection process, or CLOSED_FD; and what to call then.
+int inside_poll(const struct inside *inside);
+int inside_ready(struct inside *inside);
+// After each SIGCHLD. Waits for its own children alone.
+int inside_reap(struct inside *inside);
+// Hangs sessions up.
+void inside_close(struct inside *inside);
