@@ -18,6 +18,8 @@
 #define EXIT_REFUSED 254 // as sshd's, where its module lets nobody in
 #define XAUTH "/usr/bin/xauth"
 #define XAUTH_SECONDS 10
+#define MOST_DISPLAY (65535 - 6000)
+#define MOST_SCREEN 255
 
 static bool consists_of(const char *text, const char *characters) {
     return text[0] != '\0' && text[strspn(text, characters)] == '\0';
@@ -27,7 +29,7 @@ bool display_read(struct display *display, const char *text) {
     int end = 0;
     if (sscanf(text, "%63s %255s %5u %5u%n", display->protocol, display->cookie, &display->screen,
                &display->number, &end) != 4 ||
-        text[end] != '\0')
+        text[end] != '\0' || display->number > MOST_DISPLAY || display->screen > MOST_SCREEN)
         return false;
     return consists_of(display->protocol,
                        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-.") &&
