@@ -145,9 +145,6 @@ static _Noreturn void leave_sandbox(int connection, struct wire_reader *reader, 
     struct wire_field field;
     if (getsockopt(connection, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0 || peer.uid != 0)
         fail("The login service does not belong to root, so it is not believed. " TELL);
-    // Whoever sets this asks for less: the gateway does, which gives nobody anything of the host.
-    if (getenv("DOCKERSH_NEVER_OUTSIDE") != NULL)
-        fail("This account has no sandbox, and nothing else is to be had here.");
     while (wire_next(reader, &field)) {
         cleanup_free char *shell = field.tag == TAG_SHELL ? wire_text(&field) : NULL;
         if (shell == NULL || shell[0] != '/')

@@ -36,7 +36,10 @@ void outside_arguments(char **argv, const char *exec_path, const char *original,
 
 void outside_run(const char *shell, int argc, char **argv) {
     const char *exec_path = (const char *)getauxval(AT_EXECFN); // NOLINT: the kernel's own string
-    const char **out = calloc((size_t)argc + 3, sizeof *out);
+    // The gateway sets it, which gives nobody anything of the host; whoever else does asks for less.
+    errno = EPERM;
+    const char **out =
+        getenv("DOCKERSH_NEVER_OUTSIDE") == NULL ? calloc((size_t)argc + 3, sizeof *out) : NULL;
     if (out == NULL)
         return;
     const char *const shells[] = {shell, LAST_RESORT};

@@ -1,4 +1,4 @@
-// What the monitor says to the connection process of what it has asked for.
+// Answers of the monitor's to what the connection process has asked for.
 #pragma once
 
 #include <stdint.h>

@@ -6,7 +6,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-#include "inside/inside.h"
+#include "inside/login.h"
 
 #define EXIT_OURS 125
 

@@ -3,11 +3,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "ask.h"
 #include "cleanup.h"
-#include "inside/answer.h"
 #include "inside/forward/forwards.h"
 #include "inside/request.h"
+#include "inside/session/sessions.h"
 
 #define TELL "Tell the administrator of this host."
 

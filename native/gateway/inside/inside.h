@@ -8,37 +8,10 @@
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <sys/types.h>
+#include <stdint.h>
 
-#include "inside/rights.h"
-#include "inside/session/sessions.h"
-#include "place.h"
+#include "inside/state.h"
 #include "wire.h"
-
-// Who has logged in, and how. What it points to has to stay.
-struct login {
-    const char *socket; // of the daemon: RUN/gateway.sock
-    const char *client; // the login client's path
-    const char *user, *home;
-    uid_t uid;
-    gid_t gid;
-    const gid_t *groups; // looked up before: the sandbox's view has files alone
-    size_t group_count;
-    gid_t tty;        // the group that terminals belong to
-    const char *from; // as GW_CLIENT has it: address, port, our address, our port
-    const char *auth; // a line for each method: as SSH_AUTH_INFO_0 of sshd
-    struct rights rights;
-};
-
-struct inside {
-    const struct login *login;
-    int connection; // to the connection process
-    struct place place;
-    bool joined;
-    char refusal[MOST_WORDS]; // why not: what every session says, and ends with
-    struct sessions sessions;
-    struct forwards *forwards;
-};
 
 // Joins, which can take as long as a sandbox's start. From then on this process is in the sandbox's view, and
 // ends with it (SIGTERM). Where that is refused, sessions say why. -1: nothing is possible here any more.

@@ -1,4 +1,4 @@
-// What a connection may do, by the options of the key that has logged it in.
+// Rights of a connection, by the options of the key that has logged it in.
 #pragma once
 
 #include <stdbool.h>

@@ -15,11 +15,11 @@
 
 #include "cleanup.h"
 #include "inside/become.h"
+#include "inside/forward/bounds.h"
 #include "inside/forward/connect.h"
-#include "inside/forward/forwards.h"
 #include "inside/forward/listen.h"
 #include "inside/forward/rights.h"
-#include "inside/inside.h"
+#include "inside/login.h"
 #include "sys.h"
 #include "wire.h"
 

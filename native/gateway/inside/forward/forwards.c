@@ -10,8 +10,9 @@
 
 #include "cleanup.h"
 #include "inside/answer.h"
+#include "inside/forward/bounds.h"
 #include "inside/forward/forwarder.h"
-#include "inside/inside.h"
+#include "inside/state.h"
 
 enum state { FREE, CONNECTING, OPENING, LISTENING };
 

@@ -1,4 +1,4 @@
-// What a connection forwards: connections that are made in the sandbox, and sockets that listen there. A
+// Forwards of a connection: connections that are made in the sandbox, and sockets that listen there. A
 // process of the user's makes them (forwarder.h); the monitor knows who waits for what, and passes on what
 // has been made.
 #pragma once
@@ -7,10 +7,6 @@
 #include <stdint.h>
 
 #include "inside/request.h"
-
-// That wait, and that listen, of one connection.
-#define MOST_PENDING 64
-#define MOST_LISTENING 128
 
 struct inside;
 struct forwards;

@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "cleanup.h"
-#include "inside/forward/forwards.h"
+#include "inside/forward/bounds.h"
 
 #define BACKLOG 128
 // As sshd's: the first displays are those of real ones.

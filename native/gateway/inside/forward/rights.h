@@ -1,4 +1,4 @@
-// What the forwarder may still ask the kernel for: sockets, what the C library needs to find names, and paths
+// System calls that the forwarder may still make: sockets, what the C library needs to find names, and paths
 // for sockets. It can execute nothing.
 #pragma once
 

@@ -1,4 +1,4 @@
-// How the forwarder, and who connects for it, answers the monitor.
+// Answers of the forwarder's, and of who connects for it, to the monitor.
 #pragma once
 
 #include <stdint.h>

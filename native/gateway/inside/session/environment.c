@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "inside/inside.h"
+#include "inside/login.h"
 
 #define PATH "/usr/local/bin:/usr/bin:/bin"
 

@@ -12,17 +12,17 @@
 #include "cleanup.h"
 #include "inside/answer.h"
 #include "inside/forward/forwards.h"
-#include "inside/inside.h"
 #include "inside/session/environment.h"
 #include "inside/session/start.h"
 #include "inside/session/terminal.h"
+#include "inside/state.h"
 
 // What Debian's sshd runs; the stand-in is there where an image has none.
 #define SFTP_SERVER "/usr/lib/openssh/sftp-server"
 
 static struct session *session_at(struct inside *inside, uint32_t slot) {
     for (size_t index = 0; index < MOST_SESSIONS; index++) {
-        struct session *session = &inside->sessions.list[index];
+        struct session *session = &inside->sessions[index];
         if (session->pid != 0 && session->slot == slot)
             return session;
     }
@@ -31,8 +31,8 @@ static struct session *session_at(struct inside *inside, uint32_t slot) {
 
 static struct session *free_session(struct inside *inside) {
     for (size_t index = 0; index < MOST_SESSIONS; index++)
-        if (inside->sessions.list[index].pid == 0)
-            return &inside->sessions.list[index];
+        if (inside->sessions[index].pid == 0)
+            return &inside->sessions[index];
     return NULL;
 }
 
@@ -198,7 +198,7 @@ int sessions_tell(struct inside *inside, const struct request *request) {
 int sessions_reap(struct inside *inside) {
     int answered = 0;
     for (size_t index = 0; index < MOST_SESSIONS; index++) {
-        struct session *session = &inside->sessions.list[index];
+        struct session *session = &inside->sessions[index];
         int status;
         if (session->pid == 0 || waitpid(session->pid, &status, WNOHANG) != session->pid)
             continue;
@@ -212,7 +212,7 @@ int sessions_reap(struct inside *inside) {
 
 void sessions_hang_up(struct inside *inside) {
     for (size_t index = 0; index < MOST_SESSIONS; index++) {
-        struct session *session = &inside->sessions.list[index];
+        struct session *session = &inside->sessions[index];
         if (session->pid != 0)
             (void)kill(session->pid, SIGHUP);
     }

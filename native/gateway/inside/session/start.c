@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "inside/become.h"
-#include "inside/inside.h"
+#include "inside/login.h"
 #include "sys.h"
 
 #define EXIT_OURS 125
