@@ -1,4 +1,4 @@
-// Who has logged in at the gateway, and how; all of it is the monitor's own word.
+// The account that has logged in at the gateway, and by what; all of it is the monitor's own word.
 #pragma once
 
 #include <stddef.h>
