@@ -64,11 +64,6 @@ int inside_open(struct inside *inside, const struct login *login, int connection
     return join(inside);
 }
 
-bool inside_is_meant(const struct wire_reader *reader) {
-    return reader->type == MSG_GW_SESSION || reader->type == MSG_GW_TELL || reader->type == MSG_GW_CONNECT ||
-           reader->type == MSG_GW_LISTEN || reader->type == MSG_GW_CLOSE;
-}
-
 int inside_hear(struct inside *inside, const uint8_t *bytes, size_t length) {
     static struct request request;
     int heard = -1;

@@ -16,9 +16,8 @@
 // Joins, which can take as long as a sandbox's start. From then on this process is in the sandbox's view, and
 // ends with it (SIGTERM). Where that is refused, sessions say why. -1: nothing is possible here any more.
 int inside_open(struct inside *inside, const struct login *login, int connection);
-// Whether it is for us: GW_SESSION, GW_TELL, GW_CONNECT, GW_LISTEN, GW_CLOSE.
-bool inside_is_meant(const struct wire_reader *reader);
-// Such a message, which brings no descriptors. -1: the connection has to end.
+// GW_SESSION, GW_TELL, GW_CONNECT, GW_LISTEN or GW_CLOSE, which bring no descriptors. -1: it is none, or none
+// that there may be now, and the connection has to end.
 int inside_hear(struct inside *inside, const uint8_t *bytes, size_t length);
 // What is to be polled for reading besides the connection process, or CLOSED_FD; and what to call then.
 int inside_poll(const struct inside *inside);
