@@ -1,4 +1,4 @@
-// Bundles the daemon, the administrator's command and the keeper's screen into one file each, so that an installed dockersh
+// Bundles the daemon, the administrator's command, the keeper's screen and the gateway's connection process into one file each, so that an installed dockersh
 // needs no node_modules. The banner gives bundled CommonJS dependencies the `require` that ESM lacks.
 
 import path from 'node:path';
@@ -12,6 +12,7 @@ await build({
     dockershd: 'src/daemon/main.ts',
     dockershctl: 'src/cli/main.ts',
     'dockersh-screen': 'src/screen/main.ts',
+    'dockersh-gateway': 'src/gateway/main.ts',
   },
   outdir: 'dist',
   bundle: true,
@@ -19,6 +20,8 @@ await build({
   target: 'node24',
   format: 'esm',
   keepNames: true,
+  // Of ssh2: it does without.
+  external: ['cpu-features', '*.node'],
   legalComments: 'eof',
   logLevel: 'warning',
   banner: {

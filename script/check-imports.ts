@@ -19,9 +19,10 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   daemon: ['lib', 'limits', 'protocol', 'policy', 'seccomp', 'images', 'isolation', 'users', 'shell'],
   cli: ['lib', 'protocol', 'policy', 'seccomp'],
   screen: [],
+  gateway: ['lib', 'isolation'],
 };
 const addonLoader = 'src/isolation/addon.ts';
-const addonUsers: readonly string[] = ['isolation', 'users'];
+const addonUsers: readonly string[] = ['isolation', 'users', 'gateway'];
 const importPattern = /(?:\bfrom|\bimport)\s*\(?\s*(['"])(\.[^'"]+)\1/g;
 
 function areaOf(file: string): string {
