@@ -150,15 +150,17 @@ short output_wants(const struct viewer *viewer) {
 }
 
 void output_go_on(void) {
+    size_t fresh = 0;
     catch_up();
     for (size_t index = 0; index < KEEPER_VIEWERS; index++)
         give_redraw(&keeper.viewers[index]);
     if (length == 0 && recording_takes() && !screen_holds()) {
         fill();
-        recording_output(chunk, length);
+        fresh = length;
     }
     if (length > 0)
         pass_on();
+    recording_output(chunk, fresh); // while who looks is shown them already
 }
 
 bool output_is_empty(void) {

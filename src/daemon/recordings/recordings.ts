@@ -1,16 +1,7 @@
 // Keeps the recordings of sessions: makes the file of each before it begins, knows how much each user has, and removes what is too
 // old. What is in them the session's keeper writes (native/supervisor/keeper/record), with a daemon or without.
 
-import {
-  closeSync,
-  constants,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  rmSync,
-  statfsSync,
-  statSync,
-} from 'node:fs';
+import { constants, mkdirSync, openSync, readdirSync, rmSync, statfsSync, statSync } from 'node:fs';
 import { readdir, rm, rmdir, stat } from 'node:fs/promises';
 import type { RecordingSpec } from '../../isolation/engine.ts';
 import { hasErrno } from '../../lib/errors.ts';
@@ -21,6 +12,7 @@ import { type AbsolutePath, below } from '../../lib/values/absolute-path.ts';
 import type { Uid } from '../../lib/values/uid.ts';
 import type { EffectivePolicy } from '../../policy/policy.ts';
 import { fileName, folderName, ownerIn, recordingIn } from './names.ts';
+import { makeFile, removeLastSpare } from './spare.ts';
 
 export interface Recording {
   readonly id: string;
@@ -129,7 +121,7 @@ export class Recordings implements Disposable {
       mkdirSync(owned.folder, { recursive: true, mode: 0o700 });
       const { bavail, bsize } = statfsSync(owned.folder);
       if (bavail * bsize < leastBytes) return { ...common, mostBytes: 0, file: undefined };
-      closeSync(openSync(path, constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY, 0o600));
+      makeFile(owned.folder, path);
       owned.growing.set(id, { path, startedMs, mostBytes, isEnding: false });
       const name = path.slice(this.#folder.length + 1);
       return { ...common, mostBytes, file: { name, open: () => openForAppending(path) } };
@@ -176,6 +168,7 @@ export class Recordings implements Disposable {
         if (one.endedAt !== null && Date.parse(one.endedAt) < before) await this.remove(one);
       }
       for (const folder of (await ifThere(readdir(this.#folder))) ?? []) {
+        await removeLastSpare(below(this.#folder, folder));
         await rmdir(below(this.#folder, folder)).catch((error: unknown) => {
           if (!hasErrno(error, 'ENOTEMPTY', 'EEXIST', 'ENOENT', 'ENOTDIR')) throw error;
         });
