@@ -1,5 +1,5 @@
-// Logging in by what PAM asks for. PAM and its modules run in a process of their own, a fork of the
-// monitor's: they may do with it what they like, and wait for as long.
+// Logs in by what PAM asks for. PAM and its modules run in a process of their own, a fork of the monitor's
+// (pam_process.h): they may do with it what they like, and wait for as long.
 #pragma once
 
 #include "auth/state.h"
