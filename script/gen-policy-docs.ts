@@ -5,9 +5,11 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { hasErrno } from '../src/lib/errors.ts';
 import {
+  describeGatewayKey,
   describeHostKey,
   describeImagesKey,
   describePolicyKey,
+  gatewaySectionKeys,
   hostSectionKeys,
   imagesKeys,
   policyKeys,
@@ -156,6 +158,13 @@ ${hostSectionKeys
   .join('\n')
   .trimEnd()}
 
+## Keys of [gateway]
+
+${gatewaySectionKeys
+  .map((key) => keySection(key, describeGatewayKey(key)))
+  .join('\n')
+  .trimEnd()}
+
 ## From the dockersh of 2014
 
 \`dockershctl policy convert /etc/dockershrc\` prints a policy and names what it leaves out. Setting by setting:
@@ -236,6 +245,10 @@ ${imagesKeys.map((key) => exampleSetting(key, describeImagesKey(key))).join('\n'
 [host]
 
 ${hostSectionKeys.map((key) => exampleSetting(key, describeHostKey(key))).join('\n')}
+# Who may log in at dockersh-gateway, and how.
+[gateway]
+
+${gatewaySectionKeys.map((key) => exampleSetting(key, describeGatewayKey(key))).join('\n')}
 # Sections of groups and users override [defaults] key by key. Remove the leading "#" to use them.
 #[group:students]
 #memory = 1G

@@ -23,18 +23,17 @@ enum method method_of(const char *name, size_t length) {
 
 // ---- kinds of values -----------------------------------------------------------------------------------
 
-enum kind { KIND_NUMBER, KIND_NUMBERS_3, KIND_TEXT, KIND_LIST, KIND_SWITCH, KIND_WAYS };
+enum kind { KIND_NUMBERS, KIND_TEXT, KIND_LIST, KIND_WAYS };
 
 static const struct row {
     const char *name;
     enum kind kind;
-    size_t offset, most; // most: of a list
+    size_t offset, most; // most: of a list, and of numbers exactly as many
 } rows[] = {
     {"listen", KIND_LIST, offsetof(struct settings, listen), MOST_LISTENERS},
     {"host_keys", KIND_LIST, offsetof(struct settings, host_keys), MOST_HOST_KEYS},
     {"methods", KIND_WAYS, 0, 0},
     {"authorized_keys_files", KIND_LIST, offsetof(struct settings, key_files), MOST_KEY_FILES},
-    {"authorized_keys_inside", KIND_SWITCH, offsetof(struct settings, keys_inside), 0},
     {"authorized_keys_command", KIND_LIST, offsetof(struct settings, keys_command), MOST_WORDS_OF_COMMAND},
     {"authorized_keys_command_user", KIND_TEXT, offsetof(struct settings, keys_command_user), 0},
     {"trusted_ca", KIND_TEXT, offsetof(struct settings, ca_keys), 0},
@@ -42,16 +41,15 @@ static const struct row {
     {"revoked_keys", KIND_TEXT, offsetof(struct settings, revoked_keys), 0},
     {"pam_service", KIND_TEXT, offsetof(struct settings, pam_service), 0},
     {"banner", KIND_TEXT, offsetof(struct settings, banner), 0},
-    {"auth_tries", KIND_NUMBER, offsetof(struct settings, tries), 0},
-    {"grace_time", KIND_NUMBER, offsetof(struct settings, grace_s), 0},
-    {"max_startups", KIND_NUMBERS_3, offsetof(struct settings, startups), 0},
-    {"source_startups", KIND_NUMBER, offsetof(struct settings, source_most), 0},
-    {"source_bits4", KIND_NUMBER, offsetof(struct settings, source_bits4), 0},
-    {"source_bits6", KIND_NUMBER, offsetof(struct settings, source_bits6), 0},
-    {"penalties", KIND_NUMBER, offsetof(struct settings, penalties), 0},
-    {"penalty_max", KIND_NUMBER, offsetof(struct settings, penalty_max_s), 0},
-    {"penalty_min", KIND_NUMBER, offsetof(struct settings, penalty_min_s), 0},
-    {"spare_processes", KIND_NUMBER, offsetof(struct settings, spare), 0},
+    {"auth_tries", KIND_NUMBERS, offsetof(struct settings, tries), 1},
+    {"grace_time", KIND_NUMBERS, offsetof(struct settings, grace_s), 1},
+    {"max_startups", KIND_NUMBERS, offsetof(struct settings, startups), 3},
+    {"source_startups", KIND_NUMBERS, offsetof(struct settings, source_most), 1},
+    {"source_bits", KIND_NUMBERS, offsetof(struct settings, source_bits), 2},
+    {"penalties", KIND_NUMBERS, offsetof(struct settings, penalties), 1},
+    {"penalty_max", KIND_NUMBERS, offsetof(struct settings, penalty_max_s), 1},
+    {"penalty_min", KIND_NUMBERS, offsetof(struct settings, penalty_min_s), 1},
+    {"spare_processes", KIND_NUMBERS, offsetof(struct settings, spare), 1},
 };
 
 static bool number_of(const char *text, uint32_t *value) {
@@ -108,22 +106,17 @@ static bool set_ways(struct settings *settings, char *const *values, size_t coun
 
 static bool set_row(struct settings *settings, const struct row *row, char *const *values, size_t count) {
     void *place = (char *)settings + row->offset;
-    uint32_t *numbers = place, on = 0;
+    uint32_t *numbers = place;
     switch (row->kind) {
-    case KIND_NUMBER:
-        return count == 1 && number_of(values[0], numbers);
-    case KIND_NUMBERS_3:
-        return count == 3 && number_of(values[0], &numbers[0]) && number_of(values[1], &numbers[1]) &&
-               number_of(values[2], &numbers[2]);
+    case KIND_NUMBERS:
+        for (size_t index = 0; index < count && index < row->most; index++)
+            if (!number_of(values[index], &numbers[index]))
+                return false;
+        return count == row->most;
     case KIND_TEXT:
         return count <= 1 && set_text(place, count == 1 ? values[0] : "");
     case KIND_LIST:
         return set_list(place, row->most, values, count);
-    case KIND_SWITCH:
-        if (count != 1 || !number_of(values[0], &on))
-            return false;
-        *(bool *)place = on != 0;
-        return true;
     case KIND_WAYS:
         return set_ways(settings, values, count);
     }
@@ -163,8 +156,7 @@ struct settings *settings_new(void) {
                                   .grace_s = 120,
                                   .startups = {10, 30, 100},
                                   .source_most = 20,
-                                  .source_bits4 = 32,
-                                  .source_bits6 = 64,
+                                  .source_bits = {32, 64},
                                   .penalties = 1,
                                   .penalty_max_s = 600,
                                   .penalty_min_s = 15,

@@ -34,20 +34,18 @@ struct settings {
     char *principals_file; // as a key file, with names
     char *revoked_keys;    // a file
     char *pam_service;
-    char *banner; // a text
+    char *banner; // a file
     struct way ways[MOST_WAYS];
     size_t way_count;
-    uint32_t tries;         // that may fail, on one connection
-    uint32_t grace_s;       // until it has logged in
-    uint32_t startups[3];   // from how many on some are refused, with what chance in percent, and all of them
-    uint32_t source_most;   // of one address or network that have not logged in yet
-    uint32_t source_bits4;  // what counts as one network
-    uint32_t source_bits6;  //
-    uint32_t penalties;     // 0: there are none
-    uint32_t penalty_max_s; // an address is kept out for this long at most
-    uint32_t penalty_min_s; // below this it is not kept out yet
-    uint32_t spare;         // connection processes that wait
-    bool keys_inside;       // keys that are kept inside count (dockersh-keys)
+    uint32_t tries;       // that may fail, on one connection
+    uint32_t grace_s;     // until it has logged in
+    uint32_t startups[3]; // from how many on some are refused, with what chance in percent, and all of them
+    uint32_t source_most; // of one address or network that have not logged in yet
+    uint32_t source_bits[2]; // what counts as one network: of IPv4, and of IPv6
+    uint32_t penalties;      // 0: there are none
+    uint32_t penalty_max_s;  // an address is kept out for this long at most
+    uint32_t penalty_min_s;  // below this it is not kept out yet
+    uint32_t spare;          // connection processes that wait
 };
 
 // The defaults; NULL: memory is short.

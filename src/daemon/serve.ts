@@ -40,6 +40,7 @@ import { lingerOf } from './notices/linger.ts';
 import { UserNotices } from './notices/notices.ts';
 import type { DaemonOptions } from './options.ts';
 import { OutOfMemoryTeller } from './out-of-memory.ts';
+import { GatewaySettings } from './policy/gateway-settings.ts';
 import { LiveLimits } from './policy/live-limits.ts';
 import { openPolicy } from './policy/open-policy.ts';
 import { OwnSettings } from './policy/own-settings.ts';
@@ -188,7 +189,7 @@ async function openEngine(ground: Ground, { store, images }: Storage): Promise<E
 }
 
 async function openUserParts(
-  { policy, users, cgroups, used, parts, log }: Ground,
+  { options, policy, users, cgroups, used, parts, log }: Ground,
   { reserve, store, images }: Storage,
   engine: Engine,
 ): Promise<UserParts> {
@@ -205,7 +206,9 @@ async function openUserParts(
   used.admission = admission;
   const keys = parts.use(await UserKeys.open({ policy, users, store, engine, log }));
   used.keys = keys;
+  const gateway = GatewaySettings.open(options.run, policy, log);
   policy.follow(() => {
+    gateway.changed();
     live.changed();
     admission.changed();
     keys.changed();

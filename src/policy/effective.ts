@@ -4,6 +4,8 @@ import type { Network } from '../lib/network/network.ts';
 import { type Limits, limitsFrom } from '../limits/limits.ts';
 import { networkOf } from './network/network-of.ts';
 import {
+  type GatewaySection,
+  gatewayDefaults,
   type HostSection,
   hostDefaults,
   type ImagesSection,
@@ -144,6 +146,9 @@ const imagesFields = {
   maxBytes: 'max_bytes',
 } as const satisfies Record<string, keyof ImagesSection>;
 
+/** Who may log in at the gateway, and how: [gateway], by the keys' own names. */
+export type GatewayPolicy = { readonly [K in keyof GatewaySection]-?: Exclude<GatewaySection[K], undefined> };
+
 type Named<Fields extends Record<string, PropertyKey>, Values> = {
   readonly [F in keyof Fields]: Exclude<Values[Fields[F] & keyof Values], undefined>;
 };
@@ -191,6 +196,9 @@ export function effective(values: PolicySection, image: string, env: readonly st
 
 export const hostPolicy = (written: HostSection): HostPolicy =>
   named(hostFields, { ...hostDefaults(), ...written });
+
+export const gatewayPolicy = (written: GatewaySection): GatewayPolicy =>
+  ({ ...gatewayDefaults(), ...written }) as GatewayPolicy;
 
 export const imagesPolicy = (written: ImagesSection): ImagesPolicy =>
   named(imagesFields, { ...imagesDefaults(), ...written });

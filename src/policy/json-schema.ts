@@ -2,9 +2,11 @@
 // settings as the texts that stand behind "=". What a text has to look like exactly, only "policy check" knows. Pure.
 
 import {
+  describeGatewayKey,
   describeHostKey,
   describeImagesKey,
   describePolicyKey,
+  gatewaySectionKeys,
   hostSectionKeys,
   imagesKeys,
   policyKeys,
@@ -27,6 +29,7 @@ export function policyJsonSchema(): Json {
       defaults: { $ref: '#/$defs/settings' },
       images: objectOf(imagesKeys, describeImagesKey),
       host: objectOf(hostSectionKeys, describeHostKey),
+      gateway: objectOf(gatewaySectionKeys, describeGatewayKey),
     },
     patternProperties: { '^(user|group|image):.+$': { $ref: '#/$defs/settings' } },
     additionalProperties: false,

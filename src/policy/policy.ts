@@ -1,10 +1,10 @@
 // The parsed policy and what one user gets out of it. Pure.
 
-import type { EffectivePolicy, HostPolicy, ImagesPolicy } from './effective.ts';
+import type { EffectivePolicy, GatewayPolicy, HostPolicy, ImagesPolicy } from './effective.ts';
 import type { Names } from './parse/header.ts';
 import type { PolicyKey, PolicySection } from './schema.ts';
 
-export type { EffectivePolicy, HostPolicy, ImagesPolicy } from './effective.ts';
+export type { EffectivePolicy, GatewayPolicy, HostPolicy, ImagesPolicy } from './effective.ts';
 
 /** Where a value was written. */
 export interface Place {
@@ -55,6 +55,7 @@ export interface Policy {
   readonly users: ReadonlyMap<string, readonly SectionPolicy[]>;
   readonly images: ImagesPolicy;
   readonly host: HostPolicy;
+  readonly gateway: GatewayPolicy;
 }
 
 /**

@@ -5,6 +5,7 @@ import type { z } from 'zod';
 import { hostImageName } from '../lib/text/image-name.ts';
 import { diskKeys } from './keys/disk.ts';
 import { filterKeys } from './keys/filter.ts';
+import { gatewayKeys } from './keys/gateway.ts';
 import { hostKeys } from './keys/host.ts';
 import { imageKeys } from './keys/images.ts';
 import { keptKeys } from './keys/kept.ts';
@@ -142,6 +143,7 @@ const userKeys = {
 const userSection = sectionSchema(userKeys);
 const imagesSection = sectionSchema(imageKeys);
 const hostSection = sectionSchema(hostKeys);
+const gatewaySection = sectionSchema(gatewayKeys);
 
 /** The name of a key of [defaults] and [user:NAME] as written in the file. */
 export type PolicyKey = keyof typeof userKeys;
@@ -189,6 +191,19 @@ export type HostSection = z.output<typeof HostSection>;
 
 export function hostDefaults(): HostSection {
   return HostSection.parse(hostSection.defaultTexts());
+}
+
+/** The name of a key of [gateway]. */
+export type GatewayKey = keyof typeof gatewayKeys;
+export const gatewaySectionKeys: readonly GatewayKey[] = gatewaySection.keys;
+export const describeGatewayKey: (key: GatewayKey) => KeyDoc = gatewaySection.describe;
+
+/** The settings of [gateway], as PolicySection. */
+export const GatewaySection = gatewaySection.schema;
+export type GatewaySection = z.output<typeof GatewaySection>;
+
+export function gatewayDefaults(): GatewaySection {
+  return GatewaySection.parse(gatewaySection.defaultTexts());
 }
 
 /** A key that has a built-in default always has a value. */

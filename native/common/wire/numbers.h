@@ -101,9 +101,8 @@ enum wire_type {
     MSG_GW_LISTEN = 97,
     MSG_GW_OPENED = 98,
     MSG_GW_CLOSE = 99,
-    // daemon -> gateway, and back
+    // daemon -> gateway, as a file
     MSG_GW_CONFIG = 100,
-    MSG_GW_HELLO = 101,
     // daemon -> supervisor
     MSG_DISCONNECT = 102,
 };

@@ -1,87 +1,103 @@
 #include "listen/link.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "cleanup.h"
 #include "log.h"
 #include "loop.h"
 
-#define AGAIN (1 * SECONDS)
-#define VERSION "1"
+#define NAME "gateway.settings"
+// Also where no event says that something has changed: the run folder may be another one by now.
+#define AGAIN (5 * SECONDS)
 
-static char path[sizeof((struct sockaddr_un *)0)->sun_path];
+static char path[4096], folder[4096];
 static void (*give)(struct settings *settings);
-static struct watch daemon_socket = {.fd = CLOSED_FD};
+static struct watch events = {.fd = CLOSED_FD};
 static struct timer again;
-static bool told; // that it does not answer
+static struct stat known; // of the file that was read last
+static bool told;         // that there is none
 
-static void lose(void) {
-    loop_close(&daemon_socket);
-    (void)timer_set(&again, loop_now() + AGAIN);
+static bool is_known(const struct stat *status) {
+    return known.st_ino == status->st_ino && known.st_dev == status->st_dev &&
+           known.st_mtim.tv_sec == status->st_mtim.tv_sec && known.st_mtim.tv_nsec == status->st_mtim.tv_nsec;
 }
 
-static void take(struct wire_reader *reader) {
-    char problem[128];
-    struct settings *settings = settings_of(*reader, problem, sizeof problem);
-    if (settings == NULL) {
-        log_line(LOG_ERR, "The daemon's settings are not understood: %s. Those from before stay.", problem);
-        return;
-    }
-    give(settings);
-}
-
-static void hear(struct watch *watch, uint32_t events) {
-    static uint8_t bytes[WIRE_MAX_BYTES];
+static void take(const uint8_t *bytes, size_t length) {
+    char problem[128] = "it is damaged";
     struct wire_reader reader;
-    int fds[WIRE_MAX_FDS];
-    unsigned count = 0;
-    (void)events;
-    ssize_t length = wire_receive(watch->fd, bytes, sizeof bytes, fds, &count);
-    if (length < 0 && errno == EAGAIN)
-        return;
-    for (unsigned index = 0; index < count; index++)
-        close_fd(fds[index]);
-    if (length <= 0) {
-        lose();
-        return;
-    }
-    if (wire_open(&reader, bytes, (size_t)length) && reader.type == MSG_GW_CONFIG)
-        take(&reader);
+    struct settings *settings = NULL;
+    if (wire_open(&reader, bytes, length) && reader.type == MSG_GW_CONFIG)
+        settings = settings_of(reader, problem, sizeof problem);
+    if (settings != NULL)
+        give(settings);
+    else
+        log_line(LOG_ERR, "%s is not understood: %s. The settings from before stay.", path, problem);
 }
 
-static int say_hello(int socket) {
-    uint8_t bytes[128];
-    struct wire_writer writer;
-    wire_start(&writer, bytes, sizeof bytes, MSG_GW_HELLO);
-    wire_put_text(&writer, TAG_TEXT, VERSION);
-    return wire_send(socket, bytes, wire_finish(&writer, 0), NULL, 0);
-}
-
-static void dial(struct timer *timer) {
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    (void)timer;
-    (void)strcpy(address.sun_path, path);
-    cleanup_fd int socket_fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (socket_fd >= 0 && connect(socket_fd, (const struct sockaddr *)&address, sizeof address) == 0 &&
-        say_hello(socket_fd) == 0 && loop_add(&daemon_socket, take_fd(&socket_fd), EPOLLIN)) {
-        told = false;
-        return;
-    }
-    if (!told)
-        log_line(LOG_WARNING, "dockershd does not answer at %s: %s. Asking again until it does.", path,
+static void look(void) {
+    static uint8_t bytes[WIRE_MAX_BYTES];
+    struct stat status;
+    cleanup_fd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0 && !told)
+        log_line(LOG_WARNING, "%s: %s. Nobody is let in until dockershd has written it.", path,
                  strerror(errno));
-    told = true;
-    lose();
+    told = fd < 0;
+    if (fd < 0 || fstat(fd, &status) != 0 || is_known(&status))
+        return;
+    if (!S_ISREG(status.st_mode) || status.st_uid != 0 || (status.st_mode & 022) != 0) {
+        log_line(LOG_ERR, "%s is not read: others than root can change it.", path);
+        return;
+    }
+    known = status;
+    ssize_t length = read(fd, bytes, sizeof bytes);
+    if (length > 0)
+        take(bytes, (size_t)length);
+}
+
+static void watch_folder(void) {
+    if (events.fd >= 0)
+        return;
+    int fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+    if (fd >= 0 &&
+        inotify_add_watch(fd, folder, IN_MOVED_TO | IN_CLOSE_WRITE | IN_DELETE_SELF | IN_ONLYDIR) < 0)
+        close_fd_at(&fd);
+    (void)loop_add(&events, fd, EPOLLIN);
+}
+
+static void changed(struct watch *watch, uint32_t mask) {
+    char room[4096] __attribute__((aligned(__alignof__(struct inotify_event))));
+    bool gone = false;
+    ssize_t length;
+    (void)mask;
+    while ((length = read(watch->fd, room, sizeof room)) > 0) {
+        for (ssize_t at = 0; at < length;) {
+            const struct inotify_event *event = (const struct inotify_event *)(const void *)(room + at);
+            gone |= (event->mask & (IN_DELETE_SELF | IN_IGNORED)) != 0;
+            at += (ssize_t)(sizeof *event + event->len);
+        }
+    }
+    if (gone)
+        loop_close(&events); // the next look watches another one
+    look();
+}
+
+static void look_again(struct timer *timer) {
+    watch_folder();
+    look();
+    (void)timer_set(timer, loop_now() + AGAIN);
 }
 
 void link_open(const char *run_folder, void (*take_settings)(struct settings *settings)) {
     give = take_settings;
-    daemon_socket.ready = hear;
-    again.due = dial;
-    (void)snprintf(path, sizeof path, "%s/gateway.sock", run_folder);
-    dial(&again);
+    events.ready = changed;
+    again.due = look_again;
+    (void)snprintf(folder, sizeof folder, "%s", run_folder);
+    (void)snprintf(path, sizeof path, "%s/" NAME, run_folder);
+    look_again(&again);
 }

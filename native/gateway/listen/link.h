@@ -1,8 +1,7 @@
-// Gets the settings from the daemon, and hears when they change.
+// Reads the settings that the daemon has written into the run folder, now and whenever there are others.
 #pragma once
 
-#include "err.h"
 #include "settings.h"
 
-// `take` gets them, and owns them. Connects again whenever the daemon has gone.
+// `take` gets them, and owns them.
 void link_open(const char *run_folder, void (*take)(struct settings *settings));

@@ -40,9 +40,9 @@ struct source source_of(const struct sockaddr_storage *address, const struct set
         memcpy(source.bytes, (const uint8_t *)&in->sin6_addr + (mapped ? 12 : 0), mapped ? 4 : 16);
     }
     if (source.family == 4)
-        keep_bits(source.bytes, 4, settings->source_bits4);
+        keep_bits(source.bytes, 4, settings->source_bits[0]);
     else
-        keep_bits(source.bytes, 16, settings->source_bits6);
+        keep_bits(source.bytes, 16, settings->source_bits[1]);
     return source;
 }
 

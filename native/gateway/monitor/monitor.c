@@ -1,6 +1,7 @@
 #include "monitor/monitor.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +23,7 @@
 
 // A connection process that takes nothing for that long is stuck, or wants us to be.
 #define SEND_SECONDS 10
+#define BANNER_MOST 16384
 
 static struct monitor monitor_self;
 
@@ -134,6 +136,15 @@ static void child_ended(struct watch *watch, uint32_t events) {
 
 // ---- a connection's life -------------------------------------------------------------------------------
 
+static void put_banner(const struct monitor *monitor, struct wire_writer *writer) {
+    const char *path = monitor->world->settings->banner;
+    char text[BANNER_MOST];
+    cleanup_fd int fd = path != NULL ? open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK) : CLOSED_FD;
+    ssize_t length = fd >= 0 ? read(fd, text, sizeof text) : 0;
+    if (length > 0 && memchr(text, '\0', (size_t)length) == NULL)
+        wire_put(writer, TAG_TEXT, text, (size_t)length);
+}
+
 static void say_client(struct monitor *monitor, int client) {
     static uint8_t bytes[32 * 1024];
     char methods[256];
@@ -145,8 +156,7 @@ static void say_client(struct monitor *monitor, int client) {
         wire_put(&writer, TAG_GW_KEY, keys->keys[index].blob, keys->keys[index].blob_length);
     auth_methods(monitor, methods, sizeof methods);
     wire_put_text(&writer, TAG_GW_METHODS, methods);
-    if (monitor->world->settings->banner != NULL)
-        wire_put_text(&writer, TAG_TEXT, monitor->world->settings->banner);
+    put_banner(monitor, &writer);
     monitor_send(monitor, bytes, wire_finish(&writer, 1), &client, 1);
 }
 

@@ -17,14 +17,7 @@ import { imagesNamed, type NamedImage } from '../../policy/images-named.ts';
 import { emptyPolicy } from '../../policy/parse/assemble.ts';
 import { confFolderOf, type LoadedPolicy, PolicyFiles, stampOf } from '../../policy/parse/load.ts';
 import { type UserSettings, type UserSource, userSettings } from '../../policy/parse/user-file.ts';
-import type {
-  EffectivePolicy,
-  Evaluation,
-  HostPolicy,
-  ImagesPolicy,
-  Policy,
-  SectionPolicy,
-} from '../../policy/policy.ts';
+import type { EffectivePolicy, Evaluation, Policy, SectionPolicy } from '../../policy/policy.ts';
 import { sectionNames } from '../../policy/precedence.ts';
 import { formatProblem, type Problem } from '../../policy/problem.ts';
 import type { KeptPolicy, PolicyTexts } from './kept-policy.ts';
@@ -193,12 +186,17 @@ export class PolicyStore implements AsyncDisposable {
   }
 
   /** What all sandboxes together may take. */
-  get host(): HostPolicy {
+  get host(): Policy['host'] {
     return this.#policy.host;
   }
 
+  /** Who may log in at the gateway, and how. */
+  get gateway(): Policy['gateway'] {
+    return this.#policy.gateway;
+  }
+
   /** What holds for all images, as the policy in force has it. */
-  get images(): ImagesPolicy {
+  get images(): Policy['images'] {
     return this.#policy.images;
   }
 

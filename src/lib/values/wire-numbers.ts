@@ -64,7 +64,6 @@ export const messageTypes = {
   gwOpened: 98,
   gwClose: 99,
   gwConfig: 100,
-  gwHello: 101,
   disconnect: 102,
 } as const;
 export type MessageType = keyof typeof messageTypes;

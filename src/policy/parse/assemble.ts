@@ -1,9 +1,9 @@
 // Puts the files of a policy together: the main one, then those of conf.d by name. Pure.
 
-import { hostPolicy, imagesPolicy } from '../effective.ts';
+import { gatewayPolicy, hostPolicy, imagesPolicy } from '../effective.ts';
 import type { NamedPolicy, Policy, SectionPolicy } from '../policy.ts';
 import type { Problem } from '../problem.ts';
-import { builtinDefaults, type HostSection, type ImagesSection } from '../schema.ts';
+import { builtinDefaults, type GatewaySection, type HostSection, type ImagesSection } from '../schema.ts';
 import type { ParsedFile } from './file.ts';
 
 export interface ParsedPolicy {
@@ -56,6 +56,7 @@ function policyOf(files: readonly ParsedFile[], main: string): Policy {
     users,
     images: imagesPolicy(Object.assign({}, ...files.map(({ images }) => images)) as ImagesSection),
     host: hostPolicy(Object.assign({}, ...files.map(({ host }) => host)) as HostSection),
+    gateway: gatewayPolicy(Object.assign({}, ...files.map(({ gateway }) => gateway)) as GatewaySection),
   };
 }
 

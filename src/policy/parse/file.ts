@@ -2,11 +2,12 @@
 
 import type { SectionPolicy } from '../policy.ts';
 import type { Problem } from '../problem.ts';
-import type { HostSection, ImagesSection } from '../schema.ts';
+import type { GatewaySection, HostSection, ImagesSection } from '../schema.ts';
 import { type Header, parseHeader } from './header.ts';
 import { type IniSection, scanIni } from './ini-text.ts';
 import {
   type Parsed,
+  parseGatewaySection,
   parseHostSection,
   parseImagesSection,
   parseUserSection,
@@ -19,6 +20,7 @@ export interface ParsedFile {
   readonly sections: readonly { readonly header: Header; readonly section: SectionPolicy }[];
   readonly images: Partial<ImagesSection>;
   readonly host: Partial<HostSection>;
+  readonly gateway: Partial<GatewaySection>;
   readonly problems: readonly Problem[];
 }
 
@@ -31,6 +33,7 @@ export function parseFile(text: string, file: string): ParsedFile {
   const sections: { header: Header; section: SectionPolicy }[] = [];
   let images: Partial<ImagesSection> = {};
   let host: Partial<HostSection> = {};
+  let gateway: Partial<GatewaySection> = {};
   for (const section of onceEach(scanned.sections, report)) {
     const header = parseHeader(section.name);
     if ('problem' in header) report(section, header.problem, header.hint);
@@ -38,13 +41,14 @@ export function parseFile(text: string, file: string): ParsedFile {
     if (parsed === undefined || 'problem' in header) continue;
     if (parsed.kind === 'images') images = parsed.values;
     else if (parsed.kind === 'host') host = parsed.values;
+    else if (parsed.kind === 'gateway') gateway = parsed.values;
     else sections.push({ header, section: parsed.section });
     if (header.kind === 'user' && header.names.exact.includes('root')) {
       report(section, `[${section.name}] has no effect for root`, 'root never gets a sandbox', 'warning');
     }
   }
   problems.sort((a, b) => a.line - b.line);
-  return { file, sections, images, host, problems };
+  return { file, sections, images, host, gateway, problems };
 }
 
 export function reporter(file: string, problems: Problem[]): Report {
@@ -62,6 +66,7 @@ function parseAny(
 ): Parsed | undefined {
   if (header?.kind === 'images') return parseImagesSection(section, report);
   if (header?.kind === 'host') return parseHostSection(section, report);
+  if (header?.kind === 'gateway') return parseGatewaySection(section, report);
   return parseUserSection(section, file, report, header?.kind === 'image' ? ['image'] : []);
 }
 

@@ -9,7 +9,7 @@ export interface Names {
   readonly globs: readonly GlobTest[];
 }
 
-export type SingleSection = 'defaults' | 'images' | 'host';
+export type SingleSection = 'defaults' | 'images' | 'host' | 'gateway';
 export type NamedSection = 'user' | 'group' | 'image';
 
 export type Header =
@@ -18,7 +18,7 @@ export type Header =
 
 export type HeaderProblem = { readonly problem: string; readonly hint?: string };
 
-const single: readonly string[] = ['defaults', 'images', 'host'] satisfies SingleSection[];
+const single: readonly string[] = ['defaults', 'images', 'host', 'gateway'] satisfies SingleSection[];
 const named: readonly string[] = ['user', 'group', 'image'] satisfies NamedSection[];
 
 /** Longest name that any user database of Linux hands out, with room to spare. */

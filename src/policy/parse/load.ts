@@ -143,7 +143,7 @@ function broken(file: string, { path: at, reason, code: refused }: Refusal): Par
   const { adminHint: hint } = errorCatalogue[code];
   const message = at === file ? reason : `${at} ${reason}`;
   const problem: Problem = { severity: 'error', file, line: 0, message, hint, code };
-  return { file, sections: [], images: {}, host: {}, problems: [problem] };
+  return { file, sections: [], images: {}, host: {}, gateway: {}, problems: [problem] };
 }
 
 /** Reads a policy once. */

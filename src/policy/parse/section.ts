@@ -8,6 +8,8 @@ import type { Problem } from '../problem.ts';
 import {
   checkPolicyValue,
   describePolicyKey,
+  GatewaySection,
+  gatewaySectionKeys,
   HostSection,
   hostSectionKeys,
   ImagesSection,
@@ -25,7 +27,8 @@ export type Report = (spot: Spot, message: string, hint?: string, severity?: Pro
 export type Parsed =
   | { readonly kind: 'settings'; readonly section: SectionPolicy }
   | { readonly kind: 'images'; readonly values: ImagesSection }
-  | { readonly kind: 'host'; readonly values: HostSection };
+  | { readonly kind: 'host'; readonly values: HostSection }
+  | { readonly kind: 'gateway'; readonly values: GatewaySection };
 
 export const variablePrefix = 'env.';
 const variablePattern = /^env\.([A-Za-z_][A-Za-z0-9_]*)$/;
@@ -88,6 +91,11 @@ export function parseImagesSection(section: IniSection, report: Report): Parsed 
 
 export function parseHostSection(section: IniSection, report: Report): Parsed {
   return { kind: 'host', values: parsePlain(section, hostSectionKeys, HostSection, report) ?? {} };
+}
+
+export function parseGatewaySection(section: IniSection, report: Report): Parsed {
+  const values = parsePlain(section, gatewaySectionKeys, GatewaySection, report) ?? {};
+  return { kind: 'gateway', values };
 }
 
 /** `without`: keys that make no sense in this kind of section. */

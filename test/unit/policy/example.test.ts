@@ -5,9 +5,11 @@ import { expect, test } from 'vitest';
 import { parsePolicy } from '../../../src/policy/parse/parse.ts';
 import {
   builtinDefaults,
+  describeGatewayKey,
   describeHostKey,
   describeImagesKey,
   describePolicyKey,
+  gatewaySectionKeys,
   hostSectionKeys,
   imagesKeys,
   policyKeys,
@@ -45,6 +47,7 @@ test('the example is valid with every setting in use, and then means the default
 test.each([
   ['defaults', policyKeys.map((key) => [key, describePolicyKey(key).defaultText] as const)],
   ['host', hostSectionKeys.map((key) => [key, describeHostKey(key).defaultText] as const)],
+  ['gateway', gatewaySectionKeys.map((key) => [key, describeGatewayKey(key).defaultText] as const)],
   ['images', imagesKeys.map((key) => [key, describeImagesKey(key).defaultText] as const)],
 ] as const)('the example documents exactly the keys of [%s], with their defaults', (section, keys) => {
   const found = settings(section);

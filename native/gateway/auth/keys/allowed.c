@@ -93,8 +93,7 @@ static bool kept_inside(struct look *look) {
     char program[4096], uid[16];
     size_t length = 0;
     const char *why = NULL;
-    if (!world->settings->keys_inside ||
-        (!reader_of("dockersh-keys", &reader) && !reader_of("nobody", &reader)))
+    if (!reader_of("dockersh-keys", &reader) && !reader_of("nobody", &reader))
         return false;
     (void)snprintf(program, sizeof program, "%s/dockersh-keys", world->libexec);
     (void)snprintf(uid, sizeof uid, "%u", look->monitor->auth.account.uid);
