@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "cleanup.h"
 #include "fuzz.h"
 #include "overlay/marker.h"
 
@@ -46,7 +47,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length) {
     int free_fd = fuzz_free_fd();
     send_messages(pair[0], bytes, length);
     (void)shutdown(pair[0], SHUT_WR);
-    int served = marker_serve(pair[1], &result, &err);
+    int served = marker_serve(pair[1], CLOSED_FD, &result, &err);
     REQUIRE(served >= -1 && served <= 1 && (served >= 0 || err.what[0] != '\0'));
     REQUIRE(fuzz_free_fd() == free_fd);
     (void)close(pair[0]);

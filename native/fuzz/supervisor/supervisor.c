@@ -34,9 +34,9 @@ _Noreturn void supervisor_leave(struct supervisor *left) {
 }
 
 // Only of an idle one, which this is not.
-int build_sandbox(struct supervisor *built, struct wire_reader *reader, const uint8_t *bytes, size_t length,
+int build_sandbox(struct supervisor *built, struct wire_reader *reader, const struct received *received,
                   struct err *err) {
-    (void)built, (void)reader, (void)bytes, (void)length, (void)err;
+    (void)built, (void)reader, (void)received, (void)err;
     abort();
 }
 

@@ -1,14 +1,18 @@
 #include "overlay/marker.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
+#include <unistd.h>
 
 #include "cleanup.h"
 #include "overlay/marks.h"
 #include "overlay/overlay.h"
+
+enum { WRITE_EVERY_MS = 500 };
 
 enum marker_kind { MARKER_OPAQUE = 1, MARKER_RESULT = 2, MARKER_IMPLIED = 3, MARKER_WHITEOUTS = 4 };
 
@@ -117,10 +121,22 @@ static int32_t mark(int folder, const char *attribute) {
     return fsetxattr(folder, attribute, "y", 1, 0) < 0 ? errno : 0;
 }
 
-int marker_serve(int socket, struct unpack_result *result, struct err *err) {
+// The disk works while the other side does: by itself the kernel would begin when all is there, and be waited
+// for. A failure that is told here is not told again.
+static int write_until_asked(int socket, int root, struct err *err) {
+    struct pollfd asked = {.fd = socket, .events = POLLIN};
+    while (poll(&asked, 1, WRITE_EVERY_MS) == 0)
+        if (syncfs(root) < 0)
+            return err_sys(err, "write the layer to the disk", "");
+    return 0;
+}
+
+int marker_serve(int socket, int root, struct unpack_result *result, struct err *err) {
     for (;;) {
         struct marker_message message;
         cleanup_fd int folder = CLOSED_FD;
+        if (write_until_asked(socket, root, err) < 0)
+            return -1;
         ssize_t length = receive(socket, &message, &folder);
         if (length < 0)
             return err_sys(err, "hear from the unpacking process", "");

@@ -26,5 +26,6 @@ int marker_ask_implied(int socket, int folder, struct err *err);
 int marker_ask_whiteouts(int socket, int folder, struct err *err);
 int marker_send_result(int socket, const struct unpack_result *result, struct err *err);
 
-// The parent's: answers requests until the other side is gone. 1: the result has come, 0: it has not.
-int marker_serve(int socket, struct unpack_result *result, struct err *err);
+// The parent's: answers requests until the other side is gone, and has what is below `root` written to the
+// disk meanwhile. 1: the result has come, 0: it has not.
+int marker_serve(int socket, int root, struct unpack_result *result, struct err *err);

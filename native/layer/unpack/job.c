@@ -54,11 +54,15 @@ static int unpack_child(int marker, const struct unpack_options *options) {
 // Waits for the reading process, then for the disk: a layer that is reported is on it.
 static int unpack_finish(pid_t child, int marker, int root, struct err *err) {
     struct unpack_result result;
-    int served = marker_serve(marker, &result, err);
+    int served = marker_serve(marker, root, &result, err);
     int status;
+    if (served < 0)
+        (void)kill(child, SIGKILL); // it may wait for an answer
     while (waitpid(child, &status, 0) < 0)
         if (errno != EINTR)
             return err_sys(err, "wait for the unpacking process", ""), fail(err, NULL, false, 0);
+    if (served < 0)
+        return fail(err, NULL, false, 0);
     if (WIFSIGNALED(status)) {
         char number[16];
         (void)snprintf(number, sizeof number, "%d", WTERMSIG(status));
@@ -67,7 +71,7 @@ static int unpack_finish(pid_t child, int marker, int root, struct err *err) {
     }
     if (WEXITSTATUS(status) != 0)
         return WEXITSTATUS(status); // it has said why
-    if (served <= 0)
+    if (served == 0)
         return fail(err, NULL, false, 0);
     if (syncfs(root) < 0) {
         (void)err_sys(err, "write the layer to the disk", "");
