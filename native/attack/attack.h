@@ -69,6 +69,7 @@ extern const struct family host_family;
 extern const struct family files_family;
 extern const struct family counters_family;
 extern const struct family network_family;
+extern const struct family keeper_family;
 
 // What an attack returns, with a word on why. A defence that held because there was nothing to attack is
 // none: that is `unattempted`.
@@ -80,6 +81,9 @@ __attribute__((format(printf, 1, 2))) enum result unattempted(const char *format
 enum result refused(long result, const char *what);
 // That must fail with this error: with another one it came further than it may.
 enum result refused_as(long result, int number, const char *what);
+
+// Tries every call that takes the number of a process.
+enum result reach_number(pid_t pid);
 
 // Whether a call came back as the filter's refusals do: EPERM or ENOSYS.
 bool refused_by_filter(long result);

@@ -44,6 +44,7 @@ static const struct family *const families[] = {
     &files_family,
     &counters_family,
     &network_family,
+    &keeper_family,
 };
 // clang-format on
 #define FAMILIES (sizeof families / sizeof families[0])

@@ -39,7 +39,7 @@ const bites: Readonly<Record<string, readonly [Place, ...string[]]>> = {
     'host-socket-abstract',
     'host-socket-packets',
   ],
-  pid_namespace: ['plain:user', 'own-pid', 'host-process', 'processes-outside'],
+  pid_namespace: ['plain:user', 'own-pid', 'host-process', 'processes-outside', 'keeper-process'],
   ipc_namespace: [
     'plain:user',
     'own-ipc',

@@ -1,6 +1,6 @@
 // The sandboxes that are attacked: one of each kind that the policy can give, for the whole file of tests.
 
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { chmod, copyFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type AttackAnswer, type Place, runAttacks } from '../../src/cli/doctor/attack.ts';
@@ -10,14 +10,15 @@ import { peerPort } from '../fixtures/network/internet.ts';
 import type { NetworkNamespace } from '../fixtures/network/namespace.ts';
 import { buildFolder, checkout } from '../fixtures/paths.ts';
 import type { PolicySection } from '../fixtures/policy-text.ts';
-import { type Finished, Running, run } from '../fixtures/process.ts';
+import { type Finished, Running, run, waitUntil } from '../fixtures/process.ts';
+import { Terminal } from '../fixtures/terminal.ts';
 import { TestUser } from '../fixtures/users.ts';
 
 import { Counterpart } from './counterparts.ts';
 
 export const attackProgram = join(buildFolder, 'dockersh-attack');
 
-/** In an image that has nothing else, set-user-id root. */
+/** In an image that has little else, set-user-id root. */
 const inImage = '/attack';
 const settings = {
   plain: { image: 'host' },
@@ -47,6 +48,10 @@ const nobody = { 'host-addresses': '203.0.113.2', 'other-addresses': '203.0.113.
 
 const fixtures = join(checkout, 'test/fixtures/network');
 
+interface RecordingList {
+  readonly recordings: readonly { readonly path: string; readonly endedAt: string | null }[];
+}
+
 interface NetworkList {
   readonly users: readonly {
     readonly user: string;
@@ -61,6 +66,7 @@ export class Sandboxes implements AsyncDisposable {
   readonly #everything: AsyncDisposableStack;
   /** What attacks must be told of what is outside. */
   #networks: NetworkList['users'] = [];
+  readonly #ofKind = new Map<Kind, Readonly<Record<string, string>>>();
   readonly #args: Record<string, string> = { 'image-file': inImage, ...nobody };
 
   private constructor(host: Host, users: ReadonlyMap<string, TestUser>, everything: AsyncDisposableStack) {
@@ -78,13 +84,13 @@ export class Sandboxes implements AsyncDisposable {
     }
     const host = everything.use(await Host.start(hostOptions));
     host.uids.push(...[...users.values()].map(({ uid }) => uid));
-    const rootfs = await makeRootfs(join(host.folder, 'attack-image'), { busybox: false });
+    const rootfs = await makeRootfs(join(host.folder, 'attack-image'));
     await copyFile(attackProgram, join(rootfs, inImage));
     await chmod(join(rootfs, inImage), 0o4755);
     await host.ctlOk('image', 'import', 'attack', rootfs);
     await host.setPolicy({
       defaults: {
-        ...{ image: 'host', linger: '1h', stop_grace: '0' },
+        ...{ image: 'host', linger: '1h', stop_grace: '0', record: 'yes' },
         ...(options.network === undefined ? {} : { network: 'private' }),
       },
       users: Object.fromEntries(only.map((kind) => [users.get(kind)?.name ?? '', settings[kind]])),
@@ -114,6 +120,27 @@ export class Sandboxes implements AsyncDisposable {
     Object.assign(this.#args, host.args, other.args);
     Object.assign(this.#args, { 'host-process': Counterpart.processes(host.pid), 'host-secret': secret });
     Object.assign(this.#args, { 'other-process': Counterpart.processes(pid), 'other-home': home });
+    for (const kind of kinds.filter((one) => this.#users.has(one))) await this.#addKeeper(kind);
+  }
+
+  /** Has its user be at a terminal, which is recorded. */
+  async #addKeeper(kind: Kind): Promise<void> {
+    const { name, uid, gid, home } = this.user(kind);
+    const env = { HOME: home, USER: name, LOGNAME: name, PATH: '/usr/bin:/bin', TERM: 'xterm' };
+    const terminal = new Terminal(this.host.client, ['-c', 'echo held; exec sleep 1000'], {
+      uid,
+      gid,
+      cwd: '/',
+      env,
+    });
+    this.#everything.use(terminal);
+    await terminal.expect(/held\r/);
+    const pid = await waitForValue(() => keeperOf(name), 'its keeper');
+    const path = await waitForValue(async () => {
+      const { recordings } = (await this.host.ctlOk('recordings', 'ls', '--user', name)) as RecordingList;
+      return recordings.find(({ endedAt }) => endedAt === null)?.path;
+    }, 'its recording');
+    this.#ofKind.set(kind, { 'keeper-process': String(pid), 'recording-file': path });
   }
 
   /** Has somebody answer in the sandbox (test/fixtures/network/peer.py). At which addresses: IPv4, IPv6. */
@@ -149,7 +176,7 @@ export class Sandboxes implements AsyncDisposable {
     args: Readonly<Record<string, string>> = {},
   ): Promise<AttackAnswer[]> {
     const kind = kinds.find((one) => place.startsWith(`${one}:`)) ?? 'plain';
-    const all = { ...this.#args, ...args };
+    const all = { ...this.#args, ...this.#ofKind.get(kind), ...args };
     return await runAttacks({
       exec: this.#exec,
       program: attackProgram,
@@ -181,4 +208,29 @@ export class Sandboxes implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#everything.disposeAsync();
   }
+}
+
+async function waitForValue<T>(find: () => T | undefined | Promise<T | undefined>, what: string): Promise<T> {
+  let found: T | undefined;
+  await waitUntil(async () => {
+    found = await find();
+    return found !== undefined;
+  }, what);
+  if (found === undefined) throw new Error('unreachable');
+  return found;
+}
+
+/** On the host, once it is where its sandbox is. */
+function keeperOf(user: string): number | undefined {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+    .find((pid) => {
+      try {
+        const comm = readFileSync(`/proc/${pid}/comm`, 'latin1');
+        return comm === 'dockersh-keeper\n' && readFileSync(`/proc/${pid}/cgroup`, 'latin1').includes(user);
+      } catch {
+        return false; // it has ended
+      }
+    });
 }
