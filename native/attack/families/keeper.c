@@ -38,7 +38,8 @@ static enum result move_below(const char *folder, const char *number, unsigned d
     }
     DIR *listing = depth > 0 ? opendir(folder) : NULL;
     enum result result = HELD;
-    for (const struct dirent *entry; listing != NULL && result == HELD && (entry = readdir(listing)) != NULL;) {
+    for (const struct dirent *entry;
+         listing != NULL && result == HELD && (entry = readdir(listing)) != NULL;) {
         if (entry->d_type != DT_DIR || entry->d_name[0] == '.')
             continue;
         (void)snprintf(path, sizeof path, "%s/%s", folder, entry->d_name);
@@ -97,9 +98,7 @@ static enum result find_descriptor(const struct attack *attack) {
 }
 
 #define KEEPER(word, what, result, thing, function)                                                          \
-    {                                                                                                        \
-        .name = word, .tries = what, .must = result, .places = ANYWHERE, .needs = thing, .run = (function)   \
-    }
+    { .name = word, .tries = what, .must = result, .places = ANYWHERE, .needs = thing, .run = (function) }
 
 static const struct attack attacks[] = {
     KEEPER("keeper-process", "reach the keeper of a terminal of their own", "does not find it",

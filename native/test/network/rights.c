@@ -1,9 +1,9 @@
-// Plays the DNS relay, and what holds published ports, taken over by what they read: with their rights, or
-// with root's to see that the tries can succeed, it tries to get out, and says line by line what came of it.
-// What it attacks is in the folder, which anybody may write to: "open" that anybody may read, "closed" that
-// only root may, and "socket".
+// Plays the DNS relay, what holds published ports, keepers and screens, taken over by what they read: with
+// their rights, or with root's to see that the tries can succeed, it tries to get out, and says line by line
+// what came of it. What it attacks is in the folder, which anybody may write to: "open" that anybody may
+// read, "closed" that only root may, and "socket".
 //
-//   rights relay|publisher|none FOLDER PORT VICTIM
+//   rights relay|publisher|keeper|screen|none FOLDER PORT VICTIM
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -21,10 +21,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "keeper/rights.h"
+#include "kept/screen_rights.h"
 #include "publisher/rights.h"
 #include "rights.h"
 
-#define PUBLISHER_ID 0x87650000u
+#define SANDBOX_ID 0x87650000u
 
 static const char *folder;
 static uint16_t port;
@@ -142,6 +144,18 @@ static const struct {
 };
 #define COUNT (sizeof tries / sizeof *tries)
 
+static int drop(const char *who, struct err *err) {
+    if (strcmp(who, "relay") == 0)
+        return rights_drop("/etc/resolv.conf", err);
+    if (strcmp(who, "publisher") == 0)
+        return publisher_rights(SANDBOX_ID, err);
+    if (strcmp(who, "keeper") == 0)
+        return keeper_rights(SANDBOX_ID, err);
+    if (strcmp(who, "screen") == 0)
+        return screen_rights(SANDBOX_ID, "/nowhere/node", "/nowhere/script", err);
+    return 0;
+}
+
 int main(int argc, char **argv) {
     if (argc != 5)
         return 64;
@@ -157,8 +171,7 @@ int main(int argc, char **argv) {
     pid_t pid = fork();
     if (pid == 0) {
         struct err err = {0};
-        if ((strcmp(argv[1], "relay") == 0 && rights_drop("/etc/resolv.conf", &err) != 0) ||
-            (strcmp(argv[1], "publisher") == 0 && publisher_rights(PUBLISHER_ID, &err) != 0))
+        if (drop(argv[1], &err) != 0)
             _exit(71);
         for (size_t index = 0; index < COUNT; index++) {
             results[index] = -1; // for the one that does not come back

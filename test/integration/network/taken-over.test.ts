@@ -1,5 +1,5 @@
-// Attacks from within what reads strangers' bytes for private networks, as if taken over by them: the DNS relay, and what
-// holds published ports (native/test/network/rights.c). By root the same tries succeed.
+// Attacks from within what reads strangers' bytes, as if taken over by them: the DNS relay, what holds published ports, and the
+// keeper and the screen of a terminal (native/test/network/rights.c). By root the same tries succeed.
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -64,6 +64,10 @@ it('root gets out by every try', async () => {
 
 it('the DNS relay gets out by none', async () => {
   expect((await tries('relay')).done).toEqual([]);
+});
+
+it.each(['keeper', 'screen'])('a terminal’s %s gets out by none', async (who) => {
+  expect((await tries(who)).done).toEqual([]);
 });
 
 it('what holds published ports connects, and gets out by nothing else', async () => {
