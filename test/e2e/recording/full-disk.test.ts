@@ -25,7 +25,7 @@ async function linesRecorded({ runFolder }: Host, id: string): Promise<number[]>
 const lastLine = ({ text }: Terminal): number =>
   Number([...text.matchAll(/line (\d+)\r/g)].at(-1)?.[1] ?? Number.NaN);
 
-const upTo = (last: number): number[] => Array.from({ length: last }, (_, index) => index + 1);
+const countedTo = (last: number): number[] => Array.from({ length: last }, (_, index) => index + 1);
 
 describe.skipIf(control)('the disk for recordings is full', () => {
   it('record = required: the session stands still until there is room, and no other begins', async () => {
@@ -60,7 +60,7 @@ describe.skipIf(control)('the disk for recordings is full', () => {
     await another.prompt();
     // Root reads who was refused and why, and all that there was before.
     expect(host.logTail()).toContain('E_UNRECORDED');
-    expect((await linesRecorded(host, id)).slice(0, 100)).toEqual(upTo(100));
+    expect((await linesRecorded(host, id)).slice(0, 100)).toEqual(countedTo(100));
     await disk.makeRoom();
     await session.expect(/There is room again, and this session goes on\./);
     await session.expect(new RegExp(`line ${stood + 100}\\r`));
@@ -70,7 +70,7 @@ describe.skipIf(control)('the disk for recordings is full', () => {
     session.send('exit 3\r');
     expect(await session.exited()).toMatchObject({ code: 3 });
     await expect.poll(async () => (await linesRecorded(host, id)).at(-1), { timeout: 10_000 }).toBe(end);
-    expect(await linesRecorded(host, id)).toEqual(upTo(end));
+    expect(await linesRecorded(host, id)).toEqual(countedTo(end));
     await using allowed = login.terminal();
     await allowed.prompt();
   });
@@ -102,7 +102,7 @@ describe.skipIf(control)('the disk for recordings is full', () => {
     session.send('exit 4\r');
     expect(await session.exited()).toMatchObject({ code: 4 });
     const lines = await linesRecorded(host, id);
-    expect(lines).toEqual(upTo(lines.length));
+    expect(lines).toEqual(countedTo(lines.length));
     // It was full at most a second before it was noticed.
     expect(lines.length).toBeGreaterThanOrEqual(100);
     const exported = await host.ctl('recordings', 'ls', '--user', login.user.name);
