@@ -18,6 +18,7 @@
 #include "cleanup.h"
 #include "listen/doors.h"
 #include "listen/startups.h"
+#include "listen/status.h"
 #include "log.h"
 #include "sys.h"
 
@@ -40,6 +41,11 @@ struct startup {
     bool counted; // nobody has logged in yet
     char address[ADDRESS_SIZE];
 };
+
+static void count(void) {
+    status_counts.waiting = startups_count();
+    status_changed();
+}
 
 static uint64_t now_ms(void) {
     return loop_now() / MILLISECONDS;
@@ -65,6 +71,7 @@ static void settle(struct startup *startup) {
         return;
     startup->counted = false;
     startups_end(&startup->source);
+    count();
     if (startups_punish(world.settings, &startup->source, startup->offence, now_ms()))
         log_line(LOG_NOTICE, "%s is kept out for a while.", startup->address);
 }
@@ -79,6 +86,7 @@ static void hear_report(struct watch *watch, uint32_t events) {
     for (ssize_t index = 0; index < length; index++) {
         enum offence offence = offence_of(bytes[index]);
         if (bytes[index] == REPORT_IN) {
+            status_counts.logged_in++;
             startup->offence = OFFENCE_NONE;
             settle(startup);
         } else if (offence > startup->offence || startup->offence == OFFENCE_NOTHING) {
@@ -178,12 +186,20 @@ static uint32_t chance(void) {
 static void come(int client, const struct sockaddr_storage *peer, socklen_t size) {
     static const int on = 1;
     struct source source = source_of(peer, world.settings);
-    if (startups_begin(world.settings, &source, chance(), now_ms()) != VERDICT_IN)
+    enum verdict verdict = startups_begin(world.settings, &source, chance(), now_ms());
+    status_counts.accepted++;
+    status_counts.full += verdict == VERDICT_FULL ? 1 : 0;
+    status_counts.source_full += verdict == VERDICT_SOURCE_FULL ? 1 : 0;
+    status_counts.kept_out += verdict == VERDICT_KEPT_OUT ? 1 : 0;
+    count();
+    if (verdict != VERDICT_IN)
         return;
     (void)setsockopt(client, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     (void)setsockopt(client, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
     if (!serve(client, peer, size, &source)) {
         startups_end(&source);
+        status_counts.failed++;
+        count();
         log_line(LOG_ERR, "A connection is dropped: there is no process for it: %s.", strerror(errno));
     }
     if (!failing && fill.place == 0)
@@ -236,6 +252,8 @@ int listener_configure(struct settings *settings, struct err *err) {
     host_keys = keys;
     settings_free((struct settings *)(uintptr_t)world.settings);
     world.settings = settings;
+    status_counts.settings = settings;
+    status_changed();
     doors_set(settings->listen);
     pool_resize(settings->spare);
     return timer_set(&fill, loop_now()) ? 0 : err_plain(err, FAILURE_MEMORY, "memory is short", NULL);
@@ -257,10 +275,12 @@ int listener_open(const struct listener_options *options, struct err *err) {
         return err_sys(err, "hear of processes that end", NULL);
     pool_open(&program, 0);
     doors_open(knock);
+    status_open(world.run_folder);
     return 0;
 }
 
 void listener_close(void) {
     doors_close();
     pool_close();
+    status_close();
 }

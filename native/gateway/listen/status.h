@@ -1,0 +1,24 @@
+// Says how the listener is doing, for "dockershctl gateway status", in a file of the run folder: written when
+// something has changed, once a second at most, and every ten seconds, so that one whose writer has gone is
+// known by its age.
+#pragma once
+
+#include <stdint.h>
+
+#include "settings.h"
+
+struct counts {
+    uint64_t accepted, logged_in;                 // since it was started
+    uint64_t full, source_full, kept_out, failed; // that were refused, by what for
+    uint32_t waiting;                             // that have not logged in yet
+    const struct settings *settings;              // in force; NULL: none yet
+};
+
+// What is to be told.
+extern struct counts status_counts;
+
+void status_open(const char *run_folder);
+// After a change.
+void status_changed(void);
+// Takes the file away.
+void status_close(void);

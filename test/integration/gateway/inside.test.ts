@@ -1,0 +1,263 @@
+// Asks what stands in the gateway's monitor's place for sessions, connections and sockets, as the connection process does.
+
+import { createServer, Socket } from 'node:net';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { OwnedFd } from '../../../src/lib/fd.ts';
+import { WireWriter } from '../../../src/lib/wire.ts';
+import type { AdminLogin } from '../../../src/protocol/admin.ts';
+import { Host } from '../../fixtures/host.ts';
+import { control } from '../../fixtures/machine.ts';
+import { waitUntil } from '../../fixtures/process.ts';
+import { TestUser } from '../../fixtures/users.ts';
+import { Insider } from './insider.ts';
+
+describe.skipIf(control)('after a login at the gateway', () => {
+  const parts = new AsyncDisposableStack();
+  let host: Host;
+  let user: TestUser;
+  let insider: Insider;
+
+  beforeAll(async () => {
+    host = parts.use(
+      await Host.start({ outsideTmp: true, policy: { defaults: { image: 'host', linger: '1h' } } }),
+    );
+    user = parts.use(await TestUser.create({ shell: '/bin/bash' }));
+    host.uids.push(user.uid);
+    insider = parts.use(Insider.start(host, user));
+  }, 120_000);
+
+  afterAll(async () => {
+    await parts.disposeAsync();
+  });
+
+  it('runs a command in the sandbox, with its streams and its exit status', async () => {
+    const command = 'cat; echo err >&2; id -un; test -e /run/dockersh/self-service && echo inside; exit 7';
+    const ended = await insider.run(command, { input: 'in\n' });
+    expect(ended).toMatchObject({
+      out: `in\n${user.name}\ninside\n`,
+      error: 'err\n',
+      kind: 'exit',
+      code: 7,
+    });
+  });
+
+  it('says which signal has ended a command', async () => {
+    expect(await insider.run('kill -TERM $$')).toMatchObject({ kind: 'signal', signal: 'TERM' });
+  });
+
+  it('passes signals on', async () => {
+    const session = await insider.start({
+      command: 'trap "echo got; exit 3" USR1; echo ready; while :; do sleep 0.1; done',
+    });
+    await waitUntil(() => session.out.includes('ready'), 'the command to be ready', 10_000);
+    session.tell((writer) => writer.text('kind', 'signal').u32('signal', 10));
+    expect(await session.finish()).toMatchObject({ out: 'ready\ngot\n', code: 3 });
+  });
+
+  it('gives a terminal with its kind, size and modes, and changes its size', async () => {
+    const modes = Buffer.from([53, 0, 0, 0, 0, 3, 0, 0, 0, 8, 0]); // no echo, another erase
+    const session = await insider.start({
+      term: 'vt220',
+      size: [91, 37, 0, 0],
+      modes,
+      command:
+        'echo $TERM; stty size; stty -a | tr ";" "\\n" | grep -E "erase|[ -]echo "; read line; stty size; tty',
+    });
+    expect(session.isTerminal).toBe(true);
+    await waitUntil(() => /erase/.test(session.out), 'the first lines', 10_000);
+    session.tell((writer) => writer.text('kind', 'size').u32('gwSize', 100, 40, 0, 0));
+    session.write('\n');
+    const ended = await session.finish();
+    expect(ended).toMatchObject({ kind: 'exit', code: 0 });
+    const lines = ended.out.replaceAll('\r', '');
+    expect(lines).toContain('vt220\n37 91\n');
+    expect(lines).toMatch(/erase = \^H/);
+    expect(lines).toMatch(/-echo /);
+    expect(lines).toContain('40 100\n/dev/pts/');
+  });
+
+  it('begins a login shell where nothing is asked for', async () => {
+    const session = await insider.start({});
+    session.write('shopt -q login_shell && echo login; exit 5\n');
+    expect(await session.finish()).toMatchObject({ out: 'login\n', code: 5 });
+  });
+
+  it('hangs a session up whose streams, or whose terminal, nobody has any more', async () => {
+    for (const term of [undefined, 'xterm']) {
+      const session = await insider.start({
+        command: 'echo $$; sleep 300',
+        ...(term === undefined ? {} : { term }),
+      });
+      await waitUntil(() => session.out.includes('\n'), 'its pid', 10_000);
+      session.close();
+      expect((await session.ended()).code).not.toBe(0);
+    }
+  });
+
+  it('says where the connection comes from, and passes on what the client sends as the policy has it', async () => {
+    const env = [
+      'LANG=C.UTF-8',
+      'FOO=bar',
+      'SSH_CONNECTION=made up',
+      'HOME=/',
+      'PATH=/',
+      'DISPLAY=:0',
+      '1X=2',
+    ];
+    const ended = await insider.run('env | sort', { env });
+    expect(ended.out).toMatch(/^SSH_CONNECTION=192\.0\.2\.7 40000 192\.0\.2\.1 22$/m);
+    expect(ended.out).toMatch(/^SSH_CLIENT=192\.0\.2\.7 40000 22$/m);
+    expect(ended.out).toMatch(/^LANG=C\.UTF-8$/m);
+    expect(ended.out).not.toMatch(/FOO|made up|^HOME=\/$|^PATH=\/$|^DISPLAY|1X|DOCKERSH/m);
+  });
+
+  it('serves sftp, and no other subsystem', async () => {
+    const session = await insider.start({ kind: 'subsystem', command: 'sftp' });
+    session.streams[0]?.write(Buffer.from([0, 0, 0, 5, 1, 0, 0, 0, 3])); // SSH_FXP_INIT
+    await waitUntil(() => session.out.length >= 9, 'its version', 10_000);
+    expect(session.out.charCodeAt(4)).toBe(2);
+    await session.finish();
+    expect((await insider.start({ kind: 'subsystem', command: 'netconf' })).code).toBe(2); // ENOENT
+  });
+
+  it('connects and listens in the sandbox alone', async () => {
+    const server = createServer((socket) => socket.end('host'));
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const { port } = server.address() as { port: number };
+    const outside = await insider.opened('gwConnect', 'tcp', '127.0.0.1', port);
+    expect(outside.code).toBe(111); // ECONNREFUSED
+    server.close();
+    for (const name of ['localhost', '127.0.0.1', '*', '']) {
+      const listening = await insider.opened('gwListen', 'tcp', name, 0);
+      expect(listening).toMatchObject({ code: 0, port: expect.any(Number) });
+      const inside = createServer((socket) => socket.end('inside'));
+      inside.listen({ fd: listening.fd });
+      const connected = await insider.opened('gwConnect', 'tcp', 'localhost', listening.port);
+      expect(connected.code).toBe(0);
+      expect(await textOfSocket(connected.fd)).toBe('inside');
+      const command = `exec 3<>/dev/tcp/127.0.0.1/${listening.port}; cat <&3`;
+      expect((await insider.run(command)).out).toBe('inside');
+      inside.close();
+    }
+  });
+
+  it('says why a connection can’t be made', async () => {
+    expect((await insider.opened('gwConnect', 'tcp', 'no-such-host.invalid', 80)).code).not.toBe(0);
+    expect(await insider.opened('gwConnect', 'unix', '/tmp/nothing')).toMatchObject({ code: 2 });
+    expect(await insider.opened('gwConnect', 'unix', '/run/dbus/system_bus_socket')).toMatchObject({
+      code: 2,
+    });
+  });
+
+  it('listens at paths, and takes them away again', async () => {
+    const path = `${user.home}/forwarded`;
+    const listening = await insider.opened('gwListen', 'unix', path);
+    expect(listening.code).toBe(0);
+    expect((await insider.run(`stat -c %a:%U ${path}`)).out).toBe(`600:${user.name}\n`);
+    expect((await insider.opened('gwListen', 'unix', path)).code).toBe(98); // EADDRINUSE
+    new OwnedFd(listening.fd)[Symbol.dispose]();
+    const again = await insider.opened('gwListen', 'unix', path); // nobody is at the old one any more
+    expect(again.code).toBe(0);
+    insider.say(new WireWriter('gwClose').u32('slot', again.slot).finish());
+    await waitUntil(async () => (await insider.run(`test -e ${path}`)).code === 1, 'the path to go', 10_000);
+    new OwnedFd(again.fd)[Symbol.dispose]();
+  });
+
+  it('has an agent and a display, which sessions are told of', async () => {
+    const agent = await insider.opened('gwListen', 'agent');
+    expect(agent.text).toMatch(/^\/tmp\/ssh-\w{10}\/agent\.\d+$/);
+    const server = createServer((socket) => socket.end('agent'));
+    server.listen({ fd: agent.fd });
+    const display = await insider.opened('gwListen', 'x11');
+    expect(display.port).toBeGreaterThanOrEqual(10);
+    const x11 = `MIT-MAGIC-COOKIE-1 00112233445566778899aabbccddeeff 0 ${display.port}`;
+    const ended = await insider.run('echo $DISPLAY; ls -l "$SSH_AUTH_SOCK"; xauth -n list 2>/dev/null', {
+      agent: true,
+      x11,
+    });
+    expect(ended.out).toContain(`localhost:${display.port}.0\n`);
+    expect(ended.out).toMatch(/dockersh-agent|agent\.\d+/);
+    server.close();
+    new OwnedFd(display.fd)[Symbol.dispose]();
+    insider.say(new WireWriter('gwClose').u32('slot', agent.slot).finish());
+  });
+
+  it('is listed, audited and ended as a connection of the gateway', async () => {
+    const one = Insider.start(host, user);
+    await one.run('true');
+    const { logins } = (await host.ctlOk('logins')) as { logins: AdminLogin[] };
+    const connection = logins.find(({ what }) => what === 'connection');
+    expect(connection).toMatchObject({
+      entry: 'gateway',
+      user: user.name,
+      from: '192.0.2.7',
+      auth: 'password',
+    });
+    await one[Symbol.asyncDispose]();
+  });
+});
+
+async function textOfSocket(fd: number): Promise<string> {
+  const socket = new Socket({ fd });
+  let text = '';
+  for await (const data of socket) text += String(data);
+  return text;
+}
+
+describe.skipIf(control)('rights of a key at the gateway', () => {
+  const parts = new AsyncDisposableStack();
+  let host: Host;
+  let user: TestUser;
+
+  beforeAll(async () => {
+    host = parts.use(
+      await Host.start({ outsideTmp: true, policy: { defaults: { image: 'host', linger: '1h' } } }),
+    );
+    user = parts.use(await TestUser.create({ shell: '/bin/bash' }));
+    host.uids.push(user.uid);
+  }, 120_000);
+
+  afterAll(async () => {
+    await parts.disposeAsync();
+  });
+
+  it('bound what runs, and what is forwarded', async () => {
+    const words = [
+      'command=echo "forced: $SSH_ORIGINAL_COMMAND"',
+      'permit-open=localhost:80',
+      'permit-listen=8022',
+    ];
+    await using insider = Insider.start(host, user, 'no-terminal', 'no-agent', 'no-x11', ...words);
+    const session = await insider.start({ command: 'id', term: 'xterm' });
+    expect(session.isTerminal).toBe(false);
+    expect((await session.finish()).out).toBe('forced: id\n');
+    const refused = { code: 13, fd: -1 }; // EACCES
+    expect(await insider.opened('gwListen', 'agent')).toMatchObject(refused);
+    expect(await insider.opened('gwListen', 'x11')).toMatchObject(refused);
+    expect(await insider.opened('gwConnect', 'tcp', 'localhost', 81)).toMatchObject(refused);
+    expect(await insider.opened('gwConnect', 'unix', '/tmp/any')).toMatchObject(refused);
+    expect(await insider.opened('gwListen', 'tcp', 'localhost', 8023)).toMatchObject(refused);
+    expect(await insider.opened('gwListen', 'unix', '/tmp/any')).toMatchObject(refused);
+    expect((await insider.opened('gwConnect', 'tcp', 'localhost', 80)).code).toBe(111); // ECONNREFUSED
+  });
+
+  it('leave a refused connection nothing but the reason', async () => {
+    await host.setPolicy('[defaults]\nimage = host\nmaintenance = back at noon\n');
+    await using insider = Insider.start(host, user);
+    expect(await insider.run('id')).toMatchObject({
+      out: '',
+      error: expect.stringMatching(/back at noon/),
+      code: 254,
+    });
+    const session = await insider.start({ term: 'xterm' });
+    expect(await session.finish()).toMatchObject({ out: expect.stringMatching(/back at noon/), code: 254 });
+    expect((await insider.opened('gwConnect', 'tcp', 'localhost', 22)).code).toBe(13);
+    await host.setPolicy('[defaults]\nimage = host\nexempt = yes\n');
+    await using exempt = Insider.start(host, user);
+    expect(await exempt.run('id')).toMatchObject({
+      out: '',
+      error: expect.stringMatching(/E_EXEMPT/),
+      code: 254,
+    });
+  });
+});
