@@ -8,6 +8,7 @@ import { addUsage } from './audit/usage.ts';
 import { type CliEnvironment, Console, defaultSocket, type GlobalOptions } from './console.ts';
 import { addDoctor } from './doctor/doctor.ts';
 import { toCliFailure } from './failure.ts';
+import { addGateway } from './gateway/gateway.ts';
 import { addImage } from './image/image.ts';
 import { addCommit } from './layer/commit.ts';
 import { addDiff } from './layer/diff.ts';
@@ -107,6 +108,7 @@ export function buildProgram(
   addAudit(program, console);
   addUsage(program, console);
   addRecordings(program, console);
+  addGateway(program, console, setStatus);
   addVersion(program, console, version);
   return program;
 }

@@ -26,6 +26,7 @@ import {
   userName,
   type Verb,
 } from './admin-fields.ts';
+import { gatewayVerbs } from './admin-gateway.ts';
 import { healthVerbs } from './admin-health.ts';
 import { imageVerbs } from './admin-images.ts';
 import { adminMissingPort, adminPublished, networkVerbs } from './admin-network.ts';
@@ -35,6 +36,7 @@ import { recordingVerbs } from './admin-recordings.ts';
 import { userVerbs } from './admin-users.ts';
 
 export type { AdminProgress } from './admin-fields.ts';
+export type { AdminGateway, AdminGatewaySession } from './admin-gateway.ts';
 export type { AdminHistoryEntry, AdminImage, AdminUse } from './admin-images.ts';
 export type { AdminNetwork, AdminRefusal } from './admin-network.ts';
 export type { AdminOperation } from './admin-operations.ts';
@@ -177,6 +179,7 @@ export const adminVerbs = {
   ...policyVerbs,
   ...networkVerbs,
   ...recordingVerbs,
+  ...gatewayVerbs,
   ...operationVerbs,
 } as const satisfies Record<string, Verb>;
 

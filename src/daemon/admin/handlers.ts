@@ -7,6 +7,7 @@ import { version } from '../../lib/version.ts';
 import type { AdminParams, AdminResult } from '../../protocol/admin.ts';
 import { isVirtual } from '../../users/layer/snapshots.ts';
 import type { Account } from '../../users/owners.ts';
+import { gatewayHandlers } from '../gateway/verbs.ts';
 import { recordingHandlers } from '../recordings/verbs.ts';
 import { accountHandlers } from './accounts.ts';
 import { askedBy } from './asked-by.ts';
@@ -23,6 +24,7 @@ export function handlersOf(parts: AdminParts): Handlers {
     ...userHandlers(parts),
     ...policyHandlers(parts),
     ...recordingHandlers(parts),
+    ...gatewayHandlers(parts),
     operations: async () => ({ operations: operations.list() }),
     cancel: async ({ id }) => await operations.cancel(id, askedBy().by ?? 'root'),
     network: async () => await parts.networks(),

@@ -58,6 +58,8 @@ const looking: ReadonlySet<AdminVerb> = new Set<AdminVerb>([
   'image.du',
   'image.verify',
   'recordings.ls',
+  'gateway.status',
+  'gateway.sessions',
 ]);
 
 export class Audit implements Disposable {

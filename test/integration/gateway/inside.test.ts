@@ -4,7 +4,7 @@ import { createServer, Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { OwnedFd } from '../../../src/lib/fd.ts';
 import { WireWriter } from '../../../src/lib/wire.ts';
-import type { AdminLogin } from '../../../src/protocol/admin.ts';
+import type { AdminGatewaySession, AdminLogin } from '../../../src/protocol/admin.ts';
 import { Host } from '../../fixtures/host.ts';
 import { control } from '../../fixtures/machine.ts';
 import { waitUntil } from '../../fixtures/process.ts';
@@ -182,18 +182,19 @@ describe.skipIf(control)('after a login at the gateway', () => {
     insider.say(new WireWriter('gwClose').u32('slot', agent.slot).finish());
   });
 
-  it('is listed, audited and ended as a connection of the gateway', async () => {
-    const one = Insider.start(host, user);
+  it('is listed as a connection of the gateway, and ended when an administrator wants that', async () => {
+    await using one = Insider.start(host, user);
     await one.run('true');
     const { logins } = (await host.ctlOk('logins')) as { logins: AdminLogin[] };
-    const connection = logins.find(({ what }) => what === 'connection');
+    const connection = logins.find(({ what, outcome }) => what === 'connection' && outcome === 'running');
     expect(connection).toMatchObject({
-      entry: 'gateway',
-      user: user.name,
-      from: '192.0.2.7',
-      auth: 'password',
+      ...{ entry: 'gateway', user: user.name, from: '192.0.2.7', auth: 'password' },
     });
-    await one[Symbol.asyncDispose]();
+    const { sessions } = (await host.ctlOk('gateway', 'sessions')) as { sessions: AdminGatewaySession[] };
+    expect(sessions.map(({ id }) => id)).toContain(connection?.id);
+    await host.ctlOk('gateway', 'kick', connection?.id ?? '');
+    await waitUntil(() => one.hasEnded, 'the connection to end', 10_000);
+    expect((await insider.run('echo there')).out).toBe('there\n');
   });
 });
 
