@@ -18,8 +18,8 @@
 #include "cleanup.h"
 #include "listen/doors.h"
 #include "listen/startups.h"
-#include "listen/status.h"
 #include "log.h"
+#include "status.h"
 #include "sys.h"
 
 #define ACCEPTS_A_TURN 16

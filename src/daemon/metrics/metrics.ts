@@ -5,13 +5,15 @@ import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { SandboxEnd, SandboxStart, SessionEnd } from '../../isolation/engine.ts';
 import type { ConnectionEntry } from '../../lib/values/connection-entry.ts';
 import { version } from '../../lib/version.ts';
-import type { AdminResult } from '../../protocol/admin.ts';
+import type { AdminGateway, AdminResult } from '../../protocol/admin.ts';
+import { GatewayMetrics } from './gateway.ts';
 
 /** How things stand, asked once a question. */
 export interface Standing {
   readonly stats: () => Promise<AdminResult<'stats'>>;
   readonly connections: () => number;
   readonly images: () => Promise<number>;
+  readonly gateway: () => Promise<AdminGateway | null>;
   /** Of the file system that the state is on. */
   readonly space: () => Promise<{ readonly bytes: number; readonly free: number }>;
 }
@@ -94,6 +96,7 @@ export class Metrics {
     'Of the file system that images and users’ data are on.',
     [],
   );
+  readonly #gateway = new GatewayMetrics(this.#registry);
   readonly #free = this.#gauge('dockersh_state_free_bytes', 'Free space of that file system.', []);
   #asked: Promise<void> | undefined;
 
@@ -142,11 +145,13 @@ export class Metrics {
   async #look(): Promise<void> {
     const { standing } = this;
     if (standing === undefined) return;
-    const [{ sandboxes }, images, space] = await Promise.all([
+    const [{ sandboxes }, images, space, gateway] = await Promise.all([
       standing.stats(),
       standing.images(),
       standing.space(),
+      standing.gateway(),
     ]);
+    this.#gateway.set(gateway);
     const gauges = [this.#memory, this.#memoryLimit, this.#processes, this.#sessions, this.#disk];
     for (const metric of [...gauges, ...Object.values(this.#perUser)]) metric.reset(); // users who are gone
     for (const used of sandboxes) {

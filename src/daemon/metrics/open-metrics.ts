@@ -4,6 +4,7 @@ import { statfs } from 'node:fs/promises';
 import type { ImageStore } from '../../images/store/image-store.ts';
 import type { Logger } from '../../lib/log.ts';
 import type { AbsolutePath } from '../../lib/values/absolute-path.ts';
+import { gatewayStatus } from '../gateway/status.ts';
 import { type StatsParts, statsOf } from '../stats.ts';
 import type { Metrics } from './metrics.ts';
 import { MetricsServer } from './server.ts';
@@ -22,6 +23,7 @@ export async function openMetrics(
   metrics.standing = {
     stats: async () => await statsOf(parts),
     connections: () => parts.engine.loads().reduce((sum, { connections }) => sum + connections.length, 0),
+    gateway: async () => await gatewayStatus(run),
     images: async () => (await images.list()).length,
     space: async () => {
       const { bsize, blocks, bavail } = await statfs(state);

@@ -1,4 +1,4 @@
-#include "listen/status.h"
+#include "status.h"
 
 #include <fcntl.h>
 #include <stdbool.h>
