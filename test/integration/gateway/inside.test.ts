@@ -7,7 +7,7 @@ import { WireWriter } from '../../../src/lib/wire.ts';
 import type { AdminGatewaySession, AdminLogin } from '../../../src/protocol/admin.ts';
 import { Host } from '../../fixtures/host.ts';
 import { control } from '../../fixtures/machine.ts';
-import { waitUntil } from '../../fixtures/process.ts';
+import { run, waitUntil } from '../../fixtures/process.ts';
 import { TestUser } from '../../fixtures/users.ts';
 import { Insider } from './insider.ts';
 
@@ -260,5 +260,9 @@ describe.skipIf(control)('rights of a key at the gateway', () => {
       error: expect.stringMatching(/E_EXEMPT/),
       code: 254,
     });
+    // Nor is one had where the policy has changed under a connection.
+    const { uid, gid } = user;
+    const outside = await run(host.client, ['-c', 'id'], { uid, gid, env: { DOCKERSH_NEVER_OUTSIDE: '1' } });
+    expect(outside).toMatchObject({ code: 125, stdout: Buffer.alloc(0) });
   });
 });
