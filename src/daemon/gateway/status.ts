@@ -1,4 +1,4 @@
-// Reads what the gateway's listener says of itself (native/gateway/listen/status.c).
+// Reads what the gateway's listener says of itself (native/gateway/status.c).
 
 import { readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
