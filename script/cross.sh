@@ -2,7 +2,7 @@
 # Prepares a build for another kind of machine than this one. Sourced by script/package, after lib.sh.
 # shellcheck disable=SC2154 # root and node are lib.sh's
 
-# Nothing of it is installed but the compiler: musl and libzstd for the other machine and its JavaScript runtime are unpacked
+# Nothing of it is installed but the compiler: libraries for the other machine and its JavaScript runtime are unpacked
 # below build/ARCHITECTURE, so that this machine's packages stay those of one architecture.
 #
 # shellcheck disable=SC2034 # used by what sources this
@@ -20,13 +20,14 @@ other_apt() {
         -o Acquire::Languages=none -o APT::Sandbox::User=root "$@" >&2
 }
 
-# Debian's musl and libzstd for arm64 below a folder; musl's compiler specification is made to point there.
+# Debian's musl, libzstd, libcrypto and libpam for arm64 below a folder; musl's compiler specification is made to point there.
 cross_archives() {
     local prefix=$1
     [[ ! -e $prefix/musl-gcc.specs || ! -e $prefix/usr/include/openssl/evp.h ]] || return 0
     mkdir -p -- "$prefix/apt" "$prefix/deb"
     other_apt "$prefix/apt" update
-    (cd -- "$prefix/deb" && other_apt "$prefix/apt" download musl-dev libzstd-dev libssl-dev libssl3t64 libpam0g-dev libpam0g)
+    (cd -- "$prefix/deb" && other_apt "$prefix/apt" download musl-dev libzstd-dev libssl-dev libpam0g-dev libpam0g &&
+        { other_apt "$prefix/apt" download libssl3t64 || other_apt "$prefix/apt" download libssl3; })
     local package
     for package in "$prefix"/deb/*.deb; do
         dpkg-deb -x "$package" "$prefix"
@@ -56,7 +57,7 @@ cross_make() {
     make -s -C "$root/native" BUILD="$prefix" CROSS="$cross_compiler" \
         MUSL="${cross_compiler}gcc -specs=$prefix/musl-gcc.specs -mno-outline-atomics" \
         MUSL_LIB="$prefix/usr/lib/aarch64-linux-musl" ZSTD_INCLUDE="$prefix/usr/include" \
-        ZSTD_LIB="$prefix/usr/lib/aarch64-linux-gnu/libzstd.a" KERNEL_ASM="$cross_libraries/include/asm" "$@" >&2
+        ZSTD_LIB="$prefix/usr/lib/aarch64-linux-gnu/libzstd.a" KERNEL_ASM="$cross_libraries/include/asm" GATEWAY_LIBRARIES="$prefix" "$@" >&2
 }
 
 # Sonames and the versions of symbols that programs need, which is what a package's Depends are made of.

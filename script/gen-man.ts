@@ -8,9 +8,11 @@ import { buildProgram } from '../src/cli/program.ts';
 import { daemonCommand } from '../src/daemon/options.ts';
 import { version } from '../src/lib/version.ts';
 import {
+  describeGatewayKey,
   describeHostKey,
   describeImagesKey,
   describePolicyKey,
+  gatewaySectionKeys,
   hostSectionKeys,
   imagesKeys,
   policyKeys,
@@ -111,6 +113,7 @@ const replacements: Readonly<Record<string, (page: string) => string>> = {
       .map((command) => commandText(command, []))
       .join('\n'),
   '@KEYS@': () => policyKeys.map((key) => keyText(key, describePolicyKey(key))).join('\n'),
+  '@GATEWAY_KEYS@': () => gatewaySectionKeys.map((key) => keyText(key, describeGatewayKey(key))).join('\n'),
   '@HOST_KEYS@': () => hostSectionKeys.map((key) => keyText(key, describeHostKey(key))).join('\n'),
   '@IMAGES_KEYS@': () => imagesKeys.map((key) => keyText(key, describeImagesKey(key))).join('\n'),
 };

@@ -106,10 +106,13 @@ describe.each(suites)('on Debian %s', (suite) => {
       'active\n'.repeat(4),
     );
     expect(await guest.enterOk('grep -x /usr/bin/dockersh /etc/shells')).toBe('/usr/bin/dockersh\n');
-    const verify = await guest.enter('systemd-analyze', ['verify', '--man=no', ...units.split(' ')]);
+    const gateway = 'dockersh-gateway.service dockersh-gateway.socket';
+    expect(await guest.enterOk(`systemctl is-enabled ${gateway} || :`)).toBe('disabled\ndisabled\n');
+    const all = `${units} ${gateway}`.split(' ');
+    const verify = await guest.enter('systemd-analyze', ['verify', '--man=no', ...all]);
     expect(verify.stderr.toString()).not.toContain('dockersh');
     expect(await guest.enterOk('stat -c "%a %U" /run/dockersh/*.sock /var/lib/dockersh')).toBe(
-      '600 root\n600 root\n600 root\n666 root\n600 root\n700 root\n',
+      '600 root\n600 root\n600 root\n600 root\n666 root\n600 root\n700 root\n',
     );
     expect(await guest.enterOk('dockershctl policy check >/dev/null; dockershctl version')).toContain(
       'cgroups     v2',
