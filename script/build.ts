@@ -1,5 +1,5 @@
 // Bundles the daemon, the administrator's command, the keeper's screen and the gateway's connection process into one file each, so that an installed dockersh
-// needs no node_modules. The banner gives bundled CommonJS dependencies the `require` that ESM lacks.
+// needs no node_modules. The banner gives bundled CommonJS dependencies the `require` and `__dirname` that ESM lacks.
 
 import path from 'node:path';
 import { build } from 'esbuild';
@@ -29,6 +29,7 @@ await build({
     js: [
       "import { createRequire as dockershCreateRequire } from 'node:module';",
       'const require = dockershCreateRequire(import.meta.url);',
+      'const __dirname = import.meta.dirname;',
     ].join('\n'),
   },
 });
