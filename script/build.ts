@@ -1,10 +1,24 @@
 // Bundles the daemon, the administrator's command, the keeper's screen and the gateway's connection process into one file each, so that an installed dockersh
 // needs no node_modules. The banner gives bundled CommonJS dependencies the `require` and `__dirname` that ESM lacks.
 
+import { readFile } from 'node:fs/promises';
 import path from 'node:path';
-import { build } from 'esbuild';
+import { build, type Plugin } from 'esbuild';
 
 const root = path.resolve(import.meta.dirname, '..');
+
+/** ssh2 takes packets of 35,000 bytes, as the protocol demands; OpenSSH's client sends a long command in a longer one. */
+const longPackets: Plugin = {
+  name: 'long-packets',
+  setup({ onLoad }) {
+    onLoad({ filter: /ssh2\/lib\/protocol\/crypto\.js$/ }, async ({ path: file }) => {
+      const text = await readFile(file, 'utf8');
+      const own = text.replace('const MAX_PACKET_SIZE = 35000;', 'const MAX_PACKET_SIZE = 262144;');
+      if (own === text) throw new Error(`${file} bounds packets in another way`);
+      return { contents: own, loader: 'js' };
+    });
+  },
+};
 
 await build({
   absWorkingDir: root,
@@ -22,6 +36,7 @@ await build({
   keepNames: true,
   // Of ssh2, which does without, or has them for encrypted private keys: none ever comes there.
   external: ['cpu-features', '*.node'],
+  plugins: [longPackets],
   alias: { 'bcrypt-pbkdf': 'node:crypto' },
   legalComments: 'eof',
   logLevel: 'warning',

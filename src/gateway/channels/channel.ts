@@ -42,6 +42,7 @@ export class Channel {
   #sink: Sink | undefined;
   #joined = false;
   #farEof = false;
+  #farClosed = false;
   #eof = false;
   #closeSent = false;
   #gone = false;
@@ -141,11 +142,13 @@ export class Channel {
   closeIfDone(): void {
     if (!this.#joined || this.#closeSent) return;
     if (this.#outgoing.some(({ ended, unsent }) => !ended || unsent !== undefined)) return;
-    if (!this.#eof) {
+    if (!this.#eof && !this.#farClosed) {
       this.#eof = true;
       this.#send(new Writer(message.channelEof).u32(this.#farId));
     }
-    if (this.#mayClose()) this.close();
+    if (!this.#mayClose()) return;
+    this.close();
+    if (this.#farClosed) this.end();
   }
 
   #send(packet: Writer): void {
@@ -221,10 +224,20 @@ export class Channel {
     this.closeIfDone();
   }
 
-  /** The client has closed it: it is answered, and no more is to come. */
+  /**
+   * The client has closed it, which hangs up whoever is at the other end. A session is told of its end all the same: OpenSSH's
+   * client closes as soon as it has all data, and takes the exit status that comes before our answer.
+   */
   closed(): void {
-    this.close();
-    this.end();
+    this.#farClosed = true;
+    this.#farEof = true;
+    if (this.#joined && !this.#closeSent) {
+      this.#sink?.close();
+      this.closeSources();
+    } else {
+      this.close();
+      this.end();
+    }
   }
 
   /** Lets everything go. */

@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { control } from '../../fixtures/machine.ts';
 import { quote } from '../../fixtures/shell-text.ts';
-import { modes, useWorld } from '../../fixtures/world.ts';
+import { everyMode, useWorld } from '../../fixtures/world.ts';
 
-const world = useWorld();
+const world = useWorld({ modes: everyMode });
 
 // Each of these prints its own text, as the shell got it.
 const itself = `printf %s "$BASH_EXECUTION_STRING"`;
@@ -21,7 +21,7 @@ const texts: Record<string, string> = {
   '100 KB': `${itself} # ${'long '.repeat(20_000)}`,
 };
 
-describe.each(modes)('as %s', (mode) => {
+describe.each(everyMode)('as %s', (mode) => {
   it.each(Object.entries(texts))('passes on verbatim: %s', async (_name, text) => {
     const result = await world().login(mode).ssh(text);
     expect(result.stdout.toString()).toBe(text);

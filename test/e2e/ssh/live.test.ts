@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { control } from '../../fixtures/machine.ts';
 import type { Finished } from '../../fixtures/process.ts';
+import type { SshServer } from '../../fixtures/ssh/server.ts';
 import { Sshd } from '../../fixtures/ssh/sshd.ts';
 import { useWorld } from '../../fixtures/world.ts';
 
@@ -15,7 +16,7 @@ const world = useWorld({
   sshdLines: ['X11Forwarding yes', 'PermitTunnel yes', 'PermitUserEnvironment no'],
 });
 
-async function live(sshd: Sshd, folder: string): Promise<{ finished: Finished; found: string[] }> {
+async function live(sshd: SshServer, folder: string): Promise<{ finished: Finished; found: string[] }> {
   const { host } = world();
   const { user } = world().login('shell');
   const finished = await host.ctl(
