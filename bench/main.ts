@@ -11,6 +11,7 @@ import { disk } from './disk.ts';
 import { Field } from './field.ts';
 import { formatResult, type Result } from './figures.ts';
 import { floods } from './floods.ts';
+import { gatewayBulk, gatewayConnection, gatewayMemory } from './gateway.ts';
 import { hostile } from './hostile.ts';
 import { imageScale, imageUsers } from './image-scale.ts';
 import { imageCommit, imageImports, imagePulls } from './images.ts';
@@ -35,6 +36,9 @@ const benchmarks: Record<string, Benchmark> = {
   memory,
   'ssh-warm': sshWarm,
   'ssh-cold': sshCold,
+  'gateway-connection': gatewayConnection,
+  'gateway-bulk': gatewayBulk,
+  'gateway-memory': gatewayMemory,
   'connection-warm': connectionWarm,
   'connection-cold': connectionCold,
   disk,

@@ -3,6 +3,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { program } from '../test/fixtures/machine.ts';
+import type { SshServer } from '../test/fixtures/ssh/server.ts';
 import { Sshd } from '../test/fixtures/ssh/sshd.ts';
 import type { Benchmark } from './benchmarks.ts';
 import { type Account, as, floorName, ourName, root } from './contenders.ts';
@@ -21,7 +22,14 @@ async function startSshd(field: Field, users: readonly Account[]): Promise<Sshd>
   return sshd;
 }
 
-export function client(sshd: Sshd, user: string, names = 'root'): Command {
+interface Asked {
+  readonly command: string;
+  readonly options: readonly string[];
+}
+
+const justTrue: Asked = { command: 'true', options: [] };
+
+export function client(server: SshServer, user: string, names = 'root', asked = justTrue): Command {
   const options = [
     'IdentitiesOnly=yes',
     'IdentityAgent=none',
@@ -31,10 +39,11 @@ export function client(sshd: Sshd, user: string, names = 'root'): Command {
     'GlobalKnownHostsFile=/dev/null',
     'LogLevel=ERROR',
     'ConnectTimeout=60',
+    ...asked.options,
   ];
-  const args = ['-F', 'none', '-i', sshd.identity, '-p', String(sshd.port)];
+  const args = ['-F', 'none', '-i', server.identity, '-p', String(server.port)];
   const target = `${user}@127.0.0.1`;
-  const all = [...args, ...options.flatMap((option) => ['-o', option]), target, 'true'];
+  const all = [...args, ...options.flatMap((option) => ['-o', option]), target, asked.command];
   return { ...as(root, program('ssh'), all), name: names };
 }
 

@@ -20,13 +20,13 @@
 #define BYTES_MOST (UINT64_C(1) << 30)
 
 // Landlock leaves it the files below, and this takes what it does not need of the rest: it makes no socket
-// and no process, and reaches none. It accepts at sockets that it is given.
+// and no process, and reaches none. It accepts at sockets that it is given, which Node begins with another
+// listen(2).
 static const struct sock_filter filter[] = {
     CALLS_OF_THIS_MACHINE,
     CALLS_DENY(socket),
     CALLS_DENY(connect),
     CALLS_DENY(bind),
-    CALLS_DENY(listen),
     CALLS_DENY(ptrace),
     CALLS_DENY(process_vm_readv),
     CALLS_DENY(process_vm_writev),

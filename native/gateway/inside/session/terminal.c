@@ -107,7 +107,7 @@ int terminal_resize(int slave, const uint32_t size[4]) {
 static int open_pair(struct terminal *terminal, uid_t uid, gid_t group) {
     int lock = 0;
     unsigned number = 0;
-    terminal->master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+    terminal->master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK);
     if (terminal->master < 0 || ioctl(terminal->master, TIOCSPTLCK, &lock) != 0 ||
         ioctl(terminal->master, TIOCGPTN, &number) != 0)
         return -1;
