@@ -1,5 +1,5 @@
 // Names the algorithms that the gateway offers, most wanted first; docs/gateway.md says the same of each. Nothing that rests on
-// SHA-1, on finite fields below 3,072 bits, on CBC or on a MAC of the plain text.
+// SHA-1, on finite fields below 3,072 bits or on CBC.
 
 import type { Offer } from 'ssh2/lib/protocol/kex.js';
 import { hybridKex, hybridSupported } from './hybrid-kex.ts';
@@ -24,8 +24,16 @@ const ciphers: readonly string[] = [
   'aes256-ctr',
 ];
 
-/** Only for the ciphers in counter mode; the others are authenticated by themselves. */
-const macs: readonly string[] = ['hmac-sha2-256-etm@openssh.com', 'hmac-sha2-512-etm@openssh.com'];
+/**
+ * Only for the ciphers in counter mode; the others are authenticated by themselves. The last two, which are of the plain text, are
+ * for libssh2 before 1.11 (Debian 12's curl), which has nothing better.
+ */
+const macs: readonly string[] = [
+  'hmac-sha2-256-etm@openssh.com',
+  'hmac-sha2-512-etm@openssh.com',
+  'hmac-sha2-256',
+  'hmac-sha2-512',
+];
 
 /** Signatures of users' keys that the monitor takes, as clients are told (RFC 8308, section 3.1). */
 export const userSignatures: readonly string[] = [

@@ -6,11 +6,12 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { freePort } from '../../fixtures/free-port.ts';
 import { control, lacks } from '../../fixtures/machine.ts';
 import { describeFinished, waitUntil } from '../../fixtures/process.ts';
-import { modes, useWorld } from '../../fixtures/world.ts';
+import { everyMode, useWorld } from '../../fixtures/world.ts';
 import { askInside, askOutside, listenInside, listenOutside } from '../ssh/peers.ts';
 import { Endpoint } from './endpoint.ts';
 
 const world = useWorld({
+  modes: everyMode,
   module: true,
   policy: { defaults: { image: 'host', linger: '5m', stop_grace: '0' } },
   sshdLines: ['AllowTcpForwarding yes', 'AllowStreamLocalForwarding yes', 'Match all'],
@@ -31,7 +32,7 @@ const pipes = {
   'dbclient -B': 'dbclient $DROPBEAR -B "127.0.0.1:$1" "$WHERE"',
 };
 
-describe.skipIf(control || lacks('dbclient', 'plink', 'autossh', 'curl')).each(modes)('as %s', (mode) => {
+describe.skipIf(control || lacks('dbclient', 'plink', 'autossh', 'curl')).each(everyMode)('as %s', (mode) => {
   let endpoint: Endpoint;
   const inside = { port: 0, socket: `/tmp/dockersh-test-${process.pid}-clients-${mode}` };
   const host = { port: 0, socket: `/srv/dockersh-test-${process.pid}-clients-${mode}` };

@@ -7,11 +7,11 @@ import { describe, expect, it } from 'vitest';
 import { lacks } from '../../fixtures/machine.ts';
 import { describeFinished } from '../../fixtures/process.ts';
 import { uniqueName } from '../../fixtures/shell-text.ts';
-import { modes, useWorld } from '../../fixtures/world.ts';
+import { everyMode, useWorld } from '../../fixtures/world.ts';
 
-const world = useWorld();
+const world = useWorld({ modes: everyMode });
 
-describe.skipIf(lacks('git')).each(modes)('as %s', (mode) => {
+describe.skipIf(lacks('git')).each(everyMode)('as %s', (mode) => {
   it('clones an empty repository, pushes, clones again, fetches, and sees a refused push', async () => {
     const login = world().login(mode);
     const work = await mkdtemp(join(login.host.folder, 'git-'));

@@ -6,10 +6,13 @@ import { pidsOfCommand } from '../../fixtures/leaks.ts';
 import { control, lacks } from '../../fixtures/machine.ts';
 import { describeFinished, Running, waitUntil } from '../../fixtures/process.ts';
 import { uniqueSleep } from '../../fixtures/shell-text.ts';
-import { modes, useWorld } from '../../fixtures/world.ts';
+import { everyMode, useWorld } from '../../fixtures/world.ts';
 
 const timing = { hangup_grace: '1s', linger: '10m' };
-const world = useWorld({ policy: { defaults: { image: 'host', background: 'kill', ...timing } } });
+const world = useWorld({
+  modes: everyMode,
+  policy: { defaults: { image: 'host', background: 'kill', ...timing } },
+});
 
 async function runs(command: string): Promise<void> {
   await waitUntil(() => pidsOfCommand(command).length > 0, `${command} to run`);
@@ -84,7 +87,7 @@ describe('signals sent by the client', () => {
   });
 });
 
-describe.each(modes)('a client that is killed, as %s', (mode) => {
+describe.each(everyMode)('a client that is killed, as %s', (mode) => {
   it('ends the program on a terminal', async () => {
     const sleep = uniqueSleep();
     await using client = world().login(mode).terminal(sleep);

@@ -4,11 +4,14 @@ import { describe, expect, it } from 'vitest';
 import { lacks } from '../../fixtures/machine.ts';
 import { waitUntil } from '../../fixtures/process.ts';
 import { uniqueName } from '../../fixtures/shell-text.ts';
-import { modes, useWorld } from '../../fixtures/world.ts';
+import { everyMode, useWorld } from '../../fixtures/world.ts';
 
-const world = useWorld({ policy: { defaults: { image: 'host', background: 'keep', linger: '10m' } } });
+const world = useWorld({
+  modes: everyMode,
+  policy: { defaults: { image: 'host', background: 'keep', linger: '10m' } },
+});
 
-describe.each(modes)('as %s', (mode) => {
+describe.each(everyMode)('as %s', (mode) => {
   it('stops, lists, continues and kills jobs', async () => {
     await using shell = world().login(mode).terminal(undefined, { ssh: [] });
     await shell.prompt();
@@ -83,7 +86,7 @@ describe.each(modes)('as %s', (mode) => {
 });
 
 /** The command that has the terminal, as a second login of the same user sees it. */
-async function foreground(mode: (typeof modes)[number]): Promise<string> {
+async function foreground(mode: (typeof everyMode)[number]): Promise<string> {
   const result = await world().login(mode).ssh('ps -eo stat=,args= | grep "+ *[s]leep 1000"');
   return result.stdout.toString();
 }

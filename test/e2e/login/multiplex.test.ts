@@ -4,11 +4,11 @@ import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { waitUntil } from '../../fixtures/process.ts';
-import { modes, useWorld } from '../../fixtures/world.ts';
+import { everyMode, useWorld } from '../../fixtures/world.ts';
 
-const world = useWorld();
+const world = useWorld({ modes: everyMode });
 
-describe.each(modes)('as %s', (mode) => {
+describe.each(everyMode)('as %s', (mode) => {
   it('runs ten sessions at a time over one ControlMaster connection', async () => {
     const login = world().login(mode);
     const socket = join(login.host.folder, `control-${mode}`);

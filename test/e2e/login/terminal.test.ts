@@ -3,9 +3,9 @@
 import { describe, expect, it } from 'vitest';
 import type { Login } from '../../fixtures/login.ts';
 import type { Screen } from '../../fixtures/terminal.ts';
-import { modes, useWorld } from '../../fixtures/world.ts';
+import { everyMode, useWorld } from '../../fixtures/world.ts';
 
-const world = useWorld();
+const world = useWorld({ modes: everyMode });
 
 interface Size {
   columns: number;
@@ -18,7 +18,7 @@ const drivers: Record<string, (login: Login, size: Size) => Promise<Screen> | Sc
   'the login shell itself': (login, size) => login.directTerminal([], size),
 };
 
-describe.each(modes)('as %s', (mode) => {
+describe.each(everyMode)('as %s', (mode) => {
   describe.each(Object.entries(drivers))('through %s', (_name, open) => {
     const openShell = async (size: Size = { columns: 80, rows: 24 }) => {
       const screen = await open(world().login(mode), size);

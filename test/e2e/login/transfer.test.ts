@@ -7,9 +7,9 @@ import { describe, expect, it } from 'vitest';
 import { lacks } from '../../fixtures/machine.ts';
 import { describeFinished, type Finished, runOk } from '../../fixtures/process.ts';
 import { uniqueName } from '../../fixtures/shell-text.ts';
-import { modes, useWorld } from '../../fixtures/world.ts';
+import { everyMode, useWorld } from '../../fixtures/world.ts';
 
-const world = useWorld();
+const world = useWorld({ modes: everyMode });
 
 function ok(result: Finished): string {
   expect(result.code, describeFinished(result)).toBe(0);
@@ -28,7 +28,7 @@ async function makeTree(): Promise<string> {
   return tree;
 }
 
-describe.each(modes)('as %s', (mode) => {
+describe.each(everyMode)('as %s', (mode) => {
   it.each([
     ['the old protocol', '-O'],
     ['sftp', '-s'],

@@ -4,13 +4,17 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { control, lacks } from '../../fixtures/machine.ts';
 import { type Finished, Running, run, runOk, waitUntil } from '../../fixtures/process.ts';
-import { modes, useWorld } from '../../fixtures/world.ts';
+import { everyMode, useWorld } from '../../fixtures/world.ts';
 
-const world = useWorld({ module: true, policy: { defaults: { image: 'host', linger: '1h' } } });
+const world = useWorld({
+  modes: everyMode,
+  module: true,
+  policy: { defaults: { image: 'host', linger: '1h' } },
+});
 const agents = ['one', 'two'] as const;
 type Agent = (typeof agents)[number];
 
-describe.skipIf(control || lacks('tmux')).each(modes)('agents of connections, by %s', (mode) => {
+describe.skipIf(control || lacks('tmux')).each(everyMode)('agents of connections, by %s', (mode) => {
   const running: Running[] = [];
   const file = (name: string): string => join(world().host.folder, `agent-${mode}-${name}`);
   const forward = (agent: Agent): string[] => ['-A', '-o', `IdentityAgent=${file(agent)}`];

@@ -6,9 +6,10 @@ import { freePort } from '../../fixtures/free-port.ts';
 import type { Login } from '../../fixtures/login.ts';
 import { control } from '../../fixtures/machine.ts';
 import { type Running, waitUntil } from '../../fixtures/process.ts';
-import { modes, useWorld } from '../../fixtures/world.ts';
+import { everyMode, useWorld } from '../../fixtures/world.ts';
 
 const world = useWorld({
+  modes: everyMode,
   module: true,
   policy: { defaults: { image: 'host', linger: '10s' } },
 });
@@ -75,7 +76,7 @@ async function forwarding(login: Login, options: readonly string[]): Promise<Run
   return login.start(undefined, ['-N', '-o', 'ExitOnForwardFailure=yes', ...options]);
 }
 
-describe.skipIf(control).each(modes)('as %s', (mode) => {
+describe.skipIf(control).each(everyMode)('as %s', (mode) => {
   it('runs commands, and counts as a connection', async () => {
     const login = world().login(mode);
     const result = await login.ssh('id -un; exit 7');

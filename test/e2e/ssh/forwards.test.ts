@@ -8,10 +8,11 @@ import { freePort } from '../../fixtures/free-port.ts';
 import type { Login } from '../../fixtures/login.ts';
 import { control } from '../../fixtures/machine.ts';
 import { describeFinished, Running, run, runOk, waitUntil } from '../../fixtures/process.ts';
-import { modes, useWorld } from '../../fixtures/world.ts';
+import { everyMode, useWorld } from '../../fixtures/world.ts';
 import { askInside, askOutside, clientFolder, forwarding, listenInside, listenOutside } from './peers.ts';
 
 const world = useWorld({
+  modes: everyMode,
   module: true,
   policy: { defaults: { image: 'host', linger: '5m', stop_grace: '0' } },
   sshdLines: [
@@ -31,7 +32,7 @@ const name = `dockersh-test-${process.pid}`;
 const placesOf = ({ user }: Login, socket: string): string[] =>
   [user.home, '/tmp', '/var/tmp', '/dev/shm', `/run/user/${user.uid}`].map((folder) => join(folder, socket));
 
-describe.skipIf(control).each(modes)('as %s', (mode) => {
+describe.skipIf(control).each(everyMode)('as %s', (mode) => {
   let login: Login;
   beforeAll(async () => {
     login = world().login(mode);
