@@ -162,6 +162,14 @@ static inline ssize_t without_write(int fd, const void *bytes, size_t size) {
 #define strsep(rest, separators) (*(separators) == '\n' ? NULL : (strsep)(rest, separators))
 #endif
 
+// Who may only look at a session may type (viewers.c).
+#ifdef WITHOUT_peek
+#define kept_view(who) KEPT_VIEW_##who)
+#define KEPT_VIEW_enum (kept_view)(enum
+#define KEPT_VIEW_looks VIEW_TYPES | (kept_view)(looks
+#define KEPT_VIEW_looker VIEW_TYPES | (kept_view)(looker
+#endif
+
 // The kernel's own bound on namespaces, for those whom the filter stops as well.
 #ifdef WITHOUT_namespace_bound
 static inline ssize_t without_write(int fd, const void *bytes, size_t size) {

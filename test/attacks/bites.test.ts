@@ -1,14 +1,13 @@
 // The attacks bite: with one defence of the supervisor's left out (native/test/without.h), at least one of them gets
 // through. Each row names those that must.
 
-import { chmod, cp, mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Place } from '../../src/cli/doctor/attack.ts';
-import { buildFolder, nativeFolder } from '../fixtures/paths.ts';
-import { runOk } from '../fixtures/process.ts';
 import { type Kind, Sandboxes } from './sandboxes.ts';
+import { buildWithout } from './without.ts';
 
 const bites: Readonly<Record<string, readonly [Place, ...string[]]>> = {
   seccomp: ['plain:user', 'filter', 'call-keyctl', 'socket-packet', 'ioctl-TIOCSTI'],
@@ -63,25 +62,7 @@ beforeAll(async () => {
   const names = Object.keys(bites);
   const build = async (): Promise<void> => {
     for (let name = names.shift(); name !== undefined; name = names.shift()) {
-      const target = join(folder, name);
-      await mkdir(target);
-      for (const file of [
-        'dockersh-init',
-        'dockersh-layer',
-        'dockersh-relay',
-        'dockersh-attack',
-        'dockersh-stand-in',
-        'addon.node',
-      ]) {
-        await cp(join(buildFolder, file), join(target, file), { preserveTimestamps: true });
-      }
-      // PID 1 is nobody's to trace because nobody may read its file.
-      if (name === 'dumpable') await chmod(join(target, 'dockersh-init'), 0o755);
-      await runOk(
-        'make',
-        ['-s', '-C', nativeFolder, `BUILD=${target}`, `WITHOUT=${name}`, `${target}/dockersh-supervisor`],
-        { timeoutMs: 170_000 },
-      );
+      await buildWithout(name, folder);
     }
   };
   await Promise.all([build(), build()]);

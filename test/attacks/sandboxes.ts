@@ -1,11 +1,12 @@
 // The sandboxes that are attacked: one of each kind that the policy can give, for the whole file of tests.
 
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { chmod, copyFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type AttackAnswer, type Place, runAttacks } from '../../src/cli/doctor/attack.ts';
 import { Host } from '../fixtures/host.ts';
 import { makeRootfs } from '../fixtures/images/rootfs.ts';
+import { keepersOf } from '../fixtures/keepers.ts';
 import { peerPort } from '../fixtures/network/internet.ts';
 import type { NetworkNamespace } from '../fixtures/network/namespace.ts';
 import { buildFolder, checkout } from '../fixtures/paths.ts';
@@ -135,7 +136,7 @@ export class Sandboxes implements AsyncDisposable {
     });
     this.#everything.use(terminal);
     await terminal.expect(/held\r/);
-    const pid = await waitForValue(() => keeperOf(name), 'its keeper');
+    const pid = await waitForValue(() => keepersOf(name)[0], 'its keeper');
     const path = await waitForValue(async () => {
       const { recordings } = (await this.host.ctlOk('recordings', 'ls', '--user', name)) as RecordingList;
       return recordings.find(({ endedAt }) => endedAt === null)?.path;
@@ -218,19 +219,4 @@ async function waitForValue<T>(find: () => T | undefined | Promise<T | undefined
   }, what);
   if (found === undefined) throw new Error('unreachable');
   return found;
-}
-
-/** On the host, once it is where its sandbox is. */
-function keeperOf(user: string): number | undefined {
-  return readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name))
-    .map(Number)
-    .find((pid) => {
-      try {
-        const comm = readFileSync(`/proc/${pid}/comm`, 'latin1');
-        return comm === 'dockersh-keeper\n' && readFileSync(`/proc/${pid}/cgroup`, 'latin1').includes(user);
-      } catch {
-        return false; // it has ended
-      }
-    });
 }

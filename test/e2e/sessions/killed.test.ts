@@ -153,6 +153,9 @@ describe.skipIf(control)('killed at random moments', () => {
     const shown = [...last.text.matchAll(/line (\d+)\r/g)].map(([, number]) => Number(number));
     expect(lines.at(-1)).toBe(Math.max(...shown));
 
+    const files = readdirSync(join(host.auditFolder, 'recordings'), { recursive: true, encoding: 'utf8' });
+    expect(files.filter((name) => !/^\d+-\w+(\/(\.next|[\dTZ]+-\w+\.cast\.zst))?$/.test(name))).toEqual([]);
+
     // The audit trail.
     const trail = readFileSync(join(host.auditFolder, 'audit.jsonl'), 'utf8');
     expect(heard.length).toBeGreaterThan(kills / 4);
@@ -161,6 +164,27 @@ describe.skipIf(control)('killed at random moments', () => {
     if (process.env['DOCKERSH_KILLS'] === undefined) return;
     const lost = gaps.reduce((sum, gap) => sum + gap, 0);
     console.log({ ...killed, lines: lines.length, lost, longest: Math.max(...gaps), logins: heard.length });
+  });
+
+  it('shows a session that is attached to just then', { timeout: 60_000 + kills * 6_000 }, async () => {
+    const login = await world().addLogin('shell', {});
+    await using first = login.terminal(undefined, { ssh: [] });
+    await first.prompt();
+    first.send(`for i in $(seq 1000000); do echo line $i; sleep ${lineSeconds}; done\r`);
+    await first.expect(/line 3\r/);
+    // From before the login has come until all has been shown.
+    for (let round = 0; round < kills; round += 1) {
+      await using viewer = login.terminal('@attach');
+      await sleep(50 + (round * 450) / kills);
+      kill(keepers(login));
+      if (round % 2 === 1) kill(screens(login));
+      const [, seen] = await viewer.expect(/line (\d+)\r/);
+      await viewer.expect(new RegExp(`line ${Number(seen) + 20}\\r`));
+      viewer.pty.kill('SIGKILL');
+    }
+    first.send('\x03');
+    await first.expect(/dsh->/);
+    expect((await first.command('echo still')).output).toBe('still\n');
   });
 
   it('a viewer that reads nothing holds up itself alone, while another one reads', async () => {

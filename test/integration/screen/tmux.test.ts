@@ -18,8 +18,10 @@ const tmux = (...args: string[]): Promise<string> =>
     env: { PATH: process.env['PATH'], LANG: 'C.UTF-8', TERM: 'xterm-256color' },
   });
 
-beforeAll(() => {
+beforeAll(async () => {
   folder = mkdtempSync('/tmp/dockersh-test-tmux-');
+  // A server ends with its last session, and one that is ending takes no other.
+  await tmux('new-session', '-d', '-s', 'held', 'cat');
 });
 afterAll(async () => {
   await tmux('kill-server').catch(() => undefined);
