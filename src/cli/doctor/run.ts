@@ -1,6 +1,7 @@
 // Runs the checks: those of the host, and those of every account that has a sandbox.
 
 import { inParallel } from '../../lib/async/parallel.ts';
+import { gatewayChecks } from '../gateway/checks.ts';
 import { findAccount } from '../host/accounts.ts';
 import { type CheckResult, type Finding, type HostCheck, type UserCheck, unknown } from './check.ts';
 import { acceptEnvCheck } from './checks/accept-env.ts';
@@ -31,6 +32,7 @@ const hostChecks: readonly HostCheck[] = [
   ...fileSystemChecks,
   ...networkChecks,
   ...serviceChecks,
+  ...gatewayChecks,
   ...accountChecks,
   ...hostWays,
 ];

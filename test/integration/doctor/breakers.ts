@@ -127,6 +127,25 @@ export const scenarios = {
     script:
       'cp "$CLIENT" "$D/dockersh"; chown nobody "$D/dockersh"; set -- "${@:1:$#}" --client "$D/dockersh"',
   },
+  /** Switched on, without running, with keys that anybody can read. */
+  gatewayGone: {
+    script: `
+      mkdir -p /etc/systemd/system/multi-user.target.wants
+      ln -sf /bin/true /etc/systemd/system/multi-user.target.wants/dockersh-gateway.service
+      mkdir -p "$HOST_FOLDER/etc/gateway"; echo key >"$HOST_FOLDER/etc/gateway/ssh_host_ed25519_key"
+      chmod 644 "$HOST_FOLDER/etc/gateway/ssh_host_ed25519_key"; trap - EXIT
+      set -- bash -c '"$@"; status=$?; rm -r "$HOST_FOLDER/etc/gateway"; exit $status' bash "$@"`,
+  },
+  /** A listener whose program has been replaced. */
+  gatewayOld: {
+    script: `
+      cp /bin/sleep "$D/dockersh-gateway"; "$D/dockersh-gateway" 60 >/dev/null 2>&1 & export GATEWAY=$!
+      while [[ $(readlink /proc/$GATEWAY/exe) != "$D/dockersh-gateway" ]]; do sleep 0.02; done
+      rm "$D/dockersh-gateway"; trap - EXIT
+      printf '{"pid":%d,"startedAt":1,"listen":["2222"],"waiting":0,"accepted":0,"loggedIn":0,"refused":{"full":0,"address":0,"penalty":0,"failed":0}}' \
+        $GATEWAY >"$HOST_FOLDER/run/gateway.status"
+      set -- bash -c '"$@"; status=$?; kill $GATEWAY; rm "$HOST_FOLDER/run/gateway.status"; exit $status' bash "$@"`,
+  },
   halfInstalled: {
     script: `put /var/lib/dpkg/status <<'END'
 Package: dockersh
@@ -272,6 +291,13 @@ export const breakers: Readonly<Record<string, Breaker>> = {
   'daemon-masked': { scenario: 'masked', state: 'critical', found: /^masked: dockershd\.socket$/ },
   'daemon-answers': { scenario: 'noDaemon', state: 'critical', found: /not running/ },
   'daemon-version': { scenario: 'otherVersion', state: 'warning', found: /installed is 0\.0\.9/ },
+  'gateway-runs': {
+    scenario: 'gatewayGone',
+    state: 'critical',
+    found: /^dockersh-gateway\.service is enabled, and the gateway does not run/,
+  },
+  'gateway-host-keys': { scenario: 'gatewayGone', state: 'critical', found: /its mode 644$/ },
+  'gateway-version': { scenario: 'gatewayOld', state: 'warning', found: /has been replaced$/ },
   'daemon-sockets': { scenario: 'openSocket', state: 'critical', found: /admin\.sock has mode 0666/ },
   'programs-trusted': { scenario: 'otherClient', state: 'critical', found: /belongs to uid 65534/ },
   package: { scenario: 'halfInstalled', state: 'critical', found: /half-configured/ },

@@ -70,8 +70,7 @@ export class Insider implements AsyncDisposable {
       if (received === undefined) return;
       const message = received === null ? undefined : parseWire(received.data);
       if (received === null || message === undefined) {
-        this.#ended = true;
-        this.#stop();
+        this.hangUp();
         return;
       }
       this.#heard.push({ message, fds: received.fds });
@@ -139,9 +138,16 @@ export class Insider implements AsyncDisposable {
     return { slot, code: u32Of(message, 'code') ?? -1, text, port: u32Of(message, 'gwPort'), fd };
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  /** As the end of the connection process does. */
+  hangUp(): void {
+    if (this.#ended) return;
+    this.#ended = true;
     this.#stop();
     this.#socket[Symbol.dispose]();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.hangUp();
     for (const { fds } of this.#heard) for (const fd of fds) new OwnedFd(fd)[Symbol.dispose]();
     await this.monitor.finished(20_000);
     await this.monitor[Symbol.asyncDispose]();
