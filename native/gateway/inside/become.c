@@ -19,8 +19,7 @@ static void usual_signals(void) {
 }
 
 // The groups first, which takes a capability; the user last, with whom all capabilities go (capabilities(7)).
-// The death signal after that: another id clears it (prctl(2)).
-void become_user(const struct login *login, int signal) {
+void become_user(const struct login *login) {
     usual_signals();
     for (int capability = 0; prctl(PR_CAPBSET_READ, capability, 0, 0, 0) >= 0; capability++)
         if (prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) != 0)
@@ -29,6 +28,6 @@ void become_user(const struct login *login, int signal) {
         setresgid(login->gid, login->gid, login->gid) != 0 ||
         setresuid(login->uid, login->uid, login->uid) != 0 || setuid(0) == 0)
         _exit(EXIT_OURS);
-    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || prctl(PR_SET_PDEATHSIG, signal, 0, 0, 0) != 0)
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
         _exit(EXIT_OURS);
 }

@@ -4,5 +4,5 @@
 struct login;
 
 // With no signal blocked, ignored or handled; the user's ids, no capability, and nothing that could give one
-// back. It gets `signal` when the monitor ends. Does not return where that is impossible.
-void become_user(const struct login *login, int signal);
+// back. Does not return where that is impossible.
+void become_user(const struct login *login);

@@ -89,7 +89,6 @@ int inside_reap(struct inside *inside) {
 }
 
 void inside_close(struct inside *inside) {
-    sessions_hang_up(inside);
     forwards_close(inside->forwards);
     place_close(&inside->place);
 }

@@ -24,5 +24,6 @@ int inside_poll(const struct inside *inside);
 int inside_ready(struct inside *inside);
 // After each SIGCHLD. Waits for its own children alone.
 int inside_reap(struct inside *inside);
-// Hangs sessions up.
+// Gives up what is the connection's. Sessions are hung up by the end of who has their terminals and streams,
+// as it is meant for those that are kept: a signal of ours they would take for their program's.
 void inside_close(struct inside *inside);

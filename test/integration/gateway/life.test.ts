@@ -10,7 +10,7 @@ import { control } from '../../fixtures/machine.ts';
 import { waitUntil } from '../../fixtures/process.ts';
 import { childrenOf, parentOf } from '../../fixtures/supervisor.ts';
 import { TestUser } from '../../fixtures/users.ts';
-import { Insider } from './insider.ts';
+import { Insider, type Session } from './insider.ts';
 
 describe.skipIf(control)('a connection of the gateway’s', () => {
   const parts = new AsyncDisposableStack();
@@ -36,13 +36,13 @@ describe.skipIf(control)('a connection of the gateway’s', () => {
   const connections = async (): Promise<number> => (await host.sandboxOf(user))?.connections.length ?? 0;
 
   /** Has an agent, a path and a session; what becomes of them afterwards somebody else looks at. */
-  async function busy(insider: Insider): Promise<string[]> {
+  async function busy(insider: Insider): Promise<{ paths: string[]; session: Session }> {
     const agent = await insider.opened('gwListen', 'agent');
     const path = `${user.home}/socket`;
     const socket = await insider.opened('gwListen', 'unix', path);
     for (const { fd } of [agent, socket]) new OwnedFd(fd)[Symbol.dispose]();
-    await insider.start({ command: 'exec -a of-the-connection sleep 300' });
-    return [agent.text ?? '', path];
+    const session = await insider.start({ command: 'exec -a of-the-connection sleep 300' });
+    return { paths: [agent.text ?? '', path], session };
   }
 
   /** One that is there all the time. */
@@ -54,13 +54,35 @@ describe.skipIf(control)('a connection of the gateway’s', () => {
   it.each(['ends', 'is killed'])('takes everything away when its monitor %s', async (how) => {
     await using other = Insider.start(host, user);
     const insider = Insider.start(host, user);
-    const paths = await busy(insider);
+    const { paths, session } = await busy(insider);
     expect((await other.run(`ls -d ${paths.join(' ')}`)).code).toBe(0);
     if (how === 'is killed') process.kill(insider.monitor.pid, 'SIGKILL');
     else insider.hangUp();
+    session.close(); // as its connection process does, which ends with it
     await isGone(other, paths);
     await insider[Symbol.asyncDispose]();
     await waitUntil(async () => (await connections()) === 1, 'the connection to be counted no more', 10_000);
+  });
+
+  it('leaves a session that is kept to go on', async () => {
+    const defaults = 'image = host\nlinger = 1h\nstop_grace = 0\nhangup_grace = 100ms\n';
+    await host.setPolicy(`[defaults]\n${defaults}on_hangup = keep\n`);
+    for (const how of ['ends', 'is killed']) {
+      const insider = Insider.start(host, user);
+      const session = await insider.start({ term: 'xterm' });
+      session.write('echo ready\n');
+      await waitUntil(() => /^ready/m.test(session.out), 'its prompt', 10_000);
+      if (how === 'is killed') process.kill(insider.monitor.pid, 'SIGKILL');
+      else insider.hangUp();
+      await insider.monitor.finished(10_000); // before its terminal is let go
+      session.close();
+      const left = async (): Promise<number> =>
+        ((await host.sandboxOf(user))?.sessions ?? []).filter(({ leftAt }) => leftAt !== null).length;
+      await waitUntil(async () => (await left()) === 1, `the session to be left: ${how}`, 10_000);
+      await insider[Symbol.asyncDispose]();
+      await host.ctlOk('stop', user.name);
+    }
+    await host.setPolicy(`[defaults]\n${defaults}`);
   });
 
   it('goes on when its forwarder is killed, and has another', async () => {

@@ -148,7 +148,7 @@ _Noreturn void forwarder_run(const struct login *login, int socket, int witness)
         sys_close_range(WITNESS + 1, ~0u, 0) != 0)
         _exit(1);
     (void)prctl(PR_SET_NAME, "dockersh-forward", 0, 0, 0);
-    become_user(login, 0);
+    become_user(login);
     int signals = read_signals();
     if (signals < 0 || setrlimit(RLIMIT_NOFILE, &descriptors) != 0 ||
         prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0 || forward_rights_drop(&err) != 0)

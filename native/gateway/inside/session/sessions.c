@@ -209,11 +209,3 @@ int sessions_reap(struct inside *inside) {
     }
     return answered;
 }
-
-void sessions_hang_up(struct inside *inside) {
-    for (size_t index = 0; index < MOST_SESSIONS; index++) {
-        struct session *session = &inside->sessions[index];
-        if (session->pid != 0)
-            (void)kill(session->pid, SIGHUP);
-    }
-}

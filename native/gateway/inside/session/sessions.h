@@ -14,4 +14,3 @@ struct inside;
 int sessions_start(struct inside *inside, const struct request *request);
 int sessions_tell(struct inside *inside, const struct request *request);
 int sessions_reap(struct inside *inside);
-void sessions_hang_up(struct inside *inside);

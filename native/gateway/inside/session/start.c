@@ -84,7 +84,7 @@ _Noreturn void start_session(const struct start *start) {
             _exit(EXIT_OURS);
     if (start->is_terminal && ioctl(0, TIOCSCTTY, 0) != 0)
         _exit(EXIT_OURS);
-    become_user(start->login, SIGHUP);
+    become_user(start->login);
     if (sys_close_range(3, ~0u, 0) != 0)
         _exit(EXIT_OURS);
     if (start->refusal != NULL) {
