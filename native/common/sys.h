@@ -88,6 +88,10 @@ static inline int sys_close_range(unsigned first, unsigned last, unsigned flags)
     return (int)syscall(SYS_close_range, first, last, flags);
 }
 
+static inline uint64_t sys_microseconds(struct timeval time) {
+    return (uint64_t)time.tv_sec * 1000000 + (uint64_t)time.tv_usec;
+}
+
 // The library's waitid(2) does not pass on what the kernel says of the process's use.
 static inline int sys_waitid(pid_t pid, siginfo_t *info, int options, struct rusage *use) {
     return (int)syscall(SYS_waitid, P_PID, pid, info, options, use);

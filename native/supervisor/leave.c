@@ -22,6 +22,7 @@
 #include "session/notice.h"
 #include "supervisor.h"
 #include "sys.h"
+#include "sysinfo/sysinfo.h"
 #include "work/work.h"
 
 // For what has been killed, before it is left behind: a session's process, which may hang for as long as its
@@ -101,6 +102,7 @@ _Noreturn void supervisor_leave(struct supervisor *supervisor) {
     asked_close(supervisor);
     let_clients_go(supervisor);
     kept_end_all(supervisor);
+    sysinfo_end();
     connection_end_all(supervisor);
     cgroups_free_disks(&supervisor->cgroups, &supervisor->spec);
     if (supervisor->spec.mountpoint != NULL)

@@ -42,7 +42,8 @@ struct shared {
     struct err spawner_err;
     // Of sessions; set before any spawner enters the sandbox.
     struct freedom freedom;
-    bool own_clock; // there is a time namespace, which PID 1 is in
+    bool own_sysinfo; // the spawner installs a filter that asks what sysinfo(2) shall say (sysinfo/sysinfo.h)
+    bool own_clock;   // there is a time namespace, which PID 1 is in
     struct filters filters;
     struct sock_filter filter_code[MAX_FILTERS][BPF_MAXINSNS]; // only touched where policy has filters
     uint64_t steps_ns[STEP_COUNT];

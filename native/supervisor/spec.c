@@ -191,6 +191,8 @@ static int parse_field(struct spec *spec, const struct wire_field *field) {
         return parse_flag(&spec->freedom.root, field);
     case TAG_NESTING:
         return parse_flag(&spec->freedom.nesting, field);
+    case TAG_OWN_SYSINFO:
+        return parse_flag(&spec->own_sysinfo, field);
     case TAG_FILTER:
         return parse_filter(&spec->filters, field);
     case TAG_FILTERS_ALONE:

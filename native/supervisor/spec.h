@@ -71,6 +71,7 @@ struct spec {
         *figures[MAX_FIGURES]; // paths inside, as many as descriptors came with the specification (figures.h)
     size_t figure_count;
     uint64_t figures_of;
+    bool own_sysinfo; // sysinfo(2) is answered by us (sysinfo/sysinfo.h)
     char *mountpoint; // an empty directory to build on, in the supervisor's own mount namespace
     char *hostname;
     enum net_kind network;

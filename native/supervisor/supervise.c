@@ -33,8 +33,9 @@
 #include "session/time.h"
 #include "start/spawner.h"
 #include "sys.h"
+#include "sysinfo/sysinfo.h"
 
-#define FIRST_ASKED 8
+#define FIRST_ASKED 9
 #define FIXED_POLLS (FIRST_ASKED + ASKED_POLLS)
 #define WATCHDOG_SECONDS 60
 #define FIRST_LOOK_NS 20000000u
@@ -42,7 +43,6 @@
 static struct supervisor self;
 
 // ---- children --------------------------------------------------------------------------------------
-
 static void spawner_died(void) {
     self.spawner_pid = 0;
     if (self.state == STATE_IDLE)
@@ -58,10 +58,6 @@ static void spawner_died(void) {
             (void)session_exited(&self, 0, CLD_EXITED, 0);
         }
     }
-}
-
-static uint64_t microseconds(struct timeval time) {
-    return (uint64_t)time.tv_sec * 1000000 + (uint64_t)time.tv_usec;
 }
 
 static void children_exited(void) {
@@ -80,7 +76,7 @@ static void children_exited(void) {
         pid_t pid = session->used && !session->ended ? self.shared->slots[index].pid : 0;
         if (pid <= 0 || sys_waitid(pid, &info, WEXITED | WNOHANG | WNOWAIT, &use) != 0 || info.si_pid == 0)
             continue;
-        session->cpu_us = microseconds(use.ru_utime) + microseconds(use.ru_stime);
+        session->cpu_us = sys_microseconds(use.ru_utime) + sys_microseconds(use.ru_stime);
         session->peak_bytes = (uint64_t)use.ru_maxrss * 1024;
         session_hear_spawner(&self); // whatever it said came before
         if (session_exited(&self, pid, info.si_code, info.si_status))
@@ -92,6 +88,7 @@ static void children_exited(void) {
         spawner_died();
     network_reap(&self.network);
     kept_reap(&self);
+    sysinfo_reap();
     view_reap();
     if (self.init_pid > 0 && waitpid(self.init_pid, NULL, WNOHANG) == self.init_pid) {
         self.init_pid = 0;
@@ -123,6 +120,7 @@ static uint64_t next_deadline(void) {
     next = connection_next() < next ? connection_next() : next;
     next = asked_next() < next ? asked_next() : next;
     next = kept_next(&self) < next ? kept_next(&self) : next;
+    next = sysinfo_next() < next ? sysinfo_next() : next;
     for (size_t index = 0; index < self.reached; index++) {
         const struct session *session = &self.sessions[index];
         if (!session->used)
@@ -155,6 +153,7 @@ static void pass_deadlines(void) {
     networking_due(&self, now);
     connection_due(&self, now);
     kept_due(&self, now);
+    sysinfo_due(&self, now);
     if (idle_end_ns() <= now)
         supervisor_stop(&self, CAUSE_LINGER, NULL);
 }
@@ -168,7 +167,8 @@ static void wait_and_handle(void) {
         {.fd = self.network.refused, .events = POLLIN},
         {.fd = self.network.relay.connection, .events = POLLIN},
         {.fd = connection_poll(), .events = POLLIN},
-        {.fd = kept_poll(), .events = POLLIN}};
+        {.fd = kept_poll(), .events = POLLIN},
+        {.fd = sysinfo_poll(), .events = POLLIN}};
     struct session *owners[MAX_SESSIONS];
     nfds_t count = FIXED_POLLS;
     asked_poll(&self, polled + FIRST_ASKED);
@@ -208,6 +208,8 @@ static void wait_and_handle(void) {
         connection_hear(&self);
     if (polled[7].revents != 0)
         kept_hear(&self);
+    if (polled[8].revents != 0)
+        sysinfo_hear(&self);
     asked_hear(&self, polled + FIRST_ASKED);
     if (polled[0].revents != 0)
         control_message(&self);

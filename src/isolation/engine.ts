@@ -69,6 +69,8 @@ export interface SandboxSpec extends Limits {
   readonly nesting: 'no' | 'yes';
   /** Whether /proc says the sandbox's numbers where lxcfs knows them. */
   readonly lxcfs: 'auto' | 'no';
+  /** Whose numbers sysinfo(2) says. */
+  readonly sysinfo: 'own' | 'host';
   /** Filters of system calls besides the supervisor's own, or instead of it; as the kernel takes them. */
   readonly systemCalls: { readonly filters: readonly Buffer[]; readonly alone: boolean };
   /** Devices of the host, by paths and globs. */

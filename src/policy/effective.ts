@@ -48,6 +48,7 @@ const fields = {
   cron: 'cron',
   nesting: 'nesting',
   lxcfs: 'lxcfs',
+  sysinfo: 'sysinfo',
   seccomp: 'seccomp',
   seccompWiden: 'seccomp_widen',
   socketcall: 'socketcall',

@@ -221,6 +221,7 @@ enum wire_tag {
     // Of lxcfs.
     TAG_FIGURES_OF = 140,
     TAG_FIGURE = 141,
+    TAG_OWN_SYSINFO = 142,
     // Of the gateway.
     TAG_GW_KEY = 155,
     TAG_GW_DATA = 156,

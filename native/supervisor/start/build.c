@@ -35,6 +35,7 @@
 #include "start/step.h"
 #include "supervisor.h"
 #include "sys.h"
+#include "sysinfo/sysinfo.h"
 
 // Whoever waits for the sandbox is served by then: taking that many mounts down takes processors, and the
 // kernel holds us up meanwhile.
@@ -142,10 +143,23 @@ static int make_network(struct supervisor *supervisor, int init, struct err *err
     return 0;
 }
 
+// The spawner has entered; what it asks of us comes with that.
+static int wait_entered(struct supervisor *supervisor, struct err *err) {
+    if (!supervisor->shared->own_sysinfo)
+        return wait_spawner(supervisor, err);
+    int listener = CLOSED_FD;
+    if (step_wait_any(supervisor->spawner, MSG_STEP, &listener, err) != 0)
+        return explain(&supervisor->shared->spawner_err, err);
+    if (listener >= 0)
+        sysinfo_listen(listener);
+    return 0;
+}
+
 static int ask_to_enter(struct supervisor *supervisor, struct err *err) {
     uint8_t bytes[WIRE_HEADER_BYTES];
     struct wire_writer writer;
     const int fds[] = {supervisor->init_pidfd, supervisor->devpts};
+    supervisor->shared->own_sysinfo = supervisor->spec.own_sysinfo && sysinfo_ready();
     wire_start(&writer, bytes, sizeof bytes, MSG_ENTER);
     if (wire_send(supervisor->spawner, bytes, wire_finish(&writer, 2), fds, 2) != 0)
         return err_sys(err, "ask the spawner", NULL);
@@ -219,7 +233,7 @@ int build_sandbox(struct supervisor *supervisor, struct wire_reader *reader, con
         host_folders_attach(&supervisor->spec, supervisor->init_pidfd, err) != 0)
         return -1;
     figures_attach(&supervisor->spec, supervisor->init_pidfd);
-    if (wait_spawner(supervisor, err) != 0)
+    if (wait_entered(supervisor, err) != 0)
         return -1;
     supervisor->detach_at_ns = monotonic_ns() + DETACH_NS;
     int asked = CLOSED_FD;
@@ -234,5 +248,5 @@ int replace_spawner(struct supervisor *supervisor, struct err *err) {
     if (spawner_start(supervisor, CLOSED_FD, err) != 0)
         return -1;
     supervisor->shared->let_go = supervisor->asked; // the one before has ended, with all that it had
-    return ask_to_enter(supervisor, err) == 0 ? wait_spawner(supervisor, err) : -1;
+    return ask_to_enter(supervisor, err) == 0 ? wait_entered(supervisor, err) : -1;
 }

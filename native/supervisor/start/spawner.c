@@ -20,6 +20,7 @@
 #include "start/lockdown.h"
 #include "start/step.h"
 #include "sys.h"
+#include "sysinfo/sysinfo.h"
 
 static uint8_t message[WIRE_MAX_BYTES];
 
@@ -88,7 +89,7 @@ static int make_init(struct wire_reader *reader, struct shared *shared, struct s
 }
 
 // Joins every namespace of PID 1 at once. From here on /proc, paths and ids are the sandbox's.
-static int enter(int pidfd, const struct shared *shared, struct err *err) {
+static int enter(int pidfd, const struct shared *shared, int *listener, struct err *err) {
     const int flags = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWUTS |
                       CLONE_NEWIPC | CLONE_NEWCGROUP | (shared->own_clock ? SYS_CLONE_NEWTIME : 0);
     if (setns(pidfd, flags) != 0)
@@ -97,6 +98,8 @@ static int enter(int pidfd, const struct shared *shared, struct err *err) {
         return err_sys(err, "become root of the user namespace", NULL);
     if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
         return err_sys(err, "prctl", NULL);
+    if (shared->own_sysinfo)
+        *listener = sysinfo_filter();
     return lockdown(&shared->freedom, &shared->filters, err);
 }
 
@@ -162,10 +165,11 @@ static void handle(struct wire_reader *reader, int *fds, unsigned count, struct 
                    struct spawner_ends *ends) {
     struct err *err = &shared->spawner_err;
     int done = 0;
+    cleanup_fd int listener = CLOSED_FD;
     if (reader->type == MSG_BUILD)
         done = make_init(reader, shared, ends, err);
     else if (reader->type == MSG_ENTER && count == 2) {
-        done = enter(fds[0], shared, err);
+        done = enter(fds[0], shared, &listener, err);
         ends->devpts = take_fd(&fds[1]);
     }
     if (reader->type == MSG_SESSION && count == 1) {
@@ -180,7 +184,7 @@ static void handle(struct wire_reader *reader, int *fds, unsigned count, struct 
     }
     if (done == 0 && reader->type == MSG_ENTER)
         shared->steps_ns[STEP_ENTER] = monotonic_ns();
-    if (done != 0 || step_send(ends->supervisor, MSG_STEP, -1, err) != 0)
+    if (done != 0 || step_send(ends->supervisor, MSG_STEP, listener, err) != 0)
         _exit(1);
 }
 

@@ -14,20 +14,22 @@ int step_send(int peer, enum wire_type type, int fd, struct err *err) {
     return 0;
 }
 
-int step_wait_fd(int peer, enum wire_type type, int *fd, struct err *err) {
+enum wanted { NO_FD, ANY_FD, ONE_FD };
+
+static int wait_for(int peer, enum wire_type type, enum wanted wanted, int *fd, struct err *err) {
     uint8_t bytes[WIRE_HEADER_BYTES];
     int fds[WIRE_MAX_FDS];
     unsigned count;
     ssize_t length = wire_receive(peer, bytes, sizeof bytes, fds, &count);
     struct wire_reader reader;
     bool right = length > 0 && wire_open(&reader, bytes, (size_t)length) && reader.type == type && count <= 1;
-    if (right && fd != NULL && count == 1) {
+    if (right && wanted != NO_FD && count == 1) {
         *fd = fds[0];
         return 0;
     }
     for (unsigned index = 0; length > 0 && index < count; index++)
         close_fd(fds[index]);
-    if (right && fd == NULL)
+    if (right && wanted != ONE_FD)
         return 0;
     if (length == 0)
         return err_plain(err, FAILURE_SYSTEM, "the other process of the sandbox's start has ended", NULL);
@@ -35,5 +37,13 @@ int step_wait_fd(int peer, enum wire_type type, int *fd, struct err *err) {
 }
 
 int step_wait(int peer, enum wire_type type, struct err *err) {
-    return step_wait_fd(peer, type, NULL, err);
+    return wait_for(peer, type, NO_FD, NULL, err);
+}
+
+int step_wait_any(int peer, enum wire_type type, int *fd, struct err *err) {
+    return wait_for(peer, type, ANY_FD, fd, err);
+}
+
+int step_wait_fd(int peer, enum wire_type type, int *fd, struct err *err) {
+    return wait_for(peer, type, ONE_FD, fd, err);
 }

@@ -70,6 +70,8 @@ export function specificationMessage(spec: SandboxSpec, place: Placement, figure
     .u32('network', networkNumbers[spec.network.kind])
     .u32('root', spec.root === 'yes' ? 1 : 0)
     .u32('nesting', spec.nesting === 'yes' ? 1 : 0)
+    // With nesting, programs inside may listen to filters of their own: the kernel takes one who listens to all.
+    .u32('ownSysinfo', spec.sysinfo === 'own' && spec.nesting === 'no' ? 1 : 0)
     .u32('filtersAlone', spec.systemCalls.alone ? 1 : 0)
     .u64('tmpBytes', sizeOf(besides(spec.tmpBytes, spec.memoryLimitBytes)))
     .u64('shmBytes', sizeOf(besides(spec.shmBytes, spec.memoryLimitBytes)))

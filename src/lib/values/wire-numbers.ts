@@ -177,6 +177,7 @@ export const tags = {
   tells: 133,
   figuresOf: 140,
   figure: 141,
+  ownSysinfo: 142,
   gwKey: 155,
   gwData: 156,
   gwSignature: 157,

@@ -101,4 +101,12 @@ export const sandboxKeys = {
     doc: 'Whether /proc/meminfo, /proc/cpuinfo, /proc/swaps, /proc/diskstats, /proc/loadavg and the list of CPUs in /sys say what the sandbox may use and does use, so that free and htop are right. auto: where lxcfs, Debian\'s package of that name, runs on the host; elsewhere, and where it ends while the sandbox runs, they are the host\'s. no: they always are. With "nesting = yes" they always are as well, because the kernel lets nobody mount a /proc of their own where something covers part of one.',
     example: 'no',
   },
+  sysinfo: {
+    type: oneOf('own', 'host'),
+    defaultText: 'own',
+    values: 'own, host',
+    applies: 'sandbox',
+    doc: "What the system call sysinfo(2) says of memory, swap and processes, which the C library and busybox's free ask by it. own: what the sandbox may use and does use; it needs no lxcfs. Such a call takes some 10 microseconds, every other call what it takes without; while somebody calls, a process of dockersh's that answers counts as one of the sandbox. A program inside that itself wants to listen to a filter of system calls (seccomp_unotify(2)) can't, because the kernel has one who listens for all filters of a process. host: what the host has. busybox's free takes the rest of what it shows from /proc/meminfo: where that is the host's, it shows nonsense as used. With \"nesting = yes\" it is the host's as well.",
+    example: 'host',
+  },
 } as const satisfies Record<string, KeySpec>;

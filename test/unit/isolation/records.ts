@@ -55,6 +55,7 @@ export function aSandbox(changes: Partial<SandboxSpec> = {}): SandboxSpec {
     root: 'no',
     nesting: 'no',
     lxcfs: 'auto',
+    sysinfo: 'own',
     systemCalls: { filters: [], alone: false },
     mounts: [],
     runFolders: ['screen'],

@@ -104,6 +104,8 @@ describe('times and sizes', () => {
 
 test.each([
   ['nesting', aSandbox({ nesting: 'yes' }), aSandbox({ nesting: 'no' })],
+  ['ownSysinfo', aSandbox({ sysinfo: 'own' }), aSandbox({ sysinfo: 'host' })],
+  ['ownSysinfo', aSandbox(), aSandbox({ nesting: 'yes' })],
   ['root', aSandbox({ root: 'yes' }), aSandbox({ root: 'no' })],
   ['network', aSandbox({ network: { kind: 'host' } }), aSandbox({ network: { kind: 'none' } })],
   ['backgroundKill', aSandbox({ background: 'kill' }), aSandbox({ background: 'keep' })],

@@ -82,6 +82,7 @@ test('the built-in defaults', () => {
     root: 'no',
     nesting: 'no',
     lxcfs: 'auto',
+    sysinfo: 'own',
     seccomp: 'default',
     seccompWiden: 'no',
     socketcall: 'yes',

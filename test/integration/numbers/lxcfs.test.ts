@@ -7,7 +7,7 @@ import { mkdir, rm } from 'node:fs/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { lacks, program, unlimited } from '../../fixtures/machine.ts';
 import { waitUntil } from '../../fixtures/process.ts';
-import { VerbsHost } from './verbs-host.ts';
+import { VerbsHost } from '../verbs/verbs-host.ts';
 
 const defaults = { image: 'lab/base:1', linger: '1h', stop_grace: '100ms', memory: '64M', swap: '0' };
 const files = 'meminfo cpuinfo swaps diskstats loadavg uptime stat'.split(' ').map((name) => `/proc/${name}`);
@@ -88,6 +88,7 @@ describe.skipIf(lacks('busybox', 'lxcfs') || unlimited || !existsSync('/dev/fuse
     expect(Number.parseFloat(await verbs.inside('cat /proc/uptime'))).toBeLessThan(30);
     const [boot, now] = (await verbs.inside("sed -n 's/^btime //p' /proc/stat; date +%s")).split('\n');
     expect(Number(now) - Number(boot)).toBeLessThan(30);
+    expect(await verbs.inside('busybox free -k')).toMatch(/^Mem: +65536 +\d{1,5} +\d{1,5} /m);
     await verbs.inside(readAll);
     // None of them can be written to, or be taken off.
     expect((await verbs.exec('/bin/sh', '-c', 'echo 1 >/proc/meminfo')).code).not.toBe(0);
