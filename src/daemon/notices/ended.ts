@@ -1,27 +1,10 @@
 // Describes what a user's sandbox took with it when it ended, and says it in a sentence. Pure.
 
-import { z } from 'zod';
 import { localTime } from '../../lib/text/human.ts';
 import { printable } from '../../lib/text/printable.ts';
 import { formatDuration } from '../../lib/text/units.ts';
-import { causes, type EndCause, endCauses } from '../../lib/values/causes.ts';
-
-export const work = z.strictObject({ count: z.int().nonnegative(), names: z.array(z.string()) });
-type Work = z.infer<typeof work>;
-
-export const ended = z.strictObject({
-  at: z.iso.datetime(),
-  cause: z.enum(endCauses as [EndCause, ...EndCause[]]),
-  /** Null: nobody knows. */
-  work: work.nullable(),
-  /** Told to those inside; null: nothing. */
-  said: z.string().nullable(),
-  /** After its last session; null: for ever. */
-  lingerMs: z.int().nonnegative().nullable(),
-  /** It was not the sandbox that ended, but a session that nobody was at: how, in a word or two. */
-  session: z.string().optional(),
-});
-export type Ended = z.infer<typeof ended>;
+import { causes } from '../../lib/values/causes.ts';
+import type { Ended, Work } from '../../users/own/notices.ts';
 
 function causeText({ cause, at, said, lingerMs }: Ended): string {
   const when = `on ${localTime(at)}`;

@@ -1,29 +1,14 @@
 // Keeps for each user what has ended without them, and why: told once at their next login with a terminal, and shown by
 // @status. That a sandbox runs is written down as well, so that the daemon after a restart of the host knows what is gone.
 
-import { z } from 'zod';
 import type { SandboxEnd, SandboxStart, SessionEnd } from '../../isolation/engine.ts';
 import type { Logger } from '../../lib/log.ts';
 import type { AbsolutePath } from '../../lib/values/absolute-path.ts';
 import type { Uid } from '../../lib/values/uid.ts';
 import { uidsBelow } from '../../users/folders.ts';
-import { KeptFile } from '../../users/own/kept-file.ts';
-import { noticesFile, userFolder } from '../../users/places.ts';
-import { type Ended, ended, endedText, isNews, work } from './ended.ts';
-
-const Notices = z.strictObject({
-  version: z.literal(1),
-  /** A sandbox is there, started or last heard of under this boot of the host; `work`: null while nobody knows. */
-  running: z
-    .strictObject({ boot: z.string(), work: work.nullable(), lingerMs: ended.shape.lingerMs })
-    .nullable(),
-  /** Newest last. */
-  ended: z.array(ended.extend({ isTold: z.boolean() })),
-});
-type Notices = z.infer<typeof Notices>;
-
-const nothing: Notices = { version: 1, running: null, ended: [] };
-const mostEnded = 5;
+import type { KeptFile } from '../../users/own/kept-file.ts';
+import { type Ended, keptNotices, mostNotices, type Notices } from '../../users/own/notices.ts';
+import { endedText, isNews } from './ended.ts';
 
 interface NoticesParts {
   readonly state: AbsolutePath;
@@ -40,8 +25,7 @@ export class UserNotices {
 
   constructor(parts: NoticesParts) {
     this.#parts = parts;
-    const place = (uid: Uid): AbsolutePath => noticesFile(userFolder(parts.state, uid));
-    this.#file = new KeptFile<Notices>({ place, schema: Notices, nothing, isLasting: false });
+    this.#file = keptNotices(parts.state);
   }
 
   /** What an earlier daemon has seen begin and does not run any more. Call before anybody logs in. */
@@ -124,7 +108,7 @@ function withSession(kept: Notices, { cause, outcome }: Pick<Ending, 'cause' | '
   const session = outcome?.kind === 'exit' ? `exit status ${outcome.code}` : '';
   const at = new Date().toISOString();
   const one = { at, cause, work: null, said: null, lingerMs: null, session, isTold: false };
-  return { ...kept, ended: [...kept.ended, one].slice(-mostEnded) };
+  return { ...kept, ended: [...kept.ended, one].slice(-mostNotices) };
 }
 
 type End = Pick<SandboxEnd, 'cause' | 'work' | 'said'>;
@@ -138,5 +122,5 @@ function withEnd(kept: Notices, { cause, work: lost, said }: End): Notices {
     lingerMs: kept.running?.lingerMs ?? null,
   };
   const ends = isNews(one) ? [...kept.ended, { ...one, isTold: false }] : kept.ended;
-  return { ...kept, running: null, ended: ends.slice(-mostEnded) };
+  return { ...kept, running: null, ended: ends.slice(-mostNotices) };
 }

@@ -9,11 +9,13 @@ import type { LeftOut } from '../../images/layers/archive.ts';
 import { layerReport } from '../../images/layers/job.ts';
 import type { LayerProgram } from '../../images/layers/program.ts';
 import type { Engine, UserRecord } from '../../isolation/engine.ts';
-import { syncFolder } from '../../lib/atomic-file.ts';
+import { syncFolder, writeFileAtomic } from '../../lib/atomic-file.ts';
 import { DockershError } from '../../lib/errors.ts';
 import { exists } from '../../lib/if-there.ts';
 import type { Logger } from '../../lib/log.ts';
 import { shellOperand } from '../../lib/text/shell-word.ts';
+import type { AbsolutePath } from '../../lib/values/absolute-path.ts';
+import type { Uid } from '../../lib/values/uid.ts';
 import type { EffectivePolicy } from '../../policy/policy.ts';
 import type { LayerAccess, Paused } from '../access.ts';
 import { DiskBases } from '../disk/bases.ts';
@@ -22,12 +24,15 @@ import { findHome, placeForHome, rememberHome } from '../home/private-home.ts';
 import { usageReport } from '../layer/files.ts';
 import { readLayerBase } from '../layer/snapshots.ts';
 import { type HeldUser, type StoppedUser, stopUser } from '../lock.ts';
+import type { KeptFile } from '../own/kept-file.ts';
+import { keptNotices, type Notices, noNotices } from '../own/notices.ts';
 import { writeOwner } from '../owners.ts';
-import { homeIn, userFolder, usersFolder } from '../places.ts';
+import { choicesFile, homeIn, noticesFile, userFolder, usersFolder } from '../places.ts';
 import { emptyAside, putInPlace } from '../removal.ts';
 import type { UserStore } from '../store.ts';
 import { archiveOf, type TreePlace, treesOf } from './export.ts';
 import { idsForImport } from './ids.ts';
+import type { ArchiveManifest } from './manifest.ts';
 import { type Still, standingStill } from './still.ts';
 import { type OpenArchive, unpackArchive } from './unpack.ts';
 
@@ -73,9 +78,11 @@ const shareOfFree = 0.9;
 export class UserArchives {
   readonly #parts: Parts;
   readonly #bases: DiskBases;
+  readonly #notices: KeptFile<Notices>;
 
   constructor(parts: Parts) {
     this.#parts = parts;
+    this.#notices = keptNotices(parts.store.state);
     this.#bases = new DiskBases(parts.store.state, parts.store.disks);
   }
 
@@ -115,7 +122,7 @@ export class UserArchives {
     const maps = await store.idsOf(user);
     await using disk = await store.disks.open(user.uid);
     const { trees, pausedMs } = await still(await treesOf(user, disk, homeRoot));
-    const archive = archiveOf(program, user, maps, trees, options);
+    const archive = archiveOf(program, user, maps, trees, this.#ownOf(user.uid), options);
     const sizeBytes = await write(archive.stream, options.signal);
     return { sizeBytes, leftOut: archive.leftOut(), pausedMs };
   }
@@ -144,6 +151,7 @@ export class UserArchives {
     await rmdir(path.join(aside.path, 'unpacked'));
     await this.#requireRoom(user, policy, aside.path);
     await writeOwner(aside.path, user);
+    await writeOwn(aside.path, archive.manifest.own);
     await syncFolder(aside.path);
     const base = (await readLayerBase(aside.path)) ?? null;
     const whenHeld = async (held: HeldUser) => {
@@ -159,6 +167,11 @@ export class UserArchives {
       return { files: entries, bytes, base, stopped: stopped.wasRunning, saved: isThere };
     };
     return await access.held(user, whenHeld, options.signal);
+  }
+
+  #ownOf(uid: Uid): ArchiveManifest['own'] {
+    const { store } = this.#parts;
+    return { choices: store.choices.all(uid), notices: this.#notices.read(uid).ended };
   }
 
   /** Whether there is something of the user's. Throws E_USAGE where it must not be replaced. */
@@ -255,4 +268,13 @@ export class UserArchives {
       throw error;
     }
   }
+}
+
+/** Choices are wishes: what the policy of this host does not let the user choose does not count. */
+async function writeOwn(folder: AbsolutePath, own: ArchiveManifest['own']): Promise<void> {
+  if (own?.choices !== undefined)
+    await writeFileAtomic(choicesFile(folder), `${JSON.stringify(own.choices)}\n`);
+  if (own === undefined || own.notices.length === 0) return;
+  const notices: Notices = { ...noNotices, ended: own.notices };
+  await writeFileAtomic(noticesFile(folder), `${JSON.stringify(notices)}\n`);
 }

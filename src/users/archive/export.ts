@@ -64,6 +64,7 @@ export function archiveOf(
   user: UserRecord,
   maps: IdMaps,
   trees: readonly TreePlace[],
+  own: ArchiveManifest['own'],
   options: ImportOptions,
 ): ExportedArchive {
   const { ids, told } = idsForExport(user, maps);
@@ -74,6 +75,7 @@ export function archiveOf(
     user: { name: user.name, uid: user.uid },
     ids: told,
     trees: trees.map(({ tree }) => tree),
+    own,
   };
   const leftOut = { count: 0, examples: [] as string[] };
   const tell = ({ count, examples }: LeftOut): void => {

@@ -6,6 +6,8 @@ import { prepended } from '../../images/blobs/compression.ts';
 import { tarHeader } from '../../images/export/tar-writer.ts';
 import { DockershError } from '../../lib/errors.ts';
 import { layerBase, snapshotInfo, snapshotName } from '../layer/files.ts';
+import { Choices } from '../own/choices.ts';
+import { mostNotices, notice } from '../own/notices.ts';
 import { archiveIds } from './ids.ts';
 
 const manifestName = 'dockersh-user.json';
@@ -47,6 +49,8 @@ export const archiveManifest = z.strictObject({
     .array(tree)
     .max(4096)
     .refine((trees) => new Set(trees.map(folderOf)).size === trees.length, 'it names a tree twice'),
+  /** Besides files: what the user has chosen, and what they are still to be told. */
+  own: z.strictObject({ choices: Choices.optional(), notices: z.array(notice).max(mostNotices) }).optional(),
 });
 export type ArchiveManifest = z.infer<typeof archiveManifest>;
 

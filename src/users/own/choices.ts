@@ -7,6 +7,7 @@
 import { z } from 'zod';
 import type { AbsolutePath } from '../../lib/values/absolute-path.ts';
 import type { Uid } from '../../lib/values/uid.ts';
+import { snapshotName } from '../layer/files.ts';
 import { choicesFile, userFolder } from '../places.ts';
 import { KeptFile } from './kept-file.ts';
 
@@ -14,20 +15,32 @@ import { KeptFile } from './kept-file.ts';
 export const chosenKeys = ['image', 'publish'] as const;
 export type ChosenKey = (typeof chosenKeys)[number];
 
-const chosen = z.strictObject({ image: z.string().optional(), publish: z.string().optional() });
+const chosen = z.strictObject({
+  image: z.string().max(512).optional(),
+  publish: z.string().max(4096).optional(),
+});
 
 /** How one act is taken back: to a snapshot, or to an earlier choice (null: none). */
 const act = z.discriminatedUnion('kind', [
-  z.strictObject({ kind: z.literal('files'), word: z.enum(['reset', 'rollback']), snapshot: z.string() }),
-  z.strictObject({ kind: z.literal('choice'), key: z.enum(chosenKeys), before: z.string().nullable() }),
+  z.strictObject({
+    kind: z.literal('files'),
+    word: z.enum(['reset', 'rollback']),
+    snapshot: z.string().regex(snapshotName),
+  }),
+  z.strictObject({
+    kind: z.literal('choice'),
+    key: z.enum(chosenKeys),
+    before: z.string().max(4096).nullable(),
+  }),
 ]);
 export type Act = z.infer<typeof act>;
 
-const Choices = z.strictObject({ version: z.literal(1), chosen, acts: z.array(act) });
-type Choices = z.infer<typeof Choices>;
-
 /** The last ones, newest last. */
 const mostActs = 20;
+
+export const Choices = z.strictObject({ version: z.literal(1), chosen, acts: z.array(act).max(mostActs) });
+type Choices = z.infer<typeof Choices>;
+
 const nothing: Choices = { version: 1, chosen: {}, acts: [] };
 
 export class OwnChoices {
@@ -37,6 +50,12 @@ export class OwnChoices {
     const place = (uid: Uid): AbsolutePath => choicesFile(userFolder(state, uid));
     // What a damaged file said was only ever a wish.
     this.#file = new KeptFile({ place, schema: Choices, nothing, isLasting: true });
+  }
+
+  /** Undefined: nothing has ever been chosen. */
+  all(uid: Uid): Choices | undefined {
+    const found = this.#file.read(uid);
+    return found === nothing ? undefined : found;
   }
 
   chosen(uid: Uid): Choices['chosen'] {
