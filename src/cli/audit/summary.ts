@@ -38,10 +38,17 @@ function wordsOf(line: AuditLine): string[] {
     case 'left-out':
       return [`${of('lines')} lines more${of('of') === '' ? '' : ` of ${of('of')}`}`];
     case 'cron':
+    case 'self-service-begun':
     case 'self-service':
       return [of('command'), of('code') === '' ? '' : `${of('reason')} [${of('code')}]`];
     case 'login-outside':
       return [said('shell', 'a shell of the host:')];
+    case 'network-refused':
+      return [
+        [of('protocol'), of('address')].join(' ').trim() || 'others',
+        said('port', 'port'),
+        said('count', 'times:'),
+      ];
     case 'out-of-memory':
       return [`ended ${of('process')}`];
     case 'sandbox-started':

@@ -2,6 +2,7 @@
 // has room for many lines: what comes beyond is counted, so that nobody fills the disk with them.
 
 import type { ConnectionEnd, Looks, SandboxEnd, SandboxStart, SessionEnd } from '../../isolation/engine.ts';
+import type { RefusedNow } from '../../isolation/network/refused.ts';
 import { DockershError } from '../../lib/errors.ts';
 import type { Logger } from '../../lib/log.ts';
 import type { AbsolutePath } from '../../lib/values/absolute-path.ts';
@@ -14,6 +15,7 @@ import { type LeftOut, LogLimit } from '../login/log-limit.ts';
 import type { DaemonRecord } from '../records/record.ts';
 import type { Told } from '../records/told.ts';
 import type { AuditCommand } from './command.ts';
+import { RefusedFold, type RefusedLine } from './refused-traffic.ts';
 import { Trail } from './trail.ts';
 
 type AuditPolicy = Pick<HostPolicy, 'audit' | 'auditCommands' | 'auditKeepMs' | 'auditBytes'>;
@@ -71,6 +73,7 @@ export class Audit implements Disposable {
   readonly #limit: LogLimit;
   /** Sessions and connections that have no line, until they have ended. */
   readonly #untold = new Set<string>();
+  readonly #refusedTraffic = new RefusedFold((line) => this.#networkRefused(line));
 
   private constructor(folder: AbsolutePath, settings: () => AuditPolicy, boot: string, log: Logger) {
     this.#folder = folder;
@@ -118,6 +121,14 @@ export class Audit implements Disposable {
   refused({ session, uid, user, from }: Told, { code, message: reason }: DockershError): void {
     if (!this.#limit.take(uid, code)) return;
     this.#to()?.add('login-refused', { session, uid, user, from, code, reason }, { ends: session });
+  }
+
+  /** Before a word does anything. Throws E_AUDIT where the policy requires a line and none can be written. */
+  selfServiceBegins({ session, uid, user, from }: Told, command: string): void {
+    const trail = this.#to();
+    if (trail === undefined || !this.#limit.take(uid, 'self-service')) return;
+    if (trail.add('self-service-begun', { session, uid, user, from, command })) return;
+    if (this.#settings().audit === 'required') throw new DockershError('E_AUDIT');
   }
 
   selfService({ session, uid, user, from }: Told, command: string, failure: DockershError | undefined): void {
@@ -189,6 +200,15 @@ export class Audit implements Disposable {
       this.#to()?.add('out-of-memory', { uid, user, process, limitBytes });
   }
 
+  /** What a sandbox's network has refused. */
+  trafficRefused(now: RefusedNow): void {
+    this.#refusedTraffic.add(now);
+  }
+
+  #networkRefused(line: RefusedLine): void {
+    if (this.#limit.take(line.uid, 'network-refused')) this.#to()?.add('network-refused', line);
+  }
+
   /** What an administrator has asked for; `code`: it failed. */
   asked({ verb, by, params }: AdminRequest, code: string | undefined): void {
     if (looking.has(verb)) return;
@@ -217,6 +237,7 @@ export class Audit implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    this.#refusedTraffic[Symbol.dispose]();
     this.#trail?.[Symbol.dispose]();
     this.#trail = undefined;
   }

@@ -166,6 +166,11 @@ export class Records {
     if (this.#sessions.take(told.uid)) this.#write('info', { event: 'login-outside', ...told, shell });
   }
 
+  /** Of a word of self-service that changes something, before it does. Throws E_AUDIT. */
+  selfServiceBegins(told: Told, command: string): void {
+    this.#audit?.selfServiceBegins(told, command);
+  }
+
   /** A word of self-service that was answered; `failure`: it was not done. */
   selfService(told: Told, command: string, failure: DockershError | undefined): void {
     this.#audit?.selfService(told, command, failure);

@@ -3,6 +3,7 @@
 
 import type { Looks } from '../../isolation/engine.ts';
 import { type DockershError, toDockershError } from '../../lib/errors.ts';
+import type { OwnWord } from '../../lib/values/own-words.ts';
 import type { Uid } from '../../lib/values/uid.ts';
 import type { AdminParams, AdminRequest, AdminResult, AdminVerb } from '../../protocol/admin.ts';
 import { loginWait } from '../../protocol/login.ts';
@@ -16,6 +17,7 @@ import type { LoginHistory } from '../login/history.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import type { UserNotices } from '../notices/notices.ts';
 import type { Records } from '../records/records.ts';
+import type { Told } from '../records/told.ts';
 import { type Answer, type Asking, mayUse, refusal, type WordParts } from './asking.ts';
 import { answerText, refusedFor, refusedMessage, report } from './report.ts';
 import { words } from './words/words.ts';
@@ -28,6 +30,11 @@ export interface SelfServiceParts {
   readonly follow: (uid: Uid) => void;
   readonly metrics: Metrics;
 }
+
+/** What these show changes nothing: they have one line, when they are answered. */
+const onlyLook: ReadonlySet<OwnWord> = new Set<OwnWord>(['help', 'status', 'sessions', 'images', 'attach']);
+
+const toldOf = ({ session, user, from }: Asking): Told => ({ session, uid: user.uid, user: user.name, from });
 
 /** Of one user, at a time. */
 const mostAtOnce = 4;
@@ -75,6 +82,8 @@ export class SelfService {
       if (!mayUse(asking.policy, word)) {
         throw refusal('E_SELF_SERVICE', `the policy of this host does not let you use @${word}`);
       }
+      if (!onlyLook.has(word))
+        this.#parts.records.selfServiceBegins(toldOf(asking), ownCommandText(asking.command));
       const answer = await words[word](asking, this.#words);
       this.#tell(asking, undefined);
       return answer;
@@ -109,9 +118,8 @@ export class SelfService {
     };
   }
 
-  #tell({ session, user, from, command }: Asking, failure: DockershError | undefined): void {
-    const told = { session, uid: user.uid, user: user.name, from };
-    this.#parts.records.selfService(told, ownCommandText(command), failure);
+  #tell(asking: Asking, failure: DockershError | undefined): void {
+    this.#parts.records.selfService(toldOf(asking), ownCommandText(asking.command), failure);
   }
 
   async #verb<Name extends AdminVerb>(

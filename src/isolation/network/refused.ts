@@ -35,8 +35,13 @@ interface Memory {
   unsaid: number;
 }
 
+/** What a supervisor has just said; `count` is since it said so before. */
+export type RefusedNow = Omit<Refused, 'at'> & { readonly uid: Uid; readonly user: string };
+
 export class RefusedTraffic {
   readonly #log: Logger;
+  /** Hears of everything, before anything is left out. */
+  told: (now: RefusedNow) => void = () => {};
   readonly #users = new Map<Uid, Memory>();
 
   constructor(log: Logger) {
@@ -49,6 +54,7 @@ export class RefusedTraffic {
     for (const line of lines) {
       if (!Line.safeParse(line).success) continue;
       const [protocol = '', address = '', port, count] = line.split(' ');
+      this.told({ uid, user, protocol, address, port: Number(port), count: Number(count) });
       const key = `${protocol} ${address} ${port}`;
       const before = memory.destinations.get(key);
       const refused = {
