@@ -168,7 +168,7 @@ static bool has_word(int connection, int timeout_ms) {
         if (read(signals, &info, sizeof info) != sizeof info)
             continue;
         if (info.ssi_signo != SIGWINCH && info.ssi_signo != SIGCONT)
-            leave(&(struct outcome){.kind = OUTCOME_SIGNAL, .code = (int)info.ssi_signo});
+            under_way_leave((int)info.ssi_signo);
     }
 }
 
@@ -204,11 +204,11 @@ static int wait_for_start(int connection, int argc, char **argv) {
     say_when_waiting(connection);
     do {
         ssize_t length = next_word(connection, answer, sizeof answer, fds, &fd_count);
-        if (length <= 0)
+        if (length <= 0 && under_way_lost())
             return -2;
         if (!wire_open(&reader, answer, (size_t)length))
             fail("The answer of dockershd is not understood: it may be of another version. " TELL);
-    } while (reader.type == MSG_WAIT);
+    } while (reader.type == MSG_WAIT && under_way_note(&reader));
     if (reader.type == MSG_STARTED)
         return fd_count > 0 ? fds[0] : -1;
     if (reader.type == MSG_EXIT) { // before it began: it could not be started, or it was killed

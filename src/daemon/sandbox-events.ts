@@ -13,7 +13,7 @@ import type { Recordings } from './recordings/recordings.ts';
 import type { LoginRecords } from './records/open-records.ts';
 import type { AskedInside } from './self-service/asked-inside.ts';
 
-export interface EventParts extends Pick<LoginRecords, 'history' | 'records'> {
+export interface EventParts extends Pick<LoginRecords, 'history' | 'records' | 'audit'> {
   /** Made later than what tells them of events. */
   readonly used: {
     readonly live?: LiveLimits;
@@ -29,7 +29,7 @@ export interface EventParts extends Pick<LoginRecords, 'history' | 'records'> {
 }
 
 export function eventsFor(parts: EventParts): EngineEvents {
-  const { history, records, recordings, notices, used, images, log } = parts;
+  const { history, records, audit, recordings, notices, used, images, log } = parts;
   const sweepLater = laterOnce(60_000, () => {
     images.collectGarbage().catch((error: unknown) => log.warn({ err: error }, 'unused layers stay for now'));
   });
@@ -58,6 +58,7 @@ export function eventsFor(parts: EventParts): EngineEvents {
       used.admission?.changed();
     },
     asked: (asked) => used.asked.take(asked),
+    trafficRefused: (now) => audit.trafficRefused(now),
     sandboxStarted: (started) => {
       history.sandboxStarted(started);
       records.sandboxStarted(started);

@@ -143,7 +143,6 @@ async function layGround(
   const networks = parts.use(openNetworks(networkState, policy, { options, cgroups, log }));
   const metrics = new Metrics();
   const logins = openRecords(options, () => policy.host, metrics, log, parts);
-  networks.refused.told = (now) => logins.audit.trafficRefused(now);
   const used: Ground['used'] = { asked: new AskedInside(log) };
   const lingerMs = (uid: Uid) => lingerOf(used.engine?.settingsOf(uid));
   const notices = new UserNotices({ state: options.state, boot: logins.boot, lingerMs, log });

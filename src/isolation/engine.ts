@@ -13,7 +13,7 @@ import type { Asked, SandboxEnd, SandboxStart, SessionEnd, SessionStart } from '
 import type { IdMaps } from './ids.ts';
 import type { KeptEvents, KeptSessions, SessionKeep } from './kept.ts';
 import type { SandboxLink, Traffic } from './network/plan.ts';
-import type { Refused } from './network/refused.ts';
+import type { Refused, RefusedNow } from './network/refused.ts';
 import type { Pause } from './sandbox/pause.ts';
 import type { Load, SandboxInfo, SandboxUsage } from './seen.ts';
 import type { ClientConnection, Disposer } from './socket/client-connection.ts';
@@ -212,6 +212,8 @@ export interface EngineEvents extends KeptEvents {
   readonly connectionEnded: (end: ConnectionEnd) => void;
   readonly sandboxStarted: (start: SandboxStart) => void;
   readonly asked: (asked: Asked) => void;
+  /** By a sandbox's network. */
+  readonly trafficRefused: (now: RefusedNow) => void;
   /** After the ends of its sessions. */
   readonly sandboxEnded: (end: SandboxEnd) => void;
 }

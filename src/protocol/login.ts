@@ -75,6 +75,7 @@ export function loginOutside(shell: string): Buffer {
 }
 
 /** A sign of life: the login is being worked on. */
-export function loginWait(): Buffer {
-  return new WireWriter('wait').finish();
+export function loginWait(underWay?: string): Buffer {
+  const writer = new WireWriter('wait');
+  return (underWay === undefined ? writer : writer.text('text', underWay)).finish();
 }

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { lacks } from '../fixtures/machine.ts';
-import { run } from '../fixtures/process.ts';
+import { Running, run } from '../fixtures/process.ts';
 import { VerbsHost } from './verbs/verbs-host.ts';
 
 const defaults = { image: 'lab/base:1', linger: '1h', stop_grace: '100ms', shell: '/bin/sh' };
@@ -44,6 +44,23 @@ describe.skipIf(lacks('busybox'))('a word of self-service', () => {
     const made = snapshots.map(({ name }) => name).filter((name) => name.startsWith('at-'));
     expect(made.length).toBeGreaterThan(0);
     for (const name of made) expect(begun.join('\n')).toContain(`@snapshot ${name}"`);
+    // Nobody asks again for what may have been done.
+    expect(new Set(begun.map((line) => /@snapshot at-\d+"/.exec(line)?.[0])).size).toBe(begun.length);
     await host.ctlOk('audit', 'verify');
+  });
+
+  it('goes on when its client is interrupted, which says so', async () => {
+    const { host, user } = verbs;
+    let said = '';
+    for (let attempt = 0; attempt < 40 && !said.includes('goes on without you'); attempt += 1) {
+      await using client = new Running(host.client, ['-c', `@snapshot ctrl-${attempt}`], {
+        uid: user.uid,
+        gid: user.gid,
+      });
+      await sleep(2 * attempt);
+      client.kill('SIGINT');
+      said = (await client.finished()).stderr.toString();
+    }
+    expect(said).toContain('goes on without you');
   });
 });

@@ -55,3 +55,29 @@ _Noreturn void report_answer(struct wire_reader *reader) {
     }
     _exit(whole ? code : EXIT_OURS);
 }
+
+// In the daemon's words; empty: nothing is.
+static char under_way[256];
+
+bool under_way_note(struct wire_reader *reader) {
+    struct wire_field field;
+    while (wire_next(reader, &field)) {
+        if (field.tag != TAG_TEXT || field.length >= sizeof under_way)
+            continue;
+        memcpy(under_way, field.value, field.length);
+        under_way[field.length] = '\0';
+    }
+    return true;
+}
+
+_Noreturn void under_way_leave(int number) {
+    if (under_way[0] != '\0')
+        say(under_way);
+    leave(&(struct outcome){.kind = OUTCOME_SIGNAL, .code = number});
+}
+
+bool under_way_lost(void) {
+    if (under_way[0] != '\0')
+        fail("The login service has ended while it was at that: it may be done, or not.");
+    return true;
+}

@@ -36,6 +36,9 @@ const onlyLook: ReadonlySet<OwnWord> = new Set<OwnWord>(['help', 'status', 'sess
 
 const toldOf = ({ session, user, from }: Asking): Told => ({ session, uid: user.uid, user: user.name, from });
 
+/** Said to who interrupts the client meanwhile. */
+const goesOn = 'What you have asked for goes on without you; @status says how things are.';
+
 /** Of one user, at a time. */
 const mostAtOnce = 4;
 
@@ -62,7 +65,8 @@ export class SelfService {
     const { id, client } = login;
     const { json } = asking.command;
     const { engine } = this.#parts.admin;
-    client.tell(loginWait()); // somebody is at it, and nobody need be told to wait
+    // Somebody is at it, and nobody need be told to wait.
+    client.tell(loginWait(onlyLook.has(asking.command.word) ? undefined : goesOn));
     try {
       const answer = await this.answer({ ...asking, login });
       if (answer === 'handed over') return;

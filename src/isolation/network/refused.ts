@@ -40,21 +40,20 @@ export type RefusedNow = Omit<Refused, 'at'> & { readonly uid: Uid; readonly use
 
 export class RefusedTraffic {
   readonly #log: Logger;
-  /** Hears of everything, before anything is left out. */
-  told: (now: RefusedNow) => void = () => {};
   readonly #users = new Map<Uid, Memory>();
 
   constructor(log: Logger) {
     this.#log = log;
   }
 
-  /** What is none of these lines counts as nothing. */
-  add(uid: Uid, user: string, lines: readonly string[], now = new Date()): void {
+  /** What has been refused just now; what is none of these lines counts as nothing. */
+  add(uid: Uid, user: string, lines: readonly string[], now = new Date()): RefusedNow[] {
+    const told: RefusedNow[] = [];
     const memory = this.#memoryOf(uid, now);
     for (const line of lines) {
       if (!Line.safeParse(line).success) continue;
       const [protocol = '', address = '', port, count] = line.split(' ');
-      this.told({ uid, user, protocol, address, port: Number(port), count: Number(count) });
+      told.push({ uid, user, protocol, address, port: Number(port), count: Number(count) });
       const key = `${protocol} ${address} ${port}`;
       const before = memory.destinations.get(key);
       const refused = {
@@ -69,6 +68,7 @@ export class RefusedTraffic {
       forgetOldest(memory.destinations, mostDestinations);
       this.#say(uid, user, refused, memory, now);
     }
+    return told;
   }
 
   /** The latest first. */

@@ -90,7 +90,10 @@ export class SandboxRegistry {
       sessionDetached: events.sessionDetached,
       sessionAttached: events.sessionAttached,
       asked: (words, answer) => events.asked({ uid, user: record.user, words, answer }),
-      refused: (lines) => this.#options.networks.refused.add(uid, record.user, lines),
+      refused: (lines) => {
+        const told = this.#options.networks.refused.add(uid, record.user, lines);
+        for (const now of told) events.trafficRefused(now);
+      },
       missing: (lines) => this.#options.networks.missing(uid, record.user, lines),
       left: () =>
         this.#options.log.warn(

@@ -49,7 +49,7 @@ describe.skipIf(lacks('busybox'))("a user's choices and notices", () => {
       ended: [{ said: expect.stringContaining('moving house'), isTold: false }],
     });
     await verbs.host.ctlOk('user', 'export', verbs.name, archive);
-    await verbs.host.ctlOk('user', 'forget', verbs.name, '--force');
+    await verbs.host.ctlOk('user', 'forget', verbs.name, '--force', '--yes');
     await verbs.host.ctlOk('user', 'import', archive);
     expect(await kept('choices.json')).toEqual(choices);
     expect(await kept('notices.json')).toEqual({ ...(notices as object), running: null });
