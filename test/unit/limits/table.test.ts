@@ -124,6 +124,11 @@ test('nothing else names the files that are written', () => {
     return files.filter((file) => strings.includes(file)).map((file) => `${source}: ${file}`);
   });
   expect(found.filter((line) => !line.startsWith('src/limits/')).sort()).toEqual([
+    // What is in force, is read there.
+    'native/supervisor/sysinfo/answer.c: memory.limit_in_bytes',
+    'native/supervisor/sysinfo/answer.c: memory.max',
+    'native/supervisor/sysinfo/answer.c: memory.memsw.limit_in_bytes',
+    'native/supervisor/sysinfo/answer.c: memory.swap.max',
     // What a kernel has is seen by these, and a fresh cpuset of version 1 is empty.
     'src/isolation/cgroup/hierarchies.ts: cpuset.cpus',
     'src/isolation/cgroup/hierarchies.ts: memory.kmem.tcp.limit_in_bytes',
