@@ -6,6 +6,10 @@ import type { Sink, Source } from './stream.ts';
 
 export class SocketStream implements Source, Sink {
   readonly #socket: Socket;
+  /** One piece at a time is with Node, which says of all that it has only together that they are written. */
+  readonly #unwritten: { readonly bytes: Buffer; readonly taken: () => void }[] = [];
+  #writing = false;
+  #ending = false;
   #closed = false;
 
   /** Takes a socket over; whatever fails in it is its end. */
@@ -51,15 +55,33 @@ export class SocketStream implements Source, Sink {
 
   write(bytes: Buffer, taken: () => void): void {
     if (this.#closed || !this.#socket.writable) taken();
-    else this.#socket.write(bytes, taken);
+    else this.#unwritten.push({ bytes, taken });
+    this.#next();
+  }
+
+  #next(): void {
+    if (this.#writing || this.#closed) return;
+    const piece = this.#unwritten.shift();
+    if (piece === undefined) {
+      if (this.#ending) this.#socket.end();
+      return;
+    }
+    this.#writing = true;
+    this.#socket.write(piece.bytes, () => {
+      this.#writing = false;
+      piece.taken();
+      this.#next();
+    });
   }
 
   end(): void {
-    this.#socket.end();
+    this.#ending = true;
+    this.#next();
   }
 
   close(): void {
     this.#closed = true;
     this.#socket.destroy();
+    for (const { taken } of this.#unwritten.splice(0)) taken();
   }
 }

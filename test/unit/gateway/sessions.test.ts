@@ -57,6 +57,15 @@ describe('a command', () => {
     expect(digest((await outcome).out)).toBe(digest(bytes));
   });
 
+  it('takes input as it is read, not only when all of it is', async () => {
+    // A client that writes before it reads must not wait for a program that waits for its reader.
+    const { channel } = await execute(client, 'head -c 1500000 >/dev/null; sleep 60');
+    const { outgoing } = channel as unknown as { readonly outgoing: { readonly window: number } };
+    channel.write(Buffer.alloc(2 * 1024 * 1024));
+    await waitUntil(() => outgoing.window >= 1024 * 1024, 'room for more');
+    channel.close();
+  });
+
   it('reaches the monitor byte for byte, though it is no UTF-8', async () => {
     await run('true \xff');
     const asked = double.asked.find(({ type }) => type === 'gwSession');
