@@ -10,7 +10,7 @@ import type { Command } from 'commander';
 import { buildProgram } from '../src/cli/program.ts';
 import { isErrorCode } from '../src/lib/errors.ts';
 import { version } from '../src/lib/version.ts';
-import { hostSectionKeys, imagesKeys, policyKeys } from '../src/policy/schema.ts';
+import { gatewaySectionKeys, hostSectionKeys, imagesKeys, policyKeys } from '../src/policy/schema.ts';
 import { visibleCommands } from './commands.ts';
 
 const root = path.resolve(import.meta.dirname, '..');
@@ -98,13 +98,13 @@ function checkPrograms(file: string, text: string): void {
   for (const [name] of named) if (!built.includes(name)) report(file, `nothing is called ${name}`);
 }
 
-const keys = new Set([...policyKeys, ...imagesKeys, ...hostSectionKeys].map(String));
+const keys = new Set([...policyKeys, ...imagesKeys, ...hostSectionKeys, ...gatewaySectionKeys].map(String));
 /** Settings of other programs' files. */
 const foreignKeys = new Set(['override_shell', 'forward_path']);
 function checkKeys(file: string, code: readonly string[]): void {
   for (const span of code) {
-    const [, key] = /^(?:\[(?:images|host|defaults)\] )?([a-z]\w*) = /.exec(span) ?? [];
-    const [, alone] = /^\[(?:images|host|defaults)\] ([a-z]\w*)$/.exec(span) ?? [];
+    const [, key] = /^(?:\[(?:images|host|gateway|defaults)\] )?([a-z]\w*) = /.exec(span) ?? [];
+    const [, alone] = /^\[(?:images|host|gateway|defaults)\] ([a-z]\w*)$/.exec(span) ?? [];
     const named = key ?? alone;
     if (named !== undefined && !keys.has(named) && !foreignKeys.has(named))
       report(file, `the policy has no key ${named}`);

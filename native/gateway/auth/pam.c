@@ -25,11 +25,12 @@ struct conversation {
 
 // ---- a process's life ----------------------------------------------------------------------------------
 
-// PAM's modules have no use for our sockets, or for host keys that they would have by mistake.
-static _Noreturn void run(const struct pam_task *task, int socket) {
+// PAM's modules have no use for our sockets and host keys.
+static _Noreturn void run(const struct pam_task *task, struct host_keys *host_keys, int socket) {
     sigset_t none;
     enum { SOCKET = 3 };
     loop_forget();
+    host_keys_close(host_keys);
     if (socket != SOCKET && dup2(socket, SOCKET) < 0)
         _exit(71);
     (void)sys_close_range(SOCKET + 1, ~0u, 0);
@@ -124,7 +125,7 @@ static bool begin(struct monitor *monitor, const char *password, bool account) {
     }
     pid_t pid = fork();
     if (pid == 0)
-        run(&task, pair[1]);
+        run(&task, (struct host_keys *)(uintptr_t)monitor->world->host_keys, pair[1]);
     close_fd(pair[1]);
     *conversation = (struct conversation){.socket = {.ready = hear}, .monitor = monitor, .pid = pid};
     if (!loop_add(&conversation->socket, pair[0], EPOLLIN) || pid < 0) {

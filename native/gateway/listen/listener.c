@@ -5,6 +5,7 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,6 +24,7 @@
 #include "sys.h"
 
 #define ACCEPTS_A_TURN 16
+#define PAUSE_MS 50                     // where there is no descriptor, or no memory, for another client
 #define FILL_LATER (200 * MILLISECONDS) // where the last one could not be started, or has ended by itself
 
 static struct monitor_world world;
@@ -88,7 +90,7 @@ static void hear_report(struct watch *watch, uint32_t events) {
         if (bytes[index] == REPORT_IN) {
             status_counts.logged_in++;
             startup->offence = OFFENCE_NONE;
-            settle(startup);
+            length = 0; // nothing more of it is of interest, and there may be thousands
         } else if (offence > startup->offence || startup->offence == OFFENCE_NOTHING) {
             startup->offence = offence;
         }
@@ -212,8 +214,12 @@ static void knock(int socket) {
         socklen_t size = sizeof peer;
         cleanup_fd int client =
             accept4(socket, (struct sockaddr *)&peer, &size, SOCK_CLOEXEC | SOCK_NONBLOCK);
-        if (client < 0)
+        if (client < 0) {
+            // It stays in the queue, and would be told of without end.
+            if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)
+                (void)poll(NULL, 0, PAUSE_MS);
             return;
+        }
         come(client, &peer, size);
     }
 }

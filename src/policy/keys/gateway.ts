@@ -174,7 +174,7 @@ export const gatewayKeys = {
     defaultText: '2',
     values: 'a whole number from 0 to 64',
     applies: 'now',
-    doc: 'Processes that wait for clients. One takes about 45 MB of memory, and a client for whom there is none waits a tenth of a second longer.',
+    doc: 'Processes that wait for clients. One takes about 20 MB of memory, and a client for whom there is none waits a tenth of a second longer.',
     example: '8',
   },
 } as const satisfies Record<string, KeySpec>;
