@@ -154,7 +154,7 @@ struct settings *settings_new(void) {
                                   .way_count = 1,
                                   .tries = 6,
                                   .grace_s = 120,
-                                  .startups = {10, 30, 100},
+                                  .startups = {40, 30, 100},
                                   .source_most = 20,
                                   .source_bits = {32, 64},
                                   .penalties = 1,

@@ -45,19 +45,20 @@ static void end(const char *address) {
 
 static void test_numbers(void) {
     char address[32];
+    CHECK(settings->source_most < settings->startups[0]); // one address alone keeps nobody out
     settings->source_most = 3;
     for (int count = 0; count < 3; count++)
         CHECK(begin("192.0.2.1", 0, 1) == VERDICT_IN);
     CHECK(begin("192.0.2.1", 99, 1) == VERDICT_SOURCE_FULL && begin("192.0.2.2", 99, 1) == VERDICT_IN);
     end("192.0.2.1");
     CHECK(begin("192.0.2.1", 99, 1) == VERDICT_IN && startups_count() == 4);
-    for (int count = 4; count < 10; count++) {
-        (void)snprintf(address, sizeof address, "198.51.100.%d", count);
+    for (unsigned count = 4; count < 40; count++) {
+        (void)snprintf(address, sizeof address, "198.51.100.%u", count);
         CHECK(begin(address, 0, 1) == VERDICT_IN);
     }
     CHECK(begin("203.0.113.1", 29, 1) == VERDICT_FULL && begin("203.0.113.1", 30, 1) == VERDICT_IN);
-    for (int count = 11; count < 100; count++) {
-        (void)snprintf(address, sizeof address, "203.0.113.%d", count);
+    for (unsigned count = 41; count < 100; count++) {
+        (void)snprintf(address, sizeof address, "203.0.113.%u", count);
         CHECK(begin(address, 99, 1) == VERDICT_IN);
     }
     CHECK(begin("203.0.113.200", 99, 1) == VERDICT_FULL);

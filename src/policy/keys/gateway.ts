@@ -123,10 +123,10 @@ export const gatewayKeys = {
   },
   max_startups: {
     type: startups,
-    defaultText: '10:30:100',
+    defaultText: '40:30:100',
     values: 'START:PERCENT:MOST',
     applies: 'session',
-    doc: 'How many clients there may be that have not logged in yet. From START on some are turned away, PERCENT of a hundred at first and all at MOST.',
+    doc: 'How many clients there may be that have not logged in yet. From START on some are turned away, PERCENT of a hundred at first and all at MOST. START is to be above "source_startups", so that one address alone keeps nobody out.',
     example: '50:20:200',
   },
   source_startups: {

@@ -304,6 +304,25 @@ describe.skipIf(control)('logging in at the gateway', () => {
     client.destroy();
   });
 
+  it('lets others in while one address holds as many connections as it can', async () => {
+    await authorize(await publicKey('one'));
+    await using gateway = await gatewayWith('max_startups=40 30 100', 'source_startups=20');
+    const clients = Array.from({ length: 1000 }, () =>
+      connect({ host: '127.0.0.1', port: gateway.port, localAddress: '127.0.0.2' }).on(
+        'error',
+        () => undefined,
+      ),
+    );
+    const open = (): number => clients.filter((client) => !client.closed && client.bytesRead > 0).length;
+    for (const client of clients) client.resume();
+    await expect.poll(() => clients.filter((client) => client.closed).length).toBeGreaterThan(900);
+    await expect.poll(open, { timeout: 20_000 }).toBe(20);
+    for (let times = 0; times < 3; times += 1)
+      expect(await attempt(gateway, { keys: ['one'] })).toMatch(inThere);
+    expect(open()).toBe(20);
+    for (const client of clients) client.destroy();
+  });
+
   describe('with PAM', () => {
     const service = `dockersh-test-${process.pid}`;
     const file = `/etc/pam.d/${service}`;
