@@ -86,7 +86,7 @@ export const gatewayKeys = {
     defaultText: 'none',
     values: 'the absolute path of a file, or none',
     applies: 'session',
-    doc: 'Public keys, one a line, that let nobody in, nor does a certificate by one. Where the file is missing no key lets anybody in.',
+    doc: 'Keys and certificates that let nobody in: public keys, one a line, which may be those of CAs, or a list that "ssh-keygen -k" has made. Where the file is missing, or not understood, no key lets anybody in.',
     example: '/etc/dockersh/revoked',
   },
   pam_service: {

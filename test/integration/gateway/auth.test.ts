@@ -1,7 +1,7 @@
 // Logs in at the gateway with OpenSSH's client, by every method, and tries what must not let anybody in. No daemon runs: who
 // is in is told so, and gets no session.
 
-import { chmod, chown, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { chmod, chown, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -45,7 +45,12 @@ describe.skipIf(control)('logging in at the gateway', () => {
       folder: await mkdtemp(`${inFolder('gw-')}`),
       runFolder: folder,
       client: '/usr/bin/true',
-      settings: ['authorized_keys_files=.ssh/authorized_keys', 'pam_service', ...settings],
+      settings: [
+        'authorized_keys_files=.ssh/authorized_keys',
+        'methods=publickey',
+        'pam_service',
+        ...settings,
+      ],
     });
   }
 
@@ -250,6 +255,38 @@ describe.skipIf(control)('logging in at the gateway', () => {
         expect(await attempt(gateway, certified), key).toMatch(failed);
         expect(await attempt(gateway, { keys: ['other'] }), key).toMatch(inThere);
       }
+    });
+
+    it.each([
+      ['a key', (): string => `one.pub`, ['one']],
+      ['a digest', () => 'sha256.txt', ['one']],
+      ['an older digest', () => 'sha1.txt', ['one']],
+      ['a serial number', () => 'serial.txt', []],
+      ['many serial numbers', () => 'serials.txt', []],
+      ['a name', () => 'id.txt', []],
+      ['another serial number', () => 'fine.txt', undefined],
+    ])('goes by a list of ssh-keygen that has %s', async (_, spec, plain) => {
+      const print = (await runOk('ssh-keygen', ['-lf', inFolder('one.pub')])).split(' ')[1];
+      await writeFile(inFolder('sha256.txt'), `hash: ${print}\n`);
+      await writeFile(inFolder('sha1.txt'), `sha1: ${await publicKey('one')}\n`);
+      await writeFile(inFolder('serial.txt'), 'serial: 42\n');
+      await writeFile(
+        inFolder('serials.txt'),
+        'serial: 7\nserial: 40-41\nserial: 42\nserial: 44\nserial: 100-200\n',
+      );
+      await writeFile(inFolder('id.txt'), 'id: a test\n');
+      await writeFile(inFolder('fine.txt'), 'serial: 41\nserial: 43-99\nid: another\n');
+      const list = inFolder('list');
+      await runOk('ssh-keygen', ['-q', '-k', '-f', list, '-s', inFolder('ca.pub'), inFolder(spec())]);
+      await authorize(await publicKey('other'));
+      await sign('-n', user.name, '-z', '42');
+      await using gateway = await gatewayWith(`trusted_ca=${inFolder('ca.pub')}`, `revoked_keys=${list}`);
+      const onlyKey = { keys: ['one'], options: ['PubkeyAcceptedAlgorithms=ssh-ed25519'] };
+      expect(await attempt(gateway, certified)).toMatch(plain === undefined ? inThere : failed);
+      await authorize(await publicKey('one'));
+      expect(await attempt(gateway, onlyKey)).toMatch(plain?.length === 1 ? failed : inThere);
+      await writeFile(list, (await readFile(list)).subarray(0, -3));
+      expect(await attempt(gateway, onlyKey)).toMatch(failed);
     });
   });
 

@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-#define SOURCE_MOST (256 * 1024)
+#define SOURCE_MOST (1024 * 1024)
 
 // Who looks: with that name's groups.
 struct reader {
