@@ -225,6 +225,12 @@ describe.skipIf(control)('rules', () => {
     });
     const lines = world.host.logRecords().filter(({ event }) => event === 'network-refused');
     expect(lines).toEqual(expect.arrayContaining([expect.objectContaining({ user: name })]));
+    const trail = (await world.host.ctlOk('audit', 'ls', '--user', name, '--event', 'network-refused')) as {
+      readonly lines: readonly object[];
+    };
+    const { host } = addresses;
+    const line = { user: name, protocol: 'tcp', address: host.v4, port: peerPort, count: expect.any(Number) };
+    expect(trail.lines).toEqual(expect.arrayContaining([expect.objectContaining(line)]));
   });
 });
 
