@@ -101,7 +101,8 @@
 #ifdef WITHOUT_pid_namespace
 #define LEFT_OUT_NAMESPACE CLONE_NEWPID
 #define syscall(number, first, ...)                                                                          \
-    (syscall)(number, (number) == SYS_clone ? (long)(first) & ~CLONE_NEWPID : (long)(first), __VA_ARGS__)
+    (syscall)(number, (number) == SYS_clone ? (long)(first) & ~CLONE_NEWPID                                  \
+                                            : (long)(first)__VA_OPT__(, ) __VA_ARGS__)
 static inline int without_mount(const char *source, const char *target, const char *type, unsigned long flags,
                                 const void *data) {
     if (type != NULL && strcmp(type, "proc") == 0)
