@@ -95,6 +95,7 @@ export class Channel {
     for (const { source, kind } of sources)
       this.#outgoing.push({ source, kind, unsent: undefined, paused: false, ended: false });
     for (const outgoing of this.#outgoing) this.#read(outgoing);
+    if (this.#farClosed) this.#leave();
   }
 
   #read(outgoing: Outgoing): void {
@@ -231,13 +232,18 @@ export class Channel {
   closed(): void {
     this.#farClosed = true;
     this.#farEof = true;
-    if (this.#joined && !this.#closeSent) {
-      this.#sink?.close();
-      this.closeSources();
-    } else {
+    if (this.#joined && !this.#closeSent) this.#leave();
+    else if (this.#waiting.length === 0 || this.#closeSent) {
       this.close();
       this.end();
     }
+    // Else what has come waits for join().
+  }
+
+  /** What the client has sent before it closed still gets to the other end. */
+  #leave(): void {
+    this.#sink?.end();
+    this.closeSources();
   }
 
   /** Lets everything go. */

@@ -10,6 +10,7 @@ export class SocketStream implements Source, Sink {
   readonly #unwritten: { readonly bytes: Buffer; readonly taken: () => void }[] = [];
   #writing = false;
   #ending = false;
+  #closing = false;
   #closed = false;
 
   /** Takes a socket over; whatever fails in it is its end. */
@@ -63,7 +64,7 @@ export class SocketStream implements Source, Sink {
     if (this.#writing || this.#closed) return;
     const piece = this.#unwritten.shift();
     if (piece === undefined) {
-      if (this.#ending) this.#socket.end();
+      if (this.#ending) this.#socket.end(() => this.#closing && this.#socket.destroy());
       return;
     }
     this.#writing = true;
@@ -79,7 +80,13 @@ export class SocketStream implements Source, Sink {
     this.#next();
   }
 
+  /** Once what was written before end() is out. */
   close(): void {
+    if (this.#ending && this.#writing && !this.#socket.destroyed) {
+      this.#socket.pause();
+      this.#closing = true;
+      return;
+    }
     this.#closed = true;
     this.#socket.destroy();
     for (const { taken } of this.#unwritten.splice(0)) taken();
