@@ -27,6 +27,8 @@ static void clear(struct spec *spec) {
         free(spec->filters.programs[index].filter);
     for (size_t index = 0; index < spec->run_folder_count; index++)
         free(spec->run_folders[index]);
+    for (size_t index = 0; index < spec->figure_count; index++)
+        free(spec->figures[index]);
     net_plan_free(&spec->plan);
 }
 
@@ -52,6 +54,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length) {
     REQUIRE(spec.layer_count <= MAX_LAYERS && spec.bind_count <= MAX_BINDS && spec.mount_count <= MAX_BINDS);
     REQUIRE(spec.device_count <= MAX_DEVICES && spec.write_count <= MAX_CGROUP_WRITES &&
             spec.lift_count <= MAX_CGROUP_LIFTS);
+    REQUIRE(spec.run_folder_count <= MAX_RUN_FOLDERS && spec.figure_count <= MAX_FIGURES);
     REQUIRE(spec.group_count <= MAX_GROUPS && spec.filters.count <= MAX_FILTERS);
     if (result == 0)
         check(&spec);
