@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readyCount } from '../../src/isolation/supervisor/pool.ts';
 import { Host } from '../fixtures/host.ts';
+import { supervisorsOf } from '../fixtures/kernel/descriptors.ts';
 import { cgroupsOf } from '../fixtures/leaks.ts';
 import { control, lacks } from '../fixtures/machine.ts';
 import { describeFinished, type Finished, Running, run, waitUntil } from '../fixtures/process.ts';
@@ -87,14 +88,13 @@ describe.skipIf(control)('a part that is killed', () => {
 
   /** Supervisors that wait for a sandbox. */
   const waiting = (): number[] => {
-    const launchers = childrenOf(host.daemonPid);
     const sandboxes = new Set(
       host
         .processes()
         .filter(({ exe }) => exe === 'dockersh-init')
         .map(({ pid }) => parentOf(pid)),
     );
-    return launchers.flatMap(childrenOf).filter((pid) => !sandboxes.has(pid));
+    return [...supervisorsOf(host).keys()].filter((pid) => !sandboxes.has(pid));
   };
 
   it('supervisors that wait for a sandbox: nobody notices', async () => {

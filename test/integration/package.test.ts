@@ -82,9 +82,9 @@ describe.skipIf(lacks('dpkg-deb', 'lintian', 'man', 'fish', 'zsh'))('the Debian 
     expect(entries.find((entry) => entry.endsWith('/dockersh-init'))).toMatch(/^-rwx--x--x/);
   });
 
-  it('leaves the policy and the AppArmor profiles to the administrator: they are conffiles', async () => {
+  it('leaves the policy, the AppArmor profiles and the PAM service to the administrator: they are conffiles', async () => {
     expect(await readFile(join(tree, 'DEBIAN/conffiles'), 'utf8')).toBe(
-      '/etc/apparmor.d/dockersh-layer\n/etc/dockersh/dockersh.ini\n',
+      '/etc/apparmor.d/dockersh-layer\n/etc/dockersh/dockersh.ini\n/etc/pam.d/dockersh-gateway\n',
     );
   });
 
