@@ -64,8 +64,7 @@ describe.skipIf(control)('the disk for recordings is full', () => {
     await disk.makeRoom();
     await session.expect(/There is room again, and this session goes on\./);
     await waitUntil(() => lastLine(session) >= stood + 100, 'it to count on');
-    session.send('\x03');
-    await session.expect(/dsh->/);
+    await session.interrupt();
     const end = lastLine(session);
     session.send('exit 3\r');
     expect(await session.exited()).toMatchObject({ code: 3 });
@@ -93,8 +92,7 @@ describe.skipIf(control)('the disk for recordings is full', () => {
     await session.expect(/This session is not recorded any more: there is no room for it\./);
     const told = lastLine(session);
     await waitUntil(() => lastLine(session) >= told + 100, 'it to count on');
-    session.send('\x03');
-    await session.expect(/dsh->/);
+    await session.interrupt();
     await using next = login.terminal();
     await next.expect(/This session is not recorded: there is no room for it\./);
     await next.prompt();

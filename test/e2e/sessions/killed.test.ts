@@ -137,8 +137,7 @@ describe.skipIf(control)('killed at random moments', () => {
     await sleep(300);
     await using last = login.terminal('@attach');
     await last.expect(/line \d+\r/);
-    last.send('\x03');
-    await last.expect(/dsh->/);
+    await last.interrupt();
     last.send('exit 7\r');
     expect(await last.exited()).toMatchObject({ code: 7 });
     await waitUntil(() => keepers(login).length === 0, 'the end of keepers');
@@ -182,8 +181,7 @@ describe.skipIf(control)('killed at random moments', () => {
       await viewer.expect(new RegExp(`line ${Number(seen) + 20}\\r`));
       viewer.pty.kill('SIGKILL');
     }
-    first.send('\x03');
-    await first.expect(/dsh->/);
+    await first.interrupt();
     expect((await first.command('echo still')).output).toBe('still\n');
   });
 
