@@ -48,6 +48,32 @@
         CALLS_ALLOW(madvise), CALLS_ALLOW(exit_group), CALLS_ALLOW(rt_sigreturn),                            \
         CALLS_ALLOW(restart_syscall)
 
+// Calls that only some machines have.
+#ifdef SYS_fork
+#define CALLS_DENY_OLDER , CALLS_DENY(fork), CALLS_DENY(vfork), CALLS_DENY(chmod), CALLS_DENY(chown)
+#else
+#define CALLS_DENY_OLDER
+#endif
+
+// What Node, which is confined otherwise by Landlock, does not need: it makes no socket, and reaches no
+// process.
+#define CALLS_NOT_OF_NODE                                                                                    \
+    CALLS_DENY(socket), CALLS_DENY(connect), CALLS_DENY(bind), CALLS_DENY(ptrace),                           \
+        CALLS_DENY(process_vm_readv), CALLS_DENY(process_vm_writev), CALLS_DENY(pidfd_open),                 \
+        CALLS_DENY(pidfd_getfd), CALLS_DENY(kill), CALLS_DENY(tkill), CALLS_DENY(mount),                     \
+        CALLS_DENY(umount2), CALLS_DENY(fsopen), CALLS_DENY(open_tree), CALLS_DENY(chroot),                  \
+        CALLS_DENY(setns), CALLS_DENY(unshare), CALLS_DENY(bpf), CALLS_DENY(perf_event_open),                \
+        CALLS_DENY(keyctl), CALLS_DENY(add_key), CALLS_DENY(request_key), CALLS_DENY(userfaultfd),           \
+        CALLS_DENY(io_uring_setup), CALLS_DENY(open_by_handle_at), CALLS_DENY(shmget), CALLS_DENY(msgget),   \
+        CALLS_DENY(semget), CALLS_DENY(mq_open), CALLS_DENY(fchmodat), CALLS_DENY(fchownat) CALLS_DENY_OLDER
+
+// The last lines of a filter: threads, and no processes; all else is allowed. The C library asks clone(2),
+// whose flags can be looked at, where there is no clone3(2).
+#define CALLS_THREADS_AND_THE_REST                                                                           \
+    CALLS_IS(SYS_clone3, 1), CALLS_RETURN(SECCOMP_RET_ERRNO | ENOSYS), CALLS_IS(SYS_clone, 4),               \
+        CALLS_ARGUMENT(0), BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, CLONE_THREAD, 1, 0), CALLS_REFUSE,           \
+        CALLS_RETURN(SECCOMP_RET_ALLOW), CALLS_RETURN(SECCOMP_RET_ALLOW)
+
 // Needs no_new_privs, or CAP_SYS_ADMIN. 0, or -1 with `err`.
 int confined_calls(const struct sock_filter *filter, size_t count, struct err *err);
 

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -10,6 +11,7 @@
 
 #include "cgroup/delegate.h"
 #include "cleanup.h"
+#include "keep.h"
 
 #define REMOVE_ATTEMPTS 200 // of a millisecond each
 
@@ -162,4 +164,15 @@ int cgroups_birth(const struct cgroups *cgroups, const struct spec *spec, bool s
     args->flags = SYS_CLONE_INTO_CGROUP;
     args->cgroup = (uint64_t)*cgroup;
     return 0;
+}
+
+void cgroups_attach_meanwhile(const struct cgroups *cgroups) {
+    struct err ignored = {0};
+    pid_t pid = getpid();
+    (void)signal(SIGCHLD, SIG_IGN);
+    if (fork() != 0)
+        return;
+    keep_only(NULL, 0);
+    (void)cgroups_attach(cgroups, pid, &ignored);
+    _exit(0);
 }

@@ -43,3 +43,7 @@ int cgroups_birth(const struct cgroups *cgroups, const struct spec *spec, bool s
 void cgroups_free_disks(const struct cgroups *cgroups, const struct spec *spec);
 // Removes the folders; waits a little for processes that are still being reaped.
 void cgroups_remove(struct cgroups *cgroups);
+
+// Puts this process there by another one: somebody waits for what it does, and moving a process takes long.
+// Where it can't be put there it stays where it is.
+void cgroups_attach_meanwhile(const struct cgroups *cgroups);

@@ -24,18 +24,6 @@ static struct kept *endings;
 
 // ---- the process -----------------------------------------------------------------------------------------
 
-// Somebody waits for the terminal, and moving a process takes long (cgroup.h): another one does it meanwhile.
-static void have_moved(const struct supervisor *supervisor) {
-    struct err ignored = {0}; // whoever can't be put there runs as the supervisor does
-    pid_t keeper = getpid();
-    (void)signal(SIGCHLD, SIG_IGN);
-    if (fork() != 0)
-        return;
-    keep_only(NULL, 0);
-    (void)cgroups_attach(&supervisor->cgroups, keeper, &ignored);
-    _exit(0);
-}
-
 static _Noreturn void run(const struct supervisor *supervisor, const struct kept *kept, int control) {
     struct keeper_begin begin = {.control = control,
                                  .master = kept->master,
@@ -54,7 +42,7 @@ static _Noreturn void run(const struct supervisor *supervisor, const struct kept
         open_still[3 + index] = looker->socket;
     }
     if (supervisor->cgroups.version == 1)
-        have_moved(supervisor);
+        cgroups_attach_meanwhile(&supervisor->cgroups); // somebody waits for the terminal
     memory_score("-500"); // whatever else is short of memory in the sandbox goes before the terminal
     keep_only(open_still, sizeof open_still / sizeof open_still[0]);
     closing_forget();

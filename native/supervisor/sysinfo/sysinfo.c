@@ -140,18 +140,6 @@ void sysinfo_listen(int listener) {
 
 // ---- who answers -----------------------------------------------------------------------------------------
 
-// A caller waits, and moving a process takes long (cgroup.h): another one does it meanwhile.
-static void have_moved(const struct supervisor *supervisor) {
-    struct err ignored = {0}; // whoever can't be put there runs as the supervisor does
-    pid_t pid = getpid();
-    (void)signal(SIGCHLD, SIG_IGN);
-    if (fork() != 0)
-        return;
-    keep_only(NULL, 0);
-    (void)cgroups_attach(&supervisor->cgroups, pid, &ignored);
-    _exit(0);
-}
-
 static _Noreturn void run(const struct supervisor *supervisor) {
     struct sysinfo_begin begin = {.supervisor = supervisor, .page = self.page, .started_s = self.started_s};
     int kept[SYSINFO_LISTENERS + 1];
@@ -159,8 +147,8 @@ static _Noreturn void run(const struct supervisor *supervisor) {
         kept[index] = begin.listeners[index] = index < self.count ? self.listeners[index] : CLOSED_FD;
     kept[SYSINFO_LISTENERS] = supervisor->init_pidfd;
     if (supervisor->cgroups.version == 1)
-        have_moved(supervisor);
-    memory_score("-1000"); // whoever waits for it would wait for ever
+        cgroups_attach_meanwhile(&supervisor->cgroups); // a caller waits
+    memory_score("-1000");                              // whoever waits for it would wait for ever
     keep_only(kept, sizeof kept / sizeof kept[0]);
     closing_forget();
     sysinfo_answer(&begin);
