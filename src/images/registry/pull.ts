@@ -4,6 +4,7 @@
 
 import { inParallel } from '../../lib/async/parallel.ts';
 import { DockershError } from '../../lib/errors.ts';
+import { dockerHub } from '../../lib/text/image-name.ts';
 import { shellWord } from '../../lib/text/shell-word.ts';
 import type { ContentStore, Transaction } from '../content.ts';
 import type { Digest } from '../digest.ts';
@@ -15,6 +16,7 @@ import { pullScope } from './api.ts';
 import { blobSource, hasBlob } from './blobs.ts';
 import { RegistryClient } from './client.ts';
 import { type Place, placesOf, type RegistryRule, readRegistries, ruleFor } from './conf/registries.ts';
+import { wholeName } from './conf/short-names.ts';
 import { RegistryError } from './failure.ts';
 import { fetchImage, type RemoteImage } from './manifests.ts';
 import { type PartialRegistryOptions, type RegistryOptions, registryOptions } from './options.ts';
@@ -64,18 +66,22 @@ export interface PullResult {
 const defaultParallel = 4;
 
 /**
- * `name` is what an administrator types: NAME[:TAG][@DIGEST]. Throws RegistryError (unreachable, denied,
+ * `asked` is what an administrator types: NAME[:TAG][@DIGEST]. Throws RegistryError (unreachable, denied,
  * missing, answer, broken, refused, limit) and what the store throws; the signal's reason when it is aborted.
  */
 export async function pullImage(
   store: ContentStore,
-  name: string,
+  asked: string,
   options: PullOptions = {},
 ): Promise<PullResult> {
   const registry = registryOptions(options.registry);
-  const remote = parseRemoteName(name, registry.defaultRegistry);
+  const { rules, shortNames } = await readRegistries(registry);
+  const { defaultRegistry } = registry;
+  // Where the policy names a registry for short names, that is what they mean.
+  const name = defaultRegistry === dockerHub ? wholeName(asked, shortNames, defaultRegistry) : asked;
+  const remote = parseRemoteName(name, defaultRegistry);
   const job = { store, name, remote, options };
-  const rule = ruleFor(await readRegistries(registry), remote);
+  const rule = ruleFor(rules, remote);
   if (rule?.blocked === true) throw blocked(remote, rule);
   const places = rule === undefined ? [{ name: remote, insecure: false }] : placesOf(rule, remote);
   const mirror = mirrorOf(remote, registry);

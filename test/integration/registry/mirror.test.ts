@@ -194,7 +194,9 @@ describe.skipIf(lacks('docker-registry', 'skopeo'))('a registries.conf', () => {
       await skopeo(scratch.folder, 'copy', '--dest-tls-verify=false', `oci:${layout}:test`, target);
     }
     const file = await written(`
-      unqualified-search-registries = ["docker.io"] # not ours to decide
+      unqualified-search-registries = ["registry.example"]
+      [aliases]
+      "first" = "registry.example/lab/one"
       [[registry]]
       prefix = "registry.example"
       location = "${origin.host}/cache"
@@ -224,6 +226,18 @@ describe.skipIf(lacks('docker-registry', 'skopeo'))('a registries.conf', () => {
       expect((await theirs(file, `registry.example/lab/${name}:1`)).trim()).toBe(made.manifest.digest);
     }
     expect(warnings).toMatchObject([{ code: 'E_NOT_FOUND' }]);
+    for (const [short, whole] of [
+      ['first:1', 'registry.example/lab/one:1'],
+      ['lab/two:1', 'registry.example/lab/two:1'],
+    ] as const) {
+      expect((await pullImage(store, short, { registry })).name).toBe(whole);
+      expect((await pullImage(store, short, { registry, as: 'here:1' })).name).toBe('here:1');
+    }
+    // The policy's word goes before the file's.
+    const ours = { ...registry, defaultRegistry: mirror.host };
+    await expect(pullImage(store, 'first:1', { registry: ours })).rejects.toMatchObject({
+      code: 'E_NOT_FOUND',
+    });
     const secret = 'registry.example/lab/secret/one:1';
     await expect(pullImage(store, secret, { registry })).rejects.toMatchObject({
       code: 'E_USAGE',

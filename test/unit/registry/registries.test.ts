@@ -6,10 +6,12 @@ import path from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import {
   placesOf,
+  type Registries,
   type RegistryRule,
   readRegistries,
   ruleFor,
 } from '../../../src/images/registry/conf/registries.ts';
+import { wholeName } from '../../../src/images/registry/conf/short-names.ts';
 import { parseRemoteName } from '../../../src/images/registry/remote-name.ts';
 
 const folder = mkdtempSync(path.join(tmpdir(), 'dockersh-test-'));
@@ -17,7 +19,7 @@ afterAll(() => {
   rmSync(folder, { recursive: true });
 });
 const trustedUids = [process.getuid?.() ?? 0, 0];
-const read = async (text: string): Promise<readonly RegistryRule[]> => {
+const read = async (text: string): Promise<Registries> => {
   const registriesFile = path.join(folder, 'registries.conf');
   writeFileSync(registriesFile, text);
   return await readRegistries({ registriesFile, trustedUids });
@@ -48,9 +50,50 @@ describe('a file', () => {
     const shipped = existsSync(registriesFile)
       ? await readRegistries({ registriesFile, trustedUids })
       : await read(
-          'unqualified-search-registries = ["docker.io"]\n[aliases]\n  "a" = "docker.io/library/a"\n',
+          'unqualified-search-registries = ["docker.io"]\n[aliases]\n  "debian" = "docker.io/library/debian"\n',
         );
-    expect(shipped).toEqual([]);
+    expect(shipped.rules).toEqual([]);
+    expect(wholeName('debian:trixie', shipped.shortNames, 'docker.io')).toBe('debian:trixie');
+  });
+});
+
+describe('a short name', () => {
+  const text = [
+    'unqualified-search-registries = ["registry.lab:5000"]',
+    '[aliases]',
+    '"fedora" = "registry.example/fedora"',
+    '"debian" = "docker.io/library/debian"',
+    '"lab/tool" = "quay.example/lab/tool"',
+  ].join('\n');
+  const meaning = async (name: string, file = text): Promise<string> =>
+    wholeName(name, (await read(file)).shortNames, 'docker.io');
+
+  it.each([
+    ['fedora', 'registry.example/fedora'],
+    ['fedora:41', 'registry.example/fedora:41'],
+    [`fedora@sha256:${'0'.repeat(64)}`, `registry.example/fedora@sha256:${'0'.repeat(64)}`],
+    ['lab/tool:2', 'quay.example/lab/tool:2'],
+    ['debian:trixie', 'debian:trixie'],
+    ['base:1', 'registry.lab:5000/base:1'],
+    ['lab/base', 'registry.lab:5000/lab/base'],
+    ['docker.io/library/fedora', 'docker.io/library/fedora'],
+    ['localhost/base', 'localhost/base'],
+    ['other.example:5000/fedora', 'other.example:5000/fedora'],
+  ])('%s is %s', async (name, whole) => {
+    expect(await meaning(name)).toBe(whole);
+  });
+
+  it('is what it was where the file says nothing of short names, or takes an alias away', async () => {
+    expect(await meaning('base:1', '')).toBe('base:1');
+    expect(await meaning('fedora', '[aliases]\n"fedora" = ""')).toBe('fedora');
+    expect(await meaning('base', 'unqualified-search-registries = ["docker.io"]')).toBe('base');
+  });
+
+  it('that may mean several images means none', async () => {
+    const two = 'unqualified-search-registries = ["a.example", "b.example"]';
+    const message = expect.stringMatching(/several .*: a\.example\/base:1, b\.example\/base:1/) as string;
+    await expect(meaning('base:1', two)).rejects.toMatchObject({ code: 'E_USAGE', message });
+    expect(await meaning('c.example/base:1', two)).toBe('c.example/base:1');
   });
 });
 

@@ -1,5 +1,6 @@
 // Reads what containers' registries.conf says of registries (containers-registries.conf(5), version 2): other places for
-// names, mirrors, which ones are blocked, and which may be spoken to without TLS. Read anew for every pull.
+// names, mirrors, which ones are blocked, which may be spoken to without TLS, and what short names mean. Read anew for
+// every pull.
 
 import { readdir } from 'node:fs/promises';
 import path from 'node:path';
@@ -9,6 +10,7 @@ import { DockershError, hasErrno } from '../../../lib/errors.ts';
 import { readTrustedFile } from '../../../lib/trusted-path.ts';
 import type { RegistryOptions } from '../options.ts';
 import type { RemoteName } from '../remote-name.ts';
+import type { ShortNames } from './short-names.ts';
 
 const mirror = z.looseObject({
   location: z.string().min(1),
@@ -26,23 +28,37 @@ const rule = z.looseObject({
 export type RegistryRule = z.infer<typeof rule> & { readonly file: string };
 const registriesFile = z.looseObject({
   registry: z.array(rule).default([]),
+  'unqualified-search-registries': z.array(z.string().min(1)).optional(),
+  aliases: z.record(z.string(), z.string()).default({}),
   // Where version 1 had what is blocked, among others.
   registries: z.never({ error: 'this is version 1 of the format, and only version 2 is read' }).optional(),
 });
 
 const maxBytes = 1024 * 1024;
 
-/** Of the file and the folder beside it (FILE.d); of two for one prefix the later counts. Throws E_USAGE, E_UNTRUSTED_PATH. */
+export interface Registries {
+  readonly rules: readonly RegistryRule[];
+  readonly shortNames: ShortNames;
+}
+
+/** Of the file and the folder beside it (FILE.d); what a later one says of the same counts. Throws E_USAGE, E_UNTRUSTED_PATH. */
 export async function readRegistries(
   options: Pick<RegistryOptions, 'registriesFile' | 'trustedUids'>,
-): Promise<readonly RegistryRule[]> {
+): Promise<Registries> {
   const { registriesFile: main } = options;
-  if (main === undefined) return [];
   const rules = new Map<string, RegistryRule>();
-  for (const file of [main, ...(await filesIn(`${main}.d`))]) {
-    for (const one of await readFile(file, options)) rules.set(one.prefix ?? one.location ?? '', one);
+  const aliases = new Map<string, string>();
+  let search: readonly string[] = [];
+  for (const file of main === undefined ? [] : [main, ...(await filesIn(`${main}.d`))]) {
+    const read = await readFile(file, options);
+    if (read === undefined) continue;
+    for (const one of read.registry) rules.set(one.prefix ?? one.location ?? '', { ...one, file });
+    for (const [name, place] of Object.entries(read.aliases)) aliases.set(name, place);
+    search = read['unqualified-search-registries'] ?? search;
   }
-  return [...rules.values()];
+  // An empty one takes an earlier file's away.
+  for (const [name, place] of aliases) if (place === '') aliases.delete(name);
+  return { rules: [...rules.values()], shortNames: { aliases, search } };
 }
 
 async function filesIn(folder: string): Promise<string[]> {
@@ -58,14 +74,14 @@ async function filesIn(folder: string): Promise<string[]> {
 async function readFile(
   file: string,
   { trustedUids }: Pick<RegistryOptions, 'trustedUids'>,
-): Promise<RegistryRule[]> {
+): Promise<z.infer<typeof registriesFile> | undefined> {
   const read = await readTrustedFile(file, maxBytes, trustedUids === undefined ? {} : { trustedUids });
   if (!read.ok) {
-    if (read.code === 'E_NOT_FOUND') return [];
+    if (read.code === 'E_NOT_FOUND') return undefined;
     throw new DockershError(read.code ?? 'E_USAGE', { what: read.path, why: read.reason });
   }
   try {
-    return registriesFile.parse(parseToml(read.text)).registry.map((one) => ({ ...one, file }));
+    return registriesFile.parse(parseToml(read.text));
   } catch (error) {
     if (!(error instanceof TomlError || error instanceof z.ZodError)) throw error;
     const why = error instanceof TomlError ? problemOf(error) : issueOf(error);
