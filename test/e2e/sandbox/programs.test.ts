@@ -96,11 +96,17 @@ describe.skipIf(control)('in the image host', () => {
     expect(await output(`mkdir /sys/fs/cgroup/a /sys/fs/cgroup/memory/a 2>/dev/null || echo refused`)).toBe(
       'refused\n',
     );
-    // A JVM wants cpuset and cpuacct as well where controllers are of version 1.
-    const isVersion2 = existsSync('/sys/fs/cgroup/cgroup.controllers');
-    if (!isVersion2 || !existsSync('/usr/bin/java')) return;
+  });
+
+  // Of control groups of version 1 a JVM wants cpuset and cpuacct as well, and goes by sysinfo(2) where they are not there.
+  it.skipIf(unlimited || lacks('java'))('a JVM goes by the limit of memory, and so does node', async () => {
     const heap = await output('java -XX:+PrintFlagsFinal -version | grep -w MaxHeapSize');
-    expect(Number(/= (\d+)/.exec(heap)?.[1])).toBeLessThanOrEqual(limit);
+    const bytes = Number(/= (\d+)/.exec(heap)?.[1]);
+    expect(bytes).toBeGreaterThan(0);
+    expect(bytes).toBeLessThanOrEqual(512 * 1024 ** 2);
+    if (!existsSync('/usr/bin/node')) return;
+    const constrained = await output('node -p "process.constrainedMemory()"');
+    expect(constrained).toBe(`${512 * 1024 ** 2}\n`);
   });
 
   it('what can become nobody says why, and what concerns the account where to go', async () => {
