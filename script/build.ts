@@ -20,6 +20,16 @@ const longPackets: Plugin = {
   },
 };
 
+/** The ciphers of ssh2's own addon are ours. */
+const ownCiphers: Plugin = {
+  name: 'own-ciphers',
+  setup({ onResolve }) {
+    onResolve({ filter: /sshcrypto\.node$/ }, () => ({
+      path: path.join(root, 'src/gateway/transport/ciphers.ts'),
+    }));
+  },
+};
+
 await build({
   absWorkingDir: root,
   entryPoints: {
@@ -36,7 +46,7 @@ await build({
   keepNames: true,
   // Of ssh2, which does without, or has them for encrypted private keys: none ever comes there.
   external: ['cpu-features', '*.node'],
-  plugins: [longPackets],
+  plugins: [longPackets, ownCiphers],
   alias: { 'bcrypt-pbkdf': 'node:crypto' },
   legalComments: 'eof',
   logLevel: 'warning',

@@ -1,6 +1,5 @@
-// Gives the daemon the system calls that Node has no API for. Loaded by dockershd only
-// (src/isolation/addon.ts). Nothing here decides anything; every failure becomes an Error with syscall, code
-// and the object.
+// Gives the daemon and the gateway's connection process what Node has no API for (src/isolation/addon.ts).
+// Nothing here decides anything; every failure becomes an Error with syscall, code and the object.
 //
 // Descriptors cross into JavaScript as plain numbers; src/lib/fd.ts owns them from there.
 #include <errno.h>
@@ -18,6 +17,8 @@
 #include "network/uplink.h"
 #include "poller.h"
 #include "sockets.h"
+#include "ssh/cipher.h"
+#include "ssh/terminal.h"
 #include "users.h"
 #include "values.h"
 #include "watch.h"
@@ -50,6 +51,12 @@ static napi_value initialize(napi_env env, napi_value exports) {
                      {"kill", kill_process},
                      {"lookupUser", lookup_user},
                      {"poll", poller_start},
+                     {"resizeTerminal", resize_terminal},
+                     {"sealGcm", gcm_seal},
+                     {"openGcm", gcm_open},
+                     {"sealChaCha", chacha_seal},
+                     {"lengthChaCha", chacha_length},
+                     {"openChaCha", chacha_open},
                      {"inherit", inherit},
                      {"datagram", datagram},
                      {"watchOpen", watch_open},

@@ -22,19 +22,21 @@ struct poller {
     napi_ref callback;
     napi_async_context context;
     uv_handle_t *handle; // NULL once stopped
+    int events;
 };
 
-static void readable(uv_handle_t *handle, int status, int events) {
-    (void)status; // an error shows when the descriptor is read
-    (void)events;
+static void ready(uv_handle_t *handle, int status, int events) {
     struct poller *poller = uv_handle_get_data(handle);
     napi_handle_scope scope;
-    napi_value callback, receiver, result;
+    napi_value callback, receiver, result, argument;
+    // An error shows when the descriptor is used.
+    int seen = status < 0 ? poller->events : events;
     if (napi_open_handle_scope(poller->env, &scope) != napi_ok)
         return;
     if (napi_get_reference_value(poller->env, poller->callback, &callback) == napi_ok &&
         napi_get_global(poller->env, &receiver) == napi_ok &&
-        napi_make_callback(poller->env, poller->context, receiver, callback, 0, NULL, &result) ==
+        napi_create_int32(poller->env, seen, &argument) == napi_ok &&
+        napi_make_callback(poller->env, poller->context, receiver, callback, 1, &argument, &result) ==
             napi_pending_exception) {
         napi_value exception;
         if (napi_get_and_clear_last_exception(poller->env, &exception) == napi_ok)
@@ -71,12 +73,13 @@ static void collected(napi_env env, void *data, void *hint) {
 }
 
 napi_value poller_start(napi_env env, napi_callback_info info) {
-    napi_value values[2], stopper = NULL, name;
-    size_t count = 2;
-    int32_t fd;
+    napi_value values[3], stopper = NULL, name;
+    size_t count = 3;
+    int32_t fd, events = UV_READABLE_EVENT;
     uv_loop_t *loop;
     if (napi_get_cb_info(env, info, &count, values, NULL, NULL) != napi_ok || count < 2 ||
         napi_get_value_int32(env, values[0], &fd) != napi_ok ||
+        (count > 2 && napi_get_value_int32(env, values[2], &events) != napi_ok) ||
         napi_get_uv_event_loop(env, (struct uv_loop_s **)&loop) != napi_ok) {
         (void)napi_throw_type_error(env, NULL, "expected a descriptor and a function");
         return NULL;
@@ -89,13 +92,13 @@ napi_value poller_start(napi_env env, napi_callback_info info) {
         (void)napi_throw_error(env, NULL, "this descriptor can't be polled");
         return NULL;
     }
-    *poller = (struct poller){.env = env, .handle = handle};
+    *poller = (struct poller){.env = env, .handle = handle, .events = events};
     uv_handle_set_data(handle, poller);
     (void)napi_create_reference(env, values[1], 1, &poller->callback);
     (void)napi_create_string_utf8(env, "dockersh:poll", NAPI_AUTO_LENGTH, &name);
     (void)napi_async_init(env, NULL, name, &poller->context);
     (void)napi_create_function(env, "stop", NAPI_AUTO_LENGTH, stop_called, poller, &stopper);
     (void)napi_add_finalizer(env, stopper, poller, collected, NULL, NULL);
-    (void)uv_poll_start(handle, UV_READABLE_EVENT, readable);
+    (void)uv_poll_start(handle, events, ready);
     return stopper;
 }

@@ -41,6 +41,13 @@ bool number_of(napi_env env, napi_value value, int *number) {
     return true;
 }
 
+bool u32_of(napi_env env, napi_value value, uint32_t *number) {
+    if (napi_get_value_uint32(env, value, number) == napi_ok)
+        return true;
+    (void)napi_throw_type_error(env, NULL, "expected a number");
+    return false;
+}
+
 bool text_of(napi_env env, napi_value value, char *text, size_t size) {
     size_t length;
     if (napi_get_value_string_utf8(env, value, text, size, &length) == napi_ok && length + 1 < size)

@@ -115,8 +115,21 @@ export interface Addon {
   hostTableWatch(): number;
   /** Whether ours have, by somebody else, since it was last asked. */
   hostTableChanged(fd: number): boolean;
-  /** Calls back whenever the descriptor can be read; call the result before closing the descriptor. */
-  poll(fd: number, callback: () => void): () => void;
+  /**
+   * Calls back whenever the descriptor can be read (1; what is waited for if nothing is said) or written to (2), with which of it. Call the result
+   * before closing the descriptor, and before waiting for something else of it.
+   */
+  poll(fd: number, callback: (events: number) => void, events?: number): () => void;
+  /** Of a terminal's master; the last two are pixels. */
+  resizeTerminal(fd: number, columns: number, rows: number, width: number, height: number): void;
+  /** Encrypts a packet of ssh where it lies: length in clear, body, room for 16 bytes. `iv` counts on. */
+  sealGcm(key: Uint8Array, iv: Uint8Array, packet: Uint8Array): void;
+  /** Decrypts a body where it lies. False: it is not what was sent. */
+  openGcm(key: Uint8Array, iv: Uint8Array, length: number, body: Uint8Array, tag: Uint8Array): boolean;
+  /** The same with chacha20-poly1305@openssh.com, by the number of the packet. */
+  sealChaCha(key: Uint8Array, number: number, packet: Uint8Array): void;
+  lengthChaCha(key: Uint8Array, number: number, length: Uint8Array): number;
+  openChaCha(key: Uint8Array, number: number, length: Uint8Array, body: Uint8Array, tag: Uint8Array): boolean;
 }
 
 let loaded: Addon | undefined;

@@ -15,8 +15,7 @@
 struct session {
     uint32_t slot;
     pid_t pid; // 0: there is none
-    // Ours of its terminal. While it is open, the master's end of file is not the end of the output; and by
-    // it the size is set, because a copy of the master would keep the terminal from being hung up.
+    // Ours of its terminal. While it is open, the master's end of file is not the end of the output.
     int slave;
     bool is_forced;
 };

@@ -50,6 +50,8 @@ export class Channel {
   #mayClose: () => boolean = () => true;
   /** Acts behind the answers to all requests that have come. */
   later: (act: () => void) => void = (act) => act();
+  /** Whether a request waits for its answer: data that has come behind it is not to overtake it. */
+  held: () => boolean = () => false;
   /** A request of the client's on this channel; resolves with whether it is granted. */
   request: (name: string, payload: Buffer, at: number) => Promise<boolean> = async () => false;
 
@@ -90,8 +92,8 @@ export class Channel {
       return;
     }
     this.#sink = sink;
-    for (const bytes of this.#waiting.splice(0)) this.#deliver(bytes);
-    if (this.#farEof) sink.end();
+    if (this.#farEof && this.#waiting.length === 0) sink.end();
+    if (!this.held()) this.release();
     for (const { source, kind } of sources)
       this.#outgoing.push({ source, kind, unsent: undefined, paused: false, ended: false });
     for (const outgoing of this.#outgoing) this.#read(outgoing);
@@ -109,6 +111,13 @@ export class Channel {
         this.closeIfDone();
       },
     );
+  }
+
+  /** What has come before there was somebody to take it, or behind a request that is answered now, goes on. */
+  release(): void {
+    if (!this.#joined || this.#waiting.length === 0) return;
+    for (const bytes of this.#waiting.splice(0)) this.#deliver(bytes);
+    if (this.#farEof) this.#sink?.end();
   }
 
   /** Sends what can be sent of it, and reads on where all has been. */
@@ -193,7 +202,7 @@ export class Channel {
     if (bytes.length > this.#left) throw new ProtocolError('more data than the window has room for');
     this.#left -= bytes.length;
     if (!wanted || this.#farEof) this.#grow(bytes.length);
-    else if (this.#joined || this.#gone) this.#deliver(bytes);
+    else if (this.#gone || (this.#joined && !this.held())) this.#deliver(bytes);
     else this.#waiting.push(bytes);
   }
 
@@ -242,7 +251,8 @@ export class Channel {
 
   /** What the client has sent before it closed still gets to the other end. */
   #leave(): void {
-    this.#sink?.end();
+    if (this.#waiting.length > 0) this.release();
+    else this.#sink?.end();
     this.closeSources();
   }
 

@@ -119,8 +119,9 @@ export class Channels {
     };
     const channel = new Channel(this.#transport, { id, far, window, forget });
     this.#channels.set(id, channel);
-    const requests = new SerialRequests(this.#transport);
+    const requests = new SerialRequests(this.#transport, () => channel.release());
     this.#requests.set(id, requests);
+    channel.held = () => requests.busy;
     channel.later = (act) => requests.add(async () => act());
     return channel;
   }

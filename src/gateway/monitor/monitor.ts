@@ -91,15 +91,6 @@ export class Monitor implements Disposable {
     this.tell(new WireWriter('gwTell').u32('slot', slot).text('kind', 'signal').u32('signal', signal));
   }
 
-  resize(slot: number, size: readonly number[]): void {
-    this.tell(
-      new WireWriter('gwTell')
-        .u32('slot', slot)
-        .text('kind', 'size')
-        .u32('gwSize', ...size),
-    );
-  }
-
   /** Of a listener: its address is given up. */
   close(slot: number): void {
     this.tell(new WireWriter('gwClose').u32('slot', slot));

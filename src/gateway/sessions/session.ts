@@ -26,6 +26,7 @@ export class Session {
   #agent = false;
   #x11: string | undefined;
   #slot: number | undefined;
+  #master: TerminalStream | undefined;
   #ended = false;
 
   constructor(channel: Channel, monitor: Monitor, listeners: Listeners) {
@@ -89,7 +90,7 @@ export class Session {
   #resize(size: readonly number[]): boolean {
     if (this.#terminal === undefined) return false;
     if (this.#slot === undefined) this.#terminal = { ...this.#terminal, size };
-    else if (!this.#ended) this.#monitor.resize(this.#slot, size);
+    else this.#master?.resize(size);
     return true;
   }
 
@@ -150,6 +151,7 @@ export class Session {
     const mayClose = (): boolean => this.#ended;
     if (input !== undefined && fds.length === 1) {
       const terminal = new TerminalStream(input);
+      this.#master = terminal;
       this.#channel.join(terminal, [{ source: terminal }], mayClose);
       return true;
     }

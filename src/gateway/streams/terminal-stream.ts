@@ -9,12 +9,16 @@ import type { Sink, Source } from './stream.ts';
 
 /** A terminal gives at most 4 KiB at a time. */
 const pieceBytes = 16 * 1024;
+/** What addon().poll() waits for. */
+const readable = 1;
+const writable = 2;
 
 export class TerminalStream implements Source, Sink {
   readonly #fd: OwnedFd;
   readonly #unwritten: { bytes: Buffer; readonly taken: () => void }[] = [];
-  #stopReading: (() => void) | undefined;
-  #retry: NodeJS.Timeout | undefined;
+  #stop: (() => void) | undefined;
+  #awaited = 0;
+  #paused = true;
   #data: (bytes: Buffer) => void = () => {};
   #end: (() => void) | undefined;
   #closed = false;
@@ -31,16 +35,36 @@ export class TerminalStream implements Source, Sink {
   }
 
   pause(): void {
-    this.#stopReading?.();
-    this.#stopReading = undefined;
+    this.#paused = true;
+    this.#await();
   }
 
   resume(): void {
-    if (this.#closed || this.#end === undefined || this.#stopReading !== undefined) return;
-    this.#stopReading = addon().poll(this.#fd.borrow(), () => this.#readable());
+    this.#paused = false;
+    this.#await();
   }
 
-  #readable(): void {
+  /** Hears of what it has a use for now, and of nothing else: a terminal can be written to most of the time. */
+  #await(): void {
+    const reads = !this.#paused && this.#end !== undefined;
+    const awaited = this.#closed ? 0 : (reads ? readable : 0) | (this.#unwritten.length > 0 ? writable : 0);
+    if (awaited === this.#awaited) return;
+    this.#awaited = awaited;
+    this.#stop?.();
+    this.#stop =
+      awaited === 0
+        ? undefined
+        : addon().poll(
+            this.#fd.borrow(),
+            (events) => {
+              if ((events & writable) !== 0) this.#flush();
+              if ((events & readable) !== 0 && !this.#closed) this.#read();
+            },
+            awaited,
+          );
+  }
+
+  #read(): void {
     const bytes = Buffer.allocUnsafe(pieceBytes);
     let length = 0;
     try {
@@ -53,20 +77,20 @@ export class TerminalStream implements Source, Sink {
       this.#data(bytes.subarray(0, length));
       return;
     }
-    this.pause();
     const end = this.#end;
     this.#end = undefined;
+    this.#await();
     end?.();
   }
 
   write(bytes: Buffer, taken: () => void): void {
     if (this.#closed) taken();
     else this.#unwritten.push({ bytes, taken });
-    if (this.#retry === undefined) this.#flush();
+    // Else it waits until more can be written.
+    if ((this.#awaited & writable) === 0) this.#flush();
   }
 
   #flush(): void {
-    this.#retry = undefined;
     for (let next = this.#unwritten[0]; next !== undefined; next = this.#unwritten[0]) {
       let length = next.bytes.length;
       try {
@@ -77,13 +101,18 @@ export class TerminalStream implements Source, Sink {
       }
       if (length < next.bytes.length) {
         next.bytes = next.bytes.subarray(length);
-        // A program that reads slowly: more than its terminal holds is rare enough for a look now and then.
-        this.#retry = setTimeout(() => this.#flush(), 5);
-        return;
+        break;
       }
       this.#unwritten.shift();
       next.taken();
     }
+    this.#await();
+  }
+
+  /** Columns, rows, and both in pixels. At once: what is typed behind it comes to a terminal of this size. */
+  resize(size: readonly number[]): void {
+    const [columns = 0, rows = 0, width = 0, height = 0] = size;
+    if (!this.#closed) addon().resizeTerminal(this.#fd.borrow(), columns, rows, width, height);
   }
 
   /** A terminal has no end of its own in this direction: what would be one is a character (VEOF). */
@@ -92,8 +121,7 @@ export class TerminalStream implements Source, Sink {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.pause();
-    clearTimeout(this.#retry);
+    this.#await();
     for (const { taken } of this.#unwritten.splice(0)) taken();
     this.#fd[Symbol.dispose]();
   }

@@ -98,7 +98,7 @@ describe('a terminal', () => {
     const { channel, outcome, started } = await execute(client, command, { pty });
     await started;
     channel.setWindow(40, 120, 0, 0);
-    await waitUntil(() => double.asked.some(({ type }) => type === 'gwTell'), 'the new size');
+    // At once: what is typed behind it must not overtake it.
     channel.write('\n');
     expect(
       (await outcome).out
@@ -108,6 +108,31 @@ describe('a terminal', () => {
     ).toEqual(['30 100', '40 120', 'vt220']);
     const asked = double.asked.find(({ type }) => type === 'gwSession');
     expect(asked === undefined ? undefined : textOf(asked, 'gwTerm')).toBe('vt220');
+  });
+
+  it('has the size that was sent before what is typed, each time', async () => {
+    const numbers = Array.from({ length: 50 }, (_, number) => number + 20);
+    const script = 'stty -echo; while read -r line; do stty size; [ "$line" != end ] || exit 0; done';
+    const { channel, outcome } = await execute(client, script, { pty: { rows: 10, cols: 10 } });
+    const heard: Buffer[] = [];
+    channel.on('data', (bytes: Buffer) => heard.push(bytes));
+    for (const rows of numbers) {
+      channel.setWindow(rows, 100, 0, 0);
+      channel.write(rows === numbers.at(-1) ? 'end\n' : 'more\n');
+      // One at a time: that the program looks at each size before the next comes is its own matter.
+      const seen = new RegExp(`^${rows} 100\\r?$`, 'm');
+      await waitUntil(() => seen.test(Buffer.concat(heard).toString()), `a size of ${rows}`);
+    }
+    await outcome;
+  });
+
+  it('takes more input than it holds, as it is read', async () => {
+    const bytes = Buffer.alloc(1_000_000, 'some text, ');
+    const command = 'stty raw -echo; echo ready; sleep 0.5; head -c 1000000 | sha256sum';
+    const { channel, outcome, started } = await execute(client, command, { pty: true });
+    await started;
+    channel.write(bytes);
+    expect((await outcome).out.toString()).toContain(digest(bytes));
   });
 
   it('hangs up with its channel', async () => {

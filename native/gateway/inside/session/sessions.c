@@ -182,16 +182,10 @@ static void send_signal(const struct session *session, uint32_t number) {
 
 int sessions_tell(struct inside *inside, const struct request *request) {
     struct session *session = session_at(inside, request->slot);
-    bool is_size = strcmp(request->kind, "size") == 0 && (request->has & HAS_SIZE) != 0;
-    bool is_signal = strcmp(request->kind, "signal") == 0 && (request->has & HAS_SIGNAL) != 0;
-    if (!is_size && !is_signal)
+    if (strcmp(request->kind, "signal") != 0)
         return -1;
-    if (session == NULL) // it has ended meanwhile
-        return 0;
-    if (is_signal)
+    if (session != NULL) // else it has ended meanwhile
         send_signal(session, request->signal);
-    else if (session->slave >= 0)
-        (void)terminal_resize(session->slave, request->size);
     return 0;
 }
 

@@ -95,7 +95,7 @@ static unsigned short bounded(uint32_t value) {
     return value > MOST_SIZE ? MOST_SIZE : (unsigned short)value;
 }
 
-int terminal_resize(int slave, const uint32_t size[4]) {
+static int set_size(int slave, const uint32_t size[4]) {
     const struct winsize window = {.ws_col = bounded(size[0]),
                                    .ws_row = bounded(size[1]),
                                    .ws_xpixel = bounded(size[2]),
@@ -124,8 +124,7 @@ int terminal_open(struct terminal *terminal, uid_t uid, gid_t group, const uint3
     *terminal = (struct terminal){.master = CLOSED_FD, .slave = CLOSED_FD};
     if (open_pair(terminal, uid, group) == 0 && tcgetattr(terminal->slave, &settings) == 0) {
         set_modes(&settings, modes, length);
-        if (tcsetattr(terminal->slave, TCSANOW, &settings) == 0 &&
-            terminal_resize(terminal->slave, size) == 0)
+        if (tcsetattr(terminal->slave, TCSANOW, &settings) == 0 && set_size(terminal->slave, size) == 0)
             return 0;
     }
     int failure = errno;

@@ -14,5 +14,4 @@ struct terminal {
 // them, of which what is not known is passed over. 0, or -1 with errno.
 int terminal_open(struct terminal *terminal, uid_t uid, gid_t group, const uint32_t size[4],
                   const uint8_t *modes, size_t length);
-int terminal_resize(int slave, const uint32_t size[4]);
 void terminal_close(struct terminal *terminal);
