@@ -11,6 +11,7 @@ import type { Monitor } from './monitor/monitor.ts';
 import { Session } from './sessions/session.ts';
 import { message, openFailure } from './ssh/numbers.ts';
 import { Writer } from './ssh/writer.ts';
+import { Proofs } from './transport/host-key-proofs.ts';
 import { hostKeysOf, type Sign } from './transport/host-keys.ts';
 import { Transport } from './transport/transport.ts';
 
@@ -34,6 +35,7 @@ export class Connection {
   readonly #channels: Channels;
   readonly #listeners: Listeners;
   readonly #requests: GlobalRequests;
+  readonly #proofs: Proofs;
   readonly #ended: (why: string) => void;
   #alive: NodeJS.Timeout | undefined;
   #unanswered = 0;
@@ -57,8 +59,13 @@ export class Connection {
     });
     this.#channels = new Channels(this.#transport, this.#openers());
     this.#listeners = new Listeners(monitor, this.#channels);
-    this.#requests = new GlobalRequests(this.#transport, this.#listeners, () => {
-      this.#noMoreSessions = true;
+    this.#proofs = new Proofs(parts.hostKeys, parts.sign);
+    this.#requests = new GlobalRequests(this.#transport, {
+      listeners: this.#listeners,
+      proofs: this.#proofs,
+      noMoreSessions: () => {
+        this.#noMoreSessions = true;
+      },
     });
   }
 
@@ -94,6 +101,7 @@ export class Connection {
 
   #begin(): void {
     this.#authenticated = true;
+    this.#transport.send(this.#proofs.announcement());
     this.#alive = setInterval(() => this.#ask(), aliveMs);
   }
 

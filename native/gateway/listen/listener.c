@@ -232,13 +232,21 @@ static void fill_pool(struct timer *timer) {
         (void)timer_set(timer, loop_now());
 }
 
+// Neither we nor a bound of the kernel's have ended it: that costs its own connection, and is a fault.
+static void say_crash(pid_t pid, int status) {
+    int number = WIFSIGNALED(status) ? WTERMSIG(status) : SIGKILL;
+    if (number != SIGKILL && number != SIGXCPU)
+        log_line(LOG_ERR, "The process %d of a connection has crashed: %s.", (int)pid, strsignal(number));
+}
+
 static void reap(struct watch *watch, uint32_t events) {
     struct signalfd_siginfo info;
     pid_t pid;
     (void)events;
     while (read(watch->fd, &info, sizeof info) == (ssize_t)sizeof info)
         ;
-    while ((pid = waitpid(-1, NULL, WNOHANG)) > 0) {
+    for (int status; (pid = waitpid(-1, &status, WNOHANG)) > 0;) {
+        say_crash(pid, status);
         if (!pool_lost(pid))
             continue;
         failing = true;

@@ -43,6 +43,7 @@ struct monitor {
     uint8_t session_id[SESSION_ID_MOST];
     size_t session_id_length;   // 0: no keys have been exchanged yet
     uint32_t counts[ROWS_MOST]; // of the requests, by the rows of the table
+    uint32_t proofs;            // of host keys
     struct auth auth;
     struct login *login; // of who is in
     struct inside *inside;

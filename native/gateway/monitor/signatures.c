@@ -11,6 +11,7 @@
 #define MOST_DATA 8192
 #define MOST_NAME 64
 #define PROVES "hostkeys-prove-00@openssh.com"
+#define MOST_PROOFS 64 // of one connection: clients ask once
 
 // What is signed while keys are exchanged is the exchange's hash, and the first of them is the session's id.
 static bool is_hash(struct monitor *monitor, struct bytes data) {
@@ -23,15 +24,15 @@ static bool is_hash(struct monitor *monitor, struct bytes data) {
     return true;
 }
 
-// What tells a client of this session that a host key is ours (OpenSSH's PROTOCOL, section 2.5): nothing that
-// could be taken for something else.
-static bool is_proof(const struct monitor *monitor, const struct private_key *key, struct bytes data) {
+// What tells a client of this session, who has logged in, that a host key is ours (OpenSSH's PROTOCOL,
+// section 2.5): nothing that could be taken for something else.
+static bool is_proof(struct monitor *monitor, const struct private_key *key, struct bytes data) {
     struct blob_reader reader = blob_open(data);
     struct bytes name = blob_string(&reader), id = blob_string(&reader), blob = blob_string(&reader);
     const struct bytes own = {.at = monitor->session_id, .length = monitor->session_id_length};
     const struct bytes public = {.at = key->blob, .length = key->blob_length};
-    return blob_whole(&reader) && monitor->session_id_length > 0 && bytes_are(name, PROVES) &&
-           bytes_equal(id, own) && bytes_equal(blob, public);
+    return blob_whole(&reader) && monitor->state == STATE_IN && bytes_are(name, PROVES) &&
+           bytes_equal(id, own) && bytes_equal(blob, public) && ++monitor->proofs <= MOST_PROOFS;
 }
 
 static size_t answer(struct monitor *monitor, const struct asked *asked, uint8_t *bytes, size_t size) {

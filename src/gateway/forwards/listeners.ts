@@ -3,7 +3,7 @@
 
 import { createServer, type Server, type Socket } from 'node:net';
 import { closeAll, type OwnedFd } from '../../lib/fd.ts';
-import { textOf, u32Of, WireWriter } from '../../lib/wire.ts';
+import { u32Of, WireWriter } from '../../lib/wire.ts';
 import type { Channels } from '../channels/channels.ts';
 import type { Monitor } from '../monitor/monitor.ts';
 import type { Writer } from '../ssh/writer.ts';
@@ -50,19 +50,18 @@ export class Listeners {
     if (name !== undefined) asked.bytes('name', name);
     if (port !== undefined) asked.u32('code', port);
     const { message, fds } = await this.#monitor.ask(slot, asked);
-    const [fd, ...others] = fds;
-    closeAll(others);
-    if (fd === undefined || u32Of(message, 'code') !== 0) {
+    if (fds.length === 0 || u32Of(message, 'code') !== 0) {
       closeAll(fds);
       return undefined;
     }
-    void textOf(message, 'text');
-    const server = this.#accept(fd, announced, once ? () => listener.close() : undefined);
+    const taken = once ? (): void => listener.close() : undefined;
+    // Two where both loopback addresses are listened at.
+    const servers = fds.map((fd) => this.#accept(fd, announced, taken));
     const listener: Listener = {
       port: u32Of(message, 'gwPort') ?? port ?? 0,
       close: () => {
         if (!this.#open.delete(listener)) return;
-        server.close();
+        for (const server of servers) server.close();
         this.#monitor.close(slot);
       },
     };

@@ -5,6 +5,7 @@ import { SerialRequests } from '../channels/serial-requests.ts';
 import { message } from '../ssh/numbers.ts';
 import { ProtocolError, Reader } from '../ssh/reader.ts';
 import { Writer } from '../ssh/writer.ts';
+import type { Proofs } from '../transport/host-key-proofs.ts';
 import type { Transport } from '../transport/transport.ts';
 import type { Listener, Listeners } from './listeners.ts';
 
@@ -14,12 +15,21 @@ export class GlobalRequests {
   readonly #transport: Transport;
   readonly #listeners: Listeners;
   readonly #requests: SerialRequests;
+  readonly #proofs: Proofs;
   readonly #noMoreSessions: () => void;
   readonly #forwards = new Map<string, Listener>();
 
-  constructor(transport: Transport, listeners: Listeners, noMoreSessions: () => void) {
+  constructor(
+    transport: Transport,
+    {
+      listeners,
+      proofs,
+      noMoreSessions,
+    }: { listeners: Listeners; proofs: Proofs; noMoreSessions: () => void },
+  ) {
     this.#transport = transport;
     this.#listeners = listeners;
+    this.#proofs = proofs;
     this.#requests = new SerialRequests(transport);
     this.#noMoreSessions = noMoreSessions;
   }
@@ -52,6 +62,8 @@ export class GlobalRequests {
         return this.#cancel(`tcp ${reader.byteString()} ${reader.u32()}`) ? granted : undefined;
       case 'cancel-streamlocal-forward@openssh.com':
         return this.#cancel(`unix ${reader.byteString()}`) ? granted : undefined;
+      case 'hostkeys-prove-00@openssh.com':
+        return this.#proofs.give(reader, this.#transport, granted);
       case 'no-more-sessions@openssh.com':
         this.#noMoreSessions();
         return granted;

@@ -65,7 +65,11 @@ declare module 'ssh2/lib/protocol/kex.js' {
   }
 
   export interface KeyExchange {
-    readonly negotiated: { readonly kex: string; readonly cs: { readonly cipher: string } };
+    readonly negotiated: {
+      readonly kex: string;
+      readonly serverHostKey: string;
+      readonly cs: { readonly cipher: string };
+    };
     sessionID: Buffer | undefined;
     remoteExtInfoEnabled: boolean;
     hashName: string;

@@ -89,6 +89,11 @@ export class Transport {
     return id;
   }
 
+  /** Of the signature that has proved in the key exchange who we are. */
+  get hostKeyAlgorithm(): string {
+    return this.#protocol._kex?.negotiated.serverHostKey ?? '';
+  }
+
   /** Whether bulk data may be sent now. Answers are always taken. */
   get ready(): boolean {
     return (

@@ -4,30 +4,27 @@
 import { mkdir } from 'node:fs/promises';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { AdminResult } from '../../../src/protocol/admin.ts';
+import { useDaemonAndUser } from '../../fixtures/gateway/daemon.ts';
 import { Gateway } from '../../fixtures/gateway/gateway.ts';
-import { Host } from '../../fixtures/host.ts';
+import type { Host } from '../../fixtures/host.ts';
 import { control } from '../../fixtures/machine.ts';
 import { run, waitUntil } from '../../fixtures/process.ts';
 import { childrenOf } from '../../fixtures/supervisor.ts';
-import { TestUser } from '../../fixtures/users.ts';
+import type { TestUser } from '../../fixtures/users.ts';
 
 const flood = 1000;
 const ofOneAddress = 20;
 const spare = 2;
 
 describe.skipIf(control)('a flood of connections that say nothing', () => {
-  const parts = new AsyncDisposableStack();
   let host: Host;
   let user: TestUser;
   let gateway: Gateway;
 
-  beforeAll(async () => {
-    const defaults = { image: 'host', linger: '1h' };
-    host = parts.use(await Host.start({ outsideTmp: true, policy: { defaults } }));
-    user = parts.use(await TestUser.create({ shell: '/bin/bash' }));
-    host.uids.push(user.uid);
+  useDaemonAndUser(async (made) => {
+    ({ host, user } = made);
     const folder = join(host.folder, 'gateway');
     await mkdir(folder);
     const settings = [
@@ -35,14 +32,10 @@ describe.skipIf(control)('a flood of connections that say nothing', () => {
       'max_startups=100 30 200',
       `spare_processes=${spare}`,
     ];
-    gateway = parts.use(
+    gateway = made.parts.use(
       await Gateway.start({ folder, runFolder: host.runFolder, client: host.client, settings }),
     );
     await gateway.authorize(user.name);
-  }, 120_000);
-
-  afterAll(async () => {
-    await parts.disposeAsync();
   });
 
   const status = async (): Promise<AdminResult<'gateway.status'>> =>

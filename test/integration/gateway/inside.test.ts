@@ -1,33 +1,25 @@
 // Asks what stands in the gateway's monitor's place for sessions, connections and sockets, as the connection process does.
 
 import { createServer, Socket } from 'node:net';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { OwnedFd } from '../../../src/lib/fd.ts';
 import { WireWriter } from '../../../src/lib/wire.ts';
 import type { AdminGatewaySession, AdminLogin } from '../../../src/protocol/admin.ts';
-import { Host } from '../../fixtures/host.ts';
+import { useDaemonAndUser } from '../../fixtures/gateway/daemon.ts';
+import type { Host } from '../../fixtures/host.ts';
 import { control } from '../../fixtures/machine.ts';
 import { run, waitUntil } from '../../fixtures/process.ts';
-import { TestUser } from '../../fixtures/users.ts';
+import type { TestUser } from '../../fixtures/users.ts';
 import { Insider } from './insider.ts';
 
 describe.skipIf(control)('after a login at the gateway', () => {
-  const parts = new AsyncDisposableStack();
   let host: Host;
   let user: TestUser;
   let insider: Insider;
 
-  beforeAll(async () => {
-    host = parts.use(
-      await Host.start({ outsideTmp: true, policy: { defaults: { image: 'host', linger: '1h' } } }),
-    );
-    user = parts.use(await TestUser.create({ shell: '/bin/bash' }));
-    host.uids.push(user.uid);
-    insider = parts.use(Insider.start(host, user));
-  }, 120_000);
-
-  afterAll(async () => {
-    await parts.disposeAsync();
+  useDaemonAndUser(async (made) => {
+    ({ host, user } = made);
+    insider = made.parts.use(Insider.start(host, user));
   });
 
   it('runs a command in the sandbox, with its streams and its exit status', async () => {
@@ -65,7 +57,7 @@ describe.skipIf(control)('after a login at the gateway', () => {
     });
     expect(session.isTerminal).toBe(true);
     await waitUntil(() => /erase/.test(session.out), 'the first lines', 10_000);
-    session.tell((writer) => writer.text('kind', 'size').u32('gwSize', 100, 40, 0, 0));
+    session.resize(100, 40);
     session.write('\n');
     const ended = await session.finish();
     expect(ended).toMatchObject({ kind: 'exit', code: 0 });
@@ -127,18 +119,38 @@ describe.skipIf(control)('after a login at the gateway', () => {
     const outside = await insider.opened('gwConnect', 'tcp', '127.0.0.1', port);
     expect(outside.code).toBe(111); // ECONNREFUSED
     server.close();
-    for (const name of ['localhost', '127.0.0.1', '*', '']) {
-      const listening = await insider.opened('gwListen', 'tcp', name, 0);
-      expect(listening).toMatchObject({ code: 0, port: expect.any(Number) });
-      const inside = createServer((socket) => socket.end('inside'));
-      inside.listen({ fd: listening.fd });
-      const connected = await insider.opened('gwConnect', 'tcp', 'localhost', listening.port);
-      expect(connected.code).toBe(0);
-      expect(await textOfSocket(connected.fd)).toBe('inside');
-      const command = `exec 3<>/dev/tcp/127.0.0.1/${listening.port}; cat <&3`;
-      expect((await insider.run(command)).out).toBe('inside');
-      inside.close();
+    const both = ['127.0.0.1', '::1'];
+    for (const [name, addresses] of [
+      ['localhost', both],
+      ['*', both],
+      ['', both],
+      ['0.0.0.0', both],
+      ['127.0.0.1', ['127.0.0.1']],
+      ['::1', ['::1']],
+    ] as const) {
+      const { code, port, fds } = await insider.opened('gwListen', 'tcp', name, 0);
+      expect({ name, code, sockets: fds.length }).toEqual({ name, code: 0, sockets: addresses.length });
+      const servers = fds.map((fd) => createServer((socket) => socket.end('inside')).listen({ fd }));
+      for (const address of both) {
+        const connected = await insider.opened('gwConnect', 'tcp', address, port);
+        const listens = (addresses as readonly string[]).includes(address);
+        expect({ name, address, code: connected.code }).toEqual({ name, address, code: listens ? 0 : 111 });
+        if (!listens) continue;
+        expect(await textOfSocket(connected.fd)).toBe('inside');
+        const command = `exec 3<>/dev/tcp/${address}/${port}; cat <&3`;
+        expect((await insider.run(command)).out).toBe('inside');
+      }
+      for (const server of servers) server.close();
     }
+  });
+
+  it('listens at one loopback address where the other has the port already, and at none where both have', async () => {
+    const six = await insider.opened('gwListen', 'tcp', '::1', 0);
+    const four = await insider.opened('gwListen', 'tcp', 'localhost', six.port);
+    expect(four).toMatchObject({ code: 0, port: six.port });
+    expect(four.fds).toHaveLength(1);
+    expect(await insider.opened('gwListen', 'tcp', 'localhost', six.port)).toMatchObject({ code: 98 }); // EADDRINUSE
+    for (const { fd } of [six, four]) new OwnedFd(fd)[Symbol.dispose]();
   });
 
   it('says why a connection can’t be made', async () => {
@@ -178,7 +190,7 @@ describe.skipIf(control)('after a login at the gateway', () => {
     expect(ended.out).toContain(`localhost:${display.port}.0\n`);
     expect(ended.out).toMatch(/dockersh-agent|agent\.\d+/);
     server.close();
-    new OwnedFd(display.fd)[Symbol.dispose]();
+    for (const fd of display.fds) new OwnedFd(fd)[Symbol.dispose]();
     insider.say(new WireWriter('gwClose').u32('slot', agent.slot).finish());
   });
 
@@ -206,20 +218,11 @@ async function textOfSocket(fd: number): Promise<string> {
 }
 
 describe.skipIf(control)('rights of a key at the gateway', () => {
-  const parts = new AsyncDisposableStack();
   let host: Host;
   let user: TestUser;
 
-  beforeAll(async () => {
-    host = parts.use(
-      await Host.start({ outsideTmp: true, policy: { defaults: { image: 'host', linger: '1h' } } }),
-    );
-    user = parts.use(await TestUser.create({ shell: '/bin/bash' }));
-    host.uids.push(user.uid);
-  }, 120_000);
-
-  afterAll(async () => {
-    await parts.disposeAsync();
+  useDaemonAndUser(async (made) => {
+    ({ host, user } = made);
   });
 
   it('bound what runs, and what is forwarded', async () => {

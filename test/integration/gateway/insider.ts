@@ -126,7 +126,14 @@ export class Insider implements AsyncDisposable {
     kind: string,
     name?: string,
     code?: number,
-  ): Promise<{ slot: number; code: number; text: string | undefined; port: number | undefined; fd: number }> {
+  ): Promise<{
+    slot: number;
+    code: number;
+    text: string | undefined;
+    port: number | undefined;
+    fd: number;
+    fds: number[];
+  }> {
     const slot = this.nextSlot();
     const writer = new WireWriter(type).u32('slot', slot).text('kind', kind);
     if (name !== undefined) writer.text('name', name);
@@ -135,7 +142,7 @@ export class Insider implements AsyncDisposable {
     const { message, fds } = await this.answer('gwOpened', slot);
     const [fd = -1] = fds;
     const text = textOf(message, 'text');
-    return { slot, code: u32Of(message, 'code') ?? -1, text, port: u32Of(message, 'gwPort'), fd };
+    return { slot, code: u32Of(message, 'code') ?? -1, text, port: u32Of(message, 'gwPort'), fd, fds };
   }
 
   /** As the end of the connection process does. */
@@ -160,6 +167,7 @@ export class Session {
   readonly code: number;
   readonly text: string | undefined;
   readonly streams: readonly Socket[];
+  readonly #master: number;
   out = '';
   error = '';
 
@@ -174,6 +182,7 @@ export class Session {
     this.slot = slot;
     this.code = code;
     this.text = text;
+    this.#master = fds[0] ?? -1;
     this.streams =
       fds.length === 1 ? fds.map((fd) => new ReadStream(fd)) : fds.map((fd) => new Socket({ fd }));
     for (const stream of this.streams) stream.on('error', () => undefined); // EIO: the end of a terminal
@@ -192,6 +201,10 @@ export class Session {
 
   write(text: string): void {
     this.streams[0]?.write(text);
+  }
+
+  resize(columns: number, rows: number): void {
+    addon().resizeTerminal(this.#master, columns, rows, 0, 0);
   }
 
   tell(build: (writer: WireWriter) => WireWriter): void {

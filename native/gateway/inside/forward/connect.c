@@ -97,7 +97,7 @@ static struct answered connect_tcp(const struct request *request) {
         if (race.running[index].fd != fd)
             close_fd(race.running[index].fd);
     if (fd >= 0)
-        return (struct answered){.fd = fd};
+        return (struct answered){.fds = {fd}, .count = 1};
     return (struct answered){.code = race.failure, .text = strerror(race.failure)};
 }
 
@@ -109,7 +109,7 @@ static struct answered connect_unix(const struct request *request) {
     (void)strcpy(address.sun_path, request->name);
     if (fd < 0 || connect(fd, (const struct sockaddr *)&address, sizeof address) != 0)
         return (struct answered){.code = errno, .text = strerror(errno)};
-    return (struct answered){.fd = take_fd(&fd)};
+    return (struct answered){.fds = {take_fd(&fd)}, .count = 1};
 }
 
 struct answered connect_inside(const struct request *request) {

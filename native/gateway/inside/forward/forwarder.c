@@ -95,8 +95,8 @@ static int answer(const uint8_t *bytes, size_t length) {
     } else if (request.type == MSG_GW_LISTEN) {
         const struct answered answered = listen_inside(&request);
         told = tell_opened(SOCKET, &answered);
-        if (answered.code == 0)
-            close_fd(answered.fd);
+        for (unsigned index = 0; index < answered.count; index++)
+            close_fd(answered.fds[index]);
     } else {
         told = start_worker(&request);
     }

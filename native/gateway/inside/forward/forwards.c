@@ -174,15 +174,14 @@ int forwards_ready(struct inside *inside) {
         read_opened(&opened, bytes, (size_t)length) ? forward_at(forwards, opened.slot) : NULL;
     int answered = 0;
     if (forward != NULL && forward->state != LISTENING) {
-        unsigned wanted = opened.code == 0 ? 1 : 0;
-        if (count != wanted) {
+        unsigned most = forward->state == OPENING ? 2 : 1;
+        if (opened.code == 0 && (count == 0 || count > most))
             opened = (struct opened){.slot = opened.slot, .code = EPROTO};
-            wanted = 0;
-        }
-        if (wanted == 1 && forward->is_agent)
+        bool done = opened.code == 0;
+        if (done && forward->is_agent)
             memcpy(forwards->agent, opened.text, sizeof forwards->agent);
-        forward->state = forward->state == OPENING && wanted == 1 ? LISTENING : FREE;
-        answered = pass_on(inside, &opened, fds, wanted);
+        forward->state = forward->state == OPENING && done ? LISTENING : FREE;
+        answered = pass_on(inside, &opened, fds, done ? count : 0);
     }
     for (unsigned index = 0; index < count; index++)
         close_fd(fds[index]);

@@ -15,6 +15,7 @@
 #include "inside/forward/bounds.h"
 
 #define BACKLOG 128
+#define TRIES 16 // of free ports, until both addresses have it
 // As sshd's: the first displays are those of real ones.
 #define FIRST_DISPLAY 10
 #define LAST_DISPLAY 1000
@@ -59,26 +60,59 @@ static int bind_port(int family, uint16_t port) {
     return take_fd(&fd);
 }
 
-// At the loopback, whatever is asked for: as sshd's without GatewayPorts. "::1" asks for that of IPv6.
-static struct answered listen_tcp(const struct request *request) {
-    int family = strcmp(request->name, "::1") == 0 ? AF_INET6 : AF_INET;
-    int fd = bind_port(family, (uint16_t)request->code);
+static uint16_t port_of(int fd) {
     union place place = {0};
     socklen_t size = sizeof place;
-    if (fd < 0 || getsockname(fd, &place.any, &size) != 0)
-        return failed();
-    uint16_t port = family == AF_INET6 ? place.in6.sin6_port : place.in.sin_port;
-    return (struct answered){.fd = fd, .port = ntohs(port)};
+    if (getsockname(fd, &place.any, &size) != 0)
+        return 0;
+    return ntohs(place.any.sa_family == AF_INET6 ? place.in6.sin6_port : place.in.sin_port);
+}
+
+// The loopback addresses that are asked for, at one port; errno says what is the matter with one that is
+// missing.
+static struct answered bind_loopbacks(bool four, bool six, uint16_t port) {
+    struct answered answered = {.port = port};
+    errno = 0;
+    if (four && (answered.fds[0] = bind_port(AF_INET, port)) >= 0)
+        answered.count = 1;
+    if (answered.count == 1)
+        answered.port = port_of(answered.fds[0]);
+    int fd = six ? bind_port(AF_INET6, (uint16_t)answered.port) : CLOSED_FD;
+    if (fd >= 0)
+        answered.fds[answered.count++] = fd;
+    if (answered.count > 0)
+        answered.port = port_of(answered.fds[0]);
+    return answered.count > 0 ? answered : failed();
+}
+
+// At the loopback, whatever is asked for: as sshd's without GatewayPorts. An address asks for itself, all
+// else for both, of which one will do where somebody has the other.
+static struct answered listen_tcp(const struct request *request) {
+    bool four = strcmp(request->name, "::1") != 0, six = strcmp(request->name, "127.0.0.1") != 0;
+    struct answered answered;
+    for (unsigned left = TRIES; left > 0; left--) {
+        answered = bind_loopbacks(four, six, (uint16_t)request->code);
+        bool by_chance = request->code == 0 && four && six && answered.count == 1 && errno == EADDRINUSE;
+        if (!by_chance || left == 1)
+            break;
+        close_fd(answered.fds[0]);
+    }
+    return answered;
 }
 
 static struct answered listen_display(void) {
     for (unsigned display = FIRST_DISPLAY; display <= LAST_DISPLAY; display++) {
-        int fd = bind_port(AF_INET, (uint16_t)(X11_PORT + display));
-        if (fd >= 0)
-            return (struct answered){.fd = fd, .port = display};
-        if (errno != EADDRINUSE)
-            return failed();
+        struct answered answered = bind_loopbacks(true, true, (uint16_t)(X11_PORT + display));
+        if (answered.count > 0 && errno != EADDRINUSE) {
+            answered.port = display;
+            return answered;
+        }
+        if (answered.count > 0)
+            close_fd(answered.fds[0]);
+        else if (answered.code != EADDRINUSE)
+            return answered;
     }
+    errno = EADDRINUSE;
     return failed();
 }
 
@@ -127,7 +161,7 @@ static struct answered listen_unix(const struct request *request) {
         return failed();
     path->slot = request->slot;
     (void)strcpy(path->socket, request->name); // which fits: bind_path()
-    return (struct answered){.fd = fd};
+    return (struct answered){.fds = {fd}, .count = 1};
 }
 
 static struct answered listen_agent(const struct request *request) {
@@ -145,7 +179,7 @@ static struct answered listen_agent(const struct request *request) {
     path->slot = request->slot;
     (void)strcpy(path->folder, folder);
     (void)strcpy(path->socket, name);
-    return (struct answered){.fd = fd, .text = path->socket};
+    return (struct answered){.fds = {fd}, .count = 1, .text = path->socket};
 }
 
 struct answered listen_inside(const struct request *request) {

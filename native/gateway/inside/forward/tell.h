@@ -7,7 +7,8 @@ struct answered {
     uint32_t slot;
     int code;         // 0, or an errno
     const char *text; // NULL: nothing is to be said
-    int fd;           // where code is 0
+    int fds[2];       // where code is 0; two where both loopback addresses are listened at
+    unsigned count;   // of them
     uint32_t port;    // 0: it has none
 };
 
