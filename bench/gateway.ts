@@ -25,7 +25,7 @@ interface Both extends AsyncDisposable {
   readonly gateway: SshServer;
 }
 
-async function startBoth(): Promise<Both> {
+export async function startBoth(settings: readonly string[] = []): Promise<Both> {
   const parts = new AsyncDisposableStack();
   const users = parts.use(new AsyncDisposableStack());
   const policy = { defaults: { image: 'host', linger: '1h' } };
@@ -45,7 +45,7 @@ async function startBoth(): Promise<Both> {
       folder: forGateway,
       runFolder,
       client: clientInRun,
-      settings: ['spare_processes=8'],
+      settings: ['spare_processes=8', ...settings],
     }),
   );
   for (const server of [sshd, gateway]) await server.authorize(user.name);

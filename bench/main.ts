@@ -12,6 +12,7 @@ import { Field } from './field.ts';
 import { formatResult, type Result } from './figures.ts';
 import { floods } from './floods.ts';
 import { gatewayBulk, gatewayConnection, gatewayMemory } from './gateway.ts';
+import { gatewayCrowd } from './gateway-crowd.ts';
 import { hostile } from './hostile.ts';
 import { imageScale, imageUsers } from './image-scale.ts';
 import { imageCommit, imageImports, imagePulls } from './images.ts';
@@ -39,6 +40,7 @@ const benchmarks: Record<string, Benchmark> = {
   'gateway-connection': gatewayConnection,
   'gateway-bulk': gatewayBulk,
   'gateway-memory': gatewayMemory,
+  'gateway-crowd': gatewayCrowd,
   'connection-warm': connectionWarm,
   'connection-cold': connectionCold,
   disk,

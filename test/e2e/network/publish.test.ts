@@ -9,7 +9,7 @@ import { addresses, Internet } from '../../fixtures/network/internet.ts';
 import type { NetworkNamespace } from '../../fixtures/network/namespace.ts';
 import { describeFinished, type Finished, Running, waitUntil } from '../../fixtures/process.ts';
 import { childrenOf, parentOf } from '../../fixtures/supervisor.ts';
-import { modes, type World } from '../../fixtures/world.ts';
+import { everyMode, type World } from '../../fixtures/world.ts';
 
 const python = '/usr/bin/python3';
 const program = join(import.meta.dirname, '../../fixtures/network/published.py');
@@ -21,7 +21,7 @@ describe.skipIf(control)('published ports', () => {
   const stack = new AsyncDisposableStack();
 
   const stopAll = async (): Promise<void> => {
-    for (const mode of modes) await world.host.ctl('stop', world.login(mode).user.name);
+    for (const mode of everyMode) await world.host.ctl('stop', world.login(mode).user.name);
   };
   const policy = async (settings: Record<string, string>): Promise<void> => {
     await stopAll();
@@ -58,7 +58,7 @@ describe.skipIf(control)('published ports', () => {
   beforeAll(async () => {
     internet = stack.use(await Internet.create());
     world = stack.use(
-      await internet.world({ modes, policy: { defaults: { image: 'host', network: 'private' } } }),
+      await internet.world({ modes: everyMode, policy: { defaults: { image: 'host', network: 'private' } } }),
     );
     login = world.login('shell');
   });
@@ -178,7 +178,7 @@ describe.skipIf(control)('published ports', () => {
     expect((await client.finished(20_000)).code).toBe(0);
   };
 
-  it.each(modes)(
+  it.each(everyMode)(
     'carry a session of mosh, whatever the address that sshd was reached at, as %s',
     async (mode) => {
       await policy({ mosh_ports: '60000-60010', background: 'keep' });
