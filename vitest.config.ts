@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
-// Integration and e2e tests make cgroups, mounts and users on the machine they run on: each file in a process of its
-// own, with daemons, users and folders that are its own as well, and with hooks that leave room for the clean-up.
+// Integration and e2e tests make cgroups, mounts and users on the machine they run on: each file has daemons, users and
+// folders of its own, and hooks that leave room for the clean-up.
 const real = {
   pool: 'forks',
   testTimeout: 60_000,
@@ -13,9 +13,12 @@ const real = {
   // The daemon and dockershctl are started a thousand times: a third of what that takes is to compile them.
   env: { NODE_COMPILE_CACHE: join(import.meta.dirname, 'build/obj/node-cache') },
 } as const;
-/** Most of what such a file does is to wait for processes. */
-const two = { fileParallelism: true, maxWorkers: 2 } as const;
-const one = { fileParallelism: false } as const;
+/**
+ * Most of what such a file does is to wait for processes. A worker takes one file after the other: modules are loaded once
+ * for all of them, and keep nothing but counters from one to the next.
+ */
+const two = { fileParallelism: true, maxWorkers: 2, isolate: false } as const;
+const one = { fileParallelism: false, isolate: false } as const;
 
 /** Files that another one beside them would make fail, or would be made to fail by them. */
 const alone = {

@@ -111,13 +111,17 @@ function checkKeys(file: string, code: readonly string[]): void {
   }
 }
 
-/** In the table of clients each row names a test, which is there and is tried in every mode; through the gateway where it says so. */
+/**
+ * In the table of clients each row names a test, which is there and is tried in every mode, or at each server where it is about
+ * clients alone; through the gateway where it says so.
+ */
 function checkTests(file: string, text: string): void {
   for (const [row] of text.matchAll(/^\| (?!client |---).*$/gm)) {
     const [, gateway = '', test = '', named = ''] =
       /\| ([^|]*) \| `(test\/[^`]+)`: (`[^|]*`) \|$/.exec(row) ?? [];
     const source = tracked.includes(test) ? read(test) : '';
-    const wanted = gateway === 'yes' ? /\.each\(everyMode\)/ : /\.each\((?:modes|everyMode|ways)\)/;
+    const wanted =
+      gateway === 'yes' ? /\.each\((?:everyMode|eachServer)\)/ : /\.each\((?:modes|everyMode|ways)\)/;
     if (!wanted.test(source)) report(file, `no test in every mode: ${row}`);
     for (const [, title = ''] of named.matchAll(/`([^`]+)`/g)) {
       const words = title.split('…').map((part) => part.replaceAll(/[$()*+.?[\]^{|}]/g, '\\$&'));

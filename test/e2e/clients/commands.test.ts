@@ -5,11 +5,11 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { control, lacks } from '../../fixtures/machine.ts';
 import { describeFinished, Running, run, waitUntil } from '../../fixtures/process.ts';
-import { everyMode, useWorld } from '../../fixtures/world.ts';
+import { eachServer, useWorld } from '../../fixtures/world.ts';
 import { Endpoint } from './endpoint.ts';
 
 const world = useWorld({
-  modes: everyMode,
+  modes: eachServer,
   module: true,
   policy: { defaults: { image: 'host', linger: '5m', stop_grace: '0' } },
 });
@@ -37,7 +37,7 @@ const withAgents = {
 };
 const shells = { dbclient: 'exec dbclient $DROPBEAR "$WHERE"', plink: 'exec plink $PUTTY "$WHERE"' };
 
-describe.skipIf(lacks('dbclient', 'plink', 'screen')).each(everyMode)('as %s', (mode) => {
+describe.skipIf(lacks('dbclient', 'plink', 'screen')).each(eachServer)('as %s', (mode) => {
   let endpoint: Endpoint;
   beforeAll(async () => {
     endpoint = await Endpoint.of(world().login(mode));

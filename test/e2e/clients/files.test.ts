@@ -6,11 +6,11 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { lacks } from '../../fixtures/machine.ts';
 import { describeFinished, run, waitUntil } from '../../fixtures/process.ts';
-import { everyMode, useWorld } from '../../fixtures/world.ts';
+import { eachServer, useWorld } from '../../fixtures/world.ts';
 import { Endpoint } from './endpoint.ts';
 
 const world = useWorld({
-  modes: everyMode,
+  modes: eachServer,
   module: true,
   policy: { defaults: { image: 'host', linger: '5m', stop_grace: '0' } },
 });
@@ -36,7 +36,7 @@ const clients = {
   rclone: `remote=":sftp,host=127.0.0.1,port=$PORT,user=$USER_NAME,key_file=$KEY:" && rclone copyto "$1" "$remote$2" && rclone copyto "$remote$2" "$3"`,
 };
 
-describe.skipIf(lacks('pscp', 'dbclient', 'curl', 'lftp', 'rclone', 'rsync', 'sshfs')).each(everyMode)(
+describe.skipIf(lacks('pscp', 'dbclient', 'curl', 'lftp', 'rclone', 'rsync', 'sshfs')).each(eachServer)(
   'as %s',
   (mode) => {
     let endpoint: Endpoint;

@@ -7,11 +7,11 @@ import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { importDebian, lacksDebian } from '../../fixtures/images/debian-image.ts';
 import { control, lacks } from '../../fixtures/machine.ts';
 import { describeFinished, type Finished } from '../../fixtures/process.ts';
-import { everyMode, useWorld } from '../../fixtures/world.ts';
+import { eachServer, useWorld } from '../../fixtures/world.ts';
 import { Endpoint } from './endpoint.ts';
 
 const defaults = { image: 'host', linger: '5m', stop_grace: '0' };
-const world = useWorld({ modes: everyMode, module: true, policy: { defaults } });
+const world = useWorld({ modes: eachServer, module: true, policy: { defaults } });
 vi.setConfig({ testTimeout: 300_000 }); // such a tool starts many programs, here and at the other end
 
 const needed = ['ansible-playbook', 'borg', 'restic', 'unison', 'svn', 'hg', 'git', 'emacs'];
@@ -71,7 +71,7 @@ const ansible = (config: string, folder: string): Record<string, string> => ({
 });
 const playbook = join(import.meta.dirname, 'playbook.yml');
 
-describe.skipIf(control || lacks(...needed)).each(everyMode)('as %s', (mode) => {
+describe.skipIf(control || lacks(...needed)).each(eachServer)('as %s', (mode) => {
   let endpoint: Endpoint;
   beforeAll(async () => {
     endpoint = await Endpoint.of(world().login(mode));
@@ -144,7 +144,7 @@ describe.skipIf(control || lacksDebian() || lacks('ansible-playbook'))(
       image = await importDebian(world().host);
     }, 900_000);
 
-    describe.each(everyMode)('as %s', (mode) => {
+    describe.each(eachServer)('as %s', (mode) => {
       it.each([
         ['become', 'False'],
         ['become with pipelining', 'True'],

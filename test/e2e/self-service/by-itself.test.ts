@@ -2,7 +2,7 @@
 
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import type { Login } from '../../fixtures/login.ts';
 import { control } from '../../fixtures/machine.ts';
 import { waitUntil } from '../../fixtures/process.ts';
@@ -59,56 +59,73 @@ describe.skipIf(control)('boot', () => {
 });
 
 describe.skipIf(control)('cron', () => {
-  it('runs jobs inside, also when nobody is logged in, and keeps what they say', async () => {
-    const { host } = world();
-    const login = await world().addLogin('shell');
-    const crontab = [
-      'A=from-crontab',
-      '* * * * * echo "ran $A as $(id -u)"; cat%input\\%',
-      '* * * * * exit 7',
-      'nonsense',
-      '',
-    ].join('\n');
-    await host.setPolicy({ defaults: { image: 'host', stop_grace: '0', linger: '1s' } });
-    await login.ssh('cat >~/.crontab', { input: crontab });
-    await new Promise((resolve) => setTimeout(resolve, 62_000));
-    expect(await out(login, 'ls -A ~ | grep cron.log')).toBe(''); // the policy does not have it
-    await host.setPolicy({ defaults: { image: 'host', stop_grace: '0', linger: '1s', cron: 'yes' } });
-    await login.ssh('true');
-    await waitUntil(async () => (await host.sandboxOf(login.user)) === undefined, 'the sandbox to end');
-    await waitUntil(
-      async () => (await host.sandboxOf(login.user)) !== undefined,
-      'a job to start it',
-      70_000,
-    );
-    await waitUntil(
-      async () => (await out(login, 'cat ~/.cron.log')).includes('exit status 7'),
-      'both jobs to end',
-    );
-    const log = await out(login, 'cat ~/.cron.log');
-    expect(log).toContain(`ran from-crontab as ${login.user.uid}\ninput%\n`);
-    const audit = await host.ctlOk('audit', 'ls', '--event', 'cron', '--user', login.user.name);
-    expect(JSON.stringify(audit)).toContain('exit 7');
-  }, 300_000);
+  const crontab = [
+    'A=from-crontab',
+    '* * * * * echo "ran $A as $(id -u)"; cat%input\\%',
+    '* * * * * exit 7',
+    'nonsense',
+    '',
+  ].join('\n');
+  const defaults = { image: 'host', stop_grace: '0', linger: '1s' };
+  const runs = { cron: 'yes', linger: '1h' };
 
-  it('follows no link out, reads no more than there may be, and says which lines are none', async () => {
+  /** Crontabs of several users: all wait for the same minute to begin. */
+  const made = async () => {
     const { host } = world();
-    const login = await world().addLogin('shell');
+    const login = async (): Promise<Login> => await world().addLogin('shell');
+    const [working, without, linked] = [await login(), await login(), await login()];
+    const [wrong, large] = [await login(), await login()];
+    const users = Object.fromEntries([linked, wrong, large].map(({ user }) => [user.name, runs]));
+    await host.setPolicy({ defaults, users });
+    for (const one of [working, without]) await one.ssh('cat >~/.crontab', { input: crontab });
     const outside = join(host.folder, 'outside-crontab');
     await writeFile(outside, '* * * * * echo out >~/out\n', { mode: 0o644 });
-    await host.setPolicy({ defaults: { image: 'host', stop_grace: '0', linger: '1h', cron: 'yes' } });
-    await login.ssh(`ln -s ${outside} ~/.crontab`);
-    const other = await world().addLogin('shell');
-    expect((await other.ssh('crontab -', { input: 'nonsense\n' })).code).toBe(0);
-    expect(await out(other, 'crontab -l')).toBe('nonsense\n');
-    await new Promise((resolve) => setTimeout(resolve, 62_000));
+    await linked.ssh(`ln -s ${outside} ~/.crontab`);
+    expect((await wrong.ssh('crontab -', { input: 'nonsense\n' })).code).toBe(0);
+    expect(await out(wrong, 'crontab -l')).toBe('nonsense\n');
+    await large.ssh('{ yes "* * * * * echo big >~/big" | head -c 100000; } >~/.crontab');
+    await host.setPolicy({ defaults, users: { ...users, [working.user.name]: { cron: 'yes' } } });
+    return { working, without, linked, wrong, large };
+  };
+  let logins: Awaited<ReturnType<typeof made>>;
+  const runsNow = async ({ user }: Login): Promise<boolean> =>
+    (await world().host.sandboxOf(user)) !== undefined;
+
+  beforeAll(async () => {
+    logins = await made();
+    const { working, wrong } = logins;
+    await waitUntil(async () => !(await runsNow(working)), 'the sandbox to end');
+    await waitUntil(async () => await runsNow(working), 'a job to start it', 90_000);
+    await waitUntil(async () => (await out(wrong, 'cat ~/.cron.log')) !== '', 'the others to be looked at');
+    // Who is looked at last is so a moment later.
+    await new Promise((resolve) => setTimeout(resolve, 2000));
+  });
+
+  it('runs jobs inside, also when nobody is logged in, and keeps what they say', async () => {
+    const { working } = logins;
+    const log = async (): Promise<string> => await out(working, 'cat ~/.cron.log');
+    await waitUntil(async () => (await log()).includes('exit status 7'), 'both jobs to end');
+    expect(await log()).toContain(`ran from-crontab as ${working.user.uid}\ninput%\n`);
+    const audit = await world().host.ctlOk('audit', 'ls', '--event', 'cron', '--user', working.user.name);
+    expect(JSON.stringify(audit)).toContain('exit 7');
+  });
+
+  it('runs none where the policy does not have it', async () => {
+    expect(await out(logins.without, 'ls -A ~ | grep cron.log')).toBe('');
+  });
+
+  it('follows no link out', async () => {
+    expect(await out(logins.linked, 'cat ~/out ~/.cron.log 2>/dev/null')).toBe('');
+    await logins.linked.ssh('rm ~/.crontab; mkfifo ~/.crontab');
+    expect((await logins.linked.ssh('true')).code).toBe(0);
+  });
+
+  it('says which lines are none', async () => {
     const said = '~/.crontab: line 1 is neither a job nor a variable; it is left out\n';
-    expect(await out(other, 'tail -n +2 ~/.cron.log')).toBe(said);
-    expect(await out(login, 'cat ~/out ~/.cron.log 2>/dev/null')).toBe('');
-    await login.ssh('rm ~/.crontab; { yes "* * * * * echo big >~/big" | head -c 100000; } >~/.crontab');
-    await new Promise((resolve) => setTimeout(resolve, 62_000));
-    expect(await out(login, 'cat ~/big ~/.cron.log 2>/dev/null')).toBe('');
-    await login.ssh('rm ~/.crontab; mkfifo ~/.crontab');
-    expect((await login.ssh('true')).code).toBe(0);
-  }, 300_000);
+    expect(await out(logins.wrong, 'tail -n +2 ~/.cron.log')).toBe(said);
+  });
+
+  it('reads no more than there may be', async () => {
+    expect(await out(logins.large, 'cat ~/big ~/.cron.log 2>/dev/null')).toBe('');
+  });
 });

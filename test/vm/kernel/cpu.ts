@@ -27,7 +27,7 @@ export function cpuTests(on: OnKernel): void {
         await on.policy({ user12: { cpu_weight: 200 }, user13: { cpu_weight: 100 } });
         await using _one = await on.start('user12', burn('taskset -c 0'), 'burning\n');
         await using _two = await on.start('user13', burn('taskset -c 0'), 'burning\n');
-        const [twice = 0, once = 0] = await shares(6, 'user12', 'user13');
+        const [twice = 0, once = 0] = await shares(3, 'user12', 'user13');
         expect(twice / once, `${twice} ${once}`).toBeGreaterThan(1.5);
         expect(twice / once, `${twice} ${once}`).toBeLessThan(2.7);
         await on.neighbourIsFine();
@@ -36,7 +36,7 @@ export function cpuTests(on: OnKernel): void {
           ['user12', 'cpu.weight', '50'],
           ['user13', 'cpu.weight', '400'],
         );
-        const [little = 0, much = 0] = await shares(6, 'user12', 'user13');
+        const [little = 0, much = 0] = await shares(3, 'user12', 'user13');
         expect(much / little, `${much} ${little}`).toBeGreaterThan(4);
       },
       testMs,
@@ -59,14 +59,14 @@ export function cpuTests(on: OnKernel): void {
           await on.root(`for pid in $(cat ${on.folder('user12')}/cgroup.procs); do
           case $(tr '\\0' ' ' </proc/$pid/cmdline) in perl*) grep Cpus_allowed_list /proc/$pid/status | cut -f 2; esac; done`);
         expect(await allowed()).toBe('1\n1\n');
-        const [used = 0] = await shares(4, 'user12');
+        const [used = 0] = await shares(2, 'user12');
         expect(used).toBeGreaterThan(0.5);
         expect(used).toBeLessThan(1.05);
         await on.policy({ user12: { cpuset: '0' } }, ['user12', 'cpuset.cpus', '0']);
         expect(await allowed()).toBe('0\n0\n');
         await on.policy({}, ['user12', 'cpuset.cpus', '0-1']);
         expect(await allowed()).toBe('0-1\n0-1\n');
-        const [more = 0] = await shares(4, 'user12');
+        const [more = 0] = await shares(2, 'user12');
         expect(more).toBeGreaterThan(1.1);
       },
       testMs,
@@ -77,12 +77,12 @@ export function cpuTests(on: OnKernel): void {
       async () => {
         await on.policy({ dora: { cpus: '0.25' } });
         await using _busy = await on.start('dora', `perl -e '1 while 1' & ${burn()}`, 'burning\n');
-        const [quarter = 0] = await shares(8, 'dora');
+        const [quarter = 0] = await shares(4, 'dora');
         expect(quarter).toBeGreaterThan(0.15);
         expect(quarter).toBeLessThan(0.32);
         await on.neighbourIsFine();
         await on.policy({ dora: { cpus: '0.75' } }, ['dora', 'cpu.max', '75000 100000']);
-        const [more = 0] = await shares(8, 'dora');
+        const [more = 0] = await shares(4, 'dora');
         expect(more).toBeGreaterThan(0.5);
         expect(more).toBeLessThan(0.85);
       },
