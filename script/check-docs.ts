@@ -10,7 +10,7 @@ import type { Command } from 'commander';
 import { buildProgram } from '../src/cli/program.ts';
 import { isErrorCode } from '../src/lib/errors.ts';
 import { version } from '../src/lib/version.ts';
-import { gatewaySectionKeys, hostSectionKeys, imagesKeys, policyKeys } from '../src/policy/schema.ts';
+import { gatewaySection, hostSection, imagesSection, policyKeys } from '../src/policy/schema.ts';
 import { visibleCommands } from './commands.ts';
 
 const root = path.resolve(import.meta.dirname, '..');
@@ -98,7 +98,9 @@ function checkPrograms(file: string, text: string): void {
   for (const [name] of named) if (!built.includes(name)) report(file, `nothing is called ${name}`);
 }
 
-const keys = new Set([...policyKeys, ...imagesKeys, ...hostSectionKeys, ...gatewaySectionKeys].map(String));
+const keys = new Set(
+  [...policyKeys, ...imagesSection.keys, ...hostSection.keys, ...gatewaySection.keys].map(String),
+);
 /** Settings of other programs' files. */
 const foreignKeys = new Set(['override_shell', 'forward_path']);
 function checkKeys(file: string, code: readonly string[]): void {

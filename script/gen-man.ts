@@ -8,13 +8,10 @@ import { buildProgram } from '../src/cli/program.ts';
 import { daemonCommand } from '../src/daemon/options.ts';
 import { version } from '../src/lib/version.ts';
 import {
-  describeGatewayKey,
-  describeHostKey,
-  describeImagesKey,
   describePolicyKey,
-  gatewaySectionKeys,
-  hostSectionKeys,
-  imagesKeys,
+  gatewaySection,
+  hostSection,
+  imagesSection,
   policyKeys,
 } from '../src/policy/schema.ts';
 import type { AppliesAt, KeyDoc } from '../src/policy/section-schema.ts';
@@ -113,9 +110,11 @@ const replacements: Readonly<Record<string, (page: string) => string>> = {
       .map((command) => commandText(command, []))
       .join('\n'),
   '@KEYS@': () => policyKeys.map((key) => keyText(key, describePolicyKey(key))).join('\n'),
-  '@GATEWAY_KEYS@': () => gatewaySectionKeys.map((key) => keyText(key, describeGatewayKey(key))).join('\n'),
-  '@HOST_KEYS@': () => hostSectionKeys.map((key) => keyText(key, describeHostKey(key))).join('\n'),
-  '@IMAGES_KEYS@': () => imagesKeys.map((key) => keyText(key, describeImagesKey(key))).join('\n'),
+  '@GATEWAY_KEYS@': () =>
+    gatewaySection.keys.map((key) => keyText(key, gatewaySection.describe(key))).join('\n'),
+  '@HOST_KEYS@': () => hostSection.keys.map((key) => keyText(key, hostSection.describe(key))).join('\n'),
+  '@IMAGES_KEYS@': () =>
+    imagesSection.keys.map((key) => keyText(key, imagesSection.describe(key))).join('\n'),
 };
 
 const source = path.resolve(import.meta.dirname, '../packaging/man');

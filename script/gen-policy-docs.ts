@@ -5,13 +5,10 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { hasErrno } from '../src/lib/errors.ts';
 import {
-  describeGatewayKey,
-  describeHostKey,
-  describeImagesKey,
   describePolicyKey,
-  gatewaySectionKeys,
-  hostSectionKeys,
-  imagesKeys,
+  gatewaySection,
+  hostSection,
+  imagesSection,
   policyKeys,
 } from '../src/policy/schema.ts';
 import type { AppliesAt, KeyDoc } from '../src/policy/section-schema.ts';
@@ -146,22 +143,22 @@ ${policyKeys
 
 ## Keys of [images]
 
-${imagesKeys
-  .map((key) => keySection(key, describeImagesKey(key)))
+${imagesSection.keys
+  .map((key) => keySection(key, imagesSection.describe(key)))
   .join('\n')
   .trimEnd()}
 
 ## Keys of [host]
 
-${hostSectionKeys
-  .map((key) => keySection(key, describeHostKey(key)))
+${hostSection.keys
+  .map((key) => keySection(key, hostSection.describe(key)))
   .join('\n')
   .trimEnd()}
 
 ## Keys of [gateway]
 
-${gatewaySectionKeys
-  .map((key) => keySection(key, describeGatewayKey(key)))
+${gatewaySection.keys
+  .map((key) => keySection(key, gatewaySection.describe(key)))
   .join('\n')
   .trimEnd()}
 
@@ -240,15 +237,15 @@ ${policyKeys.map((key) => exampleSetting(key, describePolicyKey(key))).join('\n'
 # What holds for all images of this host.
 [images]
 
-${imagesKeys.map((key) => exampleSetting(key, describeImagesKey(key))).join('\n')}
+${imagesSection.keys.map((key) => exampleSetting(key, imagesSection.describe(key))).join('\n')}
 # What all sandboxes of this host together may take.
 [host]
 
-${hostSectionKeys.map((key) => exampleSetting(key, describeHostKey(key))).join('\n')}
+${hostSection.keys.map((key) => exampleSetting(key, hostSection.describe(key))).join('\n')}
 # Who may log in at dockersh-gateway, and how.
 [gateway]
 
-${gatewaySectionKeys.map((key) => exampleSetting(key, describeGatewayKey(key))).join('\n')}
+${gatewaySection.keys.map((key) => exampleSetting(key, gatewaySection.describe(key))).join('\n')}
 # Sections of groups and users override [defaults] key by key. Remove the leading "#" to use them.
 #[group:students]
 #memory = 1G

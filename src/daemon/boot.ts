@@ -1,10 +1,11 @@
 // Starts the sandboxes of those whose policy wants it (boot = yes) when the daemon starts: one after the other, while the host
 // has room.
 
-import { readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import type { Engine } from '../isolation/engine.ts';
 import type { Users } from '../isolation/users.ts';
-import { hasErrno, toDockershError } from '../lib/errors.ts';
+import { toDockershError } from '../lib/errors.ts';
+import { readIfThere } from '../lib/if-there.ts';
 import type { Logger } from '../lib/log.ts';
 import { type AbsolutePath, below } from '../lib/values/absolute-path.ts';
 import type { Uid } from '../lib/values/uid.ts';
@@ -68,13 +69,4 @@ export function isFirstSinceBoot(state: AbsolutePath, boot: string): boolean {
   if (before === boot) return false;
   writeFileSync(file, boot, { mode: 0o600 });
   return true;
-}
-
-function readIfThere(file: string): string | undefined {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch (error) {
-    if (hasErrno(error, 'ENOENT')) return undefined;
-    throw error;
-  }
 }

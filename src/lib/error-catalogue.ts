@@ -67,8 +67,8 @@ export const errorCatalogue = {
     'Run "dockershctl policy check" and correct what it names.',
   ),
   E_EXEMPT: login(
-    'the policy gives this account no sandbox, and nobody gets anything else here',
-    `Log in by the sshd of this host, or ask its administrator.`,
+    'the policy gives this account no sandbox, and there is nothing else to log in to here',
+    'Log in by the sshd of this host, or ask its administrator.',
     'An account with "exempt = yes" comes in by sshd alone.',
   ),
   E_ROOT_LOGIN: login(
@@ -77,7 +77,7 @@ export const errorCatalogue = {
     'Give root an ordinary login shell: dockersh is for the other accounts.',
   ),
   E_UID_RANGE: login(
-    'the user id of this account is outside of the range that sandboxes support',
+    'the user id of this account is outside the range that sandboxes support',
     `${askAdmin} for an account with another user id.`,
     'Give the account another user id.',
   ),
@@ -182,19 +182,19 @@ export const errorCatalogue = {
     'End some of them, stop the sandbox ("dockershctl stop"), or raise "pids" in the policy.',
   ),
   E_AUDIT: login(
-    'logins are written down on this host, and at present they cannot be',
-    `Try again later, or tell the administrator of this host.`,
-    'Free some space where the audit trail is (/var/log/dockersh), or set "audit = yes" in [host]: logins then go on without.',
+    'this host records every login, and at present it cannot',
+    'Try again later, or tell the administrator of this host.',
+    'Free some space where the audit trail is (/var/log/dockersh), or set "audit = yes" in [host], which lets logins go on without it.',
   ),
   E_UNRECORDED: login(
-    'sessions at a terminal are recorded on this host, and at present there is no room for it',
-    `Try again later, or tell the administrator of this host.`,
+    'this host records sessions at a terminal, and at present there is no room for a recording',
+    'Try again later, or tell the administrator of this host.',
     'Free some space where recordings are (/var/log/dockersh/recordings), remove old ones ("dockershctl recordings rm"), or raise "record_total".',
   ),
   E_WATCH: login(
     'the session cannot be shown',
     'Ask the administrator of this host.',
-    'Set "watch" in the policy, which counts for sessions that begin then; "dockershctl ps" lists sessions.',
+    'Set "watch" in the policy: it applies to sessions that begin afterwards. "dockershctl ps" lists sessions.',
   ),
   E_STUCK: login(
     'processes of earlier logins hang and cannot be ended',
@@ -212,7 +212,7 @@ export const errorCatalogue = {
     'Wait a little, or raise "login_rate" in the policy.',
   ),
   E_SFTP_OUTSIDE: login(
-    'sshd of this host would show the files of the host by sftp (internal-sftp), so that no connection is let in',
+    'the sshd of this host would show files of the host by sftp (internal-sftp), so no connection is let in',
     `${askAdmin} to have sftp run in the sandbox.`,
     'Write "Subsystem sftp /usr/lib/openssh/sftp-server" in sshd_config, with no "ForceCommand internal-sftp", and reload sshd.',
   ),
@@ -223,8 +223,8 @@ export const errorCatalogue = {
   ),
   E_SELF_SERVICE: login(
     'the policy of this host does not let you do this',
-    'Say "@help": it lists what you may do.',
-    'Set "self_service" for the user, and what else the word needs.',
+    '"@help" lists what you may do.',
+    'Set "self_service" for the user, and whatever else the word needs (docs/policy.md).',
   ),
   E_DAEMON_DOWN: login(
     'the sandbox service is not running',
@@ -256,12 +256,12 @@ export const errorCatalogue = {
     'a file or folder could be changed by somebody other than root',
     'Make root its owner, and let neither group nor others write to it.',
   ),
-  E_USAGE: admin(sysexits.usage, 'the command was called wrongly', 'Run it with --help.'),
-  E_NOT_FOUND: admin(sysexits.noInput, 'there is nothing of this name', 'Check the name.'),
+  E_USAGE: admin(sysexits.usage, 'the command line is not valid', 'Run the command with --help.'),
+  E_NOT_FOUND: admin(sysexits.noInput, 'there is nothing with this name', 'Check the name.'),
   E_CANCELED: admin(
     sysexits.tempFail,
-    'the operation was ended before it was done',
-    'Ask for it again: what it had not finished is as it was.',
+    'the operation was canceled before it was done',
+    'Start it again: what it had not finished is as it was before.',
   ),
   E_MIRROR: admin(
     sysexits.unavailable,
@@ -270,23 +270,23 @@ export const errorCatalogue = {
   ),
   E_REGISTRY: admin(
     sysexits.unavailable,
-    'the registry cannot be reached, or does not keep to the protocol',
+    'the registry cannot be reached, or does not follow the protocol',
     'Check the name of the registry and the network, then try again.',
   ),
   E_REGISTRY_DENIED: admin(
     sysexits.noPerm,
     'the registry refuses access',
-    'Log in with "docker login" as root, or have the account allowed there.',
+    'Log in with "docker login" as root, or ask whoever runs the registry for access.',
   ),
   E_RECORDING_BROKEN: admin(
     sysexits.dataErr,
     'the recording is damaged',
-    'What stands before the damage has been shown. Take the file from a backup, if there is one.',
+    'Everything before the damage has been shown. Restore the file from a backup, if there is one.',
   ),
   E_ARCHIVE_REFUSED: admin(
     sysexits.dataErr,
     'the archive or image is unsafe, or larger than this host accepts',
-    'Make it again without what is named, or raise the limit in the policy.',
+    'Make it again without what the message names, or raise the limit in the policy.',
   ),
 } as const satisfies Record<string, CatalogueEntry>;
 

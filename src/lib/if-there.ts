@@ -1,5 +1,6 @@
 // Looks at files that may be missing.
 
+import { readFileSync } from 'node:fs';
 import { lstat } from 'node:fs/promises';
 import { hasErrno } from './errors.ts';
 
@@ -20,6 +21,16 @@ export async function exists(path: string): Promise<boolean> {
     return true;
   } catch (error) {
     if (hasErrno(error, 'ENOENT', 'ENOTDIR')) return false;
+    throw error;
+  }
+}
+
+/** A small file's text, at once; undefined where there is none. */
+export function readIfThere(path: string, encoding: 'utf8' | 'latin1' = 'utf8'): string | undefined {
+  try {
+    return readFileSync(path, encoding);
+  } catch (error) {
+    if (hasErrno(error, 'ENOENT')) return undefined;
     throw error;
   }
 }

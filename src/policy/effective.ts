@@ -5,11 +5,11 @@ import { type Limits, limitsFrom } from '../limits/limits.ts';
 import { networkOf } from './network/network-of.ts';
 import {
   type GatewaySection,
-  gatewayDefaults,
+  gatewaySection,
   type HostSection,
-  hostDefaults,
+  hostSection,
   type ImagesSection,
-  imagesDefaults,
+  imagesSection,
   type PolicyKey,
   type PolicySection,
   type PolicyValue,
@@ -196,10 +196,10 @@ export function effective(values: PolicySection, image: string, env: readonly st
 }
 
 export const hostPolicy = (written: HostSection): HostPolicy =>
-  named(hostFields, { ...hostDefaults(), ...written });
+  named(hostFields, { ...hostSection.defaults(), ...written });
 
 export const gatewayPolicy = (written: GatewaySection): GatewayPolicy =>
-  ({ ...gatewayDefaults(), ...written }) as GatewayPolicy;
+  ({ ...gatewaySection.defaults(), ...written }) as GatewayPolicy;
 
 export const imagesPolicy = (written: ImagesSection): ImagesPolicy =>
-  named(imagesFields, { ...imagesDefaults(), ...written });
+  named(imagesFields, { ...imagesSection.defaults(), ...written });

@@ -1,16 +1,7 @@
 // Describes the policy as JSON Schema, for editors and for programs that write policy files: sections as objects,
 // settings as the texts that stand behind "=". What a text has to look like exactly, only "policy check" knows. Pure.
 
-import {
-  describeGatewayKey,
-  describeHostKey,
-  describeImagesKey,
-  describePolicyKey,
-  gatewaySectionKeys,
-  hostSectionKeys,
-  imagesKeys,
-  policyKeys,
-} from './schema.ts';
+import { describePolicyKey, gatewaySection, hostSection, imagesSection, policyKeys } from './schema.ts';
 import type { KeyDoc } from './section-schema.ts';
 
 type Json = Readonly<Record<string, unknown>>;
@@ -27,9 +18,9 @@ export function policyJsonSchema(): Json {
     type: 'object',
     properties: {
       defaults: { $ref: '#/$defs/settings' },
-      images: objectOf(imagesKeys, describeImagesKey),
-      host: objectOf(hostSectionKeys, describeHostKey),
-      gateway: objectOf(gatewaySectionKeys, describeGatewayKey),
+      images: objectOf(imagesSection.keys, imagesSection.describe),
+      host: objectOf(hostSection.keys, hostSection.describe),
+      gateway: objectOf(gatewaySection.keys, gatewaySection.describe),
     },
     patternProperties: { '^(user|group|image):.+$': { $ref: '#/$defs/settings' } },
     additionalProperties: false,

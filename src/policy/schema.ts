@@ -141,9 +141,6 @@ const userKeys = {
 } as const satisfies Record<string, KeySpec>;
 
 const userSection = sectionSchema(userKeys);
-const imagesSection = sectionSchema(imageKeys);
-const hostSection = sectionSchema(hostKeys);
-const gatewaySection = sectionSchema(gatewayKeys);
 
 /** The name of a key of [defaults] and [user:NAME] as written in the file. */
 export type PolicyKey = keyof typeof userKeys;
@@ -163,51 +160,23 @@ export type PolicySection = z.output<typeof PolicySection>;
 export type PolicyValue<K extends PolicyKey> = z.output<(typeof userKeys)[K]['type']>;
 
 /** The defaults that apply when the file says nothing. */
-export function builtinDefaults(): PolicySection {
-  return PolicySection.parse(builtinTexts);
-}
+export const builtinDefaults = (): PolicySection => userSection.defaults();
 
-/** The name of a key of [images]. */
-export type ImagesKey = keyof typeof imageKeys;
-export const imagesKeys: readonly ImagesKey[] = imagesSection.keys;
-export const describeImagesKey: (key: ImagesKey) => KeyDoc = imagesSection.describe;
+/** [images], [host] and [gateway]: their keys, and what is asked of them. */
+export const imagesSection = sectionSchema(imageKeys);
+export type ImagesSection = z.output<typeof imagesSection.schema>;
 
-/** The settings of [images], as PolicySection. */
-export const ImagesSection = imagesSection.schema;
-export type ImagesSection = z.output<typeof ImagesSection>;
+export const hostSection = sectionSchema(hostKeys);
+export type HostSection = z.output<typeof hostSection.schema>;
 
-export function imagesDefaults(): ImagesSection {
-  return ImagesSection.parse(imagesSection.defaultTexts());
-}
-
-/** The name of a key of [host]. */
-export type HostKey = keyof typeof hostKeys;
-export const hostSectionKeys: readonly HostKey[] = hostSection.keys;
-export const describeHostKey: (key: HostKey) => KeyDoc = hostSection.describe;
-
-/** The settings of [host], as PolicySection. */
-export const HostSection = hostSection.schema;
-export type HostSection = z.output<typeof HostSection>;
-
-export function hostDefaults(): HostSection {
-  return HostSection.parse(hostSection.defaultTexts());
-}
-
-/** The name of a key of [gateway]. */
-export type GatewayKey = keyof typeof gatewayKeys;
-export const gatewaySectionKeys: readonly GatewayKey[] = gatewaySection.keys;
-export const describeGatewayKey: (key: GatewayKey) => KeyDoc = gatewaySection.describe;
-
-/** The settings of [gateway], as PolicySection. */
-export const GatewaySection = gatewaySection.schema;
-export type GatewaySection = z.output<typeof GatewaySection>;
-
-export function gatewayDefaults(): GatewaySection {
-  return GatewaySection.parse(gatewaySection.defaultTexts());
-}
+export const gatewaySection = sectionSchema(gatewayKeys);
+export type GatewaySection = z.output<typeof gatewaySection.schema>;
 
 /** A key that has a built-in default always has a value. */
-export function required<T>(value: T | undefined, key: PolicyKey | ImagesKey | HostKey): T {
+export function required<T>(
+  value: T | undefined,
+  key: PolicyKey | keyof ImagesSection | keyof HostSection,
+): T {
   if (value === undefined) throw new Error(`policy key ${key} has no built-in default`);
   return value;
 }

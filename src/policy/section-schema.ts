@@ -61,8 +61,16 @@ export function sectionSchema<const Specs extends KeySpecs>(specs: Specs) {
     if (result.success) return { ok: true, value: result.data };
     return { ok: false, problem: result.error.issues[0]?.message ?? 'is not accepted' };
   };
+  /** Texts of the keys that have a default. */
+  const defaultTexts = (): Record<string, string> =>
+    Object.fromEntries(
+      Object.entries(specs).flatMap(([key, { defaultText }]) =>
+        defaultText === undefined ? [] : [[key, defaultText]],
+      ),
+    );
   return {
     keys,
+    /** Text in, values out. */
     schema,
     has: (key: string): key is keyof Specs & string => Object.hasOwn(specs, key),
     describe: (key: keyof Specs & string): KeyDoc => specs[key] as KeySpec,
@@ -72,13 +80,9 @@ export function sectionSchema<const Specs extends KeySpecs>(specs: Specs) {
       if (checked.size < mostRemembered) checked.set(name, known);
       return known;
     },
-    /** Texts of the keys that have a default. */
-    defaultTexts: (): Record<string, string> =>
-      Object.fromEntries(
-        Object.entries(specs).flatMap(([key, { defaultText }]) =>
-          defaultText === undefined ? [] : [[key, defaultText]],
-        ),
-      ),
+    defaultTexts,
+    /** What holds where the file says nothing. */
+    defaults: () => schema.parse(defaultTexts()),
   };
 }
 

@@ -138,8 +138,8 @@ describe.skipIf(lacks('dpkg-deb', 'lintian', 'man', 'fish', 'zsh'))('the Debian 
     const keys = await run(nodeProgram, [
       '--input-type=module',
       '--eval',
-      `import { policyKeys, imagesKeys } from '${checkout}/src/policy/schema.ts';
-       console.log([...policyKeys, ...imagesKeys].join(' '));`,
+      `import { policyKeys, imagesSection } from '${checkout}/src/policy/schema.ts';
+       console.log([...policyKeys, ...imagesSection.keys].join(' '));`,
     ]);
     const ini = await page('man5/dockersh.ini.5');
     for (const key of keys.stdout.toString().trim().split(' '))

@@ -130,7 +130,7 @@ void notice_of_failure(const struct session *session, enum failure failure, cons
                 "this host to stop the sandbox.";
     else if (failure == FAILURE_UNRECORDED)
         words =
-            "Sessions at a terminal are recorded on this host, and at present there is no room for it. Try "
+            "This host records sessions at a terminal, and at present there is no room for a recording. Try "
             "again later, or tell the administrator of this host.";
     if (failure == FAILURE_PROCESSES || failure == FAILURE_UNRECORDED)
         detail = end = "";

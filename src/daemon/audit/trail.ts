@@ -10,7 +10,6 @@ import {
   mkdirSync,
   openSync,
   readdirSync,
-  readFileSync,
   renameSync,
   rmSync,
   statSync,
@@ -18,7 +17,7 @@ import {
 } from 'node:fs';
 import { emptyHead, type Head, linkOf, nextLine, sumOf } from '../../lib/audit/chain.ts';
 import { currentName, finishedName, isFinishedName } from '../../lib/audit/files.ts';
-import { hasErrno } from '../../lib/errors.ts';
+import { readIfThere } from '../../lib/if-there.ts';
 import type { Logger } from '../../lib/log.ts';
 import { type AbsolutePath, below } from '../../lib/values/absolute-path.ts';
 
@@ -139,7 +138,7 @@ export class Trail implements Disposable {
 
   /** False: there is no such file, or no line in it. What follows the last line that is whole is not counted. */
   #learn(name: string): boolean {
-    const text = readIfThere(below(this.#folder, name));
+    const text = readIfThere(below(this.#folder, name), 'latin1') ?? ''; // bytes as characters
     const last = lastLine(text);
     if (last === undefined) return false;
     this.#bytes = last.end;
@@ -213,16 +212,6 @@ export class Trail implements Disposable {
     this.#tellHead();
     closeSync(this.#fd);
     this.#fd = -1;
-  }
-}
-
-/** Bytes as characters. */
-function readIfThere(file: string): string {
-  try {
-    return readFileSync(file, 'latin1');
-  } catch (error) {
-    if (hasErrno(error, 'ENOENT')) return '';
-    throw error;
   }
 }
 

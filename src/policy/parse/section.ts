@@ -8,12 +8,12 @@ import type { Problem } from '../problem.ts';
 import {
   checkPolicyValue,
   describePolicyKey,
-  GatewaySection,
-  gatewaySectionKeys,
-  HostSection,
-  hostSectionKeys,
-  ImagesSection,
-  imagesKeys,
+  type GatewaySection,
+  gatewaySection,
+  type HostSection,
+  hostSection,
+  type ImagesSection,
+  imagesSection,
   isPolicyKey,
   type PolicyKey,
   type PolicySection,
@@ -66,13 +66,12 @@ function unknownKey(entry: IniEntry, known: readonly string[], report: Report): 
 /** The same for everybody, so nothing in it adds or expands. */
 function parsePlain<Schema extends z.ZodType>(
   section: IniSection,
-  names: readonly string[],
-  schema: Schema,
+  { keys, schema }: { readonly keys: readonly string[]; readonly schema: Schema },
   report: Report,
 ): z.output<Schema> | undefined {
   const entries = new Map<string, IniEntry>();
   for (const entry of onceEach(section, report)) {
-    if (!names.includes(entry.key)) unknownKey(entry, names, report);
+    if (!keys.includes(entry.key)) unknownKey(entry, keys, report);
     else if (entry.append) report(keySpot(entry), `${entry.key} is no list that "+=" could add to`);
     else entries.set(entry.key, entry);
   }
@@ -86,16 +85,15 @@ function parsePlain<Schema extends z.ZodType>(
 }
 
 export function parseImagesSection(section: IniSection, report: Report): Parsed {
-  return { kind: 'images', values: parsePlain(section, imagesKeys, ImagesSection, report) ?? {} };
+  return { kind: 'images', values: parsePlain(section, imagesSection, report) ?? {} };
 }
 
 export function parseHostSection(section: IniSection, report: Report): Parsed {
-  return { kind: 'host', values: parsePlain(section, hostSectionKeys, HostSection, report) ?? {} };
+  return { kind: 'host', values: parsePlain(section, hostSection, report) ?? {} };
 }
 
 export function parseGatewaySection(section: IniSection, report: Report): Parsed {
-  const values = parsePlain(section, gatewaySectionKeys, GatewaySection, report) ?? {};
-  return { kind: 'gateway', values };
+  return { kind: 'gateway', values: parsePlain(section, gatewaySection, report) ?? {} };
 }
 
 /** `without`: keys that make no sense in this kind of section. */

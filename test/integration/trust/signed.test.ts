@@ -7,7 +7,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { trustRules } from '../../../src/daemon/policy/trust-rules.ts';
 import { pullImage } from '../../../src/images/registry/pull.ts';
 import type { ImageStore } from '../../../src/images/store/image-store.ts';
-import { ImagesSection, imagesDefaults } from '../../../src/policy/schema.ts';
+import { imagesSection } from '../../../src/policy/schema.ts';
 import {
   cosignDigest,
   cosignImage,
@@ -54,13 +54,13 @@ describe.skipIf(lacks('docker-registry', 'skopeo'))('with images_trusted', () =>
     unsignedLocal = 'no';
     stores += 1;
     const rules = () => {
-      const written = ImagesSection.parse({ images_trusted: trusted, unsigned_local: unsignedLocal });
+      const written = imagesSection.schema.parse({ images_trusted: trusted, unsigned_local: unsignedLocal });
       const {
         images_trusted: imagesTrusted = [],
         unsigned_local: local = 'no',
         registry: host,
       } = {
-        ...imagesDefaults(),
+        ...imagesSection.defaults(),
         ...written,
       };
       return trustRules({ imagesTrusted, unsignedLocal: local, registry: host ?? 'docker.io' });

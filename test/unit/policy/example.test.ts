@@ -5,13 +5,10 @@ import { expect, test } from 'vitest';
 import { parsePolicy } from '../../../src/policy/parse/parse.ts';
 import {
   builtinDefaults,
-  describeGatewayKey,
-  describeHostKey,
-  describeImagesKey,
   describePolicyKey,
-  gatewaySectionKeys,
-  hostSectionKeys,
-  imagesKeys,
+  gatewaySection,
+  hostSection,
+  imagesSection,
   policyKeys,
 } from '../../../src/policy/schema.ts';
 
@@ -46,9 +43,9 @@ test('the example is valid with every setting in use, and then means the default
 
 test.each([
   ['defaults', policyKeys.map((key) => [key, describePolicyKey(key).defaultText] as const)],
-  ['host', hostSectionKeys.map((key) => [key, describeHostKey(key).defaultText] as const)],
-  ['gateway', gatewaySectionKeys.map((key) => [key, describeGatewayKey(key).defaultText] as const)],
-  ['images', imagesKeys.map((key) => [key, describeImagesKey(key).defaultText] as const)],
+  ['host', hostSection.keys.map((key) => [key, hostSection.describe(key).defaultText] as const)],
+  ['gateway', gatewaySection.keys.map((key) => [key, gatewaySection.describe(key).defaultText] as const)],
+  ['images', imagesSection.keys.map((key) => [key, imagesSection.describe(key).defaultText] as const)],
 ] as const)('the example documents exactly the keys of [%s], with their defaults', (section, keys) => {
   const found = settings(section);
   expect([...found.keys()].sort()).toEqual(keys.map(([key]) => key).sort());
@@ -65,8 +62,11 @@ test.each(policyKeys)('the reference example of %s is valid and not the default'
   expect(value).not.toBe(defaultText);
 });
 
-test.each(imagesKeys)('the reference example of %s in [images] is valid and not the default', (key) => {
-  const { example: value, defaultText } = describeImagesKey(key);
-  expect(parsePolicy(`[defaults]\nimage = host\n[images]\n${key} = ${value}\n`, 'p').problems).toEqual([]);
-  expect(value).not.toBe(defaultText);
-});
+test.each(imagesSection.keys)(
+  'the reference example of %s in [images] is valid and not the default',
+  (key) => {
+    const { example: value, defaultText } = imagesSection.describe(key);
+    expect(parsePolicy(`[defaults]\nimage = host\n[images]\n${key} = ${value}\n`, 'p').problems).toEqual([]);
+    expect(value).not.toBe(defaultText);
+  },
+);

@@ -6,12 +6,7 @@ import { describe, expect, test } from 'vitest';
 import { gatewaySettings } from '../../../src/daemon/policy/gateway-settings.ts';
 import { fieldsOf, parseWire } from '../../../src/lib/wire.ts';
 import { parsePolicy } from '../../../src/policy/parse/parse.ts';
-import {
-  describeGatewayKey,
-  type GatewaySection,
-  gatewayDefaults,
-  gatewaySectionKeys,
-} from '../../../src/policy/schema.ts';
+import { type GatewaySection, gatewaySection } from '../../../src/policy/schema.ts';
 
 const section = (text: string) => parsePolicy(`[defaults]\nimage = host\n[gateway]\n${text}\n`, 'p');
 
@@ -76,10 +71,10 @@ describe('values', () => {
     expect(section(text).problems).toHaveLength(1);
   });
 
-  test.each(gatewaySectionKeys)('the reference example of %s is valid and not the default', (key) => {
-    const { example, defaultText } = describeGatewayKey(key);
+  test.each(gatewaySection.keys)('the reference example of %s is valid and not the default', (key) => {
+    const { example, defaultText } = gatewaySection.describe(key);
     const value = parsed(`${key} = ${example}`);
-    expect(value).not.toEqual(gatewayDefaults()[key]);
+    expect(value).not.toEqual(gatewaySection.defaults()[key]);
     expect(example).not.toBe(defaultText);
   });
 });
@@ -92,7 +87,7 @@ describe('what the listener is told', () => {
     );
     const known = [...source.matchAll(/^ {4}\{"([a-z_0-9]+)", KIND_/gm)].map(([, name]) => name);
     expect(Object.keys(told('')).sort()).toEqual(known.sort());
-    expect([...gatewaySectionKeys].sort()).toEqual(known.sort());
+    expect([...gatewaySection.keys].sort()).toEqual(known.sort());
   });
 
   test('numbers, lists and nothing', () => {

@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { formatRule, type Network, shareOf } from '../../../src/lib/network/network.ts';
 import { evaluate } from '../../../src/policy/evaluate.ts';
 import { parsePolicy } from '../../../src/policy/parse/parse.ts';
-import { checkPolicyValue, HostSection, type PolicyKey } from '../../../src/policy/schema.ts';
+import { checkPolicyValue, hostSection, type PolicyKey } from '../../../src/policy/schema.ts';
 import { ruleOf } from '../../../src/policy/values/network.ts';
 import { publishEntry } from '../../../src/policy/values/ports.ts';
 import { holds, longRunOf, textOf } from '../lib/holds.ts';
@@ -162,7 +162,7 @@ holds(
     publishEntry(text);
     for (const key of ['allow_out', 'dns', 'publish', 'networks', 'mosh_ports'] as const)
       checkPolicyValue(key, text);
-    HostSection.safeParse({ network_pool: text, publish_pool: text });
+    hostSection.schema.safeParse({ network_pool: text, publish_pool: text });
   }),
   60,
 );
@@ -244,7 +244,7 @@ describe('a pool', () => {
     ['publish_pool', '20000-20004/10', 'has fewer ports than one user gets'],
     ['mosh_pool', '60000-60999/0', 'gives each user 0 ports: from 1 to 256'],
   ])('%s = %s: %s', (key, text, problem) => {
-    expect(HostSection.safeParse({ [key]: text }).error?.issues[0]?.message).toBe(problem);
+    expect(hostSection.schema.safeParse({ [key]: text }).error?.issues[0]?.message).toBe(problem);
   });
 
   test('has a share for every user that it has room for', () => {
