@@ -3,6 +3,7 @@
 
 import type { Engine, UserRecord } from '../../isolation/engine.ts';
 import type { Users } from '../../isolation/users.ts';
+import { Counts } from '../../lib/async/counts.ts';
 import type { Logger } from '../../lib/log.ts';
 import type { Uid } from '../../lib/values/uid.ts';
 import type { EffectivePolicy } from '../../policy/policy.ts';
@@ -51,9 +52,8 @@ export class Cron implements Disposable {
   readonly #abort = new AbortController();
   /** What users' files said when they were last read. */
   readonly #known = new Map<Uid, Known>();
-  readonly #running = new Map<Uid, number>();
+  readonly #running = new Counts<Uid>();
   readonly #left: LogLimit;
-  #runningAtAll = 0;
   #isBusy = false;
 
   private constructor(parts: CronParts, now: () => Date) {
@@ -133,20 +133,12 @@ export class Cron implements Disposable {
 
   #begin(user: UserRecord, job: CronJob): void {
     const { uid, name } = user;
-    const own = this.#running.get(uid) ?? 0;
-    if (own >= mostJobs || this.#runningAtAll >= mostJobsOfAll) {
+    if (this.#running.of(uid) >= mostJobs || this.#running.total >= mostJobsOfAll) {
       if (this.#left.take(uid))
         this.#parts.log.warn({ uid, user: name }, 'a job of a crontab is left out: others are still running');
       return;
     }
-    this.#running.set(uid, own + 1);
-    this.#runningAtAll += 1;
-    void this.#run(user, job).finally(() => {
-      this.#runningAtAll -= 1;
-      const left = (this.#running.get(uid) ?? 1) - 1;
-      if (left === 0) this.#running.delete(uid);
-      else this.#running.set(uid, left);
-    });
+    void this.#run(user, job).finally(this.#running.add(uid));
   }
 
   #complain({ user, crontab: { problems } }: Known): void {

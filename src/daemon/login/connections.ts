@@ -3,6 +3,7 @@
 // are silent, and that one who has to wait knows that somebody is there.
 
 import type { ClientConnection, Disposer } from '../../isolation/socket/client-connection.ts';
+import { Counts } from '../../lib/async/counts.ts';
 import { Turns } from '../../lib/async/turns.ts';
 import { DockershError } from '../../lib/errors.ts';
 import type { Logger } from '../../lib/log.ts';
@@ -63,8 +64,7 @@ const notUnderstood = new DockershError('E_PROTOCOL');
 
 export class LoginConnections {
   readonly #parts: ConnectionParts;
-  readonly #pending = new Map<Uid, number>();
-  #pendingAtAll = 0;
+  readonly #pending = new Counts<Uid>();
   /** By uid. Nobody has been looked at yet, or not since there is something to look at. */
   readonly #turns = new Turns<number, Arrived>();
   #isPlanned = false;
@@ -96,16 +96,8 @@ export class LoginConnections {
 
   /** Counts a login of this uid; undefined where there are too many. The result ends the count. */
   #count(uid: Uid): (() => void) | undefined {
-    const pending = this.#pending.get(uid) ?? 0;
-    if (pending >= (this.#pendingAtAll < mostPendingAtAll ? mostPending : fewPending)) return undefined;
-    this.#pending.set(uid, pending + 1);
-    this.#pendingAtAll += 1;
-    return () => {
-      const left = (this.#pending.get(uid) ?? 1) - 1;
-      if (left === 0) this.#pending.delete(uid);
-      else this.#pending.set(uid, left);
-      this.#pendingAtAll -= 1;
-    };
+    const most = this.#pending.total < mostPendingAtAll ? mostPending : fewPending;
+    return this.#pending.of(uid) >= most ? undefined : this.#pending.add(uid);
   }
 
   /** Serves clients in turns until nobody waits or the time is up. */

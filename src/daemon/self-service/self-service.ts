@@ -2,6 +2,7 @@
 // is the administrator's verb of the same name (src/daemon/admin), or what stands beside this in words/.
 
 import type { Looks } from '../../isolation/engine.ts';
+import { Counts } from '../../lib/async/counts.ts';
 import { type DockershError, toDockershError } from '../../lib/errors.ts';
 import type { OwnWord } from '../../lib/values/own-words.ts';
 import type { Uid } from '../../lib/values/uid.ts';
@@ -46,7 +47,7 @@ export class SelfService {
   readonly #parts: SelfServiceParts;
   readonly #handlers: Handlers;
   readonly #words: WordParts;
-  readonly #underWay = new Map<Uid, number>();
+  readonly #underWay = new Counts<Uid>();
 
   constructor(parts: SelfServiceParts) {
     this.#parts = parts;
@@ -110,16 +111,9 @@ export class SelfService {
   }
 
   #count(uid: Uid): Disposable {
-    const before = this.#underWay.get(uid) ?? 0;
-    if (before >= mostAtOnce) throw refusal('E_BUSY', 'others of your requests are still under way');
-    this.#underWay.set(uid, before + 1);
-    return {
-      [Symbol.dispose]: () => {
-        const left = (this.#underWay.get(uid) ?? 1) - 1;
-        if (left === 0) this.#underWay.delete(uid);
-        else this.#underWay.set(uid, left);
-      },
-    };
+    if (this.#underWay.of(uid) >= mostAtOnce)
+      throw refusal('E_BUSY', 'others of your requests are still under way');
+    return { [Symbol.dispose]: this.#underWay.add(uid) };
   }
 
   #tell(asking: Asking, failure: DockershError | undefined): void {

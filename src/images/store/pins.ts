@@ -1,41 +1,34 @@
 // Keeps what running transactions use from garbage collection, which asks here, in the same turn in which it removes
 // something, so that whatever is pinned and then found to be there stays there.
 
+import { Counts } from '../../lib/async/counts.ts';
 import type { Digest } from '../digest.ts';
 
 export class Pins {
-  readonly #counts = new Map<string, number>();
+  readonly #counts = new Counts<string>();
 
   hasBlob(digest: Digest): boolean {
-    return this.#counts.has(`blob ${digest}`);
+    return this.#counts.of(`blob ${digest}`) > 0;
   }
 
   hasLayer(diffId: Digest): boolean {
-    return this.#counts.has(`layer ${diffId}`);
+    return this.#counts.of(`layer ${diffId}`) > 0;
   }
 
   /** Pins of one holder, given up together. */
   hold(): PinSet {
-    const held = new Set<string>();
+    const held = new Map<string, () => void>();
     const add = (key: string): void => {
-      if (held.has(key)) return;
-      held.add(key);
-      this.#counts.set(key, (this.#counts.get(key) ?? 0) + 1);
+      if (!held.has(key)) held.set(key, this.#counts.add(key));
     };
     return {
       blob: (digest) => add(`blob ${digest}`),
       layer: (diffId) => add(`layer ${diffId}`),
       [Symbol.dispose]: () => {
-        for (const key of held) this.#release(key);
+        for (const release of held.values()) release();
         held.clear();
       },
     };
-  }
-
-  #release(key: string): void {
-    const left = (this.#counts.get(key) ?? 1) - 1;
-    if (left === 0) this.#counts.delete(key);
-    else this.#counts.set(key, left);
   }
 }
 
