@@ -2,6 +2,7 @@
 
 import { mkdir } from 'node:fs/promises';
 import type { ChildOutcome } from '../../lib/child-outcome.ts';
+import { connectionText, nobodysAddress } from '../../lib/sshd/connection-text.ts';
 import type { Account } from './accounts.ts';
 import { runCommand } from './command.ts';
 
@@ -48,27 +49,17 @@ export type SshdAnswer =
   | { readonly ok: true; readonly settings: SshdSettings }
   | { readonly ok: false; readonly absent: boolean; readonly problem: string };
 
-const documentationAddress = '192.0.2.1'; // RFC 5737: nobody's, so that no rule for our own networks counts
+export const defaultQuestion: SshdQuestion = { config: '/etc/ssh/sshd_config', from: nobodysAddress };
 
-export const defaultQuestion: SshdQuestion = { config: '/etc/ssh/sshd_config', from: documentationAddress };
-
-/** What holds for the user. Every attribute is given: sshd refuses to guess one that a Match asks for. */
+/** What holds for the user. */
 export async function sshdSettings(
   account: Pick<Account, 'name'>,
   { config, from }: SshdQuestion,
 ): Promise<SshdAnswer> {
-  // sshd splits this list at commas, and there is no way to write one of a name's own.
-  if (/[,\n\0]/.test(account.name)) {
+  const connection = connectionText(account.name, from);
+  if (connection === undefined) {
     return { ok: false, absent: false, problem: `sshd -C cannot be asked about the name "${account.name}"` };
   }
-  const connection = [
-    `user=${account.name}`,
-    `host=${from}`,
-    `addr=${from}`,
-    `laddr=${documentationAddress}`,
-    'lport=22',
-    'rdomain=',
-  ].join(',');
   const outcome = await runSshd(['-T', '-f', config, '-C', connection]);
   if (outcome === undefined) return { ok: false, absent: true, problem: 'this host has no sshd' };
   if (outcome.status === 0) return { ok: true, settings: SshdSettings.parse(outcome.stdout) };

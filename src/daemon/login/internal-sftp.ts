@@ -7,11 +7,10 @@ import { outcomeOf } from '../../lib/child-outcome.ts';
 import { DockershError } from '../../lib/errors.ts';
 import type { Logger } from '../../lib/log.ts';
 import { isSameSshdText, readSshdText, type SshdText } from '../../lib/sshd/config-text.ts';
+import { connectionText, nobodysAddress } from '../../lib/sshd/connection-text.ts';
 
 const mostAnswers = 1000;
 const patienceMs = 10_000;
-/** Nobody's (RFC 5737), where the address is not known. */
-const someAddress = '192.0.2.1';
 
 export class InternalSftp {
   readonly #config: string;
@@ -32,7 +31,7 @@ export class InternalSftp {
     }
     const { text } = this.#text;
     if (text !== undefined && !/^[^#\n]*internal-sftp/im.test(text)) return undefined;
-    return this.#ask(user, from ?? someAddress).then((runs) => {
+    return this.#ask(user, from ?? nobodysAddress).then((runs) => {
       if (runs) throw new DockershError('E_SFTP_OUTSIDE', { why: `sshd -T says so of ${user}` });
     });
   }
@@ -56,9 +55,8 @@ export class InternalSftp {
 
 /** Rejects where sshd does not say. */
 async function runsInternalSftp(config: string, user: string, from: string): Promise<boolean> {
-  // sshd splits this list at commas, and there is no way to write one of a name's own.
-  if (/[,\n\0]/.test(user + from)) throw new Error(`sshd -C cannot be asked about "${user}" from "${from}"`);
-  const about = `user=${user},host=${from},addr=${/^[\d.:a-f]+$/i.test(from) ? from : someAddress},laddr=${someAddress},lport=22,rdomain=`;
+  const about = connectionText(user, from);
+  if (about === undefined) throw new Error(`sshd -C cannot be asked about "${user}" from "${from}"`);
   const child = spawn('/usr/sbin/sshd', ['-T', '-f', config, '-C', about], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin' },
