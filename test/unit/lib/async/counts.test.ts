@@ -1,3 +1,5 @@
+// Counts of what goes on for each of many.
+
 import { expect, test } from 'vitest';
 import { Counts } from '../../../../src/lib/async/counts.ts';
 

@@ -1,3 +1,5 @@
+// Descriptions of connections for "sshd -T -C".
+
 import { expect, test } from 'vitest';
 import { connectionText } from '../../../../src/lib/sshd/connection-text.ts';
 
