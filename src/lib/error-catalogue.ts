@@ -223,7 +223,7 @@ export const errorCatalogue = {
   ),
   E_SELF_SERVICE: login(
     'the policy of this host does not let you do this',
-    '"@help" lists what you may do.',
+    'Say "@help": it lists what you may do.',
     'Set "self_service" for the user, and whatever else the word needs (docs/policy.md).',
   ),
   E_DAEMON_DOWN: login(
