@@ -13,11 +13,10 @@ void log_line(int level, const char *format, ...) {
     va_start(arguments, format);
     (void)vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
-    for (char *at = text; *at != '\0'; at++) {
-        unsigned char byte = (unsigned char)*at;
-        if (byte < ' ' || byte == 0x7f)
+    // A stranger chooses the names that are asked for, and what is no UTF-8 the journal does not show at all.
+    for (char *at = text; *at != '\0'; at++)
+        if (*at < ' ' || *at > '~')
             *at = '?';
-    }
     char level_prefix[8] = "";
     if (getenv("JOURNAL_STREAM") != NULL)
         (void)snprintf(level_prefix, sizeof level_prefix, "<%d>", level);

@@ -80,6 +80,7 @@ describe.skipIf(control)('strangers who send anything', () => {
       expect(after.kib).toBeLessThan(before.kib + 2048);
       const log = readFileSync(join(host.folder, 'gateway/gateway.log'), 'utf8');
       expect(log.match(/.*(it failed|has crashed).*/g) ?? []).toEqual([]);
+      expect(log).toMatch(/^[\n -~]*$/);
       const { sessions } = (await host.ctlOk('gateway', 'sessions')) as { sessions: AdminGatewaySession[] };
       expect(sessions).toEqual([]);
       expect(await logIn(), gateway.log()).toBe(`${user.name}\n`);
