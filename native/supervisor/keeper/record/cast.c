@@ -6,13 +6,12 @@
 #define ONES 0x0101010101010101ull
 #define HIGHS 0x8080808080808080ull
 
-// Whether none of eight bytes is a control character, a quotation mark, a backslash or beyond ASCII. A
-// difference has its high bit where the byte was below what is taken away; a byte next to such a one may be
-// looked at in vain.
-static bool are_plain(uint64_t word) {
+// Which of eight bytes are control characters, quotation marks, backslashes or beyond ASCII: their high bits.
+// A difference has its high bit where the byte was below what is taken away; a byte next to such a one may
+// have it in vain, so that only the first is certain.
+static uint64_t specials(uint64_t word) {
     uint64_t quotes = word ^ (ONES * '"'), slashes = word ^ (ONES * '\\');
-    uint64_t special = (word - ONES * 0x20) | (quotes - ONES) | (slashes - ONES) | word;
-    return (special & HIGHS) == 0;
+    return ((word - ONES * 0x20) | (quotes - ONES) | (slashes - ONES) | word) & HIGHS;
 }
 
 static char *put_replacement(char *out) {
@@ -20,27 +19,29 @@ static char *put_replacement(char *out) {
     return out + 3;
 }
 
-// What follows the backslash: of a character that is written by its number, u.
-static const char escapes[0x80] = {
-    [0x00 ... 0x07] = 'u', ['\b'] = 'b', ['\t'] = 't',          ['\n'] = 'n', [0x0b] = 'u',
-    ['\f'] = 'f',          ['\r'] = 'r', [0x0e ... 0x1f] = 'u', ['"'] = '"',  ['\\'] = '\\',
+// As JSON has them, each in eight bytes so that it is copied at once; all others of ASCII stay as they are.
+static const char escapes[0x80][8] = {
+    "\\u0000", "\\u0001", "\\u0002", "\\u0003", "\\u0004",      "\\u0005",       "\\u0006",
+    "\\u0007", "\\b",     "\\t",     "\\n",     "\\u000b",      "\\f",           "\\r",
+    "\\u000e", "\\u000f", "\\u0010", "\\u0011", "\\u0012",      "\\u0013",       "\\u0014",
+    "\\u0015", "\\u0016", "\\u0017", "\\u0018", "\\u0019",      "\\u001a",       "\\u001b",
+    "\\u001c", "\\u001d", "\\u001e", "\\u001f", ['"'] = "\\\"", ['\\'] = "\\\\",
 };
 
+static inline bool is_escaped(uint8_t byte) {
+    return byte < 0x80 && escapes[byte][0] != '\0';
+}
+
+static inline char *put_escaped(char *out, uint8_t byte) {
+    memcpy(out, escapes[byte], sizeof escapes[byte]);
+    return out + (escapes[byte][1] == 'u' ? 6 : 2);
+}
+
 static inline char *put_ascii(char *out, uint8_t byte) {
-    static const char digits[] = "0123456789abcdef";
-    char escape = escapes[byte];
-    if (escape == 0) {
-        *out = (char)byte;
-        return out + 1;
-    }
-    out[0] = '\\';
-    out[1] = escape;
-    if (escape != 'u')
-        return out + 2;
-    out[2] = out[3] = '0';
-    out[4] = digits[byte >> 4];
-    out[5] = digits[byte & 0xf];
-    return out + 6;
+    if (is_escaped(byte))
+        return put_escaped(out, byte);
+    *out = (char)byte;
+    return out + 1;
 }
 
 // Table 3-7 of the Unicode standard: by the first byte, how long the character is and what its second byte
@@ -84,21 +85,34 @@ static char *put_byte(struct cast_held *held, uint8_t byte, char *out) {
     return begins(held, byte) ? out : put_replacement(out);
 }
 
+// Characters of ASCII, as many as follow each other; the last few of `bytes` are left.
+static const uint8_t *put_plain(const uint8_t *bytes, const uint8_t *end, char **out) {
+    uint64_t word;
+    while (end - bytes >= (ptrdiff_t)sizeof word) {
+        memcpy(&word, bytes, sizeof word);
+        memcpy(*out, &word, sizeof word); // what is not plain is written over
+        uint64_t special = specials(word);
+        unsigned count = special == 0 ? sizeof word : (unsigned)__builtin_ctzll(special) / 8;
+        *out += count;
+        bytes += count;
+        if (special == 0)
+            continue;
+        if (*bytes >= 0x80)
+            break;
+        for (; bytes < end && is_escaped(*bytes); bytes++)
+            *out = put_escaped(*out, *bytes);
+    }
+    return bytes;
+}
+
 size_t cast_text(struct cast_held *held, const uint8_t *bytes, size_t length, char *out) {
     const char *begin = out;
     const uint8_t *end = bytes + length;
     while (bytes < end) {
-        uint64_t word;
-        while (held->count == 0 && end - bytes >= (ptrdiff_t)sizeof word) {
-            memcpy(&word, bytes, sizeof word);
-            if (!are_plain(word))
-                break;
-            memcpy(out, &word, sizeof word);
-            out += sizeof word;
-            bytes += sizeof word;
-        }
-        // Past the byte that was in the way.
-        for (unsigned count = 0; count < sizeof word && bytes < end; count++, bytes++)
+        if (held->count == 0)
+            bytes = put_plain(bytes, end, &out);
+        // What is beyond ASCII, or among the last.
+        for (; bytes < end && (*bytes >= 0x80 || held->count > 0 || end - bytes < 8); bytes++)
             out = held->count == 0 && *bytes < 0x80 ? put_ascii(out, *bytes) : put_byte(held, *bytes, out);
     }
     return (size_t)(out - begin);
