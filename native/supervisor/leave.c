@@ -134,6 +134,8 @@ void supervisor_stop(struct supervisor *supervisor, enum cause cause, const char
     tell_stopping(supervisor, &work);
     (void)snprintf(supervisor->why, sizeof supervisor->why, "%s", why != NULL ? why : "");
     notice_end(supervisor);
+    if (why != NULL)
+        notice_told(); // whoever has asked for it by one of its connections has just been answered
     sandbox_signal(&supervisor->cgroups, supervisor->init_pid, SIGTERM);
     // Interactive shells ignore SIGTERM. What has no terminal does not expect a hang-up and would die of it.
     sandbox_hang_up(&supervisor->cgroups, supervisor->init_pid);

@@ -67,7 +67,9 @@ struct report {
     enum failure failure; // FAILURE_NONE: its program was run
     enum cause cause;
     uint64_t steps[4];
-    uint64_t used[2]; // processor time in microseconds, and the most memory of one process in bytes
+    // Processor time in microseconds, the most memory of one process in bytes, and bytes read and written.
+    uint64_t used[4];
+    size_t used_count; // of these: what the kernel says
     char text[256];
     bool last; // `work` is what is left with nobody there
     struct work work;

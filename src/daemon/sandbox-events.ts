@@ -51,6 +51,15 @@ export function eventsFor(parts: EventParts): EngineEvents {
       const { id: session, uid, user } = event;
       records.attached(event, { ...history.told(session), session, uid, user });
     },
+    sessionRecording: (event) => {
+      const { id: session, uid, user } = event;
+      records.recording(event, { ...history.told(session), session, uid, user });
+      recordings.changed(event);
+    },
+    forwarded: (forward) => {
+      const { id: session, uid, user } = forward;
+      audit.forwarded(forward, { ...history.told(session), session, uid, user });
+    },
     connectionEnded: (end) => {
       const { id, uid } = end;
       records.disconnected(end, history.told(id) ?? { session: id, uid }, history.msSince(id));

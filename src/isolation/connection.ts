@@ -21,6 +21,26 @@ export interface ConnectionSpec {
   readonly auth: string | undefined;
 }
 
+/** A forward of the gateway's, or what of them has been counted alone. */
+export interface Forward {
+  /** The connection's. */
+  readonly id: string;
+  /** Absent: of those that are counted alone. */
+  readonly what?:
+    | {
+        readonly protocol: 'tcp' | 'unix' | 'agent' | 'x11';
+        /** Inside: whether something listens there for the client, or the client is connected to it. */
+        readonly way: 'listen' | 'connect';
+        /** A host or a path, as the client has named it. */
+        readonly target: string;
+        readonly port: number | undefined;
+        /** Why it came to nothing: an errno. */
+        readonly errno: number | undefined;
+      }
+    | undefined;
+  readonly count: number;
+}
+
 export interface ConnectionEnd {
   readonly id: string;
   readonly uid: Uid;

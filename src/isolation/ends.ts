@@ -35,7 +35,13 @@ export interface SessionEnd extends ByWhom {
   /** When the supervisor received, sent, forked and executed it; 0 for what did not happen. */
   readonly stepsNs: readonly bigint[];
   /** What its leader has used, and every process that it has waited for; the memory is that of the largest of them. */
-  readonly used?: { readonly cpuMs: number; readonly peakBytes: number };
+  readonly used?: {
+    readonly cpuMs: number;
+    readonly peakBytes: number;
+    /** By read(2), write(2) and their like, whatever the descriptor was; absent: nobody knows. */
+    readonly readBytes?: number | undefined;
+    readonly writtenBytes?: number | undefined;
+  };
   /** Of the last session of its sandbox. */
   readonly work?: Work | undefined;
 }

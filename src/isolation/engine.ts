@@ -8,7 +8,7 @@ import type { Uid } from '../lib/values/uid.ts';
 import type { ByteString } from '../lib/wire.ts';
 import type { Limits } from '../limits/limits.ts';
 import type { UserRecord } from './addon.ts';
-import type { ConnectionEnd, ConnectionSpec } from './connection.ts';
+import type { ConnectionEnd, ConnectionSpec, Forward } from './connection.ts';
 import type { Asked, SandboxEnd, SandboxStart, SessionEnd, SessionStart } from './ends.ts';
 import type { IdMaps } from './ids.ts';
 import type { KeptEvents, KeptSessions, SessionKeep } from './kept.ts';
@@ -20,10 +20,18 @@ import type { ClientConnection, Disposer } from './socket/client-connection.ts';
 
 export type { Limits } from '../limits/limits.ts';
 export type { UserRecord } from './addon.ts';
-export type { ConnectionEnd, ConnectionSpec } from './connection.ts';
+export type { ConnectionEnd, ConnectionSpec, Forward } from './connection.ts';
 export type { Asked, ByWhom, SandboxEnd, SandboxStart, SessionEnd, SessionStart, Work } from './ends.ts';
 export { type IdMaps, rangeSize } from './ids.ts';
-export type { KeptEvents, KeptSession, KeptSessions, LookSpec, Looks, SessionKeep } from './kept.ts';
+export type {
+  KeptEvents,
+  KeptSession,
+  KeptSessions,
+  LookSpec,
+  Looks,
+  RecordingState,
+  SessionKeep,
+} from './kept.ts';
 export type { SandboxLink } from './network/plan.ts';
 export type { Refused } from './network/refused.ts';
 export type { Pause } from './sandbox/pause.ts';
@@ -210,6 +218,8 @@ export interface NetworkInfo {
 export interface EngineEvents extends KeptEvents {
   readonly sessionEnded: (end: SessionEnd) => void;
   readonly connectionEnded: (end: ConnectionEnd) => void;
+  /** What an ssh connection by the gateway forwards. */
+  readonly forwarded: (forward: Forward & { readonly uid: Uid; readonly user: string }) => void;
   readonly sandboxStarted: (start: SandboxStart) => void;
   readonly asked: (asked: Asked) => void;
   /** By a sandbox's network. */

@@ -45,9 +45,13 @@ export interface KeptSession {
   readonly viewers: readonly { readonly id: string; readonly looks: Looks; readonly from: string | null }[];
 }
 
+export type RecordingState = 'waits' | 'goes-on' | 'ends';
+
 export interface KeptEvents {
   /** Nobody is at the session any more, and it goes on. */
   readonly sessionDetached: (event: { id: string; uid: Uid; user: string; forMs: number | null }) => void;
+  /** There is no room for its recording, and it stands still; there is again; or it is recorded no more, and ends where it must be. */
+  readonly sessionRecording: (event: { id: string; uid: Uid; user: string; state: RecordingState }) => void;
   /** The login `viewer` looks at it now. */
   readonly sessionAttached: (event: {
     id: string;

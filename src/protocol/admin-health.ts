@@ -1,7 +1,7 @@
 // The verb of the admin protocol that tells "dockershctl doctor" about the daemon itself. Pure.
 
 import { z } from 'zod';
-import { hostPath, noParams, policyFault, type Verb } from './admin-fields.ts';
+import { count, hostPath, noParams, policyFault, type Verb } from './admin-fields.ts';
 
 export const healthVerbs = {
   health: {
@@ -16,6 +16,8 @@ export const healthVerbs = {
       /** Limits that the policy sets and this host cannot hold. */
       unenforced: z.array(z.strictObject({ key: z.string(), why: z.string() })),
       policyFault: policyFault.nullable(),
+      /** Sessions that stand still, because there is no room for their recordings. */
+      recordingsWaiting: count,
     }),
   },
 } as const satisfies Record<string, Verb>;

@@ -16,6 +16,8 @@ const adminRecording = z.strictObject({
   endedAt: timestamp.nullable(),
   sizeBytes: bytes,
   path: hostPath,
+  /** Its session stands still, because there is no room for it. */
+  waits: z.boolean(),
 });
 export type AdminRecording = z.infer<typeof adminRecording>;
 

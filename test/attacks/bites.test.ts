@@ -9,6 +9,10 @@ import type { Place } from '../../src/cli/doctor/attack.ts';
 import { type Kind, Sandboxes } from './sandboxes.ts';
 import { buildWithout } from './without.ts';
 
+// keeper-group, recording-file and recording-descriptor have no row: two defences or more keep each of them out, so that none is
+// missed alone. Without its PID namespace a sandbox can name its keeper (keeper-process), and still may write to no group that is not
+// its user's, nor read the descriptors of a process in another user namespace; and the recordings' folder is neither among the mounts
+// of a sandbox nor open to any id that it has.
 const bites: Readonly<Record<string, readonly [Place, ...string[]]>> = {
   seccomp: ['plain:user', 'filter', 'call-keyctl', 'socket-packet', 'ioctl-TIOCSTI'],
   no_new_privs: ['plain:user', 'no-new-privileges'],

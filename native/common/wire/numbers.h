@@ -105,6 +105,10 @@ enum wire_type {
     MSG_GW_CONFIG = 100,
     // daemon -> supervisor
     MSG_DISCONNECT = 102,
+    // supervisor -> daemon
+    MSG_RECORDING = 103,
+    // gateway's monitor -> supervisor -> daemon
+    MSG_FORWARD = 104,
 };
 
 enum wire_tag {
@@ -236,6 +240,8 @@ enum wire_tag {
     TAG_GW_PORT = 165,
     TAG_GW_CORE = 166,
     TAG_GW_SETTING = 167,
+    TAG_FORWARD_LISTENS = 220,
+    TAG_COUNT = 221,
 };
 
 // TAG_RECORD.

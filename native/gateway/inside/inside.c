@@ -89,6 +89,6 @@ int inside_reap(struct inside *inside) {
 }
 
 void inside_close(struct inside *inside) {
-    forwards_close(inside->forwards);
+    forwards_close(inside);
     place_close(&inside->place);
 }

@@ -1,5 +1,6 @@
 #include "cgroup/group.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -86,6 +87,22 @@ bool process_look(pid_t pid, ino_t pid_namespace, struct process *process) {
     process->session = fields.session;
     memcpy(process->name, fields.name, sizeof process->name);
     return fields.session >= 0 && !fields.dead && !fields.ending;
+}
+
+bool process_moved(pid_t pid, uint64_t *read_bytes, uint64_t *written_bytes) {
+    char path[64], text[256];
+    unsigned long long got, put;
+    (void)snprintf(path, sizeof path, "/proc/%d/io", (int)pid);
+    cleanup_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t length = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
+    if (length <= 0)
+        return false;
+    text[length] = '\0';
+    if (sscanf(text, "rchar: %llu\nwchar: %llu\n", &got, &put) != 2)
+        return false;
+    *read_bytes = got;
+    *written_bytes = put;
+    return true;
 }
 
 // Whom a signal is for: the processes of one session, or where there is none, of one PID namespace.

@@ -18,6 +18,10 @@ struct process {
 
 // False where it is not in this PID namespace, or not alive any more.
 bool process_look(pid_t pid, ino_t pid_namespace, struct process *process);
+// What it has read and written, and all that it has waited for: by read(2), write(2) and their like, whatever
+// the descriptor was (proc_pid_io(5), rchar and wchar). Of one that has ended, until it is waited for. False:
+// the kernel does not say.
+bool process_moved(pid_t pid, uint64_t *read_bytes, uint64_t *written_bytes);
 // The PID namespace a process is in, as an inode number; 0 for one that is gone.
 ino_t pid_namespace_of(pid_t pid);
 void group_signal(pid_t leader, int number);

@@ -15,6 +15,7 @@
 #include "client.h"
 #include "connection/join.h"
 #include "connection/view.h"
+#include "control/forwards.h"
 #include "session/notice.h"
 
 // For sshd to pass on how sessions ended, and then for it to end.
@@ -59,17 +60,12 @@ void connection_state(struct wire_writer *writer) {
     }
 }
 
-static int watch(int fd) {
-    // Ends are reported whatever is asked for, and nothing else is wanted.
-    struct epoll_event event = {.events = 0};
+// Ends are reported whatever is asked for. What sshd's child could write to is not read: it is the user's.
+static int watch(int fd, uint32_t events) {
+    struct epoll_event event = {.events = events};
     if (watched < 0)
         watched = epoll_create1(EPOLL_CLOEXEC);
     return watched < 0 ? -1 : epoll_ctl(watched, EPOLL_CTL_ADD, fd, &event);
-}
-
-static int watch_answer(int fd) {
-    struct epoll_event event = {.events = EPOLLIN};
-    return epoll_ctl(watched, EPOLL_CTL_ADD, fd, &event);
 }
 
 // ---- the end of one -------------------------------------------------------------------------------------
@@ -112,7 +108,7 @@ static bool join(struct connection *connection) {
     const int *namespaces = connection->view->namespaces;
     const int fds[] = {namespaces[0], namespaces[1], namespaces[2], theirs};
     wire_start(&writer, bytes, sizeof bytes, MSG_JOINED);
-    if (watch(connection->witness) != 0 ||
+    if (watch(connection->witness, 0) != 0 ||
         wire_send(connection->socket, bytes, wire_finish(&writer, 4), fds, 4) != 0)
         return false;
     connection->joined = true;
@@ -155,10 +151,11 @@ static enum failure refusal_of(const struct supervisor *supervisor, uint32_t mos
 static void begin(struct supervisor *supervisor, struct connection *connection, int monitor,
                   struct parts *parts) {
     struct err err = {0};
-    struct view *view = watch(connection->socket) != 0 ? NULL : view_get(supervisor, monitor, parts, &err);
+    struct view *view =
+        watch(connection->socket, EPOLLIN) != 0 ? NULL : view_get(supervisor, monitor, parts, &err);
     connection->view = view;
     bool is_new = view != NULL && view->namespaces[0] < 0 && view->connections == 1;
-    if (view == NULL || (is_new && watch_answer(view->answer) != 0)) {
+    if (view == NULL || (is_new && watch(view->answer, EPOLLIN) != 0)) {
         if (err.code == FAILURE_NONE)
             (void)err_sys(&err, "watch a connection", NULL);
         refuse(supervisor, connection, &err);
@@ -215,6 +212,7 @@ void connection_hear(struct supervisor *supervisor) {
         struct connection *connection = &connections[index];
         if (!connection->used)
             continue;
+        forwards_heard(supervisor, connection->id, &connection->socket);
         if (connection->socket >= 0 && has_gone(connection->socket))
             close_fd_at(&connection->socket);
         if (connection->witness >= 0 && has_gone(connection->witness))

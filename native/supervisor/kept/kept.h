@@ -45,6 +45,7 @@ struct kept {
     unsigned most;       // sessions of the user's that may be on their own
     struct looker lookers[KEEPER_VIEWERS];
     bool records, record_refuses;
+    bool record_waits; // there is no room for it, and the terminal stands still
     struct record_settings record;
 };
 
@@ -81,7 +82,7 @@ void kept_hear(struct supervisor *supervisor);
 // Reads of MSG_SESSION how it is recorded.
 void kept_record_begin(struct kept *kept, struct wire_reader reader, int *file);
 // MSG_KEEPER_RECORDING.
-void kept_record_heard(struct supervisor *supervisor, const struct kept *kept, struct wire_reader reader);
+void kept_record_heard(struct supervisor *supervisor, struct kept *kept, struct wire_reader reader);
 
 // ---- viewers.c -------------------------------------------------------------------------------------------
 

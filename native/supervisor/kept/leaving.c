@@ -150,15 +150,16 @@ void kept_state(const struct supervisor *supervisor, struct wire_writer *writer)
     uint64_t now = monotonic_ns();
     for (size_t index = 0; index < supervisor->reached; index++) {
         const struct session *session = &supervisor->sessions[index];
-        char line[ID_BYTES * 2 + 96];
+        char line[ID_BYTES * 2 + 100];
         int length = 0;
         if (!session->used || session->ended)
             continue;
         if (session->kept != NULL) {
             unsigned long long for_ms =
                 is_on_its_own(session) ? (now - session->kept->left_ns) / 1000000u : 0;
-            length = snprintf(line, sizeof line, "%s%c%d%c%lld%c%llu", session->id, 0,
-                              session->kept->keep_ns != 0, 0, left_ms(session), 0, for_ms);
+            length = snprintf(line, sizeof line, "%s%c%d%c%lld%c%llu%c%d", session->id, 0,
+                              session->kept->keep_ns != 0, 0, left_ms(session), 0, for_ms, 0,
+                              session->kept->record_waits);
             wire_put(writer, TAG_SESSION_KEPT, line, (size_t)length);
         }
         if (session->seen != NULL) {

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "cleanup.h"
+#include "control/tell.h"
 #include "kept/kept.h"
 #include "session/notice.h"
 #include "session/session.h"
@@ -44,6 +45,16 @@ void kept_record_begin(struct kept *kept, struct wire_reader reader, int *file) 
 
 // ---- what keepers say ------------------------------------------------------------------------------------
 
+static void tell_daemon_of(const struct supervisor *supervisor, const struct session *session,
+                           uint32_t word) {
+    uint8_t bytes[128];
+    struct wire_writer writer;
+    wire_start(&writer, bytes, sizeof bytes, MSG_RECORDING);
+    wire_put_text(&writer, TAG_ID, session->id);
+    wire_put_u32(&writer, TAG_KIND, word);
+    (void)tell_daemon(supervisor, &writer, CLOSED_FD);
+}
+
 static void unrecorded(struct supervisor *supervisor, struct session *session) {
     session->kept->records = false; // by no later keeper either
     if (!session->kept->record_refuses) {
@@ -55,7 +66,7 @@ static void unrecorded(struct supervisor *supervisor, struct session *session) {
     session_end_kept(supervisor, session, CAUSE_RECORDING);
 }
 
-void kept_record_heard(struct supervisor *supervisor, const struct kept *kept, struct wire_reader reader) {
+void kept_record_heard(struct supervisor *supervisor, struct kept *kept, struct wire_reader reader) {
     struct session *session = NULL;
     struct wire_field field;
     uint32_t word = 0;
@@ -68,6 +79,8 @@ void kept_record_heard(struct supervisor *supervisor, const struct kept *kept, s
         if (field.tag == TAG_KIND)
             (void)wire_u32(&field, &word);
     }
+    kept->record_waits = word == RECORDING_WAITS;
+    tell_daemon_of(supervisor, session, word);
     if (word == RECORDING_WAITS)
         notice_one(supervisor, session, WAITS);
     else if (word == RECORDING_GOES_ON)

@@ -28,6 +28,10 @@ uint64_t notice_told_ns(void) {
     return told_ns;
 }
 
+void notice_told(void) {
+    told_ns = monotonic_ns();
+}
+
 void notice_exit(const struct session *session, uint32_t kind, uint32_t code, const char *text) {
     if (session->connection < 0)
         return;

@@ -6,6 +6,8 @@
 
 // When a client was last told that its session has ended; 0: never.
 uint64_t notice_told_ns(void);
+// Somebody is told now, by others.
+void notice_told(void);
 // The session has ended: its client is told, where it has one. `kind` 0: exit status, 1: signal.
 void notice_exit(const struct session *session, uint32_t kind, uint32_t code, const char *text);
 // Has the clients that have a terminal print the text there.

@@ -49,7 +49,7 @@ static bool send_report(struct supervisor *supervisor, const struct report *repo
     wire_put_u32(&writer, TAG_KIND, report->kind);
     wire_put_u32(&writer, TAG_CODE, report->code);
     wire_put(&writer, TAG_STEPS, report->steps, sizeof report->steps);
-    wire_put(&writer, TAG_USED, report->used, sizeof report->used);
+    wire_put(&writer, TAG_USED, report->used, report->used_count * sizeof report->used[0]);
     wire_put_u32(&writer, TAG_FAILURE, (uint32_t)report->failure);
     wire_put_u32(&writer, TAG_CAUSE, (uint32_t)report->cause);
     wire_put_text(&writer, TAG_TEXT, report->text);
@@ -83,7 +83,12 @@ void session_report_end(struct supervisor *supervisor, const struct session *ses
         .cause = cause,
         .steps = {session->received_ns, session->sent_ns, slot->forked_ns, slot->exec_ns},
         .used = {session->cpu_us, session->peak_bytes},
+        .used_count = 2,
     };
+    // Where it has ended, it has not been waited for.
+    if (slot->pid > 0 && session->peak_bytes > 0 &&
+        process_moved(slot->pid, &report->used[2], &report->used[3]))
+        report->used_count = 4;
     (void)snprintf(report->id, sizeof report->id, "%s", session->id);
     (void)snprintf(report->text, sizeof report->text, "%s", text);
     report->last = session_count(supervisor) == 0 && supervisor->state == STATE_RUNNING;

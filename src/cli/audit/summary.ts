@@ -49,6 +49,15 @@ function wordsOf(line: AuditLine): string[] {
         said('port', 'port'),
         said('count', 'times:'),
       ];
+    case 'forward':
+      return [
+        [of('way'), of('protocol'), of('target')].join(' ').trim() || 'others',
+        said('port', 'port'),
+        said('errno', 'failed, errno'),
+        said('count', 'times:'),
+      ];
+    case 'session-recording':
+      return [of('state')];
     case 'out-of-memory':
       return [`ended ${of('process')}`];
     case 'sandbox-started':

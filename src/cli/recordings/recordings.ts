@@ -35,7 +35,12 @@ export function addRecordings(program: Command, console: () => Console): void {
       cli.show(await cli.call('recordings.ls', options), (result) => {
         const table = cli.table(columns, result.recordings.map(rowOf));
         const more = result.count > result.recordings.length ? ` (${result.recordings.length} shown)` : '';
-        return `${table}${result.count} recordings, ${humanSize(result.sizeBytes)}${more}\n`;
+        const waiting = result.recordings.filter(({ waits }) => waits).length;
+        const room =
+          waiting === 0
+            ? ''
+            : `There is no room for ${waiting} of them: their sessions stand still until there is.\n`;
+        return `${table}${result.count} recordings, ${humanSize(result.sizeBytes)}${more}\n${room}`;
       });
     });
   addPlay(recordings, console);
@@ -54,8 +59,9 @@ export function addRecordings(program: Command, console: () => Console): void {
     });
 }
 
-function rowOf({ id, user, startedAt, endedAt, sizeBytes }: AdminRecording): string[] {
+function rowOf({ id, user, startedAt, endedAt, sizeBytes, waits }: AdminRecording): string[] {
+  const now = waits ? 'stands still' : 'goes on';
   const lasted =
-    endedAt === null ? 'goes on' : humanDuration(Math.max(0, Date.parse(endedAt) - Date.parse(startedAt)));
+    endedAt === null ? now : humanDuration(Math.max(0, Date.parse(endedAt) - Date.parse(startedAt)));
   return [id, user, localTime(startedAt), lasted, humanSize(sizeBytes)].map(printable);
 }

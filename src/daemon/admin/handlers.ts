@@ -33,6 +33,7 @@ export function handlersOf(parts: AdminParts): Handlers {
       ...parts.paths,
       unenforced: await parts.unenforced(),
       policyFault: faultOf(parts),
+      recordingsWaiting: parts.recordings.waiting,
     }),
     ps: async () => ({ sandboxes: await sandboxesOf(parts), policyFault: faultOf(parts) }),
     stop: async ({ user, message }) => {

@@ -45,7 +45,7 @@ export interface AdminParts {
   /** A folder of root's for temporary files, emptied when the daemon starts. */
   readonly scratch: string;
   /** Where the daemon's own files are. */
-  readonly paths: Omit<AdminResult<'health'>, 'unenforced' | 'policyFault'>;
+  readonly paths: Omit<AdminResult<'health'>, 'unenforced' | 'policyFault' | 'recordingsWaiting'>;
   /** As that verb has it. */
   readonly unenforced: () => Promise<AdminResult<'health'>['unenforced']>;
   readonly log: Logger;

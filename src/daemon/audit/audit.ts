@@ -1,7 +1,15 @@
 // Tells the audit trail of every login, refusal, session's end, ssh connection, sandbox, and administrator's act. Each user
 // has room for many lines: what comes beyond is counted, so that nobody fills the disk with them.
 
-import type { ConnectionEnd, Looks, SandboxEnd, SandboxStart, SessionEnd } from '../../isolation/engine.ts';
+import type {
+  ConnectionEnd,
+  Forward,
+  Looks,
+  RecordingState,
+  SandboxEnd,
+  SandboxStart,
+  SessionEnd,
+} from '../../isolation/engine.ts';
 import type { RefusedNow } from '../../isolation/network/refused.ts';
 import { DockershError } from '../../lib/errors.ts';
 import type { Logger } from '../../lib/log.ts';
@@ -15,12 +23,15 @@ import { type LeftOut, LogLimit } from '../login/log-limit.ts';
 import type { DaemonRecord } from '../records/record.ts';
 import type { Told } from '../records/told.ts';
 import type { AuditCommand } from './command.ts';
-import { RefusedFold, type RefusedLine } from './refused-traffic.ts';
+import { Fold } from './fold.ts';
 import { Trail } from './trail.ts';
 
 type AuditPolicy = Pick<HostPolicy, 'audit' | 'auditCommands' | 'auditKeepMs' | 'auditBytes'>;
 
 type OutOfMemory = Omit<Extract<DaemonRecord, { event: 'out-of-memory' }>, 'event'>;
+
+type Forwarded = Told &
+  Partial<NonNullable<Forward['what']>> & { readonly user: string; readonly count: number };
 
 /** A session or connection that is about to begin. */
 export interface Beginning extends Told {
@@ -73,7 +84,19 @@ export class Audit implements Disposable {
   readonly #limit: LogLimit;
   /** Sessions and connections that have no line, until they have ended. */
   readonly #untold = new Set<string>();
-  readonly #refusedTraffic = new RefusedFold((line) => this.#networkRefused(line));
+  readonly #refusedTraffic = new Fold<RefusedNow>(
+    ({ protocol, address, port }) => `${protocol} ${address} ${port}`,
+    (line) => {
+      if (this.#limit.take(line.uid, 'network-refused')) this.#to()?.add('network-refused', line);
+    },
+  );
+  readonly #forwards = new Fold<Forwarded>(
+    ({ session, protocol, way, target, port, errno }) =>
+      protocol === undefined ? '' : JSON.stringify([session, protocol, way, target, port, errno]),
+    (line) => {
+      if (this.#limit.take(line.uid, 'forward')) this.#to()?.add('forward', line);
+    },
+  );
 
   private constructor(folder: AbsolutePath, settings: () => AuditPolicy, boot: string, log: Logger) {
     this.#folder = folder;
@@ -163,6 +186,11 @@ export class Audit implements Disposable {
       this.#to()?.add('session-detached', { session, uid, user, from, forMs: forMs ?? undefined });
   }
 
+  recording({ session, uid, user, from }: Told, state: RecordingState): void {
+    if (this.#limit.take(uid, 'recording'))
+      this.#to()?.add('session-recording', { session, uid, user, from, state });
+  }
+
   attached({ session, uid, user }: Told, viewer: string, looks: Looks): void {
     if (this.#limit.take(uid, 'attached'))
       this.#to()?.add('session-attached', { session, uid, user, viewer, looks });
@@ -205,8 +233,9 @@ export class Audit implements Disposable {
     this.#refusedTraffic.add(now);
   }
 
-  #networkRefused(line: RefusedLine): void {
-    if (this.#limit.take(line.uid, 'network-refused')) this.#to()?.add('network-refused', line);
+  /** What an ssh connection by the gateway forwards, `session` being its id. */
+  forwarded({ what, count }: Forward, { session, uid, user, from }: Told & { readonly user: string }): void {
+    this.#forwards.add({ session, uid, user, from, ...what, count });
   }
 
   /** What an administrator has asked for; `code`: it failed. */
@@ -238,6 +267,7 @@ export class Audit implements Disposable {
 
   [Symbol.dispose](): void {
     this.#refusedTraffic[Symbol.dispose]();
+    this.#forwards[Symbol.dispose]();
     this.#trail?.[Symbol.dispose]();
     this.#trail = undefined;
   }

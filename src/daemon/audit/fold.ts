@@ -1,51 +1,56 @@
-// Folds what the networks of sandboxes refuse into lines of the audit trail: one at once for each destination, and what follows within
+// Folds what happens very often into lines of the audit trail: one at once for each thing that it is about, and what follows within
 // a minute as a count in the next.
 
-import type { RefusedNow } from '../../isolation/network/refused.ts';
 import type { Uid } from '../../lib/values/uid.ts';
 
-interface Folded {
-  readonly about: RefusedNow;
+interface Happening {
+  readonly uid: Uid;
+  readonly user: string;
+  readonly count: number;
+}
+
+interface Folded<About> {
+  readonly about: About;
   readonly sinceMs: number;
   /** Not told yet. */
   count: number;
 }
 
 const foldMs = 60_000;
-/** Of one user; what is refused besides has one line, which names no destination. */
-const mostDestinations = 64;
+/** Of one user; what happens besides has one line, which says how often alone. */
+const mostThings = 64;
 const mostUsers = 10_000;
 
-export type RefusedLine = Omit<RefusedNow, 'address' | 'port' | 'protocol'> & Partial<RefusedNow>;
-
-export class RefusedFold implements Disposable {
-  readonly #line: (line: RefusedLine) => void;
-  readonly #users = new Map<Uid, Map<string, Folded>>();
+export class Fold<About extends Happening> implements Disposable {
+  readonly #nameOf: (about: About) => string;
+  readonly #line: (line: About | Happening) => void;
+  readonly #users = new Map<Uid, Map<string, Folded<About>>>();
   readonly #timer: NodeJS.Timeout;
 
-  /** `line` writes one. */
-  constructor(line: (line: RefusedLine) => void) {
+  /** `nameOf`: what it is about, apart from others of the user's; '' for what is only counted. `line` writes one. */
+  constructor(nameOf: (about: About) => string, line: (line: About | Happening) => void) {
+    this.#nameOf = nameOf;
     this.#line = line;
     this.#timer = setInterval(() => this.flush(performance.now()), foldMs / 4).unref();
   }
 
-  add(refused: RefusedNow, nowMs = performance.now()): void {
-    const { uid, protocol, address, port, count } = refused;
-    const folds = this.#users.get(uid) ?? new Map<string, Folded>();
+  add(about: About, nowMs = performance.now()): void {
+    const { uid, count } = about;
+    const folds = this.#users.get(uid) ?? new Map<string, Folded<About>>();
     if (this.#users.size >= mostUsers && !this.#users.has(uid)) this.flush(Number.POSITIVE_INFINITY);
     this.#users.set(uid, folds);
-    const name = `${protocol} ${address} ${port}`;
-    const key = folds.has(name) || folds.size < mostDestinations ? name : '';
+    const name = this.#nameOf(about);
+    const key = folds.has(name) || folds.size < mostThings ? name : '';
     const fold = folds.get(key);
     if (fold !== undefined) {
       fold.count += count;
       return;
     }
-    folds.set(key, { about: refused, sinceMs: nowMs, count: 0 });
-    this.#tell(key, refused, count);
+    folds.set(key, { about, sinceMs: nowMs, count: 0 });
+    this.#tell(key, about, count);
   }
 
-  #tell(key: string, about: RefusedNow, count: number): void {
+  #tell(key: string, about: About, count: number): void {
     const { uid, user } = about;
     this.#line(key === '' ? { uid, user, count } : { ...about, count });
   }

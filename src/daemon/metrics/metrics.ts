@@ -2,7 +2,7 @@
 // what each user uses.
 
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
-import type { SandboxEnd, SandboxStart, SessionEnd } from '../../isolation/engine.ts';
+import type { RecordingState, SandboxEnd, SandboxStart, SessionEnd } from '../../isolation/engine.ts';
 import type { ConnectionEntry } from '../../lib/values/connection-entry.ts';
 import { version } from '../../lib/version.ts';
 import type { AdminGateway, AdminResult } from '../../protocol/admin.ts';
@@ -96,6 +96,13 @@ export class Metrics {
     'Of the file system that images and users’ data are on.',
     [],
   );
+  readonly #standingStill = this.#gauge(
+    'dockersh_sessions_without_room',
+    'Sessions that stand still, because there is no room for their recordings.',
+    [],
+  );
+  /** Ids of these. */
+  readonly #withoutRoom = new Set<string>();
   readonly #gateway = new GatewayMetrics(this.#registry);
   readonly #free = this.#gauge('dockersh_state_free_bytes', 'Free space of that file system.', []);
   #asked: Promise<void> | undefined;
@@ -117,8 +124,15 @@ export class Metrics {
     this.#refusals.inc({ code });
   }
 
-  closed({ cause }: Pick<SessionEnd, 'cause'>): void {
+  closed({ id, cause }: Pick<SessionEnd, 'id' | 'cause'>): void {
     this.#ends.inc({ cause });
+    this.recording(id, 'ends');
+  }
+
+  recording(session: string, state: RecordingState): void {
+    if (state === 'waits') this.#withoutRoom.add(session);
+    else this.#withoutRoom.delete(session);
+    this.#standingStill.set(this.#withoutRoom.size);
   }
 
   sandboxStarted({ steps }: Pick<SandboxStart, 'steps'>): void {

@@ -3,7 +3,7 @@
 
 import { constants, mkdirSync, openSync, readdirSync, rmSync, statfsSync, statSync } from 'node:fs';
 import { readdir, rm, rmdir, stat } from 'node:fs/promises';
-import type { RecordingSpec } from '../../isolation/engine.ts';
+import type { RecordingSpec, RecordingState } from '../../isolation/engine.ts';
 import { hasErrno } from '../../lib/errors.ts';
 import { OwnedFd } from '../../lib/fd.ts';
 import { ifThere } from '../../lib/if-there.ts';
@@ -23,6 +23,8 @@ export interface Recording {
   readonly endedAt: string | null;
   readonly sizeBytes: number;
   readonly path: AbsolutePath;
+  /** Its session stands still, because there is no room. */
+  readonly waits: boolean;
 }
 
 export interface RecordingFilter {
@@ -67,6 +69,8 @@ export class Recordings implements Disposable {
   readonly #keepMs: () => number;
   readonly #log: Logger;
   readonly #owned = new Map<string, Owned>();
+  /** Sessions that stand still, because there is no room. */
+  readonly #waiting = new Set<string>();
   readonly #timer: NodeJS.Timeout;
 
   private constructor(folder: AbsolutePath, keepMs: () => number, log: Logger) {
@@ -133,12 +137,24 @@ export class Recordings implements Disposable {
 
   /** The session has ended, or came to nothing. */
   ended(id: string, uid: Uid, user: string): void {
+    this.#waiting.delete(id);
     const owned = this.#owned.get(folderName(uid, user));
     const growing = owned?.growing.get(id);
     if (owned === undefined || growing === undefined) return;
     growing.isEnding = true;
     // Its keeper writes the last of it once all has been shown.
     setTimeout(() => settle(owned, id), lastMs).unref();
+  }
+
+  /** A session stands still for lack of room, or does so no more. */
+  changed({ id, state }: { readonly id: string; readonly state: RecordingState }): void {
+    if (state === 'waits') this.#waiting.add(id);
+    else this.#waiting.delete(id);
+  }
+
+  /** How many do. */
+  get waiting(): number {
+    return this.#waiting.size;
   }
 
   /** Newest first. */
@@ -193,7 +209,8 @@ export class Recordings implements Disposable {
         if (recording === undefined || status === undefined) continue;
         const isOpen = this.#owned.get(name)?.growing.get(recording.id)?.isEnding === false;
         const endedAt = isOpen ? null : status.mtime.toISOString();
-        found.push({ ...recording, ...owner, endedAt, sizeBytes: status.size, path });
+        const waits = this.#waiting.has(recording.id);
+        found.push({ ...recording, ...owner, endedAt, sizeBytes: status.size, path, waits });
       }
     }
     return found;

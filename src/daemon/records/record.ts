@@ -53,6 +53,12 @@ export const DaemonRecord = z.discriminatedUnion('event', [
     /** The login that does. */
     viewer: z.string(),
   }),
+  /** There is no room for its recording, and it stands still; there is again; or nothing more is recorded of it. */
+  z.strictObject({
+    event: z.literal('session-recording'),
+    ...ofSession,
+    state: z.enum(['waits', 'goes-on', 'ends']),
+  }),
   z.strictObject({
     event: z.literal('login-refused'),
     ...ofSession,
@@ -143,6 +149,17 @@ function closed(record: Of<'session-closed'>): string {
   return `session closed ${forWhom(record)}${after(ms)}: ${causes[why].words}${by(record)}${how}${more}`;
 }
 
+const recordingSays = {
+  waits: 'session stands still',
+  'goes-on': 'session goes on',
+  ends: 'session is recorded no more',
+} as const;
+const recordingWhy = {
+  waits: 'there is no room for its recording; make some on the disk that /var/log/dockersh is on',
+  'goes-on': 'there is room for its recording again',
+  ends: 'its recording is as large as it may be, or can not be written to',
+} as const;
+
 const lookedAt = { attach: 'attached to', peek: 'looked at', watch: 'watched', join: 'joined' } as const;
 
 const sentences: { readonly [Event in DaemonRecord['event']]: (record: Of<Event>) => string } = {
@@ -158,6 +175,8 @@ const sentences: { readonly [Event in DaemonRecord['event']]: (record: Of<Event>
   },
   'session-attached': (record) =>
     `session ${lookedAt[record.looks]} ${forWhom(record)} by login ${record.viewer}`,
+  'session-recording': (record) =>
+    `${recordingSays[record.state]} ${forWhom(record)}: ${recordingWhy[record.state]}`,
   'connection-opened': (record) => {
     const auth = record.auth === undefined ? '' : `, authenticated by ${record.auth}`;
     const way = record.entry === undefined ? '' : ' by the gateway';

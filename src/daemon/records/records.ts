@@ -25,6 +25,8 @@ const mostStarts = { count: 60, ms: 600_000 };
 const mostRefusals = { count: 20, ms: 60_000 };
 /** Processes of one uid that were ended for want of memory. */
 const mostOutOfMemory = { count: 20, ms: 60_000 };
+/** Changes of one uid's recordings: a disk that is nearly full is full now and then. */
+const mostRecordings = { count: 20, ms: 60_000 };
 /** Above all sessions that there can be; some have ended before we hear that they began. */
 const mostUntold = 50_000;
 
@@ -34,6 +36,7 @@ type Opened = Extract<DaemonRecord, { event: 'session-opened' }>;
 
 type Detached = Parameters<KeptEvents['sessionDetached']>[0];
 type Attached = Parameters<KeptEvents['sessionAttached']>[0];
+type OfRecording = Parameters<KeptEvents['sessionRecording']>[0];
 
 /** Who else hears of them. */
 export interface RecordSinks {
@@ -49,6 +52,7 @@ export class Records {
   readonly #starts: LogLimit;
   readonly #refusals: LogLimit;
   readonly #outOfMemory: LogLimit;
+  readonly #recordings: LogLimit;
   /** Sessions that begin just now, and what is to be told of their end. */
   readonly #opening = new Map<string, () => void>();
   /** Sessions that have no line, until they have ended; and sandboxes. */
@@ -65,6 +69,7 @@ export class Records {
     this.#refusals = LogLimit.start(mostRefusals, left('logins refused that are not in this log'));
     const ended = 'processes ended for want of memory that are not in this log';
     this.#outOfMemory = LogLimit.start(mostOutOfMemory, left(ended));
+    this.#recordings = LogLimit.start(mostRecordings, left('changes of recordings that are not in this log'));
   }
 
   static start(log: Logger, sinks: RecordSinks = {}): Records {
@@ -130,6 +135,13 @@ export class Records {
   attached({ id, viewer, looks }: Attached, told: Told): void {
     this.#audit?.attached(told, viewer, looks);
     if (!this.#untold.has(id)) this.#write('info', { event: 'session-attached', ...told, viewer, looks });
+  }
+
+  recording({ state }: OfRecording, told: Told): void {
+    this.#audit?.recording(told, state);
+    this.#metrics?.recording(told.session, state);
+    if (!this.#recordings.take(told.uid)) return;
+    this.#write(state === 'goes-on' ? 'info' : 'error', { event: 'session-recording', ...told, state });
   }
 
   outOfMemory(about: Omit<OutOfMemory, 'event'>): void {

@@ -40,6 +40,9 @@ const toldOf = ({ session, user, from }: Asking): Told => ({ session, uid: user.
 /** Said to who interrupts the client meanwhile. */
 const goesOn = 'What you have asked for goes on without you; @status says how things are.';
 
+const endsConnection =
+  'It ends your sandbox, and with it this connection, which is in it. Log in again: you wait until it is done.';
+
 /** Of one user, at a time. */
 const mostAtOnce = 4;
 
@@ -120,11 +123,25 @@ export class SelfService {
     this.#parts.records.selfService(toldOf(asking), ownCommandText(asking.command), failure);
   }
 
+  /**
+   * An ssh connection in the sandbox ends with it, and its client would hear of nothing afterwards. What is said then is said to
+   * nobody: the client has its answer. The supervisor gives sshd a second to pass it on.
+   */
+  #answerFirst({ login, user, command }: Asking): void {
+    const { engine } = this.#parts.admin;
+    const connections = engine.loads().find(({ uid }) => uid === user.uid)?.connections ?? [];
+    if (login === undefined || connections.length === 0) return;
+    const text = `${ownCommandText(command)} is under way. ${endsConnection}`;
+    login.client.refuse(engine, report(answerText({ json: { underWay: true }, text }, command.json), 0));
+  }
+
   async #verb<Name extends AdminVerb>(
-    { user, command }: Asking,
+    asking: Asking,
     verb: Name,
     params: Omit<AdminParams<Name>, 'user'>,
   ): Promise<AdminResult<Name>> {
+    const { user, command } = asking;
+    if (verb === 'rollback' || verb === 'reset') this.#answerFirst(asking);
     const by = user.name;
     const said = `@${command.word}`;
     const told = `Your sandbox is being stopped, as you have asked for (${said}).`;

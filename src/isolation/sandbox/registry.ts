@@ -87,8 +87,10 @@ export class SandboxRegistry {
       },
       sessionEnded: events.sessionEnded,
       connectionEnded: events.connectionEnded,
+      forwarded: (forward) => events.forwarded({ ...forward, uid, user: record.user }),
       sessionDetached: events.sessionDetached,
       sessionAttached: events.sessionAttached,
+      sessionRecording: events.sessionRecording,
       asked: (words, answer) => events.asked({ uid, user: record.user, words, answer }),
       refused: (lines) => {
         const told = this.#options.networks.refused.add(uid, record.user, lines);
@@ -187,6 +189,8 @@ export class SandboxRegistry {
       const connection = SeqpacketConnection.connect(this.controlSocket(uid));
       const sandbox = this.adopt(uid, connection, record, 'running');
       const state = await sandbox.adoptSessions();
+      for (const { id } of state?.kept.filter(({ waits }) => waits) ?? [])
+        this.#options.events.sessionRecording({ id, uid, user: record.user, state: 'waits' });
       this.joinNetwork(sandbox);
       log.info(
         { uid, user: record.user, stopping: state?.stopping },

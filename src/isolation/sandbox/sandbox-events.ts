@@ -1,12 +1,15 @@
 // Describes what a sandbox tells of itself, and how long its supervisor is waited for.
 
 import { setTimeout as delayRef } from 'node:timers/promises';
-import type { ConnectionEnd, KeptEvents, SessionEnd } from '../engine.ts';
+import type { Uid } from '../../lib/values/uid.ts';
+import type { ConnectionEnd, Forward, KeptEvents, SessionEnd } from '../engine.ts';
+import type { KeptEvent } from '../supervisor/kept-messages.ts';
 
 export interface SandboxEvents extends KeptEvents {
   readonly started: (steps: readonly { readonly name: string; readonly ns: bigint }[]) => void;
   readonly sessionEnded: (end: SessionEnd) => void;
   readonly connectionEnded: (end: ConnectionEnd) => void;
+  readonly forwarded: (forward: Forward) => void;
   /** As Asked has it. */
   readonly asked: (words: Buffer, answer: (message: Buffer) => void) => void;
   /** Of its network, as its supervisor says it. */
@@ -15,6 +18,17 @@ export interface SandboxEvents extends KeptEvents {
   /** There are processes that the kernel can't end; the sandbox is gone all the same. */
   readonly left: () => void;
   readonly gone: () => void;
+}
+
+/** What becomes of one of its sessions. */
+export function tellKept(
+  event: KeptEvent,
+  { uid, user }: { readonly uid: Uid; readonly user: string },
+  events: KeptEvents,
+): void {
+  if (event.what === 'detached') events.sessionDetached({ ...event, uid, user });
+  else if (event.what === 'attached') events.sessionAttached({ ...event, uid, user });
+  else events.sessionRecording({ ...event, uid, user });
 }
 
 export const patience = {

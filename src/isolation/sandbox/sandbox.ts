@@ -20,7 +20,7 @@ import type { Pausable } from './pause.ts';
 import { Present } from './present.ts';
 import { type SandboxRecord, withLimits, withoutLimits } from './record.ts';
 import { ofEarlierVersion } from './refusals.ts';
-import { delay, patience, type SandboxEvents } from './sandbox-events.ts';
+import { delay, patience, type SandboxEvents, tellKept } from './sandbox-events.ts';
 
 export class Sandbox implements Pausable {
   #record: SandboxRecord;
@@ -72,13 +72,11 @@ export class Sandbox implements Pausable {
         this.#present.ended(end.id);
         events.connectionEnded({ ...end, uid: record.uid });
       },
-      detached: (event) => {
-        this.#present.left.add(event.id);
-        events.sessionDetached({ ...event, uid: record.uid, user: record.user });
-      },
-      attached: (event) => {
-        if (event.looks === 'attach') this.#present.left.delete(event.id);
-        events.sessionAttached({ ...event, uid: record.uid, user: record.user });
+      forwarded: (forward) => events.forwarded(forward),
+      kept: (event) => {
+        if (event.what === 'detached') this.#present.left.add(event.id);
+        if (event.what === 'attached' && event.looks === 'attach') this.#present.left.delete(event.id);
+        tellKept(event, record, events);
       },
       asked: events.asked,
       left: () => events.left(),

@@ -13,7 +13,7 @@ import {
   type WireMessage,
   WireWriter,
 } from '../../lib/wire.ts';
-import type { ConnectionEnd, SessionEnd, Work } from '../engine.ts';
+import type { ConnectionEnd, Forward, SessionEnd, Work } from '../engine.ts';
 import { ConnectionNote } from './connection-message.ts';
 import { type KeptState, keptStateOf } from './kept-messages.ts';
 import { SessionNote } from './session-message.ts';
@@ -60,7 +60,8 @@ export type EndedSession = Omit<SessionEnd, 'uid' | 'user' | 'by' | 'verb'>;
 export function sessionEnd(message: WireMessage): EndedSession {
   const why = textOf(message, 'text') ?? '';
   const kind = u32Of(message, 'kind') === 1 ? 'signal' : 'exit';
-  const [cpuUs, peakBytes] = u64sOf(message, 'used'); // not from one of an earlier version
+  // Not all from one of an earlier version.
+  const [cpuUs, peakBytes, readBytes, writtenBytes] = u64sOf(message, 'used');
   return {
     id: textOf(message, 'id') ?? '',
     outcome: { kind, code: u32Of(message, 'code') ?? 0 },
@@ -70,7 +71,14 @@ export function sessionEnd(message: WireMessage): EndedSession {
     work: workIn(message),
     ...(cpuUs === undefined || peakBytes === undefined
       ? {}
-      : { used: { cpuMs: Number(cpuUs / 1000n), peakBytes: Number(peakBytes) } }),
+      : {
+          used: {
+            cpuMs: Number(cpuUs / 1000n),
+            peakBytes: Number(peakBytes),
+            readBytes: readBytes === undefined ? undefined : Number(readBytes),
+            writtenBytes: writtenBytes === undefined ? undefined : Number(writtenBytes),
+          },
+        }),
   };
 }
 
@@ -98,6 +106,20 @@ export function connectionEnd(message: WireMessage): Omit<ConnectionEnd, 'uid'> 
   const id = textOf(message, 'id') ?? '';
   if (why === '') return { id };
   return { id, failure: nativeError(failureIn(message, 'system'), 'E_SESSION_START', { why }) };
+}
+
+const protocols = ['tcp', 'unix', 'agent', 'x11'] as const;
+
+export function forwardIn(message: WireMessage): Forward {
+  const id = textOf(message, 'id') ?? '';
+  const count = u32Of(message, 'count') ?? 1;
+  const kind = textOf(message, 'kind');
+  const protocol = protocols.find((one) => one === kind);
+  if (protocol === undefined) return { id, count };
+  const way = u32Of(message, 'forwardListens') === 1 ? 'listen' : 'connect';
+  const target = fieldOf(message, 'name')?.toString('utf8') ?? '';
+  const port = protocol === 'tcp' ? u32Of(message, 'gwPort') : undefined;
+  return { id, count, what: { protocol, way, target, port, errno: u32Of(message, 'code') || undefined } };
 }
 
 export function stateOf(message: WireMessage): SupervisorState {

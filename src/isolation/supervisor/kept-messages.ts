@@ -1,7 +1,7 @@
 // Writes and reads what is said of kept sessions, and of logins that look at them (docs/protocol.md, "Kept sessions"). Pure.
 
 import { fieldsOf, textOf, u32Of, u64sOf, type WireMessage, WireWriter } from '../../lib/wire.ts';
-import type { KeptEvents, LookSpec, Looks } from '../engine.ts';
+import type { KeptEvents, LookSpec, Looks, RecordingState } from '../engine.ts';
 
 /** enum looks (native/supervisor/kept/kept.h). */
 const lookNumbers = { attach: 0, peek: 1, watch: 2, join: 3 } as const;
@@ -38,19 +38,34 @@ export const keepMessage = (id: string | undefined, forMs: number | null): Buffe
     .u64('keepMs', keepMsOf(forMs))
     .finish();
 
-type Detached = Parameters<KeptEvents['sessionDetached']>[0];
-type Attached = Parameters<KeptEvents['sessionAttached']>[0];
+type Of<Name extends keyof KeptEvents> = Omit<Parameters<KeptEvents[Name]>[0], 'uid' | 'user'>;
 
-export const detachedIn = (message: WireMessage): Omit<Detached, 'uid' | 'user'> => ({
-  id: textOf(message, 'id') ?? '',
-  forMs: forMsOf(message),
-});
+/** What becomes of a session that has a keeper. */
+export type KeptEvent =
+  | ({ readonly what: 'detached' } & Of<'sessionDetached'>)
+  | ({ readonly what: 'attached' } & Of<'sessionAttached'>)
+  | ({ readonly what: 'recording' } & Of<'sessionRecording'>);
 
-export const attachedIn = (message: WireMessage): Omit<Attached, 'uid' | 'user'> => ({
-  id: textOf(message, 'id') ?? '',
-  viewer: textOf(message, 'viewer') ?? '',
-  looks: looksOf(u32Of(message, 'view')),
-});
+/** enum recording_word (native/supervisor/keeper/keeper.h). */
+const recordingStates = new Map<number, RecordingState>([
+  [1, 'waits'],
+  [2, 'goes-on'],
+  [3, 'ends'],
+]);
+
+/** Calls back with what DETACHED, ATTACHED or RECORDING says. */
+export function keptEventIn(message: WireMessage, tell: (event: KeptEvent) => void): void {
+  const id = textOf(message, 'id') ?? '';
+  const state = recordingStates.get(u32Of(message, 'kind') ?? 0);
+  if (message.type === 'detached') {
+    tell({ what: 'detached', id, forMs: forMsOf(message) });
+  } else if (message.type === 'attached') {
+    const viewer = textOf(message, 'viewer') ?? '';
+    tell({ what: 'attached', id, viewer, looks: looksOf(u32Of(message, 'view')) });
+  } else if (state !== undefined) {
+    tell({ what: 'recording', id, state });
+  }
+}
 
 /** What STATE says of them. */
 export interface KeptState {
@@ -62,6 +77,8 @@ export interface KeptState {
     readonly leftMs: number | null;
     /** Since when nobody is; undefined: somebody is. */
     readonly aloneMs: number | undefined;
+    /** It stands still: there is no room for its recording. */
+    readonly waits: boolean;
   }[];
   readonly viewers: readonly { readonly id: string; readonly target: string; readonly looks: Looks }[];
 }
@@ -72,13 +89,14 @@ export const keptStateOf = (message: WireMessage): KeptState => ({
 });
 
 function keptIn(value: Buffer): KeptState['kept'][number] {
-  const [id = '', keeps, left, alone] = value.toString('utf8').split('\0');
+  const [id = '', keeps, left, alone, waits] = value.toString('utf8').split('\0');
   const leftMs = Number(left);
   return {
     id,
     keeps: keeps === '1',
     leftMs: leftMs < 0 ? null : leftMs,
     aloneMs: leftMs === -1 ? undefined : Number(alone),
+    waits: waits === '1', // an earlier version does not say
   };
 }
 

@@ -4,10 +4,9 @@
 import type { DockershError } from '../../lib/errors.ts';
 import type { Failure } from '../../lib/failures.ts';
 import { closeAll, type OwnedFd } from '../../lib/fd.ts';
-import { causeOf, type EndCause } from '../../lib/values/causes.ts';
+import { causeOf } from '../../lib/values/causes.ts';
 import { parseWire, textOf, u32Of, u64sOf, type WireMessage, WireWriter } from '../../lib/wire.ts';
 import { addon } from '../addon.ts';
-import type { ConnectionEnd, Work } from '../engine.ts';
 import type { NetworkPlan, Traffic } from '../network/plan.ts';
 import { type ClientConnection, isPeerGone } from '../socket/client-connection.ts';
 import type { SeqpacketConnection } from '../socket/seqpacket.ts';
@@ -15,15 +14,16 @@ import {
   askIn,
   buildFailure,
   connectionEnd,
-  type EndedSession,
   failureIn,
+  forwardIn,
   linesOf,
   type SupervisorState,
   sessionEnd,
   stateOf,
   workIn,
 } from './answers.ts';
-import { attachedIn, detachedIn } from './kept-messages.ts';
+import type { SupervisorEvents } from './events.ts';
+import { keptEventIn } from './kept-messages.ts';
 import { NetworkChanges } from './network-changes.ts';
 
 export type { SupervisorState } from './answers.ts';
@@ -42,27 +42,6 @@ interface Waiting {
 
 const isStopping: SessionAnswer = { kind: 'refused', failure: 'stopping' };
 const isGone = 'it has just ended';
-
-export interface SupervisorEvents {
-  /** `stepsNs`: when the build began, and each step of it (buildSteps). */
-  readonly ready: (initPid: number, stepsNs: readonly bigint[]) => void;
-  readonly failed: (failure: DockershError) => void;
-  /** Undefined: of a version that does not say why. */
-  readonly stopping: (cause: EndCause | undefined, work: Work | undefined) => void;
-  readonly sessionEnded: (end: EndedSession) => void;
-  readonly connectionEnded: (end: Omit<ConnectionEnd, 'uid'>) => void;
-  readonly detached: (event: ReturnType<typeof detachedIn>) => void;
-  readonly attached: (event: ReturnType<typeof attachedIn>) => void;
-  /** What was refused on its network: "PROTOCOL ADDRESS PORT COUNT". */
-  readonly refused: (lines: readonly string[]) => void;
-  /** Which ports could not be published: "PROTOCOL ADDRESS PORT WHY". */
-  readonly missing: (lines: readonly string[]) => void;
-  readonly asked: (words: Buffer, answer: (message: Buffer) => void) => void;
-  /** Nothing of the user's runs any more, but there are processes that the kernel can't end. */
-  readonly left: () => void;
-  /** Nothing of the sandbox is left, or the supervisor has died. */
-  readonly gone: () => void;
-}
 
 export class Supervisor implements Disposable {
   readonly #connection: SeqpacketConnection;
@@ -229,11 +208,13 @@ export class Supervisor implements Disposable {
       case 'connectionEnded':
         this.#events.connectionEnded(connectionEnd(message));
         break;
-      case 'detached':
-        this.#events.detached(detachedIn(message));
+      case 'forward':
+        this.#events.forwarded(forwardIn(message));
         break;
+      case 'detached':
       case 'attached':
-        this.#events.attached(attachedIn(message));
+      case 'recording':
+        keptEventIn(message, this.#events.kept);
         break;
       case 'stopping':
         this.#events.stopping(causeOf(u32Of(message, 'cause')), workIn(message));

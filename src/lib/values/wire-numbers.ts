@@ -65,6 +65,8 @@ export const messageTypes = {
   gwClose: 99,
   gwConfig: 100,
   disconnect: 102,
+  recording: 103,
+  forward: 104,
 } as const;
 export type MessageType = keyof typeof messageTypes;
 
@@ -191,5 +193,7 @@ export const tags = {
   gwPort: 165,
   gwCore: 166,
   gwSetting: 167,
+  forwardListens: 220,
+  count: 221,
 } as const;
 export type Tag = keyof typeof tags;

@@ -62,6 +62,50 @@ describe.skipIf(control)('the audit trail', () => {
     });
   });
 
+  it('has what the programs of a session have read and written', async () => {
+    const login = world().login('shell');
+    const { host } = login;
+    const before = (await linesOf(host)).length;
+    await login.ssh('head -c 3000000 /dev/zero | cat >/dev/null');
+    const ended = async (): Promise<Line | undefined> =>
+      (await linesOf(host)).slice(before).find(({ event }) => event === 'session-closed');
+    await waitUntil(async () => (await ended()) !== undefined, 'the end');
+    const { readBytes, writtenBytes } = (await ended()) ?? {};
+    for (const bytes of [readBytes, writtenBytes]) {
+      expect(bytes).toBeGreaterThanOrEqual(6_000_000);
+      expect(bytes).toBeLessThan(8_000_000);
+    }
+  });
+
+  it('has each forward of a connection by the gateway, and how often there were more', async () => {
+    await using other = await World.create({
+      modes: ['gateway'],
+      policy: { defaults: { image: 'host', linger: '10m' } },
+    });
+    const login = other.login('gateway');
+    const { host, user } = login;
+    const forwards = async (): Promise<Line[]> =>
+      (await linesOf(host)).filter(({ event }) => event === 'forward');
+    await login.ssh(undefined, { options: ['-W', '127.0.0.1:1'], input: '' });
+    await waitUntil(async () => (await forwards()).length > 0, 'a forward that came to nothing');
+    expect((await forwards())[0]).toMatchObject({
+      ...{ uid: user.uid, user: user.name, from: expect.stringMatching(/^127\.0\.0\.1/) },
+      ...{ protocol: 'tcp', way: 'connect', target: '127.0.0.1', port: 1, errno: 111, count: 1 },
+    });
+    const path = '/tmp/a\u00e4-socket';
+    const result = await login.ssh('true', { options: ['-R', `${path}:127.0.0.1:9`] });
+    expect(result.code, describeFinished(result)).toBe(0);
+    await waitUntil(async () => (await forwards()).length > 1, 'a socket that listens');
+    expect((await forwards())[1]).toMatchObject({ protocol: 'unix', way: 'listen', target: path, count: 1 });
+    expect((await forwards())[1]).not.toHaveProperty('errno');
+    const [, { session } = {}] = await forwards();
+    const opened = (await linesOf(host)).filter(({ event }) => event === 'connection-opened');
+    expect(opened.map((line) => line['session'])).toContain(session);
+    expect(await shown(host, '--event', 'forward')).toContain(
+      'connect tcp 127.0.0.1, port 1, failed, errno 111',
+    );
+  });
+
   it('has refusals, root’s commands and what administrators ask for, and looks at nothing else', async () => {
     const login = world().login('shell');
     const { user, host } = login;

@@ -14,9 +14,18 @@ import { World } from '../../fixtures/world.ts';
 
 const countTo = 'for i in $(seq 1000000); do echo line $i; sleep 0.02; done\r';
 
-async function linesRecorded({ runFolder }: Host, id: string): Promise<number[]> {
-  const ctl = [ctlBundle, '--socket', join(runFolder, 'admin.sock')];
-  const cast = await runOk(nodeProgram, [...ctl, 'recordings', 'export', id]);
+const ctlOf = ({ runFolder }: Host): string[] => [ctlBundle, '--socket', join(runFolder, 'admin.sock')];
+
+/** Sessions that stand still. */
+async function waitingOf(host: Host): Promise<string[]> {
+  const { recordings } = (await host.ctlOk('recordings', 'ls')) as {
+    recordings: { id: string; waits: boolean }[];
+  };
+  return recordings.filter(({ waits }) => waits).map(({ id }) => id);
+}
+
+async function linesRecorded(host: Host, id: string): Promise<number[]> {
+  const cast = await runOk(nodeProgram, [...ctlOf(host), 'recordings', 'export', id]);
   const events = cast.split('\n').slice(1, -1);
   const text = events.map((line) => (JSON.parse(line) as [number, string, string])[2]).join('');
   return [...text.matchAll(/line (\d+)\r\n/g)].map(([, number]) => Number(number));
@@ -58,12 +67,25 @@ describe.skipIf(control)('the disk for recordings is full', () => {
     expect((await unrecorded.command('echo as ever')).output).toBe('as ever\n');
     await using another = other.terminal();
     await another.prompt();
-    // Root reads who was refused and why, and all that there was before.
+    // Root reads who stands still, who was refused and why, and all that there was before.
     expect(host.logTail()).toContain('E_UNRECORDED');
+    expect(host.logTail()).toContain('session stands still');
+    expect(await waitingOf(host)).toEqual([id]);
+    const metrics = ['-sS', '--fail', '--unix-socket', join(host.runFolder, 'metrics.sock')];
+    const scrape = async (): Promise<string> => await runOk('curl', [...metrics, 'http://localhost/metrics']);
+    expect(await scrape()).toMatch(/^dockersh_sessions_without_room 1$/m);
+    expect(await runOk(nodeProgram, [...ctlOf(host), 'recordings'])).toContain(
+      'There is no room for 1 of them',
+    );
+    await host.killDaemon('SIGKILL'); // the next one knows it from the supervisor
+    await host.startDaemon();
+    expect(await waitingOf(host)).toEqual([id]);
     expect((await linesRecorded(host, id)).slice(0, 100)).toEqual(countedTo(100));
     await disk.makeRoom();
     await session.expect(/There is room again, and this session goes on\./);
     await waitUntil(() => lastLine(session) >= stood + 100, 'it to count on');
+    await waitUntil(async () => (await waitingOf(host)).length === 0, 'nobody to wait');
+    expect(await scrape()).toMatch(/^dockersh_sessions_without_room 0$/m);
     await session.interrupt();
     const end = lastLine(session);
     session.send('exit 3\r');

@@ -3,7 +3,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Login } from '../../fixtures/login.ts';
 import { control, lacks } from '../../fixtures/machine.ts';
-import { modes, useWorld } from '../../fixtures/world.ts';
+import { modes, useWorld, World } from '../../fixtures/world.ts';
 
 const world = useWorld();
 const plain = { defaults: { image: 'host' } };
@@ -123,3 +123,31 @@ describe.skipIf(control)('root', () => {
     expect(result.code).toBe(127);
   });
 });
+
+describe.skipIf(control || lacks('busybox')).each(['shell', 'gateway'] as const)(
+  'in a connection that is in the sandbox (%s)',
+  (mode) => {
+    it('what ends the sandbox is answered before the connection ends, and done by the next login', async () => {
+      await using other = await World.create({ modes: [mode], module: true, policy: plain });
+      const login = other.login(mode);
+      const put = async (word: string) => await login.ssh(`echo ${word} >/var/tmp/own-file`);
+      const read = async (): Promise<string> =>
+        (await login.ssh('cat /var/tmp/own-file 2>&1')).stdout.toString();
+      await put('first');
+      expect((await login.ssh('@snapshot first')).code).toBe(0);
+      await put('second');
+      const back = await login.ssh('@rollback first');
+      expect([back.code, back.stdout.toString()]).toEqual([0, expect.stringContaining('is under way.')]);
+      expect(await read()).toBe('first\n');
+      const undone = await login.ssh('@undo --json');
+      expect([undone.code, undone.stdout.toString()]).toEqual([
+        0,
+        expect.stringContaining('"underWay": true'),
+      ]);
+      expect(await read()).toBe('second\n');
+      expect((await login.ssh('@rollback nothing')).code).toBe(66);
+      expect((await login.ssh('@reset yes')).code).toBe(0);
+      expect(await read()).toContain('No such file');
+    });
+  },
+);

@@ -188,6 +188,24 @@ describe.skipIf(control)('a kept session', () => {
     );
   });
 
+  it('of a user who nests has a keeper that they move nowhere, and goes on after its death', async () => {
+    const login = await userWith({ nesting: 'yes' });
+    await using terminal = login.terminal();
+    await terminal.prompt();
+    await waitUntil(() => keepersOf(login).length === 1, 'its keeper');
+    const [keeper = 0] = keepersOf(login);
+    const groups = 'find /sys/fs/cgroup -name cgroup.procs 2>/dev/null';
+    const move = `for group in $(${groups}); do { echo ${keeper} >$group; } 2>/dev/null && echo $group; done; true`;
+    expect((await login.ssh(move)).stdout.toString()).toBe('');
+    process.kill(keeper, 'SIGKILL');
+    await waitUntil(() => keepersOf(login).some((pid) => pid !== keeper), 'another keeper');
+    terminal.send('echo "after"-its-death\r');
+    await terminal.expect(/after-its-death/);
+    terminal.send('exit 7\r');
+    expect(await terminal.exited()).toMatchObject({ code: 7 });
+    await waitUntil(() => keepersOf(login).length === 0, 'the end of its keeper');
+  });
+
   it('goes on with another keeper where its own is killed', async () => {
     const login = await userWith();
     await using terminal = login.terminal();

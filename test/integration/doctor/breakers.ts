@@ -123,6 +123,12 @@ export const scenarios = {
     script:
       'sed \'s/version: "[0-9.]*"/version: "0.0.9"/\' "$2" >"$D/ctl.mjs"; set -- "$1" "$D/ctl.mjs" "${@:3}"',
   },
+  /** As a daemon says it whose disk for recordings is full (test/e2e/recording/full-disk.test.ts). */
+  noRoom: {
+    script: `
+      sed 's/\\(recordingsWaiting: [a-z0-9]* } = \\)daemon.health;/\\1{ ...daemon.health, recordingsWaiting: 2 };/' "$2" >"$D/ctl.mjs"
+      set -- "$1" "$D/ctl.mjs" "\${@:3}"`,
+  },
   otherClient: {
     script:
       'cp "$CLIENT" "$D/dockersh"; chown nobody "$D/dockersh"; set -- "${@:1:$#}" --client "$D/dockersh"',
@@ -288,6 +294,7 @@ export const breakers: Readonly<Record<string, Breaker>> = {
     state: 'critical',
     found: /is for linux\/\w+, this machine is linux\//,
   },
+  'recordings-room': { scenario: 'noRoom', state: 'critical', found: /^2 sessions stand still$/ },
   'daemon-masked': { scenario: 'masked', state: 'critical', found: /^masked: dockershd\.socket$/ },
   'daemon-answers': { scenario: 'noDaemon', state: 'critical', found: /not running/ },
   'daemon-version': { scenario: 'otherVersion', state: 'warning', found: /installed is 0\.0\.9/ },

@@ -139,7 +139,9 @@ describe('maintenance status', () => {
       audit: '/var/log/dockersh',
       libexec: '/l',
     };
-    await using daemon = await FakeDaemon.start(answerOk({ ...health, unenforced: [], policyFault: null }));
+    await using daemon = await FakeDaemon.start(
+      answerOk({ ...health, unenforced: [], policyFault: null, recordingsWaiting: 0 }),
+    );
     return await cli(['--socket', daemon.socketPath, 'maintenance', 'status', ...args]);
   }
 

@@ -12,6 +12,7 @@
 #include "inside/answer.h"
 #include "inside/forward/bounds.h"
 #include "inside/forward/forwarder.h"
+#include "inside/forward/report.h"
 #include "inside/state.h"
 
 enum state { FREE, CONNECTING, OPENING, LISTENING };
@@ -20,6 +21,7 @@ struct forward {
     enum state state;
     uint32_t slot;
     bool is_agent;
+    struct report report;
 };
 
 struct forwards {
@@ -101,6 +103,8 @@ static int forwarder_gone(struct inside *inside) {
     for (size_t index = 0; index < MOST_PENDING + MOST_LISTENING; index++) {
         struct forward *forward = &forwards->list[index];
         bool waits = forward->state == CONNECTING || forward->state == OPENING;
+        if (waits)
+            report_tell(inside->place.connection, &forward->report, ECONNRESET);
         if (waits && answer_opened(inside->connection, forward->slot, ECONNRESET,
                                    "What makes connections in the sandbox has ended.") != 0)
             answered = -1;
@@ -115,8 +119,9 @@ void forwards_reap(struct inside *inside) {
         forwards->forwarder = 0;
 }
 
-void forwards_close(struct forwards *forwards) {
-    close_fd_at(&forwards->socket);
+void forwards_close(struct inside *inside) {
+    close_fd_at(&inside->forwards->socket);
+    report_rest(inside->place.connection);
 }
 
 // ---- what it says: the user's process, which may have been taken over
@@ -181,6 +186,7 @@ int forwards_ready(struct inside *inside) {
         if (done && forward->is_agent)
             memcpy(forwards->agent, opened.text, sizeof forwards->agent);
         forward->state = forward->state == OPENING && done ? LISTENING : FREE;
+        report_tell(inside->place.connection, &forward->report, opened.code);
         answered = pass_on(inside, &opened, fds, done ? count : 0);
     }
     for (unsigned index = 0; index < count; index++)
@@ -260,15 +266,20 @@ int forwards_hear(struct inside *inside, const struct request *request, const ui
         return forget(inside, request->slot, bytes, length);
     if (!is_kind(request) || forward_at(forwards, request->slot) != NULL)
         return -1;
+    const struct report report = report_of(request);
     const char *refusal = refusal_of(inside, request, &code);
-    if (refusal != NULL)
+    if (refusal != NULL) {
+        if (inside->joined)
+            report_tell(inside->place.connection, &report, (uint32_t)code);
         return answer_opened(inside->connection, request->slot, code, refusal);
+    }
     struct forward *forward = free_forward(forwards);
     if (forward == NULL || wire_send(forwards->socket, bytes, length, NULL, 0) != 0)
         return answer_opened(inside->connection, request->slot, ECONNRESET,
                              "What makes connections in the sandbox has ended.");
     *forward = (struct forward){.state = request->type == MSG_GW_LISTEN ? OPENING : CONNECTING,
                                 .slot = request->slot,
-                                .is_agent = strcmp(request->kind, "agent") == 0};
+                                .is_agent = strcmp(request->kind, "agent") == 0,
+                                .report = report};
     return 0;
 }

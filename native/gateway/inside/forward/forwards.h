@@ -22,4 +22,4 @@ int forwards_poll(const struct forwards *forwards);
 int forwards_ready(struct inside *inside);
 void forwards_reap(struct inside *inside);
 // The forwarder takes away what it has made, and ends.
-void forwards_close(struct forwards *forwards);
+void forwards_close(struct inside *inside);

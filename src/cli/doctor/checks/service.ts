@@ -55,6 +55,23 @@ export const serviceChecks: readonly HostCheck[] = [
     },
   },
   {
+    id: 'recordings-room',
+    group: 'daemon',
+    what: 'no session stands still for want of room for its recording',
+    why: 'Where the disk is full, a session that has to be recorded shows and does nothing until there is room.',
+    run: async (context) => {
+      const daemon = await context.daemon();
+      if (!daemon.ok) return unknown('dockershd does not answer', 'Start dockershd.');
+      const { audit, recordingsWaiting: count } = daemon.health;
+      if (count === 0) return ok('none does');
+      const found = count === 1 ? 'a session stands still' : `${count} sessions stand still`;
+      return critical(
+        found,
+        `Make room on the disk of ${audit}: dockershctl recordings ls, then recordings rm`,
+      );
+    },
+  },
+  {
     id: 'daemon-masked',
     group: 'daemon',
     what: 'none of the units is masked',

@@ -1,15 +1,18 @@
-// Folds refused connections: the first at once, others by a count, however many destinations there are.
+// Folds what happens often: the first at once, others by a count, however many things it is about.
 
 import { expect, onTestFinished, test } from 'vitest';
-import { RefusedFold, type RefusedLine } from '../../../../src/daemon/audit/refused-traffic.ts';
+import { Fold } from '../../../../src/daemon/audit/fold.ts';
 import { Uid } from '../../../../src/lib/values/uid.ts';
 
 const uid = Uid.parse(1000);
 const to = (address: string, count = 1) => ({ uid, user: 'ada', protocol: 'tcp', address, port: 25, count });
 
-function folding(): { readonly fold: RefusedFold; readonly lines: RefusedLine[] } {
-  const lines: RefusedLine[] = [];
-  const fold = new RefusedFold((line) => lines.push(line));
+function folding(): { readonly fold: Fold<ReturnType<typeof to>>; readonly lines: object[] } {
+  const lines: object[] = [];
+  const fold = new Fold<ReturnType<typeof to>>(
+    ({ address }) => address,
+    (line) => lines.push(line),
+  );
   onTestFinished(() => fold[Symbol.dispose]());
   return { fold, lines };
 }
