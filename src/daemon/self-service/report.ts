@@ -1,6 +1,6 @@
 // Makes the message that answers a word of self-service. Whatever stands in it, nothing of it acts on a terminal.
 
-import { errorCatalogue, fullStop, toDockershError } from '../../lib/errors.ts';
+import { type ErrorCode, errorCatalogue, fullStop, toDockershError } from '../../lib/errors.ts';
 import { statusOf } from '../../lib/exit-status.ts';
 import { printable, printableJson } from '../../lib/text/printable.ts';
 import { WireWriter } from '../../lib/wire.ts';
@@ -35,9 +35,13 @@ export interface Refused {
   readonly exitCode: number;
 }
 
+/** What it advises is about dockershctl. */
+const isForAdministrators = (code: ErrorCode): boolean => code === 'E_USAGE' || code === 'E_NOT_FOUND';
+
 export function refusedFor(error: unknown): Refused {
   const { code, userDetail, exitCode } = toDockershError(error);
-  const { message, hint } = errorCatalogue[code];
+  const { message } = errorCatalogue[code];
+  const { hint } = errorCatalogue[isForAdministrators(code) ? 'E_SELF_SERVICE' : code];
   const said = userDetail ?? message;
   return {
     code,

@@ -54,7 +54,7 @@ describe.skipIf(control || lacks('busybox')).each(modes)('by %s', (mode) => {
     const missing = await login.ssh('@rollback second');
     expect([missing.code, missing.stderr.toString()]).toEqual([
       66,
-      expect.stringContaining('You have no snapshot "second".'),
+      expect.stringContaining('You have no snapshot "second". Say "@help": it lists what you may do.'),
     ]);
     const back = await login.ssh('@rollback first');
     expect([back.code, back.stdout.toString()]).toEqual([0, expect.stringContaining('as in first')]);
