@@ -14,27 +14,11 @@
 #define CHUNK_BYTES (64 * 1024) // what a client takes at a time
 // Between one time that all is shown anew and the next: it costs the programs there something.
 #define CATCH_UP_NS 1000000000u
-// A program that writes much: so many bytes at a time, one after the other within so long; and for how long
-// they gather.
-#define FLOW_BYTES 1536
-#define FLOW_NS 1000000u
-#define GATHER_NS 200000
 
 static char chunk[CHUNK_BYTES];
 static size_t length; // of what has not been passed on yet
 static bool is_empty; // the terminal had nothing when it was read last
 static uint64_t catch_up_at_ns;
-static bool flows; // there was much when it was read last
-static uint64_t read_at_ns;
-
-// A program that writes much is read as fast as it writes, a few KiB at a time, and everybody behind is woken
-// for each piece. The kernel keeps 64 KiB meanwhile. What somebody types is answered by less, and waits for
-// nothing.
-static void let_gather(void) {
-    const struct timespec moment = {.tv_nsec = GATHER_NS};
-    if (flows && keeper_now_ns() - read_at_ns < FLOW_NS)
-        (void)ppoll(NULL, 0, &moment, NULL);
-}
 
 // A PTY hands out 4 KiB at a time; larger pieces save everybody wake-ups.
 static void fill(void) {
@@ -171,11 +155,8 @@ void output_go_on(void) {
     for (size_t index = 0; index < KEEPER_VIEWERS; index++)
         give_redraw(&keeper.viewers[index]);
     if (length == 0 && recording_takes() && !screen_holds()) {
-        let_gather();
         fill();
         fresh = length;
-        flows = length >= FLOW_BYTES;
-        read_at_ns = keeper_now_ns();
     }
     if (length > 0)
         pass_on();
