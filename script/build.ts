@@ -1,8 +1,10 @@
-// Bundles the daemon, the administrator's command, the keeper's screen and the gateway's connection process into one file each, so that an installed dockersh
+// Bundles the daemon, the administrator's command, the keeper's screen and the gateway's connection processes into one file each, so that an installed dockersh
 // needs no node_modules. The banner gives bundled CommonJS dependencies the `require` and `__dirname` that ESM lacks.
 
+import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
+import { constants, gzipSync } from 'node:zlib';
 import { build, type Plugin } from 'esbuild';
 
 const root = path.resolve(import.meta.dirname, '..');
@@ -30,6 +32,35 @@ const ownCiphers: Plugin = {
   },
 };
 
+/** What a browser gets of the terminal page, by name: it is part of the bundle of who serves it. */
+async function pageFiles(): Promise<Record<string, { tag: string; gzip: string }>> {
+  const { outputFiles } = await build({
+    absWorkingDir: root,
+    entryPoints: { terminal: 'src/page/main.ts', 'terminal-style': 'src/page/terminal.css' },
+    outdir: 'dist/page',
+    bundle: true,
+    minify: true,
+    platform: 'browser',
+    target: 'es2022',
+    format: 'esm',
+    legalComments: 'eof',
+    logLevel: 'warning',
+    write: false,
+  });
+  const files = new Map(outputFiles.map(({ path: file, contents }) => [path.basename(file), contents]));
+  for (const name of ['index.html', 'icon.svg'])
+    files.set(name, await readFile(path.join(root, 'src/page', name)));
+  return Object.fromEntries(
+    [...files].map(([name, contents]) => [
+      name,
+      {
+        tag: createHash('sha256').update(contents).digest('base64url').slice(0, 22),
+        gzip: gzipSync(contents, { level: constants.Z_BEST_COMPRESSION }).toString('base64'),
+      },
+    ]),
+  );
+}
+
 await build({
   absWorkingDir: root,
   entryPoints: {
@@ -37,6 +68,7 @@ await build({
     dockershctl: 'src/cli/main.ts',
     'dockersh-screen': 'src/screen/main.ts',
     'dockersh-gateway': 'src/gateway/main.ts',
+    'dockersh-web': 'src/gateway/web/main.ts',
   },
   outdir: 'dist',
   bundle: true,
@@ -45,7 +77,8 @@ await build({
   format: 'esm',
   keepNames: true,
   // Of ssh2, which does without, or has them for encrypted private keys: none ever comes there.
-  external: ['cpu-features', '*.node'],
+  external: ['cpu-features', '*.node', 'bufferutil', 'utf-8-validate'],
+  define: { dockershPage: JSON.stringify(await pageFiles()) },
   plugins: [longPackets, ownCiphers],
   alias: { 'bcrypt-pbkdf': 'node:crypto' },
   legalComments: 'eof',

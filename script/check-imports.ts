@@ -20,6 +20,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   cli: ['lib', 'protocol', 'policy', 'seccomp'],
   screen: [],
   gateway: ['lib', 'isolation'],
+  page: ['lib'],
 };
 const addonLoader = 'src/isolation/addon.ts';
 const addonUsers: readonly string[] = ['isolation', 'users', 'gateway'];

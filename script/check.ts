@@ -45,6 +45,7 @@ function shellScripts(): string[] {
 
 const steps: readonly Step[] = [
   { name: 'types', command: bin('tsc'), args: ['--noEmit'] },
+  { name: 'page-types', command: bin('tsc'), args: ['--noEmit', '-p', 'src/page'] },
   { name: 'biome', command: bin('biome'), args: ['ci', '--max-diagnostics=50'] },
   { name: 'promises', command: process.execPath, args: own('check-promises.ts') },
   { name: 'imports', command: process.execPath, args: own('check-imports.ts') },

@@ -44,7 +44,7 @@ bool login_is_whole(const uint8_t *bytes, size_t length) {
 bool join_is_whole(const uint8_t *bytes, size_t length) {
     struct wire_reader reader;
     struct wire_field field;
-    bool user = false, from = false, auth = false, time = false, folder = false;
+    bool user = false, from = false, auth = false, time = false, folder = false, entry = false;
     if (!wire_open_header(&reader, bytes, length) || reader.type != MSG_JOIN || reader.fd_count != 1)
         return false;
     while (wire_next(&reader, &field)) {
@@ -53,6 +53,7 @@ bool join_is_whole(const uint8_t *bytes, size_t length) {
                      : field.tag == TAG_AUTH          ? &auth
                      : field.tag == TAG_TIME          ? &time
                      : field.tag == TAG_CLIENT_FOLDER ? &folder
+                     : field.tag == TAG_GW_ENTRY      ? &entry
                                                       : NULL;
         if (seen == NULL || *seen || (field.tag == TAG_AUTH && field.length > JOIN_MAX_AUTH))
             return false;

@@ -136,6 +136,8 @@ static bool option(struct options *options, const char *name, char *value) {
         options->listener.program.node = value;
     else if (strcmp(name, "--script") == 0)
         options->listener.program.script = value;
+    else if (strcmp(name, "--web-script") == 0)
+        options->listener.web_script = value;
     else if (strcmp(name, "--keys") == 0)
         world->keys_folder = value;
     else if (strcmp(name, "--addon") == 0 && options->addon_count < MOST_ADDONS)
@@ -156,6 +158,9 @@ static bool parse(struct options *options, int argc, char **argv) {
         program->node = below(options->libexec, "node");
     if (program->script == NULL)
         program->script = below(options->libexec, "dockersh-gateway.js");
+    if (options->listener.web_script == NULL)
+        options->listener.web_script = below(options->libexec, "dockersh-web.js");
+    options->listener.tls_program = below(options->libexec, "dockersh-tls");
     if (options->addon_count == 0)
         options->addons[options->addon_count++] = below(options->libexec, "addon.node");
     program->addons = options->addons;

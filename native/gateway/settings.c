@@ -31,6 +31,9 @@ static const struct row {
     size_t offset, most; // most: of a list, and of numbers exactly as many
 } rows[] = {
     {"listen", KIND_LIST, offsetof(struct settings, listen), MOST_LISTENERS},
+    {"web", KIND_LIST, offsetof(struct settings, web), MOST_LISTENERS},
+    {"web_certificate", KIND_TEXT, offsetof(struct settings, web_certificate), 0},
+    {"web_key", KIND_TEXT, offsetof(struct settings, web_key), 0},
     {"host_keys", KIND_LIST, offsetof(struct settings, host_keys), MOST_HOST_KEYS},
     {"methods", KIND_WAYS, 0, 0},
     {"authorized_keys_files", KIND_LIST, offsetof(struct settings, key_files), MOST_KEY_FILES},

@@ -24,6 +24,8 @@ struct way {
 
 struct settings {
     char *listen[MOST_LISTENERS + 1]; // ADDRESS:PORT, [ADDRESS]:PORT or PORT; NULL at the end
+    char *web[MOST_LISTENERS + 1];    // likewise, of the web page
+    char *web_certificate, *web_key;  // files
     char *host_keys[MOST_HOST_KEYS + 1];
     char *key_files[MOST_KEY_FILES +
                     1]; // from the home on, where not absolute; %h, %u and %% stand for what they do in sshd

@@ -29,27 +29,31 @@ static size_t add_address(char *text, size_t size, const char *address, bool fir
     return length > 0 && (size_t)length < size ? (size_t)length : 0;
 }
 
-static void list_addresses(char *text, size_t size) {
+static void list_addresses(char *text, size_t size, char *const *addresses) {
     size_t used = 0;
     text[0] = '\0';
-    if (status_counts.settings == NULL)
-        return;
-    for (char *const *address = status_counts.settings->listen; *address != NULL; address++)
+    for (char *const *address = addresses; *address != NULL; address++)
         used += add_address(text + used, size - used, *address, used == 0);
 }
 
 static void write_status(void) {
-    char bytes[MOST_BYTES], addresses[2048];
+    char bytes[MOST_BYTES], addresses[1400] = "", web[1400] = "";
     const struct counts *counts = &status_counts;
-    list_addresses(addresses, sizeof addresses);
-    int length = snprintf(bytes, sizeof bytes,
-                          "{\"pid\":%d,\"startedAt\":%lld,\"listen\":[%s],\"waiting\":%u,\"accepted\":%llu,"
-                          "\"loggedIn\":%llu,\"refused\":{\"full\":%llu,\"address\":%llu,\"penalty\":%llu,"
-                          "\"failed\":%llu}}\n",
-                          (int)getpid(), started_at, addresses, (unsigned)counts->waiting,
-                          (unsigned long long)counts->accepted, (unsigned long long)counts->logged_in,
-                          (unsigned long long)counts->full, (unsigned long long)counts->source_full,
-                          (unsigned long long)counts->kept_out, (unsigned long long)counts->failed);
+    if (counts->settings != NULL) {
+        list_addresses(addresses, sizeof addresses, counts->settings->listen);
+        list_addresses(web, sizeof web, counts->settings->web);
+    }
+    int length =
+        snprintf(bytes, sizeof bytes,
+                 "{\"pid\":%d,\"startedAt\":%lld,\"listen\":[%s],\"waiting\":%u,\"accepted\":%llu,"
+                 "\"loggedIn\":%llu,\"refused\":{\"full\":%llu,\"address\":%llu,\"penalty\":%llu,"
+                 "\"failed\":%llu},"
+                 "\"web\":{\"listen\":[%s],\"accepted\":%llu,\"loggedIn\":%llu}}\n",
+                 (int)getpid(), started_at, addresses, (unsigned)counts->waiting,
+                 (unsigned long long)counts->accepted, (unsigned long long)counts->logged_in,
+                 (unsigned long long)counts->full, (unsigned long long)counts->source_full,
+                 (unsigned long long)counts->kept_out, (unsigned long long)counts->failed, web,
+                 (unsigned long long)counts->web_accepted, (unsigned long long)counts->web_logged_in);
     cleanup_fd int file = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
     // Nobody depends on it: where it can't be written, the gateway seems not to run.
     if (file >= 0 && write(file, bytes, (size_t)length) == length)

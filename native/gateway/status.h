@@ -9,6 +9,7 @@
 
 struct counts {
     uint64_t accepted, logged_in;                 // since it was started
+    uint64_t web_accepted, web_logged_in;         // those of them that came to the web page
     uint64_t full, source_full, kept_out, failed; // that were refused, by what for
     uint32_t waiting;                             // that have not logged in yet
     const struct settings *settings;              // in force; NULL: none yet

@@ -61,6 +61,8 @@ static int send_join(int connection, const struct question *question) {
         wire_put_text(&writer, TAG_FROM, question->from);
     if (question->auth != NULL)
         wire_put(&writer, TAG_AUTH, question->auth, strnlen(question->auth, MOST_AUTH));
+    if (question->entry != NULL)
+        wire_put_text(&writer, TAG_GW_ENTRY, question->entry);
     if (question->client_folder != NULL && strlen(question->client_folder) < 4096)
         wire_put_text(&writer, TAG_CLIENT_FOLDER, question->client_folder);
     wire_put_u64(&writer, TAG_TIME, (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec);

@@ -7,6 +7,7 @@
 struct question {
     const char *socket;
     const char *user, *from, *auth; // NULL: sshd has not said
+    const char *entry;              // how they come, where that is neither sshd nor ssh; else NULL
     const char *client_folder;      // of what is run for the user; NULL: where the account's shell is
     int monitor;                    // our own mount namespace
 };

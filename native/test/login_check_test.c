@@ -65,11 +65,13 @@ static size_t join(unsigned fds, const uint32_t *tags, size_t tag_count, size_t 
 static void knows_joins(void) {
     const uint32_t usual[] = {TAG_TIME, TAG_USER, TAG_FROM, TAG_AUTH, TAG_USER};
     const uint32_t nobody[] = {TAG_FROM}, foreign[] = {TAG_USER, TAG_SHELL};
-    const uint32_t gateway[] = {TAG_USER, TAG_CLIENT_FOLDER, TAG_CLIENT_FOLDER};
+    const uint32_t gateway[] = {TAG_USER, TAG_GW_ENTRY, TAG_CLIENT_FOLDER, TAG_CLIENT_FOLDER};
+    const uint32_t twice[] = {TAG_USER, TAG_GW_ENTRY, TAG_GW_ENTRY};
     CHECK(join_is_whole(bytes, join(1, usual, 4, JOIN_MAX_AUTH)));
     CHECK(join_is_whole(bytes, join(1, usual, 2, 0)));
-    CHECK(join_is_whole(bytes, join(1, gateway, 2, 0)));
-    CHECK(!join_is_whole(bytes, join(1, gateway, 3, 0)));
+    CHECK(join_is_whole(bytes, join(1, gateway, 3, 0)));
+    CHECK(!join_is_whole(bytes, join(1, gateway, 4, 0)));
+    CHECK(!join_is_whole(bytes, join(1, twice, 3, 0)));
     CHECK(!join_is_whole(bytes, join(1, usual, 5, 0)));
     CHECK(!join_is_whole(bytes, join(0, usual, 4, 0)));
     CHECK(!join_is_whole(bytes, join(2, usual, 4, 0)));

@@ -1,6 +1,7 @@
 // The verbs of the admin protocol that are about the gateway: params and results. Pure.
 
 import { z } from 'zod';
+import { connectionEntries } from '../lib/values/connection-entry.ts';
 import { Uid } from '../lib/values/uid.ts';
 import { count, noParams, timestamp, userName, type Verb } from './admin-fields.ts';
 
@@ -26,6 +27,8 @@ export const adminGateway = z.strictObject({
     /** There was no process for them. */
     failed: count,
   }),
+  /** Its web page; the counts are part of those above. */
+  web: z.strictObject({ listen: z.array(z.string()), accepted: count, loggedIn: count }),
 });
 export type AdminGateway = z.infer<typeof adminGateway>;
 
@@ -36,6 +39,7 @@ const adminGatewaySession = z.strictObject({
   startedAt: timestamp,
   from: z.string().nullable(),
   auth: z.string().nullable(),
+  entry: z.enum(connectionEntries),
 });
 export type AdminGatewaySession = z.infer<typeof adminGatewaySession>;
 

@@ -14,6 +14,8 @@ export const JoinRequest = z.strictObject({
   from: z.string().optional(),
   /** What has authenticated it: SSH_AUTH_INFO_0 of sshd(8), a line for each method. */
   auth: z.instanceof(Buffer).optional(),
+  /** How they have come to the gateway, where that is not by ssh. */
+  entry: z.literal('web').optional(),
   /** The folder of the program that is run for the user; of the gateway's alone. */
   clientFolder: AbsolutePath.optional(),
   /** When the module was called, CLOCK_MONOTONIC in nanoseconds; 0 when it did not say. */
@@ -32,6 +34,7 @@ export function parseJoin(data: Buffer): JoinRequest | undefined {
     user: user?.toString('utf8'),
     from: textOf(message, 'from'),
     auth,
+    entry: textOf(message, 'gwEntry'),
     clientFolder: textOf(message, 'clientFolder'),
     startedNs: u64sOf(message, 'time')[0] ?? 0n,
   });

@@ -103,6 +103,7 @@ enum wire_type {
     MSG_GW_CLOSE = 99,
     // daemon -> gateway, as a file
     MSG_GW_CONFIG = 100,
+    MSG_GW_SERVED = 180,
     // daemon -> supervisor
     MSG_DISCONNECT = 102,
     // supervisor -> daemon
@@ -240,6 +241,7 @@ enum wire_tag {
     TAG_GW_PORT = 165,
     TAG_GW_CORE = 166,
     TAG_GW_SETTING = 167,
+    TAG_GW_ENTRY = 180,
     TAG_FORWARD_LISTENS = 220,
     TAG_COUNT = 221,
 };

@@ -29,12 +29,20 @@ void auth_note(struct auth *auth, const char *format, ...) {
 
 // ---- ways ----------------------------------------------------------------------------------------------
 
+// A browser has no key to show: it can't go a way with one in it to its end.
+static bool is_open(const struct monitor *monitor, const struct way *way) {
+    for (size_t index = 0; monitor->is_web && index < way->count; index++)
+        if (way->steps[index] == METHOD_PUBLICKEY)
+            return false;
+    return true;
+}
+
 static bool is_next(const struct monitor *monitor, enum method method) {
     const struct settings *settings = monitor->world->settings;
     for (size_t index = 0; index < settings->way_count; index++) {
         const struct way *way = &settings->ways[index];
         size_t done = monitor->auth.done[index];
-        if (done < way->count && way->steps[done] == method)
+        if (is_open(monitor, way) && done < way->count && way->steps[done] == method)
             return true;
     }
     return false;
@@ -56,7 +64,7 @@ static bool step(struct monitor *monitor, enum method method) {
     for (size_t index = 0; index < settings->way_count; index++) {
         const struct way *way = &settings->ways[index];
         size_t *done = &monitor->auth.done[index];
-        if (*done < way->count && way->steps[*done] == method)
+        if (is_open(monitor, way) && *done < way->count && way->steps[*done] == method)
             complete |= ++*done == way->count;
     }
     return complete;
@@ -95,8 +103,9 @@ static void fail(struct monitor *monitor, const char *message) {
 
 static void succeed(struct monitor *monitor) {
     struct auth *auth = &monitor->auth;
-    log_line(LOG_INFO, "%s has logged in from %s by %s.", auth->account.name, monitor->address,
-             auth->used_count > 0 ? auth->used_keys[auth->used_count - 1] : method_name(auth->method));
+    log_line(LOG_INFO, "%s has logged in from %s by %s%s.", auth->account.name, monitor->address,
+             auth->used_count > 0 ? auth->used_keys[auth->used_count - 1] : method_name(auth->method),
+             monitor->is_web ? " at the web page" : "");
     answer(monitor, ANSWER_SUCCESS, NULL);
     monitor_let_in(monitor);
 }
@@ -190,7 +199,7 @@ bool auth_request(struct monitor *monitor, const struct asked *asked) {
     monitor->state = STATE_LOGIN;
     auth->slot = asked->slot;
     auth->method = method;
-    if (method == METHODS || monitor->session_id_length == 0)
+    if (method == METHODS || (monitor->session_id_length == 0 && !monitor->is_web))
         return false;
     if (!take_user(monitor, asked)) {
         answer(monitor, ANSWER_END, "Change of username is not allowed");

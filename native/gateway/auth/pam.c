@@ -114,6 +114,7 @@ static bool begin(struct monitor *monitor, const char *password, bool account) {
                                   .address = monitor->address,
                                   .info = auth->info,
                                   .password = password,
+                                  .terminal = monitor->is_web ? "web" : "ssh",
                                   .account = account,
                                   .pretend = !auth->known};
     int pair[2];

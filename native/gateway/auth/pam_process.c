@@ -148,7 +148,7 @@ _Noreturn void pam_process(const struct pam_task *given, int socket) {
     if (status != PAM_SUCCESS)
         conclude(NULL, false, status);
     (void)pam_set_item(pamh, PAM_RHOST, task->address);
-    (void)pam_set_item(pamh, PAM_TTY, "ssh");
+    (void)pam_set_item(pamh, PAM_TTY, task->terminal);
     if (task->info[0] != '\0' && asprintf(&info, "SSH_AUTH_INFO_0=%s", task->info) >= 0)
         (void)pam_putenv(pamh, info);
     if (!task->account)

@@ -31,6 +31,7 @@ static int join(struct inside *inside) {
                                       .user = login->user,
                                       .from = address,
                                       .auth = login->auth,
+                                      .entry = login->entry,
                                       .client_folder = folder,
                                       .monitor = inside->place.mount};
     switch (ask(&question, &answer)) {

@@ -15,8 +15,9 @@ struct login {
     gid_t gid;
     const gid_t *groups; // looked up before: the sandbox's view has files alone
     size_t group_count;
-    gid_t tty;        // the group that terminals belong to
-    const char *from; // as GW_CLIENT has it: address, port, our address, our port
-    const char *auth; // a line for each method: as SSH_AUTH_INFO_0 of sshd
+    gid_t tty;         // the group that terminals belong to
+    const char *entry; // NULL: by ssh; else "web"
+    const char *from;  // as GW_CLIENT has it: address, port, our address, our port
+    const char *auth;  // a line for each method: as SSH_AUTH_INFO_0 of sshd
     struct rights rights;
 };

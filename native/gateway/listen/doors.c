@@ -14,25 +14,29 @@
 struct door {
     struct watch watch;
     char *address; // NULL: the service manager's
+    enum door_kind kind;
 };
 
-static struct door doors[SOCKETS_MOST];
-static void (*tell)(int socket);
+#define DOORS (DOOR_KINDS * SOCKETS_MOST)
+
+static struct door doors[DOORS];
+static void (*tell)(int socket, enum door_kind kind);
 static bool inherited;
 static struct timer again;
-static char *wanted[MOST_LISTENERS + 1];
+static char *wanted[DOOR_KINDS][MOST_LISTENERS + 1];
 
 static void ready(struct watch *watch, uint32_t events) {
     (void)events;
-    tell(watch->fd);
+    tell(watch->fd, OWNER(watch, struct door, watch)->kind);
 }
 
-static bool add(int socket, const char *address) {
-    for (size_t index = 0; index < SOCKETS_MOST; index++) {
+static bool add(enum door_kind kind, int socket, const char *address) {
+    for (size_t index = 0; index < DOORS; index++) {
         struct door *door = &doors[index];
         if (door->watch.fd >= 0)
             continue;
         door->address = address != NULL ? strdup(address) : NULL;
+        door->kind = kind;
         return loop_add(&door->watch, socket, EPOLLIN);
     }
     return false;
@@ -44,74 +48,81 @@ static void drop(struct door *door) {
     door->address = NULL;
 }
 
-static bool has(const char *address) {
-    for (size_t index = 0; index < SOCKETS_MOST; index++)
-        if (doors[index].watch.fd >= 0 && doors[index].address != NULL &&
+static bool has(enum door_kind kind, const char *address) {
+    for (size_t index = 0; index < DOORS; index++)
+        if (doors[index].watch.fd >= 0 && doors[index].kind == kind && doors[index].address != NULL &&
             strcmp(doors[index].address, address) == 0)
             return true;
     return false;
 }
 
-static bool is_wanted(const char *address) {
-    for (char *const *other = wanted; *other != NULL; other++)
-        if (strcmp(*other, address) == 0)
+static bool is_wanted(const struct door *door) {
+    for (char *const *other = wanted[door->kind]; *other != NULL; other++)
+        if (strcmp(*other, door->address) == 0)
             return true;
     return false;
 }
 
-static void add_missing(struct timer *timer) {
+// True: there is one that can't be had now.
+static bool add_kind(enum door_kind kind) {
     bool missing = false;
-    for (char *const *address = wanted; *address != NULL; address++) {
+    for (char *const *address = wanted[kind]; *address != NULL; address++) {
         struct err err = {0};
         int sockets[2];
         char text[400];
-        int count = has(*address) ? 0 : sockets_listen(*address, sockets, &err);
+        int count = has(kind, *address) ? 0 : sockets_listen(*address, sockets, &err);
         for (int index = 0; index < count; index++)
-            (void)add(sockets[index], *address);
+            (void)add(kind, sockets[index], *address);
         if (count >= 0)
             continue;
         err_text(&err, text, sizeof text);
         log_line(LOG_ERR, "Nobody can connect at %s: %s.", *address, text);
         missing = true;
     }
-    if (missing)
+    return missing;
+}
+
+static void add_missing(struct timer *timer) {
+    bool ssh = add_kind(DOOR_SSH), web = add_kind(DOOR_WEB);
+    if (ssh || web)
         (void)timer_set(timer, loop_now() + AGAIN);
 }
 
-void doors_open(void (*knock)(int socket)) {
+void doors_open(void (*knock)(int socket, enum door_kind kind)) {
     int sockets[SOCKETS_MOST];
     tell = knock;
     again.due = add_missing;
-    for (size_t index = 0; index < SOCKETS_MOST; index++)
+    for (size_t index = 0; index < DOORS; index++)
         doors[index].watch = (struct watch){.fd = -1, .ready = ready};
     size_t count = sockets_inherited(sockets);
     inherited = count > 0;
     for (size_t index = 0; index < count; index++)
-        (void)add(sockets[index], NULL);
+        (void)add(DOOR_SSH, sockets[index], NULL);
     // Until there are settings nobody is let in.
     for (size_t index = 0; index < count; index++)
         loop_change(&doors[index].watch, 0);
 }
 
-void doors_set(char *const *addresses) {
-    for (size_t index = 0; inherited && index < SOCKETS_MOST; index++)
+void doors_set(enum door_kind kind, char *const *addresses) {
+    bool is_given = inherited && kind == DOOR_SSH;
+    for (size_t index = 0; is_given && index < SOCKETS_MOST; index++)
         loop_change(&doors[index].watch, EPOLLIN);
-    if (inherited)
+    if (is_given)
         return;
     for (size_t index = 0; index <= MOST_LISTENERS; index++) {
-        free(wanted[index]);
-        wanted[index] = NULL;
+        free(wanted[kind][index]);
+        wanted[kind][index] = NULL;
     }
     for (size_t index = 0; index < MOST_LISTENERS && addresses[index] != NULL; index++)
-        wanted[index] = strdup(addresses[index]);
-    for (size_t index = 0; index < SOCKETS_MOST; index++)
-        if (doors[index].address != NULL && !is_wanted(doors[index].address))
+        wanted[kind][index] = strdup(addresses[index]);
+    for (size_t index = 0; index < DOORS; index++)
+        if (doors[index].address != NULL && doors[index].kind == kind && !is_wanted(&doors[index]))
             drop(&doors[index]);
     timer_clear(&again);
     add_missing(&again);
 }
 
 void doors_close(void) {
-    for (size_t index = 0; index < SOCKETS_MOST; index++)
+    for (size_t index = 0; index < DOORS; index++)
         drop(&doors[index]);
 }

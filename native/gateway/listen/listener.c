@@ -2,12 +2,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -16,12 +14,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "addresses.h"
 #include "cleanup.h"
 #include "listen/doors.h"
 #include "listen/startups.h"
 #include "log.h"
 #include "status.h"
 #include "sys.h"
+#include "web/front.h"
 
 #define ACCEPTS_A_TURN 16
 #define PAUSE_MS 50                     // where there is no descriptor, or no memory, for another client
@@ -30,6 +30,7 @@
 static struct monitor_world world;
 static const char *host_keys_folder;
 static struct host_keys host_keys;
+static struct pool pools[DOOR_KINDS];
 static struct watch children;
 static struct timer fill;
 static bool failing;
@@ -41,6 +42,7 @@ struct startup {
     struct source source;
     enum offence offence;
     bool counted; // nobody has logged in yet
+    enum door_kind kind;
     char address[ADDRESS_SIZE];
 };
 
@@ -89,6 +91,7 @@ static void hear_report(struct watch *watch, uint32_t events) {
         enum offence offence = offence_of(bytes[index]);
         if (bytes[index] == REPORT_IN) {
             status_counts.logged_in++;
+            status_counts.web_logged_in += startup->kind == DOOR_WEB ? 1 : 0;
             startup->offence = OFFENCE_NONE;
             length = 0; // nothing more of it is of interest, and there may be thousands
         } else if (offence > startup->offence || startup->offence == OFFENCE_NOTHING) {
@@ -104,28 +107,6 @@ static void hear_report(struct watch *watch, uint32_t events) {
 
 // ---- a client ------------------------------------------------------------------------------------------
 
-static void say_address(const struct sockaddr_storage *address, socklen_t size, char *host, size_t host_size,
-                        char *port, size_t port_size) {
-    if (getnameinfo((const struct sockaddr *)address, size, host, (socklen_t)host_size, port,
-                    (socklen_t)port_size, NI_NUMERICHOST | NI_NUMERICSERV) != 0) {
-        (void)snprintf(host, host_size, "unknown");
-        (void)snprintf(port, port_size, "0");
-    }
-    if (strncmp(host, "::ffff:", 7) == 0 && strchr(host, '.') != NULL)
-        memmove(host, host + 7, strlen(host + 7) + 1);
-}
-
-static void name_arrival(struct arrival *arrival, const struct sockaddr_storage *peer, socklen_t peer_size) {
-    char host[ADDRESS_SIZE], port[8], own_port[8];
-    struct sockaddr_storage own = {0};
-    socklen_t own_size = sizeof own;
-    say_address(peer, peer_size, arrival->address, sizeof arrival->address, port, sizeof port);
-    (void)getsockname(arrival->client, (struct sockaddr *)&own, &own_size);
-    say_address(&own, own_size, host, sizeof host, own_port, sizeof own_port);
-    (void)snprintf(arrival->from, sizeof arrival->from, "%s %s %s %s", arrival->address, port, host,
-                   own_port);
-}
-
 // Nothing of the listener's stays open in a monitor but what it needs.
 static _Noreturn void become_monitor(struct arrival *arrival) {
     int *const kept[] = {&arrival->client, &arrival->requests, &arrival->signatures, &arrival->process,
@@ -133,6 +114,7 @@ static _Noreturn void become_monitor(struct arrival *arrival) {
     enum { FIRST = 3, COUNT = sizeof kept / sizeof kept[0] };
     int high[COUNT];
     loop_forget();
+    front_close();
     for (int index = 0; index < COUNT; index++)
         high[index] = fcntl(*kept[index], F_DUPFD_CLOEXEC, FIRST + COUNT);
     for (int index = 0; index < COUNT; index++) {
@@ -144,22 +126,32 @@ static _Noreturn void become_monitor(struct arrival *arrival) {
     monitor_run(&world, arrival);
 }
 
-static bool serve(int client, const struct sockaddr_storage *peer, socklen_t peer_size,
+// What the connection process gets: the client's connection, or what is in its TLS.
+static int front_of(enum door_kind kind, int client) {
+    return kind == DOOR_SSH ? fcntl(client, F_DUPFD_CLOEXEC, 3) : front_start(world.settings, client);
+}
+
+static bool serve(enum door_kind kind, int client, const struct sockaddr_storage *peer, socklen_t peer_size,
                   const struct source *source) {
-    struct arrival arrival = {.client = client};
+    struct arrival arrival = {.is_web = kind == DOOR_WEB};
     struct servant servant;
     int ends[2];
+    cleanup_fd int front = front_of(kind, client);
     struct startup *startup = calloc(1, sizeof *startup);
-    if (startup == NULL || pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0) {
+    if (front < 0 || startup == NULL || pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0) {
         free(startup);
         return false;
     }
-    name_arrival(&arrival, peer, peer_size);
-    *startup = (struct startup){
-        .report = {.ready = hear_report}, .source = *source, .offence = OFFENCE_NOTHING, .counted = true};
+    arrival.client = front;
+    addresses_name(&arrival, client, peer, peer_size);
+    *startup = (struct startup){.report = {.ready = hear_report},
+                                .source = *source,
+                                .offence = OFFENCE_NOTHING,
+                                .counted = true,
+                                .kind = kind};
     memcpy(startup->address, arrival.address, sizeof startup->address);
     pid_t pid = -1;
-    if (pool_take(&servant)) {
+    if (pool_take(&pools[kind], &servant)) {
         arrival.requests = servant.requests;
         arrival.signatures = servant.signatures;
         arrival.process = servant.process;
@@ -185,11 +177,12 @@ static uint32_t chance(void) {
     return number % 100;
 }
 
-static void come(int client, const struct sockaddr_storage *peer, socklen_t size) {
+static void come(enum door_kind kind, int client, const struct sockaddr_storage *peer, socklen_t size) {
     static const int on = 1;
     struct source source = source_of(peer, world.settings);
     enum verdict verdict = startups_begin(world.settings, &source, chance(), now_ms());
     status_counts.accepted++;
+    status_counts.web_accepted += kind == DOOR_WEB ? 1 : 0;
     status_counts.full += verdict == VERDICT_FULL ? 1 : 0;
     status_counts.source_full += verdict == VERDICT_SOURCE_FULL ? 1 : 0;
     status_counts.kept_out += verdict == VERDICT_KEPT_OUT ? 1 : 0;
@@ -198,7 +191,7 @@ static void come(int client, const struct sockaddr_storage *peer, socklen_t size
         return;
     (void)setsockopt(client, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     (void)setsockopt(client, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
-    if (!serve(client, peer, size, &source)) {
+    if (!serve(kind, client, peer, size, &source)) {
         startups_end(&source);
         status_counts.failed++;
         count();
@@ -208,7 +201,7 @@ static void come(int client, const struct sockaddr_storage *peer, socklen_t size
         (void)timer_set(&fill, loop_now());
 }
 
-static void knock(int socket) {
+static void knock(int socket, enum door_kind kind) {
     for (int count = 0; count < ACCEPTS_A_TURN; count++) {
         struct sockaddr_storage peer = {0};
         socklen_t size = sizeof peer;
@@ -220,7 +213,7 @@ static void knock(int socket) {
                 (void)poll(NULL, 0, PAUSE_MS);
             return;
         }
-        come(client, &peer, size);
+        come(kind, client, &peer, size);
     }
 }
 
@@ -228,8 +221,9 @@ static void knock(int socket) {
 
 static void fill_pool(struct timer *timer) {
     failing = false;
-    if (pool_fill())
-        (void)timer_set(timer, loop_now());
+    for (int kind = 0; kind < DOOR_KINDS; kind++)
+        if (pool_fill(&pools[kind]))
+            (void)timer_set(timer, loop_now());
 }
 
 // Neither we nor a bound of the kernel's have ended it: that costs its own connection, and is a fault.
@@ -247,10 +241,9 @@ static void reap(struct watch *watch, uint32_t events) {
         ;
     for (int status; (pid = waitpid(-1, &status, WNOHANG)) > 0;) {
         say_crash(pid, status);
-        if (!pool_lost(pid))
-            continue;
-        failing = true;
-        (void)timer_set(&fill, loop_now() + FILL_LATER);
+        failing |= pool_lost(&pools[DOOR_SSH], pid) || pool_lost(&pools[DOOR_WEB], pid);
+        if (failing)
+            (void)timer_set(&fill, loop_now() + FILL_LATER);
     }
 }
 
@@ -268,17 +261,22 @@ int listener_configure(struct settings *settings, struct err *err) {
     world.settings = settings;
     status_counts.settings = settings;
     status_changed();
-    doors_set(settings->listen);
-    pool_resize(settings->spare);
+    front_look(settings);
+    doors_set(DOOR_SSH, settings->listen);
+    doors_set(DOOR_WEB, settings->web);
+    pool_resize(&pools[DOOR_SSH], settings->spare);
+    pool_resize(&pools[DOOR_WEB], settings->web[0] != NULL ? settings->spare : 0);
     return timer_set(&fill, loop_now()) ? 0 : err_plain(err, FAILURE_MEMORY, "memory is short", NULL);
 }
 
 int listener_open(const struct listener_options *options, struct err *err) {
-    static struct gateway_program program;
+    static struct gateway_program programs[DOOR_KINDS];
     sigset_t child;
     world = options->world;
     world.host_keys = &host_keys;
-    program = options->program;
+    programs[DOOR_SSH] = programs[DOOR_WEB] = options->program;
+    programs[DOOR_WEB].script = options->web_script;
+    front_open(options->tls_program);
     host_keys_folder = options->host_keys_folder;
     (void)sigemptyset(&child);
     (void)sigaddset(&child, SIGCHLD);
@@ -287,7 +285,8 @@ int listener_open(const struct listener_options *options, struct err *err) {
     if (sigprocmask(SIG_BLOCK, &child, NULL) != 0 ||
         !loop_add(&children, signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK), EPOLLIN))
         return err_sys(err, "hear of processes that end", NULL);
-    pool_open(&program, 0);
+    for (int kind = 0; kind < DOOR_KINDS; kind++)
+        pool_open(&pools[kind], &programs[kind]);
     doors_open(knock);
     status_open(world.run_folder);
     return 0;
@@ -295,6 +294,7 @@ int listener_open(const struct listener_options *options, struct err *err) {
 
 void listener_close(void) {
     doors_close();
-    pool_close();
+    for (int kind = 0; kind < DOOR_KINDS; kind++)
+        pool_resize(&pools[kind], 0);
     status_close();
 }

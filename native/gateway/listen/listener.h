@@ -7,7 +7,7 @@
 struct listener_options {
     struct monitor_world world; // its settings and host keys are the listener's own
     struct gateway_program program;
-    const char *host_keys_folder;
+    const char *host_keys_folder, *web_script, *tls_program;
 };
 
 int listener_open(const struct listener_options *options, struct err *err);

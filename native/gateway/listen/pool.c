@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,32 +10,29 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "child.h"
 #include "cleanup.h"
 #include "log.h"
 #include "sys.h"
 
-#define POOL_MOST 64
 #define REQUESTS_FD 3
 #define SIGNATURES_FD 4
 #define SCRIPT_FD 5
 #define SCRIPT "/proc/self/fd/5"
 
-static const struct gateway_program *program;
-static struct servant waiting[POOL_MOST];
-static unsigned waiting_count, waiting_most, next_slot;
+static unsigned next_slot;
 
-void pool_open(const struct gateway_program *given, unsigned size) {
-    program = given;
+void pool_open(struct pool *pool, const struct gateway_program *program) {
+    *pool = (struct pool){.program = program};
     // Those of a listener before this one may still be there: not every listener begins with the same ids.
-    if (getrandom(&next_slot, sizeof next_slot, 0) != (ssize_t)sizeof next_slot)
+    if (next_slot == 0 && getrandom(&next_slot, sizeof next_slot, 0) != (ssize_t)sizeof next_slot)
         next_slot = (unsigned)getpid();
-    pool_resize(size);
 }
 
-void pool_resize(unsigned size) {
-    waiting_most = size < POOL_MOST ? size : POOL_MOST;
-    while (waiting_count > waiting_most)
-        servant_close(&waiting[--waiting_count]);
+void pool_resize(struct pool *pool, unsigned size) {
+    pool->most = size < POOL_MOST ? size : POOL_MOST;
+    while (pool->count > pool->most)
+        servant_close(&pool->waiting[--pool->count]);
 }
 
 // It ends when both of its sockets do.
@@ -48,47 +44,19 @@ void servant_close(struct servant *servant) {
 
 // ---- starting ------------------------------------------------------------------------------------------
 
-// When memory is short they go first.
-static void score(void) {
-    cleanup_fd int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
-    if (fd >= 0)
-        (void)!write(fd, "800", 3);
-}
-
-// Where several are to be put into low places, none of them may lie there already.
-static bool place(const int *fds, int first, int count) {
-    int high[8];
-    for (int index = 0; index < count; index++) {
-        high[index] = fcntl(fds[index], F_DUPFD_CLOEXEC, 32);
-        if (high[index] < 0)
-            return false;
-    }
-    for (int index = 0; index < count; index++)
-        if (dup2(high[index], first + index) < 0)
-            return false;
-    return sys_close_range((unsigned)(first + count), ~0u, 0) == 0;
-}
-
-static _Noreturn void run(unsigned slot, int requests, int signatures) {
+static _Noreturn void run(const struct gateway_program *program, unsigned slot, int requests,
+                          int signatures) {
     struct err err = {0};
     char *arguments[16] = {(char *)(uintptr_t)program->node, "--max-old-space-size=256",
                            "--max-semi-space-size=4", "--preserve-symlinks-main", SCRIPT};
     char *const environment[] = {"NODE_NO_WARNINGS=1", "LANG=C.UTF-8", "OPENSSL_CONF=/nonexistent",
                                  "UV_THREADPOOL_SIZE=2", NULL};
-    sigset_t none;
     char text[400];
     for (size_t index = 0; index < 8 && program->addons[index] != NULL; index++)
         arguments[5 + index] = (char *)(uintptr_t)program->addons[index];
-    int null = open("/dev/null", O_RDWR | O_CLOEXEC), script = open(program->script, O_RDONLY | O_CLOEXEC);
-    const int fds[] = {null, null, STDERR_FILENO, requests, signatures, script};
-    score();
-    if (null < 0 || script < 0 || !place(fds, 0, 6) || chdir("/") != 0)
+    const int fds[] = {requests, signatures, open(program->script, O_RDONLY | O_CLOEXEC)};
+    if (fds[2] < 0 || !child_prepare(fds, 3))
         _exit(71);
-    for (int number = 1; number < NSIG; number++)
-        (void)signal(number, SIG_DFL);
-    (void)sigemptyset(&none);
-    (void)sigprocmask(SIG_SETMASK, &none, NULL);
-    (void)setsid();
     if (rights_drop(program, slot, &err) == 0) {
         (void)execve(program->node, arguments, environment);
         (void)err_sys(&err, "execute", program->node);
@@ -98,7 +66,7 @@ static _Noreturn void run(unsigned slot, int requests, int signatures) {
     _exit(71);
 }
 
-static bool start(struct servant *servant) {
+static bool start(const struct gateway_program *program, struct servant *servant) {
     int requests[2], signatures[2];
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, requests) != 0)
         return false;
@@ -111,7 +79,7 @@ static bool start(struct servant *servant) {
     unsigned slot = next_slot++ % GATEWAY_IDS;
     pid_t pid = fork();
     if (pid == 0)
-        run(slot, their_requests, their_signatures);
+        run(program, slot, their_requests, their_signatures);
     if (pid < 0)
         return false;
     *servant = (struct servant){.pid = pid, .process = sys_pidfd_open(pid)};
@@ -120,32 +88,29 @@ static bool start(struct servant *servant) {
     return true;
 }
 
-bool pool_take(struct servant *servant) {
-    if (waiting_count == 0)
-        return start(servant);
-    *servant = waiting[0];
-    memmove(&waiting[0], &waiting[1], --waiting_count * sizeof waiting[0]);
+bool pool_take(struct pool *pool, struct servant *servant) {
+    if (pool->count == 0)
+        return start(pool->program, servant);
+    *servant = pool->waiting[0];
+    memmove(&pool->waiting[0], &pool->waiting[1], --pool->count * sizeof pool->waiting[0]);
     return true;
 }
 
-bool pool_fill(void) {
-    if (waiting_count >= waiting_most || !start(&waiting[waiting_count]))
+bool pool_fill(struct pool *pool) {
+    if (pool->count >= pool->most || !start(pool->program, &pool->waiting[pool->count]))
         return false;
-    waiting_count++;
-    return waiting_count < waiting_most;
+    pool->count++;
+    return pool->count < pool->most;
 }
 
-bool pool_lost(pid_t pid) {
-    for (unsigned index = 0; index < waiting_count; index++) {
-        if (waiting[index].pid != pid)
+bool pool_lost(struct pool *pool, pid_t pid) {
+    for (unsigned index = 0; index < pool->count; index++) {
+        if (pool->waiting[index].pid != pid)
             continue;
-        servant_close(&waiting[index]);
-        memmove(&waiting[index], &waiting[index + 1], (--waiting_count - index) * sizeof waiting[0]);
+        servant_close(&pool->waiting[index]);
+        memmove(&pool->waiting[index], &pool->waiting[index + 1],
+                (--pool->count - index) * sizeof pool->waiting[0]);
         return true;
     }
     return false;
-}
-
-void pool_close(void) {
-    pool_resize(0);
 }

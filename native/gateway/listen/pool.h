@@ -13,15 +13,22 @@ struct servant {
     int signatures; // our end of its 4
 };
 
-void pool_open(const struct gateway_program *program, unsigned size);
-// From now on so many wait.
-void pool_resize(unsigned size);
+#define POOL_MOST 64
+
+struct pool {
+    const struct gateway_program *program;
+    struct servant waiting[POOL_MOST];
+    unsigned count, most;
+};
+
+// Nobody waits in it yet.
+void pool_open(struct pool *pool, const struct gateway_program *program);
+// From now on so many wait; 0 ends those that do.
+void pool_resize(struct pool *pool, unsigned size);
 // One that waits, or one that has just been started. False: none can be.
-bool pool_take(struct servant *servant);
+bool pool_take(struct pool *pool, struct servant *servant);
 // Starts what is missing, one a call. False: nothing is, or none can be started now.
-bool pool_fill(void);
+bool pool_fill(struct pool *pool);
 // A process has ended. True: it was one that waited.
-bool pool_lost(pid_t pid);
+bool pool_lost(struct pool *pool, pid_t pid);
 void servant_close(struct servant *servant);
-// Ends those that wait.
-void pool_close(void);

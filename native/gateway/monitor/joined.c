@@ -67,6 +67,7 @@ static bool find_login(struct joined *joined, struct monitor *monitor) {
                                    .gid = account->gid,
                                    .tty = tty != NULL ? tty->gr_gid : TTY_GROUP,
                                    .from = monitor->from,
+                                   .entry = monitor->is_web ? "web" : NULL,
                                    .auth = monitor->auth.info,
                                    .rights = rights_of(&monitor->auth.grant)};
     return find_groups(&joined->login);
@@ -111,7 +112,15 @@ void joined_begin(struct monitor *monitor) {
                  monitor->address, joined->inside.refusal);
 }
 
+// A page has a terminal, and nothing is forwarded.
+static bool is_of_web(const uint8_t *bytes, size_t length) {
+    struct wire_reader reader;
+    return wire_open(&reader, bytes, length) && reader.type == MSG_GW_SESSION;
+}
+
 void joined_hear(struct monitor *monitor, const uint8_t *bytes, size_t length) {
+    if (monitor->is_web && !is_of_web(bytes, length))
+        monitor_breach(monitor, "a request that a page has no use for");
     if (inside_hear(monitor->inside, bytes, length) != 0)
         monitor_breach(monitor, "a request that is none");
     follow(monitor);

@@ -29,6 +29,13 @@ static struct monitor monitor_self;
 
 // ---- the table -----------------------------------------------------------------------------------------
 
+static bool web_served(struct monitor *monitor, const struct asked *asked) {
+    (void)asked;
+    if (monitor->is_web)
+        monitor_report(monitor, REPORT_SERVED);
+    return monitor->is_web;
+}
+
 // Which request is heard when, and how often at most on one connection (0: as often as there are reasons to
 // ask). False from who handles it is a breach.
 static const struct row {
@@ -39,6 +46,7 @@ static const struct row {
 } table[] = {
     {MSG_GW_AUTH, STATE_LOGIN | STATE_PROMPTS, 128, auth_request},
     {MSG_GW_ANSWERS, STATE_PROMPTS, 64, auth_answers},
+    {MSG_GW_SERVED, STATE_LOGIN, 1, web_served},
 };
 _Static_assert(sizeof table / sizeof table[0] <= ROWS_MOST, "counts has a place for each row");
 
@@ -152,7 +160,7 @@ static void say_client(struct monitor *monitor, int client) {
     const struct host_keys *keys = monitor->world->host_keys;
     wire_start(&writer, bytes, sizeof bytes, MSG_GW_CLIENT);
     wire_put_text(&writer, TAG_FROM, monitor->from);
-    for (size_t index = 0; index < keys->count; index++)
+    for (size_t index = 0; index < keys->count && !monitor->is_web; index++)
         wire_put(&writer, TAG_GW_KEY, keys->keys[index].blob, keys->keys[index].blob_length);
     auth_methods(monitor, methods, sizeof methods);
     wire_put_text(&writer, TAG_GW_METHODS, methods);
@@ -196,6 +204,7 @@ _Noreturn void monitor_run(const struct monitor_world *world, const struct arriv
     const struct timeval patience = {.tv_sec = SEND_SECONDS};
     *monitor = (struct monitor){.world = world,
                                 .state = STATE_LOGIN,
+                                .is_web = arrival->is_web,
                                 .process_pid = arrival->process_pid,
                                 .report = arrival->report,
                                 .requests = {.ready = hear},

@@ -7,7 +7,8 @@
 
 // A client that has come, and the connection process that is to serve it.
 struct arrival {
-    int client;           // the TCP connection
+    int client;           // the TCP connection, or what is in its TLS
+    bool is_web;          // a browser, and no ssh
     int requests;         // our end of 3
     int signatures;       // our end of 4
     int process;          // a pidfd of the connection process

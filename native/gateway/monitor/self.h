@@ -35,6 +35,7 @@ struct login;
 struct monitor {
     const struct monitor_world *world;
     enum monitor_state state;
+    bool is_web; // a browser: no keys are exchanged, and none is shown
     struct watch requests, signatures, process, children;
     pid_t process_pid;
     int report;
@@ -66,6 +67,7 @@ enum report {
     REPORT_FAILED = 'f', // a password or key that was wrong
     REPORT_NOBODY = 'n', // an account that there is not
     REPORT_TIME = 't',   // has not logged in in time
+    REPORT_SERVED = 's', // has had the web page
     REPORT_BREACH = 'b', // the connection process has done what it never does
 };
 void monitor_report(const struct monitor *monitor, enum report report);

@@ -41,7 +41,8 @@ static size_t answer(struct monitor *monitor, const struct asked *asked, uint8_t
     const struct host_keys *keys = monitor->world->host_keys;
     struct bytes data = asked_bytes(asked, TAG_GW_DATA);
     cleanup_free char *name = asked_text(asked, TAG_NAME, MOST_NAME);
-    if (asked->type != MSG_GW_SIGN || asked->slot >= keys->count || name == NULL || data.length > MOST_DATA)
+    if (monitor->is_web || asked->type != MSG_GW_SIGN || asked->slot >= keys->count || name == NULL ||
+        data.length > MOST_DATA)
         return 0;
     const struct private_key *key = &keys->keys[asked->slot];
     if (!is_proof(monitor, key, data) && !is_hash(monitor, data))

@@ -9,6 +9,7 @@ import type { AdminGateway } from '../../protocol/admin.ts';
 import { critical, type Finding, type HostCheck, ok, unknown, warning } from '../doctor/check.ts';
 import type { Context } from '../doctor/context.ts';
 import { CliFailure } from '../failure.ts';
+import { webChecks } from './web-check.ts';
 
 export const gatewayChecks: readonly HostCheck[] = [
   {
@@ -32,6 +33,7 @@ export const gatewayChecks: readonly HostCheck[] = [
     why: 'Whoever has them can pretend to be this host.',
     run: hostKeys,
   },
+  ...webChecks,
 ];
 
 /** undefined: the daemon does not say. */

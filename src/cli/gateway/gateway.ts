@@ -11,6 +11,7 @@ const columns: Column[] = [
   { header: 'ID' },
   { header: 'USER' },
   { header: 'FROM' },
+  { header: 'BY' },
   { header: 'SINCE' },
   { header: 'AUTHENTICATED BY' },
 ];
@@ -58,8 +59,10 @@ export function addGateway(
     });
 }
 
-function row({ id, user, from, startedAt, auth }: AdminGatewaySession): string[] {
-  return [id, user, from ?? '-', localTime(startedAt), auth ?? '-'].map(printable);
+function row({ id, user, from, entry, startedAt, auth }: AdminGatewaySession): string[] {
+  return [id, user, from ?? '-', entry === 'web' ? 'web' : 'ssh', localTime(startedAt), auth ?? '-'].map(
+    printable,
+  );
 }
 
 function statusText({ gateway, connections }: AdminResult<'gateway.status'>): string {
@@ -69,13 +72,16 @@ function statusText({ gateway, connections }: AdminResult<'gateway.status'>): st
     .join('\n')}\n`;
 }
 
-function lines({ pid, startedAt, listen, ...rest }: AdminGateway, connections: number): string[] {
+function lines({ pid, startedAt, listen, web, ...rest }: AdminGateway, connections: number): string[] {
   const { waiting, accepted, loggedIn, refused } = rest;
   const up = humanDuration(Math.max(0, Date.now() - Date.parse(startedAt)));
   const { full, address, penalty, failed } = refused;
   return [
     `The gateway runs (process ${pid}) since ${localTime(startedAt)}, for ${up}.`,
     `It listens at ${listen.length === 0 ? 'nothing' : listen.join(', ')}.`,
+    web.listen.length === 0
+      ? 'It has no web page.'
+      : `Its web page is at ${web.listen.join(', ')}: of ${web.accepted} connections ${web.loggedIn} have logged in.`,
     `Connections: ${connections} in sandboxes, ${waiting} not logged in yet.`,
     `Of ${accepted} until now ${loggedIn} have logged in. Refused at once: ${full} because there were too many, ${address} because there were too many from their address, ${penalty} from addresses that are kept out, ${failed} because there was no process for them.`,
   ];

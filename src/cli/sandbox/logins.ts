@@ -91,7 +91,7 @@ function breakdown(login: AdminLogin, cli: Console): string {
 
 /** "ssh" before that of an ssh connection, which carries sessions, and "gateway" where it came by that. */
 const kindOf = ({ what, kind, entry }: AdminLogin): string =>
-  what === 'connection' ? `${entry === 'gateway' ? entry : 'ssh'} ${kind}` : kind;
+  what === 'connection' ? `${entry === null || entry === 'sshd' ? 'ssh' : entry} ${kind}` : kind;
 
 function outcomeOf({ outcome, cause, count }: AdminLogin): string {
   const isSaid = cause === null || cause === 'exit' || cause === 'signal' || outcome.startsWith('E_');

@@ -8,9 +8,7 @@ import { gatewayStatus } from './status.ts';
 export function gatewayHandlers({ engine, paths }: AdminParts): Handlers<keyof typeof gatewayVerbs> {
   const sessions = async (): Promise<AdminGatewaySession[]> =>
     (await engine.list()).flatMap(({ uid, user, connections }) =>
-      connections
-        .filter(({ entry }) => entry === 'gateway')
-        .map(({ entry: _, ...connection }) => ({ ...connection, uid, user })),
+      connections.filter(({ entry }) => entry !== 'sshd').map((connection) => ({ ...connection, uid, user })),
     );
   return {
     'gateway.status': async () => ({

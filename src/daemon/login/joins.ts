@@ -41,6 +41,10 @@ const mostPendingAtAll = 4096;
 const busy = new DockershError('E_BUSY');
 const notUnderstood = new DockershError('E_PROTOCOL');
 
+/** The gateway says of its own connections how they have come to it. */
+const entryOf = ({ entry }: Came, request: JoinRequest): ConnectionEntry =>
+  entry === 'gateway' ? (request.entry ?? entry) : entry;
+
 export class JoinConnections {
   readonly #parts: JoinParts;
   readonly #pending = new Map<string, number>();
@@ -71,7 +75,7 @@ export class JoinConnections {
     const request = found instanceof Buffer ? parseJoin(found) : undefined;
     if (found === null) client.dismiss(engine);
     else if (request === undefined) refusals.refuse(newSessionId(), client, notUnderstood);
-    else void this.#begin({ ...came, id: newSessionId(), request });
+    else void this.#begin({ ...came, entry: entryOf(came, request), id: newSessionId(), request });
   }
 
   #lookLater(came: Came, silence: NodeJS.Timeout | undefined): void {

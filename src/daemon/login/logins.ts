@@ -108,7 +108,7 @@ export class LoginService {
     const about = { session: id, uid: user.uid, user: user.name, from };
     if (this.#isExempt(user)) {
       // What comes by the gateway gets a sandbox, or nothing.
-      if (entry === 'gateway') throw new DockershError('E_EXEMPT');
+      if (entry !== 'sshd') throw new DockershError('E_EXEMPT');
       history.failed(id, 'outside');
       const outside = hostShell(user);
       records.outside(about, outside);

@@ -20,8 +20,12 @@ export class GatewayMetrics {
       help: 'Connections at the gateway that have not logged in yet.',
       registers,
     });
-    this.#accepted = counter('connections', 'Connections that came to the gateway, since it was started.');
-    this.#loggedIn = counter('logged_in', 'Those of them that have logged in.');
+    this.#accepted = counter(
+      'connections',
+      'Connections that came to the gateway, since it was started, by the entry.',
+      ['entry'],
+    );
+    this.#loggedIn = counter('logged_in', 'Those of them that have logged in.', ['entry']);
     this.#refused = counter('refused', 'Those of them that were refused at once, by the reason.', ['reason']);
   }
 
@@ -31,8 +35,11 @@ export class GatewayMetrics {
     this.#up.set(gateway === null ? 0 : 1);
     this.#waiting.set(gateway?.waiting ?? 0);
     if (gateway === null) return;
-    this.#accepted.inc(gateway.accepted);
-    this.#loggedIn.inc(gateway.loggedIn);
+    const { web } = gateway;
+    this.#accepted.inc({ entry: 'ssh' }, gateway.accepted - web.accepted);
+    this.#accepted.inc({ entry: 'web' }, web.accepted);
+    this.#loggedIn.inc({ entry: 'ssh' }, gateway.loggedIn - web.loggedIn);
+    this.#loggedIn.inc({ entry: 'web' }, web.loggedIn);
     for (const [reason, count] of Object.entries(gateway.refused)) this.#refused.inc({ reason }, count);
   }
 }

@@ -19,6 +19,9 @@ const maybe = (value: string | null): readonly string[] => (value === null ? [] 
 function valuesOf(gateway: GatewayPolicy): Readonly<Record<keyof GatewayPolicy, readonly string[]>> {
   return {
     listen: list(gateway.listen),
+    web: list(gateway.web),
+    web_certificate: maybe(gateway.web_certificate),
+    web_key: maybe(gateway.web_key),
     host_keys: list(gateway.host_keys),
     methods: list(gateway.methods),
     authorized_keys_files: list(gateway.authorized_keys_files),

@@ -72,7 +72,7 @@ export const DaemonRecord = z.discriminatedUnion('event', [
     ...ofSession,
     auth: z.string().optional(),
     /** Absent: by sshd. */
-    entry: z.literal('gateway').optional(),
+    entry: z.enum(['gateway', 'web']).optional(),
     kind: z.enum(['warm', 'cold']),
     image: z.string(),
   }),
@@ -179,7 +179,8 @@ const sentences: { readonly [Event in DaemonRecord['event']]: (record: Of<Event>
     `${recordingSays[record.state]} ${forWhom(record)}: ${recordingWhy[record.state]}`,
   'connection-opened': (record) => {
     const auth = record.auth === undefined ? '' : `, authenticated by ${record.auth}`;
-    const way = record.entry === undefined ? '' : ' by the gateway';
+    const way =
+      record.entry === undefined ? '' : ` by the gateway${record.entry === 'web' ? '’s web page' : ''}`;
     return `ssh connection opened ${forWhom(record)}${way}${auth}, image ${record.image}`;
   },
   'connection-closed': (record) => {

@@ -12,7 +12,7 @@ export const ConnectionNote = z.strictObject({
   from: z.string().optional(),
   auth: z.string().optional(),
   /** Absent: by sshd. */
-  entry: z.literal('gateway').optional(),
+  entry: z.enum(['gateway', 'web']).optional(),
 });
 export type ConnectionNote = z.infer<typeof ConnectionNote>;
 
@@ -34,7 +34,7 @@ export function connectionNote({
   const note: ConnectionNote = {
     startedAt: new Date().toISOString(),
     ...(from === undefined ? {} : { from }),
-    ...(entry === 'gateway' ? { entry } : {}),
+    ...(entry === 'sshd' ? {} : { entry }),
   };
   const whole = { ...note, ...(auth === undefined ? {} : { auth }) };
   return Buffer.byteLength(JSON.stringify(whole)) <= mostNoteBytes ? whole : note;

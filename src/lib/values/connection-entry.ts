@@ -1,4 +1,4 @@
-// Names the ways by which ssh connections come into sandboxes: sshd with our PAM module, and the gateway. Pure.
+// Names the ways by which connections come into sandboxes: sshd with our PAM module, the gateway, and the gateway's web page. Pure.
 
-export const connectionEntries = ['sshd', 'gateway'] as const;
+export const connectionEntries = ['sshd', 'gateway', 'web'] as const;
 export type ConnectionEntry = (typeof connectionEntries)[number];

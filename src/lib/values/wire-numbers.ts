@@ -64,6 +64,7 @@ export const messageTypes = {
   gwOpened: 98,
   gwClose: 99,
   gwConfig: 100,
+  gwServed: 180,
   disconnect: 102,
   recording: 103,
   forward: 104,
@@ -193,6 +194,7 @@ export const tags = {
   gwPort: 165,
   gwCore: 166,
   gwSetting: 167,
+  gwEntry: 180,
   forwardListens: 220,
   count: 221,
 } as const;

@@ -4,6 +4,7 @@ import { gatewayPolicy, hostPolicy, imagesPolicy } from '../effective.ts';
 import type { NamedPolicy, Policy, SectionPolicy } from '../policy.ts';
 import type { Problem } from '../problem.ts';
 import { builtinDefaults, type GatewaySection, type HostSection, type ImagesSection } from '../schema.ts';
+import { webFault } from '../values/web-page.ts';
 import type { ParsedFile } from './file.ts';
 
 export interface ParsedPolicy {
@@ -17,6 +18,9 @@ export function assemble(files: readonly ParsedFile[], main: string): ParsedPoli
   const problems: Problem[] = files.flatMap((file) => file.problems);
   if (problems.some((problem) => problem.severity === 'error')) return { problems };
   const policy = policyOf(files, main);
+  const fault = webFault(policy.gateway);
+  if (fault !== undefined)
+    return { problems: [...problems, { severity: 'error', file: main, line: 0, ...fault }] };
   if (!setsImage(policy)) {
     const message = 'no section sets an image: nobody can log in';
     problems.push({ severity: 'warning', file: main, line: 0, message, hint: 'set image in [defaults]' });

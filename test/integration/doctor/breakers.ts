@@ -148,9 +148,21 @@ export const scenarios = {
       cp /bin/sleep "$D/dockersh-gateway"; "$D/dockersh-gateway" 60 >/dev/null 2>&1 & export GATEWAY=$!
       while [[ $(readlink /proc/$GATEWAY/exe) != "$D/dockersh-gateway" ]]; do sleep 0.02; done
       rm "$D/dockersh-gateway"; trap - EXIT
-      printf '{"pid":%d,"startedAt":1,"listen":["2222"],"waiting":0,"accepted":0,"loggedIn":0,"refused":{"full":0,"address":0,"penalty":0,"failed":0}}' \
+      printf '{"pid":%d,"startedAt":1,"listen":["2222"],"waiting":0,"accepted":0,"loggedIn":0,"refused":{"full":0,"address":0,"penalty":0,"failed":0},"web":{"listen":[],"accepted":0,"loggedIn":0}}' \
         $GATEWAY >"$HOST_FOLDER/run/gateway.status"
       set -- bash -c '"$@"; status=$?; kill $GATEWAY; rm "$HOST_FOLDER/run/gateway.status"; exit $status' bash "$@"`,
+  },
+  /** The web page has a certificate that has expired. */
+  webPage: {
+    policy:
+      '[defaults]\nimage = host\n[gateway]\nmethods = password\nweb = 443\nweb_certificate = /mnt/page.pem\nweb_key = /mnt/page.key\n',
+    script: `
+      mount -t tmpfs -o mode=700 none /mnt
+      openssl req -x509 -newkey ed25519 -nodes -subj /CN=page -keyout /mnt/page.key -out /mnt/page.pem \\
+        -not_before 20250101000000Z -not_after 20250102000000Z 2>/dev/null ||
+        { openssl req -newkey ed25519 -nodes -subj /CN=page -keyout /mnt/page.key -out /mnt/page.csr 2>/dev/null
+          openssl x509 -req -in /mnt/page.csr -key /mnt/page.key -days -1 -out /mnt/page.pem 2>/dev/null; }
+      chmod 600 /mnt/page.key`,
   },
   halfInstalled: {
     script: `put /var/lib/dpkg/status <<'END'
@@ -304,6 +316,7 @@ export const breakers: Readonly<Record<string, Breaker>> = {
     found: /^dockersh-gateway\.service is enabled, and the gateway does not run/,
   },
   'gateway-host-keys': { scenario: 'gatewayGone', state: 'critical', found: /its mode 644$/ },
+  'gateway-web': { scenario: 'webPage', state: 'critical', found: /^\/mnt\/page\.pem has expired on/ },
   'gateway-version': { scenario: 'gatewayOld', state: 'warning', found: /has been replaced$/ },
   'daemon-sockets': { scenario: 'openSocket', state: 'critical', found: /admin\.sock has mode 0666/ },
   'programs-trusted': { scenario: 'otherClient', state: 'critical', found: /belongs to uid 65534/ },

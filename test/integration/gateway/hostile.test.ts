@@ -1,18 +1,19 @@
-// Puts a connection process that has been taken over in the real one's place (test/fixtures/gateway/hostile.cjs): its monitor ends it as soon as
+// Puts a connection process that has been taken over in the real one's place, of ssh and of the web page (test/fixtures/gateway/hostile.cjs): its monitor ends it as soon as
 // it asks for what nobody who means well would, and it reaches nothing of the host's.
 
 import { createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
-import { chmodSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { freePort } from '../../fixtures/free-port.ts';
+import { makePair, type Pair } from '../../fixtures/gateway/certificate.ts';
 import { useDaemonAndUser } from '../../fixtures/gateway/daemon.ts';
 import type { Host } from '../../fixtures/host.ts';
 import { control } from '../../fixtures/machine.ts';
 import { buildFolder, checkout, nodeProgram } from '../../fixtures/paths.ts';
-import { Running, waitUntil } from '../../fixtures/process.ts';
+import { Running, runOk, waitUntil } from '../../fixtures/process.ts';
 import type { TestUser } from '../../fixtures/users.ts';
 
 /** Whether a process has this among its arguments. */
@@ -43,24 +44,48 @@ describe.skipIf(control)('a connection process that was taken over', () => {
   const pem = privateKey.export({ type: 'pkcs8', format: 'pem' }) as string;
   let host: Host;
   let user: TestUser;
+  let pair: Pair;
+  const password = 'Sesame-77';
+  const service = `dockersh-test-hostile-${process.pid}`;
 
   useDaemonAndUser(async (made) => {
     ({ host, user } = made);
     await mkdir(join(host.folder, 'keys'), { mode: 0o755 });
     await mkdir(join(host.folder, 'host-keys'), { mode: 0o700 });
     writeFileSync(join(host.folder, 'keys', user.name), authorizedLine(privateKey));
+    pair = await makePair(host.folder, 'web');
+    await runOk('chpasswd', [], { input: `${user.name}:${password}\n` });
+    made.parts.defer(() => rmSync(`/etc/pam.d/${service}`, { force: true }));
+    writeFileSync(
+      `/etc/pam.d/${service}`,
+      'auth required pam_unix.so nodelay\naccount required pam_unix.so\n',
+    );
   });
 
   /** What the gateway, and the hostile process by its standard error, have said by when `until` is among it. */
-  async function attack(name: string, until: RegExp, ...settings: string[]): Promise<string> {
-    const script = join(host.folder, `hostile-${name}.cjs`);
-    const facts = { ATTACK: name, USER: user.name, KEY: pem };
+  const attack = (name: string, until: RegExp, ...settings: string[]): Promise<string> =>
+    attackBy('ssh', name, until, settings);
+
+  const attackPage = (name: string, until: RegExp): Promise<string> =>
+    attackBy('web', name, until, [
+      ...[`web_certificate=${pair.certificate}`, `web_key=${pair.key}`, `pam_service=${service}`],
+      ...['methods=password publickey', 'listen'],
+    ]);
+
+  async function attackBy(
+    entry: 'ssh' | 'web',
+    name: string,
+    until: RegExp,
+    settings: readonly string[],
+  ): Promise<string> {
+    const script = join(host.folder, `hostile-${entry}-${name}.cjs`);
+    const facts = { ATTACK: name, USER: user.name, KEY: pem, PASSWORD: entry === 'web' ? password : '' };
     const head = Object.entries(facts).map(([key, value]) => `const ${key} = ${JSON.stringify(value)};\n`);
     writeFileSync(script, `${head.join('')}${source}`);
     chmodSync(script, 0o644);
     const port = await freePort();
     const set = [
-      `listen=127.0.0.1:${port}`,
+      `${entry === 'web' ? 'web' : 'listen'}=127.0.0.1:${port}`,
       `authorized_keys_files=${join(host.folder, 'keys')}/%u`,
       ...settings,
     ];
@@ -77,7 +102,7 @@ describe.skipIf(control)('a connection process that was taken over', () => {
           '--node',
           nodeProgram,
         ],
-        ...['--script', script, '--host-keys', join(host.folder, 'host-keys')],
+        ...['--script', script, '--web-script', script, '--host-keys', join(host.folder, 'host-keys')],
         ...set.flatMap((setting) => ['--set', setting]),
       ],
       { stdio: ['ignore', 'pipe', 'pipe'] },
@@ -141,6 +166,7 @@ describe.skipIf(control)('a connection process that was taken over', () => {
     'another-user-afterwards',
     'session-twice',
     'descriptors-afterwards',
+    'served',
   ])('is ended at once: %s', async (name) => {
     expect(await attack(name, ended)).not.toMatch(/hostile: failed|runs as root|as often as it likes/);
   });
@@ -171,5 +197,40 @@ describe.skipIf(control)('a connection process that was taken over', () => {
 
   it('is ended when it takes too long, whatever it does', async () => {
     expect(await attack('hangs', /has not logged in in time/, 'grace_time=2')).not.toContain('done');
+  });
+
+  it.each([
+    'session-before-login',
+    'tell-before-login',
+    'connect-before-login',
+    'listen-before-login',
+    'close-before-login',
+    'sign-a-hash',
+    'sign-anything',
+    'descriptors',
+    'no-message',
+    'unknown-message',
+    'answers-unasked',
+    'served-twice',
+    'another-user-afterwards',
+    'session-twice',
+    'descriptors-afterwards',
+    'tell-afterwards',
+    'connect-afterwards',
+    'listen-afterwards',
+    'close-afterwards',
+  ])('of the web page is ended at once: %s', async (name) => {
+    expect(await attackPage(name, ended)).not.toMatch(/hostile: failed|runs as root/);
+  });
+
+  it('of the web page shows no key, and has the sessions of the user whose password it knows', async () => {
+    expect(await attackPage('key', /hostile: done/)).toContain('hostile: key: refused');
+    expect(await attackPage('sessions', /hostile: done/)).toContain(`hostile: runs as ${user.name}\n`);
+  });
+
+  it('of the web page can do nothing to the host by itself', async () => {
+    const said = await attackPage('host', /hostile: done/);
+    expect(said.match(/^hostile: \w+: (?!reached)\S+/gm)?.length).toBeGreaterThanOrEqual(13);
+    expect(said).not.toContain('reached');
   });
 });

@@ -11,6 +11,7 @@ const one: AdminGatewaySession = {
   user: 'ada',
   startedAt: '2026-01-02T03:04:05Z',
   from: '192.0.2.1',
+  entry: 'gateway',
   auth: 'password',
 };
 
@@ -26,10 +27,13 @@ describe('gateway', () => {
     const gateway = {
       ...{ pid: 7, startedAt: '2026-01-02T03:04:05Z', listen: ['2222'] },
       ...{ waiting: 4, accepted: 20, loggedIn: 10, refused },
+      web: { listen: ['443'], accepted: 6, loggedIn: 2 },
     };
     const { status, stdout } = await ask({ gateway, connections: 5 });
     expect(status).toBe(0);
-    expect(stdout).toMatch(/process 7.*\n.*2222.*\n.*5 in sandboxes, 4 not logged in/);
+    expect(stdout).toMatch(
+      /process 7.*\n.*2222.*\n.*443: of 6 connections 2 have logged in.*\n.*5 in sandboxes, 4 not logged in/,
+    );
     expect((await ask({ gateway: null, connections: 0 }, 'status')).status).toBe(3);
   });
 

@@ -33,6 +33,7 @@ describe('values', () => {
   test.each([
     ['listen = 22 192.0.2.7:2222 [2001:db8::1]:22', ['22', '192.0.2.7:2222', '[2001:db8::1]:22']],
     ['listen = none', []],
+    ['web_certificate = /etc/tls/a.pem', '/etc/tls/a.pem'],
     ['host_keys = own', []],
     ['host_keys = sshd /etc/keys/a', ['sshd', '/etc/keys/a']],
     ['methods = publickey,password password', ['publickey,password', 'password']],
@@ -52,6 +53,9 @@ describe('values', () => {
     'listen = example.org:22',
     'listen = [192.0.2.7]:22',
     'listen = 2001:db8::1:22',
+    'web = example.org:443',
+    'web_key = key.pem',
+    'web = 443',
     'host_keys = own sshd',
     'host_keys = key',
     'methods = none',
@@ -71,9 +75,34 @@ describe('values', () => {
     expect(section(text).problems).toHaveLength(1);
   });
 
+  const page = 'web = 443\nweb_certificate = /etc/tls/a.pem\nweb_key = /etc/tls/a.key\n';
+
+  test('a web page takes a certificate, its key, and a way to log in without one of a user’s', () => {
+    expect(section(`${page}methods = password`).policy?.gateway.web).toEqual(['443']);
+    expect(section(`${page}methods = publickey publickey,password keyboard-interactive`).problems).toEqual(
+      [],
+    );
+    const refused = {
+      [`${page}`]: 'needs a key',
+      [`${page}methods = publickey,keyboard-interactive`]: 'needs a key',
+      [`${page.replace('web_key', '#web_key')}methods = password`]: 'no certificate, or no key',
+      [`${page}methods = password\npam_service = none`]: 'nobody asks PAM',
+    };
+    for (const [text, why] of Object.entries(refused)) {
+      const { policy, problems } = section(text);
+      expect([policy, problems.length, problems[0]?.message]).toEqual([
+        undefined,
+        1,
+        expect.stringContaining(why),
+      ]);
+    }
+  });
+
   test.each(gatewaySection.keys)('the reference example of %s is valid and not the default', (key) => {
     const { example, defaultText } = gatewaySection.describe(key);
-    const value = parsed(`${key} = ${example}`);
+    const { policy } = key === 'web' ? section(`${page}methods = password`) : section(`${key} = ${example}`);
+    const value = policy?.gateway[key];
+    expect(value).toBeDefined();
     expect(value).not.toEqual(gatewaySection.defaults()[key]);
     expect(example).not.toBe(defaultText);
   });
