@@ -25,10 +25,19 @@ export type AuthRequest = Common &
 /** Longer ones are nobody's; monitor and daemon would refuse them as well. */
 const longestUser = 256;
 
-function publicKeyRequest(user: string, payload: Buffer, reader: Reader, sessionId: Buffer): AuthRequest {
+/** Names the host key as well (OpenSSH's PROTOCOL, section 3.1), which the monitor compares: agents keep keys to hosts by it. */
+const hostBound = 'publickey-hostbound-v00@openssh.com';
+
+function publicKeyRequest(
+  user: string,
+  payload: Buffer,
+  reader: Reader,
+  { sessionId, bound }: { sessionId: Buffer; bound: boolean },
+): AuthRequest {
   const hasSignature = reader.boolean();
   const algorithm = reader.name();
   const key = reader.string();
+  if (bound) reader.string();
   if (!hasSignature) return { user, method: 'publickey', algorithm, key };
   const data = Buffer.concat([withLength(sessionId), payload.subarray(0, reader.at)]);
   return { user, method: 'publickey', algorithm, key, signed: { signature: reader.string(), data } };
@@ -50,7 +59,8 @@ export function authRequestOf(payload: Buffer, sessionId: Buffer): AuthRequest {
       return { user, method, password: reader.string() };
     }
     case 'publickey':
-      return publicKeyRequest(user, payload, reader, sessionId);
+    case hostBound:
+      return publicKeyRequest(user, payload, reader, { sessionId, bound: method === hostBound });
     default:
       return { user, method: 'other' };
   }

@@ -31,6 +31,9 @@ export const message = {
   channelRequest: 98,
   channelSuccess: 99,
   channelFailure: 100,
+  /** OpenSSH's PROTOCOL, section 1.9. */
+  ping: 192,
+  pong: 193,
 } as const;
 
 /** Why a connection is ended (RFC 4253, section 11.1). */

@@ -8,7 +8,7 @@ import kex from 'ssh2/lib/protocol/kex.js';
 import Protocol, { type Progress, type TakePayload } from 'ssh2/lib/protocol/Protocol.js';
 import utils from 'ssh2/lib/protocol/utils.js';
 import { disconnect, message } from '../ssh/numbers.ts';
-import { ProtocolError } from '../ssh/reader.ts';
+import { ProtocolError, Reader } from '../ssh/reader.ts';
 import { Writer } from '../ssh/writer.ts';
 import { offerOf, userSignatures } from './algorithms.ts';
 import { becomeHybrid, withStandIn } from './hybrid-kex.ts';
@@ -206,6 +206,9 @@ export class Transport {
         return Number.POSITIVE_INFINITY;
       case message.kexInit:
         return this.#exchange(payload, own);
+      case message.ping:
+        this.send(new Writer(message.pong).string(new Reader(payload, 1).string()).finish());
+        return undefined;
       default:
         if (type < 50 && type !== message.serviceRequest)
           throw new ProtocolError(`message ${type} at this point`);
@@ -219,8 +222,14 @@ export class Transport {
     this.#exchanges += 1;
     this.#bytesSinceKey = 0;
     if (this.#exchanges === 1 && this.#wantsExtInfo) {
-      const signatures = userSignatures.join(',');
-      this.send(new Writer(message.extInfo).u32(1).string('server-sig-algs').string(signatures).finish());
+      const extensions = [
+        ['server-sig-algs', userSignatures.join(',')],
+        ['publickey-hostbound@openssh.com', '0'],
+        ['ping@openssh.com', '0'],
+      ] as const;
+      const packet = new Writer(message.extInfo).u32(extensions.length);
+      for (const [name, value] of extensions) packet.string(name).string(value);
+      this.send(packet.finish());
     }
     queueMicrotask(() => this.#look());
   }

@@ -44,10 +44,12 @@ describe.skipIf(control)('host keys', () => {
       ...['BatchMode=yes', 'StrictHostKeyChecking=yes', 'UpdateHostKeys=yes', 'HashKnownHosts=no'],
       ...[`UserKnownHostsFile=${file}`, 'GlobalKnownHostsFile=/dev/null', `HostKeyAlgorithms=${algorithm}`],
     ];
-    const args = ['-F', 'none', '-i', gateway.identity, '-p', String(gateway.port)];
+    const args = ['-vvv', '-F', 'none', '-i', gateway.identity, '-p', String(gateway.port)];
     const all = [...args, ...options.flatMap((one) => ['-o', one]), `${user.name}@127.0.0.1`];
     const result = await run('ssh', [...all, 'sleep 0.3']);
     expect(result.code, result.stderr.toString()).toBe(0);
+    // The signature that has logged in names the host key.
+    expect(result.stderr.toString()).toMatch(/using publickey-hostbound-v00@openssh\.com/);
     const lines = (await readFile(file, 'utf8')).split('\n').filter((line) => line !== '');
     const learnt = lines.map((line) => line.split(' ').slice(1, 3).join(' '));
     expect(new Set(learnt)).toEqual(new Set(await Promise.all(types.map(publicKey))));

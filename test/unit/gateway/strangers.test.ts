@@ -33,6 +33,7 @@ interface Inner {
       readonly write: { allocStart: number; alloc(n: number): Buffer; finalize(p: Buffer): Buffer };
     };
     readonly _cipher: { encrypt(packet: Buffer): void };
+    readonly _decipher: { _onPayload: (payload: Buffer) => unknown };
   };
 }
 
@@ -50,6 +51,24 @@ function sendRaw(client: unknown, ...payloads: readonly Buffer[]): Socket {
 }
 
 const session = (): Buffer => new Writer(90).string('session').u32(0).u32(1000).u32(1000).finish();
+
+describe('a question whether we are there', () => {
+  it('is answered with what it says', async () => {
+    const client = await connectTo(double);
+    const { _decipher: decipher } = (client as unknown as Inner)._protocol;
+    const own = decipher._onPayload;
+    const heard = new Promise<Buffer>((resolve) => {
+      decipher._onPayload = (payload) => {
+        if (payload[0] !== 193) return own(payload);
+        resolve(Buffer.from(payload));
+        return undefined;
+      };
+    });
+    sendRaw(client, new Writer(192).string('some words').finish());
+    expect((await heard).equals(new Writer(193).string('some words').finish())).toBe(true);
+    client.end();
+  });
+});
 
 describe('before keys', () => {
   it.each([
