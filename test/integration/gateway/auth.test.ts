@@ -352,7 +352,9 @@ describe.skipIf(control)('logging in at the gateway', () => {
     );
     const open = (): number => clients.filter((client) => !client.closed && client.bytesRead > 0).length;
     for (const client of clients) client.resume();
-    await expect.poll(() => clients.filter((client) => client.closed).length).toBeGreaterThan(900);
+    await expect
+      .poll(() => clients.filter((client) => client.closed).length, { timeout: 20_000 })
+      .toBeGreaterThan(900);
     await expect.poll(open, { timeout: 20_000 }).toBe(20);
     for (let times = 0; times < 3; times += 1)
       expect(await attempt(gateway, { keys: ['one'] })).toMatch(inThere);
