@@ -63,14 +63,9 @@ export class Authentication {
     if (banner !== undefined) this.#say(banner);
   }
 
+  /** As it stands: a file's lines end as they do there, with sshd as well. */
   #say(text: string): void {
-    const lines = text.replace(/\r?\n/g, '\r\n');
-    this.#transport.send(
-      new Writer(message.userauthBanner)
-        .string(lines.endsWith('\n') ? lines : `${lines}\r\n`)
-        .string('')
-        .finish(),
-    );
+    this.#transport.send(new Writer(message.userauthBanner).string(text).string('').finish());
   }
 
   #request(payload: Buffer): void {
@@ -143,7 +138,7 @@ export class Authentication {
       text !== '' &&
       (code === success || code === partialSuccess || code === failure)
     )
-      this.#say(text);
+      this.#say(text.endsWith('\n') ? text : `${text}\n`);
     if (code === success) {
       this.#waiting.length = 0;
       this.#transport.authenticated();

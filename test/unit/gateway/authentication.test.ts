@@ -87,11 +87,11 @@ describe('authentication', () => {
     const { asked, banners, error } = await login(
       ({ password }) => (password === 'sésame' ? { code: 0, text: 'Your password expires.' } : refuse),
       { password: 'sésame' },
-      { banner: 'Staff only.' },
+      { banner: 'Staff only.\n' },
     );
     expect(error).toBeUndefined();
     expect(asked.at(-1)).toMatchObject({ kind: 'password', password: 'sésame' });
-    expect(banners).toEqual(['Staff only.\r\n', 'Your password expires.\r\n']);
+    expect(banners).toEqual(['Staff only.\n', 'Your password expires.\n']);
   });
 
   it('asks one method after another', async () => {
