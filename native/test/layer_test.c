@@ -20,8 +20,19 @@ static void test_paths(void) {
     static const struct {
         const char *path, *clean, *name;
     } good[] = {
-        {"a", "a", "a"}, {"/a//b/", "a/b", "b"}, {"./a/./b", "a/b", "b"},   {"./", "", ""},
-        {"/", "", ""},   {"...", "...", "..."},  {"a/..b", "a/..b", "..b"},
+        {"a", "a", "a"},
+        {"/a//b/", "a/b", "b"},
+        {"./a/./b", "a/b", "b"},
+        {"./", "", ""},
+        {"/", "", ""},
+        {"...", "...", "..."},
+        {"a/..b", "a/..b", "..b"},
+        {"a/..", "", ""},
+        {"a/../b", "b", "b"},
+        {"a/b/../c/", "a/c", "c"},
+        {"ab/cd/ef/../..", "ab", "ab"},
+        {"./a/../b/./c/..", "b", "b"},
+        {"a/b/c/d/../e", "a/b/c/e", "e"},
     };
     for (size_t index = 0; index < sizeof good / sizeof *good; index++) {
         struct tree_path path = {0};
@@ -31,7 +42,7 @@ static void test_paths(void) {
     }
     static char long_name[258];
     memset(long_name, 'x', 257);
-    const char *const bad[] = {"..", "../a", "a/../b", "a/..", "/../a", "a/b/c/d/e", long_name};
+    const char *const bad[] = {"..", "../a", "a/../../b", "a/../..", "/../a", "a/b/c/d/e", long_name};
     for (size_t index = 0; index < sizeof bad / sizeof *bad; index++) {
         struct tree_path path = {0};
         CHECK(tree_clean(&tree, bad[index], &path, &err) < 0);

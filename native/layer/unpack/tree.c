@@ -58,6 +58,19 @@ void tree_path_clear(struct tree_path *path) {
     *path = (struct tree_path){0};
 }
 
+// Takes away the last component of a path of `used` bytes; returns how many are left. By the text alone, as
+// other programs that unpack layers do: no link is followed.
+static size_t leave_last(struct tree_path *clean, size_t used) {
+    do
+        used--;
+    while (used > 0 && clean->path[used] != '/');
+    size_t start = used;
+    while (start > 0 && clean->path[start - 1] != '/')
+        start--;
+    clean->name = clean->path + start;
+    return used;
+}
+
 int tree_clean(const struct tree *tree, const char *path, struct tree_path *clean, struct err *err) {
     size_t length = strlen(path);
     if (length > tree->limits->max_path)
@@ -70,11 +83,14 @@ int tree_clean(const struct tree *tree, const char *path, struct tree_path *clea
     clean->name = clean->path;
     for (const char *at = path; *at != '\0';) {
         size_t part = strcspn(at, "/");
-        if (part == 2 && at[0] == '.' && at[1] == '.')
-            return err_plain(err, FAILURE_REFUSED, "the path holds '..'", "");
         if (part > NAME_MAX)
             return err_plain(err, FAILURE_REFUSED, "a component of the path is longer than 255 bytes", "");
-        if (part > 0 && !(part == 1 && at[0] == '.')) {
+        if (part == 2 && at[0] == '.' && at[1] == '.') {
+            if (depth == 0)
+                return err_plain(err, FAILURE_REFUSED, "the path leads out by '..'", "");
+            used = leave_last(clean, used);
+            depth--;
+        } else if (part > 0 && !(part == 1 && at[0] == '.')) {
             if (used > 0)
                 clean->path[used++] = '/';
             clean->name = clean->path + used;

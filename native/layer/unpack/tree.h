@@ -46,8 +46,8 @@ struct tree_path {
 void tree_open(struct tree *tree, int root, int marker, const struct limits *limits);
 void tree_close(struct tree *tree);
 
-// Refuses "..", components above 255 bytes and what is longer or deeper than the limits allow. A
-// leading slash means the root of the tree.
+// Refuses a ".." that leads out, components above 255 bytes and what is longer or deeper than the limits
+// allow. A leading slash means the root of the tree; a ".." takes away what is before it in the text.
 int tree_clean(const struct tree *tree, const char *path, struct tree_path *clean, struct err *err);
 void tree_path_clear(struct tree_path *path);
 

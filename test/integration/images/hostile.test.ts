@@ -164,7 +164,7 @@ describe('an OCI layout', () => {
         image('s', [fresh], { diffIds: [good.diffId] }),
         'the uncompressed layer has the digest',
       ],
-      ['an escape', image('t', [builtLayer(tar({ name: '../out' }))]), "the path holds '..'"],
+      ['an escape', image('t', [builtLayer(tar({ name: '../out' }))]), "the path leads out by '..'"],
       [
         'a decompression bomb',
         image('u', [builtLayer(tar({ name: 'zeros', data: Buffer.alloc(16 << 20) }))]),

@@ -203,12 +203,31 @@ describe('an archive that tries to get out', () => {
     expect(await readFile(scratch.path('out', outside, 'new'), 'utf8')).toBe('x');
   });
 
+  it("takes '..' by the text where it stays inside, and never by a link", async () => {
+    const outcome = await scratch.unpack(
+      tar(
+        { name: 'a/../b', data: 'b' },
+        symlink('link', outside),
+        { name: 'link/../new', data: 'x' },
+        hardlink('c', 'nowhere/../b'),
+        folder('d/'),
+        { name: 'd/e/../.wh.gone' },
+      ),
+    );
+    expect(outcome).toMatchObject({ status: 0, stderr: '' });
+    expect((await readdir(scratch.path('out'))).sort()).toEqual(['b', 'c', 'd', 'link', 'new']);
+    expect(await readFile(scratch.path('out/c'), 'utf8')).toBe('b');
+    expect(await readdir(scratch.path('out/d'))).toEqual(['gone']);
+  });
+
   it.each(['../outside/new', 'a/../../outside/new', '..', '/../outside/new'])(
     'is refused: %s',
     async (name) => {
       const outcome = await scratch.unpack(tar({ name, data: 'x' }));
       expect(outcome.status).toBe(65);
-      expect(outcome.stderr).toBe(`dockersh-layer: entry '${name}' at offset 0: the path holds '..'\n`);
+      expect(outcome.stderr).toBe(
+        `dockersh-layer: entry '${name}' at offset 0: the path leads out by '..'\n`,
+      );
     },
   );
 
@@ -239,13 +258,13 @@ describe('an archive that tries to get out', () => {
       expect(outcome.stderr).toMatch(/^dockersh-layer: entry 'stolen' at offset 0: .*\n$/);
     }
     const outcome = await scratch.unpack(tar(hardlink('stolen', '../outside/secret')), 'dots');
-    expect(outcome.stderr).toContain("the path holds '..'");
+    expect(outcome.stderr).toContain("the path leads out by '..'");
   });
 
   it('shows control characters of a name as text', async () => {
     const outcome = await scratch.unpack(tar({ name: '../\x1b[2J\nx' }));
     expect(outcome.stderr).toBe(
-      "dockersh-layer: entry '../\\x1b[2J\\x0ax' at offset 0: the path holds '..'\n",
+      "dockersh-layer: entry '../\\x1b[2J\\x0ax' at offset 0: the path leads out by '..'\n",
     );
   });
 
