@@ -1,4 +1,4 @@
-// Takes JavaScript's values apart and makes them. What takes one throws where it is none of the kind.
+// Reads and makes JavaScript's values. Reading one throws where it is of another kind.
 #pragma once
 
 #include <node_api.h>

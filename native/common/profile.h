@@ -1,6 +1,6 @@
-// Enters an AppArmor profile of the package (packaging/apparmor), where the host has loaded it. It
-// is one wall more: a host that has not loaded them, or no AppArmor, or confines the daemon by profiles of
-// its own, has the others.
+// Enters an AppArmor profile of the package (packaging/apparmor), where the host has loaded it. It is an
+// additional wall: a host that has not loaded the profiles, has no AppArmor, or confines the daemon by
+// profiles of its own still has all the others.
 #pragma once
 
 // For profile_enter(), by whoever will have no /proc then; `program` is the one that runs.

@@ -5,10 +5,10 @@
 //
 //   descriptor 3    the supervisor's end is the only one to say anything
 //
-// No signal asks for anything: root inside (root = yes) may send them as well. That PID 1 has no handler
-// would not keep them away: what is blocked is queued (pid_namespaces(7) speaks of others), and who has sent
-// it can be forged. So all are ignored but SIGCHLD. The supervisor's SIGKILL comes from outside and ends the
-// sandbox at once.
+// No signal asks for anything, because root inside (root = yes) may send signals as well. Having no handler
+// would not keep them away: blocked signals are queued for PID 1 (pid_namespaces(7) is about unblocked ones),
+// and their sender can be forged. So all but SIGCHLD are ignored. The supervisor's SIGKILL comes from outside
+// and ends the sandbox at once.
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>

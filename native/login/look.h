@@ -1,4 +1,4 @@
-// Reads of dockersh-exec's arguments whether root wants to look at a user's session.
+// Reads from dockersh-exec's arguments whether root wants to look at a user's session.
 #pragma once
 
 #include <stdbool.h>

@@ -7,8 +7,7 @@
 //
 // Supervisors connect to the socket and hand over two sockets that they have opened in a sandbox's network
 // (service.c). It trusts them, and neither who asks nor who answers. It ends when nobody has been connected
-// for a while. Another one that runs for the same socket goes before: then this one ends at once, and says so
-// by nothing.
+// for a while. Where another relay already runs for the same socket, this one ends at once and says nothing.
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>

@@ -8,9 +8,9 @@
 // another C library, or none.
 //
 // Called anything else it is the shell of an image that has none. It runs a command of plain words, such as
-// sshd has a shell run for sftp and scp, and says so where a command asks for more. It is no beginning of a
-// shell: what a shell would read in any other way than as words is refused, so that nothing ever runs that
-// was meant otherwise.
+// sshd has a shell run for sftp and scp, and says so where a command asks for more. It is not meant to grow
+// into a shell: whatever a shell would read as anything but plain words is refused, so that nothing is ever
+// run in another sense than was meant.
 
 #include <errno.h>
 #include <limits.h>

@@ -1,6 +1,6 @@
-// Leaves out of what a terminal is sent that which would have it answer, act or stay otherwise than it was:
-// for an administrator who looks at somebody else's session. src/lib/terminal/harmless.ts does the same where
-// a recording is played.
+// Removes from what a terminal is sent whatever would make it answer, act, or stay in another state than
+// before: for an administrator who looks at somebody else's session. src/lib/terminal/harmless.ts does the
+// same where a recording is played.
 #pragma once
 
 #include <stddef.h>

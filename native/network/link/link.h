@@ -1,6 +1,6 @@
 // Makes a sandbox's link to the host: a pair of veth devices, one of which is born inside the sandbox's
-// network namespace, with addresses and routes. It ends with that namespace, and nobody takes it down: that
-// takes the kernel a hundredth of a second, which no login may wait for.
+// network namespace, with addresses and routes. It ends with that namespace. Nobody takes it down before,
+// because that takes the kernel a hundredth of a second, and no login may wait for it.
 //
 // Packets pass at once because nobody asks for hardware addresses. Both ends have the same one and neither
 // does ARP or neighbour discovery, whose table is one for the whole host and would overflow with some hundred

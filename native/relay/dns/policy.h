@@ -1,4 +1,4 @@
-// A policy's words on a sandbox's names: NET_DNS of the daemon's (docs/protocol.md), lines of text:
+// The lines of a policy about a sandbox's names (NET_DNS, docs/protocol.md):
 //
 //   server ADDRESS      asked instead of the host's own; may be repeated
 //   name NAME ADDRESS   answered by the relay itself

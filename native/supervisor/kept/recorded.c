@@ -1,4 +1,4 @@
-// Has sessions recorded by their keepers, and acts on what these say of it.
+// Lets keepers record their sessions, and acts on what they report of it.
 #include <signal.h>
 #include <string.h>
 

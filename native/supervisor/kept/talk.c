@@ -1,4 +1,4 @@
-// Talks with keepers: tells them, hears them, and has screens started where they ask for one.
+// Talks with keepers: sends them orders, reads their reports, and starts screens for those that ask for one.
 #include <errno.h>
 #include <signal.h>
 #include <sys/epoll.h>

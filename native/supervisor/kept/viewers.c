@@ -1,4 +1,4 @@
-// Has login clients look at sessions, and tells them how these end.
+// Lets login clients look at sessions, and tells them how the sessions end.
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 // Writes what a sandbox shows of its network in /run/dockersh, and again when it changes: the name server to
 // ask with the host's search list (/etc/resolv.conf is a link to it), and which ports are published.
 //
-// The files belong to the sandbox's root. What that one has changed stays as it is.
+// The files belong to the sandbox's root. What root inside has changed there stays as it is.
 #pragma once
 
 #include <sys/stat.h>

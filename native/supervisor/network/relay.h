@@ -1,4 +1,4 @@
-// Has the DNS relay answer in a sandbox: opens the two sockets there where names are asked for, hands them
+// Lets the DNS relay answer in a sandbox: opens the two sockets there where names are asked for, hands them
 // over, puts the addresses that the relay names into the rules' sets, and hands them to the next relay where
 // this one has gone. What is asked meanwhile waits in the sockets.
 //

@@ -1,6 +1,6 @@
 // Passes TCP connections on, without copying what they carry: each direction goes through a pipe (splice(2)),
-// which is as much as one side may be ahead of the other. An end of one side's sending is passed on as that
-// alone.
+// which is as much as one side may be ahead of the other. When one side stops sending, only that is passed
+// on: the other direction stays open.
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>

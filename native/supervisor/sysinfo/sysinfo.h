@@ -1,6 +1,6 @@
 // sysinfo(2) inside says what the sandbox may use and does use, where the kernel itself would say what the
-// host has. A filter of the spawner's has the kernel ask here (seccomp_unotify(2)); every other call takes
-// the way that it takes without.
+// host has. A filter of the spawner's has the kernel ask here (seccomp_unotify(2)); every other call goes to
+// the kernel as usual.
 //
 // Who answers is a process of its own, in the sandbox's cgroup (answer.c): a flood of calls takes the
 // sandbox's processor time, and no login waits for it. It may hang, because it writes to the caller's memory,

@@ -127,7 +127,7 @@ export const hostWays: readonly HostCheck[] = [
         ? ok(`Linux ${seen}`)
         : critical(
             `Linux ${seen}`,
-            'Run a kernel of version 6.1.9 or later, or one whose maker says that CVE-2023-0386 is fixed.',
+            'Run Linux 6.1.9 or later, or a kernel whose distributor says that CVE-2023-0386 is fixed in it.',
           );
     },
   },
