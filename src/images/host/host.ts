@@ -27,7 +27,7 @@ import {
   withMountsBelow,
 } from './layer.ts';
 
-export interface HostImage {
+export interface HostImage extends Disposable {
   /**
    * The image as it is now. Files in /etc itself are looked at every two seconds at most, and a change is
    * waited for; what lies deeper every thirty seconds at most, and a login after that sees a change.
@@ -58,6 +58,10 @@ interface Survey {
 }
 
 const checkIntervalMs = 2000;
+/** More often than that: while it is done ahead, a login has nothing to look at. */
+const lookAheadMs = 1500;
+/** After the last login that asked for the image. */
+const lookAheadForMs = 10 * 60_000;
 /** Between looks at everything, which takes a thousand calls of lstat off the path of a login. */
 const surveyIntervalMs = 30_000;
 const buildAttempts = 3;
@@ -80,7 +84,11 @@ class CurrentHostImage implements HostImage {
   #current: Generation;
   #checkedAt = performance.now();
   #surveyedAt = performance.now();
+  #askedAt = Number.NEGATIVE_INFINITY;
+  #timer: NodeJS.Timeout | undefined;
   #building: Promise<Generation> | undefined;
+  /** What a login waits for: a file in /etc itself has changed. */
+  #renewing: Promise<Generation> | undefined;
 
   constructor(builder: Builder, first: Generation, log: Pick<Logger, 'warn'> | undefined) {
     this.#builder = builder;
@@ -89,13 +97,37 @@ class CurrentHostImage implements HostImage {
   }
 
   async resolve(): Promise<ResolvedImage> {
-    if (performance.now() - this.#checkedAt < checkIntervalMs) return this.#current.image;
+    this.#askedAt = performance.now();
+    this.#timer ??= setInterval(() => this.#lookAhead(), lookAheadMs).unref();
+    if (this.#askedAt - this.#checkedAt >= checkIntervalMs) this.#check();
+    return (this.#renewing === undefined ? this.#current : await this.#renewing).image;
+  }
+
+  /** While logins come, so that none of them waits for a hundred calls of lstat. */
+  #lookAhead(): void {
+    if (performance.now() - this.#askedAt >= lookAheadForMs) {
+      clearInterval(this.#timer);
+      this.#timer = undefined;
+      return;
+    }
+    try {
+      this.#check();
+    } catch {
+      // What cannot be read is looked at again, and reported, by the next login.
+      this.#checkedAt = Number.NEGATIVE_INFINITY;
+    }
+  }
+
+  #check(): void {
     this.#checkedAt = performance.now();
     const changed = this.#builder.keyOf(this.#current.watched) !== this.#current.key;
-    if (!changed && performance.now() - this.#surveyedAt < surveyIntervalMs) return this.#current.image;
+    if (!changed && performance.now() - this.#surveyedAt < surveyIntervalMs) return;
     this.#surveyedAt = performance.now();
     const rebuilt = this.#rebuild();
-    return changed ? (await rebuilt).image : this.#current.image;
+    if (!changed) return;
+    this.#renewing = rebuilt.finally(() => {
+      this.#renewing = undefined;
+    });
   }
 
   /** One at a time. A failure keeps what there is: logins do not depend on a new file in /etc. */
@@ -118,6 +150,10 @@ class CurrentHostImage implements HostImage {
     for (const layer of this.#current.image.layers) used.add(layer.path);
     // A generation that is just being built is in tmp/ or not yet current: leave everything alone.
     return this.#building === undefined ? this.#builder.takeUnused(used) : Promise.resolve([]);
+  }
+
+  [Symbol.dispose](): void {
+    clearInterval(this.#timer);
   }
 }
 

@@ -31,6 +31,6 @@ export async function openImageStore(root: string, options: ImageStoreOptions): 
   await makeLayout(layout);
   const program: LayerProgram = { path: options.layerProgram, limits: options.limits ?? {} };
   for (const folder of await leftovers(layout)) await removeOrWarn(program, folder, options);
-  const host = await openHostImage(layout, program, options);
+  const host = undo.use(await openHostImage(layout, program, options));
   return new Store({ layout, program, host, options, owned: undo.move() });
 }

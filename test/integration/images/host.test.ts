@@ -252,6 +252,13 @@ describe('of a made-up host', () => {
     await vi.waitFor(async () => expect((await store.resolve('host'))?.digest).not.toBe(first?.digest));
   });
 
+  it('notices a change by itself while people log in, so that none of them has to look', async () => {
+    await using store = await scratch.openStore({ hostRoot: host });
+    await store.resolve('host');
+    await writeFile(`${host}/etc/profile`, 'changed');
+    await vi.waitFor(async () => expect(await readdir(scratch.path('store/host'))).toHaveLength(2), 10_000);
+  });
+
   it('is found again by the next daemon, and made anew after a reboot', async () => {
     let tree: string;
     {
