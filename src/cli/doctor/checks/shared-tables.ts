@@ -130,7 +130,10 @@ async function terminals(context: Context): Promise<Finding> {
   const version = await upstreamVersion();
   if (nests && isOlder(version, '6.18')) {
     const why = `a user who nests can take them all: on Linux ${version} sandboxes may have no part in the reserve`;
-    return warning(`${seen}; ${why}`, 'Run Linux 6.18 or later, or allow nesting only for people whom you trust.');
+    return warning(
+      `${seen}; ${why}`,
+      'Run Linux 6.18 or later, or allow nesting only for people whom you trust.',
+    );
   }
   if ((nests ? reserve : most) >= needed) return ok(seen);
   if (!nests) return warning(seen, settings({ 'kernel.pty.max': needed }));
