@@ -103,13 +103,14 @@ enum wire_type {
     MSG_GW_CLOSE = 99,
     // daemon -> gateway, as a file
     MSG_GW_CONFIG = 100,
-    MSG_GW_SERVED = 180,
     // daemon -> supervisor
     MSG_DISCONNECT = 102,
     // supervisor -> daemon
     MSG_RECORDING = 103,
     // gateway's monitor -> supervisor -> daemon
     MSG_FORWARD = 104,
+    // connection -> monitor
+    MSG_GW_SERVED = 180,
 };
 
 enum wire_tag {

@@ -64,10 +64,10 @@ export const messageTypes = {
   gwOpened: 98,
   gwClose: 99,
   gwConfig: 100,
-  gwServed: 180,
   disconnect: 102,
   recording: 103,
   forward: 104,
+  gwServed: 180,
 } as const;
 export type MessageType = keyof typeof messageTypes;
 
