@@ -14,11 +14,12 @@ interface ByItselfParts extends Omit<BootParts, 'places'>, Omit<CronParts, 'plac
   readonly parts: AsyncDisposableStack;
 }
 
-export function startByItself({ options, boot, parts, ...shared }: ByItselfParts): void {
+export function startByItself({ options, boot, parts, ...shared }: ByItselfParts): Cron {
   const cron = parts.use(Cron.start({ ...shared, places: options }));
   const abort = new AbortController();
   parts.defer(() => abort.abort());
   const isNew = isFirstSinceBoot(options.state, boot);
   const started = async (uid: Uid): Promise<void> => (isNew ? await cron.rebooted(uid) : undefined);
   void startAtBoot({ ...shared, places: options }, started, abort.signal);
+  return cron;
 }

@@ -4,6 +4,7 @@ import type { ImageStore } from '../images/store/image-store.ts';
 import type { EngineEvents } from '../isolation/engine.ts';
 import { laterOnce } from '../lib/async/later-once.ts';
 import type { Logger } from '../lib/log.ts';
+import type { Cron } from './cron/cron.ts';
 import type { Admission } from './login/admission.ts';
 import type { Doors } from './login/doors.ts';
 import type { UserNotices } from './notices/notices.ts';
@@ -13,15 +14,18 @@ import type { Recordings } from './recordings/recordings.ts';
 import type { LoginRecords } from './records/open-records.ts';
 import type { AskedInside } from './self-service/asked-inside.ts';
 
+/** Made later than what tells them of events. */
+export interface MadeLater {
+  live?: LiveLimits;
+  admission?: Admission;
+  doors?: Doors;
+  keys?: UserKeys;
+  cron?: Cron;
+  asked: AskedInside;
+}
+
 export interface EventParts extends Pick<LoginRecords, 'history' | 'records' | 'audit'> {
-  /** Made later than what tells them of events. */
-  readonly used: {
-    readonly live?: LiveLimits;
-    readonly admission?: Admission;
-    readonly doors?: Doors;
-    readonly keys?: UserKeys;
-    readonly asked: AskedInside;
-  };
+  readonly used: Readonly<MadeLater>;
   readonly notices: UserNotices;
   readonly images: ImageStore;
   readonly recordings: Recordings;
@@ -80,6 +84,7 @@ export function eventsFor(parts: EventParts): EngineEvents {
       notices.sandboxEnded(end);
       used.doors?.close(end.uid);
       used.keys?.follow(end.uid);
+      used.cron?.sandboxEnded(end.uid);
       used.admission?.changed();
       sweepLater();
     },

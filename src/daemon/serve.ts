@@ -29,7 +29,6 @@ import { startByItself } from './by-itself.ts';
 import { type Clients, listenTo, openClients } from './clients.ts';
 import { claimSockets, type SocketPaths } from './installation.ts';
 import { Admission } from './login/admission.ts';
-import type { Doors } from './login/doors.ts';
 import { InternalSftp } from './login/internal-sftp.ts';
 import { SystemCalls } from './login/system-calls.ts';
 import { Metrics } from './metrics/metrics.ts';
@@ -48,7 +47,7 @@ import type { PolicyStore } from './policy/policy-store.ts';
 import { UserKeys } from './policy/user-keys.ts';
 import { Recordings } from './recordings/recordings.ts';
 import { type LoginRecords, openRecords } from './records/open-records.ts';
-import { eventsFor } from './sandbox-events.ts';
+import { eventsFor, type MadeLater } from './sandbox-events.ts';
 import { AskedInside } from './self-service/asked-inside.ts';
 import { InsideService } from './self-service/inside.ts';
 import { SelfService } from './self-service/self-service.ts';
@@ -80,16 +79,7 @@ interface Ground {
   readonly metrics: Metrics;
   readonly users: Users;
   readonly log: Logger;
-  /** Made later than what tells them of events. */
-  readonly used: {
-    engine?: Engine;
-    live?: LiveLimits;
-    admission?: Admission;
-    doors?: Doors;
-    keys?: UserKeys;
-    asked: AskedInside;
-    metrics?: MetricsServer;
-  };
+  readonly used: MadeLater & { engine?: Engine; metrics?: MetricsServer };
 }
 
 interface UserParts {
@@ -119,7 +109,7 @@ export async function serve(
     await openMetrics(ground.metrics, { ...ground, ...storage, engine, ...options }),
   );
   listen(ground, engine, clients);
-  startByItself({ ...ground, ...ground.logins, ...storage, ...user, engine });
+  ground.used.cron = startByItself({ ...ground, ...ground.logins, ...storage, ...user, engine });
   const { cgroups, networks, policy } = ground;
   return { engine, cgroups, networks, policy, parts: parts.move() };
 }

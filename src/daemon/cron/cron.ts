@@ -52,6 +52,8 @@ export class Cron implements Disposable {
   readonly #abort = new AbortController();
   /** What users' files said when they were last read. */
   readonly #known = new Map<Uid, Known>();
+  /** Whose sandbox has run since: a session that is over before the clock is looked at may have written another one. */
+  readonly #maybeChanged = new Set<Uid>();
   readonly #running = new Counts<Uid>();
   readonly #left: LogLimit;
   #isBusy = false;
@@ -103,6 +105,10 @@ export class Cron implements Disposable {
       if (job.when === 'reboot' && known !== undefined) this.#begin(known.user, job);
   }
 
+  sandboxEnded(uid: Uid): void {
+    if (this.#known.has(uid)) this.#maybeChanged.add(uid);
+  }
+
   /** Undefined: the user has none that counts. A home that nobody can write to just now is not read again. */
   async #crontabOf(uid: Uid): Promise<Known | undefined> {
     const { users, store, ownSettings, engine } = this.#parts;
@@ -114,9 +120,8 @@ export class Cron implements Disposable {
       return undefined;
     }
     const before = this.#known.get(uid);
-    if (before?.user.name === user.name && policy.home === 'private' && engine.nameOf(uid) === undefined) {
-      return before;
-    }
+    const mayDiffer = this.#maybeChanged.delete(uid) || engine.nameOf(uid) !== undefined;
+    if (before?.user.name === user.name && policy.home === 'private' && !mayDiffer) return before;
     const read = await this.#files.read(user, policy.home, crontabName, largestCrontabBytes);
     if (read !== undefined && 'problem' in read) {
       this.#parts.log.debug({ uid, user: user.name, why: read.problem }, 'a crontab is not read');

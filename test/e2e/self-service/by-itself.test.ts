@@ -84,7 +84,11 @@ describe.skipIf(control)('cron', () => {
     expect((await wrong.ssh('crontab -', { input: 'nonsense\n' })).code).toBe(0);
     expect(await out(wrong, 'crontab -l')).toBe('nonsense\n');
     await large.ssh('{ yes "* * * * * echo big >~/big" | head -c 100000; } >~/.crontab');
-    await host.setPolicy({ defaults, users: { ...users, [working.user.name]: { cron: 'yes' } } });
+    const brief = world().login('shell');
+    const own = { [working.user.name]: { cron: 'yes' }, [brief.user.name]: { cron: 'yes', linger: '0' } };
+    await host.setPolicy({ defaults, users: { ...users, ...own } });
+    // The daemon has read another one, when the host had started.
+    await brief.ssh('echo "* * * * * echo again >~/again" >~/.crontab');
     return { working, without, linked, wrong, large };
   };
   let logins: Awaited<ReturnType<typeof made>>;
@@ -118,6 +122,11 @@ describe.skipIf(control)('cron', () => {
     expect(await out(logins.linked, 'cat ~/out ~/.cron.log 2>/dev/null')).toBe('');
     await logins.linked.ssh('rm ~/.crontab; mkfifo ~/.crontab');
     expect((await logins.linked.ssh('true')).code).toBe(0);
+  });
+
+  it('reads what a session has written that was over before the minute', async () => {
+    const again = async (): Promise<string> => await out(world().login('shell'), 'cat ~/again 2>/dev/null');
+    await waitUntil(async () => (await again()) === 'again\n', 'the new crontab to be run');
   });
 
   it('says which lines are none', async () => {
