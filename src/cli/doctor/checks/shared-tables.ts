@@ -3,6 +3,7 @@
 
 import { readFile } from 'node:fs/promises';
 import { totalmem } from 'node:os';
+import { hasErrno } from '../../../lib/errors.ts';
 import { type Finding, type HostCheck, ok, unknown, warning } from '../check.ts';
 import type { Context } from '../context.ts';
 import { policyOf } from '../subject.ts';
@@ -176,7 +177,15 @@ async function socketMemory(context: Context): Promise<Finding> {
   const most = Math.max(0, ...memories) / (mode === 'v2' ? 1 : partOfSockets);
   const limits = await Promise.all(
     ['net.ipv4.tcp_mem', 'net.ipv4.udp_mem'].map(async (name) => ({ name, pages: await lastOf(name) })),
-  );
+  ).catch((error: unknown) => {
+    if (hasErrno(error, 'ENOENT')) return undefined;
+    throw error;
+  });
+  if (limits === undefined)
+    return unknown(
+      'this network namespace does not show them (a container?)',
+      'Run sysctl net.ipv4.tcp_mem net.ipv4.udp_mem on the machine itself.',
+    );
   const low = limits.filter(({ pages }) => pages * smallestPage < most);
   const found = limits.map(({ name, pages }) => `${name} ends at ${pages} pages`).join(', ');
   if (low.length === 0) return ok(found);
