@@ -1,0 +1,123 @@
+// Turns an sshd_config of OpenSSH's tests into settings of the gateway, or says what it wants that the gateway has no setting for.
+
+import { offerOf } from '../../src/gateway/transport/algorithms.ts';
+
+export interface Translated {
+  /** As `NAME=VALUE VALUE…`. */
+  readonly settings: readonly string[];
+  readonly hostKeys: readonly string[];
+  readonly port: number;
+  readonly pidFile: string | undefined;
+  /** Lines that stand for nothing here. */
+  readonly missing: readonly string[];
+}
+
+/** What changes nothing for a test, or holds here anyway. */
+const passedOver = new Set([
+  ...[
+    'addressfamily',
+    'listenaddress',
+    'loglevel',
+    'logverbose',
+    'syslogfacility',
+    'strictmodes',
+    'usepam',
+    'usedns',
+  ],
+  ...[
+    'acceptenv',
+    'subsystem',
+    'protocol',
+    'securitykeyprovider',
+    'modulifile',
+    'port',
+    'pidfile',
+    'hostkey',
+  ],
+  ...['pubkeyauthentication', 'passwordauthentication', 'kbdinteractiveauthentication', 'permitrootlogin'],
+  ...[
+    'challengeresponseauthentication',
+    'pubkeyacceptedalgorithms',
+    'pubkeyacceptedkeytypes',
+    'printmotd',
+    'authorizedkeyscommanduser',
+  ],
+]);
+
+const named: Readonly<Record<string, string>> = {
+  authorizedkeysfile: 'authorized_keys_files',
+  authorizedkeyscommand: 'authorized_keys_command',
+  trustedusercakeys: 'trusted_ca',
+  authorizedprincipalsfile: 'principals_file',
+  revokedkeys: 'revoked_keys',
+  banner: 'banner',
+  logingracetime: 'grace_time',
+  maxauthtries: 'auth_tries',
+  authenticationmethods: 'methods',
+};
+
+const offer = offerOf([
+  'ssh-ed25519',
+  'ecdsa-sha2-nistp256',
+  'ecdsa-sha2-nistp384',
+  'ecdsa-sha2-nistp521',
+  'rsa-sha2-512',
+  'rsa-sha2-256',
+]);
+const offered: Readonly<Record<string, readonly string[]>> = {
+  kexalgorithms: offer.kex,
+  ciphers: offer.cs.cipher,
+  macs: offer.cs.mac,
+};
+
+/** Names of algorithms and of types of keys, for `ssh -Q`. */
+export const algorithms: readonly string[] = [
+  ...[...offer.kex, ...offer.cs.cipher, ...offer.cs.mac, ...offer.serverHostKey],
+  ...[
+    'ssh-rsa',
+    'sk-ssh-ed25519@openssh.com',
+    'sk-ecdsa-sha2-nistp256@openssh.com',
+    'ssh-ed25519-cert-v01@openssh.com',
+    'ssh-rsa-cert-v01@openssh.com',
+    'rsa-sha2-256-cert-v01@openssh.com',
+  ],
+  ...[
+    'rsa-sha2-512-cert-v01@openssh.com',
+    ...[256, 384, 521].map((bits) => `ecdsa-sha2-nistp${bits}-cert-v01@openssh.com`),
+  ],
+];
+
+/** As sshd reads it: of most words the first line counts, of some all. `over`: options of the command line. */
+export function translate(text: string, over: readonly string[]): Translated {
+  const lines = [...over.map((option) => option.replace('=', ' ')), ...text.split('\n')];
+  const first = new Map<string, string>();
+  const hostKeys: string[] = [];
+  const missing: string[] = [];
+  for (const line of lines) {
+    const [, word = '', rest = ''] = /^\s*([A-Za-z0-9]+)[\s=]+"?(.*?)"?\s*$/.exec(line) ?? [];
+    const keyword = word.toLowerCase();
+    const value = rest.replaceAll(/^'|'$/g, '');
+    if (keyword === '') continue;
+    if (keyword === 'hostkey') hostKeys.push(value);
+    if (first.has(keyword)) continue;
+    first.set(keyword, value);
+    if (passedOver.has(keyword)) continue;
+    const list = offered[keyword];
+    const fits =
+      list === undefined ? named[keyword] !== undefined : value.split(',').every((one) => list.includes(one));
+    if (!fits) missing.push(line.trim());
+  }
+  const settings = [...first].flatMap(([keyword, value]) => {
+    const name = named[keyword];
+    return name === undefined ? [] : [`${name}=${value === 'none' ? '' : value}`];
+  });
+  const commandUser = first.get('authorizedkeyscommanduser');
+  if (commandUser !== undefined) settings.push(`authorized_keys_command_user=${commandUser}`);
+  return {
+    settings,
+    hostKeys,
+    port: Number(first.get('port') ?? '4242'),
+    pidFile: first.get('pidfile'),
+    missing,
+  };
+}
