@@ -26,7 +26,7 @@ while [ $# -gt 0 ]; do
 done
 kind=serve
 [ -z "$once" ] || kind=once
-[ -z "$checks" ] || kind=test
+[ -z "$checks" ] || kind='test'
 folder=$(dirname -- "$0")
 answer=$(printf '%s\n%s\n%s' "$kind" "$config" "$options" | nc -N -U "$folder/broker.sock")
 case $answer in
