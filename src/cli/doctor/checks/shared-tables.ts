@@ -3,7 +3,7 @@
 
 import { readFile } from 'node:fs/promises';
 import { totalmem } from 'node:os';
-import { hasErrno } from '../../../lib/errors.ts';
+import { ifThere } from '../../../lib/if-there.ts';
 import { type Finding, type HostCheck, ok, unknown, warning } from '../check.ts';
 import type { Context } from '../context.ts';
 import { policyOf } from '../subject.ts';
@@ -177,26 +177,24 @@ async function socketMemory(context: Context): Promise<Finding> {
   const most = Math.max(0, ...memories) / (mode === 'v2' ? 1 : partOfSockets);
   const limits = await Promise.all(
     ['net.ipv4.tcp_mem', 'net.ipv4.udp_mem'].map(async (name) => ({ name, pages: await lastOf(name) })),
-  ).catch((error: unknown) => {
-    if (hasErrno(error, 'ENOENT')) return undefined;
-    throw error;
-  });
-  if (limits === undefined)
+  );
+  const seen = limits.flatMap(({ name, pages }) => (pages === undefined ? [] : [{ name, pages }]));
+  if (seen.length < limits.length)
     return unknown(
       'this network namespace does not show them (a container?)',
       'Run sysctl net.ipv4.tcp_mem net.ipv4.udp_mem on the machine itself.',
     );
-  const low = limits.filter(({ pages }) => pages * smallestPage < most);
-  const found = limits.map(({ name, pages }) => `${name} ends at ${pages} pages`).join(', ');
+  const low = seen.filter(({ pages }) => pages * smallestPage < most);
+  const found = seen.map(({ name, pages }) => `${name} ends at ${pages} pages`).join(', ');
   if (low.length === 0) return ok(found);
   const enough = 2 ** Math.ceil(Math.log2((2 * most) / smallestPage));
   const values = Object.fromEntries(low.map(({ name }) => [name, `"${enough / 2} ${enough / 2} ${enough}"`]));
   return warning(`${found}; a sandbox may have ${Math.ceil(most / smallestPage)}`, settings(values));
 }
 
-async function lastOf(name: string): Promise<number> {
-  const text = await readFile(`/proc/sys/${name.replaceAll('.', '/')}`, 'utf8');
-  return Number(text.trim().split(/\s+/).at(-1));
+async function lastOf(name: string): Promise<number | undefined> {
+  const text = await ifThere(readFile(`/proc/sys/${name.replaceAll('.', '/')}`, 'utf8'));
+  return text === undefined ? undefined : Number(text.trim().split(/\s+/).at(-1));
 }
 
 async function hugePages(): Promise<Finding> {
