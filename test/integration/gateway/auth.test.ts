@@ -5,13 +5,13 @@ import { chmod, chown, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/p
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { attemptLogin, inThere } from '../../fixtures/gateway/attempt.ts';
 import { Gateway } from '../../fixtures/gateway/gateway.ts';
 import { folderPrefixOutsideTmp } from '../../fixtures/leftovers.ts';
 import { control } from '../../fixtures/machine.ts';
-import { run, runOk } from '../../fixtures/process.ts';
+import { runOk } from '../../fixtures/process.ts';
 import { TestUser } from '../../fixtures/users.ts';
 
-const inThere = /Authenticated to /;
 const failed = /Permission denied|Too many authentication failures/;
 
 describe.skipIf(control)('logging in at the gateway', () => {
@@ -66,43 +66,19 @@ describe.skipIf(control)('logging in at the gateway', () => {
     gateway: Gateway,
     { keys = [], name, password, options = [] }: Attempt,
   ): Promise<string> {
-    const result = await run(
-      'ssh',
+    const common = ['StrictHostKeyChecking=no', 'IdentitiesOnly=yes', 'UserKnownHostsFile=/dev/null'];
+    const asked =
+      password === undefined
+        ? {}
+        : { SSH_ASKPASS: inFolder('askpass'), SSH_ASKPASS_REQUIRE: 'force', WORD: password };
+    const all = [...common, 'NumberOfPasswordPrompts=1', 'IdentityAgent=none', ...options];
+    return await attemptLogin(
       [
-        ...[
-          '-v',
-          '-F',
-          'none',
-          '-p',
-          String(gateway.port),
-          '-o',
-          'StrictHostKeyChecking=no',
-          '-o',
-          'IdentitiesOnly=yes',
-        ],
-        ...[
-          '-o',
-          'UserKnownHostsFile=/dev/null',
-          '-o',
-          'NumberOfPasswordPrompts=1',
-          '-o',
-          'IdentityAgent=none',
-        ],
-        ...keys.flatMap((key) => ['-i', inFolder(key)]),
-        ...options.flatMap((option) => ['-o', option]),
-        ...[`${name ?? user.name}@127.0.0.1`, 'true'],
+        ...['-p', String(gateway.port), ...keys.flatMap((key) => ['-i', inFolder(key)])],
+        ...[...all.flatMap((option) => ['-o', option]), `${name ?? user.name}@127.0.0.1`],
       ],
-      {
-        env: {
-          PATH: '/usr/bin:/bin',
-          HOME: folder,
-          ...(password === undefined
-            ? {}
-            : { SSH_ASKPASS: inFolder('askpass'), SSH_ASKPASS_REQUIRE: 'force', WORD: password }),
-        },
-      },
+      { PATH: '/usr/bin:/bin', HOME: folder, ...asked },
     );
-    return result.stderr.toString();
   }
 
   beforeAll(async () => {

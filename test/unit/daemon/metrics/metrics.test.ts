@@ -29,6 +29,7 @@ function metricsOf(users: () => readonly string[]): Metrics {
   metrics.standing = {
     stats: async () => ({ sandboxes: users().map(sandbox) }) as unknown as Stats,
     connections: () => 0,
+    withoutRoom: () => 0,
     gateway: async () => null,
     images: async () => 1,
     space: async () => ({ bytes: 10, free: 9 }),
