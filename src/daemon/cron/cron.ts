@@ -125,6 +125,7 @@ export class Cron implements Disposable {
     const read = await this.#files.read(user, policy.home, crontabName, largestCrontabBytes);
     if (read !== undefined && 'problem' in read) {
       this.#parts.log.debug({ uid, user: user.name, why: read.problem }, 'a crontab is not read');
+      if (mayDiffer) this.#maybeChanged.add(uid);
       return before;
     }
     const text = read?.text ?? '';

@@ -2,7 +2,7 @@
 // what each user uses.
 
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
-import type { RecordingState, SandboxEnd, SandboxStart, SessionEnd } from '../../isolation/engine.ts';
+import type { SandboxEnd, SandboxStart, SessionEnd } from '../../isolation/engine.ts';
 import type { ConnectionEntry } from '../../lib/values/connection-entry.ts';
 import { version } from '../../lib/version.ts';
 import type { AdminGateway, AdminResult } from '../../protocol/admin.ts';
@@ -12,6 +12,8 @@ import { GatewayMetrics } from './gateway.ts';
 export interface Standing {
   readonly stats: () => Promise<AdminResult<'stats'>>;
   readonly connections: () => number;
+  /** Sessions that stand still for want of room. */
+  readonly withoutRoom: () => number;
   readonly images: () => Promise<number>;
   readonly gateway: () => Promise<AdminGateway | null>;
   /** Of the file system that the state is on. */
@@ -101,8 +103,6 @@ export class Metrics {
     'Sessions that stand still, because there is no room for their recordings.',
     [],
   );
-  /** Ids of these. */
-  readonly #withoutRoom = new Set<string>();
   readonly #gateway = new GatewayMetrics(this.#registry);
   readonly #free = this.#gauge('dockersh_state_free_bytes', 'Free space of that file system.', []);
   #asked: Promise<void> | undefined;
@@ -124,15 +124,8 @@ export class Metrics {
     this.#refusals.inc({ code });
   }
 
-  closed({ id, cause }: Pick<SessionEnd, 'id' | 'cause'>): void {
+  closed({ cause }: Pick<SessionEnd, 'cause'>): void {
     this.#ends.inc({ cause });
-    this.recording(id, 'ends');
-  }
-
-  recording(session: string, state: RecordingState): void {
-    if (state === 'waits') this.#withoutRoom.add(session);
-    else this.#withoutRoom.delete(session);
-    this.#standingStill.set(this.#withoutRoom.size);
   }
 
   sandboxStarted({ steps }: Pick<SandboxStart, 'steps'>): void {
@@ -186,6 +179,7 @@ export class Metrics {
     }
     this.#sandboxes.set(sandboxes.length);
     this.#joined.set(standing.connections());
+    this.#standingStill.set(standing.withoutRoom());
     this.#images.set(images);
     this.#space.set(space.bytes);
     this.#free.set(space.free);

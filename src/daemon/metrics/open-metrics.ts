@@ -5,12 +5,14 @@ import type { ImageStore } from '../../images/store/image-store.ts';
 import type { Logger } from '../../lib/log.ts';
 import type { AbsolutePath } from '../../lib/values/absolute-path.ts';
 import { gatewayStatus } from '../gateway/status.ts';
+import type { Recordings } from '../recordings/recordings.ts';
 import { type StatsParts, statsOf } from '../stats.ts';
 import type { Metrics } from './metrics.ts';
 import { MetricsServer } from './server.ts';
 
 export interface MetricsParts extends StatsParts {
   readonly images: Pick<ImageStore, 'list'>;
+  readonly recordings: Pick<Recordings, 'waiting'>;
   readonly state: AbsolutePath;
   readonly run: AbsolutePath;
   readonly log: Logger;
@@ -18,11 +20,12 @@ export interface MetricsParts extends StatsParts {
 
 export async function openMetrics(
   metrics: Metrics,
-  { images, state, run, log, ...parts }: MetricsParts,
+  { images, recordings, state, run, log, ...parts }: MetricsParts,
 ): Promise<MetricsServer> {
   metrics.standing = {
     stats: async () => await statsOf(parts),
     connections: () => parts.engine.loads().reduce((sum, { connections }) => sum + connections.length, 0),
+    withoutRoom: () => recordings.waiting,
     gateway: async () => await gatewayStatus(run),
     images: async () => (await images.list()).length,
     space: async () => {

@@ -139,7 +139,6 @@ export class Records {
 
   recording({ state }: OfRecording, told: Told): void {
     this.#audit?.recording(told, state);
-    this.#metrics?.recording(told.session, state);
     if (!this.#recordings.take(told.uid)) return;
     this.#write(state === 'goes-on' ? 'info' : 'error', { event: 'session-recording', ...told, state });
   }

@@ -13,6 +13,8 @@ import { nativePrograms } from '../../host/installation.ts';
 import { critical, type Finding, type HostCheck, ok, unknown, warning } from '../check.ts';
 import type { Context } from '../context.ts';
 
+const silent = unknown('dockershd does not answer', 'Start dockershd.');
+
 export const serviceChecks: readonly HostCheck[] = [
   {
     id: 'policy-valid',
@@ -35,7 +37,7 @@ export const serviceChecks: readonly HostCheck[] = [
     why: 'It goes by the last good one while they are broken; where there is none, every login is refused.',
     run: async (context) => {
       const daemon = await context.daemon();
-      if (!daemon.ok) return unknown('dockershd does not answer', 'Start dockershd.');
+      if (!daemon.ok) return silent;
       const { policyFault, config } = daemon.health;
       if (policyFault === null) return ok(config);
       const found = [describeFault(policyFault), ...policyFault.problems].join('; ');
@@ -61,7 +63,7 @@ export const serviceChecks: readonly HostCheck[] = [
     why: 'Where the disk is full, a session that has to be recorded shows and does nothing until there is room.',
     run: async (context) => {
       const daemon = await context.daemon();
-      if (!daemon.ok) return unknown('dockershd does not answer', 'Start dockershd.');
+      if (!daemon.ok) return silent;
       const { audit, recordingsWaiting: count } = daemon.health;
       if (count === 0) return ok('none does');
       const found = count === 1 ? 'a session stands still' : `${count} sessions stand still`;
@@ -85,7 +87,7 @@ export const serviceChecks: readonly HostCheck[] = [
     why: 'After an update the old daemon serves until it is started again.',
     run: async (context) => {
       const daemon = await context.daemon();
-      if (!daemon.ok) return unknown('it does not answer', 'Start dockershd.');
+      if (!daemon.ok) return silent;
       if (daemon.version === version) return ok(version);
       return warning(
         `it is ${daemon.version}, installed is ${version}`,
