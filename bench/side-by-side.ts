@@ -3,7 +3,7 @@
 import { mkdir, readFile, readlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { z } from 'zod';
+import * as z from 'zod';
 import { Host } from '../test/fixtures/host.ts';
 import { importDebian } from '../test/fixtures/images/debian-image.ts';
 import { buildFolder, checkout } from '../test/fixtures/paths.ts';

@@ -75,7 +75,6 @@ await build({
   platform: 'node',
   target: 'node24',
   format: 'esm',
-  keepNames: true,
   // Of ssh2, which does without, or has them for encrypted private keys: none ever comes there.
   external: ['cpu-features', '*.node', 'bufferutil', 'utf-8-validate'],
   define: { dockershPage: JSON.stringify(await pageFiles()) },

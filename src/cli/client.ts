@@ -4,7 +4,7 @@
 // through. What the daemon sends is checked against the protocol's schemas before anything uses it.
 
 import { connect, type Socket } from 'node:net';
-import { z } from 'zod';
+import * as z from 'zod';
 import { DockershError, hasErrno, sysexits } from '../lib/errors.ts';
 import {
   type AdminAnswer,

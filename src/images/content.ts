@@ -15,7 +15,7 @@
 // signal rejects with its reason.
 
 import type { Readable } from 'node:stream';
-import type { z } from 'zod';
+import type * as z from 'zod';
 import type { Digest } from './digest.ts';
 import type { Descriptor } from './oci.ts';
 import type { Origin } from './trust/record.ts';

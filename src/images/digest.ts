@@ -1,7 +1,7 @@
 // Content digests, the names of everything in the store. Pure.
 
 import { createHash } from 'node:crypto';
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** "sha256:" and 64 hexadecimal digits; the only algorithm that the store uses. */
 export const digestSchema = z

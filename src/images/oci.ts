@@ -2,7 +2,7 @@
 // image-index.md, manifest.md, config.md, descriptor.md. Pure. Unknown keys are kept (loose objects), as
 // the specification asks.
 
-import { z } from 'zod';
+import * as z from 'zod';
 import { digestSchema } from './digest.ts';
 
 export const mediaTypes = {

@@ -1,6 +1,6 @@
 // Fields of schemas for limits that are shown, and for what is used of them: null is no limit, or not counted.
 
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Accepts } from './entry.ts';
 import { type Limits, limitEntries, type ShownLimits, type UsedOfLimits } from './limits.ts';
 

@@ -1,7 +1,7 @@
 // Every policy key: its type, default, meaning and when a change takes effect. The reference table
 // (docs/policy.md), the example file's test, validation and the types all come from here. Pure.
 
-import type { z } from 'zod';
+import type * as z from 'zod';
 import { hostImageName } from '../lib/text/image-name.ts';
 import { diskKeys } from './keys/disk.ts';
 import { filterKeys } from './keys/filter.ts';

@@ -1,7 +1,7 @@
 // Makes of a table of keys what a section of the policy file needs: validation, types, defaults and the text of the
 // reference. One table is the one source of all of them. Pure.
 
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Expansion } from './expand.ts';
 
 /**

@@ -1,7 +1,7 @@
 // The verbs of the admin protocol that set up and take away an account's part of the state, for "dockershctl user".
 // Pure.
 
-import { z } from 'zod';
+import * as z from 'zod';
 import { Uid } from '../lib/values/uid.ts';
 import { bytes, count, hostPath, imageName, noParams, userName, type Verb } from './admin-fields.ts';
 

@@ -1,6 +1,6 @@
 // Fields that several verbs of the admin protocol share. Pure.
 
-import { z } from 'zod';
+import * as z from 'zod';
 import { printable } from '../lib/text/printable.ts';
 import { AbsolutePath } from '../lib/values/absolute-path.ts';
 

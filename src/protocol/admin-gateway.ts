@@ -1,6 +1,6 @@
 // The verbs of the admin protocol that are about the gateway: params and results. Pure.
 
-import { z } from 'zod';
+import * as z from 'zod';
 import { connectionEntries } from '../lib/values/connection-entry.ts';
 import { Uid } from '../lib/values/uid.ts';
 import { count, noParams, timestamp, userName, type Verb } from './admin-fields.ts';

@@ -1,6 +1,6 @@
 // The verb of the admin protocol that tells "dockershctl doctor" about the daemon itself. Pure.
 
-import { z } from 'zod';
+import * as z from 'zod';
 import { count, hostPath, noParams, policyFault, type Verb } from './admin-fields.ts';
 
 export const healthVerbs = {

@@ -1,6 +1,6 @@
 // The verbs of the admin protocol that are about images: params, results, and named parts of both. Pure.
 
-import { z } from 'zod';
+import * as z from 'zod';
 import { Uid } from '../lib/values/uid.ts';
 import { bytes, count, hostPath, imageName, noParams, timestamp, type Verb } from './admin-fields.ts';
 

@@ -1,6 +1,6 @@
 // The verb of the admin protocol that is about private networks: params and results. Pure.
 
-import { z } from 'zod';
+import * as z from 'zod';
 import { Uid } from '../lib/values/uid.ts';
 import { bytes, count, noParams, timestamp, userName, type Verb } from './admin-fields.ts';
 

@@ -1,6 +1,6 @@
 // The verbs of the admin protocol that are about long operations: what is under way, and its end. Pure.
 
-import { z } from 'zod';
+import * as z from 'zod';
 import { adminProgress, noParams, operationId, timestamp, userName, type Verb } from './admin-fields.ts';
 
 const adminOperation = z.strictObject({

@@ -1,6 +1,6 @@
 // The verbs of the admin protocol that are about the policy: params and results. Pure.
 
-import { z } from 'zod';
+import * as z from 'zod';
 import { Uid } from '../lib/values/uid.ts';
 import { shownLimitsShape, usedShape } from '../limits/shapes.ts';
 import { bytes, count, noParams, policyFault, userName, type Verb } from './admin-fields.ts';

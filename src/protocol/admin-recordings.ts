@@ -1,6 +1,6 @@
 // The verbs of the admin protocol that are about recordings of sessions: params and results. Pure.
 
-import { z } from 'zod';
+import * as z from 'zod';
 import { Uid } from '../lib/values/uid.ts';
 import { bytes, count, hostPath, timestamp, userName, type Verb } from './admin-fields.ts';
 

@@ -1,6 +1,6 @@
 // The verbs of the admin protocol that are about what users have changed: params and results. Pure.
 
-import { z } from 'zod';
+import * as z from 'zod';
 import { Uid } from '../lib/values/uid.ts';
 import { bytes, count, imageName, userName, type Verb } from './admin-fields.ts';
 

@@ -7,7 +7,7 @@
 //
 // Times are ISO 8601 in UTC, sizes are bytes, `null` means "no limit" or "not known". Pure.
 
-import { z } from 'zod';
+import * as z from 'zod';
 import { type EndCause, endCauses } from '../lib/values/causes.ts';
 import { connectionEntries } from '../lib/values/connection-entry.ts';
 import { Uid } from '../lib/values/uid.ts';

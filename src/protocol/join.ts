@@ -1,7 +1,7 @@
 // The message by which sshd's PAM module, or a monitor of the gateway's, asks for a connection's place in its user's sandbox
 // (docs/protocol.md, "Connections of sshd's"). Either is root's, but what it passes on has been in strangers' hands. Pure.
 
-import { z } from 'zod';
+import * as z from 'zod';
 import { AbsolutePath } from '../lib/values/absolute-path.ts';
 import { fieldOf, parseWire, textOf, u64sOf } from '../lib/wire.ts';
 

@@ -1,7 +1,7 @@
 // The messages between daemon and login client (docs/protocol.md, "Login"). The client is the user's own process, so
 // every field is checked here and none is believed: who it is, the kernel says (SO_PEERCRED). Pure.
 
-import { z } from 'zod';
+import * as z from 'zod';
 import { type ByteString, fieldOf, fieldsOf, parseWire, u32Of, u64sOf, WireWriter } from '../lib/wire.ts';
 
 /** Bytes as characters, without NUL. */

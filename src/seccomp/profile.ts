@@ -2,7 +2,7 @@
 // JSON text in, a profile or what is wrong with it out. Everything that is not understood to the last word is refused,
 // because a filter that is another one than its author meant is worse than none. Pure.
 
-import { z } from 'zod';
+import * as z from 'zod';
 import { nearest } from '../lib/text/nearest.ts';
 import { callNames, isCall } from './calls.ts';
 

@@ -8,7 +8,7 @@
 
 import { mkdir, readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { UserRecord } from '../isolation/engine.ts';
 import { writeFileAtomic } from '../lib/atomic-file.ts';
 import { DockershError, hasErrno } from '../lib/errors.ts';

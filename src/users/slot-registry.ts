@@ -3,7 +3,7 @@
 //   <state>/ids.json
 
 import { readFile } from 'node:fs/promises';
-import { z } from 'zod';
+import * as z from 'zod';
 import { firstRange, rangeSize } from '../isolation/ids.ts';
 import { writeFileAtomic } from '../lib/atomic-file.ts';
 import { DockershError, hasErrno } from '../lib/errors.ts';

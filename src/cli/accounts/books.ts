@@ -6,7 +6,7 @@
 import { readFileSync } from 'node:fs';
 import { link, mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { z } from 'zod';
+import type * as z from 'zod';
 import { writeFileAtomic } from '../../lib/atomic-file.ts';
 import { hasErrno, sysexits } from '../../lib/errors.ts';
 import { ifThere } from '../../lib/if-there.ts';

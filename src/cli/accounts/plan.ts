@@ -1,7 +1,7 @@
 // The plan of enabling or disabling an account. It is written down before anything is done: from it and from what is
 // there, a later run takes everything back, or completes it.
 
-import { z } from 'zod';
+import * as z from 'zod';
 import { AbsolutePath } from '../../lib/values/absolute-path.ts';
 
 const Id = z.int().nonnegative();

@@ -4,7 +4,7 @@
 
 import { existsSync, readlinkSync } from 'node:fs';
 import { open } from 'node:fs/promises';
-import { z } from 'zod';
+import * as z from 'zod';
 import { runCommand } from '../host/command.ts';
 
 /** What the policy gives the sandbox, and who attacks in it. */

@@ -3,7 +3,7 @@
 import { existsSync } from 'node:fs';
 import { mkdtemp, rmdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { hasErrno } from '../../lib/errors.ts';
 import { runCommand } from '../host/command.ts';
 import type { Mount } from '../host/mounts.ts';

@@ -1,7 +1,7 @@
 // Reads the packet filter of this host (nft -j list ruleset), to tell whether other programs' rules keep packets of
 // private networks from passing through the host: what one table drops, no other table can let through.
 
-import { z } from 'zod';
+import * as z from 'zod';
 import { runCommand } from './command.ts';
 
 /** Links of sandboxes begin with this. */

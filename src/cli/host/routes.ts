@@ -1,6 +1,6 @@
 // Lists the routes of this host by ip(8), for commands that tell which addresses are taken.
 
-import { z } from 'zod';
+import * as z from 'zod';
 import { type Cidr, parseCidr } from '../../lib/network/address.ts';
 import { runCommand } from './command.ts';
 

@@ -1,6 +1,6 @@
 // Makes events of the lines of a recording, of either version, with the time since its beginning.
 
-import { z } from 'zod';
+import * as z from 'zod';
 import { DockershError } from '../../lib/errors.ts';
 
 const size = z.int().min(0).max(65_535);

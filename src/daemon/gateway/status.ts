@@ -2,7 +2,7 @@
 
 import { readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { ifThere } from '../../lib/if-there.ts';
 import { type AdminGateway, adminGateway } from '../../protocol/admin-gateway.ts';
 

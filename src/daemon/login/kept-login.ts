@@ -1,6 +1,6 @@
 // A login as it is kept for the next daemon (records/ledger.ts). Pure.
 
-import type { z } from 'zod';
+import type * as z from 'zod';
 import { Uid } from '../../lib/values/uid.ts';
 import { adminLogin } from '../../protocol/admin.ts';
 

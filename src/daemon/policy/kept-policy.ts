@@ -6,7 +6,7 @@
 
 import { readdir, rm } from 'node:fs/promises';
 import path from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { isAtomicTemporary, writeFileAtomic } from '../../lib/atomic-file.ts';
 import type { Logger } from '../../lib/log.ts';
 import { readTrustedFile } from '../../lib/trusted-path.ts';

@@ -1,7 +1,7 @@
 // Describes what is written down of logins, sessions and sandboxes: a closed set of events, each with the same fields wherever it is
 // read, and the sentence that says it. The journal's fields are these with DOCKERSH_ before them. Pure.
 
-import { z } from 'zod';
+import * as z from 'zod';
 import { printable } from '../../lib/text/printable.ts';
 import { formatDuration, formatSize } from '../../lib/text/units.ts';
 import { causes, endCauses } from '../../lib/values/causes.ts';

@@ -2,7 +2,7 @@
 // to.
 
 import { open, stat } from 'node:fs/promises';
-import type { z } from 'zod';
+import type * as z from 'zod';
 import { writeFileAtomic } from '../../lib/atomic-file.ts';
 import { parseBoundedJson } from '../../lib/bounded-json.ts';
 import { collect } from '../../lib/collect.ts';

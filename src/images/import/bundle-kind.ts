@@ -1,7 +1,7 @@
 // Tells by its documents what kind of image a bundle holds. A root filesystem may have files of the same names, so
 // it is what they say that counts.
 
-import { z } from 'zod';
+import * as z from 'zod';
 import { DockershError } from '../../lib/errors.ts';
 import { imageIndex, imageManifest } from '../oci.ts';
 import { type Bundle, readMember, readMemberJson } from './bundle.ts';

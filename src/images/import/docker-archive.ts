@@ -1,6 +1,6 @@
 // Imports archives of `docker save`: manifest.json, configurations, and layers as plain tars.
 
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Transaction } from '../content.ts';
 import type { Digest } from '../digest.ts';
 import { hasLayer } from '../layers/add.ts';

@@ -1,7 +1,7 @@
 // Imports what `docker save` wrote before 1.10: a folder for each layer, with a description that names the one below,
 // and `repositories`, which says what the topmost are called. No digest is in it: they are made here.
 
-import { z } from 'zod';
+import * as z from 'zod';
 import {
   type Descriptor,
   type ImageConfig,

@@ -1,7 +1,7 @@
 // Imports images from an OCI image layout, in a folder or in a tar (OCI image specification, image-layout.md).
 
 import path from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { inParallel } from '../../lib/async/parallel.ts';
 import { DockershError } from '../../lib/errors.ts';
 import { isMarkedArtifact, whyNoImage } from '../artifact.ts';

@@ -3,7 +3,7 @@
 import { stat } from 'node:fs/promises';
 import type { Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { z } from 'zod';
+import * as z from 'zod';
 import { DockershError } from '../../lib/errors.ts';
 import { DigestTap } from '../blobs/tap.ts';
 import { type LayerProgram, layerFailure, marked, type PackOptions, startPack } from './program.ts';

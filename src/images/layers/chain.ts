@@ -5,7 +5,7 @@
 
 import { access, mkdtemp, readdir, readFile, rename } from 'node:fs/promises';
 import path from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { syncFolder, writeFileAtomic } from '../../lib/atomic-file.ts';
 import { DockershError, hasErrno } from '../../lib/errors.ts';
 import { ifThere } from '../../lib/if-there.ts';

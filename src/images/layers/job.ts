@@ -1,7 +1,7 @@
 // Runs jobs of dockersh-layer that report in a line of JSON. The line is bounded: the program reads what users and
 // images wrote, and nothing of that may grow in the daemon.
 
-import type { z } from 'zod';
+import type * as z from 'zod';
 import { collect } from '../../lib/collect.ts';
 import { DockershError } from '../../lib/errors.ts';
 import { type LayerProgram, layerFailure, runLayerProgram } from './program.ts';

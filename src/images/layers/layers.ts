@@ -7,7 +7,7 @@ import { mkdir, mkdtemp, readdir, readFile, rename } from 'node:fs/promises';
 import path from 'node:path';
 import type { Transform, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { z } from 'zod';
+import * as z from 'zod';
 import { syncFolder, writeFileAtomic } from '../../lib/atomic-file.ts';
 import { DockershError, hasErrno } from '../../lib/errors.ts';
 import { ifThere } from '../../lib/if-there.ts';

@@ -1,7 +1,7 @@
 // Checks that an image's layers are acceptable: how many, how large, of which kinds. Done before anything is fetched,
 // so that what cannot be taken costs nothing. Pure.
 
-import { z } from 'zod';
+import * as z from 'zod';
 import { whyNoImage } from '../artifact.ts';
 import type { Descriptor } from '../oci.ts';
 import { RegistryError } from './failure.ts';

@@ -1,7 +1,7 @@
 // A transaction on the store's content, as content.ts describes it.
 
 import type { Readable } from 'node:stream';
-import type { z } from 'zod';
+import type * as z from 'zod';
 import { DockershError } from '../../lib/errors.ts';
 import { blobSize, putDocument, readJsonBlob } from '../blobs/blobs.ts';
 import type { AddOptions, LayerCompression, OpenBlob, Transaction } from '../content.ts';

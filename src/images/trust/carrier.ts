@@ -1,7 +1,7 @@
 // Takes signatures out of the manifests that carry them in registries and layouts: each is a layer, with the signature beside
 // it (simple signing) or in it (a sigstore bundle). Pure.
 
-import { z } from 'zod';
+import * as z from 'zod';
 import { parseBoundedJson } from '../../lib/bounded-json.ts';
 import { type Digest, digestOf } from '../digest.ts';
 import { type Descriptor, descriptor } from '../oci.ts';

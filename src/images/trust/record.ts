@@ -3,7 +3,7 @@
 
 import { readdir, readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { writeFileAtomic } from '../../lib/atomic-file.ts';
 import { DockershError } from '../../lib/errors.ts';
 import { ifThere } from '../../lib/if-there.ts';

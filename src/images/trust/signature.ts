@@ -3,7 +3,7 @@
 // been verified, and not before. Pure.
 
 import { type KeyObject, verify } from 'node:crypto';
-import { z } from 'zod';
+import * as z from 'zod';
 import { parseBoundedJson } from '../../lib/bounded-json.ts';
 import { type Digest, digestFromHex, digestSchema } from '../digest.ts';
 

@@ -2,7 +2,7 @@
 
 import { readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { DockershError } from '../../lib/errors.ts';
 import { blobSize, readJsonBlob } from '../blobs/blobs.ts';
 import type { Digest } from '../digest.ts';

@@ -1,7 +1,7 @@
 // Remembers what sandboxes were refused lately, for whoever asks, and says it in the log at a limited rate: a program
 // that tries without end fills neither memory nor log.
 
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Logger } from '../../lib/log.ts';
 import type { Uid } from '../../lib/values/uid.ts';
 

@@ -2,7 +2,7 @@
 // what was changed of the host, and which network a sandbox has where the policy does not say.
 
 import { readFile } from 'node:fs/promises';
-import { z } from 'zod';
+import * as z from 'zod';
 import { writeFileAtomic } from '../../lib/atomic-file.ts';
 import { DockershError, hasErrno } from '../../lib/errors.ts';
 import { type Cidr, formatCidr, parseCidr } from '../../lib/network/address.ts';

@@ -2,7 +2,7 @@
 // knows the sandbox again by it.
 
 import { isDeepStrictEqual } from 'node:util';
-import { z } from 'zod';
+import * as z from 'zod';
 import { Uid } from '../../lib/values/uid.ts';
 import { limitsOf, shownLimits } from '../../limits/limits.ts';
 import { limitsShape, shownLimitsShape } from '../../limits/shapes.ts';

@@ -1,6 +1,6 @@
 // An ssh connection that joins a sandbox, as the supervisor takes it (MSG_CONNECTION, docs/protocol.md). Pure.
 
-import { z } from 'zod';
+import * as z from 'zod';
 import { WireWriter } from '../../lib/wire.ts';
 import type { UserRecord } from '../addon.ts';
 import type { ConnectionSpec } from '../engine.ts';

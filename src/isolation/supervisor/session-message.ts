@@ -1,6 +1,6 @@
 // A session as the supervisor takes it (MSG_SESSION, docs/protocol.md). Pure.
 
-import { z } from 'zod';
+import * as z from 'zod';
 import { type ByteString, WireWriter } from '../../lib/wire.ts';
 import type { RecordingSpec, SessionIdentity, SessionKeep, SessionLimits, SessionSpec } from '../engine.ts';
 import { keepMsOf } from './kept-messages.ts';

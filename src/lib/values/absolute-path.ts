@@ -2,7 +2,7 @@
 // one. Strings become such paths where they come in: from the command line, the policy, files, and by the protocol.
 
 import path from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 
 export const AbsolutePath = z
   .string()

@@ -1,6 +1,6 @@
 // The keys of the limits that cgroups hold, out of their table. Pure.
 
-import type { z } from 'zod';
+import type * as z from 'zod';
 import type { Accepts } from '../../limits/entry.ts';
 import { type LimitKey, type LimitValue, limitEntries } from '../../limits/limits.ts';
 import type { KeySpec } from '../section-schema.ts';

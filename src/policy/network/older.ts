@@ -4,7 +4,7 @@
 import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { hasErrno } from '../../lib/errors.ts';
 import type { Policy, SectionPolicy } from '../policy.ts';
 

@@ -1,6 +1,6 @@
 // Parses the settings of one section: each key must be known, stand once, and have a value that is accepted. Pure.
 
-import type { z } from 'zod';
+import type * as z from 'zod';
 import { nearest } from '../../lib/text/nearest.ts';
 import { expand, hasExpansion, sampleSubject } from '../expand.ts';
 import type { SectionPolicy, Setting } from '../policy.ts';

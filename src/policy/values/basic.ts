@@ -1,6 +1,6 @@
 // The kinds of value that policy keys have: INI text in, a value out, or what is wrong with the text. Pure.
 
-import { z } from 'zod';
+import * as z from 'zod';
 import { parseImageName } from '../../lib/text/image-name.ts';
 import { nearest } from '../../lib/text/nearest.ts';
 import { formatDuration, formatSize, parseDuration, parseSize, type Quantity } from '../../lib/text/units.ts';

@@ -2,7 +2,7 @@
 // every id is what it is inside, from 0 to 65535; the account's own uid and groups are told by name beside it, and become
 // the account's own ids here, whatever their numbers are. Pure.
 
-import { z } from 'zod';
+import * as z from 'zod';
 import type { IdMapping } from '../../images/layers/program.ts';
 import type { UserRecord } from '../../isolation/engine.ts';
 import { type IdMaps, rangeSize } from '../../isolation/ids.ts';

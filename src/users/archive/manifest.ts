@@ -1,7 +1,7 @@
 // Says what is in an archive with a user's data. It is a tar; its first file is this manifest, and a folder for each tree
 // follows. The manifest is all that the daemon reads of it itself: every other byte is dockersh-layer's to read.
 
-import { z } from 'zod';
+import * as z from 'zod';
 import { prepended } from '../../images/blobs/compression.ts';
 import { tarHeader } from '../../images/export/tar-writer.ts';
 import { DockershError } from '../../lib/errors.ts';

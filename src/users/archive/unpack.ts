@@ -5,7 +5,7 @@ import { lstat, mkdir, readdir, rename } from 'node:fs/promises';
 import path from 'node:path';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { z } from 'zod';
+import * as z from 'zod';
 import { decompressorOf, sniff } from '../../images/blobs/compression.ts';
 import { isBrokenPipe, streamFailure } from '../../images/layers/layers.ts';
 import { type IdMapping, type LayerProgram, layerFailure, startUnpack } from '../../images/layers/program.ts';

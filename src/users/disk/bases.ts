@@ -3,7 +3,7 @@
 // they are on the disk: the list may name too many, and never too few.
 
 import { rm } from 'node:fs/promises';
-import { z } from 'zod';
+import * as z from 'zod';
 import { writeFileAtomic } from '../../lib/atomic-file.ts';
 import type { AbsolutePath } from '../../lib/values/absolute-path.ts';
 import type { Uid } from '../../lib/values/uid.ts';

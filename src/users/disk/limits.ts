@@ -1,6 +1,6 @@
 // Decides how a user's disk limits are held, by project quotas or a disk image. Pure.
 
-import { z } from 'zod';
+import * as z from 'zod';
 
 export const DiskLimits = z.strictObject({
   diskBytes: z.number().nullable(),

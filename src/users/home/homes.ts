@@ -3,7 +3,7 @@
 
 import { rename, rmdir } from 'node:fs/promises';
 import path from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { layerReport } from '../../images/layers/job.ts';
 import { type LayerProgram, removeFolder } from '../../images/layers/program.ts';
 import { syncFolder } from '../../lib/atomic-file.ts';

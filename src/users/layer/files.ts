@@ -2,7 +2,7 @@
 
 import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { layerReport } from '../../images/layers/job.ts';
 import type { LayerProgram } from '../../images/layers/program.ts';
 import { writeFileAtomic } from '../../lib/atomic-file.ts';

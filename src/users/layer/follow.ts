@@ -2,7 +2,7 @@
 // meanwhile (native/layer/copy).
 
 import type { Readable } from 'node:stream';
-import type { z } from 'zod';
+import type * as z from 'zod';
 import { type LayerProgram, layerFailure, startFollowing } from '../../images/layers/program.ts';
 import { usageReport } from './files.ts';
 

@@ -4,7 +4,7 @@
 //
 // Nobody but the daemon writes it. Logins look at it each time, which is one stat(2) where there is none.
 
-import { z } from 'zod';
+import * as z from 'zod';
 import type { AbsolutePath } from '../../lib/values/absolute-path.ts';
 import type { Uid } from '../../lib/values/uid.ts';
 import { snapshotName } from '../layer/files.ts';

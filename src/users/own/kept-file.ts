@@ -3,7 +3,7 @@
 
 import { readFileSync, statSync } from 'node:fs';
 import { rename, rm, writeFile } from 'node:fs/promises';
-import type { z } from 'zod';
+import type * as z from 'zod';
 import { Serial } from '../../lib/async/serial.ts';
 import { temporaryFor, writeFileAtomic } from '../../lib/atomic-file.ts';
 import type { AbsolutePath } from '../../lib/values/absolute-path.ts';

@@ -2,7 +2,7 @@
 //
 //   <state>/users/<uid>/notices.json
 
-import { z } from 'zod';
+import * as z from 'zod';
 import type { AbsolutePath } from '../../lib/values/absolute-path.ts';
 import { type EndCause, endCauses } from '../../lib/values/causes.ts';
 import type { Uid } from '../../lib/values/uid.ts';

@@ -1,7 +1,7 @@
 // Tests of the policy as JSON Schema.
 
 import { expect, test } from 'vitest';
-import { z } from 'zod';
+import * as z from 'zod';
 import { policyJsonSchema } from '../../../src/policy/json-schema.ts';
 import { describePolicyKey, policyKeys } from '../../../src/policy/schema.ts';
 import { someTexts } from './key-samples.ts';

@@ -1,6 +1,6 @@
 // Watches from inside of a sandbox how long the way out is not there, and whether anything opens that is closed (watch.py).
 
-import { z } from 'zod';
+import * as z from 'zod';
 import { describeFinished, type Running } from '../../fixtures/process.ts';
 
 const Seen = z.strictObject({

@@ -4,7 +4,7 @@
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import path from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { collect } from '../../../lib/collect.ts';
 import { DockershError, hasErrno } from '../../../lib/errors.ts';
 import { checkTrustedPath } from '../../../lib/trusted-path.ts';

@@ -3,7 +3,7 @@
 
 import { stat } from 'node:fs/promises';
 import path from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { DockershError } from '../../../lib/errors.ts';
 import { dockerHub } from '../../../lib/text/image-name.ts';
 import { shellWord } from '../../../lib/text/shell-word.ts';

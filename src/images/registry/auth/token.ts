@@ -1,7 +1,7 @@
 // Asks a token server for a token (distribution specification, token authentication; OAuth2 where all there
 // is is an identity token). One request, no redirects: they could lead credentials to another host.
 
-import { z } from 'zod';
+import * as z from 'zod';
 import { parseBoundedJson } from '../../../lib/bounded-json.ts';
 import { RegistryError } from '../failure.ts';
 import type { Agents } from '../http/agents.ts';

@@ -5,7 +5,7 @@
 import { readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { parse as parseToml, TomlError } from 'smol-toml';
-import { z } from 'zod';
+import * as z from 'zod';
 import { DockershError, hasErrno } from '../../../lib/errors.ts';
 import { readTrustedFile } from '../../../lib/trusted-path.ts';
 import type { RegistryOptions } from '../options.ts';

@@ -1,7 +1,7 @@
 // Turns the status of an answer, and what the registry says about it (distribution specification, "error codes"),
 // into an error.
 
-import { z } from 'zod';
+import * as z from 'zod';
 import { parseBoundedJson } from '../../../lib/bounded-json.ts';
 import { RegistryError, type RegistryFault } from '../failure.ts';
 import type { RegistryLimits } from '../limits.ts';

@@ -4,7 +4,7 @@ import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { AbsolutePath } from '../../../../src/lib/values/absolute-path.ts';
 import type { Uid } from '../../../../src/lib/values/uid.ts';
 import { KeptFile } from '../../../../src/users/own/kept-file.ts';
