@@ -46,6 +46,8 @@ export abstract class Remote {
       ...['-F', '/dev/null', '-i', join(cache, 'id'), ...this.route()],
       ...['-o', 'BatchMode=yes', '-o', 'StrictHostKeyChecking=no', '-o', 'UserKnownHostsFile=/dev/null'],
       ...['-o', 'LogLevel=ERROR', '-o', 'ConnectTimeout=60', '-o', 'IdentityAgent=none'],
+      // What both sides like best costs an eighth of a second of processor time, and an emulated one seconds.
+      ...['-o', 'KexAlgorithms=curve25519-sha256'],
     ];
   }
 

@@ -2,10 +2,13 @@
 // links to what is shown, and a list of what is generated of such files. Never what is in the list of what is never shown:
 // accounts, keys, network, services, mounts and whatever names other people or machines. On a host without dpkg the
 // second list stands for the packages.
+//
+// Synchronous calls, with turns for others in between: there are thousands, and handing one to another thread takes twenty
+// times as long as the call.
 
-import type { BigIntStats } from 'node:fs';
-import { lstat, readdir, readlink } from 'node:fs/promises';
+import { type BigIntStats, lstatSync, readdirSync, readlinkSync } from 'node:fs';
 import path from 'node:path';
+import { breathe } from '../../lib/async/breathe.ts';
 import { hasErrno } from '../../lib/errors.ts';
 import { neverEtc, sharedEtc } from './lists.ts';
 import { packagedFiles } from './packaged.ts';
@@ -47,7 +50,14 @@ export async function findHostFiles(hostRoot: string): Promise<HostFile[]> {
   return [...found.values()].sort((left, right) => (left.name < right.name ? -1 : 1));
 }
 
-const isNever = (name: string): boolean => neverEtc.some((pattern) => path.matchesGlob(name, pattern));
+const never = new RegExp(`^(?:${neverEtc.map(expressionOf).join('|')})$`);
+const isNever = (name: string): boolean => never.test(name);
+
+/** Of a glob that has "*" for any rest of a name and "{a,b}" for either. */
+function expressionOf(glob: string): string {
+  const parts: Readonly<Record<string, string>> = { '*': '[^/]*', '{': '(?:', ',': '|', '}': ')' };
+  return glob.replaceAll(/[^\w/-]/g, (sign) => parts[sign] ?? `\\${sign}`);
+}
 
 /** With the folders that it is in, where all of these are everybody's to enter. */
 async function takePackaged(etc: string, name: string, found: Map<string, HostFile>): Promise<void> {
@@ -72,21 +82,21 @@ async function takeLinks(etc: string, found: Map<string, HostFile>): Promise<voi
 
 async function takeLinksIn(etc: string, folder: string, found: Map<string, HostFile>): Promise<boolean> {
   let hasSome = false;
-  for (const base of await namesIn(path.join(etc, folder))) {
+  for (const base of namesIn(path.join(etc, folder))) {
     const name = path.join(folder, base);
     if (found.has(name) || isNever(name)) continue;
     const file = await look(etc, name);
     if (file === undefined || file.kind === 'file') continue;
     const isWanted =
-      file.kind === 'folder' ? await takeLinksIn(etc, name, found) : await leadsToShown(etc, name, found);
+      file.kind === 'folder' ? await takeLinksIn(etc, name, found) : leadsToShown(etc, name, found);
     if (isWanted) found.set(name, file);
     hasSome ||= isWanted;
   }
   return hasSome;
 }
 
-async function leadsToShown(etc: string, name: string, found: Map<string, HostFile>): Promise<boolean> {
-  const target = path.resolve('/etc', path.dirname(name), await readlink(path.join(etc, name)));
+function leadsToShown(etc: string, name: string, found: Map<string, HostFile>): boolean {
+  const target = path.resolve('/etc', path.dirname(name), readlinkSync(path.join(etc, name)));
   return /^\/(usr|bin|sbin|lib[^/]*)\//.test(target) || found.has(path.relative('/etc', target));
 }
 
@@ -98,7 +108,7 @@ async function walkPattern(
 ): Promise<void> {
   const [part, ...rest] = parts;
   if (part === undefined) return;
-  for (const base of await matching(path.join(etc, above), part)) {
+  for (const base of matching(path.join(etc, above), part)) {
     const name = path.join(above, base);
     const file = await look(etc, name);
     if (file === undefined) continue;
@@ -111,24 +121,25 @@ async function walkPattern(
   }
 }
 
-async function matching(folder: string, part: string): Promise<string[]> {
+function matching(folder: string, part: string): string[] {
   if (!part.endsWith('*')) return [part];
   const prefix = part.slice(0, -1);
-  return (await namesIn(folder)).filter((name) => name.startsWith(prefix));
+  return namesIn(folder).filter((name) => name.startsWith(prefix));
 }
 
 async function take(etc: string, file: HostFile, found: Map<string, HostFile>): Promise<void> {
   found.set(file.name, file);
   if (file.kind !== 'folder') return;
-  for (const base of await namesIn(path.join(etc, file.name))) {
+  for (const base of namesIn(path.join(etc, file.name))) {
     const child = await look(etc, path.join(file.name, base));
     if (child !== undefined) await take(etc, child, found);
   }
 }
 
 async function look(etc: string, name: string): Promise<HostFile | undefined> {
+  await breathe();
   try {
-    const stats = await lstat(path.join(etc, name), { bigint: true });
+    const stats = lstatSync(path.join(etc, name), { bigint: true });
     const kind = kindOf(stats);
     return kind === undefined ? undefined : { name, kind, stats };
   } catch (error) {
@@ -138,9 +149,9 @@ async function look(etc: string, name: string): Promise<HostFile | undefined> {
   }
 }
 
-async function namesIn(folder: string): Promise<string[]> {
+function namesIn(folder: string): string[] {
   try {
-    return await readdir(folder);
+    return readdirSync(folder);
   } catch (error) {
     if (hasErrno(error, 'ENOENT', 'ENOTDIR')) return [];
     throw error;

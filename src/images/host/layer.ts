@@ -1,21 +1,24 @@
 // Builds the one layer of the image `host`: the folders that a root filesystem has, the links that lead into
 // /usr, and the shared part of /etc as copies. Everything in it belongs to root (id 0 of the sandbox).
 
-import { constants } from 'node:fs';
 import {
-  chmod,
-  lstat,
-  lutimes,
-  mkdir,
-  open,
-  readFile,
-  readlink,
-  symlink,
-  utimes,
-  writeFile,
-} from 'node:fs/promises';
+  chmodSync,
+  constants,
+  fstatSync,
+  lutimesSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  readlinkSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
+import { lstat, readFile, readlink } from 'node:fs/promises';
 import path from 'node:path';
+import { breathe } from '../../lib/async/breathe.ts';
 import { hasErrno } from '../../lib/errors.ts';
+import { OwnedFd } from '../../lib/fd.ts';
 import { mountPath } from '../../lib/text/mountinfo.ts';
 import { isSystemId } from './accounts.ts';
 import type { HostFile } from './files.ts';
@@ -139,55 +142,64 @@ export async function withMountsBelow(binds: readonly Bind[]): Promise<Bind[]> {
   return all;
 }
 
-/** Fills the empty folder `tree`. `files` are below `etc`, folders before what is in them. */
+/**
+ * Fills the empty folder `tree`. `files` are below `etc`, folders before what is in them. Synchronous calls, with turns for
+ * others in between (files.ts).
+ */
 export async function buildHostLayer(
   tree: string,
   etc: string,
   files: readonly HostFile[],
   beside: BesideUsr,
 ): Promise<void> {
-  await chmod(tree, 0o755);
-  for (const [name, mode] of folders) await makeFolder(path.join(tree, name), mode);
+  chmodSync(tree, 0o755);
+  for (const [name, mode] of folders) makeFolder(path.join(tree, name), mode);
   for (const { name, link } of beside) {
     const target = path.join(tree, name);
-    await (link === undefined ? makeFolder(target, 0o755) : symlink(link, target));
+    if (link === undefined) makeFolder(target, 0o755);
+    else symlinkSync(link, target);
   }
-  for (const [name, target] of links) await symlink(target, path.join(tree, name));
-  for (const file of files) await copy(path.join(etc, file.name), path.join(tree, 'etc', file.name), file);
-  await writeFile(path.join(tree, 'etc/nsswitch.conf'), nsswitch, { mode: 0o644, flag: 'wx' });
+  for (const [name, target] of links) symlinkSync(target, path.join(tree, name));
+  for (const file of files) {
+    await breathe();
+    copy(path.join(etc, file.name), path.join(tree, 'etc', file.name), file);
+  }
+  writeFileSync(path.join(tree, 'etc/nsswitch.conf'), nsswitch, { mode: 0o644, flag: 'wx' });
 }
 
-async function makeFolder(folder: string, mode: number): Promise<void> {
-  await mkdir(folder);
-  await chmod(folder, mode); // the umask has no say
+function makeFolder(folder: string, mode: number): void {
+  mkdirSync(folder);
+  chmodSync(folder, mode); // the umask has no say
 }
 
-async function copy(from: string, to: string, file: HostFile): Promise<void> {
+function copy(from: string, to: string, file: HostFile): void {
   try {
-    if (file.kind === 'folder') await makeFolder(to, 0o755);
-    else if (file.kind === 'symlink') await copyLink(from, to, file);
-    else await copyFile(from, to);
+    if (file.kind === 'folder') makeFolder(to, 0o755);
+    else if (file.kind === 'symlink') copyLink(from, to, file);
+    else copyFile(from, to);
   } catch (error) {
     // Gone or replaced since it was found: the fingerprint is taken again after the copy, and differs then.
     if (!hasErrno(error, 'ENOENT', 'ELOOP', 'EINVAL', 'ENOTDIR')) throw error;
   }
 }
 
-async function copyLink(from: string, to: string, file: HostFile): Promise<void> {
-  await symlink(await readlink(from), to);
-  await lutimes(to, seconds(file.stats.mtimeNs), seconds(file.stats.mtimeNs));
+function copyLink(from: string, to: string, file: HostFile): void {
+  symlinkSync(readlinkSync(from), to);
+  lutimesSync(to, seconds(file.stats.mtimeNs), seconds(file.stats.mtimeNs));
 }
 
-async function copyFile(from: string, to: string): Promise<void> {
-  await using source = await open(from, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
-  const stats = await source.stat();
+function copyFile(from: string, to: string): void {
+  using source = new OwnedFd(
+    openSync(from, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK),
+  );
+  const stats = fstatSync(source.borrow());
   const shared = stats.isFile() && (stats.mode & 0o004) !== 0 && stats.size <= maxFileBytes;
   if (!shared) return;
   // Set-id bits and write permission of groups do not travel.
   const mode = (stats.mode & 0o111) === 0 ? 0o644 : 0o755;
-  await writeFile(to, await source.readFile(), { mode: 0o600, flag: 'wx' });
-  await chmod(to, mode);
-  await utimes(to, stats.atimeMs / 1000, stats.mtimeMs / 1000);
+  writeFileSync(to, readFileSync(source.borrow()), { mode: 0o600, flag: 'wx' });
+  chmodSync(to, mode);
+  utimesSync(to, stats.atimeMs / 1000, stats.mtimeMs / 1000);
 }
 
 function seconds(ns: bigint): number {

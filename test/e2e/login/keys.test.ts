@@ -90,7 +90,14 @@ describe.skipIf(control)('keys that are kept inside', () => {
 
   const options = (key: string): string[] => [
     ...['-F', 'none', '-i', key, '-o', 'IdentitiesOnly=yes', '-o', 'StrictHostKeyChecking=no'],
-    ...['-o', 'UserKnownHostsFile=/dev/null', '-o', 'LogLevel=ERROR'],
+    ...[
+      '-o',
+      'UserKnownHostsFile=/dev/null',
+      '-o',
+      'LogLevel=ERROR',
+      '-o',
+      'KexAlgorithms=curve25519-sha256',
+    ],
   ];
 
   async function ssh(user: TestUser | undefined, key: string, command: string, env = {}): Promise<Finished> {

@@ -44,7 +44,7 @@ function letPass(ms: number): void {
 
 describe('of this machine', () => {
   it('is there at once, under its reserved name', async () => {
-    await using store = await scratch.openStore();
+    await using store = await scratch.openStore({ hostRoot: '/' });
     const image = await store.resolve('host');
     expect(image?.digest).toMatch(/^virtual:host:[0-9a-f]{32}$/);
     expect(image?.layers).toEqual([{ path: treeOf(image), idmapped: true }]);
@@ -55,7 +55,7 @@ describe('of this machine', () => {
   });
 
   it('holds no secret, no account and nothing that not everybody may read', async () => {
-    await using store = await scratch.openStore();
+    await using store = await scratch.openStore({ hostRoot: '/' });
     const tree = treeOf(await store.resolve('host'));
     const files = await listing(tree);
     const forbidden =
@@ -81,7 +81,7 @@ describe('of this machine', () => {
   });
 
   it('is a root filesystem that programs run in', async () => {
-    await using store = await scratch.openStore();
+    await using store = await scratch.openStore({ hostRoot: '/' });
     const tree = treeOf(await store.resolve('host'));
     const script =
       'mount --bind /usr "$1/usr" && chroot "$1" /bin/sh -c "cat /etc/os-release; ls /; bash -lc true"';

@@ -41,8 +41,11 @@ export class Scratch implements AsyncDisposable {
     return join(this.folder, ...names);
   }
 
-  openStore(options: Partial<ImageStoreOptions> = {}, name = 'store'): Promise<ImageStore> {
-    return openImageStore(this.path(name), { layerProgram, ...options });
+  /** Its image `host` is of a host that has next to nothing, unless `options` say otherwise. */
+  async openStore(options: Partial<ImageStoreOptions> = {}, name = 'store'): Promise<ImageStore> {
+    const hostRoot = this.path('bare-host');
+    for (const folder of ['etc', 'usr']) await mkdir(join(hostRoot, folder), { recursive: true });
+    return await openImageStore(this.path(name), { layerProgram, hostRoot, ...options });
   }
 
   /** Unpacks an archive into a new folder `name`. */

@@ -47,8 +47,8 @@ async function kill(child: ChildProcess, workMs: number): Promise<void> {
 const busy = `
   import { Readable } from 'node:stream';
   import { openImageStore } from '${checkout}/src/images/store/image-store.ts';
-  const [folder, layout, archive, rootfs, upper] = process.argv.slice(1);
-  const store = await openImageStore(folder, { layerProgram: '${layerProgram}' });
+  const [folder, hostRoot, layout, archive, rootfs, upper] = process.argv.slice(1);
+  const store = await openImageStore(folder, { layerProgram: '${layerProgram}', hostRoot });
   process.stdout.write('open');
   const start = Math.floor(Math.random() * 6);
   for (let round = start; ; round += 1) {
@@ -84,10 +84,12 @@ describe('SIGKILL', () => {
       await using store = await scratch.openStore();
       await store.importImage('kept', layout);
     }
-    const paths = ['store', 'layout', 'archive', 'rootfs', 'upper'].map((name) => scratch.path(name));
+    const names = ['store', 'bare-host', 'layout', 'archive', 'rootfs', 'upper'];
+    const paths = names.map((name) => scratch.path(name));
     const seen = new Set<string>();
     for (let round = 0; round < rounds; round += 1) {
-      await kill(start(busy, ...paths), Math.random() * 250);
+      // Some work takes longer than other, and where the disk is busy all of it does.
+      await kill(start(busy, ...paths), Math.random() * 250 * (1 + (round % 3)));
       await using store = await scratch.openStore();
       const left = await readdir(scratch.path('store/tmp'));
       expect(
