@@ -32,6 +32,22 @@ const ownCiphers: Plugin = {
   },
 };
 
+/**
+ * Node's own modules come by require(): an ES module that imports one has Node read each of its exports first, and one of
+ * node:http's loads a whole HTTP client, which took the daemon a quarter of its start.
+ */
+const lazyBuiltins: Plugin = {
+  name: 'lazy-builtins',
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /^node:/ }, ({ path: name, kind }) =>
+      kind === 'import-statement' ? { path: name, namespace: 'builtin' } : undefined,
+    );
+    onLoad({ filter: /^/, namespace: 'builtin' }, ({ path: name }) => ({
+      contents: `module.exports = require('${name}');`,
+    }));
+  },
+};
+
 /** What a browser gets of the terminal page, by name: it is part of the bundle of who serves it. */
 async function pageFiles(): Promise<Record<string, { tag: string; gzip: string }>> {
   const { outputFiles } = await build({
@@ -78,7 +94,7 @@ await build({
   // Of ssh2, which does without, or has them for encrypted private keys: none ever comes there.
   external: ['cpu-features', '*.node', 'bufferutil', 'utf-8-validate'],
   define: { dockershPage: JSON.stringify(await pageFiles()) },
-  plugins: [longPackets, ownCiphers],
+  plugins: [lazyBuiltins, longPackets, ownCiphers],
   alias: { 'bcrypt-pbkdf': 'node:crypto' },
   legalComments: 'eof',
   logLevel: 'warning',
