@@ -42,9 +42,16 @@ const lazyBuiltins: Plugin = {
     onResolve({ filter: /^node:/ }, ({ path: name, kind }) =>
       kind === 'import-statement' ? { path: name, namespace: 'builtin' } : undefined,
     );
-    onLoad({ filter: /^/, namespace: 'builtin' }, ({ path: name }) => ({
-      contents: `module.exports = require('${name}');`,
-    }));
+    onLoad({ filter: /^/, namespace: 'builtin' }, ({ path: name }) => {
+      const names = Object.keys(process.getBuiltinModule(name) ?? {}).filter((key) => key !== 'default');
+      // What nobody imports is left out.
+      const exports = names.map(
+        (key) => `const own_${key} = /* @__PURE__ */ own('${key}'); export { own_${key} as ${key} };`,
+      );
+      return {
+        contents: `const all = require('${name}'); const own = (key) => all[key]; export default all;\n${exports.join('\n')}`,
+      };
+    });
   },
 };
 
