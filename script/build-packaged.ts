@@ -44,7 +44,6 @@ await build({
   platform: 'node',
   target: 'node24',
   format: 'cjs',
-  keepNames: true,
   legalComments: 'eof',
   logLevel: 'warning',
   define: { 'import.meta.dirname': '__dirname' },

@@ -40,13 +40,14 @@ class Servers implements AsyncDisposable {
   }
 
   async #once(translated: Translated): Promise<Gateway> {
-    const key = JSON.stringify([translated, translated.hostKeys.map((file) => readFileSync(file, 'utf8'))]);
+    const files = [...translated.hostKeys, ...translated.rootsFiles.map(({ file }) => file)];
+    const key = JSON.stringify([translated, files.map((file) => readFileSync(file, 'utf8'))]);
     const started = this.#started.get(key) ?? this.#start(translated, undefined);
     this.#started.set(key, started);
     return await started;
   }
 
-  async #start({ settings, hostKeys }: Translated, port: number | undefined): Promise<Gateway> {
+  async #start({ settings, hostKeys, rootsFiles }: Translated, port: number | undefined): Promise<Gateway> {
     this.#count += 1;
     const folder = join(this.#host.folder, `gateway-${this.#count}`);
     await mkdir(folder);
@@ -56,11 +57,16 @@ class Servers implements AsyncDisposable {
       writeFileSync(copy, readFileSync(file), { mode: 0o600 });
       return copy;
     });
+    // The gateway trusts none that is not root's.
+    const trusted = rootsFiles.map(({ name, file }) => {
+      writeFileSync(join(folder, name), readFileSync(file), { mode: 0o644 });
+      return `${name}=${join(folder, name)}`;
+    });
     const gateway = await Gateway.start({
       folder,
       runFolder: this.#host.runFolder,
       client: this.#host.clientInRun,
-      settings: [`host_keys=${copies.join(' ')}`, 'methods=publickey', ...settings],
+      settings: [`host_keys=${copies.join(' ')}`, 'methods=publickey', ...settings, ...trusted],
       ...(port === undefined ? {} : { port }),
     });
     return this.#parts.use(gateway);

@@ -1,11 +1,14 @@
 // Turns an sshd_config of OpenSSH's tests into settings of the gateway, or says what it wants that the gateway has no setting for.
 
+import { existsSync } from 'node:fs';
 import { offerOf } from '../../src/gateway/transport/algorithms.ts';
 
 export interface Translated {
   /** As `NAME=VALUE VALUE…`. */
   readonly settings: readonly string[];
   readonly hostKeys: readonly string[];
+  /** Files that settings name and that have to be root's: in the tests, they are their user's. */
+  readonly rootsFiles: readonly { readonly name: string; readonly file: string }[];
   readonly port: number;
   readonly pidFile: string | undefined;
   /** Lines that stand for nothing here. */
@@ -55,6 +58,8 @@ const named: Readonly<Record<string, string>> = {
   maxauthtries: 'auth_tries',
   authenticationmethods: 'methods',
 };
+
+const rootsFiles = new Set(['trusted_ca', 'revoked_keys']);
 
 const offer = offerOf([
   'ssh-ed25519',
@@ -107,14 +112,17 @@ export function translate(text: string, over: readonly string[]): Translated {
       list === undefined ? named[keyword] !== undefined : value.split(',').every((one) => list.includes(one));
     if (!fits) missing.push(line.trim());
   }
-  const settings = [...first].flatMap(([keyword, value]) => {
+  const all = [...first].flatMap(([keyword, value]) => {
     const name = named[keyword];
-    return name === undefined ? [] : [`${name}=${value === 'none' ? '' : value}`];
+    return name === undefined ? [] : [{ name, file: value === 'none' ? '' : value }];
   });
+  const isRoots = ({ name, file }: (typeof all)[number]): boolean => rootsFiles.has(name) && existsSync(file);
+  const settings = all.filter((one) => !isRoots(one)).map(({ name, file }) => `${name}=${file}`);
   const commandUser = first.get('authorizedkeyscommanduser');
   if (commandUser !== undefined) settings.push(`authorized_keys_command_user=${commandUser}`);
   return {
     settings,
+    rootsFiles: all.filter(isRoots),
     hostKeys,
     port: Number(first.get('port') ?? '4242'),
     pidFile: first.get('pidfile'),

@@ -140,6 +140,8 @@ export class Transport {
     try {
       if (this.#protocol._kexinit === undefined && this.#exchanges > 0)
         this.send(new Writer(message.disconnect).u32(reason).string(text).string('').finish());
+      // Whoever has not begun to speak ssh understands no packet. These are sshd's words.
+      else if (this.clientVersion === '') this.#socket.write('Invalid SSH identification string.\r\n');
       else this.#protocol.disconnect(reason);
     } catch {
       // Nothing to tell it by: it has not said who it is yet.

@@ -302,6 +302,18 @@ describe.skipIf(control)('logging in at the gateway', () => {
     expect(await attempt(gateway, { keys: ['one'] })).not.toMatch(inThere);
   });
 
+  it.each(['\n', 'GET / HTTP/1.1\r\n\r\n'])('tells whoever speaks no ssh (%j)', async (text) => {
+    await using gateway = await gatewayWith();
+    const heard: Buffer[] = [];
+    await new Promise<void>((resolve) => {
+      const client = connect(gateway.port, '127.0.0.1', () => client.end(text));
+      client.on('data', (bytes: Buffer) => heard.push(bytes)).on('close', () => resolve());
+    });
+    expect(Buffer.concat(heard).toString()).toMatch(
+      /^SSH-2\.0-[^\r]+\r\n(.|\n)*Invalid SSH identification string\.\r\n$/,
+    );
+  });
+
   it('keeps connections that are there when its listener ends', async () => {
     const gateway = await gatewayWith();
     const client = connect(gateway.port, '127.0.0.1');

@@ -21,7 +21,7 @@ afterEach(async () => {
   await scratch[Symbol.asyncDispose]();
 });
 
-const rounds = roundsOf(25);
+const rounds = roundsOf(50); // of six things, it is to meet each
 const userRounds = roundsOf(10);
 const program = { path: layerProgram, limits: {} };
 
