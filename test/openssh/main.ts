@@ -1,7 +1,7 @@
 // Runs OpenSSH's own regression tests, of which the shell scripts are in a folder of Debian's package openssh-tests, against the gateway: as a user
 // who has a sandbox with the host's network and home. script/openssh-tests calls it.   main.ts FOLDER [TEST…]
 
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { chmod, chown, cp, mkdir, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { basename, join } from 'node:path';
@@ -144,6 +144,7 @@ async function runTest(
   folder: string,
   user: TestUser,
 ): Promise<{ code: number | null; said: string }> {
+  await rm(join(folder, 'failed-regress.log'), { force: true });
   const bin = join(user.home, 'bin');
   const env = {
     ...{
@@ -169,6 +170,13 @@ async function runTest(
   return { code: result.code, said: `${result.stdout.toString()}${result.stderr.toString()}` };
 }
 
+/** What test-exec.sh has noted of this test. */
+function failuresIn(folder: string): string[] {
+  const file = join(folder, 'failed-regress.log');
+  const lines = existsSync(file) ? readFileSync(file, 'latin1').split('\n') : [];
+  return lines.filter((line) => /^(FAIL|FATAL): /.test(line)).slice(-25);
+}
+
 async function main(): Promise<void> {
   const [source = '', ...chosen] = process.argv.slice(2);
   await using parts = new AsyncDisposableStack();
@@ -190,19 +198,13 @@ async function main(): Promise<void> {
   for (const name of chosen.length > 0 ? chosen : serverTests) {
     const { code, said } = await runTest(name, folder, user);
     const missing = [...servers.missing];
-    const result =
-      code === 0 && missing.length === 0 ? 'ok' : missing.length > 0 ? 'no counterpart' : 'failed';
-    failed += result === 'failed' ? 1 : 0;
     const skipped = /SKIPPED: .*/.exec(said)?.[0] ?? '';
+    const result = missing.length > 0 ? 'no counterpart' : code !== 0 ? 'failed' : skipped ? 'skipped' : 'ok';
+    failed += result === 'failed' ? 1 : 0;
     process.stdout.write(`${name}: ${result} (${code}) ${[...missing, skipped].join('; ')}\n`);
-    if (result !== 'ok')
-      process.stdout.write(
-        said
-          .split('\n')
-          .slice(-25)
-          .map((line) => `    ${line}\n`)
-          .join(''),
-      );
+    if (result === 'failed' || result === 'no counterpart')
+      for (const line of [...said.split('\n').slice(-25), ...failuresIn(folder)])
+        process.stdout.write(`    ${line}\n`);
     if (process.env['KEEP_LOGS'] !== undefined && result === 'failed')
       await cp(folder, join(process.env['KEEP_LOGS'], name), { recursive: true });
     await servers.reset();

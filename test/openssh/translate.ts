@@ -1,6 +1,6 @@
 // Turns an sshd_config of OpenSSH's tests into settings of the gateway, or says what it wants that the gateway has no setting for.
 
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { offerOf } from '../../src/gateway/transport/algorithms.ts';
 
 export interface Translated {
@@ -38,14 +38,18 @@ const passedOver = new Set([
     'hostkey',
   ],
   ...['pubkeyauthentication', 'passwordauthentication', 'kbdinteractiveauthentication', 'permitrootlogin'],
-  ...[
-    'challengeresponseauthentication',
-    'pubkeyacceptedalgorithms',
-    'pubkeyacceptedkeytypes',
-    'printmotd',
-    'authorizedkeyscommanduser',
-  ],
+  ...['challengeresponseauthentication', 'printmotd', 'authorizedkeyscommanduser', 'useprivilegeseparation'],
 ]);
+
+/** What is so anyway. */
+const always: Readonly<Record<string, string>> = {
+  allowtcpforwarding: 'yes',
+  allowstreamlocalforwarding: 'yes',
+};
+/** Types of keys that a list has to have so that it keeps nobody out: all that the tests' users have. */
+const usersKeys = ['ssh-ed25519', 'rsa-sha2-512'];
+const takesAll = (value: string): boolean =>
+  value === '*' || usersKeys.every((type) => value.split(',').includes(type));
 
 const named: Readonly<Record<string, string>> = {
   authorizedkeysfile: 'authorized_keys_files',
@@ -92,6 +96,16 @@ export const algorithms: readonly string[] = [
   ],
 ];
 
+const isTokens = (algorithm: string): boolean => algorithm.startsWith('sk-');
+
+/** Whether one of these algorithms is for this key. */
+function isOffered(file: string, algorithms: string | undefined): boolean {
+  if (algorithms === undefined || !existsSync(`${file}.pub`)) return true;
+  const [type = ''] = readFileSync(`${file}.pub`, 'utf8').split(' ');
+  const own = type === 'ssh-rsa' ? ['ssh-rsa', 'rsa-sha2-256', 'rsa-sha2-512'] : [type];
+  return algorithms.split(',').some((one) => one === '*' || own.includes(one));
+}
+
 /** As sshd reads it: of most words the first line counts, of some all. `over`: options of the command line. */
 export function translate(text: string, over: readonly string[]): Translated {
   const lines = [...over.map((option) => option.replace('=', ' ')), ...text.split('\n')];
@@ -106,7 +120,9 @@ export function translate(text: string, over: readonly string[]): Translated {
     if (keyword === 'hostkey') hostKeys.push(value);
     if (first.has(keyword)) continue;
     first.set(keyword, value);
-    if (passedOver.has(keyword)) continue;
+    if (passedOver.has(keyword) || always[keyword] === value) continue;
+    if (/^pubkeyaccepted/.test(keyword) && takesAll(value)) continue;
+    if (keyword === 'hostkeyalgorithms' && !value.split(',').every(isTokens)) continue;
     const list = offered[keyword];
     const fits =
       list === undefined ? named[keyword] !== undefined : value.split(',').every((one) => list.includes(one));
@@ -123,7 +139,7 @@ export function translate(text: string, over: readonly string[]): Translated {
   return {
     settings,
     rootsFiles: all.filter(isRoots),
-    hostKeys,
+    hostKeys: hostKeys.filter((file) => isOffered(file, first.get('hostkeyalgorithms'))),
     port: Number(first.get('port') ?? '4242'),
     pidFile: first.get('pidfile'),
     missing,

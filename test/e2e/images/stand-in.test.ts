@@ -10,8 +10,8 @@ import { control, lacks, program } from '../../fixtures/machine.ts';
 import { describeFinished, type Finished, run, waitUntil } from '../../fixtures/process.ts';
 import { useWorld } from '../../fixtures/world.ts';
 
-const ways = ['shell', 'both'] as const;
-const world = useWorld({ modes: ways });
+const everyWay = ['shell', 'both', 'gateway'] as const;
+const world = useWorld({ modes: everyWay });
 const images = ['busybox', 'bare'] as const;
 
 describe.skipIf(control || lacks('busybox'))('an image without an sftp-server', () => {
@@ -39,7 +39,7 @@ describe.skipIf(control || lacks('busybox'))('an image without an sftp-server', 
     });
     await host.ctlOk('image', 'import', 'own', own);
     const users: Record<string, { image: string }> = {};
-    for (const way of ways)
+    for (const way of everyWay)
       for (const image of [...images, 'own']) {
         const login = await world().addLogin(way);
         logins.set(`${way} ${image}`, login);
@@ -59,7 +59,7 @@ describe.skipIf(control || lacks('busybox'))('an image without an sftp-server', 
     return result;
   };
 
-  describe.each(ways)('by %s', (way) => {
+  describe.each(everyWay)('by %s', (way) => {
     describe.each(images)('%s', (image) => {
       it('serves sftp and scp', async () => {
         const login = loginOf(way, image);
