@@ -12,7 +12,7 @@
 #define NAME "gateway.status"
 #define SOON (1 * SECONDS)
 #define ALIVE (10 * SECONDS)
-#define MOST_BYTES 4096
+#define MOST_BYTES 8192
 
 struct counts status_counts;
 static char path[4096], fresh[4096 + 8];
@@ -37,19 +37,22 @@ static void list_addresses(char *text, size_t size, char *const *addresses) {
 }
 
 static void write_status(void) {
-    char bytes[MOST_BYTES], addresses[1400] = "", web[1400] = "";
+    char bytes[MOST_BYTES], addresses[1400] = "", web[1400] = "", unreachable[1400] = "";
     const struct counts *counts = &status_counts;
     if (counts->settings != NULL) {
         list_addresses(addresses, sizeof addresses, counts->settings->listen);
         list_addresses(web, sizeof web, counts->settings->web);
     }
+    if (counts->unreachable != NULL)
+        list_addresses(unreachable, sizeof unreachable, counts->unreachable);
     int length =
         snprintf(bytes, sizeof bytes,
-                 "{\"pid\":%d,\"startedAt\":%lld,\"listen\":[%s],\"waiting\":%u,\"accepted\":%llu,"
+                 "{\"pid\":%d,\"startedAt\":%lld,\"listen\":[%s],\"unreachable\":[%s],\"waiting\":%u,"
+                 "\"accepted\":%llu,"
                  "\"loggedIn\":%llu,\"refused\":{\"full\":%llu,\"address\":%llu,\"penalty\":%llu,"
                  "\"failed\":%llu},"
                  "\"web\":{\"listen\":[%s],\"accepted\":%llu,\"loggedIn\":%llu}}\n",
-                 (int)getpid(), started_at, addresses, (unsigned)counts->waiting,
+                 (int)getpid(), started_at, addresses, unreachable, (unsigned)counts->waiting,
                  (unsigned long long)counts->accepted, (unsigned long long)counts->logged_in,
                  (unsigned long long)counts->full, (unsigned long long)counts->source_full,
                  (unsigned long long)counts->kept_out, (unsigned long long)counts->failed, web,

@@ -13,6 +13,7 @@ struct counts {
     uint64_t full, source_full, kept_out, failed; // that were refused, by what for
     uint32_t waiting;                             // that have not logged in yet
     const struct settings *settings;              // in force; NULL: none yet
+    char *const *unreachable; // addresses of them that can't be had; ends with a NULL; NULL: none
 };
 
 // What is to be told.

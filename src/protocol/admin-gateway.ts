@@ -13,6 +13,8 @@ export const adminGateway = z.strictObject({
   startedAt: timestamp,
   /** As the policy has them; where systemd holds the sockets, they are what its unit says. */
   listen: z.array(z.string()),
+  /** Those of these, and of its web page's, that it can't have: another program listens there, say. It goes on trying. */
+  unreachable: z.array(z.string()),
   /** Connections that have not logged in yet. */
   waiting: count,
   /** Since it was started: all that came, those of them that have logged in, and those that were refused at once. */

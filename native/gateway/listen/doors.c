@@ -8,6 +8,7 @@
 #include "listen/sockets.h"
 #include "log.h"
 #include "loop.h"
+#include "status.h"
 
 #define AGAIN (5 * SECONDS)
 
@@ -24,6 +25,8 @@ static void (*tell)(int socket, enum door_kind kind);
 static bool inherited;
 static struct timer again;
 static char *wanted[DOOR_KINDS][MOST_LISTENERS + 1];
+// Those of them that can't be had.
+static char *missing[DOOR_KINDS * MOST_LISTENERS + 1];
 
 static void ready(struct watch *watch, uint32_t events) {
     (void)events;
@@ -63,9 +66,8 @@ static bool is_wanted(const struct door *door) {
     return false;
 }
 
-// True: there is one that can't be had now.
-static bool add_kind(enum door_kind kind) {
-    bool missing = false;
+// `missed`: how many can't be had until now.
+static size_t add_kind(enum door_kind kind, size_t missed) {
     for (char *const *address = wanted[kind]; *address != NULL; address++) {
         struct err err = {0};
         int sockets[2];
@@ -77,14 +79,17 @@ static bool add_kind(enum door_kind kind) {
             continue;
         err_text(&err, text, sizeof text);
         log_line(LOG_ERR, "Nobody can connect at %s: %s.", *address, text);
-        missing = true;
+        missing[missed++] = *address;
     }
-    return missing;
+    return missed;
 }
 
 static void add_missing(struct timer *timer) {
-    bool ssh = add_kind(DOOR_SSH), web = add_kind(DOOR_WEB);
-    if (ssh || web)
+    size_t missed = add_kind(DOOR_WEB, add_kind(DOOR_SSH, 0));
+    missing[missed] = NULL;
+    status_counts.unreachable = missing;
+    status_changed();
+    if (missed > 0)
         (void)timer_set(timer, loop_now() + AGAIN);
 }
 
@@ -109,6 +114,7 @@ void doors_set(enum door_kind kind, char *const *addresses) {
         loop_change(&doors[index].watch, EPOLLIN);
     if (is_given)
         return;
+    missing[0] = NULL; // they are about to go
     for (size_t index = 0; index <= MOST_LISTENERS; index++) {
         free(wanted[kind][index]);
         wanted[kind][index] = NULL;

@@ -23,7 +23,7 @@
 
 // A connection process that takes nothing for that long is stuck, or wants us to be.
 #define SEND_SECONDS 10
-#define BANNER_MOST 16384
+#define BANNER_MOST (128 * 1024) // what is longer is cut
 
 static struct monitor monitor_self;
 
@@ -146,7 +146,7 @@ static void child_ended(struct watch *watch, uint32_t events) {
 
 static void put_banner(const struct monitor *monitor, struct wire_writer *writer) {
     const char *path = monitor->world->settings->banner;
-    char text[BANNER_MOST];
+    static char text[BANNER_MOST];
     cleanup_fd int fd = path != NULL ? open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK) : CLOSED_FD;
     ssize_t length = fd >= 0 ? read(fd, text, sizeof text) : 0;
     if (length > 0 && memchr(text, '\0', (size_t)length) == NULL)
@@ -154,7 +154,7 @@ static void put_banner(const struct monitor *monitor, struct wire_writer *writer
 }
 
 static void say_client(struct monitor *monitor, int client) {
-    static uint8_t bytes[32 * 1024];
+    static uint8_t bytes[BANNER_MOST + 32 * 1024];
     char methods[256];
     struct wire_writer writer;
     const struct host_keys *keys = monitor->world->host_keys;

@@ -69,7 +69,12 @@ async function runs(context: Context): Promise<Finding> {
       ? ok('it is not switched on')
       : critical(`${unit} is enabled, and the gateway does not run`, 'systemctl status dockersh-gateway');
   }
-  const { listen } = gateway;
+  const { listen, unreachable } = gateway;
+  if (unreachable.length > 0)
+    return critical(
+      `nobody can connect at ${unreachable.join(', ')}`,
+      'journalctl -u dockersh-gateway says why: most often another program listens there (ss -ltnp).',
+    );
   if (listen.length > 0 || unit === 'dockersh-gateway.socket') return ok(`since ${gateway.startedAt}`);
   return warning('it listens at no address', 'Set "listen" in [gateway].');
 }

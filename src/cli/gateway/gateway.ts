@@ -73,12 +73,13 @@ function statusText({ gateway, connections }: AdminResult<'gateway.status'>): st
 }
 
 function lines({ pid, startedAt, listen, web, ...rest }: AdminGateway, connections: number): string[] {
-  const { waiting, accepted, loggedIn, refused } = rest;
+  const { unreachable, waiting, accepted, loggedIn, refused } = rest;
   const up = humanDuration(Math.max(0, Date.now() - Date.parse(startedAt)));
   const { full, address, penalty, failed } = refused;
   return [
     `The gateway runs (process ${pid}) since ${localTime(startedAt)}, for ${up}.`,
     `It listens at ${listen.length === 0 ? 'nothing' : listen.join(', ')}.`,
+    ...(unreachable.length === 0 ? [] : [`It can’t have ${unreachable.join(', ')}: its log says why.`]),
     web.listen.length === 0
       ? 'It has no web page.'
       : `Its web page is at ${web.listen.join(', ')}: of ${web.accepted} connections ${web.loggedIn} have logged in.`,

@@ -126,7 +126,7 @@ export const gatewayKeys = {
     defaultText: 'none',
     values: 'the absolute path of a file, or none',
     applies: 'session',
-    doc: 'A text that clients show before they log in, of at most 16K.',
+    doc: 'A text that clients show before they log in, of at most 128K.',
     example: '/etc/issue.net',
   },
   auth_tries: {

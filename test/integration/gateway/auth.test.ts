@@ -2,9 +2,11 @@
 // is in is told so, and gets no session.
 
 import { chmod, chown, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { connect } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { gatewayStatus } from '../../../src/daemon/gateway/status.ts';
+import { freePort } from '../../fixtures/free-port.ts';
 import { attemptLogin, inThere } from '../../fixtures/gateway/attempt.ts';
 import { Gateway } from '../../fixtures/gateway/gateway.ts';
 import { folderPrefixOutsideTmp } from '../../fixtures/leftovers.ts';
@@ -312,6 +314,23 @@ describe.skipIf(control)('logging in at the gateway', () => {
     expect(Buffer.concat(heard).toString()).toMatch(
       /^SSH-2\.0-[^\r]+\r\n(.|\n)*Invalid SSH identification string\.\r\n$/,
     );
+  });
+
+  it('says which of its addresses it can’t have, and takes it when it can', async () => {
+    const run = await mkdtemp(inFolder('run-'));
+    const other = createServer();
+    const port = await freePort();
+    await new Promise<void>((resolve) => other.listen(port, '127.0.0.1', resolve));
+    await using _gateway = await Gateway.start({
+      folder: await mkdtemp(inFolder('gw-')),
+      runFolder: run,
+      client: '/usr/bin/true',
+      settings: [`web=127.0.0.1:${port}`],
+    });
+    const unreachable = async () => (await gatewayStatus(run))?.unreachable;
+    await expect.poll(unreachable, { timeout: 5000 }).toEqual([`127.0.0.1:${port}`]);
+    await new Promise((resolve) => other.close(resolve));
+    await expect.poll(unreachable, { timeout: 15_000 }).toEqual([]);
   });
 
   it('keeps connections that are there when its listener ends', async () => {

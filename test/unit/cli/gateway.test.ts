@@ -25,14 +25,14 @@ describe('gateway', () => {
   it('says how it is doing, and by its exit status that it does not run', async () => {
     const refused = { full: 1, address: 2, penalty: 3, failed: 0 };
     const gateway = {
-      ...{ pid: 7, startedAt: '2026-01-02T03:04:05Z', listen: ['2222'] },
+      ...{ pid: 7, startedAt: '2026-01-02T03:04:05Z', listen: ['2222'], unreachable: ['443'] },
       ...{ waiting: 4, accepted: 20, loggedIn: 10, refused },
       web: { listen: ['443'], accepted: 6, loggedIn: 2 },
     };
     const { status, stdout } = await ask({ gateway, connections: 5 });
     expect(status).toBe(0);
     expect(stdout).toMatch(
-      /process 7.*\n.*2222.*\n.*443: of 6 connections 2 have logged in.*\n.*5 in sandboxes, 4 not logged in/,
+      /process 7.*\n.*2222.*\n.*can’t have 443.*\n.*443: of 6 connections 2 have logged in.*\n.*5 in sandboxes, 4 not logged in/,
     );
     expect((await ask({ gateway: null, connections: 0 }, 'status')).status).toBe(3);
   });

@@ -11,7 +11,7 @@ const file = join(run, 'gateway.status');
 afterAll(() => rmSync(run, { recursive: true, force: true }));
 
 const text =
-  '{"pid":7,"startedAt":1767323045,"listen":["2222"],"waiting":1,"accepted":3,"loggedIn":1,"refused":{"full":0,"address":1,"penalty":0,"failed":0},"web":{"listen":[],"accepted":0,"loggedIn":0}}\n';
+  '{"pid":7,"startedAt":1767323045,"listen":["2222"],"unreachable":[],"waiting":1,"accepted":3,"loggedIn":1,"refused":{"full":0,"address":1,"penalty":0,"failed":0},"web":{"listen":[],"accepted":0,"loggedIn":0}}\n';
 
 test('what the listener says counts while it goes on saying it', async () => {
   expect(await gatewayStatus(run)).toBeNull();
