@@ -87,6 +87,14 @@ class Servers implements AsyncDisposable {
     return 'ok';
   }
 
+  /** What the gateways of this test have said. */
+  async logs(): Promise<string> {
+    const gateways = await Promise.allSettled(this.#started.values());
+    return gateways
+      .map((one) => (one.status === 'fulfilled' ? one.value.log() : String(one.reason)))
+      .join('\n');
+  }
+
   async reset(): Promise<void> {
     await this.#parts.disposeAsync();
     this.#parts = new AsyncDisposableStack();
@@ -206,7 +214,12 @@ async function main(): Promise<void> {
       for (const line of [...said.split('\n').slice(-25), ...failuresIn(folder)])
         process.stdout.write(`    ${line}\n`);
     if (process.env['KEEP_LOGS'] !== undefined && result === 'failed')
-      await cp(folder, join(process.env['KEEP_LOGS'], name), { recursive: true });
+      await cp(folder, join(process.env['KEEP_LOGS'], name), {
+        recursive: true,
+        filter: (file) => file === folder || file.endsWith('.log'),
+      });
+    if (process.env['KEEP_LOGS'] !== undefined && result === 'failed')
+      writeFileSync(join(process.env['KEEP_LOGS'], name, 'gateway.log'), await servers.logs());
     await servers.reset();
   }
   process.exitCode = failed > 0 ? 1 : 0;
