@@ -8,6 +8,7 @@ import { type Browser, chromium, type Page } from '../../fixtures/browser/browse
 import type { Gateway } from '../../fixtures/gateway/gateway.ts';
 import { ended, fill, logIn, password, run, shown, Web } from '../../fixtures/gateway/web.ts';
 import { control } from '../../fixtures/machine.ts';
+import { Line } from '../../fixtures/network/line.ts';
 import { runOk } from '../../fixtures/process.ts';
 
 const control2 = 2;
@@ -199,17 +200,40 @@ describe.skipIf(control || !existsSync(chromium))('the terminal in a browser', (
     await page.until(`document.title === '<b>title</b>'`, 'the title');
   });
 
-  it('comes back to a session that is kept when the line was cut', async () => {
-    const page = await terminal();
-    await run(page, 'clear; mark=kept-$((40+2)); echo $mark', /^kept-42/m);
-    await web.host.ctlOk('gateway', 'kick', '--user', name);
+  it.each(['by the administrator', 'on its way'])(
+    'comes back to a session that is kept when the line was cut %s',
+    async (how) => {
+      await using line = await Line.start(port);
+      const page = await browser.page(`https://127.0.0.1:${line.port}/`);
+      await logIn(page, name, password);
+      await run(page, 'clear; mark=kept-$((40+2)); echo $mark', /^kept-42/m);
+      if (how === 'on its way') line.cut();
+      else await web.host.ctlOk('gateway', 'kick', '--user', name);
+      await fill(page, 'The connection was cut');
+      await fill(page, `Log in as ${name}`, password);
+      await page.until(`!document.querySelector('dialog').open`, 'the terminal');
+      await page.until(`${shown}.includes('Go back to it?')`, 'to be asked, as with ssh');
+      await page.press('Enter');
+      await page.until(`/kept-42/.test(${shown}.split('Go back to it?')[1] ?? ${shown})`, 'the session');
+      await run(page, 'echo again=$mark', /^again=kept-42/m);
+    },
+  );
+
+  it('ends the session with its line where the policy keeps none', async () => {
+    await web.policy({ on_hangup: 'end', hangup_grace: '200ms' });
+    await using line = await Line.start(port);
+    const page = await browser.page(`https://127.0.0.1:${line.port}/`);
+    await logIn(page, name, password);
+    await run(page, 'clear; mark=gone-$((40+2)); echo $mark', /^gone-42/m);
+    line.cut();
+    await expect
+      .poll(async () => (await web.host.sandboxOf(web.user))?.sessions, { timeout: 20_000 })
+      .toEqual([]);
     await fill(page, 'The connection was cut');
     await fill(page, `Log in as ${name}`, password);
     await page.until(`!document.querySelector('dialog').open`, 'the terminal');
-    await page.until(`${shown}.includes('Go back to it?')`, 'to be asked, as with ssh');
-    await page.press('Enter');
-    await page.until(`/kept-42/.test(${shown}.split('Go back to it?')[1] ?? ${shown})`, 'the session');
-    await run(page, 'echo again=$mark', /^again=kept-42/m);
+    await run(page, 'clear; echo "mark is [$mark]"', /^mark is \[\]/m);
+    await web.policy({ on_hangup: 'keep' });
   });
 
   it('runs nothing that is not its own', async () => {
