@@ -4,7 +4,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { copyFile, mkdir, mkdtemp, readdir, rm, rmdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { cgroupsOf } from '../fixtures/leaks.ts';
+import { cgroupsOf, mountsOf } from '../fixtures/leaks.ts';
 import { claimFolder, folderPrefix, removeLeftoverHosts } from '../fixtures/leftovers.ts';
 import { describeFinished, type Finished, Running, run, runOk, waitUntil } from '../fixtures/process.ts';
 import { cache, environment, Remote, type Suite, usersScript } from './remote.ts';
@@ -49,8 +49,11 @@ export class Guest extends Remote implements AsyncDisposable {
     const guest = new Guest(folder, options);
     await claimFolder(folder, guest.#cgroup);
     try {
-      const system = join(cache, suite, options.system ?? 'root');
-      await runOk('cp', ['-a', '--reflink=auto', system, guest.root], { timeoutMs: 120_000 });
+      const disk = join(folder, 'disk');
+      const system = join(cache, suite, `${options.system ?? 'root'}.img`);
+      await runOk('cp', ['--sparse=always', '--reflink=auto', system, disk], { timeoutMs: 120_000 });
+      await mkdir(guest.root);
+      await runOk('mount', ['-o', 'loop', disk, guest.root]);
       for (const [path, text] of Object.entries(options.files ?? {})) await guest.write(path, text);
       await guest.boot();
       return guest;
@@ -149,6 +152,10 @@ export class Guest extends Remote implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.cutPower();
+    const isMounted = mountsOf({ folder: this.folder }).length > 0;
+    // What has just ended may keep it for a moment.
+    if (isMounted)
+      await waitUntil(async () => (await run('umount', [this.root])).code === 0, `${this.root} to be let go`);
     await rm(this.folder, { recursive: true, force: true });
     const left = (await readdir(dirname(folderPrefix))).filter((name) => this.folder.endsWith(`/${name}`));
     if (left.length > 0) throw new Error(`left over: ${left.join(' ')}`);

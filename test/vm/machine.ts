@@ -58,9 +58,11 @@ export class Machine extends Remote implements AsyncDisposable {
   async boot(): Promise<void> {
     const { folder } = this;
     const how = await accelerator(this.#suite, folder);
+    // In a session of its own, so that it has a share of the processors like every other one, and ends with us all the same.
     this.#qemu = new Running(
-      'qemu-system-x86_64',
+      'setpriv',
       [
+        ...['--pdeathsig', 'KILL', 'qemu-system-x86_64'],
         ...['-machine', 'q35', ...how, '-smp', '2', '-m', '2048'],
         ...['-kernel', join(folder, 'vmlinuz'), '-initrd', join(folder, 'initrd.img')],
         ...[
@@ -73,7 +75,7 @@ export class Machine extends Remote implements AsyncDisposable {
         ...['-device', 'virtio-net-pci,netdev=net', '-device', 'virtio-rng-pci'],
         ...['-display', 'none', '-serial', `file:${join(folder, 'console')}`, '-no-reboot'],
       ],
-      { stdio: ['ignore', 'pipe', 'pipe'], env: environment },
+      { stdio: ['ignore', 'pipe', 'pipe'], env: environment, detached: true },
     );
     const isUp = async (): Promise<boolean> => {
       if (this.#qemu?.exited === true) throw new Error(this.console());
