@@ -109,6 +109,7 @@ describe.skipIf(lacks('busybox', 'docker-registry'))('a full disk', () => {
         libexec: '/l',
         unenforced: [],
         policyFault: null,
+        recordingsWaiting: 0,
       }),
     );
     const { status, stderr } = await cli(['--socket', daemon.socketPath, 'maintenance', 'on']);
