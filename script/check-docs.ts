@@ -123,7 +123,9 @@ function checkTests(file: string, text: string): void {
       /\| ([^|]*) \| `(test\/[^`]+)`: (`[^|]*`) \|$/.exec(row) ?? [];
     const source = tracked.includes(test) ? read(test) : '';
     const wanted =
-      gateway === 'yes' ? /\.each\((?:everyMode|everyWay|eachServer)\)/ : /\.each\((?:modes|everyMode|ways|everyWay)\)/;
+      gateway === 'yes'
+        ? /\.each\((?:everyMode|everyWay|eachServer)\)/
+        : /\.each\((?:modes|everyMode|ways|everyWay)\)/;
     if (!wanted.test(source)) report(file, `no test in every mode: ${row}`);
     for (const [, title = ''] of named.matchAll(/`([^`]+)`/g)) {
       const words = title.split('…').map((part) => part.replaceAll(/[$()*+.?[\]^{|}]/g, '\\$&'));
