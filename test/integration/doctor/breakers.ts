@@ -148,7 +148,7 @@ export const scenarios = {
       cp /bin/sleep "$D/dockersh-gateway"; "$D/dockersh-gateway" 60 >/dev/null 2>&1 & export GATEWAY=$!
       while [[ $(readlink /proc/$GATEWAY/exe) != "$D/dockersh-gateway" ]]; do sleep 0.02; done
       rm "$D/dockersh-gateway"; trap - EXIT
-      printf '{"pid":%d,"startedAt":1,"listen":["2222"],"waiting":0,"accepted":0,"loggedIn":0,"refused":{"full":0,"address":0,"penalty":0,"failed":0},"web":{"listen":[],"accepted":0,"loggedIn":0}}' \
+      printf '{"pid":%d,"startedAt":1,"listen":["2222"],"unreachable":["2222"],"waiting":0,"accepted":0,"loggedIn":0,"refused":{"full":0,"address":0,"penalty":0,"failed":0},"web":{"listen":[],"accepted":0,"loggedIn":0}}' \
         $GATEWAY >"$HOST_FOLDER/run/gateway.status"
       set -- bash -c '"$@"; status=$?; kill $GATEWAY; rm "$HOST_FOLDER/run/gateway.status"; exit $status' bash "$@"`,
   },
