@@ -36,8 +36,8 @@ const ownCiphers: Plugin = {
  * Node's own modules come by require(): an ES module that imports one has Node read each of its exports first, and one of
  * node:http's loads a whole HTTP client, which took the daemon a quarter of its start.
  */
-const lazyBuiltins: Plugin = {
-  name: 'lazy-builtins',
+const requiredBuiltins: Plugin = {
+  name: 'required-builtins',
   setup({ onResolve, onLoad }) {
     onResolve({ filter: /^node:/ }, ({ path: name, kind }) =>
       kind === 'import-statement' ? { path: name, namespace: 'builtin' } : undefined,
@@ -101,7 +101,7 @@ await build({
   // Of ssh2, which does without, or has them for encrypted private keys: none ever comes there.
   external: ['cpu-features', '*.node', 'bufferutil', 'utf-8-validate'],
   define: { dockershPage: JSON.stringify(await pageFiles()) },
-  plugins: [lazyBuiltins, longPackets, ownCiphers],
+  plugins: [requiredBuiltins, longPackets, ownCiphers],
   alias: { 'bcrypt-pbkdf': 'node:crypto' },
   legalComments: 'eof',
   logLevel: 'warning',

@@ -1,6 +1,6 @@
-// Says how the listener is doing, for "dockershctl gateway status", in a file of the run folder: written when
-// something has changed, once a second at most, and every ten seconds, so that one whose writer has gone is
-// known by its age.
+// Writes the listener's state into a file of the run folder, for "dockershctl gateway status": after a
+// change, once a second at most, and every ten seconds, so that the file of a listener that has gone is known
+// by its age.
 #pragma once
 
 #include <stdint.h>

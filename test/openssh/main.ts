@@ -185,6 +185,12 @@ function failuresIn(folder: string): string[] {
   return lines.filter((line) => /^(FAIL|FATAL): /.test(line)).slice(-25);
 }
 
+async function keepLogs(folder: string, to: string, servers: Servers): Promise<void> {
+  const filter = (file: string): boolean => file === folder || file.endsWith('.log');
+  await cp(folder, to, { recursive: true, filter });
+  writeFileSync(join(to, 'gateway.log'), await servers.logs());
+}
+
 async function main(): Promise<void> {
   const [source = '', ...chosen] = process.argv.slice(2);
   await using parts = new AsyncDisposableStack();
@@ -213,13 +219,8 @@ async function main(): Promise<void> {
     if (result === 'failed' || result === 'no counterpart')
       for (const line of [...said.split('\n').slice(-25), ...failuresIn(folder)])
         process.stdout.write(`    ${line}\n`);
-    if (process.env['KEEP_LOGS'] !== undefined && result === 'failed')
-      await cp(folder, join(process.env['KEEP_LOGS'], name), {
-        recursive: true,
-        filter: (file) => file === folder || file.endsWith('.log'),
-      });
-    if (process.env['KEEP_LOGS'] !== undefined && result === 'failed')
-      writeFileSync(join(process.env['KEEP_LOGS'], name, 'gateway.log'), await servers.logs());
+    const kept = process.env['KEEP_LOGS'];
+    if (kept !== undefined && result === 'failed') await keepLogs(folder, join(kept, name), servers);
     await servers.reset();
   }
   process.exitCode = failed > 0 ? 1 : 0;

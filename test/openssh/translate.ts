@@ -135,17 +135,18 @@ export function translate(text: string, over: readonly string[]): Translated {
   }
   const all = [...first].flatMap(([keyword, value]) => {
     const name = named[keyword];
-    return name === undefined ? [] : [{ name, file: value === 'none' ? '' : value }];
+    return name === undefined ? [] : [{ name, value: value === 'none' ? '' : value }];
   });
-  const isRoots = ({ name, file }: (typeof all)[number]): boolean => rootsFiles.has(name) && existsSync(file);
+  const isRoots = ({ name, value }: (typeof all)[number]): boolean =>
+    rootsFiles.has(name) && existsSync(value);
   const settings = all
     .filter((one) => !isRoots(one))
-    .map(({ name, file }) => `${name}=${settingOf(name, file)}`);
+    .map(({ name, value }) => `${name}=${settingOf(name, value)}`);
   const commandUser = first.get('authorizedkeyscommanduser');
   if (commandUser !== undefined) settings.push(`authorized_keys_command_user=${commandUser}`);
   return {
     settings,
-    rootsFiles: all.filter(isRoots),
+    rootsFiles: all.filter(isRoots).map(({ name, value: file }) => ({ name, file })),
     hostKeys: hostKeys.filter((file) => isOffered(file, first.get('hostkeyalgorithms'))),
     port: Number(first.get('port') ?? '4242'),
     pidFile: first.get('pidfile'),

@@ -36,8 +36,8 @@ static bool web_served(struct monitor *monitor, const struct asked *asked) {
     return monitor->is_web;
 }
 
-// Which request is heard when, and how often at most on one connection (0: as often as there are reasons to
-// ask). False from who handles it is a breach.
+// Each request, the states in which it is heard, and how often at most on one connection (0: as often as
+// there are reasons to ask). False from its handler is a breach.
 static const struct row {
     uint16_t type;
     unsigned states;

@@ -1,8 +1,8 @@
 // Keeps a copy of the policy that was accepted last in the state folder: a daemon that is started while the files are
 // broken (at a boot after a bad edit, say) goes by it instead of locking everybody out.
 //
-// What is kept is the text of the files, so that a daemon of another version reads it by its own rules, and refuses
-// what it does not know. Only root can enter the state folder; the copy is believed on the same terms as a policy.
+// The copy is the text of the files, so that a daemon of another version reads it by its own rules, and refuses
+// whatever it does not know. Only root can enter the state folder; the copy is believed on the same terms as a policy.
 
 import { readdir, rm } from 'node:fs/promises';
 import path from 'node:path';

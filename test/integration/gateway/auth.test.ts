@@ -68,19 +68,17 @@ describe.skipIf(control)('logging in at the gateway', () => {
     gateway: Gateway,
     { keys = [], name, password, options = [] }: Attempt,
   ): Promise<string> {
-    const common = ['StrictHostKeyChecking=no', 'IdentitiesOnly=yes', 'UserKnownHostsFile=/dev/null'];
     const asked =
       password === undefined
         ? {}
         : { SSH_ASKPASS: inFolder('askpass'), SSH_ASKPASS_REQUIRE: 'force', WORD: password };
-    const all = [...common, 'NumberOfPasswordPrompts=1', 'IdentityAgent=none', ...options];
-    return await attemptLogin(
-      [
-        ...['-p', String(gateway.port), ...keys.flatMap((key) => ['-i', inFolder(key)])],
-        ...[...all.flatMap((option) => ['-o', option]), `${name ?? user.name}@127.0.0.1`],
-      ],
-      { PATH: '/usr/bin:/bin', HOME: folder, ...asked },
-    );
+    return await attemptLogin({
+      port: gateway.port,
+      user: name ?? user.name,
+      keys: keys.map(inFolder),
+      options: ['NumberOfPasswordPrompts=1', ...options],
+      env: { PATH: '/usr/bin:/bin', HOME: folder, ...asked },
+    });
   }
 
   beforeAll(async () => {

@@ -33,21 +33,14 @@ describe.skipIf(control)('security keys', () => {
       mode: 0o600,
     });
     await chown(file, user.uid, user.gid);
-    const options = [
-      ...[
-        'StrictHostKeyChecking=no',
-        'UserKnownHostsFile=/dev/null',
-        'IdentitiesOnly=yes',
-        'IdentityAgent=none',
-      ],
-      `SecurityKeyProvider=${inFolder('device.so')}`,
-    ];
-    const args = ['-i', inFolder(key), '-p', String(gateway.port)];
     const asked = { SSH_ASKPASS: inFolder('askpass'), SSH_ASKPASS_REQUIRE: 'force' };
-    return await attemptLogin(
-      [...args, ...options.flatMap((option) => ['-o', option]), `${user.name}@127.0.0.1`],
-      { PATH: '/usr/bin:/bin', HOME: folder, ...asked },
-    );
+    return await attemptLogin({
+      port: gateway.port,
+      user: user.name,
+      keys: [inFolder(key)],
+      options: [`SecurityKeyProvider=${inFolder('device.so')}`],
+      env: { PATH: '/usr/bin:/bin', HOME: folder, ...asked },
+    });
   }
 
   beforeAll(async () => {
