@@ -46,7 +46,7 @@ await build({
   format: 'cjs',
   legalComments: 'eof',
   logLevel: 'warning',
-  define: { 'import.meta.dirname': '__dirname' },
+  define: { 'import.meta.dirname': '__dirname', 'import.meta.main': 'true' },
 });
 writeFileSync(path.join(folder, 'dockershctl.js'), loader);
 const cache = path.join(folder, 'dockershctl.cache');

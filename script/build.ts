@@ -22,6 +22,18 @@ const longPackets: Plugin = {
   },
 };
 
+/** Of prom-client, what the daemon has: its metrics of a process load a tracing library. */
+const fewMetrics: Plugin = {
+  name: 'few-metrics',
+  setup({ onLoad }) {
+    onLoad({ filter: /prom-client\/index\.js$/ }, () => ({
+      contents: ['registry', 'counter', 'gauge', 'histogram']
+        .map((name) => `exports.${name.charAt(0).toUpperCase()}${name.slice(1)} = require('./lib/${name}');`)
+        .join('\n'),
+    }));
+  },
+};
+
 /** The ciphers of ssh2's own addon are ours. */
 const ownCiphers: Plugin = {
   name: 'own-ciphers',
@@ -101,7 +113,7 @@ await build({
   // Of ssh2, which does without, or has them for encrypted private keys: none ever comes there.
   external: ['cpu-features', '*.node', 'bufferutil', 'utf-8-validate'],
   define: { dockershPage: JSON.stringify(await pageFiles()) },
-  plugins: [requiredBuiltins, longPackets, ownCiphers],
+  plugins: [requiredBuiltins, longPackets, fewMetrics, ownCiphers],
   alias: { 'bcrypt-pbkdf': 'node:crypto' },
   legalComments: 'eof',
   logLevel: 'warning',

@@ -5,13 +5,17 @@ import { hasErrno } from '../lib/errors.ts';
 import { version } from '../lib/version.ts';
 import { runCli } from './program.ts';
 
-// A reader that has seen enough ("dockershctl ps | head -1") is no failure.
-process.stdout.on('error', (error) => {
-  if (!hasErrno(error, 'EPIPE')) throw error;
-});
+export { runCli, version };
 
-const environment = { stdin: process.stdin, stdout: process.stdout, stderr: process.stderr };
-// No await here: the installed program is bundled as a CommonJS script, which has none at its top.
-void runCli(process.argv.slice(2), environment, version).then((status) => {
-  process.exitCode = status;
-});
+// Tests import the bundle instead, and run many command lines in one process.
+if (import.meta.main) {
+  // A reader that has seen enough ("dockershctl ps | head -1") is no failure.
+  process.stdout.on('error', (error) => {
+    if (!hasErrno(error, 'EPIPE')) throw error;
+  });
+  const environment = { stdin: process.stdin, stdout: process.stdout, stderr: process.stderr };
+  // No await here: the installed program is bundled as a CommonJS script, which has none at its top.
+  void runCli(process.argv.slice(2), environment, version).then((status) => {
+    process.exitCode = status;
+  });
+}

@@ -6,7 +6,7 @@ import { emulation, servesKernel } from './accelerator.ts';
 import { cache } from './remote.ts';
 
 const suite = 'trixie';
-const system = join(cache, suite, 'root');
+const system = join(cache, suite);
 
 it('what runs the kernel up to its first program serves it', async () => {
   // Emulation is slow, and slower beside the other tests; nobody waits for it but here.

@@ -39,14 +39,14 @@ export class Machine extends Remote implements AsyncDisposable {
   static async start(suite: Suite, script: string): Promise<Machine> {
     const machine = new Machine(suite, await mkdtemp(`${folderPrefix}vm-`), await freePort());
     try {
-      const root = join(cache, suite, 'root');
-      const args = [root, debFile(), script, machine.folder];
+      const system = join(cache, suite);
+      const args = [system, debFile(), script, machine.folder];
       const making = runOk(join(import.meta.dirname, 'make-disk'), args, {
         env: environment,
         timeoutMs: 180_000,
       });
       // What does not serve the kernel is waited for to the end: meanwhile.
-      await Promise.all([making, accelerator(suite, root)]);
+      await Promise.all([making, accelerator(suite, system)]);
       await machine.boot();
       return machine;
     } catch (error) {

@@ -2,6 +2,7 @@
 
 import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { dockershctl } from '../../fixtures/dockershctl.ts';
 import { Host, systemPath } from '../../fixtures/host.ts';
 import { ctlBundle, nodeProgram } from '../../fixtures/paths.ts';
 import { describeFinished, type Finished, Running, run, runOk } from '../../fixtures/process.ts';
@@ -18,7 +19,9 @@ export class AccountsHost implements AsyncDisposable {
   }
 
   static async start(): Promise<AccountsHost> {
-    const made = new AccountsHost(await Host.start());
+    const made = new AccountsHost(await Host.start({ outsideTmp: true }));
+    // Beside the state: files are moved by renaming them.
+    await mkdir(made.homes);
     const folder = join(made.host.folder, 'ssh');
     await mkdir(join(folder, 'sshd_config.d'), { recursive: true });
     await runOk('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', join(folder, 'host_key')]);
@@ -29,9 +32,13 @@ export class AccountsHost implements AsyncDisposable {
     return made;
   }
 
+  get homes(): string {
+    return join(this.host.folder, 'homes');
+  }
+
   /** An account with a few files at home. */
   async user(): Promise<TestUser> {
-    const user = this.#users.use(await TestUser.create({ shell: '/bin/bash' }));
+    const user = this.#users.use(await TestUser.create({ shell: '/bin/bash', homes: this.homes }));
     this.host.uids.push(user.uid);
     const script =
       'mkdir -m 700 ~/.ssh && echo "ssh-ed25519 AAAA key" >~/.ssh/authorized_keys && echo precious >~/file';
@@ -56,19 +63,13 @@ export class AccountsHost implements AsyncDisposable {
   args(verb: string, ...args: string[]): string[] {
     const own = ['--client', this.host.client, '--sshd-config', this.sshdConfig];
     const socket = join(this.host.runFolder, 'admin.sock');
-    return [
-      ctlBundle,
-      '--socket',
-      socket,
-      ...(args.includes('--plain') ? [] : ['--json']),
-      'user',
-      verb,
-      ...own,
-    ].concat(args.filter((arg) => arg !== '--plain'));
+    return ['--socket', socket, ...(args.includes('--plain') ? [] : ['--json']), 'user', verb, ...own].concat(
+      args.filter((arg) => arg !== '--plain'),
+    );
   }
 
   async ctl(verb: string, ...args: string[]): Promise<Finished> {
-    return await run(nodeProgram, this.args(verb, ...args), { timeoutMs: 120_000 });
+    return await dockershctl(this.args(verb, ...args));
   }
 
   async ok(verb: string, ...args: string[]): Promise<Record<string, unknown>> {
@@ -83,9 +84,14 @@ export class AccountsHost implements AsyncDisposable {
     return (await this.host.ctlOk('user', verb, ...args)) as Record<string, unknown>;
   }
 
+  /** By a process of its own. */
+  async program(verb: string, ...args: string[]): Promise<Finished> {
+    return await run(nodeProgram, [ctlBundle, ...this.args(verb, ...args)]);
+  }
+
   /** Left running, with what it tells on standard error. */
   start(verb: string, ...args: string[]): Running {
-    return new Running(nodeProgram, this.args(verb, '--plain', ...args), {
+    return new Running(nodeProgram, [ctlBundle, ...this.args(verb, '--plain', ...args)], {
       stdio: ['ignore', 'pipe', 'pipe'],
     });
   }
@@ -113,7 +119,7 @@ export class AccountsHost implements AsyncDisposable {
       `home ${home.ino} ${home.uid} ${home.mode.toString(8)}`,
       await runOk('bash', [
         '-c',
-        `cd "$1" && find . | sort && ${files ? 'cat file &&' : ''} ls -d /home/.dockersh-$2 2>/dev/null || :`,
+        `cd "$1" && find . | sort && ${files ? 'cat file &&' : ''} ls -d "$1/../.dockersh-$2" 2>/dev/null || :`,
         '-',
         user.home,
         String(user.uid),

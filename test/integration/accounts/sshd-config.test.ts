@@ -4,8 +4,8 @@ import { existsSync } from 'node:fs';
 import { chmod, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { ctlBundle, nodeProgram } from '../../fixtures/paths.ts';
-import { type Finished, run, runOk } from '../../fixtures/process.ts';
+import { dockershctl } from '../../fixtures/dockershctl.ts';
+import { type Finished, runOk } from '../../fixtures/process.ts';
 import { TestUser } from '../../fixtures/users.ts';
 
 let folder: string;
@@ -39,8 +39,7 @@ async function main(...lines: string[]): Promise<void> {
 }
 
 async function sshdConfig(...args: string[]): Promise<Finished> {
-  const command = [ctlBundle, '--json', 'sshd-config', '--client', client, '--sshd-config', config, ...args];
-  return await run(nodeProgram, command);
+  return await dockershctl(['--json', 'sshd-config', '--client', client, '--sshd-config', config, ...args]);
 }
 
 /** What sshd itself does with a login of this user. */

@@ -4,8 +4,8 @@
 import { chmod, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { ctlBundle, nodeProgram } from '../../fixtures/paths.ts';
-import { type Finished, run, runOk } from '../../fixtures/process.ts';
+import { dockershctl } from '../../fixtures/dockershctl.ts';
+import { type Finished, runOk } from '../../fixtures/process.ts';
 import { TestUser } from '../../fixtures/users.ts';
 
 let folder: string;
@@ -43,7 +43,7 @@ beforeEach(async () => {
 
 async function ctl(verb: string, ...args: string[]): Promise<Finished> {
   const places = ['--client', join(folder, 'dockersh'), '--sshd-config', config];
-  return await run(nodeProgram, [ctlBundle, '--json', verb, ...places, ...args]);
+  return await dockershctl(['--json', verb, ...places, ...args]);
 }
 
 async function ctlOk(verb: string, ...args: string[]): Promise<{ state: string; changed: boolean }> {

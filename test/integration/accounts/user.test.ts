@@ -77,7 +77,7 @@ describe('enabling', () => {
     expect([back.ino, back.uid]).toEqual([inode, user.uid]);
     expect(await readFile(join(user.home, 'new'), 'utf8')).toBe('more\n');
     expect(await shellOf(user)).toBe('/bin/bash');
-    expect(existsSync(`/home/.dockersh-${user.uid}`)).toBe(false);
+    expect(existsSync(join(it_.homes, `.dockersh-${user.uid}`))).toBe(false);
   });
 
   it('starts with an empty home where the files are to stay', async () => {
@@ -256,7 +256,16 @@ describe('enabling is nothing', () => {
     const user = await it_.user();
     const before = await it_.everythingOf(user);
     const script = 'mount --bind /etc /etc && mount -o remount,ro,bind /etc && exec "$@"';
-    const command = ['-m', 'bash', '-c', script, 'bash', nodeProgram, ...it_.args('enable', user.name)];
+    const command = [
+      '-m',
+      'bash',
+      '-c',
+      script,
+      'bash',
+      nodeProgram,
+      ctlBundle,
+      ...it_.args('enable', user.name),
+    ];
     const finished = await run('unshare', command);
     expect(finished.code).toBe(73);
     expect(finished.stderr.toString()).toContain('read-only');
@@ -496,7 +505,7 @@ it('waits for the lock of /etc/passwd', async () => {
 
 it('lets two at a time get in each other’s way only in words', async () => {
   const user = await it_.user();
-  const both = await Promise.all([it_.ctl('enable', user.name), it_.ctl('enable', user.name)]);
+  const both = await Promise.all([it_.program('enable', user.name), it_.program('enable', user.name)]);
   const codes = both.map(({ code }) => code).sort();
   expect([
     [0, 0],

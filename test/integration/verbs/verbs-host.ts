@@ -2,10 +2,10 @@
 
 import { chmod, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { dockershctl } from '../../fixtures/dockershctl.ts';
 import { Host, type HostOptions } from '../../fixtures/host.ts';
 import { makeRootfs } from '../../fixtures/images/rootfs.ts';
-import { ctlBundle, nodeProgram } from '../../fixtures/paths.ts';
-import { describeFinished, type Finished, run } from '../../fixtures/process.ts';
+import { describeFinished, type Finished } from '../../fixtures/process.ts';
 import { TestUser } from '../../fixtures/users.ts';
 
 export class VerbsHost implements AsyncDisposable {
@@ -53,7 +53,7 @@ export class VerbsHost implements AsyncDisposable {
   /** `dockershctl` as a person gets it, without --json. */
   async plain(...args: string[]): Promise<Finished> {
     const socket = join(this.host.runFolder, 'admin.sock');
-    return await run(nodeProgram, [ctlBundle, '--socket', socket, ...args], { timeoutMs: 300_000 });
+    return await dockershctl(['--socket', socket, ...args], { timeoutMs: 300_000 });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -82,7 +82,7 @@ export function cgroupTests(on: OnKernel): void {
 
   describe('a pause', () => {
     /** A session that counts, in a file of the user's home, and what it has come to. */
-    const counting = 'echo on; n=0; while :; do n=$((n + 1)); echo $n >count; sleep 0.1; done';
+    const counting = 'echo on; n=0; while :; do n=$((n + 1)); echo $n >count; sleep 0.3; done';
     const count = `count() { cat /var/lib/dockersh/users/1020/home/count; }`;
     const frozen = `frozen() { cat ${sandboxes}/u1020-pia/cgroup.freeze; grep frozen ${sandboxes}/u1020-pia/cgroup.events; }`;
     const settings = { pia: { image: 'lab/base:1' } };
@@ -107,8 +107,12 @@ export function cgroupTests(on: OnKernel): void {
       testMs,
     );
 
-    /** A session that changes a file all the time, so that much of it is left to be read while everything stands still. */
-    const changing = 'while :; do head -c 150000000 /dev/zero >/srv/big; echo again; done';
+    /**
+     * A session that changes a large file again and again, so that all of it is left to be read while everything stands
+     * still. By a line at a time: an emulated processor that one session keeps busy is slow for all.
+     */
+    const changing =
+      'head -c 150000000 /dev/zero >/srv/big; echo again; while :; do echo more >>/srv/big; sleep 0.3; done';
 
     /** Stops what reads the files, says what stands still, does something, and says it again. */
     const during = async (deed: string): Promise<string[]> => {

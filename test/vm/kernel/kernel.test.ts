@@ -64,23 +64,24 @@ describe.each(suites.filter((suite) => wanted.includes(suite)))('on the kernel o
   cgroupTests(on);
   nestingTests(on);
   it('after the power was cut while everybody wrote, every sandbox starts again and images verify', async () => {
+    const writing = users.slice(0, 10);
     // One of them has all of it in a disk image.
     await on.policy({ dora: { disk: '150M', disk_backend: 'image' } });
     await on.root('dockershctl stop dora || :');
     await on.inside('dora', 'head -c 20M /dev/zero >big; sync -f big');
     // By their login shell, but not by sshd: an exchange of keys for each is what would take longest.
     const each = (atOnce: number, command: string): string =>
-      `printf '%s\\n' ${users.join(' ')} | xargs -P ${atOnce} -I USER setpriv --reuid=USER --regid=USER --init-groups --reset-env /usr/bin/dockersh -c ${quote(command)}`;
+      `printf '%s\\n' ${writing.join(' ')} | xargs -P ${atOnce} -I USER setpriv --reuid=USER --regid=USER --init-groups --reset-env /usr/bin/dockersh -c ${quote(command)}`;
     const write =
-      'echo kept >kept; sync -f kept; echo writing; while :; do head -c 200000 /dev/urandom >"f$((RANDOM % 50))"; done';
-    await using writers = machine.startSsh('root', each(users.length, write));
-    await writers.waitForOutput(new RegExp(`(writing\\n){${users.length}}`), patience.timeoutMs);
+      'echo kept >kept; sync -f kept; echo writing; while :; do head -c 200000 /dev/urandom >"f$((RANDOM % 50))"; sleep 0.1; done';
+    await using writers = machine.startSsh('root', each(writing.length, write));
+    await writers.waitForOutput(new RegExp(`(writing\\n){${writing.length}}`), patience.timeoutMs);
     await new Promise((resolve) => setTimeout(resolve, 8_000)); // ext4 commits every five
     await machine.cutPower();
     await machine.boot();
     // Where a processor is emulated the daemon may take longer to come than a login waits for it.
     await on.root('systemctl start dockershd.service');
-    expect(await on.root(each(5, 'cat kept'))).toBe('kept\n'.repeat(users.length));
+    expect(await on.root(each(5, 'cat kept'))).toBe('kept\n'.repeat(writing.length));
     expect(await on.inside('dora', `wc -c <big; df -Pk ~ | awk 'NR > 1 { print ($2 < 153600) }'`)).toBe(
       '20971520\n1\n',
     );
@@ -88,7 +89,7 @@ describe.each(suites.filter((suite) => wanted.includes(suite)))('on the kernel o
     const { sandboxes } = JSON.parse(await on.root('dockershctl --json ps')) as {
       sandboxes: { user: string }[];
     };
-    expect(sandboxes.map(({ user }) => user)).toEqual(users);
+    expect(sandboxes.map(({ user }) => user)).toEqual(writing);
   }, 1_800_000);
 
   // The machine knows no profile after a start, as its service that loads them is masked.
