@@ -14,7 +14,7 @@ if (import.meta.main) {
     if (!hasErrno(error, 'EPIPE')) throw error;
   });
   const environment = { stdin: process.stdin, stdout: process.stdout, stderr: process.stderr };
-  // No await here: the installed program is bundled as a CommonJS script, which has none at its top.
+  // No await here: the installed program is bundled as a script, which has none at its top.
   void runCli(process.argv.slice(2), environment, version).then((status) => {
     process.exitCode = status;
   });
