@@ -29,7 +29,7 @@ async function built(): Promise<string> {
     const result = await run(join(checkout, 'script', script), args, { env, timeoutMs: 580_000 });
     if (result.code !== 0) throw new Error(describeFinished(result));
   };
-  await build('package', ['--no-build', '--output', join(folder, 'package')]);
+  await build('package', ['--no-build', '--uncompressed', '--output', join(folder, 'package')]);
   const [name = ''] = await readdir(join(folder, 'package'));
   const image = join(folder, 'image.tar');
   await build('container-image', ['--package', join(folder, 'package', name), '--output', image]);

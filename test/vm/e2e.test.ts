@@ -8,6 +8,7 @@ import { tail } from '../fixtures/process.ts';
 import { runInside } from './inside.ts';
 import { cache, suites } from './remote.ts';
 
+/** What is about logins and sessions, by every client that the systems have. */
 const logins = [
   ...['both', 'called-as', 'command', 'git', 'hang-up', 'job-control', 'mixed-fds', 'multiplex', 'pam'].map(
     (name) => `login/${name}`,
@@ -16,6 +17,7 @@ const logins = [
   ...['agent', 'connection', 'ends', 'forwards', 'network', 'startup'].map((name) => `ssh/${name}`),
   ...['images/own', 'sandbox/confinement', 'sandbox/isolation', 'sandbox/lifecycle'],
   ...['sessions/kept', 'sessions/agent', 'self-service/words', 'self-service/inside', 'recording/watch'],
+  ...['clients/commands', 'clients/files', 'clients/forwards'],
 ].map((name) => `test/e2e/${name}.test.ts`);
 
 /** The Debian that the e2e tests run on outside: its sshd, shells and tools are tried there. */

@@ -5,7 +5,7 @@
 import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { connect } from 'node:net';
+import { connect, type Server } from 'node:net';
 import { join } from 'node:path';
 import { freePort } from '../fixtures/free-port.ts';
 import { folderPrefix } from '../fixtures/leftovers.ts';
@@ -18,6 +18,7 @@ import {
   waitUntil,
 } from '../fixtures/process.ts';
 import { accelerator } from './accelerator.ts';
+import { adminSocket, script as ctlScript, machinesEnd, serveCtl } from './ctl-server.ts';
 import { cache, debFile, environment, Remote, type Suite } from './remote.ts';
 
 export class Machine extends Remote implements AsyncDisposable {
@@ -25,6 +26,7 @@ export class Machine extends Remote implements AsyncDisposable {
   readonly #suite: Suite;
   readonly #port: number;
   #qemu: Running | undefined;
+  #ctl: Server | undefined;
   /** By their sockets. */
   readonly #connections = new Map<string, Promise<Running>>();
 
@@ -40,13 +42,17 @@ export class Machine extends Remote implements AsyncDisposable {
     const machine = new Machine(suite, await mkdtemp(`${folderPrefix}vm-`), await freePort());
     try {
       const system = join(cache, suite);
-      const args = [system, debFile(), script, machine.folder];
+      const ctl = `cat >/usr/local/sbin/dockershctl <<'CTL'\n${ctlScript}CTL\nchmod 755 /usr/local/sbin/dockershctl`;
+      // A session of systemd-logind's for each command takes an emulated processor longer than the command.
+      const sessions = `sed -i '/pam_systemd/d' /etc/pam.d/common-session`;
+      const args = [system, debFile(), [script, ctl, sessions].join('\n'), machine.folder];
       const making = runOk(join(import.meta.dirname, 'make-disk'), args, {
         env: environment,
         timeoutMs: 180_000,
       });
       // What does not serve the kernel is waited for to the end: meanwhile.
       await Promise.all([making, accelerator(suite, system)]);
+      machine.#ctl = await serveCtl(machine.#ctlSocket, machine.#adminSocket);
       await machine.boot();
       return machine;
     } catch (error) {
@@ -85,6 +91,26 @@ export class Machine extends Remote implements AsyncDisposable {
     // Once: the first login of all takes longest, and one that is given up is one more for the machine to do.
     const first = await super.ssh('root', 'true', { timeoutMs: 240_000 });
     if (first.code !== 0) throw new Error(`${describeFinished(first)}${this.console()}`);
+    await rm(this.#adminSocket, { force: true });
+    const ways = [
+      ...['-L', `${this.#adminSocket}:${adminSocket}`],
+      ...['-R', `${machinesEnd}:${this.#ctlSocket}`],
+    ];
+    await runOk(
+      'ssh',
+      [...this.sshOptions(), ...(await this.#shared('root')), '-O', 'forward', ...ways, 'root@guest'],
+      {
+        env: environment,
+      },
+    );
+  }
+
+  get #adminSocket(): string {
+    return join(this.folder, 'admin.sock');
+  }
+
+  get #ctlSocket(): string {
+    return join(this.folder, 'ctl.sock');
   }
 
   /** Whether sshd says what it is. qemu takes connections long before anybody in the machine does. */
@@ -162,6 +188,7 @@ export class Machine extends Remote implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.cutPower();
+    this.#ctl?.close();
     await rm(this.folder, { recursive: true, force: true });
   }
 }

@@ -5,7 +5,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { folderPrefix } from '../fixtures/leftovers.ts';
-import { describeFinished, type Finished, runOk } from '../fixtures/process.ts';
+import { describeFinished, type Finished, runOk, waitUntil } from '../fixtures/process.ts';
 import { quote } from '../fixtures/shell-text.ts';
 import { Machine } from './machine.ts';
 import { environment, suites, usersScript } from './remote.ts';
@@ -74,9 +74,15 @@ describe.each(suites.filter((suite) => wanted.includes(suite)))('quotas on Debia
   const out = async (user: string, command: string): Promise<string> =>
     await machine.sshOk(user, command, patience);
   const limit = async (user: string, lines: string): Promise<void> => {
-    await root(
-      `printf '[user:${user}]\n${lines}\n' >/etc/dockersh/conf.d/${user}.ini; dockershctl policy check`,
-    );
+    await root(`printf '[user:${user}]\n${lines}\n' >/etc/dockersh/conf.d/${user}.ini`);
+    const wanted = lines.split('\n').map((line) => line.split(' = '));
+    const isRead = async (): Promise<boolean> => {
+      const { keys } = JSON.parse(await root(`dockershctl --json policy explain ${user}`)) as {
+        keys: { key: string; value: string }[];
+      };
+      return wanted.every(([name, text]) => keys.find(({ key }) => key === name)?.value === text);
+    };
+    await waitUntil(isRead, `the policy for ${user}`, 60_000);
   };
   const stop = async (user: string): Promise<void> => void (await root(`dockershctl stop ${user}`));
   const used = async (user: string) => {

@@ -38,7 +38,7 @@ export async function putDocument(
   return { mediaType, digest, size: bytes.length };
 }
 
-/** The document, checked against its digest and schema. Throws E_IMAGE_BROKEN with what is wrong. */
+/** The document, checked against its digest and schema. Throws E_IMAGE_BROKEN with what is wrong, E_ARCHIVE_REFUSED. */
 export async function readJsonBlob<T extends z.ZodType>(
   layout: Layout,
   digest: Digest,
@@ -53,8 +53,10 @@ export async function readJsonBlob<T extends z.ZodType>(
     throw broken(digest, `it is not JSON (${error instanceof Error ? error.message : String(error)})`);
   }
   const parsed = schema.safeParse(value);
-  if (!parsed.success) throw broken(digest, parsed.error.issues[0]?.message ?? 'it does not fit its schema');
-  return parsed.data;
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  const why = issue?.message ?? 'it does not fit its schema';
+  throw issue?.code === 'too_big' ? overLimit(digest, why) : broken(digest, why);
 }
 
 async function readBlob(layout: Layout, digest: Digest): Promise<Buffer> {
@@ -74,6 +76,11 @@ export async function readDocument(file: string, whyTooLarge: () => Error): Prom
 
 function broken(digest: Digest, why: string): DockershError {
   return new DockershError('E_IMAGE_BROKEN', { what: `blob ${digest}`, why });
+}
+
+function overLimit(digest: Digest, why: string): DockershError {
+  const hint = 'See docs/images.md for the limits.';
+  return new DockershError('E_ARCHIVE_REFUSED', { what: `blob ${digest}`, why, hint });
 }
 
 /** Bytes of a blob; undefined where it is not there. */

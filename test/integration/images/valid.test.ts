@@ -229,7 +229,11 @@ it('an image of nothing is whole, and can be built on, passed on and verified', 
 it('more layers than a mount can have are refused with their number', async () => {
   const layers = Array.from({ length: 257 }, (_, number) => tar({ name: 'f', data: `${number}` }));
   const { layout } = await kept(['many', image(...layers)]);
-  await expect(store.importImage('many', layout)).rejects.toThrow('it has 257 layers, the limit is 256');
+  await expect(store.importImage('many', layout)).rejects.toMatchObject({
+    code: 'E_ARCHIVE_REFUSED',
+    message: expect.stringContaining('it has 257 layers, the limit is 256'),
+    hint: 'See docs/images.md for the limits.',
+  });
 });
 
 describe('what is no image', () => {

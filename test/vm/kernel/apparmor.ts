@@ -32,7 +32,7 @@ export function apparmorTests(on: OnKernel, machine: () => Machine): void {
       'has the profiles once the package is set up, and doctor looks for them',
       async () => {
         const state = async (): Promise<string | undefined> => {
-          const report = JSON.parse(await on.root('dockershctl --json doctor || true')) as {
+          const report = JSON.parse(await on.root('dockershctl --json doctor --user ada || true')) as {
             checks: { id: string; state: string }[];
           };
           return report.checks.find(({ id }) => id === 'kernel-apparmor')?.state;

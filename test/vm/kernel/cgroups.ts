@@ -112,7 +112,7 @@ export function cgroupTests(on: OnKernel): void {
      * still. By a line at a time: an emulated processor that one session keeps busy is slow for all.
      */
     const changing =
-      'head -c 150000000 /dev/zero >/srv/big; echo again; while :; do echo more >>/srv/big; sleep 0.3; done';
+      'head -c 40000000 /dev/zero >/srv/big; echo again; while :; do echo more >>/srv/big; sleep 0.3; done';
 
     /** Stops what reads the files, says what stands still, does something, and says it again. */
     const during = async (deed: string): Promise<string[]> => {
@@ -188,7 +188,7 @@ export function cgroupTests(on: OnKernel): void {
         /usr/lib/dockersh/node /usr/lib/dockersh/dockershd.js --config /root/d/dockersh.ini --state /root/d/state \\
           --run /root/d/run --libexec /usr/lib/dockersh --cgroup busy/in --log-file /root/d/log 2>&1 & daemon=$!
         for i in $(seq 300); do grep -q '"ready"' /root/d/log 2>/dev/null && break; kill -0 $daemon || break; sleep .2; done
-        cat /root/d/log; dockershctl --socket /root/d/run/admin.sock doctor; cat ${folder}/cgroup.type ${folder}/in/cgroup.type
+        cat /root/d/log; dockershctl --socket /root/d/run/admin.sock doctor --user ada; cat ${folder}/cgroup.type ${folder}/in/cgroup.type
         kill $daemon $busy; wait
         for i in $(seq 50); do find ${folder} -depth -type d -exec rmdir {} + 2>/dev/null && break; sleep .2; done; rm -rf /root/d`);
         const why = `there is no memory controller for it: ${folder} holds processes itself`;
