@@ -20,7 +20,7 @@ for word in "$@"; do case $word in --json) ;; --*) real "$@" ;; *) break ;; esac
 case $word in ${forwarded.join(' | ')}) ;; *) real "$@" ;; esac
 [[ $* != 'policy check'* ]] || real "$@"
 { read -r code; read -r out; read -r err; } < <(printf '%s\\0' "$@" | nc -UN ${machinesEnd})
-[[ -n $code ]] || real "$@"
+[[ -n $code ]] || { echo 'no answer from the other side' >&2; exit 70; }
 base64 -d <<<"$out"
 base64 -d <<<"$err" >&2
 exit "$code"
@@ -31,7 +31,9 @@ export async function serveCtl(path: string, socket: string): Promise<Server> {
   const server = createServer({ allowHalfOpen: true }, async (asker) => {
     const chunks: Buffer[] = [];
     asker.on('error', () => asker.destroy());
-    for await (const chunk of asker) chunks.push(chunk as Buffer);
+    // Not by "for await", which closes the other direction as well.
+    asker.on('data', (chunk: Buffer) => chunks.push(chunk));
+    await once(asker, 'end');
     const args = Buffer.concat(chunks).toString().split('\0').slice(0, -1);
     const { code, stdout, stderr } = await dockershctl(['--socket', socket, ...args]);
     asker.end(`${code}\n${stdout.toString('base64')}\n${stderr.toString('base64')}\n`);

@@ -37,8 +37,15 @@ export class Machine extends Remote implements AsyncDisposable {
     this.#port = port;
   }
 
-  /** A fresh system with the package installed, after `script` has run in it, started. */
-  static async start(suite: Suite, script: string): Promise<Machine> {
+  /**
+   * A fresh system with the package installed, after `script` has run in it, started. `more` makes a second disk, in the
+   * file that it is told.
+   */
+  static async start(
+    suite: Suite,
+    script: string,
+    more?: (file: string) => Promise<unknown>,
+  ): Promise<Machine> {
     const machine = new Machine(suite, await mkdtemp(`${folderPrefix}vm-`), await freePort());
     try {
       const system = join(cache, suite);
@@ -52,6 +59,7 @@ export class Machine extends Remote implements AsyncDisposable {
       });
       // What does not serve the kernel is waited for to the end: meanwhile.
       await Promise.all([making, accelerator(suite, system)]);
+      await more?.(machine.#secondDisk);
       machine.#ctl = await serveCtl(machine.#ctlSocket, machine.#adminSocket);
       await machine.boot();
       return machine;
@@ -77,6 +85,9 @@ export class Machine extends Remote implements AsyncDisposable {
           'root=/dev/vda rw rootflags=prjquota console=ttyS0 quiet mitigations=off init_on_alloc=0 audit=0 oops=panic panic=-1',
         ],
         ...['-drive', `file=${join(folder, 'disk')},if=virtio,format=raw,cache=writeback`],
+        ...(existsSync(this.#secondDisk)
+          ? ['-drive', `file=${this.#secondDisk},if=virtio,format=raw,cache=writeback`]
+          : []),
         ...['-netdev', `user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:${this.#port}-:22`],
         ...['-device', 'virtio-net-pci,netdev=net', '-device', 'virtio-rng-pci'],
         ...['-display', 'none', '-serial', `file:${join(folder, 'console')}`, '-no-reboot'],
@@ -103,6 +114,10 @@ export class Machine extends Remote implements AsyncDisposable {
         env: environment,
       },
     );
+  }
+
+  get #secondDisk(): string {
+    return join(this.folder, 'disk2');
   }
 
   get #adminSocket(): string {

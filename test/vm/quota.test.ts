@@ -1,10 +1,8 @@
 // Disk limits by quotas of projects, on ext4 and xfs, and by images that grow: with a kernel that knows quotas, and a root
 // that may do everything.
 
-import { mkdtemp, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { truncate, writeFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { folderPrefix } from '../fixtures/leftovers.ts';
 import { describeFinished, type Finished, runOk, waitUntil } from '../fixtures/process.ts';
 import { quote } from '../fixtures/shell-text.ts';
 import { Machine } from './machine.ts';
@@ -66,6 +64,13 @@ const becomeRoot = 'become --reuid 0 --regid 0 --clear-groups';
 /** Ways to be as much of a root as there is inside. */
 const roots = [becomeRoot, 'unshare -Urm', `${becomeRoot} unshare -Urm`];
 
+/** The machine has no programs to make it. */
+async function makeXfs(file: string): Promise<void> {
+  await writeFile(file, '');
+  await truncate(file, 512 * 1024 ** 2);
+  await runOk('mkfs.xfs', ['-q', file], { env: environment });
+}
+
 describe.each(suites.filter((suite) => wanted.includes(suite)))('quotas on Debian %s', (suite) => {
   let machine: Machine;
   const root = async (command: string): Promise<string> => await machine.sshOk('root', command, patience);
@@ -95,7 +100,8 @@ describe.each(suites.filter((suite) => wanted.includes(suite)))('quotas on Debia
   beforeAll(async () => {
     const enable = users.map((user) => `usermod --shell /usr/bin/dockersh ${user}`).join('\n');
     // A service manager for each user who logs in is not what is tested, and takes most of the time of a login.
-    machine = await Machine.start(suite, `${usersScript(users)}\n${enable}\nsystemctl mask user@.service`);
+    const script = `${usersScript(users)}\n${enable}\nsystemctl mask user@.service`;
+    machine = await Machine.start(suite, script, makeXfs);
   }, 900_000);
   afterAll(async () => {
     await machine?.[Symbol.asyncDispose]();
@@ -222,24 +228,8 @@ describe.each(suites.filter((suite) => wanted.includes(suite)))('quotas on Debia
     }, 300_000);
   });
 
-  /** A file system of its own that the machine has no programs to make. */
-  const attachXfs = async (): Promise<void> => {
-    const folder = await mkdtemp(`${folderPrefix}xfs-`);
-    try {
-      const script = `truncate -s 512M ${folder}/x && mkfs.xfs -q ${folder}/x && gzip -1 ${folder}/x &&
-        scp -q "$@" ${join(folder, 'x.gz')} root@guest:/root/x.gz`;
-      const options = machine.sshOptions().map((each) => (each === '-p' ? '-P' : each));
-      await runOk('bash', ['-c', script, 'scp', ...options], { env: environment, ...patience });
-    } finally {
-      await rm(folder, { recursive: true, force: true });
-    }
-    await root('gunzip /root/x.gz; mkdir /srv/homes; mount -o loop,prjquota /root/x /srv/homes');
-  };
-
-  let attached: Promise<void> | undefined;
   const withXfs = async (): Promise<void> => {
-    attached ??= attachXfs();
-    await attached;
+    await root('mkdir -p /srv/homes; mountpoint -q /srv/homes || mount -o prjquota /dev/vdb /srv/homes');
   };
 
   describe('of projects, with homes on another file system', () => {
