@@ -3,8 +3,8 @@
 // through a forwarded socket. What looks at the machine itself runs there as ever.
 
 import { once } from 'node:events';
-import { createServer, type Server } from 'node:net';
-import { dockershctl } from '../fixtures/dockershctl.ts';
+import { createServer, type Server, type Socket } from 'node:net';
+import { dockershctl } from '../fixtures/cli/dockershctl.ts';
 
 /** Verbs that say all there is to say to the daemon. */
 const forwarded = ['commit', 'network', 'policy', 'ps', 'rollback', 'snapshot', 'stats', 'stop'];
@@ -28,17 +28,21 @@ exit "$code"
 
 /** Answers what the scripts ask at `path`. */
 export async function serveCtl(path: string, socket: string): Promise<Server> {
-  const server = createServer({ allowHalfOpen: true }, async (asker) => {
-    const chunks: Buffer[] = [];
+  const server = createServer({ allowHalfOpen: true }, (asker) => {
     asker.on('error', () => asker.destroy());
-    // Not by "for await", which closes the other direction as well.
-    asker.on('data', (chunk: Buffer) => chunks.push(chunk));
-    await once(asker, 'end');
-    const args = Buffer.concat(chunks).toString().split('\0').slice(0, -1);
-    const { code, stdout, stderr } = await dockershctl(['--socket', socket, ...args]);
-    asker.end(`${code}\n${stdout.toString('base64')}\n${stderr.toString('base64')}\n`);
+    void answer(asker, socket).catch(() => asker.destroy()); // who asks says that there is no answer
   });
   server.listen(path);
   await once(server, 'listening');
   return server;
+}
+
+async function answer(asker: Socket, socketPath: string): Promise<void> {
+  const chunks: Buffer[] = [];
+  // Not by "for await", which closes the other direction as well.
+  asker.on('data', (chunk: Buffer) => chunks.push(chunk));
+  await once(asker, 'end');
+  const args = Buffer.concat(chunks).toString().split('\0').slice(0, -1);
+  const { code, stdout, stderr } = await dockershctl(['--socket', socketPath, ...args]);
+  asker.end(`${code}\n${stdout.toString('base64')}\n${stderr.toString('base64')}\n`);
 }

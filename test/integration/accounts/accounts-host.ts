@@ -2,7 +2,7 @@
 
 import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { dockershctl } from '../../fixtures/dockershctl.ts';
+import { dockershctl } from '../../fixtures/cli/dockershctl.ts';
 import { Host, systemPath } from '../../fixtures/host.ts';
 import { ctlBundle, nodeProgram } from '../../fixtures/paths.ts';
 import { describeFinished, type Finished, Running, run, runOk } from '../../fixtures/process.ts';

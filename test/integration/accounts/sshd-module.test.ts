@@ -4,7 +4,7 @@
 import { chmod, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { dockershctl } from '../../fixtures/dockershctl.ts';
+import { dockershctl } from '../../fixtures/cli/dockershctl.ts';
 import { type Finished, runOk } from '../../fixtures/process.ts';
 import { TestUser } from '../../fixtures/users.ts';
 

@@ -2,7 +2,7 @@
 
 import { chmod, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { dockershctl } from '../../fixtures/dockershctl.ts';
+import { dockershctl } from '../../fixtures/cli/dockershctl.ts';
 import { Host, type HostOptions } from '../../fixtures/host.ts';
 import { makeRootfs } from '../../fixtures/images/rootfs.ts';
 import { describeFinished, type Finished } from '../../fixtures/process.ts';
