@@ -25,13 +25,17 @@ export async function leaveGroup(name: string, group: string): Promise<void> {
   await change('gpasswd', ['--delete', name, group], `the groups of ${name}`);
 }
 
-/** The program is not in our process group: an interruption at the terminal must not stop it half way. */
+/**
+ * The program is not in our process group: an interruption at the terminal must not stop it half way. It ends with us where we
+ * are killed: who repairs what we have left would see what was there before, and the program change it afterwards. It
+ * writes a new file, and puts that in place by a rename(2).
+ */
 async function change(program: string, args: readonly string[], what: string): Promise<void> {
   const deadline = Date.now() + lockPatienceMs;
   for (;;) {
-    const outcome = await runCommand(program, args, { detached: true });
+    const outcome = await runCommand('setpriv', ['--pdeathsig', 'KILL', program, ...args], { detached: true });
     if (outcome?.status === 0) return;
-    const why = outcome === undefined ? `this host has no ${program}` : lastLine(outcome.stderr);
+    const why = outcome === undefined ? 'this host has no setpriv' : lastLine(outcome.stderr);
     if (outcome === undefined || !/lock/.test(outcome.stderr) || Date.now() > deadline) {
       throw new CliFailure({
         code: 'E_ACCOUNT',
