@@ -33,7 +33,9 @@ export async function leaveGroup(name: string, group: string): Promise<void> {
 async function change(program: string, args: readonly string[], what: string): Promise<void> {
   const deadline = Date.now() + lockPatienceMs;
   for (;;) {
-    const outcome = await runCommand('setpriv', ['--pdeathsig', 'KILL', program, ...args], { detached: true });
+    const outcome = await runCommand('setpriv', ['--pdeathsig', 'KILL', program, ...args], {
+      detached: true,
+    });
     if (outcome?.status === 0) return;
     const why = outcome === undefined ? 'this host has no setpriv' : lastLine(outcome.stderr);
     if (outcome === undefined || !/lock/.test(outcome.stderr) || Date.now() > deadline) {
