@@ -202,7 +202,7 @@ describe('an image with odd layers', () => {
     [
       'ten thousand layers in its configuration',
       () => builtImage([base], { diffIds: Array(10_000).fill(base.diffId) }),
-      'E_IMAGE_BROKEN',
+      'E_ARCHIVE_REFUSED',
     ],
     [
       'a layer of another size',
