@@ -49,7 +49,9 @@ in_own_files() {
     free=$(df --output=avail -k /var/tmp | tail -n 1)
     truncate -s "$((free < 40000000 ? free * 9 / 10 : 36000000))K" "$image"
     mkfs.ext4 -q -F -m 0 -E nodiscard,lazy_itable_init=1,lazy_journal_init=1 "$image"
-    DOCKERSH_OWN_FILES=$image exec unshare --mount --propagation slave -- "$root/script/own-files" "$root" "$0" "$@"
+    # Ends with us. Some tests want the namespace that it stays in.
+    setpriv --pdeathsig KILL sleep infinity </dev/null >/dev/null 2>&1 &
+    DOCKERSH_OWN_FILES=$image DOCKERSH_FIRST_NAMESPACE=/proc/$!/ns/mnt exec unshare --mount --propagation slave -- "$root/script/own-files" "$root" "$0" "$@"
 }
 
 # What building needs, npm's packages included.

@@ -12,7 +12,7 @@ import { checkout } from '../../fixtures/paths.ts';
 import { describeFinished, run, runOk } from '../../fixtures/process.ts';
 import { useWorld } from '../../fixtures/world.ts';
 
-const world = useWorld({ modes: ['shell'] });
+const world = useWorld({ modes: ['shell'], firstNamespace: true });
 
 let program = '';
 let sysctls = '';
