@@ -17,7 +17,11 @@ const real = {
  * Most of what such a file does is to wait for processes. A worker takes one file after the other: modules are loaded once
  * for all of them, and keep nothing but counters from one to the next.
  */
-const two = { fileParallelism: true, maxWorkers: 2, isolate: false } as const;
+const several = {
+  fileParallelism: true,
+  maxWorkers: Number(process.env['DOCKERSH_TEST_WORKERS'] ?? 2),
+  isolate: false,
+} as const;
 const one = { fileParallelism: false, isolate: false } as const;
 
 /** Files that another one beside them would make fail, or would be made to fail by them. */
@@ -73,7 +77,7 @@ export default defineConfig({
       {
         test: {
           ...real,
-          ...two,
+          ...several,
           name: 'integration',
           include: ['test/integration/**/*.test.ts'],
           exclude: alone.integration,
@@ -92,7 +96,7 @@ export default defineConfig({
       {
         test: {
           ...real,
-          ...two,
+          ...several,
           name: 'e2e',
           include: ['test/e2e/**/*.test.ts'],
           exclude: alone.e2e,
@@ -122,7 +126,7 @@ export default defineConfig({
           ...real,
           name: 'vm',
           // Each file has systems of its own.
-          ...two,
+          ...several,
           include: ['test/vm/**/*.test.ts'],
           sequence: { groupOrder: 6 },
         },

@@ -18,7 +18,7 @@ async function build(name: string): Promise<string> {
   const output = join(folder, name);
   const result = await run(join(checkout, 'script/package'), ['--no-build', '--output', output], {
     env: { ...environment, SOURCE_DATE_EPOCH: '1790000000' },
-    timeoutMs: 170_000,
+    timeoutMs: 580_000,
   });
   if (result.code !== 0) throw new Error(describeFinished(result));
   return join(output, (await readdir(output))[0] ?? '');
@@ -40,7 +40,7 @@ describe.skipIf(lacks('dpkg-deb', 'lintian', 'man', 'fish', 'zsh'))('the Debian 
     debs = await Promise.all([build('one'), build('two')]);
     tree = join(folder, 'tree');
     await runOk('dpkg-deb', ['-R', debs[0] ?? '', tree]);
-  });
+  }, 600_000);
   afterAll(async () => {
     if (folder !== '') await rm(folder, { recursive: true });
   });

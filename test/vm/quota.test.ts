@@ -225,7 +225,7 @@ describe.each(suites.filter((suite) => wanted.includes(suite)))('quotas on Debia
       expect(Number(/^(\d+) Disk quota exceeded$/m.exec(said)?.[1]), said).toBeLessThan(2001);
       await stop('eve');
       expect(await out('eve', `echo in; ${becomeRoot} rm -r ~/n && echo gone`)).toBe('in\ngone\n');
-    }, 300_000);
+    }, 600_000);
   });
 
   const withXfs = async (): Promise<void> => {
