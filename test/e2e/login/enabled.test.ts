@@ -58,7 +58,13 @@ const options = [
 
 async function ssh(user: TestUser, ...args: string[]): Promise<Finished> {
   keepPrivilegeSeparationFolder();
-  return await run('ssh', [...options, '-i', key, '-p', String(port), `${user.name}@127.0.0.1`, ...args]);
+  const all = [...options, '-i', key, '-p', String(port), `${user.name}@127.0.0.1`, ...args];
+  const finished = await run('ssh', all);
+  // sshd's process for the connection ends a moment after the client's.
+  const hasGone = async (): Promise<boolean> =>
+    (await run('pgrep', ['-u', String(user.uid), '-f', '^sshd'])).code === 1;
+  await waitUntil(hasGone, 'the end of the connection');
+  return finished;
 }
 
 async function person(): Promise<TestUser> {
