@@ -80,12 +80,12 @@ describe.each(suites.filter((suite) => wanted.includes(suite)))('quotas on Debia
     await machine.sshOk(user, command, patience);
   const limit = async (user: string, lines: string): Promise<void> => {
     await root(`printf '[user:${user}]\n${lines}\n' >/etc/dockersh/conf.d/${user}.ini`);
-    const wanted = lines.split('\n').map((line) => line.split(' = '));
+    const settings = lines.split('\n').map((line) => line.split(' = '));
     const isRead = async (): Promise<boolean> => {
       const { keys } = JSON.parse(await root(`dockershctl --json policy explain ${user}`)) as {
         keys: { key: string; value: string }[];
       };
-      return wanted.every(([name, text]) => keys.find(({ key }) => key === name)?.value === text);
+      return settings.every(([name, text]) => keys.find(({ key }) => key === name)?.value === text);
     };
     await waitUntil(isRead, `the policy for ${user}`, 60_000);
   };

@@ -5,12 +5,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { hasErrno, sysexits } from '../../lib/errors.ts';
 import { CliFailure } from '../failure.ts';
 import { type Account, localAccount, lookUpAccount } from '../host/accounts.ts';
-import { runCommand } from '../host/command.ts';
+import { runCommand, systemProgram } from '../host/command.ts';
 import { lastLine } from '../host/sshd-settings.ts';
 
 /** As long as somebody may hold the lock of /etc/passwd; it is given up in a moment by every program of the system. */
 const lockPatienceMs = 15_000;
 const retryMs = 250;
+const untilWeEnd = ['--pdeathsig', 'KILL'] as const;
 
 /** Throws CliFailure if the change does not take effect. */
 export async function setShell(name: string, shell: string): Promise<void> {
@@ -31,13 +32,18 @@ export async function leaveGroup(name: string, group: string): Promise<void> {
  * writes a new file, and puts that in place by a rename(2).
  */
 async function change(program: string, args: readonly string[], what: string): Promise<void> {
+  const path = systemProgram(program);
   const deadline = Date.now() + lockPatienceMs;
   for (;;) {
-    const outcome = await runCommand('setpriv', ['--pdeathsig', 'KILL', program, ...args], {
-      detached: true,
-    });
+    const outcome =
+      path === undefined
+        ? undefined
+        : await runCommand('setpriv', [...untilWeEnd, path, ...args], { detached: true });
     if (outcome?.status === 0) return;
-    const why = outcome === undefined ? 'this host has no setpriv' : lastLine(outcome.stderr);
+    const why =
+      outcome === undefined
+        ? `this host has no ${path === undefined ? program : 'setpriv'}`
+        : lastLine(outcome.stderr);
     if (outcome === undefined || !/lock/.test(outcome.stderr) || Date.now() > deadline) {
       throw new CliFailure({
         code: 'E_ACCOUNT',
