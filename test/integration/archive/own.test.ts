@@ -4,7 +4,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { lacks } from '../../fixtures/machine.ts';
-import { type Finished, run } from '../../fixtures/process.ts';
+import { type Finished, run, waitUntil } from '../../fixtures/process.ts';
 import { VerbsHost } from '../verbs/verbs-host.ts';
 
 const defaults = {
@@ -44,6 +44,8 @@ describe.skipIf(lacks('busybox'))("a user's choices and notices", () => {
       (await asked('busybox setsid busybox sleep 1000 >/dev/null 2>&1 </dev/null & echo begun')).code,
     ).toBe(0);
     await verbs.host.ctlOk('stop', verbs.name, '--message', 'moving house');
+    const isWritten = async () => JSON.stringify(await kept('notices.json')).includes('moving house');
+    await waitUntil(isWritten, 'the notice in its file');
     const [choices, notices] = [await kept('choices.json'), await kept('notices.json')];
     expect(notices).toMatchObject({
       ended: [{ said: expect.stringContaining('moving house'), isTold: false }],

@@ -9,7 +9,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { cgroupName } from '../../../src/isolation/cgroup/host.ts';
 import { cgroupsOf } from '../../fixtures/leaks.ts';
 import { lacks } from '../../fixtures/machine.ts';
-import { type Finished, Running, run, waitUntil } from '../../fixtures/process.ts';
+import { type Finished, Running, run, signalIfThere, waitUntil } from '../../fixtures/process.ts';
 import { parentOf } from '../../fixtures/supervisor.ts';
 import { VerbsHost } from './verbs-host.ts';
 
@@ -156,8 +156,9 @@ describe.skipIf(lacks('busybox'))('a running sandbox', () => {
       const reader = await readerAtWork(snapshot);
       if (reader === undefined) continue;
       process.kill(reader, 'SIGSTOP');
+      await sleep(300); // it may have read the last one, and the sandbox be about to run on
       if (isFrozen()) return { made, reader };
-      process.kill(reader, 'SIGCONT'); // it was done just then
+      signalIfThere(reader, 'SIGCONT'); // it was done just then
       await made;
     }
     throw new Error('nothing reads files while the sandbox stands still');
