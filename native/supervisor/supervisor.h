@@ -45,6 +45,7 @@ struct session {
     char target[ID_BYTES];       // it only looks at the session of this id; "": it is one of its own
     bool offered;                // or may become one of its own: its user is asked
     bool tells;                  // those at that session are told
+    bool takes;                  // and leave it
     uint32_t looks;              // how (enum looks)
     struct session *seen;        // that session, once it does
     uint64_t cpu_us, peak_bytes; // of its leader and what that has waited for, when it has exited

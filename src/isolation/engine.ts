@@ -167,6 +167,14 @@ export interface RecordingSpec {
   readonly term: string;
 }
 
+/** Another session, which a login may become. */
+export interface SessionOffer {
+  readonly target: string;
+  readonly question: string;
+  /** Whether those who are at it leave it then. */
+  readonly takes: boolean;
+}
+
 /** One session: what is to run, for whom is fixed by the sandbox. */
 export interface SessionSpec {
   readonly id: string;
@@ -189,11 +197,12 @@ export interface SessionSpec {
   /** Of a session on a terminal; null: its connection's end is its own. */
   readonly keep: SessionKeep | null;
   /** Another session, which its user is asked to go back to before this one begins; null: nobody is asked. */
-  readonly offer: { readonly target: string; readonly question: string } | null;
+  readonly offer: SessionOffer | null;
   /** Shown first, where the session has a terminal. */
   readonly banner: string | null;
   /** Where the login came from, as it said; only shown. */
   readonly from: string | undefined;
+  readonly port: number | undefined;
   readonly recording?: RecordingSpec | undefined;
   /** Root may look at it. */
   readonly watchable?: boolean;

@@ -24,7 +24,10 @@ export interface LookSpec {
   readonly looks: Looks;
   /** Whether those at the session are told. */
   readonly tells?: boolean;
+  /** Whether others who are at it as its user leave it. */
+  readonly takes?: boolean;
   readonly from: string | undefined;
+  readonly port: number | undefined;
   /** What of the login's environment says where its agent is, inside. */
   readonly env: readonly ByteString[];
 }
@@ -36,13 +39,19 @@ export interface KeptSession {
   readonly number: number;
   readonly startedAt: string;
   readonly from: string | null;
+  readonly port: number | null;
   /** Whether it goes on when its connection ends. */
   readonly keeps: boolean;
   /** Since when nobody is at it; null: somebody is. */
   readonly leftAt: string | null;
   /** Until when it goes on like that; null: for ever, or somebody is at it. */
   readonly keptUntil: string | null;
-  readonly viewers: readonly { readonly id: string; readonly looks: Looks; readonly from: string | null }[];
+  readonly viewers: readonly {
+    readonly id: string;
+    readonly looks: Looks;
+    readonly from: string | null;
+    readonly port: number | null;
+  }[];
 }
 
 export type RecordingState = 'waits' | 'goes-on' | 'ends';
@@ -68,12 +77,14 @@ export interface KeptSessions {
    * session is there still, its client is told.
    */
   look(uid: Uid, look: LookSpec, connection: ClientConnection): Promise<SessionStart | undefined>;
-  /** Whether some may go on without anybody: what list() says is worth asking for. */
-  mayHaveLeft(uid: Uid): boolean;
+  /** Whether there may be any: what list() says is worth asking for. */
+  mayHave(uid: Uid): boolean;
   /** Sessions of the user's that have a keeper. */
   list(uid: Uid): Promise<KeptSession[]>;
   /** Ends who looks at the session as its user, where it goes on without. `id` undefined: at all of them. */
   detach(uid: Uid, id: string | undefined): void;
+  /** Has something sent to those who are at the session, of which they see nothing. */
+  touch(uid: Uid, id: string): void;
   /** Ends one of the user's ssh connections, or all of them, with everything in it. */
   disconnect(uid: Uid, id: string | undefined): void;
   /** How long the user's sessions go on without anybody, those that are there. 0: not at all; null: for ever. */

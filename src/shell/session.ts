@@ -52,6 +52,12 @@ export function loginSource(request: LoginRequest): string | undefined {
   return sourceText(variable(request.env, 'SSH_CONNECTION')?.split(' ')[0]);
 }
 
+/** The port that belongs to it: the second word, as much to be believed. */
+export function loginPort(request: LoginRequest): number | undefined {
+  const port = Number(variable(request.env, 'SSH_CONNECTION')?.split(' ')[1]);
+  return Number.isInteger(port) && port > 0 && port < 65_536 ? port : undefined;
+}
+
 /** Whether the login says that it has a terminal. Who makes it up reads at the wrong place what is for them alone. */
 export function isAtTerminal(request: LoginRequest): boolean {
   if (request.user !== undefined) return false; // root's, by dockershctl exec
@@ -128,6 +134,7 @@ export function sessionOf(
     sentVariables: spareCount + request.env.filter(mayTravel).length,
     umask,
     from: loginSource(request),
+    port: loginPort(request),
     limits,
     keep: request.user === undefined ? keepOf(policy) : null,
     offer: null,

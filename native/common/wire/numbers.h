@@ -36,6 +36,7 @@ enum wire_type {
     MSG_CONNECTION = 26,
     MSG_KEEP = 27,
     MSG_DETACH = 28,
+    MSG_TOUCH = 29,
     MSG_ANSWER = 30,
     // supervisor -> daemon
     MSG_ASKED = 31,
@@ -224,6 +225,7 @@ enum wire_tag {
     TAG_RECORD_TITLE = 131,
     TAG_RECORD_TERM = 132,
     TAG_TELLS = 133,
+    TAG_TAKES = 134,
     // Of lxcfs.
     TAG_FIGURES_OF = 140,
     TAG_FIGURE = 141,

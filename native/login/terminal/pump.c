@@ -102,11 +102,23 @@ static bool drain(struct buffer *buffer, int fd, size_t most) {
     return true;
 }
 
+// A NUL, which no terminal shows: whoever carries it to the other end of the line finds out whether there is
+// still anybody. Between what waits it might stand in the middle of a character.
+static void show_nothing(void) {
+    if (!empty(&to_screen))
+        return;
+    to_screen.start = 0;
+    to_screen.end = 1;
+    to_screen.bytes[0] = '\0';
+}
+
 // Between what the session writes, as write(1) does it. Where the screen takes nothing, there is nobody to
 // read more.
 static void show_notice(struct wire_reader *reader) {
     struct wire_field field;
+    bool has_text = false;
     while (wire_next(reader, &field)) {
+        has_text |= field.tag == TAG_TEXT;
         char line[NOTICE_BYTES];
         int length = field.tag != TAG_TEXT ? 0
                                            : snprintf(line, sizeof line, "\r\ndockersh: %.*s\r\n",
@@ -121,6 +133,8 @@ static void show_notice(struct wire_reader *reader) {
         memcpy(to_screen.bytes + to_screen.end, line, (size_t)length);
         to_screen.end += (size_t)length;
     }
+    if (!has_text)
+        show_nothing();
 }
 
 static void say_size(const struct session *session) {

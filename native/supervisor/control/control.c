@@ -179,6 +179,9 @@ void control_message(struct supervisor *supervisor) {
         case MSG_DETACH:
             kept_detach(supervisor, &reader);
             break;
+        case MSG_TOUCH:
+            kept_touch_session(supervisor, &reader);
+            break;
         case MSG_DISCONNECT:
             connection_disconnect(&reader);
             break;

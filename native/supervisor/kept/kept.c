@@ -139,8 +139,7 @@ void kept_end(struct session *session) {
 
 // ---- deaths ----------------------------------------------------------------------------------------------
 
-// Whoever looks says the size of their window again: the next keeper does not know it.
-static void ask_for_sizes(const struct supervisor *supervisor, const struct kept *kept) {
+void kept_touch(const struct supervisor *supervisor, const struct kept *kept) {
     uint8_t bytes[WIRE_HEADER_BYTES];
     struct wire_writer writer;
     wire_start(&writer, bytes, sizeof bytes, MSG_NOTICE);
@@ -204,7 +203,7 @@ static void start_again(const struct supervisor *supervisor, struct kept *kept, 
     if (kept->again_ns > now || kept->master < 0)
         return;
     start(supervisor, kept);
-    ask_for_sizes(supervisor, kept);
+    kept_touch(supervisor, kept); // the next one does not know the sizes of their windows
 }
 
 void kept_due(struct supervisor *supervisor, uint64_t now) {

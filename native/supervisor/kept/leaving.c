@@ -112,25 +112,40 @@ void kept_change(struct supervisor *supervisor, struct wire_reader *reader) {
     }
 }
 
+void kept_detach_others(struct supervisor *supervisor, struct session *session, const struct session *viewer) {
+    char text[160];
+    (void)snprintf(text, sizeof text, "Detached. Session %d goes on: ssh -t HOST @attach %d.",
+                   session->pts_number, session->pts_number);
+    if (session->connection >= 0) {
+        notice_exit(session, 0, 0, text);
+        (void)kept_leave(supervisor, session);
+    }
+    for (size_t index = 0; index < supervisor->reached; index++) {
+        struct session *other = &supervisor->sessions[index];
+        if (other != viewer && other->used && other->seen == session && other->looks <= LOOKS_PEEK)
+            kept_look_end(supervisor, other, 0, 0, CAUSE_DETACHED, text);
+    }
+}
+
 void kept_detach(struct supervisor *supervisor, struct wire_reader *reader) {
-    char id[ID_BYTES] = "", text[160];
+    char id[ID_BYTES] = "";
     uint64_t ignored = 0;
     read_id(reader, id, sizeof id, &ignored);
     for (size_t index = 0; index < supervisor->reached; index++) {
         struct session *session = &supervisor->sessions[index];
-        if (!is_meant(session, id) || session->kept->keep_ns == 0)
-            continue;
-        (void)snprintf(text, sizeof text, "Detached. Session %d goes on: ssh -t HOST @attach %d.",
-                       session->pts_number, session->pts_number);
-        if (session->connection >= 0) {
-            notice_exit(session, 0, 0, text);
-            (void)kept_leave(supervisor, session);
-        }
-        for (size_t other = 0; other < supervisor->reached; other++) {
-            struct session *viewer = &supervisor->sessions[other];
-            if (viewer->used && viewer->seen == session && viewer->looks <= LOOKS_PEEK)
-                kept_look_end(supervisor, viewer, 0, 0, CAUSE_DETACHED, text);
-        }
+        if (is_meant(session, id) && session->kept->keep_ns != 0)
+            kept_detach_others(supervisor, session, NULL);
+    }
+}
+
+void kept_touch_session(struct supervisor *supervisor, struct wire_reader *reader) {
+    char id[ID_BYTES] = "";
+    uint64_t ignored = 0;
+    read_id(reader, id, sizeof id, &ignored);
+    for (size_t index = 0; index < supervisor->reached; index++) {
+        const struct session *session = &supervisor->sessions[index];
+        if (is_meant(session, id))
+            kept_touch(supervisor, session->kept);
     }
 }
 

@@ -94,6 +94,7 @@ void kept_look_begin(struct session *viewer, struct wire_reader reader) {
         if (field.tag == TAG_VIEW)
             (void)wire_u32(&field, &viewer->looks);
         viewer->tells |= field.tag == TAG_TELLS;
+        viewer->takes |= field.tag == TAG_TAKES;
     }
 }
 
@@ -140,6 +141,8 @@ static void look(struct supervisor *supervisor, struct session *viewer, int code
         session->kept->left_ns = 0;
     }
     tell_attached(supervisor, session, viewer);
+    if (viewer->takes)
+        kept_detach_others(supervisor, session, viewer);
     if (viewer->tells)
         notice_one(supervisor, session, viewer->looks == LOOKS_JOIN ? JOINS : WATCHES);
 }

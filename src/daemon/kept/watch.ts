@@ -17,7 +17,7 @@ export async function watch(
   const { uid, name } = looking.user;
   if (lets === 'no') throw refusal(`the policy has "watch = no" for ${name}`);
   const { id } = chosen(await parts.engine.kept.list(uid), name, args[1]);
-  await lookAt(parts, incoming, looking, id, looks, lets === 'told');
+  await lookAt(parts, incoming, looking, id, looks, { tells: lets === 'told' });
 }
 
 /** By the number of its terminal or its id; the one that there is. */

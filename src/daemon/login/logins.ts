@@ -175,7 +175,7 @@ export class LoginService {
     }
     const back = await reattachOf(engine, user.uid, request, policy);
     if (back?.kind === 'back') {
-      await lookAt(this.#parts, incoming, looking, back.target.id, 'attach');
+      await lookAt(this.#parts, incoming, looking, back.target, 'attach', { takes: back.takes });
       return;
     }
     // Root's own commands are never kept out.

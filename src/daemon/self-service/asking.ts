@@ -41,8 +41,8 @@ export interface WordParts {
   ) => Promise<AdminResult<Name>>;
   /** Has the user's running sandbox keep to what the policy and the user's choices say now. */
   readonly follow: (uid: Uid) => void;
-  /** Gives the client of a request that came by ssh a session of the user's to look at. */
-  readonly look: (asking: Asking, session: string, looks: Looks) => Promise<void>;
+  /** Gives the client of a request that came by ssh a session of the user's to look at. `takes`: others leave it. */
+  readonly look: (asking: Asking, session: string, looks: Looks, takes: boolean) => Promise<void>;
 }
 
 /** 'handed over': somebody else answers the client from now on. */

@@ -101,7 +101,7 @@ export class SelfService {
     }
   }
 
-  async #look({ user, policy, login }: Asking, session: string, looks: Looks): Promise<void> {
+  async #look({ user, policy, login }: Asking, session: string, looks: Looks, takes: boolean): Promise<void> {
     const { admin, ...records } = this.#parts;
     if (login === undefined) throw refusal('E_SELF_SERVICE', 'this needs a connection of its own');
     const { engine, audit } = admin;
@@ -110,7 +110,7 @@ export class SelfService {
       digest: engine.digestOf(user.uid),
       policy: admin.policy.sectionsOf(user),
     };
-    await lookAt({ ...records, engine, audit }, login, { user, given }, session, looks);
+    await lookAt({ ...records, engine, audit }, login, { user, given }, session, looks, { takes });
   }
 
   #count(uid: Uid): Disposable {

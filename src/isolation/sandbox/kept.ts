@@ -6,7 +6,7 @@ import type { KeptSession, KeptSessions, LookSpec, SessionStart } from '../engin
 import type { ClientConnection } from '../socket/client-connection.ts';
 import type { SupervisorState } from '../supervisor/answers.ts';
 import { disconnectMessage } from '../supervisor/connection-message.ts';
-import { detachMessage, keepMessage } from '../supervisor/kept-messages.ts';
+import { detachMessage, keepMessage, touchMessage } from '../supervisor/kept-messages.ts';
 import type { Sandbox } from './sandbox.ts';
 
 export class SandboxesKept implements KeptSessions {
@@ -28,8 +28,8 @@ export class SandboxesKept implements KeptSessions {
     return undefined;
   }
 
-  mayHaveLeft(uid: Uid): boolean {
-    return this.#of(uid)?.hasLeft === true;
+  mayHave(uid: Uid): boolean {
+    return (this.#of(uid)?.sessions.length ?? 0) > 0;
   }
 
   async list(uid: Uid): Promise<KeptSession[]> {
@@ -39,6 +39,10 @@ export class SandboxesKept implements KeptSessions {
 
   detach(uid: Uid, id: string | undefined): void {
     this.#of(uid)?.tell(detachMessage(id));
+  }
+
+  touch(uid: Uid, id: string): void {
+    this.#of(uid)?.tell(touchMessage(id));
   }
 
   disconnect(uid: Uid, id: string | undefined): void {
@@ -65,6 +69,7 @@ export function keptSessionsOf({ sessions, kept, viewers }: SupervisorState, now
         number: session.pts,
         startedAt: session.note.startedAt,
         from: session.note.from ?? null,
+        port: session.note.port ?? null,
         keeps,
         leftAt: aloneMs === undefined ? null : at(now, -aloneMs),
         keptUntil: leftMs === null ? null : at(now, leftMs),
@@ -72,6 +77,7 @@ export function keptSessionsOf({ sessions, kept, viewers }: SupervisorState, now
           id: viewer,
           looks,
           from: byId.get(viewer)?.note.from ?? null,
+          port: byId.get(viewer)?.note.port ?? null,
         })),
       },
     ];

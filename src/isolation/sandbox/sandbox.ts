@@ -141,10 +141,6 @@ export class Sandbox implements Pausable {
     return [...this.#present.sessions];
   }
 
-  get hasLeft(): boolean {
-    return this.#present.left.size > 0;
-  }
-
   /** Of ssh connections, likewise. */
   get connections(): readonly string[] {
     return [...this.#present.connections];
@@ -191,7 +187,7 @@ export class Sandbox implements Pausable {
 
   /** A login that looks at a session. The connection, likewise. */
   async look(look: LookSpec, connection: ClientConnection): Promise<SessionAnswer> {
-    return await this.#handOver(look.id, lookMessage(look, noteOf(look.from)), connection);
+    return await this.#handOver(look.id, lookMessage(look, noteOf(look)), connection);
   }
 
   async #handOver(id: string, ...given: [Buffer, ClientConnection, OwnedFd?]): Promise<SessionAnswer> {

@@ -20,10 +20,11 @@ function forMsOf(message: WireMessage): number | null {
 }
 
 /** A login that looks at another session: no program is run for it. */
-export function lookMessage({ id, target, looks, tells, env }: LookSpec, note: object): Buffer {
+export function lookMessage({ id, target, looks, tells, takes, env }: LookSpec, note: object): Buffer {
   const writer = new WireWriter('session').text('id', id).text('target', target);
   writer.u32('view', lookNumbers[looks]).text('text', JSON.stringify(note));
   if (tells === true) writer.u32('tells', 1);
+  if (takes === true) writer.u32('takes', 1);
   for (const entry of env) writer.byteString('env', entry);
   return writer.finish(1);
 }
@@ -31,6 +32,8 @@ export function lookMessage({ id, target, looks, tells, env }: LookSpec, note: o
 /** `id` undefined: all of them. */
 export const detachMessage = (id: string | undefined): Buffer =>
   new WireWriter('detach').text('id', id ?? '').finish();
+
+export const touchMessage = (id: string): Buffer => new WireWriter('touch').text('id', id).finish();
 
 export const keepMessage = (id: string | undefined, forMs: number | null): Buffer =>
   new WireWriter('keep')

@@ -7,7 +7,11 @@ import { keepMsOf } from './kept-messages.ts';
 import { bytesOf, sessionMaxBytes, tooLarge } from './session-size.ts';
 
 /** What the daemon wants to know again about a session after a restart; the supervisor keeps it unread. */
-export const SessionNote = z.strictObject({ startedAt: z.string(), from: z.string().optional() });
+export const SessionNote = z.strictObject({
+  startedAt: z.string(),
+  from: z.string().optional(),
+  port: z.int().optional(),
+});
 export type SessionNote = z.infer<typeof SessionNote>;
 
 /** What a sandbox adds to a session that is asked for. */
@@ -56,9 +60,10 @@ function putKeep(writer: WireWriter, { forMs, most }: SessionKeep): void {
   if (most !== null) writer.u32('mostKept', most);
 }
 
-export const noteOf = (from: string | undefined): SessionNote => ({
+export const noteOf = ({ from, port }: Pick<SessionSpec, 'from' | 'port'>): SessionNote => ({
   startedAt: new Date().toISOString(),
   ...(from === undefined ? {} : { from }),
+  ...(port === undefined ? {} : { port }),
 });
 
 /** enum record_flag (native/common/wire/numbers.h). */
@@ -104,6 +109,7 @@ export function sessionMessage(
   else if (session.recording !== undefined || session.watchable === true) writer.u32('keeper', 1);
   if (session.offer !== null) {
     writer.text('target', session.offer.target).text('offer', session.offer.question);
+    if (session.offer.takes) writer.u32('takes', 1);
   }
   if (session.banner !== null) writer.text('banner', session.banner);
   if (session.recording !== undefined) addRecording(writer, session.recording);

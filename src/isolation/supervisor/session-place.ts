@@ -21,7 +21,7 @@ export function sessionIn(
   session: SessionSpec,
   identity: SessionIdentity | undefined,
 ): { readonly session: SessionSpec; readonly place: SessionPlace } {
-  const note = noteOf(session.from);
+  const note = noteOf(session);
   const banner = joined(session.banner, record.notice);
   const ofImage = record.env.map(byteStringOf);
   const own = [...sparesFor(session, ofImage), ...session.env.slice(session.spareVariables)];

@@ -37,7 +37,7 @@ export const keptKeys = {
     values: 'ask, yes, no',
     applies: 'session',
     user: 'free',
-    doc: 'What a login on a terminal, without a command, does where a kept session of the user waits. ask: it asks whether to go back to that, for a minute. yes: it goes back to the one that was left last. no: it is a new session, which says that there are others.',
+    doc: 'What a login on a terminal, without a command, does where a kept session of the user waits, or one whose connection does not answer any more. ask: it asks whether to go back to that, for a minute. yes: it goes back to the one that was left last. no: it is a new session, which says that there are others.',
     example: 'yes',
   },
 } as const satisfies Record<string, KeySpec>;

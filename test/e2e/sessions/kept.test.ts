@@ -9,19 +9,10 @@ import { control } from '../../fixtures/machine.ts';
 import type { PolicySection } from '../../fixtures/policy-text.ts';
 import { describeFinished, waitUntil } from '../../fixtures/process.ts';
 import { uniqueSleep } from '../../fixtures/shell-text.ts';
-import type { Terminal } from '../../fixtures/terminal.ts';
 import { useWorld } from '../../fixtures/world.ts';
 
 const world = useWorld({ modes: ['shell'] });
 const keeping = { image: 'host', on_hangup: 'keep', stop_grace: '1s', hangup_grace: '1s' };
-
-/** What is shown first is behind us. */
-async function settled(terminal: Terminal): Promise<Terminal> {
-  await terminal.expect(/dsh->/);
-  for (let before = -1; before !== terminal.text.length; await sleep(700)) before = terminal.text.length;
-  await terminal.expect(/[\s\S]*$/);
-  return terminal;
-}
 
 async function userWith(settings: PolicySection = {}): Promise<Login> {
   const login = await world().addLogin('shell', {});
@@ -83,7 +74,7 @@ describe.skipIf(control)('a kept session', () => {
     await leave(login, 'kept=here-$$');
     await left(login);
     await using back = login.terminal('@attach');
-    await settled(back);
+    await back.shownAnew();
     expect((await back.command('echo $kept is $$')).output).toMatch(/^here-(\d+) is \1\n$/);
     back.send('exit 7\r');
     expect(await back.exited()).toMatchObject({ code: 7 });
@@ -97,7 +88,7 @@ describe.skipIf(control)('a kept session', () => {
     await using asked = login.terminal(undefined, { ssh: [] });
     await asked.expect(/Go back to it\? \[Y\/n\] /);
     asked.send('\r');
-    await settled(asked);
+    await asked.shownAnew();
     expect((await asked.command('echo $kept')).output).toBe('asked\n');
     asked.pty.kill('SIGKILL');
     await left(login);
@@ -108,7 +99,7 @@ describe.skipIf(control)('a kept session', () => {
     expect((await other.command('echo "<$kept>"')).output).toBe('<>\n');
     await world().host.setPolicy({ defaults: { ...keeping, reattach: 'yes' } });
     await using at = login.terminal(undefined, { ssh: [] });
-    await settled(at);
+    await at.shownAnew();
     expect((await at.command('echo $kept')).output).toBe('asked\n');
   });
 
@@ -253,7 +244,7 @@ describe.skipIf(control)('how it stands to other settings', () => {
     await left(login);
     expect((await login.ssh('true')).stderr.toString()).toMatch(/1 at a time/);
     await using back = login.terminal('@attach');
-    await settled(back);
+    await back.shownAnew();
     expect((await back.command('echo back')).output).toBe('back\n');
   });
 
@@ -288,7 +279,7 @@ describe.skipIf(control)('how it stands to other settings', () => {
     await world().host.startDaemon();
     await left(login);
     await using back = login.terminal('@attach');
-    await settled(back);
+    await back.shownAnew();
     expect((await back.command('echo $kept')).output).toBe('over\n');
     back.pty.kill('SIGKILL');
     await left(login);

@@ -4,6 +4,7 @@ import type { KeptSession } from '../../../isolation/engine.ts';
 import { humanAgo } from '../../../lib/text/human.ts';
 import { renderTable } from '../../../lib/text/table.ts';
 import { formatDuration, parseDuration } from '../../../lib/text/units.ts';
+import { unanswered } from '../../kept/answers.ts';
 import { leftSessions } from '../../kept/reattach.ts';
 import { type Answer, type Asking, refusal, type WordHandler, type WordParts } from '../asking.ts';
 
@@ -20,10 +21,10 @@ function numbered(sessions: readonly KeptSession[], number: string): KeptSession
   return found;
 }
 
-/** The one that was left last, or else the only one. */
-function obvious(sessions: readonly KeptSession[]): KeptSession {
+/** The one that was left last, with or without a word, or else the only one. */
+function obvious(sessions: readonly KeptSession[], [dead]: readonly KeptSession[]): KeptSession {
   const [only, second] = sessions;
-  const [left] = leftSessions(sessions);
+  const left = dead ?? leftSessions(sessions)[0];
   if (left !== undefined) return left;
   if (only === undefined) throw refusal('E_NOT_FOUND', 'no session of yours is kept');
   if (second === undefined) return only;
@@ -40,8 +41,9 @@ export const attach: WordHandler = async (asking, parts) => {
   const [number] = peeks ? command.args.slice(0, -1) : command.args;
   const sessions = await kept(asking, parts);
   if (sessions.length === 0 && policy.onHangup !== 'keep') throw refusal('E_SELF_SERVICE', notKept);
-  const session = number === undefined ? obvious(sessions) : numbered(sessions, number);
-  await parts.look(asking, session.id, peeks ? 'peek' : 'attach');
+  const dead = await unanswered(parts.admin.engine.kept, asking.user.uid, sessions);
+  const session = number === undefined ? obvious(sessions, dead) : numbered(sessions, number);
+  await parts.look(asking, session.id, peeks ? 'peek' : 'attach', !peeks && dead.includes(session));
   return 'handed over';
 };
 
