@@ -73,7 +73,14 @@ describe.skipIf(control)('a kept session whose line is dead', () => {
 
   /** Of sshd's connections, the most that one of them has. */
   async function unacknowledged(): Promise<number> {
-    const connections = await internet.host.ok('ss', '-Htn', 'state', 'established', 'src', addresses.host.v4);
+    const connections = await internet.host.ok(
+      'ss',
+      '-Htn',
+      'state',
+      'established',
+      'src',
+      addresses.host.v4,
+    );
     return Math.max(0, ...connections.split('\n').map((line) => Number(line.split(/\s+/)[1] ?? 0)));
   }
 
