@@ -11,7 +11,7 @@ import type { UserRecord } from './addon.ts';
 import type { ConnectionEnd, ConnectionSpec, Forward } from './connection.ts';
 import type { Asked, SandboxEnd, SandboxStart, SessionEnd, SessionStart } from './ends.ts';
 import type { IdMaps } from './ids.ts';
-import type { KeptEvents, KeptSessions, SessionKeep } from './kept.ts';
+import type { KeptEvents, KeptSessions, SessionKeep, SessionOffer } from './kept.ts';
 import type { SandboxLink, Traffic } from './network/plan.ts';
 import type { Refused, RefusedNow } from './network/refused.ts';
 import type { Pause } from './sandbox/pause.ts';
@@ -31,6 +31,7 @@ export type {
   Looks,
   RecordingState,
   SessionKeep,
+  SessionOffer,
 } from './kept.ts';
 export type { SandboxLink } from './network/plan.ts';
 export type { Refused } from './network/refused.ts';
@@ -165,14 +166,6 @@ export interface RecordingSpec {
   /** For who plays it. */
   readonly title: string;
   readonly term: string;
-}
-
-/** Another session, which a login may become. */
-export interface SessionOffer {
-  readonly target: string;
-  readonly question: string;
-  /** Whether those who are at it leave it then. */
-  readonly takes: boolean;
 }
 
 /** One session: what is to run, for whom is fixed by the sandbox. */

@@ -13,6 +13,14 @@ export interface SessionKeep {
   readonly most: number | null;
 }
 
+/** Another session, which a login may become. */
+export interface SessionOffer {
+  readonly target: string;
+  readonly question: string;
+  /** Whether those who are at it leave it then. */
+  readonly takes: boolean;
+}
+
 /** How a login looks at a session: as its user, typing or not, or as root. */
 export type Looks = 'attach' | 'peek' | 'watch' | 'join';
 

@@ -174,13 +174,9 @@ void control_message(struct supervisor *supervisor) {
             notice_say(supervisor, text);
             break;
         case MSG_KEEP:
-            kept_change(supervisor, &reader);
-            break;
         case MSG_DETACH:
-            kept_detach(supervisor, &reader);
-            break;
         case MSG_TOUCH:
-            kept_touch_session(supervisor, &reader);
+            kept_message(supervisor, &reader);
             break;
         case MSG_DISCONNECT:
             connection_disconnect(&reader);

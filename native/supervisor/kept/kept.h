@@ -113,12 +113,10 @@ void kept_look_end(struct supervisor *supervisor, struct session *viewer, uint32
 bool kept_leave(struct supervisor *supervisor, struct session *session);
 // Nobody of its user's may look at it any more: then its time begins.
 void kept_check_left(struct supervisor *supervisor, struct session *session);
-// MSG_KEEP and MSG_DETACH.
-void kept_change(struct supervisor *supervisor, struct wire_reader *reader);
-void kept_detach(struct supervisor *supervisor, struct wire_reader *reader);
-// MSG_TOUCH.
-void kept_touch_session(struct supervisor *supervisor, struct wire_reader *reader);
-// The clients of those who look say the sizes of their windows again, and write to their terminals what nobody sees.
+// MSG_KEEP, MSG_DETACH and MSG_TOUCH.
+void kept_message(struct supervisor *supervisor, struct wire_reader *reader);
+// The clients of those who look say the sizes of their windows again, and write to their terminals what
+// nobody sees.
 void kept_touch(const struct supervisor *supervisor, const struct kept *kept);
 // Whoever else is at it as its user.
 void kept_detach_others(struct supervisor *supervisor, struct session *session, const struct session *viewer);

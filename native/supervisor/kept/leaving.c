@@ -83,36 +83,17 @@ static bool is_meant(const struct session *session, const char *id) {
            (id[0] == '\0' || strcmp(session->id, id) == 0);
 }
 
-static void read_id(struct wire_reader *reader, char *id, size_t size, uint64_t *keep_ms) {
-    struct wire_field field;
-    while (wire_next(reader, &field)) {
-        if (field.tag == TAG_ID && field.length < size) {
-            memcpy(id, field.value, field.length);
-            id[field.length] = '\0';
-        }
-        if (field.tag == TAG_KEEP_MS)
-            (void)wire_u64(&field, keep_ms);
+static void keep(struct supervisor *supervisor, struct session *session, uint64_t keep_ms) {
+    struct kept *kept = session->kept;
+    kept->keep_ns = keep_ms < NEVER / 1000000u ? keep_ms * 1000000u : NEVER;
+    if (kept->until_ns != NEVER || is_on_its_own(session)) {
+        kept->until_ns = NEVER;
+        kept_check_left(supervisor, session);
     }
 }
 
-void kept_change(struct supervisor *supervisor, struct wire_reader *reader) {
-    char id[ID_BYTES] = "";
-    uint64_t keep_ms = 0;
-    read_id(reader, id, sizeof id, &keep_ms);
-    for (size_t index = 0; index < supervisor->reached; index++) {
-        struct session *session = &supervisor->sessions[index];
-        if (!is_meant(session, id))
-            continue;
-        struct kept *kept = session->kept;
-        kept->keep_ns = keep_ms < NEVER / 1000000u ? keep_ms * 1000000u : NEVER;
-        if (kept->until_ns != NEVER || is_on_its_own(session)) {
-            kept->until_ns = NEVER;
-            kept_check_left(supervisor, session);
-        }
-    }
-}
-
-void kept_detach_others(struct supervisor *supervisor, struct session *session, const struct session *viewer) {
+void kept_detach_others(struct supervisor *supervisor, struct session *session,
+                        const struct session *viewer) {
     char text[160];
     (void)snprintf(text, sizeof text, "Detached. Session %d goes on: ssh -t HOST @attach %d.",
                    session->pts_number, session->pts_number);
@@ -127,25 +108,28 @@ void kept_detach_others(struct supervisor *supervisor, struct session *session, 
     }
 }
 
-void kept_detach(struct supervisor *supervisor, struct wire_reader *reader) {
+void kept_message(struct supervisor *supervisor, struct wire_reader *reader) {
     char id[ID_BYTES] = "";
-    uint64_t ignored = 0;
-    read_id(reader, id, sizeof id, &ignored);
+    uint64_t keep_ms = 0;
+    struct wire_field field;
+    while (wire_next(reader, &field)) {
+        if (field.tag == TAG_ID && field.length < sizeof id) {
+            memcpy(id, field.value, field.length);
+            id[field.length] = '\0';
+        }
+        if (field.tag == TAG_KEEP_MS)
+            (void)wire_u64(&field, &keep_ms);
+    }
     for (size_t index = 0; index < supervisor->reached; index++) {
         struct session *session = &supervisor->sessions[index];
-        if (is_meant(session, id) && session->kept->keep_ns != 0)
-            kept_detach_others(supervisor, session, NULL);
-    }
-}
-
-void kept_touch_session(struct supervisor *supervisor, struct wire_reader *reader) {
-    char id[ID_BYTES] = "";
-    uint64_t ignored = 0;
-    read_id(reader, id, sizeof id, &ignored);
-    for (size_t index = 0; index < supervisor->reached; index++) {
-        const struct session *session = &supervisor->sessions[index];
-        if (is_meant(session, id))
+        if (!is_meant(session, id))
+            continue;
+        if (reader->type == MSG_KEEP)
+            keep(supervisor, session, keep_ms);
+        else if (reader->type == MSG_TOUCH)
             kept_touch(supervisor, session->kept);
+        else if (session->kept->keep_ns != 0)
+            kept_detach_others(supervisor, session, NULL);
     }
 }
 
