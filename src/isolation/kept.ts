@@ -85,8 +85,8 @@ export interface KeptSessions {
    * session is there still, its client is told.
    */
   look(uid: Uid, look: LookSpec, connection: ClientConnection): Promise<SessionStart | undefined>;
-  /** Whether there may be any: what list() says is worth asking for. */
-  mayHave(uid: Uid): boolean;
+  /** Whether some may go on without anybody, as far as anybody has noticed. */
+  mayHaveLeft(uid: Uid): boolean;
   /** Sessions of the user's that have a keeper. */
   list(uid: Uid): Promise<KeptSession[]>;
   /** Ends who looks at the session as its user, where it goes on without. `id` undefined: at all of them. */

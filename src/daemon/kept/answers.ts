@@ -60,7 +60,7 @@ function endsOf({ leftAt, from, port, viewers }: KeptSession): string[] {
 /** By the other end, as `ends` has them, of the host's TCP connections. */
 async function tcpStates(ends: ReadonlySet<string>): Promise<Map<string, TcpState>> {
   const tables = await Promise.all(['tcp', 'tcp6'].map(readTable));
-  return new Map(tables.flatMap((text) => [...tcpStatesIn(text)]).filter(([end]) => ends.has(end)));
+  return new Map(tables.flatMap((text) => [...tcpStatesIn(text, ends)]));
 }
 
 async function readTable(name: string): Promise<string> {
@@ -72,18 +72,21 @@ async function readTable(name: string): Promise<string> {
   }
 }
 
-/** Established ones, of the text of /proc/net/tcp or tcp6: by "ADDRESS PORT" of the other end. Pure. */
-export function tcpStatesIn(text: string): Map<string, TcpState> {
+/**
+ * Established ones of those that lead to one of the `ends`, "ADDRESS PORT", in the text of /proc/net/tcp or tcp6. A host may have
+ * many thousands: what is not asked for is passed over. Pure.
+ */
+export function tcpStatesIn(text: string, ends: ReadonlySet<string>): Map<string, TcpState> {
   const states = new Map<string, TcpState>();
-  for (const line of text.split('\n').slice(1)) {
-    const [, , remote = '', state, queues = '', , retransmits = ''] = line.trim().split(/\s+/);
-    if (state !== '01') continue;
-    const [address = '', port = ''] = remote.split(':');
+  const ports = [...ends].map((end) => Number(end.split(' ')[1]).toString(16).toUpperCase().padStart(4, '0'));
+  const line = new RegExp(
+    `^ *\\d+: \\S+ ([\\dA-F]+):(${ports.join('|')}) 01 ([\\dA-F]+):\\S+ \\S+ ([\\dA-F]+) `,
+    'gm',
+  );
+  for (const [, address = '', port = '', owed = '', retransmits = ''] of text.matchAll(line)) {
     const end = `${addressOf(address)} ${Number.parseInt(port, 16)}`;
-    states.set(end, {
-      owed: Number.parseInt(queues, 16),
-      retransmits: Number.parseInt(retransmits, 16),
-    });
+    if (!ends.has(end)) continue;
+    states.set(end, { owed: Number.parseInt(owed, 16), retransmits: Number.parseInt(retransmits, 16) });
   }
   return states;
 }

@@ -39,16 +39,16 @@ const whyLeft = ({ leftAt }: KeptSession, now: number): string =>
   leftAt === null ? 'whose connection does not answer' : ago(leftAt, now);
 
 /**
- * Undefined: there is nothing to go back to. Asks the supervisor only where there are sessions, and waits for those that somebody seems to
- * be at (answers.ts).
+ * Undefined: there is nothing to go back to. Asks the supervisor only where sessions are kept, and waits for those that somebody
+ * seems to be at (answers.ts).
  */
 export async function reattachOf(
   engine: Pick<Engine, 'kept'>,
   uid: Uid,
   request: LoginRequest,
-  { reattach }: Pick<EffectivePolicy, 'reattach'>,
+  { reattach, onHangup }: Pick<EffectivePolicy, 'reattach' | 'onHangup'>,
 ): Promise<Reattach | undefined> {
-  if (!engine.kept.mayHave(uid) || !isPlainLogin(request)) return undefined;
+  if (!isPlainLogin(request) || (onHangup !== 'keep' && !engine.kept.mayHaveLeft(uid))) return undefined;
   const sessions = await engine.kept.list(uid);
   const left = [...(await unanswered(engine.kept, uid, sessions)), ...leftSessions(sessions)];
   const [first] = left;

@@ -28,8 +28,8 @@ export class SandboxesKept implements KeptSessions {
     return undefined;
   }
 
-  mayHave(uid: Uid): boolean {
-    return (this.#of(uid)?.sessions.length ?? 0) > 0;
+  mayHaveLeft(uid: Uid): boolean {
+    return this.#of(uid)?.hasLeft === true;
   }
 
   async list(uid: Uid): Promise<KeptSession[]> {

@@ -141,6 +141,10 @@ export class Sandbox implements Pausable {
     return [...this.#present.sessions];
   }
 
+  get hasLeft(): boolean {
+    return this.#present.left.size > 0;
+  }
+
   /** Of ssh connections, likewise. */
   get connections(): readonly string[] {
     return [...this.#present.connections];
