@@ -22,6 +22,7 @@ import { networkBytes, networkCold, networkMemory, networkRequests, networkWarm 
 import { networkScale } from './network-scale.ts';
 import { policy } from './policy.ts';
 import { promptRecorded, terminalRecorded } from './recorded.ts';
+import { auditFilter, metrics } from './records.ts';
 import { sshCold, sshWarm } from './ssh.ts';
 
 const benchmarks: Record<string, Benchmark> = {
@@ -46,6 +47,8 @@ const benchmarks: Record<string, Benchmark> = {
   disk,
   policy,
   ctl,
+  metrics,
+  'audit-filter': auditFilter,
   floods,
   ...imageImports,
   ...imagePulls,

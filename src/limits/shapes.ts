@@ -33,8 +33,9 @@ export const limitsShape = Object.fromEntries(
 
 export const shownLimitsShape = shapeOf<ShownLimits>(limitEntries.map(([, { shownAs }]) => shownAs));
 
+const shownLimits = z.object(shownLimitsShape);
+
 /** Takes them out of whatever has them among others. */
-export const shownOf = (from: ShownLimits): ShownLimits =>
-  z.object(shownLimitsShape).parse(from) as ShownLimits;
+export const shownOf = (from: ShownLimits): ShownLimits => shownLimits.parse(from) as ShownLimits;
 
 export const usedShape = shapeOf<UsedOfLimits>(limitEntries.map(([, { used }]) => used?.as));

@@ -4,6 +4,7 @@
 
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
+import { breathe } from '../../lib/async/breathe.ts';
 import { within } from '../../lib/async/within.ts';
 import { DockershError } from '../../lib/errors.ts';
 import type { Failure } from '../../lib/failures.ts';
@@ -222,8 +223,12 @@ export class Sandboxes implements Engine {
   }
 
   async usage(): Promise<SandboxUsage[]> {
-    const { cgroups } = this.#options;
-    return await Promise.all(this.#registry.all().map((sandbox) => usageOf(sandbox, cgroups)));
+    const used: SandboxUsage[] = [];
+    for (const sandbox of this.#registry.all()) {
+      used.push(await usageOf(sandbox, this.#options.cgroups));
+      await breathe(); // logins do not wait for all of them
+    }
+    return used;
   }
 
   settingsOf(uid: Uid): Readonly<Record<string, string>> | undefined {
