@@ -11,6 +11,7 @@
 #include "cleanup.h"
 #include "closing.h"
 #include "keep.h"
+#include "session/notice.h"
 #include "sys.h"
 
 // One that dies at once is not started again at once.
@@ -147,7 +148,7 @@ void kept_touch(const struct supervisor *supervisor, const struct kept *kept) {
     for (size_t index = 0; index < KEEPER_VIEWERS; index++) {
         const struct looker *looker = &kept->lookers[index];
         const struct session *viewer = &supervisor->sessions[looker->slot];
-        if (looker->socket >= 0 && viewer->used && viewer->connection >= 0)
+        if (looker->socket >= 0 && viewer->used && notice_has_room(viewer))
             (void)send(viewer->connection, bytes, length, MSG_DONTWAIT | MSG_NOSIGNAL);
     }
 }

@@ -46,11 +46,15 @@ void notice_exit(const struct session *session, uint32_t kind, uint32_t code, co
     told_ns = monotonic_ns();
 }
 
-// A client that is stopped reads nothing, and there must be room for the session's end when it goes on.
-static bool hears(const struct supervisor *supervisor, const struct session *session) {
+bool notice_has_room(const struct session *session) {
     int unread = 0;
+    return session->connection >= 0 && ioctl(session->connection, SIOCOUTQ, &unread) == 0 &&
+           unread < MOST_UNREAD_BYTES;
+}
+
+static bool hears(const struct supervisor *supervisor, const struct session *session) {
     return has_begun(supervisor, session) && (session->pts >= 0 || session->seen != NULL) &&
-           ioctl(session->connection, SIOCOUTQ, &unread) == 0 && unread < MOST_UNREAD_BYTES;
+           notice_has_room(session);
 }
 
 static size_t notice_of(uint8_t *bytes, size_t size, const char *text) {

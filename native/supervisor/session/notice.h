@@ -10,6 +10,9 @@ uint64_t notice_told_ns(void);
 void notice_told(void);
 // The session has ended: its client is told, where it has one. `kind` 0: exit status, 1: signal.
 void notice_exit(const struct session *session, uint32_t kind, uint32_t code, const char *text);
+// Whether its client reads what it is told. One that is stopped does not, and there must be room for the
+// session's end when it goes on.
+bool notice_has_room(const struct session *session);
 // Has the clients that have a terminal print the text there.
 void notice_say(struct supervisor *supervisor, const char *text);
 // Has those who are at the session, and look at it, print the text.
