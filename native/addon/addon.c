@@ -14,6 +14,7 @@
 #include "files/project_quota.h"
 #include "files/unnamed_file.h"
 #include "network/host_table.h"
+#include "network/tcp.h"
 #include "network/uplink.h"
 #include "poller.h"
 #include "sockets.h"
@@ -75,6 +76,7 @@ static napi_value initialize(napi_env env, napi_value exports) {
                      {"uplinkWatch", uplink_watch},
                      {"uplinkChanged", uplink_changed},
                      {"linkMtu", link_mtu},
+                     {"tcpState", tcp_state},
                      {"linkIsBridge", link_is_bridge},
                      {"hostTableApply", host_table_apply_value},
                      {"hostTableOpen", host_table_open_value},

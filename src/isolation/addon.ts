@@ -100,6 +100,14 @@ export interface Addon {
   linkMtu(name: string): number;
   /** Whether it is an Ethernet bridge. */
   linkIsBridge(name: string): boolean;
+  /** Of an established TCP connection in our network namespace (sock_diag(7)); null: there is none. Addresses of one family. */
+  tcpState(
+    family: 4 | 6,
+    local: string,
+    localPort: number,
+    remote: string,
+    remotePort: number,
+  ): TcpState | null;
   /** Makes or replaces the host's table for private networks, all at once. `closed`: see HostTableSettings. */
   hostTableApply(table: {
     readonly pools: readonly string[];
@@ -130,6 +138,16 @@ export interface Addon {
   sealChaCha(key: Uint8Array, number: number, packet: Uint8Array): void;
   lengthChaCha(key: Uint8Array, number: number, length: Uint8Array): number;
   openChaCha(key: Uint8Array, number: number, length: Uint8Array, body: Uint8Array, tag: Uint8Array): boolean;
+}
+
+/** What the other end of a TCP connection owes us. */
+export interface TcpState {
+  /** Bytes that it has not acknowledged, sent or not. */
+  readonly owed: number;
+  /** How often the first of them was sent again in vain. */
+  readonly retransmits: number;
+  /** How long ago something was sent for the first time. */
+  readonly sentMs: number;
 }
 
 let loaded: Addon | undefined;

@@ -11,7 +11,7 @@ import type { UserRecord } from './addon.ts';
 import type { ConnectionEnd, ConnectionSpec, Forward } from './connection.ts';
 import type { Asked, SandboxEnd, SandboxStart, SessionEnd, SessionStart } from './ends.ts';
 import type { IdMaps } from './ids.ts';
-import type { KeptEvents, KeptSessions, SessionKeep, SessionOffer } from './kept.ts';
+import type { KeptEvents, KeptSessions, SessionKeep, SessionOffer, TcpEnds } from './kept.ts';
 import type { SandboxLink, Traffic } from './network/plan.ts';
 import type { Refused, RefusedNow } from './network/refused.ts';
 import type { Pause } from './sandbox/pause.ts';
@@ -32,6 +32,7 @@ export type {
   RecordingState,
   SessionKeep,
   SessionOffer,
+  TcpEnds,
 } from './kept.ts';
 export type { SandboxLink } from './network/plan.ts';
 export type { Refused } from './network/refused.ts';
@@ -195,7 +196,7 @@ export interface SessionSpec {
   readonly banner: string | null;
   /** Where the login came from, as it said; only shown. */
   readonly from: string | undefined;
-  readonly port: number | undefined;
+  readonly tcp: TcpEnds | undefined;
   readonly recording?: RecordingSpec | undefined;
   /** Root may look at it. */
   readonly watchable?: boolean;

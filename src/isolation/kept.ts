@@ -2,8 +2,12 @@
 
 import type { Uid } from '../lib/values/uid.ts';
 import type { ByteString } from '../lib/wire.ts';
+import type { TcpState } from './addon.ts';
 import type { SessionStart } from './ends.ts';
 import type { ClientConnection } from './socket/client-connection.ts';
+
+/** Addresses and ports of a TCP connection, ours first. */
+export type TcpEnds = readonly [local: string, localPort: number, remote: string, remotePort: number];
 
 /** How a session goes on whose connection has ended. */
 export interface SessionKeep {
@@ -35,7 +39,7 @@ export interface LookSpec {
   /** Whether others who are at it as its user leave it. */
   readonly takes?: boolean;
   readonly from: string | undefined;
-  readonly port: number | undefined;
+  readonly tcp: TcpEnds | undefined;
   /** What of the login's environment says where its agent is, inside. */
   readonly env: readonly ByteString[];
 }
@@ -47,7 +51,8 @@ export interface KeptSession {
   readonly number: number;
   readonly startedAt: string;
   readonly from: string | null;
-  readonly port: number | null;
+  /** The connection that it came by. */
+  readonly tcp: TcpEnds | null;
   /** Whether it goes on when its connection ends. */
   readonly keeps: boolean;
   /** Since when nobody is at it; null: somebody is. */
@@ -58,7 +63,7 @@ export interface KeptSession {
     readonly id: string;
     readonly looks: Looks;
     readonly from: string | null;
-    readonly port: number | null;
+    readonly tcp: TcpEnds | null;
   }[];
 }
 
@@ -93,6 +98,8 @@ export interface KeptSessions {
   detach(uid: Uid, id: string | undefined): void;
   /** Has something sent to those who are at the session, of which they see nothing. */
   touch(uid: Uid, id: string): void;
+  /** Of a connection of this host's; null: there is none. */
+  tcpState(ends: TcpEnds): TcpState | null;
   /** Ends one of the user's ssh connections, or all of them, with everything in it. */
   disconnect(uid: Uid, id: string | undefined): void;
   /** How long the user's sessions go on without anybody, those that are there. 0: not at all; null: for ever. */

@@ -2,7 +2,8 @@
 
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
-import type { SessionKeep, SessionLimits, SessionSpec, UserRecord } from '../isolation/engine.ts';
+import type { SessionKeep, SessionLimits, SessionSpec, TcpEnds, UserRecord } from '../isolation/engine.ts';
+import { parseAddress } from '../lib/network/address.ts';
 import type { EffectivePolicy } from '../policy/policy.ts';
 import type { LoginRequest } from '../protocol/login.ts';
 import { hasOwnCommand, shellArguments } from './command.ts';
@@ -52,9 +53,19 @@ export function loginSource(request: LoginRequest): string | undefined {
   return sourceText(variable(request.env, 'SSH_CONNECTION')?.split(' ')[0]);
 }
 
-/** The port that belongs to it: the second word, as much to be believed. */
-export function loginPort(request: LoginRequest): number | undefined {
-  const port = Number(variable(request.env, 'SSH_CONNECTION')?.split(' ')[1]);
+/** All of it, as much to be believed. */
+export function loginTcp(request: LoginRequest): TcpEnds | undefined {
+  const [remote = '', remotePort, local = '', localPort] =
+    variable(request.env, 'SSH_CONNECTION')?.split(' ') ?? [];
+  const [ours, theirs] = [parseAddress(local), parseAddress(remote)];
+  if (ours === undefined || ours.family !== theirs?.family) return undefined;
+  const [localEnd, remoteEnd] = [portOf(localPort), portOf(remotePort)];
+  if (localEnd === undefined || remoteEnd === undefined) return undefined;
+  return [ours.address, localEnd, theirs.address, remoteEnd];
+}
+
+function portOf(text: string | undefined): number | undefined {
+  const port = Number(text);
   return Number.isInteger(port) && port > 0 && port < 65_536 ? port : undefined;
 }
 
@@ -134,7 +145,7 @@ export function sessionOf(
     sentVariables: spareCount + request.env.filter(mayTravel).length,
     umask,
     from: loginSource(request),
-    port: loginPort(request),
+    tcp: loginTcp(request),
     limits,
     keep: request.user === undefined ? keepOf(policy) : null,
     offer: null,

@@ -3,7 +3,7 @@
 import type { Engine, LookSpec, Looks, UserRecord } from '../../isolation/engine.ts';
 import { DockershError } from '../../lib/errors.ts';
 import { agentEnvironment } from '../../shell/environment.ts';
-import { loginPort, loginSource } from '../../shell/session.ts';
+import { loginSource, loginTcp } from '../../shell/session.ts';
 import type { Audit, Beginning } from '../audit/audit.ts';
 import { auditCommand } from '../audit/command.ts';
 import type { IncomingLogin } from '../login/connections.ts';
@@ -34,18 +34,14 @@ export async function lookAt(
   looks: Looks,
   { tells = false, takes = false }: Pick<LookSpec, 'tells' | 'takes'> = {},
 ): Promise<void> {
-  const [from, port] = [loginSource(request), loginPort(request)];
+  const [from, tcp] = [loginSource(request), loginTcp(request)];
   const about = { session: id, uid: user.uid, user: user.name, from };
   const joined = engine.connectionsOf(user.uid) > 0;
   const env = looks === 'attach' ? agentEnvironment(user, request.env, joined) : [];
   const byUid = whose === peerUid ? undefined : peerUid;
   audit.login({ ...about, ...given }, auditCommand(request), byUid);
   using _opening = records.opening(id);
-  const start = await engine.kept.look(
-    user.uid,
-    { id, target, looks, tells, takes, from, port, env },
-    client,
-  );
+  const start = await engine.kept.look(user.uid, { id, target, looks, tells, takes, from, tcp, env }, client);
   if (start === undefined) throw new DockershError('E_STOPPING');
   history.started(id, start);
   metrics.loggedIn(start.kind, start.handedOverNs - receivedNs);

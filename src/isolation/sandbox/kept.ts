@@ -1,8 +1,10 @@
 // Looks at sessions of running sandboxes that have a keeper, and says what becomes of them.
 
+import { isIPv6 } from 'node:net';
 import { DockershError } from '../../lib/errors.ts';
 import type { Uid } from '../../lib/values/uid.ts';
-import type { KeptSession, KeptSessions, LookSpec, SessionStart } from '../engine.ts';
+import { addon, type TcpState } from '../addon.ts';
+import type { KeptSession, KeptSessions, LookSpec, SessionStart, TcpEnds } from '../engine.ts';
 import type { ClientConnection } from '../socket/client-connection.ts';
 import type { SupervisorState } from '../supervisor/answers.ts';
 import { disconnectMessage } from '../supervisor/connection-message.ts';
@@ -45,6 +47,14 @@ export class SandboxesKept implements KeptSessions {
     this.#of(uid)?.tell(touchMessage(id));
   }
 
+  tcpState([local, localPort, remote, remotePort]: TcpEnds): TcpState | null {
+    try {
+      return addon().tcpState(isIPv6(remote) ? 6 : 4, local, localPort, remote, remotePort);
+    } catch {
+      return null; // a kernel without sock_diag: no reason to keep anybody out
+    }
+  }
+
   disconnect(uid: Uid, id: string | undefined): void {
     this.#of(uid)?.tell(disconnectMessage(id));
   }
@@ -69,7 +79,7 @@ export function keptSessionsOf({ sessions, kept, viewers }: SupervisorState, now
         number: session.pts,
         startedAt: session.note.startedAt,
         from: session.note.from ?? null,
-        port: session.note.port ?? null,
+        tcp: session.note.tcp ?? null,
         keeps,
         leftAt: aloneMs === undefined ? null : at(now, -aloneMs),
         keptUntil: leftMs === null ? null : at(now, leftMs),
@@ -77,7 +87,7 @@ export function keptSessionsOf({ sessions, kept, viewers }: SupervisorState, now
           id: viewer,
           looks,
           from: byId.get(viewer)?.note.from ?? null,
-          port: byId.get(viewer)?.note.port ?? null,
+          tcp: byId.get(viewer)?.note.tcp ?? null,
         })),
       },
     ];

@@ -10,7 +10,7 @@ import { bytesOf, sessionMaxBytes, tooLarge } from './session-size.ts';
 export const SessionNote = z.strictObject({
   startedAt: z.string(),
   from: z.string().optional(),
-  port: z.int().optional(),
+  tcp: z.tuple([z.string(), z.int(), z.string(), z.int()]).readonly().optional(),
 });
 export type SessionNote = z.infer<typeof SessionNote>;
 
@@ -60,10 +60,10 @@ function putKeep(writer: WireWriter, { forMs, most }: SessionKeep): void {
   if (most !== null) writer.u32('mostKept', most);
 }
 
-export const noteOf = ({ from, port }: Pick<SessionSpec, 'from' | 'port'>): SessionNote => ({
+export const noteOf = ({ from, tcp }: Pick<SessionSpec, 'from' | 'tcp'>): SessionNote => ({
   startedAt: new Date().toISOString(),
   ...(from === undefined ? {} : { from }),
-  ...(port === undefined ? {} : { port }),
+  ...(tcp === undefined ? {} : { tcp }),
 });
 
 /** enum record_flag (native/common/wire/numbers.h). */

@@ -239,7 +239,7 @@ holds(
             sentVariables: 0,
             umask: 0o22,
             from: undefined,
-            port: undefined,
+            tcp: undefined,
             banner: null,
             keep: null,
             offer: null,

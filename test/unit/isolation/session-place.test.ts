@@ -65,7 +65,7 @@ function aSession(changes: Partial<SessionSpec> = {}): SessionSpec {
     keep: null,
     offer: null,
     from: undefined,
-    port: undefined,
+    tcp: undefined,
     ...changes,
   };
 }

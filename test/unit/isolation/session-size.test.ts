@@ -19,7 +19,7 @@ function message(command: number, variables: number, image: number): Buffer {
       id: 'id',
       umask: 0o22,
       from: undefined,
-      port: undefined,
+      tcp: undefined,
       banner: null,
       keep: null,
       offer: null,

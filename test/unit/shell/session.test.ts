@@ -96,7 +96,7 @@ describe('a session', () => {
       ],
       umask: 0o027,
       from: '192.0.2.7',
-      port: 50000,
+      tcp: ['192.0.2.1', 22, '192.0.2.7', 50000],
       spareVariables: 0,
       sentVariables: 2,
       program: { kind: 'shell', path: '/bin/bash', announceFallback: false },
