@@ -218,8 +218,9 @@ describe.skipIf(control || !existsSync(chromium))('the terminal in a browser', (
       if (how === 'on its way') line.cut();
       else if (how === 'without a word') line.silence();
       else await web.host.ctlOk('gateway', 'kick', '--user', name);
+      await page.until(`document.querySelector('h1').textContent === 'The connection was cut'`, 'the end');
+      line.cut(); // where the page has found out by itself, the gateway hears of it now
       await fill(page, 'The connection was cut');
-      line.cut(); // the gateway hears of it later than the page
       await fill(page, `Log in as ${name}`, password);
       await page.until(`!document.querySelector('dialog').open`, 'the terminal');
       await page.until(`${shown}.includes('Go back to it?')`, 'to be asked, as with ssh');

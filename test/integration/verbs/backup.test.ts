@@ -11,7 +11,7 @@ import { VerbsHost } from './verbs-host.ts';
 
 const policy = { defaults: { image: 'lab/base:1', linger: '0', shell: '/bin/sh' } };
 const copies = {
-  rsync: ['rsync', '-aHAXS', '--numeric-ids', 'FROM/', 'TO/'],
+  rsync: ['rsync', '-aHAXS', '--numeric-ids', '--modify-window=-1', 'FROM/', 'TO/'],
   tar: [
     'sh',
     '-ec',
