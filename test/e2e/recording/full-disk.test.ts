@@ -54,6 +54,7 @@ describe.skipIf(control)('the disk for recordings is full', () => {
     const [{ id } = { id: '' }] = (await host.sandboxOf(login.user))?.sessions ?? [];
     session.send(countTo);
     await session.expect(/line 100\r/);
+    await sleep(1500); // what is shown is in the file a second later
     await disk.fill();
     await session.expect(/There is no room to record this session: it stands still until there is\./);
     const stood = lastLine(session);
@@ -110,6 +111,7 @@ describe.skipIf(control)('the disk for recordings is full', () => {
     const [{ id } = { id: '' }] = (await host.sandboxOf(login.user))?.sessions ?? [];
     session.send(countTo);
     await session.expect(/line 100\r/);
+    await sleep(1500); // what is shown is in the file a second later
     await disk.fill();
     await session.expect(/This session is not recorded any more: there is no room for it\./);
     const told = lastLine(session);
