@@ -9,10 +9,11 @@ import { Trail } from '../src/daemon/audit/trail.ts';
 import { createLogger } from '../src/lib/log.ts';
 import { type AbsolutePath, resolved } from '../src/lib/values/absolute-path.ts';
 import { ctlBundle, nodeProgram } from '../test/fixtures/paths.ts';
-import { run, runOk } from '../test/fixtures/process.ts';
+import { runOk } from '../test/fixtures/process.ts';
 import type { Benchmark } from './benchmarks.ts';
 import type { Field } from './field.ts';
 import { notAbove, summarize } from './figures.ts';
+import { timedInTurns } from './turns.ts';
 
 const crowd = 200;
 const logins = 100_000;
@@ -89,17 +90,8 @@ export const auditFilter: Benchmark = async (_, { rounds = 10 }) => {
       { name: "grep -r for a user's name", line: ['grep', '-rhF', '"user":"student42"', folder] },
       { name: 'dockershctl audit, one user', line: [nodeProgram, ...audit, '--user', 'student42'] },
       { name: 'dockershctl audit, one address', line: [nodeProgram, ...audit, '--from', '203.0.113.42'] },
-    ].map((each) => ({ ...each, ms: [] as number[] }));
-    for (let round = 0; round < rounds; round += 1) {
-      for (const { line, ms } of commands) {
-        const [program = '', ...args] = line;
-        const started = performance.now();
-        const { code } = await run(program, args);
-        ms.push(performance.now() - started);
-        if (code !== 0) throw new Error(`${line.join(' ')} ended with ${code}`);
-      }
-    }
-    const table = commands.map(({ name, ms }) => ({ name, ...summarize(ms) }));
+    ];
+    const table = await timedInTurns(commands, rounds);
     const worst = Math.max(...table.map(({ median }) => median));
     return {
       benchmark: 'audit-filter',

@@ -1,5 +1,6 @@
 // Rounds in which every contender takes its turn, so that whatever else the machine does meets all.
 
+import { run } from '../test/fixtures/process.ts';
 import { type Row, summarize } from './figures.ts';
 import { type Command, type Kind, type Measurement, Spawner } from './spawner.ts';
 
@@ -47,4 +48,24 @@ export function rows(all: readonly Rounds[], value: (measurement: Measurement) =
 
 export function medianOf(table: readonly Row[], name: string): number {
   return table.find((row) => row.name === name)?.median ?? Number.NaN;
+}
+
+interface TimedProgram {
+  readonly name: string;
+  readonly line: readonly string[];
+}
+
+/** How long each takes from its start to its end, in ms, in turns; it must succeed. For what takes long enough to time from here. */
+export async function timedInTurns(programs: readonly TimedProgram[], rounds: number): Promise<Row[]> {
+  const timed = programs.map((each) => ({ ...each, ms: [] as number[] }));
+  for (let round = 0; round < rounds; round += 1) {
+    for (const { line, ms } of timed) {
+      const [program = '', ...args] = line;
+      const started = performance.now();
+      const { code } = await run(program, args);
+      ms.push(performance.now() - started);
+      if (code !== 0) throw new Error(`${line.join(' ')} ended with ${code}`);
+    }
+  }
+  return timed.map(({ name, ms }) => ({ name, ...summarize(ms) }));
 }
