@@ -41,8 +41,9 @@ export const attach: WordHandler = async (asking, parts) => {
   const [number] = peeks ? command.args.slice(0, -1) : command.args;
   const sessions = await kept(asking, parts);
   if (sessions.length === 0 && policy.onHangup !== 'keep') throw refusal('E_SELF_SERVICE', notKept);
-  const dead = await unanswered(parts.admin.engine.kept, asking.user.uid, sessions);
-  const session = number === undefined ? obvious(sessions, dead) : numbered(sessions, number);
+  const meant = number === undefined ? sessions : [numbered(sessions, number)];
+  const dead = await unanswered(parts.admin.engine.kept, asking.user.uid, meant);
+  const session = obvious(meant, dead);
   await parts.look(asking, session.id, peeks ? 'peek' : 'attach', !peeks && dead.includes(session));
   return 'handed over';
 };
