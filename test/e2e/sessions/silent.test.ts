@@ -59,18 +59,6 @@ describe.skipIf(control)('a kept session whose line is dead', () => {
     return (JSON.parse(result.stdout.toString()) as { kept: Kept[] }).kept;
   }
 
-  async function withoutPackets(act: () => Promise<void>): Promise<void> {
-    await internet.internet.ok(
-      'nft',
-      'table inet cut { chain in { type filter hook input priority 0; iifname "isp0" drop; }; chain out { type filter hook output priority 0; oifname "isp0" drop; }; }',
-    );
-    try {
-      await act();
-    } finally {
-      await internet.internet.ok('nft', 'delete table inet cut');
-    }
-  }
-
   /** Of sshd's connections, the most that one of them has. */
   async function unacknowledged(): Promise<number> {
     const connections = await internet.host.ok(
@@ -96,7 +84,7 @@ describe.skipIf(control)('a kept session whose line is dead', () => {
     async (address) => {
       const login = await userWith('ask');
       await using _far = await far(login, address, 'far');
-      await withoutPackets(async () => {
+      await internet.withoutPackets(async () => {
         await using terminal = near(login);
         await terminal.expect(question);
         terminal.send('\r');
@@ -108,7 +96,7 @@ describe.skipIf(control)('a kept session whose line is dead', () => {
   it('is what the next login goes back to, or reads of, where the policy says so', async () => {
     const login = await userWith('no');
     await using _far = await far(login, addresses.host.v4, 'far');
-    await withoutPackets(async () => {
+    await internet.withoutPackets(async () => {
       await using told = near(login);
       await told.expect(
         /still there: session \d+, whose connection does not answer\. "ssh -t HOST @attach \d+" leads back/,
@@ -127,7 +115,7 @@ describe.skipIf(control)('a kept session whose line is dead', () => {
     await using here = near(login);
     await here.prompt();
     await using _far = await far(login, addresses.host.v4, 'far');
-    await withoutPackets(async () => {
+    await internet.withoutPackets(async () => {
       await using terminal = login.terminal('@attach', { columns: 90, rows: 30 });
       await terminal.shownAnew();
       expect((await terminal.command('echo "<$who>"')).output).toBe('<far>\n');

@@ -168,20 +168,6 @@ describe.skipIf(control)('connections that are cut', () => {
     expect(inside()).toEqual([]);
   }
 
-  async function rules(text: string): Promise<void> {
-    await internet.internet.ok('nft', text);
-  }
-  async function withoutPackets(act: () => Promise<void>): Promise<void> {
-    await rules(
-      'table inet cut { chain in { type filter hook input priority 0; iifname "isp0" drop; }; chain out { type filter hook output priority 0; oifname "isp0" drop; }; }',
-    );
-    try {
-      await act();
-    } finally {
-      await rules('delete table inet cut');
-    }
-  }
-
   it.each([
     ['ClientAliveInterval ends them', addresses.host.v4, []],
     [
@@ -192,7 +178,7 @@ describe.skipIf(control)('connections that are cut', () => {
   ] as const)('by packets that do not pass: %s', async (_, address, settings) => {
     for (const setting of settings) await internet.host.ok('sysctl', '-qw', `net.ipv4.${setting}`);
     await using busy = await work(address);
-    await withoutPackets(async () => {
+    await internet.withoutPackets(async () => {
       await expectNobody();
       // The next connection gets what the cut one had.
       expect(await listens(busy.remote)).toBe(false);
