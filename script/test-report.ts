@@ -2,8 +2,9 @@
 //
 //   test-report.ts counts FILE            prints "passed failed skipped"; a file that could not even be loaded is a failure
 //   test-report.ts failures PART FILE     prints what failed, each with "FAILED PART FILE: NAME" before its message
-//   test-report.ts again FILE             prints vitest's arguments, one a line, that run what failed once more; nothing
-//                                         where nothing failed, or so much that it is no accident
+//   test-report.ts again FILE             prints vitest's arguments, one a line, that run what failed once more, after what
+//                                         of its group came before it; nothing where nothing failed, or so much that it is
+//                                         no accident
 
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
@@ -66,11 +67,23 @@ function failures(part: string, { testResults }: Report): string[] {
 const patternOf = ({ ancestorTitles, title }: Test): string =>
   `^${[...ancestorTitles, title].map((each) => each.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&')).join(' (?:> )?')}$`;
 
+/** What failed, and what of the same group came before it: a case may stand on those. */
+function withThoseBefore({ assertionResults }: TestFile): Test[] {
+  const groupOf = ({ ancestorTitles }: Test): string => ancestorTitles.join('\n');
+  return assertionResults.filter(
+    (test, index) =>
+      test.status !== 'skipped' &&
+      assertionResults
+        .slice(index)
+        .some((later) => later.status === 'failed' && groupOf(later) === groupOf(test)),
+  );
+}
+
 function again({ testResults }: Report): string[] {
   const files = testResults.filter(({ status }) => status === 'failed');
-  const names = files.flatMap(failedTests).map(patternOf);
+  const names = files.flatMap(withThoseBefore).map(patternOf);
   const broken = files.filter(isBroken);
-  if (files.length === 0 || names.length + broken.length > mostAgain) return [];
+  if (files.length === 0 || files.flatMap(failedTests).length + broken.length > mostAgain) return [];
   // Of a broken file it is not known which test it was: then all of these files run.
   return [...files.map(relative), ...(broken.length === 0 ? ['-t', names.join('|')] : [])];
 }
