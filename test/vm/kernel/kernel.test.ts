@@ -10,6 +10,7 @@ import { apparmorTests, purgeTest } from './apparmor.ts';
 import { cgroupTests } from './cgroups.ts';
 import { cpuTests } from './cpu.ts';
 import { diskTests } from './disk.ts';
+import { figuresTests } from './figures.ts';
 import { memoryTests } from './memory.ts';
 import { nestingTests } from './nesting.ts';
 import { networkTests } from './network.ts';
@@ -59,6 +60,7 @@ describe.each(suites.filter((suite) => wanted.includes(suite)))('on the kernel o
 
   ownDoorTests(on);
   memoryTests(on);
+  figuresTests(on);
   cpuTests(on);
   diskTests(on);
   cgroupTests(on);

@@ -147,11 +147,10 @@ export class KillHost {
     }
     for (const uid of await readdir(join(stateFolder, 'users'))) {
       const known = new Set(['home', 'identity', 'layer', 'notices.json', 'owner.json', 'snapshots']);
-      const own = await readdir(join(stateFolder, 'users', uid));
-      expect(
-        own.filter((name) => !known.has(name)),
-        about,
-      ).toEqual([]);
+      const strange = async (): Promise<string[]> =>
+        (await readdir(join(stateFolder, 'users', uid))).filter((name) => !known.has(name));
+      // A notice is being written while a sandbox starts.
+      await expect.poll(strange, { message: about, timeout: 2_000 }).toEqual([]);
       const layer = await readdir(join(stateFolder, 'users', uid, 'layer'));
       expect(
         layer.filter((name) => !['base.json', 'upper', 'work'].includes(name)),

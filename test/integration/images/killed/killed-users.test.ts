@@ -145,4 +145,48 @@ describe.skipIf(lacks('busybox'))(`SIGKILL with seed ${killSeed}`, () => {
     },
     longEnough,
   );
+
+  it(
+    'of a user forget that keeps the private home',
+    async () => {
+      const to = join(folder, 'kept');
+      const kept = join(to, 'home');
+      const verb = ['user', 'forget', verbs.name, '--keep-home', to, '--force', '--yes'];
+      const inKept = async (): Promise<number> =>
+        existsSync(join(kept, 'many')) ? (await readdir(join(kept, 'many'))).length : 0;
+      const atHome = async (): Promise<number> =>
+        Number(await verbs.inside('ls ~/many 2>/dev/null | grep -c . || true'));
+      const span = await kill.timed(...verb);
+      expect(await inKept()).toBe(303);
+      for (const moment of momentsOf('user forget --keep-home', roundsOf(usualRounds), span)) {
+        const about = `user forget --keep-home ${JSON.stringify(moment)}`;
+        await restored();
+        await rm(to, { recursive: true, force: true });
+        const told = await kill.interrupt(moment, ...verb);
+        const gone = (await userFolders()).length === 0;
+        if (told) expect(gone, about).toBe(true);
+        // All of it in one place, whatever has become of the rest.
+        const where = [await inKept(), await atHome()];
+        expect(
+          gone
+            ? [[303, 0]]
+            : [
+                [303, 0],
+                [0, 303],
+              ],
+          about,
+        ).toContainEqual(where);
+        await kill.expectNoLeftovers(about);
+        await kill.expectNoGarbage(about);
+        // Whoever does it again has what there is.
+        if (where[0] === 303) continue;
+        await rm(to, { recursive: true, force: true });
+        await kill.ask('account.forget', { user: verbs.name, force: true, keepHome: resolved(to) });
+        expect(await inKept(), about).toBe(303);
+      }
+      await rm(to, { recursive: true, force: true });
+      await restored();
+    },
+    longEnough,
+  );
 });
