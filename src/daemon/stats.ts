@@ -2,6 +2,7 @@
 
 import { cpus, totalmem } from 'node:os';
 import type { Engine } from '../isolation/engine.ts';
+import type { SandboxCounts } from '../isolation/seen.ts';
 import type { Uid } from '../lib/values/uid.ts';
 import type { AdminResult } from '../protocol/admin.ts';
 import type { UserStore } from '../users/store.ts';
@@ -9,15 +10,13 @@ import type { PolicyStore } from './policy/policy-store.ts';
 
 export interface StatsParts {
   readonly policy: Pick<PolicyStore, 'host'>;
-  readonly engine: Pick<Engine, 'loads' | 'usage' | 'networkOf'>;
+  readonly engine: Pick<Engine, 'loads' | 'usage' | 'counts' | 'networkOf'>;
   readonly store: Pick<UserStore, 'diskUse'>;
 }
 
 /** `only`: one user's sandbox. */
-export async function statsOf(
-  { policy, engine, store }: StatsParts,
-  only?: Uid,
-): Promise<AdminResult<'stats'>> {
+export async function statsOf(parts: StatsParts, only?: Uid): Promise<AdminResult<'stats'>> {
+  const { policy, engine } = parts;
   const { mostSandboxes, mostSessions, mostMemoryBytes } = policy.host;
   const promised = engine.loads().map(({ memoryLimitBytes }) => memoryLimitBytes ?? totalmem());
   const host = {
@@ -28,11 +27,26 @@ export async function statsOf(
     mostSessions,
     mostMemoryBytes,
   };
-  const wanted = (await engine.usage()).filter(({ uid }) => only === undefined || uid === only);
-  const used = wanted.map(async (one) => ({
-    ...one,
-    disk: await store.diskUse(one.uid),
-    network: (await engine.networkOf(one.uid))?.traffic ?? null,
-  }));
-  return { atMs: performance.now(), host, sandboxes: await Promise.all(used) };
+  const sandboxes = await withMore(parts, await engine.usage(only));
+  return { atMs: performance.now(), host, sandboxes };
 }
+
+export type Counts = SandboxCounts & Pick<AdminResult<'stats'>['sandboxes'][number], 'disk' | 'network'>;
+
+/** Of all running sandboxes, what is counted all the time. */
+export async function countsOf(parts: StatsParts): Promise<Counts[]> {
+  return await withMore(parts, await parts.engine.counts());
+}
+
+/** With what their cgroups do not count. */
+const withMore = async <T extends { readonly uid: Uid }>(
+  { engine, store }: StatsParts,
+  sandboxes: readonly T[],
+) =>
+  await Promise.all(
+    sandboxes.map(async (one) => ({
+      ...one,
+      disk: await store.diskUse(one.uid),
+      network: (await engine.networkOf(one.uid))?.traffic ?? null,
+    })),
+  );

@@ -15,7 +15,7 @@ import type { KeptEvents, KeptSessions, SessionKeep, SessionOffer, TcpEnds } fro
 import type { SandboxLink, Traffic } from './network/plan.ts';
 import type { Refused, RefusedNow } from './network/refused.ts';
 import type { Pause } from './sandbox/pause.ts';
-import type { Load, SandboxInfo, SandboxUsage } from './seen.ts';
+import type { Load, SandboxCounts, SandboxInfo, SandboxUsage } from './seen.ts';
 import type { ClientConnection, Disposer } from './socket/client-connection.ts';
 
 export type { Limits } from '../limits/limits.ts';
@@ -285,15 +285,16 @@ export interface Engine extends AsyncDisposable, Disposer {
   nameOf(uid: Uid): string | undefined;
   /** Of the image that the running sandbox is made on; undefined where there is none. */
   digestOf(uid: Uid): string | undefined;
-
   /** The host's files have changed: running sandboxes that see them do not go by what they found before. */
   renew(): void;
   loads(): Load[];
-  usage(): Promise<SandboxUsage[]>;
+  usage(only?: Uid): Promise<SandboxUsage[]>;
+  counts(): Promise<SandboxCounts[]>;
   /** What the policy said when the sandbox was started; undefined if there is no sandbox, or it is not known. */
   settingsOf(uid: Uid): Readonly<Record<string, string>> | undefined;
   stopAll(): Promise<void>;
-  list(): Promise<SandboxInfo[]>;
+  /** `only`: of this user's sandbox, if there is one; no other is asked. */
+  list(only?: Uid): Promise<SandboxInfo[]>;
   /** Of running sandboxes: paths of image layers, and digests of images. */
   layersInUse(): Set<string>;
 }

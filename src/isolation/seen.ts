@@ -46,6 +46,13 @@ export interface Load {
   readonly connections: readonly string[];
 }
 
+/** Of what a sandbox uses, what is counted all the time, of all sandboxes. */
+export const counted = ['memoryBytes', 'pids', 'cpuUsec', 'oomKilled'] as const;
+export type SandboxCounts = Pick<
+  SandboxUsage,
+  'uid' | 'user' | 'sessions' | 'memoryLimitBytes' | (typeof counted)[number]
+>;
+
 /** What a sandbox uses and has used; null: this host does not count it. */
 export interface SandboxUsage extends ShownLimits, UsedOfLimits {
   readonly uid: Uid;

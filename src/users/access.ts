@@ -61,7 +61,7 @@ export class LayerAccess {
         why: 'this user has not logged in yet',
       });
     }
-    const running = (await this.#engine.list()).find(({ uid }) => uid === user.uid);
+    const [running] = await this.#engine.list(user.uid);
     const inUse = running === undefined ? base : { image: running.image, digest: running.imageDigest };
     const held = stack.move();
     return {

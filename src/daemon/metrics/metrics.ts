@@ -5,12 +5,13 @@ import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { SandboxEnd, SandboxStart, SessionEnd } from '../../isolation/engine.ts';
 import type { ConnectionEntry } from '../../lib/values/connection-entry.ts';
 import { version } from '../../lib/version.ts';
-import type { AdminGateway, AdminResult } from '../../protocol/admin.ts';
+import type { AdminGateway } from '../../protocol/admin.ts';
+import type { Counts } from '../stats.ts';
 import { GatewayMetrics } from './gateway.ts';
 
 /** How things stand, asked once a question. */
 export interface Standing {
-  readonly stats: () => Promise<AdminResult<'stats'>>;
+  readonly sandboxes: () => Promise<readonly Counts[]>;
   readonly connections: () => number;
   /** Sessions that stand still for want of room. */
   readonly withoutRoom: () => number;
@@ -152,8 +153,8 @@ export class Metrics {
   async #look(): Promise<void> {
     const { standing } = this;
     if (standing === undefined) return;
-    const [{ sandboxes }, images, space, gateway] = await Promise.all([
-      standing.stats(),
+    const [sandboxes, images, space, gateway] = await Promise.all([
+      standing.sandboxes(),
       standing.images(),
       standing.space(),
       standing.gateway(),

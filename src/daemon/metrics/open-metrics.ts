@@ -6,7 +6,7 @@ import type { Logger } from '../../lib/log.ts';
 import type { AbsolutePath } from '../../lib/values/absolute-path.ts';
 import { gatewayStatus } from '../gateway/status.ts';
 import type { Recordings } from '../recordings/recordings.ts';
-import { type StatsParts, statsOf } from '../stats.ts';
+import { countsOf, type StatsParts } from '../stats.ts';
 import type { Metrics } from './metrics.ts';
 import { MetricsServer } from './server.ts';
 
@@ -23,7 +23,7 @@ export async function openMetrics(
   { images, recordings, state, run, log, ...parts }: MetricsParts,
 ): Promise<MetricsServer> {
   metrics.standing = {
-    stats: async () => await statsOf(parts),
+    sandboxes: async () => await countsOf(parts),
     connections: () => parts.engine.loads().reduce((sum, { connections }) => sum + connections.length, 0),
     withoutRoom: () => recordings.waiting,
     gateway: async () => await gatewayStatus(run),

@@ -14,6 +14,7 @@ import {
   type Limits,
   limitFiles,
   rareControllers,
+  type UsedOfLimits,
   unheld,
 } from '../../limits/limits.ts';
 import {
@@ -25,7 +26,8 @@ import {
 } from './hierarchies.ts';
 import { Pinning } from './pinning.ts';
 import { removeCgroup } from './removal.ts';
-import { readUsage, type Usage } from './usage.ts';
+import { hostSwaps, unenforceable } from './unenforced.ts';
+import { type FolderOf, readUsage, readUsed, type Usage } from './usage.ts';
 
 export type { CgroupMode } from './hierarchies.ts';
 
@@ -206,10 +208,22 @@ export class CgroupHost {
 
   /** What a sandbox uses now; null for what this host does not count. */
   async usage(name: string): Promise<Usage> {
+    return await readUsage(this.version, this.#counting(name));
+  }
+
+  /** Of that, what is named. */
+  async used<K extends keyof UsedOfLimits>(
+    name: string,
+    names: readonly K[],
+  ): Promise<Pick<UsedOfLimits, K>> {
+    return await readUsed(this.version, this.#counting(name), names);
+  }
+
+  #counting(name: string): FolderOf {
     const [parent] = this.parents;
     return this.version === 2 && parent !== undefined
-      ? await readUsage(2, () => path.join(parent, name)) // it counts some things without any controller
-      : await readUsage(1, (controller) => this.#folderOf(controller, name));
+      ? () => path.join(parent, name) // it counts some things without any controller
+      : (controller) => this.#folderOf(controller, name);
   }
 
   /** Removes the empty cgroups of sandboxes that are not in `living` (what a killed supervisor left). */
@@ -282,16 +296,4 @@ export class CgroupHost {
       await removeCgroup(parent);
     }
   }
-}
-
-/** Whether the host swaps at all. A kernel without swap has no such file. */
-const hostSwaps = (): boolean =>
-  existsSync('/proc/swaps') && readFileSync('/proc/swaps', 'utf8').trim().includes('\n');
-
-function unenforceable(key: LimitKey, why: string): DockershError {
-  return new DockershError('E_LIMIT_REFUSED', {
-    what: `the limit "${key}" can't be enforced`,
-    why,
-    hint: 'Give the host what is missing, take the limit away in the policy, or write "strict = no".',
-  });
 }

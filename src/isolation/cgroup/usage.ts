@@ -21,12 +21,23 @@ interface Pressure {
 export type FolderOf = (controller: Controller) => string | undefined;
 
 export async function readUsage(version: CgroupVersion, folderOf: FolderOf): Promise<Usage> {
-  const reading = limitEntries.flatMap(([, { controller, used }]) =>
-    used === undefined ? [] : [{ as: used.as, value: used.read(filesIn(folderOf(controller)), version) }],
-  );
-  const used = await Promise.all(reading.map(async ({ as, value }) => [as, await value] as const));
+  const used = await readUsed(version, folderOf);
   const pressure = version === 2 ? await pressureOf(filesIn(folderOf('cpu'))) : null;
-  return { ...(Object.fromEntries(used) as unknown as UsedOfLimits), pressure };
+  return { ...used, pressure };
+}
+
+/** Each number is a file to read: `names` are those that are wanted. */
+export async function readUsed<K extends keyof UsedOfLimits>(
+  version: CgroupVersion,
+  folderOf: FolderOf,
+  names?: readonly K[],
+): Promise<Pick<UsedOfLimits, K>> {
+  const reading = limitEntries.flatMap(([, { controller, used }]) => {
+    if (used === undefined || names?.includes(used.as as K) === false) return [];
+    return [{ as: used.as, value: used.read(filesIn(folderOf(controller)), version) }];
+  });
+  const read = await Promise.all(reading.map(async ({ as, value }) => [as, await value] as const));
+  return Object.fromEntries(read) as unknown as Pick<UsedOfLimits, K>;
 }
 
 /** Not by Node's threads, which cost ten times what the kernel takes to say such a number: there are ten for each sandbox. */

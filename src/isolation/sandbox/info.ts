@@ -4,6 +4,7 @@ import { shownOf } from '../../limits/shapes.ts';
 import type { CgroupHost } from '../cgroup/host.ts';
 import type { NetworkInfo, SandboxInfo, SandboxUsage } from '../engine.ts';
 import type { Networks } from '../network/networks.ts';
+import { counted, type SandboxCounts } from '../seen.ts';
 import { keptSessionsOf } from './kept.ts';
 import { cgroupOf } from './record.ts';
 import type { Sandbox } from './sandbox.ts';
@@ -21,7 +22,7 @@ export async function describeSandbox(sandbox: Sandbox, cgroups: CgroupHost): Pr
   };
   const kept = keptSessionsOf(seen, Date.now()).map(({ id, leftAt }) => [id, leftAt] as const);
   const left = new Map(kept);
-  const { memoryBytes, pids } = await cgroups.usage(cgroupOf(sandbox.record));
+  const { memoryBytes, pids } = await cgroups.used(cgroupOf(sandbox.record), ['memoryBytes', 'pids']);
   return {
     uid,
     user,
@@ -67,4 +68,10 @@ export async function usageOf({ record, sessions }: Sandbox, cgroups: CgroupHost
   const { uid, user } = record;
   const used = await cgroups.usage(cgroupOf(record));
   return { uid, user, sessions: sessions.length, ...used, ...shownOf(record) };
+}
+
+export async function countsOf({ record, sessions }: Sandbox, cgroups: CgroupHost): Promise<SandboxCounts> {
+  const { uid, user, memoryLimitBytes } = record;
+  const used = await cgroups.used(cgroupOf(record), counted);
+  return { uid, user, sessions: sessions.length, ...used, memoryLimitBytes };
 }

@@ -4,7 +4,7 @@
 
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
-import { breathe } from '../../lib/async/breathe.ts';
+import { oneByOne } from '../../lib/async/breathe.ts';
 import { within } from '../../lib/async/within.ts';
 import { DockershError } from '../../lib/errors.ts';
 import type { Failure } from '../../lib/failures.ts';
@@ -25,11 +25,12 @@ import type {
   SessionStart,
   UserRecord,
 } from '../engine.ts';
+import type { SandboxCounts } from '../seen.ts';
 import type { ClientConnection } from '../socket/client-connection.ts';
 import { SupervisorPool } from '../supervisor/pool.ts';
 import { identityIn } from '../supervisor/session-place.ts';
 import type { SessionAnswer } from '../supervisor/supervisor.ts';
-import { describeSandbox, networkInfoOf, usageOf } from './info.ts';
+import { countsOf, describeSandbox, networkInfoOf, usageOf } from './info.ts';
 import { SandboxesKept } from './kept.ts';
 import type { EngineOptions } from './options.ts';
 import { type Pause, Pauses, pauseOf } from './pause.ts';
@@ -222,13 +223,15 @@ export class Sandboxes implements Engine {
     }));
   }
 
-  async usage(): Promise<SandboxUsage[]> {
-    const used: SandboxUsage[] = [];
-    for (const sandbox of this.#registry.all()) {
-      used.push(await usageOf(sandbox, this.#options.cgroups));
-      await breathe(); // logins do not wait for all of them
-    }
-    return used;
+  async usage(only?: Uid): Promise<SandboxUsage[]> {
+    return await oneByOne(this.#of(only), async (sandbox) => await usageOf(sandbox, this.#options.cgroups));
+  }
+
+  async counts(): Promise<SandboxCounts[]> {
+    return await oneByOne(
+      this.#registry.all(),
+      async (sandbox) => await countsOf(sandbox, this.#options.cgroups),
+    );
   }
 
   settingsOf(uid: Uid): Readonly<Record<string, string>> | undefined {
@@ -270,8 +273,12 @@ export class Sandboxes implements Engine {
     await Promise.all([...this.uids(), ...this.#starts.uids()].map((uid) => this.stop(uid)));
   }
 
-  async list(): Promise<SandboxInfo[]> {
-    const all = this.#registry.all().sort((a, b) => a.record.uid - b.record.uid);
+  #of(only: Uid | undefined): Sandbox[] {
+    return this.#registry.all().filter(({ record }) => only === undefined || record.uid === only);
+  }
+
+  async list(only?: Uid): Promise<SandboxInfo[]> {
+    const all = this.#of(only).sort((a, b) => a.record.uid - b.record.uid);
     return await Promise.all(all.map((sandbox) => describeSandbox(sandbox, this.#options.cgroups)));
   }
 

@@ -12,3 +12,13 @@ export async function breathe(): Promise<void> {
   await setImmediate();
   since = performance.now();
 }
+
+/** What `of` makes of each, one after the other, with turns for others in between. */
+export async function oneByOne<T, R>(all: readonly T[], of: (one: T) => Promise<R>): Promise<R[]> {
+  const made: R[] = [];
+  for (const one of all) {
+    made.push(await of(one));
+    await breathe();
+  }
+  return made;
+}

@@ -9,7 +9,7 @@ const columns = [{ header: 'SESSION' }, { header: 'TERMINAL' }, { header: 'FROM'
 
 export const sessions: WordHandler = async (asking, parts) => {
   const { admin } = parts;
-  const sandbox = (await admin.engine.list()).find(({ uid }) => uid === asking.user.uid);
+  const [sandbox] = await admin.engine.list(asking.user.uid);
   const all = (sandbox?.sessions ?? []).map(({ id, tty, from, startedAt }) => ({ id, tty, from, startedAt }));
   const kept = await keptSessions(asking, parts);
   const rows = all.map(({ id, tty, from, startedAt }) => [id, tty ?? '-', from ?? '-', humanAgo(startedAt)]);

@@ -17,7 +17,7 @@ export const status: WordHandler = async (asking, { admin, notices }) => {
 
 async function lookAt({ user, policy }: Asking, admin: AdminParts) {
   const { uid } = user;
-  const sandbox = (await admin.engine.list()).find((one) => one.uid === uid);
+  const [sandbox] = await admin.engine.list(uid);
   const used = (await statsOf(admin, uid)).sandboxes[0];
   const network = await admin.engine.networkOf(uid);
   const disk = used?.disk ?? (await admin.store.diskUse(uid));

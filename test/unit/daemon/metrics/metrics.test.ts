@@ -4,10 +4,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { Metrics } from '../../../../src/daemon/metrics/metrics.ts';
+import type { Counts } from '../../../../src/daemon/stats.ts';
 import { Uid } from '../../../../src/lib/values/uid.ts';
-import type { AdminResult } from '../../../../src/protocol/admin.ts';
-
-type Stats = AdminResult<'stats'>;
 
 const sandbox = (user: string) =>
   ({
@@ -22,12 +20,12 @@ const sandbox = (user: string) =>
     },
     ...{ cpuUsec: 2_500_000, disk: { bytes: 4, limitBytes: null, inodes: 1, inodesLimit: null } },
     network: { bytesIn: 5, bytesOut: 6, packetsIn: 1, packetsOut: 1 },
-  }) as unknown as Stats['sandboxes'][number];
+  }) as unknown as Counts;
 
 function metricsOf(users: () => readonly string[]): Metrics {
   const metrics = new Metrics();
   metrics.standing = {
-    stats: async () => ({ sandboxes: users().map(sandbox) }) as unknown as Stats,
+    sandboxes: async () => users().map(sandbox),
     connections: () => 0,
     withoutRoom: () => 0,
     gateway: async () => null,
