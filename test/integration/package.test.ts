@@ -53,11 +53,11 @@ describe.skipIf(lacks('dpkg-deb', 'lintian', 'man', 'fish', 'zsh'))('the Debian 
   it('has no error that lintian knows of', async () => {
     const result = await run('lintian', ['--allow-root', '--fail-on', 'error', debs[0] ?? ''], {
       env: environment,
-      timeoutMs: 100_000,
+      timeoutMs: 280_000,
     });
     expect(result.stdout.toString()).not.toMatch(/^E:/m);
     expect(result.code).toBe(0);
-  }, 120_000);
+  }, 300_000);
 
   it('has everything that runs, and nothing that anybody but root could change', async () => {
     const { stdout } = await run('dpkg-deb', ['-c', debs[0] ?? ''], { env: environment });

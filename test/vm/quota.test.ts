@@ -197,6 +197,27 @@ describe.each(suites.filter((suite) => wanted.includes(suite)))('quotas on Debia
       await root('dockershctl user disable bob 2>&1');
       expect(await root('lsattr -p /home/bob/sub/big')).toMatch(/^ *0 /);
     }, 900_000);
+
+    it('hold for what is imported from an archive, and it is refused where it does not fit', async () => {
+      await limit('cleo', 'disk = 64M\ninodes = 2000');
+      await out('cleo', 'head -c 40M /dev/urandom >~/big; echo x >/var/tmp/x; sync');
+      const before = (await used('cleo'))?.bytes ?? 0;
+      const forget = 'dockershctl user forget cleo --force --yes';
+      await root(
+        `dockershctl user export cleo /root/cleo.tar; ${forget}; dockershctl user import /root/cleo.tar`,
+      );
+      expect(await out('cleo', 'wc -c <~/big; cat /var/tmp/x')).toBe(`${40 * 1024 ** 2}\nx\n`);
+      expect(Math.abs(((await used('cleo'))?.bytes ?? 0) - before)).toBeLessThan(1024 ** 2);
+      expect((await ssh('cleo', 'head -c 60M /dev/zero >~/more')).stderr.toString()).toMatch(
+        /quota exceeded/,
+      );
+      await out('cleo', 'rm ~/more');
+      await root(forget);
+      await limit('cleo', 'disk = 32M');
+      const refused = await machine.ssh('root', 'dockershctl user import /root/cleo.tar', patience);
+      expect(refused.stderr.toString(), describeFinished(refused)).toMatch(/does not fit/);
+      expect(await out('cleo', 'ls ~')).toBe('');
+    }, 600_000);
   });
 
   describe('of projects, where users are root inside and may nest', () => {

@@ -31,7 +31,7 @@ const getfacl = (root: string, ...names: readonly string[]): string =>
 async function makeSource(): Promise<void> {
   await mkdir(`${source}/folder`);
   await writeFile(`${source}/folder/before`, 'x');
-  setfacl('u:1001:rwx,g:60012:r-x,m::rwx,d:u:60007:rwx,d:o::---', 'folder');
+  setfacl('u:60001:rwx,g:60012:r-x,m::rwx,d:u:60007:rwx,d:o::---', 'folder');
   await writeFile(`${source}/folder/inherits`, 'x');
   await mkdir(`${source}/folder/sub`);
   await writeFile(`${source}/file`, 'x');
@@ -92,7 +92,7 @@ describe.skipIf(lacks('setfacl', 'bsdtar'))('an access list', () => {
     setfacl('u:200003:r', 'file');
     const maps = [
       '--uid-map',
-      '0 0 2,60007 60007 1,1001 1001 1,65535 65535 1,3 200003 1',
+      '0 0 2,60007 60007 1,60001 60001 1,65535 65535 1,3 200003 1',
       '--gid-map',
       '0 0 65536',
     ];

@@ -113,7 +113,7 @@ describe.skipIf(lacks('umoci'))('ten layers with every feature', () => {
       expect(await other.verify({ layers: true })).toMatchObject({ problems: [] });
     }
     expect(await store.verify({ layers: true })).toMatchObject({ problems: [] });
-  });
+  }, 180_000);
 });
 
 describe.skipIf(lacks('skopeo', 'podman', 'umoci'))('what is exported', () => {

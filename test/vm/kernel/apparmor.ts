@@ -61,7 +61,7 @@ export function apparmorTests(on: OnKernel, machine: () => Machine): void {
     );
 
     it(
-      'lets them import, run and commit an image',
+      'lets them import, run and commit an image, and take all of a user to another place',
       async () => {
         await on.root(`cd "$(mktemp -d)"; mkdir -p root/bin; install -d -m 1777 root/opt; cp /bin/busybox root/bin
           ln -s busybox root/bin/sh; tar -C root -czf root.tar.gz .
@@ -72,7 +72,10 @@ export function apparmorTests(on: OnKernel, machine: () => Machine): void {
         await on.root('dockershctl commit user18 committed; dockershctl image verify');
         await on.policy({ user18: { image: 'committed' } });
         await on.root('dockershctl stop user18');
-        expect(await on.inside('user18', 'busybox cat /opt/file')).toBe('kept\n');
+        expect(await on.inside('user18', 'echo more >/opt/more; busybox cat /opt/file')).toBe('kept\n');
+        await on.root(`dockershctl user export user18 /root/user18.tar; dockershctl user forget user18 --force --yes
+          dockershctl user import /root/user18.tar; rm /root/user18.tar`);
+        expect(await on.inside('user18', 'busybox cat /opt/file /opt/more')).toBe('kept\nmore\n');
       },
       testMs,
     );
