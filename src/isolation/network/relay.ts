@@ -23,6 +23,9 @@ export interface RelayOptions {
 const soonMs = 5;
 const laterMs = 1000;
 const patienceMs = 2000;
+/** What has ended is looked for at once so many times; whoever goes on ending, so often. */
+const timesAtOnce = 10;
+const lostEachMs = 100;
 
 export class DnsRelay implements Disposable {
   readonly #options: RelayOptions;
@@ -31,6 +34,8 @@ export class DnsRelay implements Disposable {
   /** When a process was started that has not been connected to yet. */
   #startedAt: number | undefined;
   #wanted = false;
+  /** When the next loss is due that would be no more than one in `lostEachMs`. */
+  #lossDueAt = 0;
 
   constructor(options: RelayOptions) {
     this.#options = options;
@@ -52,7 +57,11 @@ export class DnsRelay implements Disposable {
     try {
       this.#connected(this.#connect());
     } catch (error) {
-      if (!hasErrno(error, 'ENOENT', 'ECONNREFUSED', 'EAGAIN', 'EPIPE', 'ECONNRESET')) {
+      if (hasErrno(error, 'EPIPE', 'ECONNRESET')) {
+        this.#again(); // one that is just ending
+        return;
+      }
+      if (!hasErrno(error, 'ENOENT', 'ECONNREFUSED', 'EAGAIN')) {
         this.#options.log.error({ err: error }, 'the DNS relay can’t be reached');
       } else if (this.#startedAt === undefined) {
         this.#start();
@@ -96,7 +105,14 @@ export class DnsRelay implements Disposable {
     connection[Symbol.dispose]();
     if (this.#connection !== connection) return;
     this.#connection = undefined;
-    this.#find();
+    this.#again();
+  }
+
+  /** At once, but for whoever takes connections and ends them, without end. */
+  #again(): void {
+    const now = performance.now();
+    this.#lossDueAt = Math.max(this.#lossDueAt, now - timesAtOnce * lostEachMs) + lostEachMs;
+    this.#retry = setTimeout(() => this.#find(), Math.max(0, this.#lossDueAt - now)).unref();
   }
 
   /** One of another build ends, and hands what it has to the next. */

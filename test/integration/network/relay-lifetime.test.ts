@@ -9,7 +9,7 @@ import { DnsRelay } from '../../../src/isolation/network/relay.ts';
 import { loadAddon } from '../../../src/isolation/socket/seqpacket.ts';
 import { createLogger } from '../../../src/lib/log.ts';
 import { buildFolder } from '../../fixtures/paths.ts';
-import { waitUntil } from '../../fixtures/process.ts';
+import { Running, waitUntil } from '../../fixtures/process.ts';
 
 let folder: string;
 const pids: number[] = [];
@@ -21,9 +21,12 @@ const lives = async (pid: number | undefined): Promise<boolean> =>
   );
 
 /** As one daemon has it; `program` may be another build. */
-function daemonsRelay(program = join(buildFolder, 'dockersh-relay')): DnsRelay {
+function daemonsRelay(
+  program = join(buildFolder, 'dockersh-relay'),
+  socket = join(folder, 'relay.sock'),
+): DnsRelay {
   const log = createLogger({ level: 'silent' });
-  return new DnsRelay({ program, socket: join(folder, 'relay.sock'), log, started: (pid) => pids.push(pid) });
+  return new DnsRelay({ program, socket, log, started: (pid) => pids.push(pid) });
 }
 
 const newest = (): number | undefined => pids.at(-1);
@@ -75,6 +78,27 @@ it('is started again where it was killed, however often', async () => {
     await waitUntil(() => newest() !== before, 'another relay');
     await answers();
   }
+});
+
+it('costs the daemon little where somebody answers in its place who hangs up at once', async () => {
+  const elsewhere = await mkdtemp(join(folder, 'taken-'));
+  const path = join(elsewhere, 'relay.sock');
+  const hangUp = `import fcntl, select, socket, sys, time
+lock = open(sys.argv[1] + ".lock", "w"); fcntl.flock(lock, fcntl.LOCK_EX)
+server = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET); server.bind(sys.argv[1]); server.listen(64)
+print("ready", flush=True); count = 0; end = None
+while True:
+    if end is not None and time.time() > end: print("times", count, flush=True)
+    if not select.select([server], [], [], 0.1)[0]: continue
+    server.accept()[0].close(); count += 1; end = end or time.time() + 2`;
+  await using taken = new Running('python3', ['-c', hangUp, path], { stdio: 'pipe' });
+  await taken.waitForOutput('ready');
+  using relay = daemonsRelay(undefined, path);
+  relay.want();
+  await taken.waitForOutput(/times \d+\n/);
+  const times = Number(/times (\d+)/.exec(taken.stdout.toString())?.[1]);
+  expect(times).toBeGreaterThan(10);
+  expect(times).toBeLessThan(40);
 });
 
 it('is replaced by the build that the daemon has', async () => {
