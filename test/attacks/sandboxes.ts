@@ -1,7 +1,7 @@
 // The sandboxes that are attacked: one of each kind that the policy can give, for the whole file of tests.
 
 import { readFileSync } from 'node:fs';
-import { chmod, copyFile, writeFile } from 'node:fs/promises';
+import { chmod, copyFile, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type AttackAnswer, type Place, runAttacks } from '../../src/cli/doctor/attack.ts';
 import { Host } from '../fixtures/host.ts';
@@ -16,6 +16,15 @@ import { Terminal } from '../fixtures/terminal.ts';
 import { TestUser } from '../fixtures/users.ts';
 
 import { Counterpart } from './counterparts.ts';
+
+/** Inside, numbers of processes count from 1, and attacks are some hundred. */
+const beyondInside = 10_000;
+const lastPid = '/proc/sys/kernel/ns_last_pid';
+
+/** What starts next gets a number that no process inside has: a system that has just started counts from 1 as well. */
+async function countBeyondInside(): Promise<void> {
+  if (Number(await readFile(lastPid, 'utf8')) < beyondInside) await writeFile(lastPid, String(beyondInside));
+}
 
 export const attackProgram = join(buildFolder, 'dockersh-attack');
 
@@ -126,6 +135,7 @@ export class Sandboxes implements AsyncDisposable {
 
   /** Has its user be at a terminal, which is recorded. */
   async #addKeeper(kind: Kind): Promise<void> {
+    await countBeyondInside();
     const { name, uid, gid, home } = this.user(kind);
     const env = { HOME: home, USER: name, LOGNAME: name, PATH: '/usr/bin:/bin', TERM: 'xterm' };
     const terminal = new Terminal(this.host.client, ['-c', 'echo held; exec sleep 1000'], {

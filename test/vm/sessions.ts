@@ -5,7 +5,7 @@ import { randomBytes } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'vitest';
-import { describeFinished, Running } from '../fixtures/process.ts';
+import { describeFinished, Running, waitUntil } from '../fixtures/process.ts';
 import type { Guest } from './guest.ts';
 
 export class Sessions implements AsyncDisposable {
@@ -62,6 +62,8 @@ export class Sessions implements AsyncDisposable {
     const word = `round ${++this.#rounds}.`;
     for (const echo of this.#echoes) echo.process.stdin?.write(`${word}\n`);
     for (const echo of this.#echoes) await echo.waitForOutput(word);
+    // A login waits two seconds for a daemon that is on its way, and no longer.
+    await waitUntil(async () => (await this.#guest.enter('dockershctl', ['ps'])).code === 0, 'the daemon');
     await this.#guest.sshOk(this.#userOfTail(), `echo '${word}' >>log`);
     await this.#tail.waitForOutput(word);
     expect(this.#rsync.exited && this.#rsync.process.exitCode !== 0, this.#rsync.stderr.toString()).toBe(

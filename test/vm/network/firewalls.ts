@@ -76,7 +76,7 @@ export function firewallTests(get: () => { lan: Lan; neighbour: string }): void 
   describe.each(Object.entries(firewalls))('%s', (whose, { start, again, stop, allow }) => {
     it('is in the way until what doctor names has been run', async () => {
       await lan.guest.enterOk(start);
-      expect(await isOpen()).toBe(false);
+      await waitUntil(async () => !(await isOpen()), `${whose} to be in the way`);
       const { state, found, fix } = (await lan.doctor())['network-forward'] ?? {};
       expect(state).toBe('critical');
       expect(found).toContain(`(${whose}) drops`);
@@ -139,8 +139,11 @@ export function firewallTests(get: () => { lan: Lan; neighbour: string }): void 
   ])('%s opens nothing and cuts nobody off', async (command, mayBreak) => {
     await using watch = await lan.watch('ada', closed);
     await lan.guest.enterOk(command);
+    // A login waits two seconds for a daemon that is on its way, and no longer.
     const back = async (): Promise<boolean> =>
-      (await lan.guest.enter('nft', ['list', 'table', 'inet', 'dockersh'])).code === 0 && (await isOpen());
+      (await lan.guest.enter('dockershctl', ['ps'])).code === 0 &&
+      (await lan.guest.enter('nft', ['list', 'table', 'inet', 'dockersh'])).code === 0 &&
+      (await isOpen());
     await waitUntil(back, 'the way out');
     await isKept(watch, command, mayBreak);
   });
