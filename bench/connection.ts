@@ -73,7 +73,7 @@ export const connectionWarm: Benchmark = async (_, { rounds = 60 }) =>
     rounds,
   );
 
-export const connectionCold: Benchmark = async (_, { rounds = 30 }) =>
+export const connectionCold: Benchmark = async (_, { rounds = 100 }) =>
   await measure(
     {
       benchmark: 'connection-cold',
