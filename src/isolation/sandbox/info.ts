@@ -1,6 +1,6 @@
 // Describes a sandbox for administrators: what it was started with, what its supervisor says, and what it uses.
-import { shownOf } from '../../limits/shapes.ts';
 
+import { shownOf } from '../../limits/shapes.ts';
 import type { CgroupHost } from '../cgroup/host.ts';
 import type { NetworkInfo, SandboxInfo, SandboxUsage } from '../engine.ts';
 import type { Networks } from '../network/networks.ts';

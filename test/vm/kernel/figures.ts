@@ -1,4 +1,4 @@
-// What /proc says inside, by Debian's lxcfs on cgroups of version 2.
+// Proves that lxcfs says the sandbox's limits in /proc on cgroups of version 2 as well.
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type OnKernel, testMs } from './on-kernel.ts';
