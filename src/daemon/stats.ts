@@ -14,8 +14,7 @@ export interface StatsParts {
   readonly store: Pick<UserStore, 'diskUse'>;
 }
 
-/** `only`: one user's sandbox. */
-export async function statsOf(parts: StatsParts, only?: Uid): Promise<AdminResult<'stats'>> {
+export async function statsOf(parts: StatsParts): Promise<AdminResult<'stats'>> {
   const { policy, engine } = parts;
   const { mostSandboxes, mostSessions, mostMemoryBytes } = policy.host;
   const promised = engine.loads().map(({ memoryLimitBytes }) => memoryLimitBytes ?? totalmem());
@@ -27,7 +26,7 @@ export async function statsOf(parts: StatsParts, only?: Uid): Promise<AdminResul
     mostSessions,
     mostMemoryBytes,
   };
-  const sandboxes = await withMore(parts, await engine.usage(only));
+  const sandboxes = await withMore(parts, await engine.usage());
   return { atMs: performance.now(), host, sandboxes };
 }
 

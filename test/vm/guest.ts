@@ -125,6 +125,11 @@ export class Guest extends Remote implements AsyncDisposable {
     });
   }
 
+  /** A login waits two seconds for a daemon that is on its way, and no longer. */
+  async daemonAnswers(): Promise<boolean> {
+    return (await this.enter('dockershctl', ['ps'])).code === 0;
+  }
+
   async enterOk(script: string): Promise<string> {
     const result = await this.enter('bash', ['-c', `set -e\n${script}`]);
     if (result.code !== 0) throw new Error(`${script}: ${describeFinished(result)}`);

@@ -62,8 +62,7 @@ export class Sessions implements AsyncDisposable {
     const word = `round ${++this.#rounds}.`;
     for (const echo of this.#echoes) echo.process.stdin?.write(`${word}\n`);
     for (const echo of this.#echoes) await echo.waitForOutput(word);
-    // A login waits two seconds for a daemon that is on its way, and no longer.
-    await waitUntil(async () => (await this.#guest.enter('dockershctl', ['ps'])).code === 0, 'the daemon');
+    await waitUntil(async () => await this.#guest.daemonAnswers(), 'the daemon');
     await this.#guest.sshOk(this.#userOfTail(), `echo '${word}' >>log`);
     await this.#tail.waitForOutput(word);
     expect(this.#rsync.exited && this.#rsync.process.exitCode !== 0, this.#rsync.stderr.toString()).toBe(

@@ -139,9 +139,8 @@ export function firewallTests(get: () => { lan: Lan; neighbour: string }): void 
   ])('%s opens nothing and cuts nobody off', async (command, mayBreak) => {
     await using watch = await lan.watch('ada', closed);
     await lan.guest.enterOk(command);
-    // A login waits two seconds for a daemon that is on its way, and no longer.
     const back = async (): Promise<boolean> =>
-      (await lan.guest.enter('dockershctl', ['ps'])).code === 0 &&
+      (await lan.guest.daemonAnswers()) &&
       (await lan.guest.enter('nft', ['list', 'table', 'inet', 'dockersh'])).code === 0 &&
       (await isOpen());
     await waitUntil(back, 'the way out');

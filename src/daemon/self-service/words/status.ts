@@ -5,7 +5,6 @@ import { formatDuration } from '../../../lib/text/units.ts';
 import type { EffectivePolicy } from '../../../policy/policy.ts';
 import type { AdminParts } from '../../admin/parts.ts';
 import { endedText } from '../../notices/ended.ts';
-import { statsOf } from '../../stats.ts';
 import type { Asking, WordHandler } from '../asking.ts';
 
 export const status: WordHandler = async (asking, { admin, notices }) => {
@@ -18,9 +17,9 @@ export const status: WordHandler = async (asking, { admin, notices }) => {
 async function lookAt({ user, policy }: Asking, admin: AdminParts) {
   const { uid } = user;
   const [sandbox] = await admin.engine.list(uid);
-  const used = (await statsOf(admin, uid)).sandboxes[0];
+  const [used] = await admin.engine.usage(uid);
   const network = await admin.engine.networkOf(uid);
-  const disk = used?.disk ?? (await admin.store.diskUse(uid));
+  const disk = await admin.store.diskUse(uid);
   return {
     user: user.name,
     running: sandbox !== undefined,
